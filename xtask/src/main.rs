@@ -1,0 +1,2 @@
+//! Run the project's chores.
+fn main() {}
