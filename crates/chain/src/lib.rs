@@ -1,0 +1,1 @@
+//! Replicate the ledger with a Byzantine-fault-tolerant engine.

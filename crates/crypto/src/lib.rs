@@ -1,0 +1,1 @@
+//! Sign, seal, share and prove.

@@ -1,0 +1,1 @@
+//! Read, split and batch data sets.

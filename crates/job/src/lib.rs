@@ -1,0 +1,1 @@
+//! Turn a job file into a program that every machine runs alike.

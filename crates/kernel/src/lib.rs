@@ -1,0 +1,1 @@
+//! Compute the same bits on every machine.

@@ -1,0 +1,1 @@
+//! Apply signed transactions to one agreed state.

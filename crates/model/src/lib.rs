@@ -1,0 +1,1 @@
+//! Define, load, adapt and differentiate models.

@@ -1,0 +1,1 @@
+//! Connect peers and run the roles.

@@ -1,0 +1,1 @@
+//! Commit to a training run, audit it, settle disputes.

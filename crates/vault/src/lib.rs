@@ -1,0 +1,1 @@
+//! Keep encrypted files on other people's disks and prove it.
