@@ -1,2 +1,45 @@
-//! Run the project's chores.
-fn main() {}
+//! Run the project's chores: `cargo xtask NAME`, nothing to install.
+#![allow(clippy::print_stdout, reason = "a chore reports on the terminal")]
+
+mod bench;
+mod full;
+mod rooms;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Run the project's chores.")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Check which crate may know which: layers, forbidden dependencies, forbidden std modules.
+    Rooms,
+    /// Measure against the best available peer; writes target/bench/NAME.json.
+    Bench {
+        /// Which bench.
+        #[arg(value_enum)]
+        name: bench::Name,
+    },
+    /// Run every property and statistical suite at its full count.
+    Full {
+        /// Scale every count by this many percent.
+        #[arg(long, default_value_t = 100, env = "ASSAY_SCALE")]
+        scale: u32,
+        /// Forget which suites already passed and start over.
+        #[arg(long)]
+        fresh: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().chore {
+        Chore::Rooms => rooms::check(),
+        Chore::Bench { name } => bench::run(name),
+        Chore::Full { scale, fresh } => full::run(scale, fresh),
+    }
+}

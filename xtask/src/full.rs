@@ -1,0 +1,70 @@
+//! Runs every suite at its full count, resumable: a suite that passed is remembered until `--fresh`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// One suite: what to run, and the count that "full" means for it.
+struct Suite {
+    name: &'static str,
+    package: &'static str,
+    filter: &'static str,
+    count: u32,
+}
+
+/// Every suite reads its count from `ASSAY_CASES` and prints count and seed.
+const SUITES: [Suite; 2] = [
+    Suite {
+        name: "ledger life cycles",
+        package: "assay-ledger",
+        filter: "",
+        count: 10_000,
+    },
+    Suite {
+        name: "cheater detection",
+        package: "assay-proof",
+        filter: "",
+        count: 200,
+    },
+];
+
+const DONE: &str = "target/full.json";
+
+/// Runs what has not passed yet; stops at the first failure.
+pub(crate) fn run(scale: u32, fresh: bool) -> Result<()> {
+    let mut passed: BTreeMap<String, u32> = match std::fs::read(DONE) {
+        Ok(bytes) if !fresh => serde_json::from_slice(&bytes).context(DONE)?,
+        _ => BTreeMap::new(),
+    };
+    for suite in &SUITES {
+        let count = (u64::from(suite.count) * u64::from(scale) / 100).max(1) as u32;
+        if passed.get(suite.name).is_some_and(|done| *done >= count) {
+            println!("{}: {count} cases passed before", suite.name);
+            continue;
+        }
+        let start = Instant::now();
+        let status = Command::new(env!("CARGO"))
+            .args(["test", "--release", "--all-features", "-p", suite.package])
+            .args(["--", "--nocapture", suite.filter])
+            .env("ASSAY_CASES", count.to_string())
+            .status()?;
+        if !status.success() {
+            bail!(
+                "{} failed at {count} cases; the seed is printed above",
+                suite.name
+            );
+        }
+        println!(
+            "{}: {count} cases in {:.0} s",
+            suite.name,
+            start.elapsed().as_secs_f64()
+        );
+        passed.insert(suite.name.to_owned(), count);
+        std::fs::create_dir_all(Path::new(DONE).parent().context("no parent folder")?)?;
+        std::fs::write(DONE, serde_json::to_vec_pretty(&passed)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Checks that the workspace is still the house that `ARCHITECTURE.md` draws.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// The rooms, lowest layer first: a crate may use only crates named before it.
+const LAYERS: [&str; 11] = [
+    "assay-kernel",
+    "assay-crypto",
+    "assay-data",
+    "assay-model",
+    "assay-ledger",
+    "assay-proof",
+    "assay-vault",
+    "assay-job",
+    "assay-chain",
+    "assay-node",
+    "assay-cli",
+];
+
+/// Crates whose code is a pure function of its inputs.
+const PROTOCOLS: [&str; 3] = ["assay-ledger", "assay-proof", "assay-vault"];
+
+/// What brings a clock, a file, a socket, a runtime or hidden randomness into a dependency list.
+const EFFECTFUL: [&str; 18] = [
+    "tokio",
+    "mio",
+    "socket2",
+    "async-std",
+    "smol",
+    "async-io",
+    "iroh",
+    "quinn",
+    "hyper",
+    "axum",
+    "ureq",
+    "reqwest",
+    "redb",
+    "memmap2",
+    "tempfile",
+    "chrono",
+    "time",
+    "getrandom",
+];
+
+/// The same effects reached through the standard library.
+const EFFECTS_IN_STD: [&str; 6] = [
+    "std::fs",
+    "std::net",
+    "std::time",
+    "std::thread",
+    "std::process",
+    "std::env",
+];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    manifest_path: PathBuf,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+}
+
+/// Fails with every broken rule, or prints one line when the house is in order.
+pub(crate) fn check() -> Result<()> {
+    let metadata: Metadata =
+        serde_json::from_str(&cargo(&["metadata", "--format-version=1", "--no-deps"])?)?;
+    let rank: BTreeMap<&str, usize> = LAYERS.iter().enumerate().map(|(i, n)| (*n, i)).collect();
+    let mut broken = Vec::new();
+
+    for package in &metadata.packages {
+        let Some(own) = rank.get(package.name.as_str()) else {
+            continue;
+        };
+        for dependency in package.dependencies.iter().filter(|d| d.kind.is_none()) {
+            if rank
+                .get(dependency.name.as_str())
+                .is_some_and(|other| other >= own)
+            {
+                broken.push(format!(
+                    "{} must not know {}",
+                    package.name, dependency.name
+                ));
+            }
+        }
+        if PROTOCOLS.contains(&package.name.as_str()) {
+            let tree = cargo(&["tree", "-p", &package.name, "-e", "normal", "--prefix=none"])?;
+            for line in tree.lines() {
+                let name = line.split(' ').next().unwrap_or_default();
+                if EFFECTFUL.contains(&name) || name.starts_with("commonware-") {
+                    broken.push(format!(
+                        "{} must stay pure but depends on {name}",
+                        package.name
+                    ));
+                }
+            }
+            let source = package.manifest_path.with_file_name("src");
+            effects(&source, &mut broken)?;
+        }
+    }
+    if !broken.is_empty() {
+        broken.sort();
+        broken.dedup();
+        bail!("the rooms leak:\n  {}", broken.join("\n  "));
+    }
+    println!(
+        "rooms: {} crates, layers and protocol purity hold",
+        metadata.packages.len()
+    );
+    Ok(())
+}
+
+fn effects(folder: &Path, broken: &mut Vec<String>) -> Result<()> {
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            effects(&path, broken)?;
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = std::fs::read_to_string(&path)?;
+            for effect in EFFECTS_IN_STD
+                .iter()
+                .filter(|effect| text.contains(**effect))
+            {
+                broken.push(format!("{} uses {effect}", path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cargo(args: &[&str]) -> Result<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(args)
+        .output()
+        .context("could not run cargo")?;
+    if !output.status.success() {
+        bail!(
+            "cargo {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
