@@ -1,1 +1,48 @@
 //! Compute the same bits on every machine.
+//!
+//! Training must be replayable, so every operator here has one specified result: the order of
+//! every sum, every constant and every rounding is fixed (`docs/kernel-spec.md`), and the scalar,
+//! AVX2 and AVX-512 paths on any number of threads agree with it bit for bit. Parallelism goes
+//! across the elements of an output, never along the chain of operations that makes one.
+//!
+//! A [`Kernel`] is a handle on a path and its threads; operators are its methods, on plain
+//! row-major `f32` slices. [`random`] holds the addressed random streams.
+//!
+//! ```
+//! use assay_kernel::{Kernel, MatMut, MatRef, Store};
+//!
+//! let kernel = Kernel::detect()?;
+//! let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 1.0]);
+//! let mut c = [0.0; 2];
+//! kernel.gemm(
+//!     MatRef::row_major(&a, 2, 2),
+//!     MatRef::row_major(&b, 2, 1),
+//!     &mut MatMut::row_major(&mut c, 2, 1),
+//!     Store::Overwrite,
+//! );
+//! assert_eq!(c, [3.0, 7.0]);
+//! # Ok::<(), assay_kernel::ConfigError>(())
+//! ```
+
+mod arith;
+mod dispatch;
+mod environment;
+mod finite;
+mod kernel;
+mod lanes;
+mod matrix;
+mod ops;
+pub mod random;
+mod reference;
+mod shape;
+mod split;
+
+pub use environment::{EnvironmentError, check_environment};
+pub use finite::all_finite;
+pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS};
+pub use matrix::{MatMut, MatRef, Store};
+pub use ops::PackedB;
+pub use shape::{AdamW, AttentionShape, BiasPowers, IGNORE};
+
+/// The version of the arithmetic specification; it changes when any operator's bits change.
+pub const SPEC_VERSION: u32 = 1;

@@ -1,0 +1,20 @@
+//! The operators: checked lengths, then the path's body on each thread's share.
+
+mod activation;
+mod attention;
+mod embedding;
+mod norm;
+mod optimizer;
+mod product;
+mod tensor;
+
+pub use product::PackedB;
+
+/// Checks a length that the caller is responsible for.
+#[track_caller]
+fn expect_len(name: &str, found: usize, wanted: usize) {
+    assert!(
+        found == wanted,
+        "{name} holds {found} values, the shape asks for {wanted}"
+    );
+}

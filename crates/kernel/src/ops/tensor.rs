@@ -1,0 +1,94 @@
+//! Sums, multiples and reductions of whole tensors.
+
+use super::expect_len;
+use crate::arith::Arith;
+use crate::dispatch::dispatch;
+use crate::kernel::Kernel;
+use crate::matrix::Store;
+use crate::reference::{elementwise, reduce};
+
+#[inline(always)]
+fn sum<F: Arith>(x: &[f32]) -> f32 {
+    F::sum(x)
+}
+
+#[inline(always)]
+fn dot<F: Arith>(a: &[f32], b: &[f32]) -> f32 {
+    F::dot(a, b)
+}
+
+impl Kernel {
+    /// `out = a + b`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn add(&self, a: &[f32], b: &[f32], out: &mut [f32]) {
+        expect_len("b", b.len(), a.len());
+        expect_len("out", out.len(), a.len());
+        self.for_rows(a.len(), 1, [1], [out], |r, [out]| {
+            let (a, b) = (&a[r.clone()], &b[r]);
+            dispatch!(self.path, elementwise::add(a: &[f32], b: &[f32], out: &mut [f32]));
+        });
+    }
+
+    /// `a = a + b`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn add_assign(&self, a: &mut [f32], b: &[f32]) {
+        expect_len("b", b.len(), a.len());
+        self.for_rows(a.len(), 1, [1], [a], |r, [a]| {
+            let b = &b[r];
+            dispatch!(self.path, elementwise::add_assign(a: &mut [f32], b: &[f32]));
+        });
+    }
+
+    /// `x = x * factor`.
+    pub fn scale(&self, x: &mut [f32], factor: f32) {
+        self.for_rows(x.len(), 1, [1], [x], |_, [x]| {
+            dispatch!(self.path, elementwise::scale(x: &mut [f32], factor: f32));
+        });
+    }
+
+    /// Adds `bias` to every row of `x`, in place; rows are as wide as `bias`.
+    ///
+    /// # Panics
+    /// If `x` is no whole number of rows.
+    pub fn add_bias_rows(&self, x: &mut [f32], bias: &[f32]) {
+        let cols = bias.len();
+        let rows = x.len().checked_div(cols).unwrap_or(0);
+        expect_len("x", x.len(), rows * cols);
+        self.for_rows(rows, cols, [cols], [x], |_, [x]| {
+            dispatch!(self.path, elementwise::add_bias_rows(x: &mut [f32], bias: &[f32]));
+        });
+    }
+
+    /// `out_j` = the sum of column j of `x`, whose rows are as wide as `out`, in row blocks of 256.
+    ///
+    /// # Panics
+    /// If `x` is no whole number of rows.
+    pub fn column_sums(&self, x: &[f32], out: &mut [f32], store: Store) {
+        let cols = out.len();
+        let rows = x.len().checked_div(cols).unwrap_or(0);
+        expect_len("x", x.len(), rows * cols);
+        let accumulate = store == Store::Accumulate;
+        dispatch!(
+            self.path,
+            reduce::column_sums(x: &[f32], cols: usize, out: &mut [f32], accumulate: bool)
+        );
+    }
+
+    /// The sum of `x` over 32 lanes and the tree; +0 when empty.
+    pub fn sum(&self, x: &[f32]) -> f32 {
+        dispatch!(self.path, sum(x: &[f32]) -> f32)
+    }
+
+    /// The sum of `a_i * b_i` over 32 lanes and the tree; +0 when empty.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn dot(&self, a: &[f32], b: &[f32]) -> f32 {
+        expect_len("b", b.len(), a.len());
+        dispatch!(self.path, dot(a: &[f32], b: &[f32]) -> f32)
+    }
+}

@@ -1,0 +1,138 @@
+//! Random numbers addressed by (key, purpose, index).
+//!
+//! A stream is ChaCha20 (RFC 8439) under a 32-byte key with the nonce `purpose || index`, both
+//! little-endian, from block 0; its bytes are read as little-endian integers. Whoever knows the
+//! key can recompute any stream without the ones before it.
+
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit, StreamCipher};
+
+use crate::arith::{Arith, Soft};
+use crate::reference::elementary::log;
+
+/// One stream of random numbers.
+pub struct Stream {
+    cipher: ChaCha20,
+    block: [u8; 64],
+    used: usize,
+}
+
+impl Stream {
+    /// The stream at this address.
+    pub fn new(key: &[u8; 32], purpose: u32, index: u64) -> Self {
+        let mut nonce = [0; 12];
+        nonce[..4].copy_from_slice(&purpose.to_le_bytes());
+        nonce[4..].copy_from_slice(&index.to_le_bytes());
+        let cipher = ChaCha20::new(&(*key).into(), &nonce.into());
+        Self {
+            cipher,
+            block: [0; 64],
+            used: 64,
+        }
+    }
+
+    /// The next four bytes, little-endian.
+    pub fn next_u32(&mut self) -> u32 {
+        if self.used == self.block.len() {
+            self.block = [0; 64];
+            self.cipher.apply_keystream(&mut self.block);
+            self.used = 0;
+        }
+        let mut word = [0; 4];
+        word.copy_from_slice(&self.block[self.used..self.used + 4]);
+        self.used += 4;
+        u32::from_le_bytes(word)
+    }
+
+    /// Two words, the low one first.
+    pub fn next_u64(&mut self) -> u64 {
+        let low = u64::from(self.next_u32());
+        low | u64::from(self.next_u32()) << 32
+    }
+
+    /// A uniform integer below `n`: words at or above the largest multiple of `n` are skipped,
+    /// the others reduced modulo `n`.
+    ///
+    /// # Panics
+    /// If `n` is zero.
+    pub fn below(&mut self, n: u32) -> u32 {
+        assert!(n > 0, "no integer lies below zero");
+        let limit = (1u64 << 32) / u64::from(n) * u64::from(n);
+        loop {
+            let word = self.next_u32();
+            if u64::from(word) < limit {
+                return word % n;
+            }
+        }
+    }
+
+    /// Uniform in [0, 1): the upper 24 bits of a word times 2^-24.
+    pub fn uniform01(&mut self) -> f32 {
+        (self.next_u32() >> 8) as f32 * f32::from_bits(0x3380_0000)
+    }
+
+    /// Uniform in [low, high): `fma(uniform01, high - low, low)`.
+    pub fn uniform(&mut self, low: f32, high: f32) -> f32 {
+        Soft::fma(self.uniform01(), high - low, low)
+    }
+
+    /// Standard normal: the inverse of the distribution function at the middle of one of 2^24
+    /// equal steps, by the polynomials of Giles, "Approximating the erfinv function" (2010).
+    pub fn normal(&mut self) -> f32 {
+        let odd = (self.next_u32() >> 8) as i32 * 2 + 1 - (1 << 24);
+        normal_quantile(odd as f32 * f32::from_bits(0x3380_0000))
+    }
+
+    /// The numbers below `n` in random order (Fisher-Yates from the last position down).
+    pub fn permutation(&mut self, n: u32) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..n).collect();
+        for i in (1..n).rev() {
+            order.swap(i as usize, self.below(i + 1) as usize);
+        }
+        order
+    }
+}
+
+/// Coefficients for w < 5, highest power first.
+const CENTRE: [f32; 9] = [
+    2.81022636e-08,
+    3.43273939e-07,
+    -3.5233877e-06,
+    -4.39150654e-06,
+    0.00021858087,
+    -0.00125372503,
+    -0.00417768164,
+    0.246640727,
+    1.50140941,
+];
+/// Coefficients for w >= 5.
+const TAIL: [f32; 9] = [
+    -0.000200214257,
+    0.000100950558,
+    0.00134934322,
+    -0.00367342844,
+    0.00573950773,
+    -0.0076224613,
+    0.00943887047,
+    1.00167406,
+    2.83297682,
+];
+
+/// sqrt(2) erfinv(x) for x strictly between -1 and 1.
+fn normal_quantile(x: f32) -> f32 {
+    let w = -log::<Soft>(Soft::fma(-x, x, 1.0));
+    let (w, table) = if w < 5.0 {
+        (w - 2.5, &CENTRE)
+    } else {
+        (w.sqrt() - 3.0, &TAIL)
+    };
+    let mut p = table[0];
+    for c in &table[1..] {
+        p = Soft::fma(p, w, *c);
+    }
+    (p * x) * f32::from_bits(0x3fb5_04f3)
+}
+
+#[cfg(test)]
+#[path = "random_tests.rs"]
+mod tests;

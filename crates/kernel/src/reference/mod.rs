@@ -1,0 +1,17 @@
+//! The specification as code: every operator in its plainest form.
+//!
+//! These bodies are the scalar path and what the vector paths are tested against. They are
+//! written for reading, in the order `docs/kernel-spec.md` states, generic only over how a fused
+//! multiply-add is computed.
+
+pub(crate) mod activation;
+pub(crate) mod attention;
+pub(crate) mod elementary;
+pub(crate) mod elementwise;
+pub(crate) mod embedding;
+pub(crate) mod loss;
+pub(crate) mod norm;
+pub(crate) mod optimizer;
+pub(crate) mod product;
+pub(crate) mod reduce;
+pub(crate) mod rope;

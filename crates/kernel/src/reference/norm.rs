@@ -1,0 +1,54 @@
+//! RMSNorm.
+
+use super::reduce::BLOCK;
+use crate::arith::Arith;
+
+/// One row: `inv = 1 / sqrt(dot(x, x) / n + eps)`, `out = (x * inv) * weight`; returns `inv`.
+#[inline(always)]
+pub(crate) fn row<F: Arith>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) -> f32 {
+    let variance = F::dot(x, x) / x.len() as f32;
+    let inv = 1.0 / (variance + eps).sqrt();
+    for ((o, x), w) in out.iter_mut().zip(x).zip(weight) {
+        *o = (x * inv) * w;
+    }
+    inv
+}
+
+/// One row of the input gradient: `s = sum((dy * weight) * x)`,
+/// `c = (s / n) * ((inv * inv) * inv)`, `dx = fma(-c, x, (dy * weight) * inv)`.
+#[inline(always)]
+pub(crate) fn row_backward<F: Arith>(
+    dy: &[f32],
+    x: &[f32],
+    weight: &[f32],
+    inv: f32,
+    dx: &mut [f32],
+) {
+    let s = F::dot3(dy, weight, x);
+    let c = (s / x.len() as f32) * ((inv * inv) * inv);
+    for (((dx, dy), x), w) in dx.iter_mut().zip(dy).zip(x).zip(weight) {
+        *dx = F::fma(-c, *x, (dy * w) * inv);
+    }
+}
+
+/// `dweight_j` = chain over rows of `fma(dy, x * inv, acc)`, in blocks as a column sum.
+#[inline(always)]
+pub(crate) fn weight_gradient<F: Arith>(
+    dy: &[f32],
+    x: &[f32],
+    inv_rms: &[f32],
+    dweight: &mut [f32],
+) {
+    let cols = dweight.len();
+    for (j, dw) in dweight.iter_mut().enumerate() {
+        *dw = 0.0;
+        for start in (0..inv_rms.len()).step_by(BLOCK) {
+            let mut acc = 0.0;
+            for r in start..inv_rms.len().min(start + BLOCK) {
+                let i = r * cols + j;
+                acc = F::fma(dy[i], x[i] * inv_rms[r], acc);
+            }
+            *dw = if start == 0 { acc } else { *dw + acc };
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Sharing independent rows among the kernel's threads.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::kernel::Kernel;
+
+/// Below this many units of work (about one fused multiply-add each) a thread is not woken.
+const GRAIN: usize = 1 << 16;
+
+/// One thread's share: some rows, and those rows of each output.
+struct Share<'a, const N: usize> {
+    rows: Range<usize>,
+    outs: [&'a mut [f32]; N],
+}
+
+impl Kernel {
+    /// How many threads `work` units deserve.
+    pub(crate) fn useful_threads(&self, work: usize) -> usize {
+        (work / GRAIN).clamp(1, self.threads())
+    }
+
+    /// Calls `body` on disjoint ranges that cover `0..rows`, with the matching rows of each
+    /// output; output n holds `widths[n]` values a row. `cost` is the work of one row.
+    pub(crate) fn for_rows<const N: usize>(
+        &self,
+        rows: usize,
+        cost: usize,
+        widths: [usize; N],
+        outs: [&mut [f32]; N],
+        body: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+    ) {
+        let pieces = self
+            .useful_threads(rows.saturating_mul(cost))
+            .min(rows.max(1));
+        if pieces == 1 {
+            return body(0..rows, outs);
+        }
+        let mut shares = Vec::with_capacity(pieces);
+        let mut rest = outs;
+        let mut start = 0;
+        for piece in 0..pieces {
+            let end = rows * (piece + 1) / pieces;
+            let mut n = 0;
+            let cut = rest.map(|out| {
+                let pair = out.split_at_mut((end - start) * widths[n]);
+                n += 1;
+                pair
+            });
+            let mut heads = Vec::with_capacity(N);
+            rest = cut.map(|(head, tail)| {
+                heads.push(head);
+                tail
+            });
+            let mut heads = heads.into_iter();
+            let outs = std::array::from_fn(|_| heads.next().unwrap_or_default());
+            shares.push(Share {
+                rows: start..end,
+                outs,
+            });
+            start = end;
+        }
+        self.run(|| {
+            shares
+                .into_par_iter()
+                .for_each(|share| body(share.rows, share.outs))
+        });
+    }
+}
