@@ -1,1 +1,28 @@
 //! Sign, seal, share and prove.
+//!
+//! The whole project speaks to cryptography through this crate, so that each primitive has one
+//! name, one encoding and one rule for odd inputs:
+//!
+//! - [`Digest`]: BLAKE3 with a domain per use; inputs are length-prefixed, so no two lists of
+//!   parts hash alike.
+//! - [`SecretKey`], [`PublicKey`], [`Signature`]: Ed25519 (RFC 8032), verified strictly.
+//! - [`seal`] and [`open`]: HPKE (RFC 9180, base mode) to an [`EncryptionKey`].
+//! - [`aead`]: ChaCha20-Poly1305 (RFC 8439) for the slices of one file.
+//! - [`merkle`]: trees of the RFC 6962 shape whose root also fixes the number of leaves.
+//! - [`stream`]: numbers drawn from a key, the same on every machine.
+//!
+//! Nothing here reads a clock or a source of randomness: callers pass randomness in.
+
+pub mod aead;
+mod digest;
+mod hex_text;
+pub mod merkle;
+mod seal;
+mod sign;
+pub mod stream;
+
+pub use digest::{Digest, Hasher};
+pub use hex_text::ParseHexError;
+pub use seal::{EncryptionKey, EncryptionSecret, OpenError, SEAL_OVERHEAD, SealError, Sealed};
+pub use seal::{open, seal};
+pub use sign::{BadPublicKey, BadSignature, PublicKey, SecretKey, Signature};
