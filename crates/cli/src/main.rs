@@ -1,1 +1,56 @@
-fn main() {}
+//! Use the network from a terminal.
+//!
+//! One module per command under `commands`; every command returns a value that is printed
+//! either for people or, with `--json`, as exactly one JSON object on standard output. Errors
+//! go to standard error with a hint, or with `--json` as `{"error", "hint"}` on standard
+//! output. Exit codes are in [`failure`].
+
+mod args;
+mod commands;
+mod failure;
+mod home;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, error::ErrorKind};
+
+use crate::{args::Cli, failure::Failure, output::Output};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse_usage(&error),
+    };
+    let output = Output::new(cli.global.json);
+    let outcome = assay_node::logs::install("warn")
+        .map_err(Failure::from)
+        .and_then(|()| commands::run(cli, &output));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.fail(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Help and version are answers; anything else is a mistake, told as JSON if that was asked
+/// for anywhere on the command line.
+fn refuse_usage(error: &clap::Error) -> ExitCode {
+    let asked_for = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if json && !asked_for {
+        let failure = Failure::usage(error);
+        Output::new(true).fail(&failure);
+        return ExitCode::from(failure.code());
+    }
+    // Nothing is left to be done if the terminal is gone.
+    let _ = error.print();
+    ExitCode::from(error.exit_code() as u8)
+}

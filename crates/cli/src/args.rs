@@ -1,0 +1,49 @@
+//! The command line. What a command does is said once, on its variant; its arguments live with
+//! its code under `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+
+/// Train models with people you do not trust, and let anyone check how.
+#[derive(Debug, Parser)]
+#[command(
+    name = "assay",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not found; 4 node unreachable; \
+                  5 a check failed: something told to you is not true.\n\
+                  Logs go to standard error; choose them with ASSAY_LOG (for example \
+                  ASSAY_LOG=info) and ASSAY_LOG_FORMAT=text|json."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Print exactly one JSON object, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Directory with your key, the network's genesis file and what is stored here
+    #[arg(long, global = true, env = "ASSAY_DIR", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// HTTP address of a node to talk to; what it says is checked, so any node will do
+    #[arg(long, global = true, env = "ASSAY_NODE", value_name = "URL")]
+    pub(crate) node: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make and look at keys
+    #[command(subcommand)]
+    Keys(commands::keys::Keys),
+}

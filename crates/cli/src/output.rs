@@ -1,0 +1,99 @@
+//! Where results go: a person's terminal or a program's pipe.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use owo_colors::OwoColorize;
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Prints one result, for people or as one JSON object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+    colour: bool,
+}
+
+impl Output {
+    /// For programs if `json`, else for people.
+    pub(crate) fn new(json: bool) -> Self {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, colour }
+    }
+
+    /// Whether a program reads along.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints the one result of a command: as JSON, or as `text` makes it for people.
+    pub(crate) fn result<T: Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let line = if self.json {
+            serde_json::to_string(value).map_err(anyhow::Error::from)?
+        } else {
+            text(value)
+        };
+        let mut out = io::stdout().lock();
+        match writeln!(out, "{}", line.trim_end()).and_then(|()| out.flush()) {
+            // The reader has had enough, as in `assay ... | head`.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|e| anyhow::Error::from(e).into()),
+        }
+    }
+
+    /// Prints a failure: `{"error", "hint"}` on standard output, or two lines on standard error.
+    pub(crate) fn fail(&self, failure: &Failure) {
+        if self.json {
+            let report = failure.report();
+            if let Ok(line) = serde_json::to_string(&report) {
+                let _ = writeln!(io::stdout(), "{line}");
+            }
+            return;
+        }
+        let mut err = io::stderr().lock();
+        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let label = if colour {
+            "error:".red().bold().to_string()
+        } else {
+            "error:".to_owned()
+        };
+        let _ = writeln!(err, "{label} {failure}");
+        if let Some(hint) = failure.advice() {
+            let label = if colour {
+                "hint:".cyan().to_string()
+            } else {
+                "hint:".to_owned()
+            };
+            let _ = writeln!(err, "{label} {hint}");
+        }
+    }
+
+    /// Makes a heading stand out where the terminal can.
+    pub(crate) fn strong(&self, text: impl Display) -> String {
+        if self.colour {
+            text.bold().to_string()
+        } else {
+            text.to_string()
+        }
+    }
+}
+
+/// A table of names and values.
+pub(crate) fn facts<const N: usize>(rows: [(&str, String); N]) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    for (name, value) in rows {
+        table.add_row([name.to_owned(), value]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,126 @@
+//! Rules that tie settings together. Each refusal says which line to change.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use super::{NodeConfig, RoleName};
+
+/// Least and most time between blocks in milliseconds.
+const BLOCK_INTERVAL: std::ops::RangeInclusive<u64> = 10..=60_000;
+
+impl NodeConfig {
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.check_roles()?;
+        self.check_addresses()?;
+        self.check_values()
+    }
+
+    fn check_roles(&self) -> Result<(), String> {
+        if self.roles.is_empty() {
+            return Err(
+                "`roles` is empty: name at least one of validator, provider, auditor, \
+                        storage"
+                    .into(),
+            );
+        }
+        let distinct: BTreeSet<_> = self.roles.iter().collect();
+        if distinct.len() < self.roles.len() {
+            return Err("`roles` names a role twice: keep each once".into());
+        }
+        let sections = [
+            (
+                RoleName::Validator,
+                "validator",
+                self.validator.is_some(),
+                true,
+            ),
+            (
+                RoleName::Provider,
+                "provider",
+                self.provider.is_some(),
+                false,
+            ),
+            (RoleName::Auditor, "auditor", self.auditor.is_some(), false),
+            (RoleName::Storage, "storage", self.storage.is_some(), true),
+        ];
+        for (role, name, present, needed) in sections {
+            match (self.plays(role), present) {
+                (true, false) if needed => {
+                    return Err(format!(
+                        "role \"{name}\" needs a [{name}] section; `assay node --help` shows one"
+                    ));
+                }
+                (false, true) => {
+                    return Err(format!(
+                        "section [{name}] has no effect: add \"{name}\" to `roles` or delete it"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_addresses(&self) -> Result<(), String> {
+        if let (Some(http), Some(validator)) = (self.http, &self.validator)
+            && http.port() != 0
+            && http == validator.listen
+        {
+            return Err(format!(
+                "`http` and `validator.listen` are both tcp {http}: change one"
+            ));
+        }
+        if self.public_address().ip().is_unspecified() && self.advertise.is_some() {
+            return Err(
+                "`advertise` must be an address that others can dial, not a wildcard".into(),
+            );
+        }
+        let mut seen = BTreeSet::new();
+        for peer in &self.peers {
+            check_dialable(peer.address).map_err(|e| format!("peer {}: {e}", peer.key))?;
+            if !seen.insert(peer.key) {
+                return Err(format!(
+                    "peer {} is listed twice: keep one address",
+                    peer.key
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_values(&self) -> Result<(), String> {
+        if let Some(validator) = &self.validator
+            && !BLOCK_INTERVAL.contains(&validator.block_interval_ms)
+        {
+            return Err(format!(
+                "`validator.block_interval_ms` is {}: choose {} to {}",
+                validator.block_interval_ms,
+                BLOCK_INTERVAL.start(),
+                BLOCK_INTERVAL.end()
+            ));
+        }
+        for (name, work) in [("provider", &self.provider), ("auditor", &self.auditor)] {
+            if work.as_ref().is_some_and(|work| work.threads == Some(0)) {
+                return Err(format!(
+                    "`{name}.threads` is 0: leave it out to use all processors"
+                ));
+            }
+        }
+        if self
+            .storage
+            .as_ref()
+            .is_some_and(|storage| storage.quota.0 == 0)
+        {
+            return Err("`storage.quota` is 0: give it some room, such as \"20 GiB\"".into());
+        }
+        Ok(())
+    }
+}
+
+fn check_dialable(address: SocketAddr) -> Result<(), String> {
+    if address.ip().is_unspecified() || address.port() == 0 {
+        return Err(format!(
+            "{address} cannot be dialled: give its real address and port"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! `node.toml`: what one machine does in a network.
+//!
+//! ```toml
+//! roles = ["validator", "storage"]    # any of validator, provider, auditor, storage
+//! key = "node.key.json"               # account key; `assay keys new` makes one
+//! dir = "data"                        # everything this node keeps
+//! genesis = "genesis.json"            # the same file on every node of a network
+//! listen = "0.0.0.0:7100"             # peers, UDP
+//! http = "127.0.0.1:8100"             # JSON API and metrics, TCP; leave out for none
+//!
+//! [validator]
+//! listen = "0.0.0.0:7200"             # consensus, TCP
+//! share = "share.key.json"            # this validator's part of the beacon key
+//!
+//! [storage]
+//! quota = "20 GiB"
+//!
+//! [[peers]]
+//! key = "<64 hex digits>"
+//! address = "203.0.113.7:7100"
+//! ```
+//!
+//! Relative paths start at the file's own directory. Unknown fields and unknown roles are
+//! refused: a misspelt setting that is silently ignored costs more than it saves.
+
+mod check;
+mod size;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use assay_crypto::PublicKey;
+use serde::Deserialize;
+
+pub use self::size::{BadSize, ByteSize};
+
+/// Longest configuration file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Configuration of one node; see the [module](self) for the file it is read from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// What the node does; at least one.
+    pub roles: Vec<RoleName>,
+    /// Key file of the node's account.
+    pub key: PathBuf,
+    /// Directory of everything the node keeps.
+    pub dir: PathBuf,
+    /// Genesis file of the network.
+    pub genesis: PathBuf,
+    /// UDP address for peers.
+    pub listen: SocketAddr,
+    /// Address that others should dial, where it differs from `listen`.
+    pub advertise: Option<SocketAddr>,
+    /// TCP address of the JSON API.
+    pub http: Option<SocketAddr>,
+    /// Settings of a validator.
+    pub validator: Option<ValidatorConfig>,
+    /// Settings of a provider.
+    pub provider: Option<WorkConfig>,
+    /// Settings of an auditor.
+    pub auditor: Option<WorkConfig>,
+    /// Settings of a storage node.
+    pub storage: Option<StorageConfig>,
+    /// Nodes to begin with; more are learnt from the ledger.
+    #[serde(default)]
+    pub peers: Vec<PeerConfig>,
+}
+
+/// The roles a node can play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoleName {
+    /// Orders and executes transactions, settles disputes.
+    Validator,
+    /// Trains for pay.
+    Provider,
+    /// Replays drawn segments for pay.
+    Auditor,
+    /// Keeps ciphertext for others.
+    Storage,
+}
+
+/// Settings of a validator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorConfig {
+    /// TCP address for the other validators.
+    pub listen: SocketAddr,
+    /// Key file of this validator's share of the beacon key.
+    pub share: PathBuf,
+    /// Least time between two blocks in milliseconds.
+    #[serde(default = "default_block_interval")]
+    pub block_interval_ms: u64,
+}
+
+/// Settings of a role that computes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkConfig {
+    /// Bond locked when registering, in micro-units; the network's least bond if absent.
+    pub bond: Option<u64>,
+    /// Threads for training; all processors if absent.
+    pub threads: Option<usize>,
+}
+
+/// Settings of a storage node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageConfig {
+    /// Most bytes kept for others.
+    pub quota: ByteSize,
+    /// Bond locked when registering, in micro-units; the network's least bond if absent.
+    pub bond: Option<u64>,
+}
+
+/// A node known in advance.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// Its account key.
+    pub key: PublicKey,
+    /// Its UDP address.
+    pub address: SocketAddr,
+}
+
+/// Why a configuration was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the node configuration {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is too long to be a configuration.
+    #[error("{0} is too long for a node configuration (1 MiB at most)")]
+    TooLong(PathBuf),
+    /// The file is not TOML or has a field or value that does not exist.
+    #[error("{path} is not a node configuration; `assay node --help` shows one that works")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what was expected.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// The settings do not fit together.
+    #[error("{path}: {problem}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit and what to do.
+        problem: String,
+    },
+}
+
+impl NodeConfig {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the file, the place and the remedy.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let io = |source| ConfigError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        if fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
+            return Err(ConfigError::TooLong(path.to_owned()));
+        }
+        let text = fs::read_to_string(path).map_err(io)?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a configuration; `path` is where relative paths start and what errors
+    /// name.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|source| ConfigError::Syntax {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        config.check().map_err(|problem| ConfigError::Invalid {
+            path: path.to_owned(),
+            problem,
+        })?;
+        config.anchor(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// Whether the node plays `role`.
+    pub fn plays(&self, role: RoleName) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Address that others should dial.
+    pub fn public_address(&self) -> SocketAddr {
+        self.advertise.unwrap_or(self.listen)
+    }
+
+    fn anchor(&mut self, base: &Path) {
+        for path in [&mut self.key, &mut self.dir, &mut self.genesis] {
+            *path = base.join(&*path);
+        }
+        if let Some(validator) = &mut self.validator {
+            validator.share = base.join(&validator.share);
+        }
+    }
+}
+
+fn default_block_interval() -> u64 {
+    200
+}

@@ -1,0 +1,89 @@
+//! Logs on stderr, chosen by environment variables.
+//!
+//! `ASSAY_LOG` is a filter such as `info`, `assay_node=debug` or `warn,assay_chain=trace`;
+//! `ASSAY_LOG_FORMAT` is `text` (default) or `json`. Standard output stays free for results.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt};
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// `ASSAY_LOG` is not a filter.
+    #[error(
+        "ASSAY_LOG={value:?} is not a log filter: write a level (error, warn, info, debug, trace) or target=level, separated by commas"
+    )]
+    Filter {
+        /// The value found.
+        value: String,
+        /// Where it is wrong.
+        #[source]
+        source: ParseError,
+    },
+    /// `ASSAY_LOG_FORMAT` is neither `text` nor `json`.
+    #[error("ASSAY_LOG_FORMAT={0:?} is unknown: use text or json")]
+    Format(String),
+}
+
+/// Starts logging; `default` is the filter used when `ASSAY_LOG` is unset or empty. Does
+/// nothing when logging runs already.
+///
+/// # Errors
+/// [`LogError`] when a variable has a value that means nothing.
+pub fn install(default: &str) -> Result<(), LogError> {
+    let value = std::env::var("ASSAY_LOG").unwrap_or_default();
+    let filter = parse_filter(&value, default)?;
+    let json = match std::env::var("ASSAY_LOG_FORMAT")
+        .unwrap_or_default()
+        .as_str()
+    {
+        "" | "text" => false,
+        "json" => true,
+        other => return Err(LogError::Format(other.to_owned())),
+    };
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _already_running = if json {
+        builder.json().try_init()
+    } else {
+        builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .try_init()
+    };
+    Ok(())
+}
+
+fn parse_filter(value: &str, default: &str) -> Result<EnvFilter, LogError> {
+    let text = if value.trim().is_empty() {
+        default
+    } else {
+        value
+    };
+    EnvFilter::builder()
+        .parse(text)
+        .map_err(|source| LogError::Filter {
+            value: text.to_owned(),
+            source,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_filter_is_refused_with_the_forms_that_work() {
+        let error = parse_filter("assay=loud", "warn").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("error, warn, info, debug, trace"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_empty_filter_means_the_default() {
+        assert_eq!(parse_filter(" ", "warn").unwrap().to_string(), "warn");
+    }
+}

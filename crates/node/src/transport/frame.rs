@@ -1,0 +1,146 @@
+//! Length-prefixed frames: the only thing that ever crosses a stream.
+//!
+//! ```text
+//! +----------------+------------------+
+//! | length, u32 LE | body, borsh      |
+//! +----------------+------------------+
+//! ```
+//!
+//! The length is checked against a limit before a byte of the body is read, and the buffer
+//! grows with the bytes that arrive, so a lying length costs its sender a stream and us
+//! nothing. A self-delimiting stream (QUIC ends it for us) was rejected: with the length in
+//! front an oversized message is refused at once and by name.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Largest body of any frame, in bytes: one 4 MiB slice with its tag, its Merkle path and the
+/// rest of its message.
+pub const MAX_FRAME: usize = (4 << 20) + (64 << 10);
+
+/// Largest body that a node accepts from a peer it does not know, in bytes: a transaction of
+/// the largest size with its envelope.
+pub const MAX_STRANGER_FRAME: usize = 96 << 10;
+
+/// Bytes reserved before the first byte of a body has arrived.
+const FIRST_RESERVE: usize = 64 << 10;
+
+/// Why a frame could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The announced length exceeds the limit; nothing of the body was read.
+    #[error("the message has {length} bytes, but at most {limit} are accepted here")]
+    TooLarge {
+        /// Announced length of the body in bytes.
+        length: usize,
+        /// Accepted length in bytes.
+        limit: usize,
+    },
+    /// The stream ended inside a frame.
+    #[error("the message ended after {got} of {length} bytes")]
+    Short {
+        /// Bytes that arrived.
+        got: usize,
+        /// Announced length of the body in bytes.
+        length: usize,
+    },
+    /// The stream itself failed.
+    #[error("the stream failed")]
+    Stream(#[source] io::Error),
+}
+
+/// Reads one frame of at most `limit` bytes.
+///
+/// # Errors
+/// [`FrameError`] when the announced length is over the limit, or when the stream ends early
+/// or fails.
+pub async fn read<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    limit: usize,
+) -> Result<Vec<u8>, FrameError> {
+    let mut prefix = [0; 4];
+    stream
+        .read_exact(&mut prefix)
+        .await
+        .map_err(FrameError::Stream)?;
+    let length = u32::from_le_bytes(prefix) as usize;
+    if length > limit {
+        return Err(FrameError::TooLarge { length, limit });
+    }
+    let mut body = Vec::with_capacity(length.min(FIRST_RESERVE));
+    stream
+        .take(length as u64)
+        .read_to_end(&mut body)
+        .await
+        .map_err(FrameError::Stream)?;
+    if body.len() < length {
+        return Err(FrameError::Short {
+            got: body.len(),
+            length,
+        });
+    }
+    Ok(body)
+}
+
+/// Writes one frame.
+///
+/// # Errors
+/// [`FrameError::TooLarge`] before anything is written when `body` exceeds [`MAX_FRAME`];
+/// [`FrameError::Stream`] when the stream fails.
+pub async fn write<W: AsyncWrite + Unpin>(stream: &mut W, body: &[u8]) -> Result<(), FrameError> {
+    if body.len() > MAX_FRAME {
+        return Err(FrameError::TooLarge {
+            length: body.len(),
+            limit: MAX_FRAME,
+        });
+    }
+    let prefix = (body.len() as u32).to_le_bytes();
+    stream
+        .write_all(&prefix)
+        .await
+        .map_err(FrameError::Stream)?;
+    stream.write_all(body).await.map_err(FrameError::Stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_frame_comes_back_as_it_was_written() {
+        let mut wire = Vec::new();
+        write(&mut wire, b"hello").await.unwrap();
+        assert_eq!(wire, b"\x05\0\0\0hello");
+        assert_eq!(read(&mut wire.as_slice(), 5).await.unwrap(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_length_over_the_limit_is_refused_before_its_body() {
+        let mut wire: &[u8] = &[0xff, 0xff, 0xff, 0xff, 1, 2, 3];
+        let error = read(&mut wire, MAX_FRAME).await.unwrap_err();
+        assert!(matches!(
+            error,
+            FrameError::TooLarge {
+                length: 0xffff_ffff,
+                limit: MAX_FRAME
+            }
+        ));
+        assert_eq!(wire, [1, 2, 3], "the body stays unread");
+    }
+
+    #[tokio::test]
+    async fn a_short_body_is_refused() {
+        let mut wire: &[u8] = &[10, 0, 0, 0, 1, 2, 3];
+        let error = read(&mut wire, MAX_FRAME).await.unwrap_err();
+        assert!(matches!(error, FrameError::Short { got: 3, length: 10 }));
+    }
+
+    #[tokio::test]
+    async fn an_oversized_body_is_not_written() {
+        let mut wire = Vec::new();
+        let error = write(&mut wire, &vec![0; MAX_FRAME + 1]).await.unwrap_err();
+        assert!(matches!(error, FrameError::TooLarge { .. }));
+        assert!(wire.is_empty());
+    }
+}

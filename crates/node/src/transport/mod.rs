@@ -1,0 +1,181 @@
+//! Requests and answers between nodes that know each other by public key.
+//!
+//! - **Identity.** A node's transport key is its ledger account key, so whoever answers has
+//!   proved which account it is, and nothing on the path reads or alters a byte (QUIC, TLS 1.3
+//!   with raw public keys).
+//! - **Reach.** Addresses come from the [`AddressBook`] alone. No public service is contacted:
+//!   no relay, no name lookup, no address publishing.
+//! - **Conversation.** One protocol, `assay/1`. Each stream carries one [`Request`] and one
+//!   [`Response`] in length-prefixed [frames](frame). Every request may be repeated without
+//!   harm, which is why a request on a connection that turns out dead is simply sent again.
+//! - **Bounds.** Frame sizes, connections, open requests and times are limited by [`Limits`];
+//!   peers without a registered account get a small share of everything.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use assay_node::transport::*;
+//! # use assay_crypto::{PublicKey, SecretKey};
+//! # async fn example(key: SecretKey, handler: Arc<dyn Handler>, peer: PublicKey)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! let everyone_reads = Arc::new(|_: &PublicKey| Standing::Stranger);
+//! let listen = "127.0.0.1:7000".parse()?;
+//! let transport =
+//!     Transport::bind(&key, listen, Limits::default(), everyone_reads, handler).await?;
+//! transport.book().set(peer, ["127.0.0.1:7001".parse()?]);
+//! let response = transport.request(peer, &Request::Head).await?;
+//! # Ok(()) }
+//! ```
+
+mod book;
+mod dial;
+mod error;
+pub mod frame;
+mod limits;
+mod server;
+#[cfg(test)]
+mod tests;
+pub mod wire;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use assay_crypto::{PublicKey, SecretKey};
+use iroh::{
+    Endpoint,
+    endpoint::{QuicTransportConfig, presets},
+};
+
+pub use self::{
+    book::AddressBook,
+    error::{BindError, Cause, RequestError},
+    limits::Limits,
+    server::{Access, BoxFuture, Handler, Standing},
+    wire::{ProgressReport, Refusal, Request, Response},
+};
+use self::{dial::Dialler, server::Server};
+
+/// Name of the protocol, offered and demanded in the handshake.
+pub const ALPN: &[u8] = b"assay/1";
+
+/// A node's connection to the others: answers their requests, sends its own.
+///
+/// Cheap to clone; [`close`](Self::close) it before the runtime ends.
+#[derive(Clone)]
+pub struct Transport {
+    id: PublicKey,
+    address: SocketAddr,
+    book: AddressBook,
+    endpoint: Endpoint,
+    server: Arc<Server>,
+    dialler: Arc<Dialler>,
+}
+
+impl Transport {
+    /// Listens on `listen` (UDP; port 0 takes a free one) under the account key `key`, and
+    /// answers requests with `handler` as `access` allows.
+    ///
+    /// # Errors
+    /// [`BindError`] when the socket cannot be opened.
+    pub async fn bind(
+        key: &SecretKey,
+        listen: SocketAddr,
+        limits: Limits,
+        access: Arc<dyn Access>,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Self, BindError> {
+        let socket = |source| BindError::Socket {
+            address: listen,
+            source,
+        };
+        let idle = limits
+            .idle_timeout
+            .try_into()
+            .map_err(|e| socket(Cause::new(e)))?;
+        let quic = QuicTransportConfig::builder()
+            .max_concurrent_bidi_streams(limits.requests_per_connection.into())
+            .max_concurrent_uni_streams(0u32.into())
+            .max_idle_timeout(Some(idle))
+            .keep_alive_interval(limits.idle_timeout / 4)
+            .build();
+        let endpoint = Endpoint::builder(presets::Minimal)
+            .secret_key(iroh::SecretKey::from_bytes(&*key.seed()))
+            .alpns(vec![ALPN.to_vec()])
+            .transport_config(quic)
+            .clear_ip_transports()
+            .bind_addr(listen)
+            .map_err(|e| socket(Cause::new(e)))?
+            .bind()
+            .await
+            .map_err(|e| socket(Cause::new(e)))?;
+        let bound = endpoint.bound_sockets();
+        let address = bound
+            .iter()
+            .find(|a| a.is_ipv4() == listen.is_ipv4())
+            .copied();
+        let server = Arc::new(Server::new(limits, access, handler));
+        tokio::spawn(server.clone().run(endpoint.clone()));
+        let book = AddressBook::new();
+        Ok(Self {
+            id: key.public(),
+            address: address.unwrap_or(listen),
+            dialler: Arc::new(Dialler::new(endpoint.clone(), book.clone(), limits)),
+            book,
+            endpoint,
+            server,
+        })
+    }
+
+    /// Key under which this node answers.
+    pub fn id(&self) -> PublicKey {
+        self.id
+    }
+
+    /// UDP address on which this node listens, with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the peers are.
+    pub fn book(&self) -> &AddressBook {
+        &self.book
+    }
+
+    /// Sends `request` to `peer` and waits for its answer. A request to ourselves is answered
+    /// on the spot. Connections are kept and shared between requests.
+    ///
+    /// # Errors
+    /// [`RequestError`]; a [`Response::Refused`] comes back as [`RequestError::Refused`].
+    pub async fn request(
+        &self,
+        peer: PublicKey,
+        request: &Request,
+    ) -> Result<Response, RequestError> {
+        let response = if peer == self.id {
+            self.server
+                .dispatch(peer, Standing::Registered, request.clone())
+                .await
+        } else {
+            self.dialler.request(peer, request).await?
+        };
+        match response {
+            Response::Refused { refusal, reason } => Err(RequestError::Refused {
+                peer,
+                request: request.name(),
+                refusal,
+                reason,
+            }),
+            response => Ok(response),
+        }
+    }
+
+    /// Stops listening and closes every connection.
+    pub async fn close(&self) {
+        self.endpoint.close().await;
+    }
+}
+
+/// The account key behind a transport identity. Keys of small order, which the handshake lets
+/// through, are no accounts.
+fn peer_key(id: iroh::PublicKey) -> Result<PublicKey, assay_crypto::BadPublicKey> {
+    let key = PublicKey(*id.as_bytes());
+    key.check().map(|()| key)
+}

@@ -1,0 +1,205 @@
+//! The messages of `assay/1`: one [`Request`] and one [`Response`] per stream, borsh encoded.
+//!
+//! Larger things that belong to other rooms (transactions, headers, proofs, blocks) travel as
+//! the bytes those rooms define, so that this format changes only when a conversation does.
+
+use assay_crypto::Digest;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Longest explanation in a refusal, in bytes.
+const MAX_REASON: usize = 1024;
+
+/// What one node asks of another.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Request {
+    /// Put a signed transaction (ledger encoding) into a block.
+    SubmitTx {
+        /// The transaction's bytes.
+        transaction: Vec<u8>,
+    },
+    /// The newest certified header.
+    Head,
+    /// The block at a height with its certificate.
+    Block {
+        /// Height of the block; the genesis block has height 0.
+        height: u64,
+    },
+    /// The value of a state key with a proof against a certified header.
+    Prove {
+        /// Key in the ledger's state.
+        key: Vec<u8>,
+    },
+    /// The receipt of a transaction.
+    Receipt {
+        /// Identifier of the transaction.
+        tx: Digest,
+    },
+    /// Keep a slice of ciphertext.
+    PutSlice {
+        /// The slice's bytes; their digest is its name.
+        bytes: Vec<u8>,
+    },
+    /// Return a slice of ciphertext.
+    GetSlice {
+        /// Digest of the slice.
+        slice: Digest,
+    },
+    /// How far the order's provider is.
+    Progress {
+        /// Identifier of the order.
+        order: Digest,
+    },
+}
+
+impl Request {
+    /// Whether only registered accounts may ask this. Transactions carry their own
+    /// authorisation, and everything else only reads what is public.
+    pub fn needs_registration(&self) -> bool {
+        matches!(self, Self::PutSlice { .. })
+    }
+
+    /// A name for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SubmitTx { .. } => "submit_tx",
+            Self::Head => "head",
+            Self::Block { .. } => "block",
+            Self::Prove { .. } => "prove",
+            Self::Receipt { .. } => "receipt",
+            Self::PutSlice { .. } => "put_slice",
+            Self::GetSlice { .. } => "get_slice",
+            Self::Progress { .. } => "progress",
+        }
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the bytes are not exactly one request.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        borsh::from_slice(bytes).map_err(Malformed)
+    }
+}
+
+/// What a node answers.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Response {
+    /// The transaction was accepted into the pool (or is known already).
+    Submitted {
+        /// Its identifier.
+        tx: Digest,
+    },
+    /// A certified header, chain encoding.
+    Head {
+        /// The header's bytes.
+        header: Vec<u8>,
+    },
+    /// A block with its certificate, chain encoding; `None` when the height is not reached.
+    Block {
+        /// The block's bytes.
+        block: Option<Vec<u8>>,
+    },
+    /// A value with its proof.
+    Proof {
+        /// The value; `None` when the proof shows absence.
+        value: Option<Vec<u8>>,
+        /// Proof of presence or absence, ledger encoding.
+        proof: Vec<u8>,
+        /// The certified header whose state root the proof leads to, chain encoding.
+        header: Vec<u8>,
+    },
+    /// A receipt, ledger encoding; `None` when the transaction is in no block yet.
+    Receipt {
+        /// The receipt's bytes.
+        receipt: Option<Vec<u8>>,
+    },
+    /// The slice is on disk.
+    Stored {
+        /// Digest of the slice.
+        slice: Digest,
+    },
+    /// A slice of ciphertext.
+    Slice {
+        /// The slice's bytes.
+        bytes: Vec<u8>,
+    },
+    /// How far an order is; `None` when this node does not work on it.
+    Progress {
+        /// The latest report.
+        progress: Option<ProgressReport>,
+    },
+    /// The request was understood and turned down.
+    Refused {
+        /// The kind of refusal.
+        refusal: Refusal,
+        /// What was wrong and what to do, at most 1 KiB.
+        reason: String,
+    },
+}
+
+impl Response {
+    /// A refusal with its reason, cut to the longest that is sent.
+    pub fn refused(refusal: Refusal, reason: impl ToString) -> Self {
+        let mut reason = reason.to_string();
+        let mut end = reason.len().min(MAX_REASON);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        reason.truncate(end);
+        Self::Refused { refusal, reason }
+    }
+
+    /// Reads a response.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the bytes are not exactly one response.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        borsh::from_slice(bytes).map_err(Malformed)
+    }
+}
+
+/// Kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Refusal {
+    /// The request itself is wrong; sending it again cannot help.
+    Invalid,
+    /// The thing asked for is not here.
+    NotFound,
+    /// The asking peer may not ask this.
+    NotAllowed,
+    /// This node does not play the role that answers this.
+    NotServed,
+    /// Too much is going on or there is no room; another node, or later, may help.
+    Busy,
+    /// The node failed.
+    Failed,
+}
+
+/// How far a provider is with an order. Told by the provider itself: good for a progress bar,
+/// never for money.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    BorshSerialize,
+    BorshDeserialize,
+    serde::Serialize,
+    serde::Deserialize,
+    utoipa::ToSchema,
+)]
+pub struct ProgressReport {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Loss of the latest step in nats per token, for jobs that have one.
+    pub loss: Option<f32>,
+    /// Tokens (or records) processed per second, for jobs that count them.
+    pub per_second: Option<f32>,
+}
+
+/// Bytes that are not a message.
+#[derive(Debug, thiserror::Error)]
+#[error("the bytes are not one message of assay/1; both nodes must run the same version")]
+pub struct Malformed(#[source] std::io::Error);
