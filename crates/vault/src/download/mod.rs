@@ -1,0 +1,394 @@
+//! Reading a file from nodes that may be gone, slow, or lying.
+//!
+//! The rules:
+//!
+//! - The manifest comes first, then slices in order, at most `window` at a time; memory is
+//!   `window` slices, whatever the file.
+//! - Every piece is compared with its digest before anything else looks at it. A node that does
+//!   not have it, returns other bytes, breaks off or is too slow is reported, and another holder is
+//!   asked. Nodes with fewer faults are asked first.
+//! - A request that takes longer than `hedge_ms` is sent to a second holder as well; whichever
+//!   answers first serves.
+//! - When every holder has failed, those whose fault may pass are asked again, `rounds` times in
+//!   all; then the download ends and names the piece and what each holder did.
+//! - Slices are delivered in order, each authentic; the whole is checked at the end.
+
+mod fetch;
+
+use std::collections::BTreeMap;
+
+use crate::ids::{AccountId, FileId};
+use assay_crypto::aead::FileKey;
+
+use crate::fault::{Fault, Unreachable};
+use crate::piece::Piece;
+use crate::placement::Placement;
+use crate::time::{Millis, Tag, Tags};
+use crate::unseal::{Content, Expected, UnsealError, Unsealer};
+use crate::upload::told;
+use crate::wire::{Request, Response};
+use fetch::{Fetch, Next};
+
+/// How a download behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DownloadConfig {
+    /// Pieces in memory at once.
+    pub window: usize,
+    /// When a second holder is asked as well, in milliseconds.
+    pub hedge_ms: u64,
+    /// When a request is given up, in milliseconds.
+    pub timeout_ms: u64,
+    /// How often holders with passing faults are asked.
+    pub rounds: u32,
+    /// Pause between rounds, in milliseconds.
+    pub retry_ms: u64,
+}
+
+impl Default for DownloadConfig {
+    fn default() -> Self {
+        Self {
+            window: 4,
+            hedge_ms: 2_000,
+            timeout_ms: 30_000,
+            rounds: 3,
+            retry_ms: 1_000,
+        }
+    }
+}
+
+/// What a download reacts to.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Time passed; the first one starts the download.
+    Tick,
+    /// A storage node answered, or could not be reached.
+    Reply {
+        /// The request's tag.
+        tag: Tag,
+        /// The answer.
+        reply: Result<Response, Unreachable>,
+    },
+}
+
+/// What a download wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Send to a storage node and bring back [`Input::Reply`].
+    Send {
+        /// Comes back with the reply.
+        tag: Tag,
+        /// The node.
+        to: AccountId,
+        /// The request.
+        request: Request,
+    },
+    /// Tick at this time; replaces the time asked for before.
+    WakeAt(Millis),
+    /// A node failed on a piece.
+    Report {
+        /// The node.
+        node: AccountId,
+        /// The piece.
+        part: Part,
+        /// How.
+        fault: Fault,
+    },
+    /// The next slice of the plaintext, authentic.
+    Deliver {
+        /// Its index, from zero.
+        index: u32,
+        /// Its bytes.
+        plain: Vec<u8>,
+    },
+    /// Done; nothing follows.
+    Finished(Result<Content, DownloadError>),
+}
+
+/// One part of a stored file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The manifest.
+    Manifest,
+    /// A slice, from zero.
+    Slice(u32),
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Part::Manifest => f.write_str("the manifest"),
+            Part::Slice(index) => write!(f, "slice {index}"),
+        }
+    }
+}
+
+/// A file that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// No holder gave a piece.
+    #[error("{part} of file {} is missing: no storage node returned it{}", .file.0, told(.tried))]
+    Missing {
+        /// The file.
+        file: FileId,
+        /// What is missing.
+        part: Part,
+        /// The holders asked, and what each did last.
+        tried: Vec<(AccountId, Fault)>,
+    },
+    /// The pieces came, but are not a file that this key opens.
+    #[error("the file did not open")]
+    Unseal(#[from] UnsealError),
+}
+
+/// The machine.
+pub struct Download {
+    config: DownloadConfig,
+    expected: Expected,
+    placement: Placement,
+    /// Until the manifest is open.
+    key: Option<FileKey>,
+    unsealer: Option<Unsealer>,
+    fetches: BTreeMap<Part, Fetch>,
+    ready: BTreeMap<u32, Piece>,
+    /// The first slice not yet asked for, and the first not yet delivered.
+    next_fetch: u32,
+    next_deliver: u32,
+    flights: BTreeMap<Tag, Part>,
+    strikes: BTreeMap<AccountId, u32>,
+    tags: Tags,
+    finished: bool,
+}
+
+impl Download {
+    /// A download of the file that the ledger describes as `expected`, from `placement`.
+    pub fn new(
+        config: DownloadConfig,
+        expected: Expected,
+        placement: Placement,
+        key: FileKey,
+    ) -> Self {
+        Self {
+            config,
+            expected,
+            placement,
+            key: Some(key),
+            unsealer: None,
+            fetches: BTreeMap::from([(Part::Manifest, Fetch::new(expected.id.0))]),
+            ready: BTreeMap::new(),
+            next_fetch: 0,
+            next_deliver: 0,
+            flights: BTreeMap::new(),
+            strikes: BTreeMap::new(),
+            tags: Tags::default(),
+            finished: false,
+        }
+    }
+
+    /// Slices delivered, and slices in the file.
+    pub fn progress(&self) -> (u32, u32) {
+        (self.next_deliver, self.expected.slices)
+    }
+
+    /// Reacts to one input.
+    pub fn step(&mut self, now: Millis, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        if self.finished {
+            return out;
+        }
+        if let Input::Reply { tag, reply } = input {
+            self.take_reply(now, tag, reply, &mut out);
+        }
+        self.advance(now, &mut out);
+        out
+    }
+
+    fn take_reply(
+        &mut self,
+        now: Millis,
+        tag: Tag,
+        reply: Result<Response, Unreachable>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(part) = self.flights.remove(&tag) else {
+            return;
+        };
+        let Some(fetch) = self.fetches.get_mut(&part) else {
+            return;
+        };
+        let Some(node) = fetch.landed(tag) else {
+            return;
+        };
+        let fault = match reply {
+            Ok(Response::Piece { piece }) if piece.digest() == fetch.digest() => {
+                for node in fetch.overtaken(now, self.config.hedge_ms) {
+                    self.report(node, part, Fault::Late, out);
+                }
+                self.fetches.remove(&part);
+                self.flights.retain(|_, other| *other != part);
+                self.take_piece(part, piece, out);
+                return;
+            }
+            Ok(Response::Piece { .. }) => Fault::Corrupt,
+            Ok(Response::Refused(refusal)) => Fault::Refused(refusal),
+            Ok(_) => Fault::Nonsense,
+            Err(Unreachable) => Fault::Unreachable,
+        };
+        fetch.failed(node, fault);
+        self.report(node, part, fault, out);
+    }
+
+    fn take_piece(&mut self, part: Part, piece: Piece, out: &mut Vec<Output>) {
+        let done = match part {
+            Part::Slice(index) => {
+                self.ready.insert(index, piece);
+                self.deliver(out)
+            }
+            Part::Manifest => self.open(&piece),
+        };
+        if let Err(error) = done {
+            self.finish(Err(error.into()), out);
+        }
+    }
+
+    fn open(&mut self, manifest: &Piece) -> Result<(), UnsealError> {
+        if let Some(key) = self.key.take() {
+            self.unsealer = Some(Unsealer::new(&self.expected, manifest, key)?);
+        }
+        Ok(())
+    }
+
+    /// Delivers every slice whose predecessors are all delivered.
+    fn deliver(&mut self, out: &mut Vec<Output>) -> Result<(), UnsealError> {
+        let Some(unsealer) = &mut self.unsealer else {
+            return Ok(());
+        };
+        while let Some(piece) = self.ready.remove(&self.next_deliver) {
+            let index = self.next_deliver;
+            let plain = unsealer.verified_slice(index, &piece)?;
+            out.push(Output::Deliver { index, plain });
+            self.next_deliver += 1;
+        }
+        if unsealer.is_complete()
+            && let Some(unsealer) = self.unsealer.take()
+        {
+            let content = unsealer.finish()?;
+            self.finish(Ok(content), out);
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, now: Millis, out: &mut Vec<Output>) {
+        if self.finished {
+            return;
+        }
+        self.extend_window();
+        let parts: Vec<Part> = self.fetches.keys().copied().collect();
+        for part in parts {
+            self.pursue(now, part, out);
+            if self.finished {
+                return;
+            }
+        }
+        let wakes = self
+            .fetches
+            .values()
+            .filter_map(|f| f.wake(now, &self.config));
+        if let Some(at) = wakes.min() {
+            out.push(Output::WakeAt(at));
+        }
+    }
+
+    fn extend_window(&mut self) {
+        let Some(unsealer) = &self.unsealer else {
+            return;
+        };
+        let end = self.next_deliver.saturating_add(self.config.window as u32);
+        while self.next_fetch < end.min(self.expected.slices) {
+            if let Some(digest) = unsealer.manifest().slices().get(self.next_fetch as usize) {
+                let part = Part::Slice(self.next_fetch);
+                self.fetches.insert(part, Fetch::new(*digest));
+            }
+            self.next_fetch += 1;
+        }
+    }
+
+    /// Gives up what is late, and asks the next holder where one should be asked.
+    fn pursue(&mut self, now: Millis, part: Part, out: &mut Vec<Output>) {
+        let Some(fetch) = self.fetches.get_mut(&part) else {
+            return;
+        };
+        let late = fetch.expire(now, self.config.timeout_ms);
+        for (tag, node) in late {
+            self.flights.remove(&tag);
+            self.report(node, part, Fault::Late, out);
+        }
+        let order = self.order(part);
+        let Some(fetch) = self.fetches.get_mut(&part) else {
+            return;
+        };
+        match fetch.next(now, &order, &self.config) {
+            Next::Wait => {}
+            Next::Ask(node) => {
+                let tag = self.tags.next();
+                fetch.sent(tag, node, now);
+                let digest = fetch.digest();
+                self.flights.insert(tag, part);
+                out.push(Output::Send {
+                    tag,
+                    to: node,
+                    request: Request::Get { digest },
+                });
+            }
+            Next::GiveUp => {
+                let error = DownloadError::Missing {
+                    file: self.expected.id,
+                    part,
+                    tried: fetch.tried(),
+                };
+                self.finish(Err(error), out);
+            }
+        }
+    }
+
+    /// The holders of a part: fewest faults first, and otherwise a different first one per slice.
+    fn order(&self, part: Part) -> Vec<AccountId> {
+        let index = match part {
+            Part::Manifest => 0,
+            Part::Slice(index) => index,
+        };
+        let mut holders = self.placement.holders(index).to_vec();
+        if !holders.is_empty() {
+            let first = index as usize % holders.len();
+            holders.rotate_left(first);
+        }
+        holders.sort_by_key(|node| self.strikes.get(node).copied().unwrap_or(0));
+        holders
+    }
+
+    fn report(&mut self, node: AccountId, part: Part, fault: Fault, out: &mut Vec<Output>) {
+        *self.strikes.entry(node).or_default() += 1;
+        out.push(Output::Report { node, part, fault });
+    }
+
+    fn finish(&mut self, result: Result<Content, DownloadError>, out: &mut Vec<Output>) {
+        self.finished = true;
+        self.ready.clear();
+        self.fetches.clear();
+        self.flights.clear();
+        out.push(Output::Finished(result));
+    }
+}
+
+/// The Merkle root, id and counts of a file are public; what they cover is not.
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Download")
+            .field("expected", &self.expected)
+            .field("delivered", &self.next_deliver)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

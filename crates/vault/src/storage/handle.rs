@@ -1,0 +1,232 @@
+//! What a storage node does with each request.
+
+use crate::ids::{AccountId, FileId};
+use assay_crypto::Digest;
+
+use super::holding::{Holding, HoldingState};
+use super::{MAX_CLAIMS, Output, Shelf, Slot, State, StorageNode, reply};
+use crate::piece::Piece;
+use crate::time::Tag;
+use crate::wire::{Flags, Refusal, Request, Response};
+
+impl StorageNode {
+    pub(super) fn request(
+        &mut self,
+        from: AccountId,
+        tag: Tag,
+        request: Request,
+        out: &mut Vec<Output>,
+    ) {
+        let done = match request {
+            Request::Free => Ok(Some(Response::Free { bytes: self.free() })),
+            Request::Put { digest, piece } => self.put(from, tag, digest, &piece, out),
+            Request::Get { digest } => self.get(tag, digest, out),
+            Request::Has { digests } => {
+                let held = digests.as_slice().iter().map(|d| self.holds(d)).collect();
+                Ok(Some(Response::Has {
+                    held: Flags::new(held),
+                }))
+            }
+            Request::Commit { file, slices } => self.commit(tag, file, slices.into_vec(), out),
+            Request::Delete { digest } => self.delete(from, tag, digest, out),
+        };
+        match done {
+            Ok(Some(response)) => reply(out, tag, response),
+            Ok(None) => {}
+            Err(refusal) => reply(out, tag, Response::Refused(refusal)),
+        }
+    }
+
+    fn put(
+        &mut self,
+        from: AccountId,
+        tag: Tag,
+        digest: Digest,
+        piece: &Piece,
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Response>, Refusal> {
+        if piece.is_empty() || piece.digest() != digest {
+            return Err(Refusal::WrongDigest);
+        }
+        let bytes = piece.len() as u64;
+        let state = self.slots.get(&digest).map(|slot| slot.state);
+        match state {
+            Some(State::Removing) => return Err(Refusal::Busy),
+            Some(State::Writing | State::Held) => {}
+            Some(State::Lost) | None => {
+                self.room_to_work()?;
+                if bytes > self.free() {
+                    return Err(Refusal::Full { free: self.free() });
+                }
+            }
+        }
+        self.claim(from, digest, bytes)?;
+        let now = self.now;
+        let slot = self
+            .slots
+            .entry(digest)
+            .or_insert_with(|| Slot::new(0, State::Lost, now));
+        slot.since = now;
+        match slot.state {
+            State::Held => return Ok(Some(Response::Stored { digest })),
+            State::Writing | State::Removing => {}
+            State::Lost => {
+                slot.state = State::Writing;
+                slot.bytes = bytes;
+                self.used += bytes;
+                self.in_flight += 1;
+                out.push(Output::Write {
+                    shelf: Shelf::Pieces,
+                    digest,
+                    bytes: piece.shared(),
+                });
+            }
+        }
+        slot.waiting.push(tag);
+        Ok(None)
+    }
+
+    fn get(
+        &mut self,
+        tag: Tag,
+        digest: Digest,
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Response>, Refusal> {
+        if !self.holds(&digest) {
+            return Err(Refusal::Unknown);
+        }
+        if let Some(waiting) = self.reads.get_mut(&digest) {
+            waiting.push(tag);
+            return Ok(None);
+        }
+        self.room_to_work()?;
+        self.in_flight += 1;
+        self.reads.insert(digest, vec![tag]);
+        out.push(Output::Read { digest });
+        Ok(None)
+    }
+
+    fn commit(
+        &mut self,
+        tag: Tag,
+        file: FileId,
+        slices: Vec<Digest>,
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Response>, Refusal> {
+        if slices.is_empty() {
+            return Err(Refusal::Malformed);
+        }
+        let missing = slices
+            .iter()
+            .chain([&file.0])
+            .filter(|digest| !self.holds(digest))
+            .count();
+        if missing > 0 {
+            return Err(Refusal::Incomplete {
+                missing: missing as u32,
+            });
+        }
+        let (key, mut holding, row) = Holding::new(file, slices, self.now);
+        if let Some(known) = self.holdings.get_mut(&key) {
+            match &mut known.state {
+                HoldingState::Held => {
+                    known.since = self.now;
+                    return Ok(Some(Response::Committed { file }));
+                }
+                HoldingState::Writing { waiting } => waiting.push(tag),
+                HoldingState::Removing => return Err(Refusal::Busy),
+            }
+            return Ok(None);
+        }
+        self.room_to_work()?;
+        if holding.row_bytes > self.free() {
+            return Err(Refusal::Full { free: self.free() });
+        }
+        holding.state = HoldingState::Writing { waiting: vec![tag] };
+        self.in_flight += 1;
+        self.adopt(key, holding);
+        out.push(Output::Write {
+            shelf: Shelf::Holdings,
+            digest: key,
+            bytes: row.into(),
+        });
+        Ok(None)
+    }
+
+    fn delete(
+        &mut self,
+        from: AccountId,
+        tag: Tag,
+        digest: Digest,
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Response>, Refusal> {
+        let Some(slot) = self.slots.get_mut(&digest) else {
+            return Ok(Some(Response::Deleted { digest }));
+        };
+        if slot.state == State::Writing {
+            return Err(Refusal::Busy);
+        }
+        if slot.holdings > 0 || !slot.claims.contains(&from) {
+            return Err(Refusal::InUse);
+        }
+        slot.claims.remove(&from);
+        let bytes = slot.bytes;
+        if slot.claims.is_empty() {
+            slot.state = State::Removing;
+            slot.waiting.push(tag);
+            self.in_flight += 1;
+            out.push(Output::Remove {
+                shelf: Shelf::Pieces,
+                digest,
+            });
+        } else {
+            reply(out, tag, Response::Deleted { digest });
+        }
+        self.release(from, bytes);
+        Ok(None)
+    }
+
+    /// Remembers who put an unprotected piece, within the account's allowance.
+    fn claim(&mut self, from: AccountId, digest: Digest, bytes: u64) -> Result<(), Refusal> {
+        let free_of_charge = |slot: &Slot| {
+            slot.protections > 0 || slot.claims.contains(&from) || slot.claims.len() >= MAX_CLAIMS
+        };
+        if self.slots.get(&digest).is_some_and(free_of_charge) {
+            return Ok(());
+        }
+        let pending = self.pending.get(&from).copied().unwrap_or(0);
+        if pending.saturating_add(bytes) > self.config.pending_per_account {
+            return Err(Refusal::TooMuchPending);
+        }
+        self.pending.insert(from, pending + bytes);
+        let now = self.now;
+        self.slots
+            .entry(digest)
+            .or_insert_with(|| Slot::new(0, State::Lost, now))
+            .claims
+            .insert(from);
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self, account: AccountId, bytes: u64) {
+        if let Some(pending) = self.pending.get_mut(&account) {
+            *pending = pending.saturating_sub(bytes);
+            if *pending == 0 {
+                self.pending.remove(&account);
+            }
+        }
+    }
+
+    fn holds(&self, digest: &Digest) -> bool {
+        self.slots
+            .get(digest)
+            .is_some_and(|slot| slot.state == State::Held)
+    }
+
+    fn room_to_work(&self) -> Result<(), Refusal> {
+        if self.in_flight >= self.config.in_flight {
+            return Err(Refusal::Busy);
+        }
+        Ok(())
+    }
+}

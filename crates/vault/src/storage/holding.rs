@@ -1,0 +1,210 @@
+//! Committed files: which pieces belong together, and which of them the ledger protects.
+
+use crate::ids::FileId;
+use assay_crypto::{Digest, merkle};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::{Output, Shelf, State, StorageNode};
+use crate::piece::{Digests, MAX_SLICES};
+use crate::time::{Millis, Tag};
+
+/// Version of the rows on [`Shelf::Holdings`].
+const ROW_VERSION: u8 = 1;
+
+/// One committed file.
+#[derive(Debug)]
+pub(super) struct Holding {
+    pub(super) file: FileId,
+    pub(super) root: Digest,
+    /// Slices and manifest.
+    pub(super) pieces: Vec<Digest>,
+    pub(super) row_bytes: u64,
+    pub(super) since: Millis,
+    pub(super) state: HoldingState,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HoldingState {
+    Writing { waiting: Vec<Tag> },
+    Held,
+    Removing,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Row {
+    version: u8,
+    file: FileId,
+    slices: Digests<{ MAX_SLICES as usize }>,
+}
+
+impl Holding {
+    /// The key, the holding, and the row to write for it.
+    pub(super) fn new(
+        file: FileId,
+        slices: Vec<Digest>,
+        since: Millis,
+    ) -> (Digest, Holding, Vec<u8>) {
+        let root = merkle::root(slices.clone());
+        let mut row = vec![ROW_VERSION];
+        row.extend(file.0.0);
+        row.extend((slices.len() as u32).to_le_bytes());
+        for slice in &slices {
+            row.extend(slice.0);
+        }
+        let mut pieces = slices;
+        pieces.push(file.0);
+        let holding = Holding {
+            file,
+            root,
+            pieces,
+            row_bytes: row.len() as u64,
+            since,
+            state: HoldingState::Held,
+        };
+        (key(file, root), holding, row)
+    }
+
+    /// Reads a row back; `None` when it is not what was written under `at`.
+    pub(super) fn from_row(at: Digest, row: &[u8], now: Millis) -> Option<Holding> {
+        let row = Row::try_from_slice(row)
+            .ok()
+            .filter(|row| row.version == ROW_VERSION)?;
+        let (key, holding, _) = Holding::new(row.file, row.slices.into_vec(), now);
+        (key == at).then_some(holding)
+    }
+}
+
+/// Where a file's row is kept. A liar may commit a foreign file id with other slices; the root in
+/// the key keeps that apart from the true file.
+fn key(file: FileId, root: Digest) -> Digest {
+    Digest::of("assay/vault/holding/v1", &[&file.0.0, &root.0])
+}
+
+impl StorageNode {
+    /// Adds a holding and counts it on its pieces.
+    pub(super) fn adopt(&mut self, at: Digest, holding: Holding) {
+        self.used = self.used.saturating_add(holding.row_bytes);
+        for piece in &holding.pieces {
+            self.slots
+                .entry(*piece)
+                .or_insert_with(|| super::Slot::new(0, State::Lost, holding.since))
+                .holdings += 1;
+        }
+        let protects = self.recorded.get(&holding.file) == Some(&holding.root);
+        self.holdings.insert(at, holding);
+        if protects {
+            self.protect(at);
+        }
+    }
+
+    pub(super) fn recorded(&mut self, file: FileId, root: Digest) {
+        if self.recorded.get(&file) == Some(&root) {
+            return;
+        }
+        self.expired(file);
+        self.recorded.insert(file, root);
+        self.protect(key(file, root));
+    }
+
+    pub(super) fn expired(&mut self, file: FileId) {
+        let Some(root) = self.recorded.remove(&file) else {
+            return;
+        };
+        let Some(holding) = self.holdings.get_mut(&key(file, root)) else {
+            return;
+        };
+        holding.since = self.now;
+        for piece in &holding.pieces {
+            if let Some(slot) = self.slots.get_mut(piece) {
+                slot.protections = slot.protections.saturating_sub(1);
+            }
+        }
+    }
+
+    /// The pieces of a recorded file stay, and no longer count against those who put them.
+    fn protect(&mut self, at: Digest) {
+        let Some(holding) = self.holdings.get(&at) else {
+            return;
+        };
+        let mut settled = Vec::new();
+        for piece in &holding.pieces {
+            if let Some(slot) = self.slots.get_mut(piece) {
+                slot.protections += 1;
+                let bytes = slot.bytes;
+                let claims = std::mem::take(&mut slot.claims);
+                settled.extend(claims.into_iter().map(|account| (account, bytes)));
+            }
+        }
+        for (account, bytes) in settled {
+            self.release(account, bytes);
+        }
+    }
+
+    /// Removes what no recorded file needs and whose grace period is over.
+    pub(super) fn collect(&mut self, out: &mut Vec<Output>) {
+        let (now, grace) = (self.now, self.config.grace_ms);
+        let stale: Vec<Digest> = self
+            .holdings
+            .iter()
+            .filter(|(_, h)| h.state == HoldingState::Held && h.since + grace <= now)
+            .filter(|(_, h)| self.recorded.get(&h.file) != Some(&h.root))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in stale {
+            self.forget(key);
+            if let Some(holding) = self.holdings.get_mut(&key) {
+                holding.state = HoldingState::Removing;
+            }
+            self.in_flight += 1;
+            out.push(Output::Remove {
+                shelf: Shelf::Holdings,
+                digest: key,
+            });
+        }
+        let mut gone = Vec::new();
+        for (digest, slot) in &mut self.slots {
+            if slot.holdings > 0 || slot.since + grace > now {
+                continue;
+            }
+            match slot.state {
+                State::Held => {
+                    slot.state = State::Removing;
+                    self.in_flight += 1;
+                    out.push(Output::Remove {
+                        shelf: Shelf::Pieces,
+                        digest: *digest,
+                    });
+                }
+                State::Lost => gone.push(*digest),
+                State::Writing | State::Removing => {}
+            }
+        }
+        for digest in gone {
+            self.drop_slot(&digest);
+        }
+    }
+
+    /// Takes a holding's count off its pieces.
+    pub(super) fn forget(&mut self, at: Digest) {
+        let Some(holding) = self.holdings.get_mut(&at) else {
+            return;
+        };
+        let protected = self.recorded.get(&holding.file) == Some(&holding.root);
+        for piece in std::mem::take(&mut holding.pieces) {
+            if let Some(slot) = self.slots.get_mut(&piece) {
+                slot.holdings = slot.holdings.saturating_sub(1);
+                slot.protections = slot.protections.saturating_sub(u32::from(protected));
+            }
+        }
+    }
+
+    /// Forgets a piece and everything counted for it.
+    pub(super) fn drop_slot(&mut self, digest: &Digest) {
+        if let Some(slot) = self.slots.remove(digest) {
+            self.used = self.used.saturating_sub(slot.bytes);
+            for account in slot.claims {
+                self.release(account, slot.bytes);
+            }
+        }
+    }
+}

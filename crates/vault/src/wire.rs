@@ -1,0 +1,237 @@
+//! What vault parties say to storage nodes, byte for byte.
+//!
+//! A message is one version byte followed by the borsh encoding of [`Request`] or [`Response`].
+//! Every field bounds itself while it is decoded, so a decoder never allocates more than
+//! [`MAX_PIECE_BYTES`], and bytes left over are an error. `docs/vault.md` draws the bytes.
+
+use crate::ids::FileId;
+use assay_crypto::Digest;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::piece::{Digests, MAX_PIECE_BYTES, MAX_SLICES, Piece, invalid};
+
+/// First byte of every message.
+pub const WIRE_VERSION: u8 = 1;
+/// The most digests one [`Request::Has`] may ask for.
+pub const MAX_HAS: usize = 4_096;
+/// Longest encoding of a [`Request`] or [`Response`]: a transport reads no more than this.
+pub const MAX_MESSAGE_BYTES: usize = MAX_PIECE_BYTES + 64;
+
+/// What a storage node can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Request {
+    /// How many bytes are free?
+    Free,
+    /// Keep this piece under this digest.
+    Put {
+        /// The piece's digest, checked before anything is written.
+        digest: Digest,
+        /// The piece.
+        piece: Piece,
+    },
+    /// Hand over this piece.
+    Get {
+        /// Its digest; who knows a digest may read the ciphertext.
+        digest: Digest,
+    },
+    /// Which of these pieces are here?
+    Has {
+        /// Up to [`MAX_HAS`] digests.
+        digests: Digests<MAX_HAS>,
+    },
+    /// These pieces are one file: keep them together and tell the garbage collector so.
+    Commit {
+        /// The file: the digest of its sealed manifest, which must be here too.
+        file: FileId,
+        /// Digests of all its slices, in order.
+        slices: Digests<{ MAX_SLICES as usize }>,
+    },
+    /// Forget a piece put earlier by the same account and not yet part of a recorded file.
+    Delete {
+        /// Its digest.
+        digest: Digest,
+    },
+}
+
+/// What a storage node answers.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Response {
+    /// Bytes that the node would still accept.
+    Free {
+        /// How many.
+        bytes: u64,
+    },
+    /// The piece is durable.
+    Stored {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// The piece asked for.
+    Piece {
+        /// The piece; the reader checks it.
+        piece: Piece,
+    },
+    /// One answer per digest asked for, in the same order.
+    Has {
+        /// Whether each piece is here.
+        held: Flags,
+    },
+    /// The file's pieces are here and belong together.
+    Committed {
+        /// The file.
+        file: FileId,
+    },
+    /// The piece is not here any more, or never was.
+    Deleted {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// The node will not, and says why.
+    Refused(Refusal),
+}
+
+/// Why a storage node did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, thiserror::Error)]
+pub enum Refusal {
+    /// No room.
+    #[error("no room: {free} bytes are free; choose another node")]
+    Full {
+        /// Bytes still free.
+        free: u64,
+    },
+    /// This account has too many bytes here that belong to no recorded file.
+    #[error("too many bytes of unfinished uploads; record a file or wait until they are collected")]
+    TooMuchPending,
+    /// The piece does not hash to its digest.
+    #[error("the piece does not have the digest it was sent under")]
+    WrongDigest,
+    /// The piece is not here.
+    #[error("the piece is not here")]
+    Unknown,
+    /// The piece was here, but the disk no longer returns what was written.
+    #[error("the piece was damaged on disk and is gone")]
+    Damaged,
+    /// Some pieces of the file are not here.
+    #[error("{missing} pieces of the file are not here; put them first")]
+    Incomplete {
+        /// How many.
+        missing: u32,
+    },
+    /// The piece belongs to a recorded file or to another account.
+    #[error("the piece is in use")]
+    InUse,
+    /// Too much work at once.
+    #[error("the node is busy; ask again")]
+    Busy,
+    /// The disk failed.
+    #[error("the node's disk failed; choose another node")]
+    DiskFailed,
+    /// The request did not decode.
+    #[error("the request did not decode; check the protocol version")]
+    Malformed,
+}
+
+/// At most [`MAX_HAS`] booleans.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct Flags(Vec<bool>);
+
+impl Flags {
+    /// Keeps the first [`MAX_HAS`] flags.
+    pub fn new(mut flags: Vec<bool>) -> Self {
+        flags.truncate(MAX_HAS);
+        Self(flags)
+    }
+
+    /// The flags in order.
+    pub fn as_slice(&self) -> &[bool] {
+        &self.0
+    }
+}
+
+impl BorshDeserialize for Flags {
+    fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
+        let count = u32::deserialize_reader(reader)? as usize;
+        if count > MAX_HAS {
+            return Err(invalid(format!(
+                "{count} flags are over the limit of {MAX_HAS}"
+            )));
+        }
+        (0..count)
+            .map(|_| bool::deserialize_reader(reader))
+            .collect::<std::io::Result<Vec<_>>>()
+            .map(Self)
+    }
+}
+
+/// A message did not decode.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// No bytes at all.
+    #[error("the message is empty")]
+    Empty,
+    /// More bytes than any message has.
+    #[error("a message of {0} bytes is over the limit of {MAX_MESSAGE_BYTES}")]
+    TooLong(usize),
+    /// Another version of the protocol.
+    #[error("vault message version {0} is not {WIRE_VERSION}; run the same release on both sides")]
+    Version(u8),
+    /// The bytes are not a message.
+    #[error("the message is malformed: {0}")]
+    Malformed(String),
+}
+
+impl Request {
+    /// Canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads canonical bytes.
+    ///
+    /// # Errors
+    /// [`WireError`] for a wrong version, a bound exceeded, or bytes missing or left over.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        decode(bytes)
+    }
+}
+
+impl Response {
+    /// Canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads canonical bytes.
+    ///
+    /// # Errors
+    /// [`WireError`] for a wrong version, a bound exceeded, or bytes missing or left over.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        decode(bytes)
+    }
+}
+
+fn encode<T: BorshSerialize>(message: &T) -> Vec<u8> {
+    let mut bytes = vec![WIRE_VERSION];
+    // Writing to memory fails only above 4 GiB, which the bounded fields exclude.
+    if message.serialize(&mut bytes).is_err() {
+        bytes.clear();
+    }
+    bytes
+}
+
+fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Result<T, WireError> {
+    if bytes.len() > MAX_MESSAGE_BYTES {
+        return Err(WireError::TooLong(bytes.len()));
+    }
+    match bytes.split_first() {
+        None => Err(WireError::Empty),
+        Some((&WIRE_VERSION, body)) => {
+            T::try_from_slice(body).map_err(|e| WireError::Malformed(e.to_string()))
+        }
+        Some((&version, _)) => Err(WireError::Version(version)),
+    }
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
