@@ -388,7 +388,3 @@ impl std::fmt::Debug for Download {
             .finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

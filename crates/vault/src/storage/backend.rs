@@ -1,6 +1,7 @@
 //! The disk of a storage node, as the vault needs it.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use assay_crypto::Digest;
@@ -94,7 +95,8 @@ impl Backend for MemoryBackend {
     }
 }
 
-impl<B: Backend + ?Sized> Backend for &B {
+/// References and shared pointers to a disk are that disk.
+impl<P: Deref<Target: Backend>> Backend for P {
     fn put(&self, shelf: Shelf, digest: &Digest, bytes: &[u8]) -> Result<(), BackendError> {
         (**self).put(shelf, digest, bytes)
     }

@@ -4,7 +4,7 @@ use crate::ids::FileId;
 use assay_crypto::{Digest, merkle};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{Output, Shelf, State, StorageNode};
+use super::{Output, Record, Shelf, State, StorageNode};
 use crate::piece::{Digests, MAX_SLICES};
 use crate::time::{Millis, Tag};
 
@@ -15,7 +15,6 @@ const ROW_VERSION: u8 = 1;
 #[derive(Debug)]
 pub(super) struct Holding {
     pub(super) file: FileId,
-    pub(super) root: Digest,
     /// Slices and manifest.
     pub(super) pieces: Vec<Digest>,
     pub(super) row_bytes: u64,
@@ -55,7 +54,6 @@ impl Holding {
         pieces.push(file.0);
         let holding = Holding {
             file,
-            root,
             pieces,
             row_bytes: row.len() as u64,
             since,
@@ -90,27 +88,33 @@ impl StorageNode {
                 .or_insert_with(|| super::Slot::new(0, State::Lost, holding.since))
                 .holdings += 1;
         }
-        let protects = self.recorded.get(&holding.file) == Some(&holding.root);
         self.holdings.insert(at, holding);
-        if protects {
+        if self.records.contains_key(&at) {
             self.protect(at);
         }
     }
 
-    pub(super) fn recorded(&mut self, file: FileId, root: Digest) {
-        if self.recorded.get(&file) == Some(&root) {
-            return;
+    pub(super) fn recorded(&mut self, record: Record) {
+        let at = key(record.file, record.root);
+        let owners = self.records.entry(at).or_default();
+        let is_first = owners.is_empty();
+        owners.insert(record.owner);
+        if is_first {
+            self.protect(at);
         }
-        self.expired(file);
-        self.recorded.insert(file, root);
-        self.protect(key(file, root));
     }
 
-    pub(super) fn expired(&mut self, file: FileId) {
-        let Some(root) = self.recorded.remove(&file) else {
+    pub(super) fn expired(&mut self, record: Record) {
+        let at = key(record.file, record.root);
+        let Some(owners) = self.records.get_mut(&at) else {
             return;
         };
-        let Some(holding) = self.holdings.get_mut(&key(file, root)) else {
+        owners.remove(&record.owner);
+        if !owners.is_empty() {
+            return;
+        }
+        self.records.remove(&at);
+        let Some(holding) = self.holdings.get_mut(&at) else {
             return;
         };
         holding.since = self.now;
@@ -147,8 +151,8 @@ impl StorageNode {
             .holdings
             .iter()
             .filter(|(_, h)| h.state == HoldingState::Held && h.since + grace <= now)
-            .filter(|(_, h)| self.recorded.get(&h.file) != Some(&h.root))
             .map(|(key, _)| *key)
+            .filter(|key| !self.records.contains_key(key))
             .collect();
         for key in stale {
             self.forget(key);
@@ -189,7 +193,7 @@ impl StorageNode {
         let Some(holding) = self.holdings.get_mut(&at) else {
             return;
         };
-        let protected = self.recorded.get(&holding.file) == Some(&holding.root);
+        let protected = self.records.contains_key(&at);
         for piece in std::mem::take(&mut holding.pieces) {
             if let Some(slot) = self.slots.get_mut(&piece) {
                 slot.holdings = slot.holdings.saturating_sub(1);

@@ -100,20 +100,24 @@ pub enum Input {
     },
     /// The ledger has a record that places this file on this node. Sent for every such record
     /// after a start, and for every new one.
-    Recorded {
-        /// The file.
-        file: FileId,
-        /// Merkle root over its slices.
-        root: Digest,
-    },
+    Recorded(Record),
     /// The ledger no longer has that record.
-    Expired {
-        /// The file.
-        file: FileId,
-    },
+    Expired(Record),
     /// Collect garbage. Sent from time to time, and only while this node's view of the ledger is
     /// current: a node that cannot see the records must not remove what they protect.
     Collect,
+}
+
+/// What a storage node needs to know of a ledger record. Anyone may record any file id, so a
+/// record protects exactly the pieces committed under its own root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The file.
+    pub file: FileId,
+    /// Merkle root over its slices.
+    pub root: Digest,
+    /// Who recorded it.
+    pub owner: AccountId,
 }
 
 /// What a storage node wants done.
@@ -171,8 +175,8 @@ pub struct StorageNode {
     in_flight: usize,
     slots: BTreeMap<Digest, Slot>,
     holdings: BTreeMap<Digest, Holding>,
-    /// Files recorded on the ledger as kept here, and their roots.
-    recorded: BTreeMap<FileId, Digest>,
+    /// Rows that ledger records protect, and whose records these are.
+    records: BTreeMap<Digest, BTreeSet<AccountId>>,
     /// Bytes outside recorded files, by claimant.
     pending: BTreeMap<AccountId, u64>,
     reads: BTreeMap<Digest, Vec<Tag>>,
@@ -214,7 +218,7 @@ impl StorageNode {
             in_flight: 0,
             slots: BTreeMap::new(),
             holdings: BTreeMap::new(),
-            recorded: BTreeMap::new(),
+            records: BTreeMap::new(),
             pending: BTreeMap::new(),
             reads: BTreeMap::new(),
         }
@@ -265,8 +269,8 @@ impl StorageNode {
                 digest,
                 result,
             } => self.removed(shelf, digest, result, &mut out),
-            Input::Recorded { file, root } => self.recorded(file, root),
-            Input::Expired { file } => self.expired(file),
+            Input::Recorded(record) => self.recorded(record),
+            Input::Expired(record) => self.expired(record),
             Input::Collect => self.collect(&mut out),
         }
         out

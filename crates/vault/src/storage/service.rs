@@ -1,9 +1,11 @@
 //! A storage node and its disk, one request at a time.
 
-use crate::ids::{AccountId, FileId};
+use crate::ids::AccountId;
 use assay_crypto::Digest;
 
-use super::{Backend, BackendError, Input, Output, Shelf, StorageConfig, StorageNode, Usage};
+use super::{
+    Backend, BackendError, Input, Output, Record, Shelf, StorageConfig, StorageNode, Usage,
+};
 use crate::time::{Millis, Tags};
 use crate::wire::{Refusal, Request, Response};
 
@@ -54,14 +56,14 @@ impl<B: Backend> Service<B> {
             .unwrap_or(Response::Refused(Refusal::Busy))
     }
 
-    /// The ledger records this file as kept here; see [`Input::Recorded`].
-    pub fn recorded(&mut self, now: Millis, file: FileId, root: Digest) {
-        self.run(now, Input::Recorded { file, root });
+    /// The ledger records a file as kept here; see [`Input::Recorded`].
+    pub fn recorded(&mut self, now: Millis, record: Record) {
+        self.run(now, Input::Recorded(record));
     }
 
-    /// The ledger no longer records this file; see [`Input::Expired`].
-    pub fn expired(&mut self, now: Millis, file: FileId) {
-        self.run(now, Input::Expired { file });
+    /// The ledger no longer has this record; see [`Input::Expired`].
+    pub fn expired(&mut self, now: Millis, record: Record) {
+        self.run(now, Input::Expired(record));
     }
 
     /// Removes garbage; only while the view of the ledger is current, see [`Input::Collect`].

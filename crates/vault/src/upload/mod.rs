@@ -382,7 +382,3 @@ pub(crate) fn told(failed: &[(AccountId, Fault)]) -> String {
         .map(|(node, fault)| format!("; node {node}: {fault}"))
         .collect()
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

@@ -94,6 +94,7 @@ impl Upload {
             .collect();
         late.sort_unstable();
         late.dedup();
+        self.flights.retain(|_, flight| flight.deadline > now);
         for node in late {
             self.fail(now, node, Fault::Late, out);
         }
@@ -104,8 +105,11 @@ impl Upload {
             return;
         };
         out.push(Output::Report { node, fault });
-        self.flights.retain(|_, flight| flight.node != node);
         let holder = &mut self.holders[at];
+        if fault.is_transient() && holder.not_before > now {
+            // Requests that were out together fail together: that counts once.
+            return;
+        }
         holder.failures += 1;
         if !fault.is_transient() || holder.failures >= self.config.attempts {
             self.replace(at, fault, out);
@@ -120,6 +124,7 @@ impl Upload {
 
     fn replace(&mut self, at: usize, fault: Fault, out: &mut Vec<Output>) {
         let from = self.holders[at].node;
+        self.flights.retain(|_, flight| flight.node != from);
         self.failed.push((from, fault));
         let Some(to) = self.spares.pop_front() else {
             self.holders.remove(at);

@@ -1,0 +1,15 @@
+//! Cannot be reached.
+
+use assay_vault::Millis;
+use assay_vault::ids::AccountId;
+use assay_vault::wire::Request;
+
+use crate::support::{Answer, Node};
+
+pub(crate) struct Dead;
+
+impl Node for Dead {
+    fn answer(&mut self, _: Millis, _: AccountId, _: Request) -> Answer {
+        Answer::Broken
+    }
+}

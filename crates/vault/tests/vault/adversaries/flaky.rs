@@ -1,0 +1,23 @@
+//! Breaks every other connection.
+
+use assay_vault::Millis;
+use assay_vault::ids::AccountId;
+use assay_vault::wire::Request;
+
+use crate::support::{Answer, Honest, Node};
+
+pub(crate) struct Flaky {
+    pub(crate) node: Honest,
+    pub(crate) asked: usize,
+}
+
+impl Node for Flaky {
+    fn answer(&mut self, now: Millis, from: AccountId, request: Request) -> Answer {
+        self.asked += 1;
+        if self.asked.is_multiple_of(2) {
+            self.node.answer(now, from, request)
+        } else {
+            Answer::Broken
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Answers every question with an answer to another one.
+
+use assay_crypto::Digest;
+use assay_vault::Millis;
+use assay_vault::ids::AccountId;
+use assay_vault::wire::{Request, Response};
+
+use crate::support::{Answer, Node};
+
+pub(crate) struct Nonsense;
+
+impl Node for Nonsense {
+    fn answer(&mut self, _: Millis, _: AccountId, request: Request) -> Answer {
+        let response = match request {
+            Request::Put { .. } => Response::Stored {
+                digest: Digest::ZERO,
+            },
+            _ => Response::Free { bytes: 1 },
+        };
+        Answer::After(5, response)
+    }
+}

@@ -1,0 +1,15 @@
+//! Takes every request and never answers.
+
+use assay_vault::Millis;
+use assay_vault::ids::AccountId;
+use assay_vault::wire::Request;
+
+use crate::support::{Answer, Node};
+
+pub(crate) struct Silent;
+
+impl Node for Silent {
+    fn answer(&mut self, _: Millis, _: AccountId, _: Request) -> Answer {
+        Answer::Silence
+    }
+}

@@ -1,0 +1,450 @@
+//! Files stored on and read from nodes that fail and lie.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::adversaries::{
+    Amnesiac, BitFlipper, Boaster, Dead, Flaky, Garbage, Mixer, Nonsense, Silent, Slow,
+};
+use crate::support::{Honest, Node, Recorded, World, account, bytes, key, sealer};
+use assay_crypto::Digest;
+use assay_vault::download::{DownloadError, Part};
+use assay_vault::storage::{MemoryBackend, Record};
+use assay_vault::upload::{Need, ResumeError, Upload, UploadConfig, UploadError};
+use assay_vault::wire::Refusal;
+use assay_vault::{Fault, Millis, OpenManifestError, SLICE_BYTES, UnsealError, content_digest};
+
+/// Two slices and a bit.
+const SOME: usize = 2 * SLICE_BYTES + 12_345;
+
+#[test]
+fn files_of_every_size_come_back() {
+    for (n, length) in [0, 1, SLICE_BYTES - 1, SLICE_BYTES, SLICE_BYTES + 1, SOME]
+        .into_iter()
+        .enumerate()
+    {
+        let mut world = World::new(3);
+        let plain = bytes(length, n as u8);
+        let uploaded = world.upload(&plain, key(n as u8));
+        let file = uploaded.record.unwrap();
+        assert_eq!(uploaded.result.unwrap().unwrap(), file.expected.id);
+        assert_eq!(uploaded.reports, []);
+        let holders: BTreeSet<_> = file.placement.iter().collect();
+        assert_eq!(holders.len(), 2);
+
+        let downloaded = world.download(&file, key(n as u8));
+        let content = downloaded.result.unwrap();
+        assert!(downloaded.bytes == plain);
+        assert_eq!(downloaded.reports, []);
+        assert_eq!(content.length, length as u64);
+        assert_eq!(content.digest, content_digest(&plain));
+    }
+}
+
+/// Stores a file on nodes 1 and 2, both honest, then lets `replace` take over their places.
+fn stored(replace: impl FnOnce(&mut World, &Recorded)) -> (World, Recorded, Vec<u8>) {
+    let mut world = World::new(2);
+    let plain = bytes(SOME, 9);
+    let file = world.upload(&plain, key(9)).record.unwrap();
+    replace(&mut world, &file);
+    (world, file, plain)
+}
+
+/// An honest node that has the same file.
+fn copy_of_the_file() -> Honest {
+    let node = Rc::new(RefCell::new(Honest::new(1 << 30)));
+    let mut world = World::default();
+    world.add(1, Rc::clone(&node));
+    world.add(2, Honest::new(1 << 30));
+    world.upload(&bytes(SOME, 9), key(9));
+    drop(world);
+    Rc::into_inner(node).unwrap().into_inner()
+}
+
+/// What the honest copy would be tricked into: each liar, and the fault it shows.
+fn liars() -> Vec<(Box<dyn Node>, Fault)> {
+    let pieces = vec![
+        sealer(b"another file", key(1))
+            .slice(0)
+            .unwrap()
+            .unwrap()
+            .piece,
+        sealer(b"a third file", key(2))
+            .slice(0)
+            .unwrap()
+            .unwrap()
+            .piece,
+    ];
+    let mixer = Mixer {
+        node: copy_of_the_file(),
+        pieces,
+    };
+    let slow = Slow {
+        node: copy_of_the_file(),
+        delay_ms: 3_000,
+    };
+    vec![
+        (Box::new(Amnesiac), Fault::Refused(Refusal::Unknown)),
+        (Box::new(BitFlipper(copy_of_the_file())), Fault::Corrupt),
+        (Box::new(Dead), Fault::Unreachable),
+        (Box::new(Garbage(copy_of_the_file())), Fault::Corrupt),
+        (Box::new(mixer), Fault::Corrupt),
+        (Box::new(Nonsense), Fault::Nonsense),
+        (Box::new(Silent), Fault::Late),
+        (Box::new(slow), Fault::Late),
+    ]
+}
+
+#[test]
+fn one_honest_copy_is_enough_whatever_the_other_does() {
+    for (liar, fault) in liars() {
+        let (mut world, file, plain) = stored(|_, _| {});
+        // The first holder is asked first for the manifest, so the liar is always met.
+        let met = file.placement[0];
+        world.nodes.insert(met, liar);
+        let start = world.now;
+        let downloaded = world.download(&file, key(9));
+        assert!(downloaded.bytes == plain, "{fault}");
+        downloaded.result.unwrap();
+        assert!(!downloaded.reports.is_empty(), "{fault}");
+        for (node, _, reported) in downloaded.reports {
+            assert_eq!((node, reported), (met, fault));
+        }
+        // Slow and silent nodes cost one hedge each time they are tried, not a time-out.
+        assert!(world.now <= start + 10_000, "{fault}: {:?}", world.now);
+    }
+}
+
+#[test]
+fn a_file_nobody_returns_is_named_with_what_each_node_did() {
+    let (mut world, file, _) = stored(|world, file| {
+        world.nodes.insert(file.placement[0], Box::new(Dead));
+        world
+            .nodes
+            .insert(file.placement[1], Box::new(Garbage(copy_of_the_file())));
+    });
+    let error = world.download(&file, key(9)).result.unwrap_err();
+    let message = error.to_string();
+    let DownloadError::Missing { part, tried, .. } = error else {
+        panic!("{message}");
+    };
+    assert_eq!(part, Part::Manifest);
+    assert!(tried.contains(&(file.placement[0], Fault::Unreachable)));
+    assert!(tried.contains(&(file.placement[1], Fault::Corrupt)));
+    assert!(message.contains("the manifest of file"), "{message}");
+    assert!(
+        message.contains(&file.placement[0].to_string()),
+        "{message}"
+    );
+}
+
+#[test]
+fn one_lost_slice_is_named() {
+    let disks = [1, 2].map(|_| Rc::new(MemoryBackend::new()));
+    let mut world = World::default();
+    for (n, disk) in (1..).zip(&disks) {
+        world.add(n, Honest::on(Rc::clone(disk), 1 << 30, Millis(0)));
+    }
+    let plain = bytes(SOME, 9);
+    let file = world.upload(&plain, key(9)).record.unwrap();
+    let slice = sealer(&plain, key(9)).slice(1).unwrap().unwrap();
+    for disk in &disks {
+        use assay_vault::storage::{Backend, Shelf};
+        disk.delete(Shelf::Pieces, &slice.digest).unwrap();
+    }
+    let error = world.download(&file, key(9)).result.unwrap_err();
+    assert!(matches!(
+        error,
+        DownloadError::Missing { part: Part::Slice(1), ref tried, .. } if tried.len() == 2
+    ));
+}
+
+#[test]
+fn a_flaky_node_alone_serves_in_the_end() {
+    let (mut world, mut file, plain) = stored(|_, _| {});
+    let node = file.placement[0];
+    file.placement = vec![node];
+    let flaky = Flaky {
+        node: copy_of_the_file(),
+        asked: 0,
+    };
+    world.nodes.insert(node, Box::new(flaky));
+    let downloaded = world.download(&file, key(9));
+    downloaded.result.unwrap();
+    assert!(downloaded.bytes == plain);
+}
+
+#[test]
+fn reads_go_on_while_one_holder_of_three_lives() {
+    let mut world = World::new(5);
+    let config = UploadConfig {
+        copies: 3,
+        ..UploadConfig::default()
+    };
+    let plain = bytes(SOME, 4);
+    let upload = world.upload_with(config, &key(4));
+    let file = world
+        .drive_upload(upload, &mut sealer(&plain, key(4)), usize::MAX)
+        .record
+        .unwrap();
+    assert_eq!(file.placement.len(), 3);
+    for n in 0..2 {
+        world.nodes.insert(file.placement[n], Box::new(Dead));
+        let downloaded = world.download(&file, key(4));
+        downloaded.result.unwrap();
+        assert!(downloaded.bytes == plain);
+    }
+    world.nodes.insert(file.placement[2], Box::new(Dead));
+    assert!(world.download(&file, key(4)).result.is_err());
+}
+
+#[test]
+fn a_wrong_key_is_told_from_damage() {
+    let (mut world, file, _) = stored(|_, _| {});
+    let downloaded = world.download(&file, key(10));
+    assert!(matches!(
+        downloaded.result,
+        Err(DownloadError::Unseal(UnsealError::Manifest(
+            OpenManifestError::WrongKey
+        )))
+    ));
+    assert!(downloaded.bytes.is_empty());
+    assert!(downloaded.reports.is_empty(), "no node is blamed");
+}
+
+#[test]
+fn a_node_that_fails_while_storing_is_replaced() {
+    let useless: Vec<(Box<dyn Node>, Fault)> = vec![
+        (Box::new(Dead), Fault::Unreachable),
+        (Box::new(Silent), Fault::Late),
+        (
+            Box::new(Boaster),
+            Fault::Refused(Refusal::Full { free: u64::MAX }),
+        ),
+        (Box::new(Nonsense), Fault::Nonsense),
+        (
+            Box::new(Honest::new(SLICE_BYTES as u64 * 8)),
+            Fault::Refused(Refusal::TooMuchPending),
+        ),
+    ];
+    for (node, fault) in useless {
+        let mut world = World::new(4);
+        let plain = bytes(SOME, 5);
+        let chosen = world.upload(&plain, key(5)).record.unwrap().placement[0];
+
+        let mut world = World::new(4);
+        world.nodes.insert(chosen, node);
+        let uploaded = world.upload(&plain, key(5));
+        let file = uploaded.record.unwrap();
+        assert!(!file.placement.contains(&chosen), "{fault}");
+        assert_eq!(file.placement.len(), 2);
+        assert!(
+            uploaded.reports.contains(&(chosen, fault)),
+            "{:?}",
+            uploaded.reports
+        );
+
+        // The copies that remain are whole: each alone returns the file.
+        for node in file.placement.clone() {
+            let mut alone = file.clone();
+            alone.placement = vec![node];
+            assert!(world.download(&alone, key(5)).bytes == plain);
+        }
+    }
+}
+
+#[test]
+fn a_flaky_node_is_kept_if_it_works_often_enough() {
+    let mut world = World::new(0);
+    world.add(1, Honest::new(1 << 30));
+    let flaky = Flaky {
+        node: Honest::new(1 << 30),
+        asked: 0,
+    };
+    let flaky = world.add(2, flaky);
+    let plain = bytes(SOME, 6);
+    let uploaded = world.upload(&plain, key(6));
+    let file = uploaded.record.unwrap();
+    assert!(file.placement.contains(&flaky));
+    assert!(uploaded.reports.contains(&(flaky, Fault::Unreachable)));
+    assert!(world.download(&file, key(6)).bytes == plain);
+}
+
+#[test]
+fn too_few_working_nodes_is_an_error_that_says_who_failed() {
+    let mut world = World::new(1);
+    let dead = world.add(2, Dead);
+    let full = world.add(3, Honest::new(1_000));
+    let uploaded = world.upload(&bytes(SOME, 7), key(7));
+    assert!(uploaded.record.is_none());
+    let error = uploaded.result.unwrap().unwrap_err();
+    let message = error.to_string();
+    let UploadError::NotEnoughNodes {
+        copies,
+        working,
+        failed,
+    } = error
+    else {
+        panic!("{message}");
+    };
+    assert_eq!((copies, working), (2, 1));
+    let nodes: Vec<_> = failed.iter().map(|(node, _)| *node).collect();
+    assert!(nodes.contains(&dead) && nodes.contains(&full));
+    assert!(message.contains("add storage nodes"), "{message}");
+
+    let uploaded = World::new(1).upload(b"x", key(7));
+    assert!(matches!(
+        uploaded.result,
+        Some(Err(UploadError::NotEnoughNodes { .. }))
+    ));
+    assert!(uploaded.journal.is_empty());
+}
+
+#[test]
+fn slices_are_asked_once_and_in_order_from_a_healthy_network() {
+    let mut world = World::new(3);
+    let uploaded = world.upload(&bytes(6 * SLICE_BYTES, 8), key(8));
+    let expected: Vec<Need> = (0..6).map(Need::Slice).chain([Need::Manifest]).collect();
+    assert_eq!(uploaded.needs, expected);
+    assert_eq!(uploaded.sent.len(), 2 * 7);
+}
+
+#[test]
+fn an_upload_resumes_from_a_crash_at_any_point() {
+    let plain = bytes(SLICE_BYTES + 1, 11);
+    let whole = World::new(3).upload(&plain, key(11));
+    let file = whole.record.unwrap();
+    assert!(whole.outputs > 15);
+    for crash in 0..whole.outputs {
+        let mut world = World::new(3);
+        let config = UploadConfig::default();
+        let upload = world.upload_with(config, &key(11));
+        let crashed = world.drive_upload(upload, &mut sealer(&plain, key(11)), crash);
+        assert!(crashed.result.is_none());
+
+        let candidates = world.candidates();
+        let seed = Digest([3; 32]);
+        let resumed =
+            Upload::resume(config, &key(11), 1, &candidates, seed, &crashed.journal).unwrap();
+        let resumed = world.drive_upload(resumed, &mut sealer(&plain, key(11)), usize::MAX);
+        let again = resumed.record.unwrap();
+        assert_eq!(again.expected, file.expected, "crash at {crash}");
+        assert_eq!(again.placement, file.placement);
+        // What arrived before the crash is not sent again, but for the manifest.
+        assert!(
+            resumed.sent.len() + crashed.sent.len() <= whole.sent.len() + 2,
+            "crash at {crash}"
+        );
+        assert!(world.download(&again, key(11)).bytes == plain);
+    }
+}
+
+#[test]
+fn a_source_that_changed_before_a_resume_never_reuses_a_nonce() {
+    let plain = bytes(SLICE_BYTES + 1, 12);
+    let mut changed = plain.clone();
+    changed[17] ^= 1;
+    *changed.last_mut().unwrap() ^= 1;
+    let digests = |plain: &[u8]| -> Vec<Digest> {
+        let mut sealer = sealer(plain, key(12));
+        let file = sealer.finish().unwrap();
+        [file.manifest.slices(), &[file.id.0]].concat()
+    };
+    let (before, after) = (digests(&plain), digests(&changed));
+    let outputs = World::new(3).upload(&plain, key(12)).outputs;
+    let mut refused = 0;
+    for crash in 0..outputs {
+        let mut world = World::new(3);
+        let config = UploadConfig::default();
+        let upload = world.upload_with(config, &key(12));
+        let crashed = world.drive_upload(upload, &mut sealer(&plain, key(12)), crash);
+        let candidates = world.candidates();
+        let seed = Digest([3; 32]);
+        let upload =
+            Upload::resume(config, &key(12), 1, &candidates, seed, &crashed.journal).unwrap();
+        let resumed = world.drive_upload(upload, &mut sealer(&changed, key(12)), usize::MAX);
+        for (old, new) in before.iter().zip(&after) {
+            assert!(!(crashed.sent.contains(old) && resumed.sent.contains(new)));
+        }
+        match resumed.result.unwrap() {
+            Ok(_) => assert!(crashed.sent.is_empty()),
+            Err(error) => {
+                assert!(
+                    matches!(error, UploadError::SourceChanged { .. }),
+                    "{error}"
+                );
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > outputs / 2);
+}
+
+#[test]
+fn an_upload_is_not_resumed_under_another_key() {
+    let mut world = World::new(3);
+    let config = UploadConfig::default();
+    let upload = world.upload_with(config, &key(12));
+    let crashed = world.drive_upload(upload, &mut sealer(b"x", key(12)), 3);
+    let seed = Digest([3; 32]);
+    let resumed = Upload::resume(
+        config,
+        &key(13),
+        1,
+        &world.candidates(),
+        seed,
+        &crashed.journal,
+    );
+    assert_eq!(resumed.err(), Some(ResumeError::OtherKey));
+}
+
+#[test]
+fn a_damaged_journal_is_refused() {
+    let mut world = World::new(3);
+    let upload = world.upload_with(UploadConfig::default(), &key(12));
+    let plain = bytes(10, 1);
+    let crashed = world.drive_upload(upload, &mut sealer(&plain, key(12)), 6);
+    let seed = Digest([3; 32]);
+    for at in 0..crashed.journal.len() {
+        let mut journal = crashed.journal.clone();
+        journal[at].truncate(3);
+        let config = UploadConfig::default();
+        let resumed = Upload::resume(config, &key(12), 1, &world.candidates(), seed, &journal);
+        assert_eq!(resumed.err(), Some(ResumeError::Damaged { at }));
+    }
+}
+
+#[test]
+fn orphans_of_a_crashed_upload_are_collected_and_recorded_files_are_not() {
+    let nodes = [1, 2].map(|_| Rc::new(RefCell::new(Honest::new(1 << 30))));
+    let mut world = World::default();
+    for (n, node) in (1..).zip(&nodes) {
+        world.add(n, Rc::clone(node));
+    }
+    let plain = bytes(SOME, 13);
+    let kept = world.upload(&plain, key(13)).record.unwrap();
+    for node in &nodes {
+        let record = Record {
+            file: kept.expected.id,
+            root: kept.expected.root,
+            owner: account(200),
+        };
+        node.borrow_mut().0.recorded(world.now, record);
+    }
+    let full = nodes[0].borrow().0.usage();
+
+    let upload = world.upload_with(UploadConfig::default(), &key(14));
+    let crashed = world.drive_upload(upload, &mut sealer(&bytes(SOME, 14), key(14)), 12);
+    assert!(crashed.result.is_none());
+    assert!(nodes[0].borrow().0.usage().used > full.used);
+
+    let day = 24 * 60 * 60 * 1_000;
+    for node in &nodes {
+        node.borrow_mut().0.collect(world.now + day / 2);
+        assert!(node.borrow().0.usage().used > full.used, "still in grace");
+        node.borrow_mut().0.collect(world.now + day);
+        assert_eq!(node.borrow().0.usage(), full);
+    }
+    assert!(world.download(&kept, key(13)).bytes == plain);
+}
