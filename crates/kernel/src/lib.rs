@@ -27,13 +27,17 @@
 mod arith;
 mod dispatch;
 mod environment;
+#[cfg(target_arch = "x86_64")]
+mod fast;
 mod finite;
 mod kernel;
 mod lanes;
 mod matrix;
 mod ops;
+mod pack;
 pub mod random;
 mod reference;
+mod scratch;
 mod shape;
 mod split;
 

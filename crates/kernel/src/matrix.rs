@@ -103,6 +103,21 @@ impl<'a> MatRef<'a> {
         self.data
     }
 
+    /// `count` rows from `first` on.
+    pub(crate) fn rows_from(self, first: usize, count: usize) -> Self {
+        debug_assert!(first + count <= self.rows);
+        let skip = if count == 0 {
+            0
+        } else {
+            first * self.row_stride
+        };
+        Self {
+            data: &self.data[skip.min(self.data.len())..],
+            rows: count,
+            ..self
+        }
+    }
+
     /// The element at `(row, col)`.
     #[inline(always)]
     pub(crate) fn at(&self, row: usize, col: usize) -> f32 {

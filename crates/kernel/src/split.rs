@@ -21,6 +21,15 @@ impl Kernel {
         (work / GRAIN).clamp(1, self.threads())
     }
 
+    /// Calls `body` with every number below `tasks`, on the kernel's threads.
+    pub(crate) fn for_each(&self, tasks: usize, body: impl Fn(usize) + Sync + Send) {
+        if tasks == 1 || self.pool.is_none() {
+            (0..tasks).for_each(body);
+        } else {
+            self.run(|| (0..tasks).into_par_iter().for_each(body));
+        }
+    }
+
     /// Calls `body` on disjoint ranges that cover `0..rows`, with the matching rows of each
     /// output; output n holds `widths[n]` values a row. `cost` is the work of one row.
     pub(crate) fn for_rows<const N: usize>(

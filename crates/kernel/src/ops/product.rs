@@ -4,26 +4,24 @@ use crate::arith::Arith;
 use crate::dispatch::dispatch;
 use crate::kernel::Kernel;
 use crate::matrix::{MatMut, MatRef, Store};
+use crate::pack::{PANEL, Panels, padded, panel_offset};
 use crate::reference::product;
+use crate::reference::reduce::BLOCK;
 
-/// A right-hand matrix kept in the layout the product reads: for weights that stay the same
-/// across steps.
+/// A right-hand matrix kept in the layout the product reads, the same on every path: for weights
+/// that stay as they are across steps.
 #[derive(Clone, Debug)]
-pub struct PackedB {
-    data: Vec<f32>,
-    rows: usize,
-    cols: usize,
-}
+pub struct PackedB(Panels);
 
 impl PackedB {
     /// Rows of the packed matrix (the depth of the product).
     pub fn rows(&self) -> usize {
-        self.rows
+        self.0.rows()
     }
 
     /// Columns of the packed matrix (and of the product).
     pub fn cols(&self) -> usize {
-        self.cols
+        self.0.cols()
     }
 }
 
@@ -41,14 +39,21 @@ impl Kernel {
     /// If the shapes disagree.
     pub fn gemm(&self, a: MatRef<'_>, b: MatRef<'_>, c: &mut MatMut<'_>, store: Store) {
         check(&a, b.rows(), b.cols(), c);
-        dispatch!(self.path, gemm(a: MatRef<'_>, b: MatRef<'_>, c: &mut MatMut<'_>, store: Store));
+        #[cfg(target_arch = "x86_64")]
+        if self.gemm_fast(a, crate::fast::product::Right::Plain(b), c, store) {
+            return;
+        }
+        self.gemm_rows(a, c, |a, c| {
+            dispatch!(
+                self.path,
+                gemm(a: MatRef<'_>, b: MatRef<'_>, c: &mut MatMut<'_>, store: Store)
+            );
+        });
     }
 
-    /// Packs a right-hand matrix for [`Kernel::gemm_packed`] on this kernel's path.
+    /// Packs a right-hand matrix for [`Kernel::gemm_packed`].
     pub fn pack(&self, b: MatRef<'_>) -> PackedB {
-        let (rows, cols) = (b.rows(), b.cols());
-        let data = (0..rows * cols).map(|i| b.at(i / cols, i % cols)).collect();
-        PackedB { data, rows, cols }
+        PackedB(Panels::new(b))
     }
 
     /// [`Kernel::gemm`] with a packed right-hand matrix; the same bits.
@@ -56,7 +61,137 @@ impl Kernel {
     /// # Panics
     /// If the shapes disagree.
     pub fn gemm_packed(&self, a: MatRef<'_>, b: &PackedB, c: &mut MatMut<'_>, store: Store) {
-        self.gemm(a, MatRef::row_major(&b.data, b.rows, b.cols), c, store);
+        let panels = &b.0;
+        check(&a, panels.rows(), panels.cols(), c);
+        #[cfg(target_arch = "x86_64")]
+        if self.gemm_fast(a, crate::fast::product::Right::Packed(panels), c, store) {
+            return;
+        }
+        // The plain path reads the matrix back, row-major.
+        let (rows, cols) = (panels.rows(), panels.cols());
+        let mut plain = vec![0.0; rows * cols];
+        for (k, row) in plain.chunks_exact_mut(cols.max(1)).enumerate() {
+            let start = k / BLOCK * BLOCK;
+            let depth = BLOCK.min(rows - start);
+            for (n, to) in row.chunks_mut(PANEL).enumerate() {
+                let panel = panel_offset(start, depth, n * PANEL, padded(cols));
+                let at = panel + (k - start) * PANEL;
+                to.copy_from_slice(&panels.data()[at..at + to.len()]);
+            }
+        }
+        self.gemm(a, MatRef::row_major(&plain, rows, cols), c, store);
+    }
+
+    /// Shares the rows of a product among the threads.
+    fn gemm_rows(
+        &self,
+        a: MatRef<'_>,
+        c: &mut MatMut<'_>,
+        body: impl Fn(MatRef<'_>, &mut MatMut<'_>) + Sync,
+    ) {
+        let (rows, cols, stride) = (c.rows(), c.cols(), c.row_stride());
+        if rows == 0 || cols == 0 {
+            return;
+        }
+        // The last row may end before its stride does, so it is not a whole row to split.
+        let whole = (rows - 1) * stride;
+        let (front, last) = c.data_mut().split_at_mut(whole);
+        self.for_rows(rows - 1, a.cols() * cols, [stride], [front], |r, [part]| {
+            if !r.is_empty() {
+                let mut c = MatMut::new(part, r.len(), cols, stride);
+                body(a.rows_from(r.start, r.len()), &mut c);
+            }
+        });
+        body(
+            a.rows_from(rows - 1, 1),
+            &mut MatMut::new(last, 1, cols, stride),
+        );
+    }
+
+    /// The vector paths; false when this kernel's path has none.
+    #[cfg(target_arch = "x86_64")]
+    fn gemm_fast(
+        &self,
+        a: MatRef<'_>,
+        b: crate::fast::product::Right<'_>,
+        c: &mut MatMut<'_>,
+        store: Store,
+    ) -> bool {
+        use crate::fast::Engine;
+        use crate::fast::product::{Target, multiply};
+        let Some(engine) = Engine::of(self.path) else {
+            return false;
+        };
+        let (rows, cols) = (c.rows(), c.cols());
+        if rows == 0 || cols == 0 {
+            return true;
+        }
+        if a.cols() == 0 {
+            for i in 0..rows {
+                if store == Store::Overwrite {
+                    c.row_mut(i).fill(0.0);
+                }
+            }
+            return true;
+        }
+        let target = Target {
+            stride: c.row_stride(),
+            data: c.data_mut().as_mut_ptr(),
+        };
+        let grid = Grid::new(self.useful_threads(rows * cols * a.cols()), rows, cols);
+        self.for_each(grid.pieces(), |piece| {
+            let ((top, bottom), (left, right)) = grid.piece(piece);
+            let a = a.rows_from(top, bottom - top);
+            // SAFETY: the engine belongs to the kernel's detected path; c has the product's shape
+            // (checked by the caller) and the grid's pieces do not overlap.
+            unsafe {
+                multiply(engine, a, b, (left, right), target.at(top, left), store);
+            }
+        });
+        true
+    }
+}
+
+/// A division of a matrix into pieces, one a thread: along the longer side first, columns at
+/// multiples of a panel.
+#[cfg(target_arch = "x86_64")]
+struct Grid {
+    rows: usize,
+    cols: usize,
+    down: usize,
+    across: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Grid {
+    fn new(threads: usize, rows: usize, cols: usize) -> Self {
+        let (tall, wide) = (rows.div_ceil(16), cols.div_ceil(PANEL));
+        let (down, across) = if rows >= cols {
+            let down = threads.min(tall);
+            (down, (threads / down).min(wide))
+        } else {
+            let across = threads.min(wide);
+            ((threads / across).min(tall), across)
+        };
+        Self {
+            rows,
+            cols,
+            down,
+            across,
+        }
+    }
+
+    fn pieces(&self) -> usize {
+        self.down * self.across
+    }
+
+    /// Rows and columns of a piece.
+    fn piece(&self, n: usize) -> ((usize, usize), (usize, usize)) {
+        let (i, j) = (n / self.across, n % self.across);
+        let row = |i: usize| self.rows * i / self.down;
+        let panels = self.cols.div_ceil(PANEL);
+        let col = |j: usize| (panels * j / self.across * PANEL).min(self.cols);
+        ((row(i), row(i + 1)), (col(j), col(j + 1)))
     }
 }
 

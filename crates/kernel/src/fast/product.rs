@@ -1,0 +1,314 @@
+//! The blocked matrix product.
+
+use super::engine::{Engine, TileFn};
+use super::tile::Tile;
+use crate::matrix::{MatRef, Store};
+use crate::pack::{self, PANEL, Panels, padded};
+use crate::reference::reduce::BLOCK;
+use crate::scratch::with_scratch;
+
+/// Rows of A packed at a time (224 KiB), to stay in the second-level cache.
+const ROWS: usize = 224;
+/// Columns of B packed at a time (1 MiB).
+const COLS: usize = 1024;
+/// From so many columns on, A is copied into panels first ...
+const PACK_A_FROM: usize = 768;
+/// ... and from so many, when its rows lie a multiple of a KiB apart, where they would push each
+/// other out of the nearest cache.
+const PACK_ALIASED_A_FROM: usize = 192;
+/// Up to so many rows, B is read where it lies: copying would cost more than it saves.
+const DIRECT_B_ROWS: usize = 28;
+
+/// Where a product's result goes: `cols` columns of rows `stride` apart.
+///
+/// A raw pointer, because several threads write disjoint parts of one matrix.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) data: *mut f32,
+    pub(crate) stride: usize,
+}
+
+// SAFETY: whoever shares a target gives each thread rows and columns of its own.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// The part that begins at this row and column.
+    ///
+    /// # Safety
+    /// The element must lie within the target or one past its end.
+    pub(crate) unsafe fn at(self, row: usize, col: usize) -> Self {
+        // SAFETY: the function's contract.
+        Self {
+            data: unsafe { self.data.add(row * self.stride + col) },
+            ..self
+        }
+    }
+}
+
+/// The right-hand side of a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Right<'a> {
+    /// As the caller holds it.
+    Plain(MatRef<'a>),
+    /// Packed before.
+    Packed(&'a Panels),
+}
+
+/// `c = a b` or `c += a b` for columns `from..to` of b (`from` a multiple of 32), on this thread.
+///
+/// # Safety
+/// The processor has the engine's instructions; `c` is valid for `a.rows()` rows of `to - from`
+/// columns and nobody else touches them.
+pub(crate) unsafe fn multiply(
+    engine: &Engine,
+    a: MatRef<'_>,
+    b: Right<'_>,
+    (from, to): (usize, usize),
+    c: Target,
+    store: Store,
+) {
+    debug_assert!(from.is_multiple_of(PANEL));
+    // SAFETY: the function's contract is the callees'.
+    unsafe {
+        match b {
+            Right::Packed(panels) => {
+                let width = padded(panels.cols());
+                let source = Source::Panels {
+                    data: panels.data(),
+                    width,
+                    first: 0,
+                };
+                blocks(engine, a, source, (from, to), c, store);
+            }
+            Right::Plain(b) if is_thin(a, to - from) => turned(engine, a, b, (from, to), c, store),
+            Right::Plain(b) => {
+                let mut rest = from;
+                if b.col_stride() == 1 && a.rows() <= DIRECT_B_ROWS {
+                    rest = to - (to - from) % engine.width();
+                    blocks(engine, a, Source::Rows(b), (from, rest), c, store);
+                }
+                for col in (rest..to).step_by(COLS) {
+                    let end = to.min(col + COLS);
+                    let width = padded(end - col);
+                    let c = c.at(0, col - from);
+                    with_scratch(b.rows() * width, |data| {
+                        pack::pack_b(b, col, end, data);
+                        let source = Source::Panels {
+                            data,
+                            width,
+                            first: col,
+                        };
+                        blocks(engine, a, source, (col, end), c, store);
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Where tiles read B.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// In panels of a matrix `width` columns wide that begins at column `first`.
+    Panels {
+        data: &'a [f32],
+        width: usize,
+        first: usize,
+    },
+    /// In rows of consecutive values, for tiles of full width only.
+    Rows(MatRef<'a>),
+}
+
+impl<'a> Source<'a> {
+    /// The values from `(start, col)` on and the distance of two rows, for a block of this depth.
+    fn at(self, start: usize, depth: usize, col: usize) -> (&'a [f32], usize) {
+        match self {
+            Self::Panels { data, width, first } => {
+                let (panel, inside) = ((col - first) / PANEL * PANEL, (col - first) % PANEL);
+                (
+                    &data[pack::panel_offset(start, depth, panel, width) + inside..],
+                    PANEL,
+                )
+            }
+            Self::Rows(b) => (&b.data()[start * b.row_stride() + col..], b.row_stride()),
+        }
+    }
+}
+
+/// All blocks of the chain in order, A copied where that pays.
+///
+/// # Safety
+/// As [`multiply`].
+unsafe fn blocks(
+    engine: &Engine,
+    a: MatRef<'_>,
+    b: Source<'_>,
+    columns: (usize, usize),
+    c: Target,
+    store: Store,
+) {
+    let plain = a.row_stride() == 1 || a.col_stride() == 1;
+    let cols = columns.1 - columns.0;
+    let aliased = a.row_stride().is_multiple_of(256) && cols >= PACK_ALIASED_A_FROM;
+    let copy = !plain || aliased || cols >= PACK_A_FROM;
+    for start in (0..a.cols()).step_by(BLOCK) {
+        let depth = BLOCK.min(a.cols() - start);
+        let add = start > 0 || store == Store::Accumulate;
+        let block = Block { start, depth, add };
+        for row in (0..a.rows()).step_by(ROWS) {
+            let end = a.rows().min(row + ROWS);
+            // SAFETY: the function's contract; the rows lie within c.
+            unsafe {
+                let c = c.at(row, 0);
+                if copy {
+                    with_scratch((end - row) * depth, |copied| {
+                        let height = engine.panel_rows;
+                        pack::pack_a(a, (row, end), (start, depth), height, copied);
+                        let left = Left::Panels {
+                            data: copied,
+                            height,
+                        };
+                        sweep(engine, left, end - row, b, columns, block, c);
+                    });
+                } else {
+                    let data = &a.data()[row * a.row_stride() + start * a.col_stride()..];
+                    let left = if a.row_stride() == 1 {
+                        Left::Columns {
+                            data,
+                            stride: a.col_stride(),
+                        }
+                    } else {
+                        Left::Rows {
+                            data,
+                            stride: a.row_stride(),
+                        }
+                    };
+                    sweep(engine, left, end - row, b, columns, block, c);
+                }
+            }
+        }
+    }
+}
+
+/// A block of the chain.
+#[derive(Clone, Copy)]
+struct Block {
+    start: usize,
+    depth: usize,
+    add: bool,
+}
+
+/// One block of A, from the element in its first row and column on.
+#[derive(Clone, Copy)]
+enum Left<'a> {
+    /// Panels of `height` rows, the last one narrower.
+    Panels { data: &'a [f32], height: usize },
+    /// Rows `stride` apart.
+    Rows { data: &'a [f32], stride: usize },
+    /// Columns `stride` apart.
+    Columns { data: &'a [f32], stride: usize },
+}
+
+/// Every tile of one block: for each panel of B, which then lies in the nearest cache, all rows.
+///
+/// # Safety
+/// As [`multiply`]; `left` holds `rows` rows of the block's depth.
+unsafe fn sweep(
+    engine: &Engine,
+    left: Left<'_>,
+    rows: usize,
+    b: Source<'_>,
+    (from, to): (usize, usize),
+    block: Block,
+    c: Target,
+) {
+    let mut col = from;
+    while col < to {
+        let tiles = engine.fit(to - col);
+        let cols = tiles.width.min(to - col);
+        let (b, b_stride) = b.at(block.start, block.depth, col);
+        assert!(b.len() >= (block.depth - 1) * b_stride + tiles.width);
+        let height = match left {
+            Left::Panels { height, .. } => height,
+            _ => tiles.rows(),
+        };
+        for row in (0..rows).step_by(height) {
+            let count = height.min(rows - row);
+            let (a, a_stride, table): (_, _, &[TileFn]) = match left {
+                Left::Panels { data, .. } => (&data[row * block.depth..], count, tiles.unit),
+                Left::Rows { data, stride } => (&data[row * stride..], stride, tiles.strided),
+                Left::Columns { data, stride } => (&data[row..], stride, tiles.unit),
+            };
+            // SAFETY: a holds `count` rows of the block by the caller's contract; b was checked
+            // above; the tile of c lies within the target.
+            unsafe {
+                let to = c.at(row, col - from);
+                table[count - 1](&Tile {
+                    depth: block.depth,
+                    a: a.as_ptr(),
+                    a_stride,
+                    b: b.as_ptr(),
+                    b_stride,
+                    c: to.data,
+                    c_stride: c.stride,
+                    cols,
+                    add: block.add,
+                });
+            }
+        }
+        col += cols;
+    }
+}
+
+/// Whether the transposed product is the faster one: few columns, which would leave most lanes
+/// empty, and rows of A^T that can be read as they lie.
+fn is_thin(a: MatRef<'_>, cols: usize) -> bool {
+    cols <= 12 && a.row_stride() == 1 && a.rows() >= PANEL
+}
+
+/// `c^T = b^T a^T`: a product commutes, so every chain keeps its bits.
+///
+/// # Safety
+/// As [`multiply`].
+unsafe fn turned(
+    engine: &Engine,
+    a: MatRef<'_>,
+    b: MatRef<'_>,
+    (from, to): (usize, usize),
+    c: Target,
+    store: Store,
+) {
+    let (rows, cols) = (a.rows(), to - from);
+    with_scratch(rows * cols, |turned| {
+        let target = Target {
+            data: turned.as_mut_ptr(),
+            stride: rows,
+        };
+        let left = MatRef::new(
+            &b.data()[from * b.col_stride()..],
+            cols,
+            b.rows(),
+            b.col_stride(),
+            b.row_stride(),
+        );
+        // SAFETY: the scratch holds `cols` rows of `rows` values; c as the contract says.
+        unsafe {
+            let element = |i: usize, j: usize| c.data.add(i * c.stride + j);
+            if store == Store::Accumulate {
+                for (j, line) in turned.chunks_exact_mut(rows).enumerate() {
+                    for (i, to) in line.iter_mut().enumerate() {
+                        *to = *element(i, j);
+                    }
+                }
+            }
+            multiply(engine, left, Right::Plain(a.t()), (0, rows), target, store);
+            for (j, line) in turned.chunks_exact(rows).enumerate() {
+                for (i, from) in line.iter().enumerate() {
+                    *element(i, j) = *from;
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,152 @@
+//! Copies of operands in the order in which tiles read them.
+
+use crate::matrix::MatRef;
+use crate::reference::reduce::BLOCK;
+use crate::scratch::Buffer;
+
+/// Columns of a packed panel of B, on every path.
+pub(crate) const PANEL: usize = 32;
+
+/// A right-hand matrix in panels: for each block of 256 along k, for each 32 columns, the rows of
+/// that panel one after the other, columns beyond the last filled with zeros.
+#[derive(Clone, Debug)]
+pub(crate) struct Panels {
+    data: Buffer,
+    rows: usize,
+    cols: usize,
+}
+
+impl Panels {
+    pub(crate) fn new(b: MatRef<'_>) -> Self {
+        let (rows, cols) = (b.rows(), b.cols());
+        let mut data = Buffer::zeroed(rows * padded(cols));
+        let len = rows * padded(cols);
+        pack_b(b, 0, cols, data.take(len));
+        Self { data, rows, cols }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
+    }
+
+    pub(crate) fn data(&self) -> &[f32] {
+        self.data.as_slice()
+    }
+}
+
+/// `cols` rounded up to whole panels.
+pub(crate) fn padded(cols: usize) -> usize {
+    cols.next_multiple_of(PANEL)
+}
+
+/// Where the panel of column `col` (a multiple of 32) begins in the block that starts at row
+/// `start` and has `depth` rows, for a matrix padded to `width` columns.
+pub(crate) fn panel_offset(start: usize, depth: usize, col: usize, width: usize) -> usize {
+    start * width + col * depth
+}
+
+/// Packs columns `from..to` of `b` (`from` a multiple of 32) as a matrix of their own.
+pub(crate) fn pack_b(b: MatRef<'_>, from: usize, to: usize, out: &mut [f32]) {
+    let width = padded(to - from);
+    for start in (0..b.rows()).step_by(BLOCK) {
+        let depth = BLOCK.min(b.rows() - start);
+        for col in (from..to).step_by(PANEL) {
+            let cols = PANEL.min(to - col);
+            let offset = panel_offset(start, depth, col - from, width);
+            let panel = &mut out[offset..offset + depth * PANEL];
+            if cols < PANEL {
+                panel.fill(0.0);
+            }
+            if b.col_stride() == 1 {
+                for (k, to) in panel.chunks_exact_mut(PANEL).enumerate() {
+                    let at = (start + k) * b.row_stride() + col;
+                    to[..cols].copy_from_slice(&b.data()[at..at + cols]);
+                }
+            } else {
+                interleave(b.t(), col, cols, start, depth, panel, PANEL);
+            }
+        }
+    }
+}
+
+/// Packs rows `from..to` of columns `start..start + depth` of `a` in panels of `rows` rows, the
+/// last one as narrow as what is left.
+pub(crate) fn pack_a(
+    a: MatRef<'_>,
+    (from, to): (usize, usize),
+    (start, depth): (usize, usize),
+    rows: usize,
+    out: &mut [f32],
+) {
+    for (n, row) in (from..to).step_by(rows).enumerate() {
+        let count = rows.min(to - row);
+        let panel = &mut out[n * rows * depth..][..count * depth];
+        if a.row_stride() == 1 {
+            for (k, to) in panel.chunks_exact_mut(count).enumerate() {
+                let at = (start + k) * a.col_stride() + row;
+                to.copy_from_slice(&a.data()[at..at + count]);
+            }
+        } else {
+            interleave(a, row, count, start, depth, panel, count);
+        }
+    }
+}
+
+/// `out[k * stride + i] = m[first + i][start + k]` for `i < count`, `k < depth`.
+fn interleave(
+    m: MatRef<'_>,
+    first: usize,
+    count: usize,
+    start: usize,
+    depth: usize,
+    out: &mut [f32],
+    stride: usize,
+) {
+    let mut row = 0;
+    if m.col_stride() == 1 {
+        while row < count {
+            // The last group of eight may repeat rows of the one before.
+            let group = row.min(count.saturating_sub(8));
+            let from = &m.data()[(first + group) * m.row_stride() + start..];
+            if count < 8 || !interleave8(from, m.row_stride(), depth, &mut out[group..], stride) {
+                break;
+            }
+            row = group + 8;
+        }
+    }
+    for i in row..count {
+        for k in 0..depth {
+            out[k * stride + i] = m.at(first + i, start + k);
+        }
+    }
+}
+
+/// `out[k * out_stride + i] = from[i * stride + k]` for eight rows and `depth` columns; false,
+/// with nothing done, when the processor has no suitable instructions.
+fn interleave8(
+    from: &[f32],
+    stride: usize,
+    depth: usize,
+    out: &mut [f32],
+    out_stride: usize,
+) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: AVX2 was detected.
+        unsafe { avx2::interleave8(from, stride, depth, out, out_stride) };
+        return true;
+    }
+    let _ = (from, stride, depth, out, out_stride);
+    false
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
+#[cfg(test)]
+#[path = "pack_tests.rs"]
+mod tests;
