@@ -1,0 +1,107 @@
+//! Accounts and the bonds that stand behind their roles.
+
+use assay_crypto::EncryptionKey;
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{Amount, BoundedString, Height};
+
+/// Freely disposable money of one key holder. An account exists as soon as it was ever credited.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+pub struct Account {
+    /// What the account can spend.
+    pub balance: Amount,
+    /// The nonce its next transaction must carry; equals the number of transactions included.
+    pub nonce: u64,
+}
+
+/// What a registered account offers to do.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Agrees on blocks and attests in disputes. The set is fixed by the genesis.
+    Validator,
+    /// Runs jobs.
+    Provider,
+    /// Replays drawn segments of jobs.
+    Auditor,
+    /// Keeps files.
+    Storage,
+}
+
+impl Role {
+    /// Every role, in the order of their encoding.
+    pub const ALL: [Role; 4] = [
+        Role::Validator,
+        Role::Provider,
+        Role::Auditor,
+        Role::Storage,
+    ];
+
+    /// The role's name as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Validator => "validator",
+            Role::Provider => "provider",
+            Role::Auditor => "auditor",
+            Role::Storage => "storage",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One account in one role.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Registration {
+    /// The whole bond, locked part included.
+    pub bond: Amount,
+    /// The part locked by orders under way; `locked <= bond` always.
+    pub locked: Amount,
+    /// Grants for this account in this role are sealed to this key.
+    pub encryption_key: EncryptionKey,
+    /// Where peers reach it, as the transport writes addresses.
+    pub address: BoundedString<256>,
+    /// Height of the first registration.
+    pub since: Height,
+    /// Unregistered: drawn no more; what is still locked starts to unbond once it comes free.
+    pub leaving: bool,
+}
+
+impl Registration {
+    /// The part of the bond that a new order may lock; nothing when leaving.
+    pub fn free(&self) -> Amount {
+        if self.leaving {
+            return Amount::ZERO;
+        }
+        Amount(self.bond.0.saturating_sub(self.locked.0))
+    }
+}

@@ -1,0 +1,55 @@
+//! What happens at the beginning of a block, before its first transaction.
+
+mod deadline;
+mod draw;
+mod unbond;
+
+use crate::state::State;
+use crate::{Event, Order, Refusal, keys};
+
+/// Frees bonds, ends phases whose time is over, and draws for orders that wait.
+///
+/// Draws come last and only for orders that wait since an earlier block: the block's beacon was
+/// not known when they began to wait.
+pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
+    let mut events = Vec::new();
+    let now = state.now();
+    for (key, _) in state.range(&keys::unbonding_at(now)) {
+        let result = unbond::free(state, &key);
+        keep(state, result, &mut events);
+    }
+    for (key, _) in state.range(&keys::deadlines_at(now)) {
+        let result = with_order(state, &key, deadline::pass);
+        keep(state, result, &mut events);
+    }
+    for (key, _) in state.range(&keys::all_waiting()) {
+        let result = with_order(state, &key, draw::draw);
+        keep(state, result, &mut events);
+    }
+    events
+}
+
+/// Keeps one step's writes, or forgets them. A step fails only where sums would overflow, which
+/// a conserved supply rules out.
+fn keep(state: &mut State<'_>, result: Result<(), Refusal>, events: &mut Vec<Event>) {
+    debug_assert_eq!(result, Ok(()));
+    match result {
+        Ok(()) => events.append(&mut state.commit()),
+        Err(_) => state.roll_back(),
+    }
+}
+
+fn with_order(
+    state: &mut State<'_>,
+    key: &[u8],
+    step: impl FnOnce(&mut State<'_>, &mut Order) -> Result<bool, Refusal>,
+) -> Result<(), Refusal> {
+    let Some(id) = keys::order_of(key) else {
+        return Ok(());
+    };
+    let mut order = state.order(id)?;
+    if step(state, &mut order)? {
+        state.save_order(&mut order);
+    }
+    Ok(())
+}

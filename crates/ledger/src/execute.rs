@@ -1,0 +1,251 @@
+//! Executing a block.
+//!
+//! 1. *Admission.* Every transaction must carry a good signature, this network's name, its
+//!    sender's next nonce and a fee that the sender's balance before the block covers. A block
+//!    with one that does not is invalid. All fees are taken here, before any call: no call of the
+//!    block can make an admitted fee unpayable, so nobody gets a free ride.
+//! 2. *Beginning.* Bonds come free, deadlines pass, the beacon draws.
+//! 3. *Calls*, in order. A call takes effect as a whole or not at all; a refused one leaves its
+//!    reason in the receipt.
+
+use std::collections::BTreeMap;
+
+use assay_crypto::Digest;
+use thiserror::Error;
+
+use crate::state::{BlockInfo, Chain, Pools, State};
+use crate::{
+    Account, AccountId, Amount, BlockReceipts, ChainId, Height, MAX_TX_BYTES, Receipt, Status,
+    Store, Transaction, apply, block, keys,
+};
+
+/// What a block brings along besides its transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The block's height: one above its parent's.
+    pub height: Height,
+    /// The proposer's time, in milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// Randomness that nobody knew while the parent block was made.
+    pub beacon: Digest,
+}
+
+/// What executing a block gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// Changed keys with their new values; `None` deletes.
+    pub writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// The block's own events and one receipt for each transaction.
+    pub receipts: BlockReceipts,
+    /// The root of [`BlockReceipts::tree`].
+    pub receipts_root: Digest,
+}
+
+/// Why a transaction may not be in a block.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[expect(
+    missing_docs,
+    reason = "each variant's message says what its fields are"
+)]
+pub enum Invalid {
+    #[error("the signature is not the sender's; sign again with the sender's key")]
+    Signature,
+    #[error("it is encoded in {0} bytes, more than {MAX_TX_BYTES}")]
+    TooLong(usize),
+    #[error("it is for network {found}, this is {expected}; check which node you speak to")]
+    OtherChain { expected: ChainId, found: ChainId },
+    #[error(
+        "its nonce is {found}, the account's next is {expected}; it was sent before, or one before it is missing"
+    )]
+    Nonce { expected: u64, found: u64 },
+    #[error("its fee is {offered}, the least for its size is {least}")]
+    FeeTooLow { least: Amount, offered: Amount },
+    #[error("its fee is {fee}, but the sender's balance is {balance}")]
+    FeeUnaffordable { fee: Amount, balance: Amount },
+    #[error("the state belongs to no network: start from a genesis")]
+    NoChain,
+}
+
+/// The first transaction that makes a block invalid.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("transaction {index} may not be in the block")]
+pub struct InvalidBlock {
+    /// Its position in the block.
+    pub index: usize,
+    /// Why.
+    #[source]
+    pub reason: Invalid,
+}
+
+/// Decides, one after another, which transactions a block on a state may hold.
+///
+/// Signatures are not looked at: [`Transaction::verify`] does that, once for each transaction.
+pub struct Admission<'a> {
+    store: &'a dyn Store,
+    chain: Option<Chain>,
+    accounts: BTreeMap<AccountId, Account>,
+    fees: Amount,
+}
+
+impl<'a> Admission<'a> {
+    /// For a block on `store`.
+    pub fn new(store: &'a dyn Store) -> Admission<'a> {
+        Admission {
+            store,
+            chain: Chain::of(store),
+            accounts: BTreeMap::new(),
+            fees: Amount::ZERO,
+        }
+    }
+
+    /// Admits `tx` after those admitted before; a refused one changes nothing.
+    ///
+    /// # Errors
+    /// Why it may not be the block's next transaction.
+    pub fn admit(&mut self, tx: &Transaction) -> Result<(), Invalid> {
+        let chain = self.chain.as_ref().ok_or(Invalid::NoChain)?;
+        if tx.chain != chain.id {
+            return Err(Invalid::OtherChain {
+                expected: chain.id,
+                found: tx.chain,
+            });
+        }
+        let length = tx.encoded_len();
+        if length > MAX_TX_BYTES {
+            return Err(Invalid::TooLong(length));
+        }
+        let least = chain.parameters.min_fee(length);
+        if tx.fee < least {
+            return Err(Invalid::FeeTooLow {
+                least,
+                offered: tx.fee,
+            });
+        }
+        let store = self.store;
+        let account = self
+            .accounts
+            .entry(tx.sender)
+            .or_insert_with(|| crate::query::account(store, &tx.sender));
+        if tx.nonce != account.nonce {
+            return Err(Invalid::Nonce {
+                expected: account.nonce,
+                found: tx.nonce,
+            });
+        }
+        let unaffordable = Invalid::FeeUnaffordable {
+            fee: tx.fee,
+            balance: account.balance,
+        };
+        let balance = account
+            .balance
+            .checked_sub(tx.fee)
+            .ok_or(unaffordable.clone())?;
+        let nonce = account.nonce.checked_add(1).ok_or(unaffordable.clone())?;
+        self.fees = self.fees.checked_add(tx.fee).ok_or(unaffordable)?;
+        *account = Account { balance, nonce };
+        Ok(())
+    }
+}
+
+/// Whether a block on `store` may hold exactly these transactions, signatures included.
+///
+/// # Errors
+/// The first that it may not hold.
+pub fn check_block(store: &dyn Store, txs: &[Transaction]) -> Result<(), InvalidBlock> {
+    verify_signatures(txs)?;
+    admit_all(store, txs).map(|_| ())
+}
+
+/// Executes a block on `store`.
+///
+/// # Errors
+/// [`InvalidBlock`], as [`check_block`] gives it.
+pub fn execute_block(
+    store: &dyn Store,
+    context: &BlockContext,
+    txs: &[Transaction],
+) -> Result<Executed, InvalidBlock> {
+    verify_signatures(txs)?;
+    execute_verified_block(store, context, txs)
+}
+
+/// [`execute_block`] for transactions whose signatures this process has verified already.
+///
+/// # Errors
+/// [`InvalidBlock`] for everything but signatures.
+pub fn execute_verified_block(
+    store: &dyn Store,
+    context: &BlockContext,
+    txs: &[Transaction],
+) -> Result<Executed, InvalidBlock> {
+    let admission = admit_all(store, txs)?;
+    let no_chain = InvalidBlock {
+        index: 0,
+        reason: Invalid::NoChain,
+    };
+    let mut state = State::new(store, admission.chain.ok_or(no_chain)?, *context);
+    for (account, value) in &admission.accounts {
+        state.save_account(account, value);
+    }
+    let mut pools: Pools = state.load(&keys::pools()).unwrap_or_default();
+    // All fees together were part of the supply, which fits.
+    pools.treasury = pools
+        .treasury
+        .checked_add(admission.fees)
+        .unwrap_or(pools.treasury);
+    state.save(keys::pools(), &pools);
+    let info = BlockInfo {
+        height: context.height,
+        timestamp_ms: context.timestamp_ms,
+    };
+    state.save(keys::block(), &info);
+    state.commit();
+
+    block::begin(&mut state);
+    let events = state.commit();
+    let receipts = txs.iter().map(|tx| execute_one(&mut state, tx)).collect();
+    let receipts = BlockReceipts { events, receipts };
+    let receipts_root = receipts.tree().root();
+    Ok(Executed {
+        writes: state.into_writes(),
+        receipts,
+        receipts_root,
+    })
+}
+
+fn execute_one(state: &mut State<'_>, tx: &Transaction) -> Receipt {
+    let result = apply::apply(state, tx);
+    let (status, events) = match result {
+        Ok(()) => (Status::Applied, state.commit()),
+        Err(refusal) => {
+            state.roll_back();
+            (Status::Refused(refusal), Vec::new())
+        }
+    };
+    Receipt {
+        tx: tx.id(),
+        fee: tx.fee,
+        status,
+        events,
+    }
+}
+
+fn verify_signatures(txs: &[Transaction]) -> Result<(), InvalidBlock> {
+    match txs.iter().position(|tx| tx.verify().is_err()) {
+        Some(index) => Err(InvalidBlock {
+            index,
+            reason: Invalid::Signature,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn admit_all<'a>(store: &'a dyn Store, txs: &[Transaction]) -> Result<Admission<'a>, InvalidBlock> {
+    let mut admission = Admission::new(store);
+    for (index, tx) in txs.iter().enumerate() {
+        admission
+            .admit(tx)
+            .map_err(|reason| InvalidBlock { index, reason })?;
+    }
+    Ok(admission)
+}

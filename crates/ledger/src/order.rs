@@ -1,0 +1,467 @@
+//! An order: everything public about a job from posting to its end.
+
+use assay_crypto::Digest;
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AccountId, Amount, AuditResults, BoundedBytes, DeclineReason, FileId, Height, OrderId,
+    SegmentIndex, StepIndex, Terms,
+};
+
+/// What parties and faces see of an order: the record itself.
+pub type OrderView = Order;
+
+/// Whose move it is. Every phase that is not final has a deadline.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Waits for the beacon to draw a provider.
+    Posted,
+    /// The requester grants its keys to the provider.
+    Assigned,
+    /// The provider runs the job.
+    Running,
+    /// Waits for the beacon to draw auditors and segments.
+    Committed,
+    /// The provider opens the starts of the drawn segments and grants keys to the auditors.
+    Opening,
+    /// The auditors replay and commit.
+    Auditing,
+    /// The provider opens the ends of the drawn segments.
+    Closing,
+    /// The auditors reveal.
+    Revealing,
+    /// Provider and challenger narrow their difference down to one step.
+    Bisecting,
+    /// The validators replay what is disputed and attest.
+    Attesting,
+    /// The run stands; the requester may complain about the delivered result.
+    Accepted,
+    /// Final: provider and auditors are paid.
+    Settled,
+    /// Final: withdrawn before any work.
+    Cancelled,
+    /// Final: the requester has its money back.
+    Refunded,
+}
+
+impl Phase {
+    /// Whether nothing can happen any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Phase::Settled | Phase::Cancelled | Phase::Refunded)
+    }
+
+    /// Whether the beacon moves the order on.
+    pub fn waits_for_draw(self) -> bool {
+        matches!(self, Phase::Posted | Phase::Committed)
+    }
+
+    /// The phase's name as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Posted => "posted",
+            Phase::Assigned => "assigned",
+            Phase::Running => "running",
+            Phase::Committed => "committed",
+            Phase::Opening => "opening",
+            Phase::Auditing => "auditing",
+            Phase::Closing => "closing",
+            Phase::Revealing => "revealing",
+            Phase::Bisecting => "bisecting",
+            Phase::Attesting => "attesting",
+            Phase::Accepted => "accepted",
+            Phase::Settled => "settled",
+            Phase::Cancelled => "cancelled",
+            Phase::Refunded => "refunded",
+        }
+    }
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The record of an order.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Order {
+    /// Its name.
+    pub id: OrderId,
+    /// Who pays.
+    pub requester: AccountId,
+    /// What for.
+    pub terms: Terms,
+    /// Height at which it was posted.
+    pub posted: Height,
+    /// Height of the last change.
+    pub updated: Height,
+    /// Whose move it is.
+    pub phase: Phase,
+    /// Height at which this phase, or this round of a dispute, began.
+    pub since: Height,
+    /// The phase ends by itself at the beginning of this block: calls count up to the block
+    /// before it.
+    pub deadline: Height,
+    /// The attempt under way, counted from 0.
+    pub attempt: u8,
+    /// The attempts that came to nothing.
+    pub failures: Vec<Failure>,
+    /// Money held for provider and auditors.
+    pub escrow: Amount,
+    /// The complainant's deposit while its complaint is open.
+    pub deposit: Amount,
+    /// The provider of this attempt.
+    pub assignment: Option<Assignment>,
+    /// Sealed keys of this attempt.
+    pub grants: Vec<Grant>,
+    /// The provider's commitment.
+    pub trace: Option<Trace>,
+    /// Audit draws of this attempt; the last one is current.
+    pub rounds: Vec<Round>,
+    /// Disputes of this attempt; the last one is open while it has no verdict.
+    pub disputes: Vec<Dispute>,
+    /// How it ended, in a final phase.
+    pub outcome: Option<Outcome>,
+}
+
+/// A provider that was drawn for an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The provider.
+    pub provider: AccountId,
+    /// What is locked of its bond.
+    pub bond: Amount,
+    /// The attempt's public randomness, drawn after the terms were fixed: from order, attempt and
+    /// beacon, see [`Order::seed`].
+    pub seed: Digest,
+    /// Height of the draw.
+    pub at: Height,
+}
+
+/// An attempt that came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which attempt.
+    pub attempt: u8,
+    /// Its provider; never drawn again for this order.
+    pub provider: AccountId,
+    /// Why.
+    pub reason: FailureReason,
+    /// What was taken of its bond.
+    pub slashed: Amount,
+    /// Height of the decision.
+    pub at: Height,
+    /// The run it had committed to, if it came that far.
+    pub trace: Option<Trace>,
+    /// Draws of that run.
+    pub rounds: Vec<Round>,
+    /// Disputes of that run, with their verdicts.
+    pub disputes: Vec<Dispute>,
+}
+
+/// Why an attempt came to nothing.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureReason {
+    /// The provider gave the order back.
+    Declined(DeclineReason),
+    /// No run was committed in time.
+    Late,
+    /// Leaves were not opened, or keys not granted to the auditors, in time.
+    Withheld,
+    /// A dispute move was not made in time.
+    Silent,
+    /// The validators found another leaf than the provider committed to.
+    WrongResult,
+    /// The validators could not get or open what the provider committed to.
+    Unavailable,
+}
+
+/// Keys that one party sealed to another.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Grant {
+    /// Who sealed it.
+    pub from: AccountId,
+    /// Who can open it.
+    pub to: AccountId,
+    /// The sealed keys.
+    pub sealed: BoundedBytes<2048>,
+    /// Height of the grant.
+    pub at: Height,
+}
+
+/// A provider's commitment to its run.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Trace {
+    /// Merkle root over the `steps + 1` leaves.
+    pub root: Digest,
+    /// The state at the start of each segment.
+    pub checkpoints: Vec<FileId>,
+    /// The final state.
+    pub result: FileId,
+    /// Height of the commitment.
+    pub at: Height,
+}
+
+/// A leaf that was shown to lie under the trace's root.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+pub struct Leaf {
+    /// Index of the state.
+    pub step: StepIndex,
+    /// Its leaf.
+    pub leaf: Digest,
+}
+
+/// One draw of auditors and segments, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Round {
+    /// Height of the draw.
+    pub at: Height,
+    /// The distinct segments among those drawn, ascending.
+    pub segments: Vec<SegmentIndex>,
+    /// The auditors, in the order of the draw.
+    pub seats: Vec<Seat>,
+    /// Leaf 0 and the leaves at which replays start.
+    pub starts: Vec<Leaf>,
+    /// The leaves at which drawn segments end, and the last leaf of the run.
+    pub ends: Vec<Leaf>,
+}
+
+/// One auditor of a round.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Seat {
+    /// The auditor.
+    pub auditor: AccountId,
+    /// What is locked of its bond.
+    pub bond: Amount,
+    /// The digest of its results.
+    pub commitment: Option<Digest>,
+    /// The results.
+    pub results: Option<AuditResults>,
+    /// Lost: no commitment, no reveal, or a challenge that was wrong.
+    pub slashed: bool,
+}
+
+/// What a dispute is about.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Is leaf 0 what the specification gives? Validators attest the leaf 0 they compute.
+    Initial,
+    /// Could the challenger have begun at `from`? Validators attest the provider's leaf there if
+    /// the grant to the challenger and the stored state were good, else what they found, or
+    /// `None`.
+    Start,
+    /// Which leaf follows at `disputed` from the agreed one? Validators replay.
+    Step,
+    /// Does the result file hold the final state? Validators attest the leaf of what it holds.
+    Result,
+}
+
+/// A difference between the provider and a challenger.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Dispute {
+    /// The auditor or, about the result, the requester.
+    pub challenger: AccountId,
+    /// What it is about.
+    pub question: Question,
+    /// Height at which it was opened.
+    pub opened: Height,
+    /// The segment in question; for `Result` the last one.
+    pub segment: SegmentIndex,
+    /// Where replay starts: a step with a checkpoint, and its leaf, which both accept.
+    pub from: Leaf,
+    /// The last step on which both agree.
+    pub agreed: Leaf,
+    /// The first step on which they differ, with the provider's leaf.
+    pub disputed: Leaf,
+    /// The challenger's leaf at that step; `None` when it could not begin.
+    pub claimed: Option<Digest>,
+    /// The provider's leaf in the middle, in this round of the bisection.
+    pub provider_move: Option<Digest>,
+    /// The challenger's.
+    pub challenger_move: Option<Digest>,
+    /// What validators attested.
+    pub attestations: Vec<Attestation>,
+    /// How it ended.
+    pub verdict: Option<Verdict>,
+}
+
+impl Dispute {
+    /// The step about which both parties speak next, while they are more than one step apart.
+    pub fn middle(&self) -> Option<StepIndex> {
+        let (low, high) = (self.agreed.step.0, self.disputed.step.0);
+        (high.saturating_sub(low) > 1).then(|| StepIndex(low + (high - low) / 2))
+    }
+}
+
+/// One validator's finding.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Attestation {
+    /// The validator.
+    pub validator: AccountId,
+    /// The leaf it found.
+    pub leaf: Option<Digest>,
+}
+
+/// How a dispute ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The provider was right.
+    Provider,
+    /// The challenger was right.
+    Challenger,
+    /// Neither was.
+    Neither,
+    /// The validators came to no quorum in time.
+    None,
+}
+
+/// How an order ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Accepted and paid.
+    Paid,
+    /// Withdrawn by the requester.
+    Withdrawn,
+    /// No provider with enough free bond could be drawn in time.
+    NoProvider,
+    /// The requester did not grant its keys in time.
+    NotGranted,
+    /// Every attempt failed.
+    AttemptsUsed,
+    /// Not enough auditors could be drawn in time, or in the allowed number of rounds.
+    NoAuditors,
+    /// The validators gave no verdict.
+    NoVerdict,
+}
+
+impl Order {
+    /// The public randomness of an attempt.
+    pub fn seed(id: OrderId, attempt: u8, beacon: &Digest) -> Digest {
+        Digest::of("assay/order seed/v1", &[&id.0.0, &[attempt], &beacon.0])
+    }
+
+    /// The provider of this attempt.
+    pub fn provider(&self) -> Option<AccountId> {
+        self.assignment
+            .as_ref()
+            .map(|assignment| assignment.provider)
+    }
+
+    /// The current audit draw.
+    pub fn round(&self) -> Option<&Round> {
+        self.rounds.last()
+    }
+
+    /// The current seat of an auditor.
+    pub fn seat(&self, auditor: AccountId) -> Option<&Seat> {
+        self.round()?
+            .seats
+            .iter()
+            .find(|seat| seat.auditor == auditor)
+    }
+
+    /// The dispute under way.
+    pub fn dispute(&self) -> Option<&Dispute> {
+        self.disputes
+            .last()
+            .filter(|dispute| dispute.verdict.is_none())
+    }
+
+    /// Every seat of this attempt whose reveal stands.
+    pub fn passed(&self) -> impl Iterator<Item = &Seat> {
+        let seats = self.rounds.iter().flat_map(|round| &round.seats);
+        seats.filter(|seat| seat.results.is_some() && !seat.slashed)
+    }
+
+    /// The grants sealed to an account in this attempt.
+    pub fn grants_to(&self, account: AccountId) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(move |grant| grant.to == account)
+    }
+
+    /// The file that holds the state at the start of `segment`; one past the last segment names
+    /// the result.
+    pub fn state_file(&self, segment: SegmentIndex) -> Option<FileId> {
+        let trace = self.trace.as_ref()?;
+        match trace.checkpoints.get(segment.0 as usize) {
+            Some(file) => Some(*file),
+            None => (segment.0 as usize == trace.checkpoints.len()).then_some(trace.result),
+        }
+    }
+
+    /// The drawn segments as stretches of neighbours, each with its first and last segment.
+    ///
+    /// A stretch is replayed in one go from its first start: opening the starts in between would
+    /// show the ends that the auditors have to find.
+    pub fn stretches(&self) -> Vec<(SegmentIndex, SegmentIndex)> {
+        let mut stretches: Vec<(SegmentIndex, SegmentIndex)> = Vec::new();
+        for segment in self.round().map_or(&[][..], |round| &round.segments) {
+            match stretches.last_mut() {
+                Some((_, last)) if last.0 + 1 == segment.0 => *last = *segment,
+                _ => stretches.push((*segment, *segment)),
+            }
+        }
+        stretches
+    }
+
+    /// The steps whose leaves the provider opens before the replay: 0 and where each stretch
+    /// starts.
+    pub fn starts(&self) -> Vec<StepIndex> {
+        let mut steps = vec![StepIndex(0)];
+        steps.extend(
+            self.stretches()
+                .iter()
+                .map(|(first, _)| self.terms.segment_start(*first)),
+        );
+        steps.dedup();
+        steps
+    }
+
+    /// The steps whose leaves the provider opens after the auditors' commitments: where each
+    /// drawn segment ends, and the end of the run.
+    pub fn ends(&self) -> Vec<StepIndex> {
+        let segments = self.round().map_or(&[][..], |round| &round.segments);
+        let mut steps: Vec<StepIndex> = segments
+            .iter()
+            .map(|segment| self.terms.segment_end(*segment))
+            .collect();
+        steps.push(StepIndex(self.terms.steps));
+        steps.dedup();
+        steps
+    }
+
+    /// An opened leaf of the current round.
+    pub fn opened(&self, step: StepIndex) -> Option<Digest> {
+        let round = self.round()?;
+        let mut leaves = round.starts.iter().chain(&round.ends);
+        leaves.find(|leaf| leaf.step == step).map(|leaf| leaf.leaf)
+    }
+}

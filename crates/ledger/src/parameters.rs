@@ -1,0 +1,103 @@
+//! The numbers a network agrees on.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{Amount, Ppm, Role};
+
+/// The longest deadline any network may allow, in blocks.
+pub const MAX_DEADLINE: u32 = 1 << 24;
+
+/// Parameters of a network, part of its genesis and of the state.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Parameters {
+    /// Least fee of a transaction, whatever its size.
+    pub base_fee: Amount,
+    /// Least fee for each encoded byte, on top.
+    pub byte_fee: Amount,
+    /// Least bond of a validator.
+    pub validator_bond: Amount,
+    /// Least bond of a provider, and the least an order may lock of it.
+    pub provider_bond: Amount,
+    /// Least bond of an auditor, and the least an order may lock of it.
+    pub auditor_bond: Amount,
+    /// Least bond of a storage node.
+    pub storage_bond: Amount,
+    /// Blocks between giving up a role and getting the bond back.
+    pub unbonding_blocks: u32,
+    /// Share of a provider's locked bond lost when it does not commit to a run in time.
+    pub late_rate: Ppm,
+    /// Share of a slashed bond that goes to those who were right or harmed; the rest goes to the
+    /// pot. Below one, since whoever cheats may also be its own challenger.
+    pub reward_rate: Ppm,
+    /// Deposited with a complaint; goes to the provider when the complaint is unfounded.
+    pub complaint_deposit: Amount,
+    /// Shortest deadline an order may set for a phase, in blocks.
+    pub min_deadline: u32,
+    /// Longest deadline an order may set for a phase, in blocks.
+    pub max_deadline: u32,
+    /// Rounds of audit draws for one run before its order is refunded.
+    pub max_rounds: u8,
+}
+
+impl Default for Parameters {
+    fn default() -> Parameters {
+        Parameters {
+            base_fee: Amount(1_000),
+            byte_fee: Amount(1),
+            validator_bond: Amount::tokens(100),
+            provider_bond: Amount::tokens(1),
+            auditor_bond: Amount::tokens(1),
+            storage_bond: Amount::tokens(1),
+            unbonding_blocks: 100_000,
+            late_rate: Ppm(200_000),
+            reward_rate: Ppm(500_000),
+            complaint_deposit: Amount::tokens(1),
+            min_deadline: 2,
+            max_deadline: 1_000_000,
+            max_rounds: 8,
+        }
+    }
+}
+
+impl Parameters {
+    /// The least fee of a transaction of `length` encoded bytes.
+    pub fn min_fee(&self, length: usize) -> Amount {
+        let bytes = self.byte_fee.0.saturating_mul(length as u64);
+        Amount(self.base_fee.0.saturating_add(bytes))
+    }
+
+    /// The least bond of a role.
+    pub fn min_bond(&self, role: Role) -> Amount {
+        match role {
+            Role::Validator => self.validator_bond,
+            Role::Provider => self.provider_bond,
+            Role::Auditor => self.auditor_bond,
+            Role::Storage => self.storage_bond,
+        }
+    }
+
+    /// What is wrong with these parameters, if anything.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        let rate = |rate: Ppm| rate > Ppm::ONE;
+        if Role::ALL
+            .iter()
+            .any(|role| self.min_bond(*role) == Amount::ZERO)
+        {
+            return Some("a least bond is zero: a role without a bond has nothing to lose");
+        }
+        if rate(self.late_rate) || rate(self.reward_rate) {
+            return Some("a rate is above 1,000,000 parts per million");
+        }
+        if self.min_deadline == 0 || self.max_deadline < self.min_deadline {
+            return Some("deadlines must allow at least one block, and the longest the shortest");
+        }
+        if self.max_deadline > MAX_DEADLINE || self.unbonding_blocks > MAX_DEADLINE {
+            return Some("a number of blocks is above 2^24");
+        }
+        if self.unbonding_blocks == 0 || self.max_rounds == 0 {
+            return Some("unbonding blocks and audit rounds must be at least one");
+        }
+        None
+    }
+}

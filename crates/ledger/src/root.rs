@@ -1,0 +1,214 @@
+//! One digest for a whole state, and proofs of what it holds or does not hold.
+//!
+//! A Jellyfish Merkle tree (the `jmt` crate) over the hashed keys of the state. A block changes
+//! the nodes on the paths of its writes; nodes it replaces are deleted with the same update, so
+//! the tree always answers for the newest version of its store and nothing older.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result as AnyResult;
+use assay_crypto::Digest;
+use borsh::{BorshDeserialize, BorshSerialize};
+use jmt::storage::{LeafNode, Node, NodeKey, TreeReader, TreeUpdateBatch};
+use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
+use thiserror::Error;
+
+use crate::Height;
+
+/// Nodes of the tree, by opaque keys. `chain` implements it over its database.
+pub trait TreeStore {
+    /// The node of `key`.
+    fn node(&self, key: &[u8]) -> Option<Vec<u8>>;
+}
+
+impl TreeStore for BTreeMap<Vec<u8>, Vec<u8>> {
+    fn node(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.get(key).cloned()
+    }
+}
+
+/// What a block changes in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// The root after the block.
+    pub root: Digest,
+    /// New nodes, and `None` for those that are replaced.
+    pub nodes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+/// A tree that cannot be updated or read: its store lost or altered nodes.
+#[derive(Debug, Error)]
+#[error(
+    "the state tree is damaged at height {height}: {problem}; restore it from a backup or sync anew"
+)]
+pub struct TreeError {
+    /// Version that was being read or written.
+    pub height: Height,
+    /// What the tree found.
+    pub problem: String,
+}
+
+/// The tree of a genesis state, as the update of an empty tree at height 0.
+///
+/// # Errors
+/// None that an empty tree can cause.
+pub fn genesis(state: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<Update, TreeError> {
+    let writes = state
+        .iter()
+        .map(|(key, value)| (key.clone(), Some(value.clone())))
+        .collect();
+    update(&BTreeMap::new(), Height(0), &writes)
+}
+
+/// Applies the writes of the block at `height` to the tree of its parent.
+///
+/// # Errors
+/// [`TreeError`] when `tree` does not hold the tree at `height - 1`.
+pub fn update(
+    tree: &dyn TreeStore,
+    height: Height,
+    writes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+) -> Result<Update, TreeError> {
+    let reader = Reader { tree, value: None };
+    let hashed: BTreeMap<KeyHash, Option<OwnedValue>> = writes
+        .iter()
+        .map(|(key, value)| (hash_key(key), value.clone()))
+        .collect();
+    let (root, batch) = JellyfishMerkleTree::<_, StateHasher>::new(&reader)
+        .put_value_set(hashed, height.0)
+        .map_err(|error| damaged(height, &error))?;
+    Ok(Update {
+        root: Digest(root.0),
+        nodes: node_writes(height, &batch)?,
+    })
+}
+
+fn node_writes(
+    height: Height,
+    batch: &TreeUpdateBatch,
+) -> Result<BTreeMap<Vec<u8>, Option<Vec<u8>>>, TreeError> {
+    let mut nodes = BTreeMap::new();
+    for stale in &batch.stale_node_index_batch {
+        nodes.insert(encode(height, &stale.node_key)?, None);
+    }
+    for (key, node) in batch.node_batch.nodes() {
+        nodes.insert(encode(height, key)?, Some(encode(height, node)?));
+    }
+    Ok(nodes)
+}
+
+/// Shows that the newest state, after the block at `height`, holds `value` under `key`, or
+/// nothing.
+///
+/// # Errors
+/// [`TreeError`] when `tree` does not hold the tree at `height`.
+pub fn prove(
+    tree: &dyn TreeStore,
+    height: Height,
+    key: &[u8],
+    value: Option<&[u8]>,
+) -> Result<Proof, TreeError> {
+    let reader = Reader { tree, value };
+    let (_, proof) = JellyfishMerkleTree::<_, StateHasher>::new(&reader)
+        .get_with_proof(hash_key(key), height.0)
+        .map_err(|error| damaged(height, &error))?;
+    Ok(Proof(proof))
+}
+
+/// Shows that a state with a known root holds a value under a key, or nothing.
+#[derive(Clone, Debug, PartialEq, BorshSerialize)]
+pub struct Proof(jmt::proof::SparseMerkleProof<StateHasher>);
+
+impl Proof {
+    /// Longest encoding, in bytes: 256 siblings with room to spare.
+    pub const MAX_BYTES: usize = 64 * 1024;
+
+    /// Reads exactly one proof.
+    ///
+    /// # Errors
+    /// For bytes that are too many or no proof.
+    pub fn decode(bytes: &[u8]) -> std::io::Result<Proof> {
+        if bytes.len() > Self::MAX_BYTES {
+            let text = format!(
+                "a proof is at most {} bytes, not {}",
+                Self::MAX_BYTES,
+                bytes.len()
+            );
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
+        }
+        jmt::proof::SparseMerkleProof::try_from_slice(bytes).map(Proof)
+    }
+
+    /// Whether the state with this `root` holds `value` under `key`; `None` for nothing.
+    pub fn verify(&self, root: &Digest, key: &[u8], value: Option<&[u8]>) -> bool {
+        self.0
+            .verify(jmt::RootHash(root.0), hash_key(key), value)
+            .is_ok()
+    }
+}
+
+/// BLAKE3 in a domain of its own; `jmt` prefixes what it hashes by kind of node.
+#[derive(Clone)]
+struct StateHasher(blake3::Hasher);
+
+impl std::fmt::Debug for StateHasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StateHasher")
+    }
+}
+
+impl SimpleHasher for StateHasher {
+    fn new() -> Self {
+        StateHasher(blake3::Hasher::new_derive_key("assay/state tree/v1"))
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn finalize(self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
+}
+
+fn hash_key(key: &[u8]) -> KeyHash {
+    KeyHash(Digest::of("assay/state key/v1", &[key]).0)
+}
+
+fn encode<T: BorshSerialize>(height: Height, value: &T) -> Result<Vec<u8>, TreeError> {
+    borsh::to_vec(value).map_err(|error| damaged(height, &error))
+}
+
+fn damaged(height: Height, error: &dyn std::fmt::Display) -> TreeError {
+    TreeError {
+        height,
+        problem: error.to_string(),
+    }
+}
+
+/// What `jmt` reads: nodes from the store, and the one value that is being proved.
+struct Reader<'a> {
+    tree: &'a dyn TreeStore,
+    value: Option<&'a [u8]>,
+}
+
+impl TreeReader for Reader<'_> {
+    fn get_node_option(&self, key: &NodeKey) -> AnyResult<Option<Node>> {
+        let bytes = self.tree.node(&borsh::to_vec(key)?);
+        Ok(bytes
+            .map(|bytes| Node::try_from_slice(&bytes))
+            .transpose()?)
+    }
+
+    fn get_value_option(
+        &self,
+        _max_version: Version,
+        _key: KeyHash,
+    ) -> AnyResult<Option<OwnedValue>> {
+        Ok(self.value.map(<[u8]>::to_vec))
+    }
+
+    fn get_rightmost_leaf(&self) -> AnyResult<Option<(NodeKey, LeafNode)>> {
+        Ok(None)
+    }
+}

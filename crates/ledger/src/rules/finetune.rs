@@ -1,0 +1,24 @@
+//! `finetune`: LoRA training of a language model.
+
+use super::Rule;
+use crate::Terms;
+
+/// Trains an adapter for `model` on `train`; every step is one batch.
+pub(super) struct Finetune;
+
+impl Rule for Finetune {
+    fn kind(&self) -> &'static str {
+        "finetune"
+    }
+
+    fn inputs(&self) -> &'static [&'static str] {
+        &["model", "train"]
+    }
+
+    fn check_terms(&self, terms: &Terms) -> Result<(), String> {
+        if terms.spec.is_empty() {
+            return Err("the specification is empty; it says how to train".to_owned());
+        }
+        Ok(())
+    }
+}

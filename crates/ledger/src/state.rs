@@ -1,0 +1,206 @@
+//! The state while a block is executed: what was, what the block changed, what the call changed.
+
+use std::collections::BTreeMap;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::{
+    Account, AccountId, Amount, BlockContext, BoundedString, ChainId, Event, Height, Order,
+    OrderId, Parameters, Refusal, Registration, Role, Store, keys,
+};
+
+/// Changed keys with their new values; `None` deletes.
+pub(crate) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// What the whole network agrees on and no call changes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Chain {
+    pub(crate) id: ChainId,
+    pub(crate) name: BoundedString<64>,
+    pub(crate) supply: Amount,
+    pub(crate) validators: Vec<AccountId>,
+    pub(crate) parameters: Parameters,
+}
+
+impl Chain {
+    /// The record of the network a state belongs to.
+    pub(crate) fn of(store: &dyn Store) -> Option<Chain> {
+        Chain::try_from_slice(&store.get(&keys::chain())?).ok()
+    }
+
+    /// Validators that must agree: 2f + 1 of n = 3f + 1, and `n - f` for any n.
+    pub(crate) fn quorum(&self) -> usize {
+        let count = self.validators.len();
+        count - count.saturating_sub(1) / 3
+    }
+}
+
+/// The last block executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct BlockInfo {
+    pub(crate) height: Height,
+    pub(crate) timestamp_ms: u64,
+}
+
+/// Money that belongs to nobody in particular.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Pools {
+    /// Fees.
+    pub(crate) treasury: Amount,
+    /// What slashed bonds left over.
+    pub(crate) pot: Amount,
+}
+
+/// A state under change. Writes of a call stay apart until [`State::commit`], so that a refused
+/// call leaves nothing behind.
+pub(crate) struct State<'a> {
+    base: &'a dyn Store,
+    block: Writes,
+    call: Writes,
+    events: Vec<Event>,
+    pub(crate) chain: Chain,
+    pub(crate) context: BlockContext,
+}
+
+impl<'a> State<'a> {
+    pub(crate) fn new(base: &'a dyn Store, chain: Chain, context: BlockContext) -> State<'a> {
+        State {
+            base,
+            block: Writes::new(),
+            call: Writes::new(),
+            events: Vec::new(),
+            chain,
+            context,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Height {
+        self.context.height
+    }
+
+    /// Keeps what was written since the last commit; returns the events since then.
+    pub(crate) fn commit(&mut self) -> Vec<Event> {
+        self.block.append(&mut self.call);
+        std::mem::take(&mut self.events)
+    }
+
+    /// Forgets what was written since the last commit.
+    pub(crate) fn roll_back(&mut self) {
+        self.call.clear();
+        self.events.clear();
+    }
+
+    /// Everything committed.
+    pub(crate) fn into_writes(self) -> Writes {
+        self.block
+    }
+
+    pub(crate) fn emit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    pub(crate) fn load<T: BorshDeserialize>(&self, key: &[u8]) -> Option<T> {
+        let changed = self.call.get(key).or_else(|| self.block.get(key));
+        match changed {
+            Some(value) => T::try_from_slice(value.as_ref()?).ok(),
+            None => T::try_from_slice(&self.base.get(key)?).ok(),
+        }
+    }
+
+    pub(crate) fn has(&self, key: &[u8]) -> bool {
+        match self.call.get(key).or_else(|| self.block.get(key)) {
+            Some(value) => value.is_some(),
+            None => self.base.get(key).is_some(),
+        }
+    }
+
+    pub(crate) fn save<T: BorshSerialize>(&mut self, key: Vec<u8>, value: &T) {
+        // Serialising into memory cannot fail.
+        self.call
+            .insert(key, Some(borsh::to_vec(value).unwrap_or_default()));
+    }
+
+    pub(crate) fn remove(&mut self, key: Vec<u8>) {
+        self.call.insert(key, None);
+    }
+
+    /// All pairs under `prefix`, ascending.
+    pub(crate) fn range(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut pairs: BTreeMap<_, _> = self.base.range(prefix).into_iter().collect();
+        for layer in [&self.block, &self.call] {
+            let changed = layer.range(prefix.to_vec()..);
+            for (key, value) in changed.take_while(|(key, _)| key.starts_with(prefix)) {
+                match value {
+                    Some(value) => pairs.insert(key.clone(), value.clone()),
+                    None => pairs.remove(key),
+                };
+            }
+        }
+        pairs.into_iter().collect()
+    }
+
+    pub(crate) fn account(&self, account: &AccountId) -> Account {
+        self.load(&keys::account(account)).unwrap_or_default()
+    }
+
+    pub(crate) fn save_account(&mut self, account: &AccountId, value: &Account) {
+        self.save(keys::account(account), value);
+    }
+
+    pub(crate) fn registration(&self, role: Role, account: &AccountId) -> Option<Registration> {
+        self.load(&keys::registration(role, account))
+    }
+
+    /// Saves a registration; one without bond that is being left disappears.
+    pub(crate) fn save_registration(
+        &mut self,
+        role: Role,
+        account: &AccountId,
+        value: &Registration,
+    ) {
+        let key = keys::registration(role, account);
+        if value.leaving && value.bond == Amount::ZERO {
+            self.remove(key);
+        } else {
+            self.save(key, value);
+        }
+    }
+
+    /// Everybody registered in a role, ascending.
+    pub(crate) fn registrations(&self, role: Role) -> Vec<(AccountId, Registration)> {
+        let pairs = self.range(&keys::registrations(role)).into_iter();
+        pairs
+            .filter_map(|(key, value)| {
+                Some((
+                    keys::account_of(&key)?,
+                    Registration::try_from_slice(&value).ok()?,
+                ))
+            })
+            .collect()
+    }
+
+    pub(crate) fn order(&self, order: OrderId) -> Result<Order, Refusal> {
+        self.load(&keys::order(&order))
+            .ok_or(Refusal::UnknownOrder { order })
+    }
+
+    /// Saves an order and keeps the indices of deadlines, waiting and active orders in step.
+    pub(crate) fn save_order(&mut self, order: &mut Order) {
+        let before: Option<Order> = self.load(&keys::order(&order.id));
+        if let Some(before) = before.filter(|before| !before.phase.is_final()) {
+            self.remove(keys::deadline(before.deadline, &order.id));
+            self.remove(keys::waiting(&order.id));
+        }
+        order.updated = self.now();
+        if order.phase.is_final() {
+            self.remove(keys::active(&order.id));
+        } else {
+            self.save(keys::active(&order.id), &());
+            self.save(keys::deadline(order.deadline, &order.id), &());
+        }
+        if order.phase.waits_for_draw() {
+            self.save(keys::waiting(&order.id), &());
+        }
+        self.save(keys::order(&order.id), order);
+    }
+}

@@ -1,0 +1,152 @@
+//! What a requester asks for and what it offers.
+
+use assay_crypto::{Digest, EncryptionKey};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{Amount, BoundedBytes, BoundedString, BoundedVec, FileId, SegmentIndex, StepIndex};
+
+/// The name of a kind of job, such as `finetune`.
+pub type JobKind = BoundedString<32>;
+
+/// The terms of an order. Fixed when it is posted.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Terms {
+    /// Which kind of job; must be one of [`rules::kinds`](crate::rules::kinds).
+    pub kind: JobKind,
+    /// The canonical bytes of the job's specification.
+    pub spec: BoundedBytes<4096>,
+    /// Files the job reads, in the order of the key bundle.
+    pub inputs: BoundedVec<Input, 16>,
+    /// Steps of the whole run: the trace has `steps + 1` leaves.
+    pub steps: u64,
+    /// Steps between two checkpoints; the last segment may be shorter.
+    pub segment_steps: u32,
+    /// Paid to the provider of an accepted run.
+    pub price: Amount,
+    /// Locked of the provider's bond while it works on this order.
+    pub provider_bond: Amount,
+    /// Locked of each auditor's bond.
+    pub auditor_bond: Amount,
+    /// Paid to each auditor whose reveal stood.
+    pub auditor_fee: Amount,
+    /// Segments drawn for each audit, with replacement.
+    pub segments_drawn: u32,
+    /// Auditors whose reveals must stand before a run is accepted.
+    pub auditors: u8,
+    /// Providers tried before the order is refunded.
+    pub attempts: u8,
+    /// Commitment to the keys that the requester grants to its provider.
+    pub keys: Digest,
+    /// Where grants to the requester are sealed.
+    pub encryption_key: EncryptionKey,
+    /// How long each phase may last.
+    pub deadlines: Deadlines,
+}
+
+/// One input of a job.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Input {
+    /// What the job calls it.
+    pub name: BoundedString<32>,
+    /// The encrypted file.
+    pub file: FileId,
+    /// Digest of the plaintext.
+    pub content: Digest,
+}
+
+/// How many blocks each phase of an order may last.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+pub struct Deadlines {
+    /// Until a provider, or enough auditors, can be drawn.
+    pub assign: u32,
+    /// For the requester to grant its keys to the drawn provider.
+    pub grant: u32,
+    /// For the provider to run the job and commit to its trace.
+    pub run: u32,
+    /// For the provider to open leaves and grant keys to auditors.
+    pub open: u32,
+    /// For the auditors to replay the drawn segments and commit.
+    pub audit: u32,
+    /// For the auditors to reveal.
+    pub reveal: u32,
+    /// For both parties of a dispute to make one move.
+    pub dispute: u32,
+    /// For the validators to attest the disputed leaf.
+    pub attest: u32,
+    /// For the requester to complain about an accepted run.
+    pub complain: u32,
+}
+
+impl Deadlines {
+    /// The same number of blocks for every phase.
+    pub const fn all(blocks: u32) -> Deadlines {
+        Deadlines {
+            assign: blocks,
+            grant: blocks,
+            run: blocks,
+            open: blocks,
+            audit: blocks,
+            reveal: blocks,
+            dispute: blocks,
+            attest: blocks,
+            complain: blocks,
+        }
+    }
+
+    /// Each deadline with its name.
+    pub fn named(&self) -> [(&'static str, u32); 9] {
+        [
+            ("assign", self.assign),
+            ("grant", self.grant),
+            ("run", self.run),
+            ("open", self.open),
+            ("audit", self.audit),
+            ("reveal", self.reveal),
+            ("dispute", self.dispute),
+            ("attest", self.attest),
+            ("complain", self.complain),
+        ]
+    }
+}
+
+impl Terms {
+    /// Most steps of a run: keeps the longest path, and with it an opening, short.
+    pub const MAX_STEPS: u64 = 1 << 20;
+    /// Most segments of a run: all checkpoint names fit one transaction.
+    pub const MAX_SEGMENTS: u32 = 1_024;
+    /// Most segments drawn: all their openings fit one transaction.
+    pub const MAX_DRAWN: u32 = 64;
+    /// Most auditors of one run.
+    pub const MAX_AUDITORS: u8 = 16;
+    /// Most providers tried.
+    pub const MAX_ATTEMPTS: u8 = 16;
+
+    /// Number of segments; 0 for terms that no order can have.
+    pub fn segments(&self) -> u32 {
+        match self.segment_steps {
+            0 => 0,
+            length => u32::try_from(self.steps.div_ceil(u64::from(length))).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The state from which `segment` starts.
+    pub fn segment_start(&self, segment: SegmentIndex) -> StepIndex {
+        StepIndex((u64::from(segment.0) * u64::from(self.segment_steps)).min(self.steps))
+    }
+
+    /// The state at which `segment` ends.
+    pub fn segment_end(&self, segment: SegmentIndex) -> StepIndex {
+        StepIndex(((u64::from(segment.0) + 1) * u64::from(self.segment_steps)).min(self.steps))
+    }
+
+    /// What the requester pays in when posting: the price and every auditor's fee. `None` on
+    /// overflow.
+    pub fn escrow(&self) -> Option<Amount> {
+        self.auditor_fee
+            .checked_mul(u64::from(self.auditors))?
+            .checked_add(self.price)
+    }
+}
