@@ -3,6 +3,7 @@
 //! Everything here is free to choose tiles, buffers and loop orders, because an output's chain
 //! never leaves one register lane: `tile` walks k upwards for a few outputs at a time.
 
+pub(crate) mod attention;
 mod engine;
 mod peak;
 pub(crate) mod product;

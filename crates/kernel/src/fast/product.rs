@@ -110,7 +110,7 @@ pub(crate) unsafe fn multiply(
 
 /// Where tiles read B.
 #[derive(Clone, Copy)]
-enum Source<'a> {
+pub(super) enum Source<'a> {
     /// In panels of a matrix `width` columns wide that begins at column `first`.
     Panels {
         data: &'a [f32],
@@ -123,7 +123,7 @@ enum Source<'a> {
 
 impl<'a> Source<'a> {
     /// The values from `(start, col)` on and the distance of two rows, for a block of this depth.
-    fn at(self, start: usize, depth: usize, col: usize) -> (&'a [f32], usize) {
+    pub(super) fn at(self, start: usize, depth: usize, col: usize) -> (&'a [f32], usize) {
         match self {
             Self::Panels { data, width, first } => {
                 let (panel, inside) = ((col - first) / PANEL * PANEL, (col - first) % PANEL);
@@ -141,7 +141,7 @@ impl<'a> Source<'a> {
 ///
 /// # Safety
 /// As [`multiply`].
-unsafe fn blocks(
+pub(super) unsafe fn blocks(
     engine: &Engine,
     a: MatRef<'_>,
     b: Source<'_>,

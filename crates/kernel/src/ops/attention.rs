@@ -2,6 +2,8 @@
 
 use super::expect_len;
 use crate::dispatch::dispatch;
+#[cfg(target_arch = "x86_64")]
+use crate::fast::attention as fast;
 use crate::kernel::Kernel;
 use crate::reference::attention;
 use crate::shape::AttentionShape;
@@ -30,6 +32,13 @@ impl Kernel {
         );
         expect_len("probs", probs.len(), shape.probs_len());
         let shape = &shape;
+        #[cfg(target_arch = "x86_64")]
+        if let Some(inputs) = self.attention_inputs(q, k, v, shape, scale) {
+            let (out, probs) = (target(out), target(probs));
+            // SAFETY: the lengths were checked above and each task number runs once.
+            let task = |n| unsafe { fast::forward(inputs, out, probs, n) };
+            return self.attention_tasks(&inputs, 2, task);
+        }
         dispatch!(
             self.path,
             attention::forward(
@@ -74,6 +83,17 @@ impl Kernel {
         );
         expect_len("probs", probs.len(), shape.probs_len());
         let shape = &shape;
+        #[cfg(target_arch = "x86_64")]
+        if let Some(inputs) = self.attention_inputs(q, k, v, shape, scale) {
+            let to = fast::Gradients {
+                dq: target(dq),
+                dk: target(dk),
+                dv: target(dv),
+            };
+            // SAFETY: the lengths were checked above and each task number runs once.
+            let task = |n| unsafe { fast::backward(inputs, dout, probs, to, n) };
+            return self.attention_tasks(&inputs, 4, task);
+        }
         dispatch!(
             self.path,
             attention::backward(
@@ -89,6 +109,57 @@ impl Kernel {
                 dv: &mut [f32],
             )
         );
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Kernel {
+    /// The inputs for a vector path; `None` on the others and when there is nothing to compute.
+    fn attention_inputs<'a>(
+        &self,
+        q: &'a [f32],
+        k: &'a [f32],
+        v: &'a [f32],
+        shape: &'a AttentionShape,
+        scale: f32,
+    ) -> Option<fast::Inputs<'a>> {
+        let engine = crate::fast::Engine::of(self.path)?;
+        let empty = shape.query_len() == 0;
+        let path = self.path;
+        (!empty).then_some(fast::Inputs {
+            engine,
+            path,
+            shape,
+            scale,
+            q,
+            k,
+            v,
+        })
+    }
+
+    /// Runs every task, on several threads when there is enough to do.
+    fn attention_tasks(
+        &self,
+        inputs: &fast::Inputs<'_>,
+        products: usize,
+        task: impl Fn(usize) + Sync + Send,
+    ) {
+        let s = inputs.shape;
+        let work = products * s.batch * s.heads * s.seq * s.seq * s.head_dim / 2;
+        if self.useful_threads(work) == 1 {
+            (0..inputs.tasks()).for_each(task);
+        } else {
+            self.for_each(inputs.tasks(), task);
+        }
+    }
+}
+
+/// A tensor that tasks write their own parts of.
+#[cfg(target_arch = "x86_64")]
+fn target(x: &mut [f32]) -> crate::fast::product::Target {
+    crate::fast::product::Target {
+        data: x.as_mut_ptr(),
+        stride: 0,
     }
 }
 

@@ -29,16 +29,16 @@ pub(crate) fn silu_mul_backward<F: Arith>(
     }
 }
 
-/// One row: `m = max(x)`, `e = exp(x - m)`, `r = 1 / sum(e)`, `out = e * r`.
+/// One row: `m = max(x)`, `e = exp(x - m)`, `r = 1 / sum(e)`, `x = e * r`.
 #[inline(always)]
-pub(crate) fn softmax_row<F: Arith>(x: &[f32], out: &mut [f32]) {
+pub(crate) fn softmax_in_place<F: Arith>(x: &mut [f32]) {
     let m = F::max(x);
-    for (o, x) in out.iter_mut().zip(x) {
-        *o = exp::<F>(x - m);
+    for x in x.iter_mut() {
+        *x = exp::<F>(*x - m);
     }
-    let r = 1.0 / F::sum(out);
-    for o in out {
-        *o *= r;
+    let r = 1.0 / F::sum(x);
+    for x in x {
+        *x *= r;
     }
 }
 

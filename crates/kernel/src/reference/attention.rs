@@ -1,6 +1,6 @@
 //! Causal attention with grouped queries.
 
-use super::activation::softmax_row;
+use super::activation::softmax_in_place;
 use super::reduce::BLOCK;
 use crate::arith::Arith;
 use crate::shape::AttentionShape;
@@ -46,7 +46,6 @@ pub(crate) fn forward<F: Arith>(
     probs: &mut [f32],
 ) {
     let (seq, dim) = (shape.seq, shape.head_dim);
-    let mut scores = vec![0.0; seq];
     for batch in 0..shape.batch {
         for head in 0..shape.heads {
             let at = |t: usize| shape.query_offset(batch, t, head);
@@ -54,16 +53,25 @@ pub(crate) fn forward<F: Arith>(
             let map = &mut probs[(batch * shape.heads + head) * seq * seq..][..seq * seq];
             for i in 0..seq {
                 let row = &mut map[i * seq..][..seq];
-                for (j, s) in scores[..=i].iter_mut().enumerate() {
+                for (j, s) in row[..=i].iter_mut().enumerate() {
                     *s = chain::<F>(0, dim, None, |d| q[at(i) + d], |d| k[kv(j) + d]) * scale;
                 }
-                softmax_row::<F>(&scores[..=i], &mut row[..=i]);
+                softmax_in_place::<F>(&mut row[..=i]);
                 row[i + 1..].fill(0.0);
                 for d in 0..dim {
                     out[at(i) + d] = chain::<F>(0, i + 1, None, |j| row[j], |j| v[kv(j) + d]);
                 }
             }
         }
+    }
+}
+
+/// One row: `d = dot(p, dp)`, `ds = (p * (dp - d)) * scale`, in place of dp.
+#[inline(always)]
+pub(crate) fn score_gradient<F: Arith>(p: &[f32], dp: &mut [f32], scale: f32) {
+    let d = F::dot(p, dp);
+    for (dp, p) in dp.iter_mut().zip(p) {
+        *dp = (p * (*dp - d)) * scale;
     }
 }
 
@@ -99,10 +107,7 @@ pub(crate) fn backward<F: Arith>(
                 for (j, ds) in row.iter_mut().enumerate() {
                     *ds = chain::<F>(0, dim, None, |d| dout[at(i) + d], |d| v[kv(j) + d]);
                 }
-                let mean = F::dot(p, row);
-                for (ds, p) in row.iter_mut().zip(p) {
-                    *ds = (p * (*ds - mean)) * scale;
-                }
+                score_gradient::<F>(p, row, scale);
                 for d in 0..dim {
                     dq[at(i) + d] = chain::<F>(0, i + 1, None, |j| row[j], |j| k[kv(j) + d]);
                 }
