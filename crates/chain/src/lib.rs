@@ -1,1 +1,31 @@
 //! Replicate the ledger with a Byzantine-fault-tolerant engine.
+
+mod beacon;
+mod block;
+mod chain;
+mod config;
+mod core;
+mod deal;
+mod engine;
+mod execute;
+mod finalized;
+mod header;
+pub mod history;
+pub mod light;
+mod mempool;
+mod scheme;
+mod speculate;
+mod start;
+mod store;
+
+pub use crate::beacon::{DRAW_DELAY, beacon};
+pub use crate::block::{Block, BlockError, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
+pub use crate::chain::{Chain, ProveError};
+pub use crate::config::{ChainConfig, Pace, Peer};
+pub use crate::deal::{Dealt, MalformedShare, ThresholdShare, deal};
+pub use crate::execute::{GenesisProblem, SubmitError};
+pub use crate::finalized::FinalizedBlock;
+pub use crate::header::{HEADER_BYTES, Header, HeaderError, SeedSignature, VERSION};
+pub use crate::scheme::{CommitteeError, MAX_VALIDATORS};
+pub use crate::start::{StartError, start};
+pub use crate::store::{Snapshot, StoreError};

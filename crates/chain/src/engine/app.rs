@@ -1,0 +1,203 @@
+//! Proposing and verifying blocks when the engine asks.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use assay_crypto::Digest;
+use assay_ledger::Height;
+use commonware_consensus::Application;
+use commonware_consensus::marshal::ancestry::Ancestry;
+use commonware_consensus::simplex::types::Context as RoundContext;
+use commonware_cryptography::{Digested, Digestible as _};
+use commonware_macros::select;
+use commonware_runtime::tokio::Context;
+use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
+use futures::{StreamExt as _, future::pending};
+
+use super::payload::Payload;
+use crate::beacon::SeedViews;
+use crate::core::{CLOCK_SKEW_MS, Core, Invalid};
+use crate::header::Header;
+use crate::scheme::{Identity, PayloadDigest, Scheme, own_digest};
+use crate::speculate::View;
+
+type Round = RoundContext<PayloadDigest, Identity>;
+
+/// The application half of the engine.
+#[derive(Clone)]
+pub(crate) struct App {
+    core: Arc<Core>,
+}
+
+impl App {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The state after the first block of `ancestry`, executing what is missing below it.
+    /// `None` when the chain has moved past that block.
+    async fn parent(
+        &self,
+        runtime: &Context,
+        mut ancestry: impl Ancestry<Payload>,
+    ) -> Option<View> {
+        let mut missing = Vec::new();
+        let mut view = loop {
+            let block = ancestry.next().await?;
+            let digest = own_digest(block.digest());
+            if let Some(view) = self.core.speculation.view(&digest) {
+                break view;
+            }
+            if block.inner().0.header.height <= self.core.speculation.base().header().height {
+                return None;
+            }
+            missing.push(block.inner_shared());
+        };
+        for payload in missing.into_iter().rev() {
+            let digest = payload.0.header.digest();
+            let core = self.core.clone();
+            let parent = view;
+            run_blocking(runtime, move || core.execute(&parent, &payload.0))
+                .await?
+                .inspect_err(|error| tracing::error!(%error, %digest, "a certified block fails"))
+                .ok()?;
+            view = self.core.speculation.view(&digest)?;
+        }
+        Some(view)
+    }
+
+    /// Waits until a block on `parent` is due; gives its timestamp.
+    async fn due(&self, runtime: &Context, parent: &View) -> u64 {
+        let pace = &self.core.pace;
+        let start = parent.header().timestamp_ms;
+        let earliest = start + millis(pace.min_interval);
+        let latest = start + millis(pace.block_interval);
+        sleep_until(runtime, earliest).await;
+        loop {
+            let arrived = self.core.arrived.notified();
+            futures::pin_mut!(arrived);
+            arrived.as_mut().enable();
+            if now_ms(runtime) >= latest || self.core.has_work(parent) {
+                return now_ms(runtime).max(start + 1);
+            }
+            select! {
+                _ = arrived => {},
+                _ = sleep_until(runtime, latest) => {},
+            }
+        }
+    }
+
+    async fn build(&self, runtime: &Context, view: u64, parent: View) -> Option<Digested<Payload>> {
+        let timestamp_ms = self.due(runtime, &parent).await;
+        let seeds = SeedViews::new(parent.header().view, view);
+        let mut header = Header {
+            height: Height(parent.header().height.0.checked_add(1)?),
+            parent: parent.header().digest(),
+            view,
+            timestamp_ms,
+            seed: None,
+            gap_seed: None,
+            tx_root: Digest::ZERO,
+            state_root: Digest::ZERO,
+            receipts_root: Digest::ZERO,
+        };
+        if let Some(view) = seeds.parent {
+            header.seed = Some(self.core.seeds.wait(view).await);
+        }
+        if let Some(view) = seeds.gap {
+            header.gap_seed = Some(self.core.seeds.wait(view).await);
+        }
+        let core = self.core.clone();
+        let block = run_blocking(runtime, move || core.build(&parent, header)).await??;
+        Some(Payload::digested(block))
+    }
+}
+
+impl Application<Context> for App {
+    type SigningScheme = Scheme;
+    type Context = Round;
+    type Block = Payload;
+    type Input = ();
+
+    async fn propose(
+        &mut self,
+        (runtime, round): (Context, Round),
+        ancestry: impl Ancestry<Payload>,
+        (): (),
+    ) -> Option<Digested<Payload>> {
+        let parent = self.parent(&runtime, ancestry).await?;
+        self.build(&runtime, round.round.view().get(), parent).await
+    }
+
+    async fn verify(
+        &mut self,
+        (runtime, round): (Context, Round),
+        mut ancestry: impl Ancestry<Payload>,
+    ) -> bool {
+        let Some(block) = ancestry.next().await else {
+            return pending().await;
+        };
+        let Some(parent) = self.parent(&runtime, ancestry).await else {
+            // The chain moved on while we looked: the engine will drop the question.
+            return pending().await;
+        };
+        sleep_until(
+            &runtime,
+            block
+                .inner()
+                .0
+                .header
+                .timestamp_ms
+                .saturating_sub(CLOCK_SKEW_MS),
+        )
+        .await;
+        let core = self.core.clone();
+        let view = round.round.view().get();
+        let payload = block.inner_shared();
+        match run_blocking(&runtime, move || core.check(&parent, &payload.0, view)).await {
+            Some(Ok(())) => true,
+            Some(Err(error @ Invalid::Disk(_))) => {
+                tracing::error!(%error, "cannot judge a block");
+                pending().await
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, leader = %round.leader, "refusing a proposed block");
+                false
+            }
+            None => pending().await,
+        }
+    }
+}
+
+/// Runs `work` off the threads that move messages. `None` when the runtime is stopping.
+async fn run_blocking<T: Send + 'static>(
+    runtime: &Context,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    runtime
+        .child("ledger")
+        .shared(true)
+        .spawn(|_| async move { work() })
+        .await
+        .ok()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn now_ms(runtime: &Context) -> u64 {
+    runtime
+        .current()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, millis)
+}
+
+async fn sleep_until(runtime: &Context, timestamp_ms: u64) {
+    let now = now_ms(runtime);
+    if timestamp_ms > now {
+        runtime
+            .sleep(Duration::from_millis(timestamp_ms - now))
+            .await;
+    }
+}

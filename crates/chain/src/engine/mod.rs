@@ -1,0 +1,245 @@
+//! The Byzantine-fault-tolerant engine: simplex agreement, marshal for ordered delivery and
+//! backfill, encrypted connections between validators. Nothing of it is visible outside.
+
+mod app;
+pub(crate) mod finalizer;
+pub(crate) mod gossip;
+mod network;
+mod payload;
+pub(crate) mod seeds;
+mod storage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use commonware_broadcast::buffered;
+use commonware_consensus::Reporters;
+use commonware_consensus::marshal::resolver::p2p as backfill;
+use commonware_consensus::marshal::standard::{Inline, Standard};
+use commonware_consensus::marshal::{self, Start, core::Actor};
+use commonware_consensus::simplex::elector::RoundRobin;
+use commonware_consensus::simplex::{self, Floor, ForwardPolicy, SkipBudget, SkipPolicy};
+use commonware_consensus::types::{FixedEpocher, ViewDelta};
+use commonware_cryptography::certificate::ConstantProvider;
+use commonware_cryptography::{Sha256, ed25519};
+use commonware_parallel::Sequential;
+use commonware_runtime::tokio::Context;
+use commonware_runtime::{Metrics as _, Spawner as _, Supervisor as _};
+use commonware_utils::{NZDuration, NZU64, NZUsize};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::block::Block;
+use crate::config::Pace;
+use crate::core::Core;
+use crate::finalized::FinalizedBlock;
+use crate::scheme::{EPOCH, Identity, Scheme, engine_digest};
+use crate::store::ChainStore;
+use finalizer::{Deliveries, Fatal, Finalizer};
+use payload::Payload;
+
+/// Views kept below the last finalized one, in memory and in the engine's journal.
+const VIEW_RETENTION: ViewDelta = ViewDelta::new(256);
+/// Blocks delivered ahead of the one being made durable.
+const PENDING_BLOCKS: usize = 16;
+/// Missing blocks asked for at a time when catching up.
+const BACKFILL_WINDOW: usize = 32;
+const MAILBOX: usize = 1_024;
+const WRITE_BUFFER: usize = 64 * 1024;
+
+/// What the engine runs with.
+pub(crate) struct Parts {
+    pub(crate) dir: PathBuf,
+    pub(crate) core: Arc<Core>,
+    pub(crate) store: ChainStore,
+    pub(crate) genesis_block: Block,
+    pub(crate) scheme: Scheme,
+    pub(crate) signer: ed25519::PrivateKey,
+    pub(crate) network: network::Settings,
+    pub(crate) subscribers: broadcast::Sender<Arc<FinalizedBlock>>,
+    pub(crate) local: mpsc::UnboundedReceiver<Arc<Vec<u8>>>,
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+}
+
+pub(crate) use network::Settings as NetworkSettings;
+
+/// What the handle asks of a running engine.
+pub(crate) enum Command {
+    /// Metrics in the Prometheus text format.
+    Metrics(oneshot::Sender<String>),
+    /// Finish what is being written and stop.
+    Stop,
+}
+
+/// Runs a validator on the calling thread until it is told to stop (`Ok`) or must stop (`Err`).
+pub(crate) fn run(parts: Parts) -> Result<(), Fatal> {
+    let config = commonware_runtime::tokio::Config::new()
+        .with_worker_threads(2)
+        .with_storage_directory(parts.dir.join("engine"));
+    commonware_runtime::Runner::start(
+        commonware_runtime::tokio::Runner::new(config),
+        |context| async move {
+            let commands = start(&context, parts).await;
+            let result = serve(&context, commands).await;
+            let _ = context.stop(0, Some(Duration::from_secs(10))).await;
+            result
+        },
+    )
+}
+
+struct Running {
+    commands: mpsc::UnboundedReceiver<Command>,
+    finalizer: commonware_runtime::Handle<Result<(), Fatal>>,
+}
+
+async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
+    loop {
+        tokio::select! {
+            command = running.commands.recv() => match command {
+                Some(Command::Metrics(answer)) => {
+                    let _ = answer.send(context.encode());
+                }
+                Some(Command::Stop) | None => return Ok(()),
+            },
+            finished = &mut running.finalizer => return finished.unwrap_or(Ok(())),
+        }
+    }
+}
+
+async fn start(context: &Context, parts: Parts) -> Running {
+    let Parts {
+        core,
+        scheme,
+        store,
+        ..
+    } = parts;
+    let me: Identity = commonware_cryptography::Signer::public_key(&parts.signer);
+    let (network, channels, oracle) = network::open(context, parts.signer, &scheme, parts.network);
+    let page_cache = storage::page_cache();
+
+    let (buffer_engine, buffer) = buffered::Engine::new(
+        context.child("buffer"),
+        buffered::Config {
+            public_key: me.clone(),
+            mailbox_size: NZUsize!(MAILBOX),
+            deque_size: 16,
+            priority: true,
+            codec_config: (),
+            peer_provider: oracle.clone(),
+            strategy: Sequential,
+        },
+    );
+    buffer_engine.start(channels.blocks);
+
+    let resolver = backfill::init(
+        context.child("backfill"),
+        backfill::Config {
+            public_key: me,
+            peer_provider: oracle.clone(),
+            blocker: oracle.clone(),
+            mailbox_size: NZUsize!(MAILBOX),
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_millis(100),
+            priority_requests: false,
+            priority_responses: false,
+        },
+        channels.backfill,
+    );
+
+    let epocher = FixedEpocher::new(NZU64!(u64::MAX));
+    let (certificates, blocks) = storage::archives(context, &page_cache).await;
+    let (marshal, mailbox, _floor) = Actor::<_, Standard<Payload>, _, _, _, _, _, _>::init(
+        context.child("marshal"),
+        certificates,
+        blocks,
+        marshal::Config {
+            provider: ConstantProvider::new(scheme.clone()),
+            epocher: epocher.clone(),
+            start: Start::Genesis(Payload::digested(parts.genesis_block.clone())),
+            partition_prefix: "marshal".to_owned(),
+            mailbox_size: NZUsize!(MAILBOX),
+            view_retention: VIEW_RETENTION,
+            prunable_items_per_section: NZU64!(1_024),
+            page_cache: page_cache.clone(),
+            replay_buffer: NZUsize!(WRITE_BUFFER),
+            key_write_buffer: NZUsize!(WRITE_BUFFER),
+            value_write_buffer: NZUsize!(WRITE_BUFFER),
+            block_codec_config: (),
+            max_repair: NZUsize!(BACKFILL_WINDOW),
+            max_pending_acks: NZUsize!(PENDING_BLOCKS),
+            strategy: Sequential,
+        },
+    )
+    .await;
+
+    let (deliver, deliveries) = mpsc::unbounded_channel();
+    let finalizer = Finalizer {
+        core: core.clone(),
+        store,
+        marshal: mailbox.clone(),
+        subscribers: parts.subscribers,
+    };
+    let finalizer = context
+        .child("finalizer")
+        .dedicated()
+        .spawn(move |_| finalizer.run(deliveries));
+    marshal.start(Deliveries(deliver), buffer, resolver);
+
+    let app = Inline::new(
+        context.child("application"),
+        app::App::new(core.clone()),
+        mailbox,
+        epocher,
+    );
+    let consensus = simplex::Engine::new(
+        context.child("consensus"),
+        simplex::Config {
+            scheme,
+            elector: RoundRobin::<Sha256>::default(),
+            blocker: oracle,
+            automaton: app.clone(),
+            relay: app.clone(),
+            // Seeds first: the builder may need a seed as soon as the engine asks for a block.
+            reporter: Reporters::<_, _>::from((core.seeds.clone(), app)),
+            track_historical_votes: false,
+            strategy: Sequential,
+            partition: "consensus".to_owned(),
+            mailbox_size: NZUsize!(MAILBOX),
+            epoch: EPOCH,
+            floor: Floor::Genesis(engine_digest(parts.genesis_block.header.digest())),
+            replay_buffer: NZUsize!(WRITE_BUFFER),
+            write_buffer: NZUsize!(WRITE_BUFFER),
+            page_cache,
+            leader_timeout: leader_timeout(&core.pace),
+            certification_timeout: certification_timeout(&core.pace),
+            timeout_retry: Duration::from_secs(2),
+            view_retention: VIEW_RETENTION,
+            skip: SkipPolicy::Enabled {
+                timeout: certification_timeout(&core.pace) + Duration::from_secs(3),
+                budget: SkipBudget::Participants,
+            },
+            fetch_timeout: NZDuration!(Duration::from_secs(1)),
+            fetch_retry_delay: Duration::from_millis(100),
+            forward: ForwardPolicy::SilentVoters,
+        },
+    );
+    consensus.start(channels.votes, channels.certificates, channels.resolver);
+
+    let gossip = core.clone();
+    context
+        .child("gossip")
+        .spawn(move |runtime| gossip::run(runtime, gossip, parts.local, channels.transactions));
+    network.start();
+    Running {
+        commands: parts.commands,
+        finalizer,
+    }
+}
+
+fn leader_timeout(pace: &Pace) -> Duration {
+    pace.block_interval + pace.leader_timeout
+}
+
+fn certification_timeout(pace: &Pace) -> Duration {
+    leader_timeout(pace) + pace.leader_timeout
+}

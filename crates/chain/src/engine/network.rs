@@ -1,0 +1,89 @@
+//! Encrypted, authenticated connections between the validators of the genesis.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use commonware_consensus::marshal::{max_payload_size, standard::Standard};
+use commonware_consensus::simplex;
+use commonware_cryptography::{ChaCha20Poly1305, ed25519};
+use commonware_p2p::authenticated::lookup::{self, Network, Oracle, Receiver, Sender};
+use commonware_p2p::{Address, AddressableManager as _, max_message_size};
+use commonware_runtime::tokio::Context;
+use commonware_runtime::{Quota, Supervisor as _};
+use commonware_stream::cups::{self, Cups};
+use commonware_stream::sake::{self, Sake};
+use commonware_utils::ordered::Map;
+use commonware_utils::{NZU32, NZUsize};
+
+use super::gossip::MAX_GOSSIP_BYTES;
+use super::payload::Payload;
+use crate::scheme::{Identity, PayloadDigest, Scheme};
+
+/// Who to connect to.
+pub(crate) struct Settings {
+    pub(crate) namespace: Vec<u8>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) peers: Map<Identity, Address>,
+}
+
+type Channel = (Sender<Identity, Context>, Receiver<Identity>);
+
+/// One channel per kind of traffic, so that none can starve another.
+pub(crate) struct Channels {
+    pub(crate) votes: Channel,
+    pub(crate) certificates: Channel,
+    pub(crate) resolver: Channel,
+    pub(crate) blocks: Channel,
+    pub(crate) backfill: Channel,
+    pub(crate) transactions: Channel,
+}
+
+type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
+
+pub(crate) fn open(
+    context: &Context,
+    signer: ed25519::PrivateKey,
+    scheme: &Scheme,
+    settings: Settings,
+) -> (Network<Context, Handshake>, Channels, Oracle<Identity>) {
+    let participants = scheme.participants().len();
+    let count = u32::try_from(participants).unwrap_or(u32::MAX);
+    let largest = max_message_size(&[
+        simplex::max_payload_size::<Scheme, PayloadDigest>(count),
+        max_payload_size::<Standard<Payload>, Scheme>(count, &()),
+        MAX_GOSSIP_BYTES,
+    ]);
+    let handshake = Cups::new(
+        Sake {
+            signer,
+            synchrony_bound: Duration::from_secs(5),
+            max_handshake_age: Duration::from_secs(10),
+            version: sake::Version::V1,
+        },
+        cups::Version::V1,
+    );
+    let mut config = lookup::Config::local(
+        handshake,
+        &settings.namespace,
+        settings.listen,
+        NZUsize!(participants.max(1)),
+        largest,
+        NZUsize!(1_024),
+    );
+    // Keys authenticate; validators may sit behind addresses that change.
+    config.bypass_ip_check = true;
+    config.tracked_peer_sets = NZUsize!(1);
+    let (mut network, mut oracle) = Network::new(context.child("network"), config);
+    oracle.track(0, settings.peers);
+    // Mailboxes are sized by quota times peers, and that memory is touched: keep quotas modest.
+    let mut register = |id, per_second| network.register(id, Quota::per_second(per_second));
+    let channels = Channels {
+        votes: register(0, NZU32!(1_000)),
+        certificates: register(1, NZU32!(500)),
+        resolver: register(2, NZU32!(500)),
+        blocks: register(3, NZU32!(100)),
+        backfill: register(4, NZU32!(500)),
+        transactions: register(5, NZU32!(250)),
+    };
+    (network, channels, oracle)
+}

@@ -1,0 +1,65 @@
+//! Where the engine keeps finalized blocks and certificates for peers that catch up.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use commonware_runtime::Supervisor as _;
+use commonware_runtime::buffer::paged::CacheRef;
+use commonware_runtime::tokio::Context;
+use commonware_storage::archive::immutable;
+use commonware_utils::{NZU16, NZU64, NZUsize};
+
+use super::payload::Payload;
+use crate::scheme::{Finalization, PayloadDigest};
+
+const PAGE_BYTES: u16 = 4_084;
+const PAGES: usize = 512;
+const BUFFER: NonZeroUsize = NZUsize!(64 * 1024);
+
+type Certificates = immutable::Archive<Context, PayloadDigest, Finalization>;
+type Blocks = immutable::Archive<Context, PayloadDigest, Arc<Payload>>;
+
+pub(crate) fn page_cache() -> CacheRef {
+    CacheRef::new(NZU16!(PAGE_BYTES), NZUsize!(PAGES))
+}
+
+/// Opens both archives. They are append-only and never pruned: a validator that was away for
+/// long asks for blocks from here.
+pub(crate) async fn archives(context: &Context, page_cache: &CacheRef) -> (Certificates, Blocks) {
+    let certificates = open(context, "certificates", page_cache).await;
+    let blocks = open(context, "blocks", page_cache).await;
+    (certificates, blocks)
+}
+
+#[allow(
+    clippy::expect_used,
+    reason = "without its archives the validator cannot run at all"
+)]
+async fn open<V: commonware_codec::CodecShared<Cfg = ()>>(
+    context: &Context,
+    name: &'static str,
+    page_cache: &CacheRef,
+) -> immutable::Archive<Context, PayloadDigest, V> {
+    let config = immutable::Config {
+        metadata_partition: format!("{name}-metadata"),
+        freezer_table_partition: format!("{name}-table"),
+        freezer_table_initial_size: 4_096,
+        freezer_table_resize_frequency: 4,
+        freezer_table_resize_chunk_size: 4_096,
+        freezer_key_partition: format!("{name}-keys"),
+        freezer_key_page_cache: page_cache.clone(),
+        freezer_value_partition: format!("{name}-values"),
+        freezer_value_target_size: 256 * 1024 * 1024,
+        freezer_value_compression: None,
+        ordinal_partition: format!("{name}-ordinal"),
+        items_per_section: NZU64!(4_096),
+        codec_config: (),
+        replay_buffer: BUFFER,
+        freezer_key_write_buffer: BUFFER,
+        freezer_value_write_buffer: BUFFER,
+        ordinal_write_buffer: BUFFER,
+    };
+    immutable::Archive::init(context.child(name), config)
+        .await
+        .expect("open the engine's archive")
+}

@@ -1,0 +1,189 @@
+//! The seam to the ledger: admission of single transactions and execution of whole blocks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use assay_crypto::Digest;
+use assay_ledger::root::TreeError;
+use assay_ledger::{
+    AccountId, Admission, BlockContext, BlockReceipts, DecodeError, Genesis, GenesisError, Invalid,
+    InvalidBlock, Store, Transaction, TxId, execute_verified_block, query, root,
+};
+
+use crate::core::Core;
+use crate::header::Header;
+use crate::mempool::{Pending, Refusal};
+use crate::speculate::View;
+
+/// Changed keys with their new values; `None` deletes.
+pub(crate) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Everything executing a block yields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) writes: Writes,
+    pub(crate) nodes: Writes,
+    pub(crate) state_root: Digest,
+    pub(crate) receipts: BlockReceipts,
+    pub(crate) receipts_root: Digest,
+}
+
+/// Why a list of transactions does not execute.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExecuteError {
+    #[error(transparent)]
+    Invalid(#[from] InvalidBlock),
+    /// Nothing about the transactions: this machine's database is damaged.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// Executes transactions with verified signatures on the state `parent` describes, as the block
+/// with `header` whose roots are not looked at.
+pub(crate) fn execute(
+    parent: &View,
+    header: &Header,
+    beacon: Digest,
+    transactions: &[Transaction],
+) -> Result<Outcome, ExecuteError> {
+    let Header {
+        height,
+        timestamp_ms,
+        ..
+    } = *header;
+    let context = BlockContext {
+        height,
+        timestamp_ms,
+        beacon,
+    };
+    let executed = execute_verified_block(parent, &context, transactions)?;
+    let update = root::update(parent, height, &executed.writes)?;
+    Ok(Outcome {
+        writes: executed.writes,
+        nodes: update.nodes,
+        state_root: update.root,
+        receipts: executed.receipts,
+        receipts_root: executed.receipts_root,
+    })
+}
+
+/// Splits `chosen` into those that the block on `parent` may hold, in order, and those to drop.
+pub(crate) fn admissible(
+    parent: &View,
+    chosen: Vec<Pending>,
+) -> (Vec<Pending>, Vec<Transaction>, Vec<Pending>) {
+    let mut admission = Admission::new(parent);
+    let (mut taken, mut transactions, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
+    for pending in chosen {
+        match Transaction::decode(&pending.encoded) {
+            Ok(transaction) if admission.admit(&transaction).is_ok() => {
+                taken.push(pending);
+                transactions.push(transaction);
+            }
+            _ => dropped.push(pending),
+        }
+    }
+    (taken, transactions, dropped)
+}
+
+/// The state of the genesis block.
+pub(crate) fn genesis_outcome(genesis: &Genesis) -> Result<Outcome, GenesisProblem> {
+    let state = genesis.state()?;
+    let update = root::genesis(&state)?;
+    let receipts = BlockReceipts::default();
+    Ok(Outcome {
+        writes: state
+            .into_iter()
+            .map(|(key, value)| (key, Some(value)))
+            .collect(),
+        nodes: update.nodes,
+        state_root: update.root,
+        receipts_root: receipts.tree().root(),
+        receipts,
+    })
+}
+
+/// Why no chain can start from a genesis.
+#[derive(Debug, thiserror::Error)]
+pub enum GenesisProblem {
+    /// The genesis contradicts itself.
+    #[error("the genesis is inconsistent")]
+    Inconsistent(#[from] GenesisError),
+    /// Its state tree cannot be built.
+    #[error("the state tree of the genesis cannot be built")]
+    Tree(#[from] TreeError),
+}
+
+/// The nonce the account's next transaction must have.
+pub(crate) fn next_nonce(store: &dyn Store, sender: &AccountId) -> u64 {
+    query::account(store, sender).nonce
+}
+
+/// Why a validator does not take a transaction.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The bytes are not a transaction, or too many.
+    #[error("this is not a transaction")]
+    Malformed(#[from] DecodeError),
+    /// It can never be in a block, or not on the present state.
+    #[error("the transaction is not valid")]
+    Invalid(#[from] Invalid),
+    /// Too far ahead of the account's nonce to be kept.
+    #[error("nonce {found} is too far above the account's next, {expected}: send those between")]
+    NonceTooFar {
+        /// The account's next nonce.
+        expected: u64,
+        /// The transaction's.
+        found: u64,
+    },
+    /// Another transaction with the same nonce is waiting.
+    #[error("another transaction with nonce {0} is waiting: use the next one, or wait")]
+    NonceTaken(u64),
+    /// The pool, or this sender's part of it, is full.
+    #[error("too many transactions are waiting: try again in a few seconds")]
+    Full,
+    /// The validator has stopped.
+    #[error("this validator has stopped; ask another one")]
+    Stopped,
+}
+
+/// Checks a transaction that arrived from a client or a peer and puts it into the pool. A second
+/// copy of a waiting one is fine and changes nothing: `None` says there is nothing to pass on.
+pub(crate) fn admit(
+    core: &Core,
+    encoded: Vec<u8>,
+) -> Result<(TxId, Option<Arc<Vec<u8>>>), SubmitError> {
+    let transaction = Transaction::decode(&encoded)?;
+    let id = transaction.id();
+    if core.pool().contains(&id) {
+        return Ok((id, None));
+    }
+    let base = core.speculation.base();
+    let account = query::account(base.as_ref(), &transaction.sender);
+    let (expected, found) = (account.nonce, transaction.nonce);
+    if found < expected {
+        return Err(Invalid::Nonce { expected, found }.into());
+    }
+    // The rules of a block, as if the transactions before this one had been included.
+    let as_if_next = Transaction {
+        nonce: expected,
+        ..transaction.clone()
+    };
+    Admission::new(base.as_ref()).admit(&as_if_next)?;
+    transaction.verify().map_err(|_| Invalid::Signature)?;
+    let encoded = Arc::new(encoded);
+    let pending = Pending {
+        id,
+        sender: transaction.sender,
+        nonce: found,
+        encoded: encoded.clone(),
+    };
+    match core.enqueue(pending) {
+        Ok(()) => Ok((id, Some(encoded))),
+        Err(Refusal::Duplicate) => Ok((id, None)),
+        Err(Refusal::Full | Refusal::SenderFull) => Err(SubmitError::Full),
+        Err(Refusal::NonceUsed) => Err(Invalid::Nonce { expected, found }.into()),
+        Err(Refusal::NonceTooFar) => Err(SubmitError::NonceTooFar { expected, found }),
+        Err(Refusal::NonceTaken) => Err(SubmitError::NonceTaken(found)),
+    }
+}

@@ -1,0 +1,221 @@
+//! Starting a validator.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use assay_crypto::PublicKey;
+use assay_ledger::{Genesis, Height};
+use commonware_codec::{Copying, DecodeExt as _};
+use commonware_cryptography::ed25519;
+use commonware_p2p::{Address, Ingress};
+use commonware_utils::Hostname;
+use commonware_utils::ordered::Map;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::block::Block;
+use crate::chain::{Chain, Shared};
+use crate::config::{ChainConfig, Peer};
+use crate::core::Core;
+use crate::deal::MalformedShare;
+use crate::engine::{self, NetworkSettings, Parts};
+use crate::execute::{self, GenesisProblem, Outcome};
+use crate::header::Header;
+use crate::scheme::{self, CommitteeError, Scheme};
+use crate::speculate::Speculation;
+use crate::store::{ChainStore, StoreError};
+
+/// Blocks a slow subscriber may lag behind before it loses the oldest.
+const SUBSCRIBER_BACKLOG: usize = 1_024;
+
+/// Why a validator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The genesis does not describe a usable validator set.
+    #[error("the validators of the genesis cannot be used")]
+    Committee(#[from] CommitteeError),
+    /// The genesis does not describe a state.
+    #[error("the genesis cannot be used")]
+    Genesis(#[from] GenesisProblem),
+    /// The account key is not among the validators.
+    #[error("account {0} is not a validator of this genesis")]
+    NotAValidator(PublicKey),
+    /// The share does not decode.
+    #[error("the threshold share cannot be used")]
+    Share(#[from] MalformedShare),
+    /// The share is another validator's, or of another network.
+    #[error("the threshold share does not belong to this validator and genesis")]
+    WrongShare,
+    /// An address is neither `IP:PORT` nor `HOST:PORT`.
+    #[error("peer address {0:?} is neither IP:PORT nor HOST:PORT")]
+    Address(String),
+    /// The listening port cannot be used.
+    #[error("cannot listen on {address}: choose a free port")]
+    Listen {
+        /// The address asked for.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The directory cannot be created.
+    #[error("cannot use the chain directory {path}")]
+    Directory {
+        /// The directory asked for.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error("cannot use the chain database")]
+    Store(#[from] StoreError),
+    /// The engine's thread cannot be started.
+    #[error("cannot start the engine's thread")]
+    Thread(std::io::Error),
+}
+
+/// Starts a validator on its own threads.
+pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
+    let ChainConfig {
+        dir,
+        genesis,
+        secret,
+        share,
+        listen,
+        peers,
+        pace,
+    } = config;
+    let me = secret.public();
+    let validators: Vec<PublicKey> = genesis.validators.iter().map(|v| v.account).collect();
+    let participants = scheme::identities(&validators)?;
+    let committee = scheme::committee(&genesis.beacon_key, &participants)?;
+    if !validators.contains(&me) {
+        return Err(StartError::NotAValidator(me));
+    }
+    let digest = genesis.digest();
+    let share = share.share()?;
+    if participants.get(usize::from(share.index)) != Some(&scheme::identity(&me)?) {
+        return Err(StartError::WrongShare);
+    }
+    let signing = Scheme::signer(&scheme::namespace(&digest), participants, committee, share)
+        .ok_or(StartError::WrongShare)?;
+    let signer = ed25519::PrivateKey::decode(Copying(secret.seed().as_slice()))
+        .map_err(|_| StartError::NotAValidator(me))?;
+    let peers = addresses(&genesis, me, listen, &peers)?;
+    TcpListener::bind(listen).map_err(|source| StartError::Listen {
+        address: listen,
+        source,
+    })?;
+    std::fs::create_dir_all(&dir).map_err(|source| StartError::Directory {
+        path: dir.clone(),
+        source,
+    })?;
+    let (header, outcome) = genesis_header(&genesis)?;
+    let genesis_block = Block {
+        header,
+        transactions: Vec::new(),
+    };
+    let store = ChainStore::open(&dir, &genesis, &genesis_block, &outcome)?;
+    let core = Arc::new(Core::new(
+        digest,
+        Speculation::new(store.snapshot()?),
+        scheme::verifier(&digest, *signing.identity()),
+        pace,
+    ));
+    let (subscribers, _) = broadcast::channel(SUBSCRIBER_BACKLOG);
+    let (local, local_receiver) = mpsc::unbounded_channel();
+    let (commands, command_receiver) = mpsc::unbounded_channel();
+    let parts = Parts {
+        dir,
+        core: core.clone(),
+        store: store.clone(),
+        genesis_block,
+        scheme: signing,
+        signer,
+        network: NetworkSettings {
+            namespace: scheme::namespace(&digest),
+            listen,
+            peers,
+        },
+        subscribers: subscribers.clone(),
+        local: local_receiver,
+        commands: command_receiver,
+    };
+    let failure = Arc::new(Mutex::new(None));
+    let report = failure.clone();
+    let thread = std::thread::Builder::new()
+        .name("assay-chain".to_owned())
+        .spawn(move || {
+            let run = std::panic::AssertUnwindSafe(|| engine::run(parts));
+            let ended = match std::panic::catch_unwind(run) {
+                Ok(Ok(())) => return,
+                Ok(Err(fatal)) => fatal.to_string(),
+                Err(_) => "the engine panicked; see the log".to_owned(),
+            };
+            tracing::error!(reason = ended, "the validator stopped");
+            *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+        })
+        .map_err(StartError::Thread)?;
+    let thread = Mutex::new(Some(thread));
+    Ok(Chain {
+        shared: Arc::new(Shared {
+            core,
+            store,
+            subscribers,
+            local,
+            commands,
+            thread,
+            failure,
+        }),
+    })
+}
+
+/// The header at height 0 and the state it stands for. Nobody signs it: everybody derives it.
+pub(crate) fn genesis_header(genesis: &Genesis) -> Result<(Header, Outcome), GenesisProblem> {
+    let outcome = execute::genesis_outcome(genesis)?;
+    let header = Header {
+        height: Height(0),
+        parent: genesis.digest(),
+        view: 0,
+        timestamp_ms: genesis.timestamp_ms,
+        seed: None,
+        gap_seed: None,
+        tx_root: Block::tx_root(&[]),
+        state_root: outcome.state_root,
+        receipts_root: outcome.receipts_root,
+    };
+    Ok((header, outcome))
+}
+
+/// Where every validator is reached: as configured, else as the genesis says.
+fn addresses(
+    genesis: &Genesis,
+    me: PublicKey,
+    listen: std::net::SocketAddr,
+    peers: &[Peer],
+) -> Result<Map<scheme::Identity, Address>, StartError> {
+    let mut found = Vec::with_capacity(genesis.validators.len());
+    for validator in &genesis.validators {
+        let key = validator.account;
+        let address = match peers.iter().find(|peer| peer.key == key) {
+            _ if key == me => Address::Symmetric(listen),
+            Some(peer) => parse_address(&peer.address)?,
+            None => parse_address(validator.address.as_str())?,
+        };
+        found.push((scheme::identity(&key)?, address));
+    }
+    Map::try_from(found).map_err(|_| CommitteeError::Duplicate.into())
+}
+
+fn parse_address(text: &str) -> Result<Address, StartError> {
+    if let Ok(socket) = text.parse() {
+        return Ok(Address::Symmetric(socket));
+    }
+    let invalid = || StartError::Address(text.to_owned());
+    let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
+    let host = Hostname::new(host).map_err(|_| invalid())?;
+    let port = port.parse().map_err(|_| invalid())?;
+    let ingress = Ingress::Dns { host, port };
+    Ok(Address::Asymmetric {
+        ingress,
+        egress: ([0, 0, 0, 0], port).into(),
+    })
+}
