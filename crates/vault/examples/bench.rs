@@ -23,7 +23,9 @@ const ROUNDS: usize = 5;
 const TARGET: f64 = 0.5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let plain: Vec<u8> = (0..BYTES as u64).map(|n| (n * 2_654_435_761 >> 13) as u8).collect();
+    let plain: Vec<u8> = (0..BYTES as u64)
+        .map(|n| ((n * 2_654_435_761) >> 13) as u8)
+        .collect();
     let key = FileKey([7; 32]);
 
     let mut best = [f64::MAX; 4];
@@ -40,7 +42,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
         let (file, pieces) = seal(&plain, &key)?;
         let start = Instant::now();
-        unseal(&file.expected(), key.clone(), &file.piece, pieces, io::sink())?;
+        unseal(
+            &file.expected(),
+            key.clone(),
+            &file.piece,
+            pieces,
+            io::sink(),
+        )?;
         keep_best(1, start.elapsed().as_secs_f64());
 
         let mut buffer = plain.clone();
@@ -133,7 +141,10 @@ fn report(rows: &[(&str, f64, f64)]) -> Result<(), Box<dyn std::error::Error>> {
     println!("{table}");
     std::fs::create_dir_all("target/bench")?;
     let report = json!({ "machine": machine(), "rows": values });
-    std::fs::write("target/bench/vault.json", serde_json::to_vec_pretty(&report)?)?;
+    std::fs::write(
+        "target/bench/vault.json",
+        serde_json::to_vec_pretty(&report)?,
+    )?;
     println!("{report}");
     Ok(())
 }
@@ -145,6 +156,8 @@ fn machine() -> String {
     let model = info
         .lines()
         .find_map(|line| line.strip_prefix("model name"))
-        .map_or("unknown processor", |rest| rest.trim_start_matches([' ', '\t', ':']));
+        .map_or("unknown processor", |rest| {
+            rest.trim_start_matches([' ', '\t', ':'])
+        });
     format!("{model}, {cores} cores")
 }

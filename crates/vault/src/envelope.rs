@@ -1,7 +1,7 @@
 //! File keys on their way to an account.
 
-use crate::ids::FileId;
-use assay_crypto::{Digest, EncryptionKey, EncryptionSecret, SealError, Sealed, aead::FileKey};
+use assay_crypto::{EncryptionKey, EncryptionSecret, SealError, Sealed, aead::FileKey};
+use assay_ledger::{FileId, OrderId};
 use borsh::{BorshSerialize, to_vec};
 
 /// What a wrapped key may be used for; an envelope opens only for the purpose it was made for.
@@ -10,7 +10,7 @@ pub enum Purpose {
     /// The owner's own copy, in the file's ledger record.
     Owner,
     /// A grantee's copy for one order.
-    Order(Digest),
+    Order(OrderId),
 }
 
 /// An envelope did not open.
@@ -64,7 +64,7 @@ fn info(file: FileId, purpose: Purpose) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use assay_crypto::SecretKey;
+    use assay_crypto::{Digest, SecretKey};
 
     use super::*;
 
@@ -75,14 +75,14 @@ mod tests {
     #[test]
     fn opens_only_for_its_key_file_and_purpose() {
         let file = FileId(Digest([7; 32]));
-        let order = Purpose::Order(Digest([1; 32]));
+        let order = Purpose::Order(OrderId(Digest([1; 32])));
         let key = FileKey([9; 32]);
         let envelope = wrap(&key, &secret(1).public(), file, order, [3; 32]).unwrap();
         let opened = unwrap(&envelope, &secret(1), file, order).unwrap();
         assert_eq!(opened, key);
 
         let other_file = FileId(Digest([8; 32]));
-        let other_order = Purpose::Order(Digest([2; 32]));
+        let other_order = Purpose::Order(OrderId(Digest([2; 32])));
         for (holder, file, purpose) in [
             (2, file, order),
             (1, other_file, order),

@@ -42,11 +42,11 @@ mod content;
 pub mod download;
 pub mod envelope;
 mod fault;
-pub mod ids;
 pub mod length;
 mod manifest;
 mod piece;
 pub mod placement;
+mod record;
 mod seal;
 pub mod storage;
 mod time;
@@ -64,6 +64,7 @@ pub use piece::{
     TooManyDigests,
 };
 pub use placement::Coding;
+pub use record::{Label, RecordError, owner_key};
 pub use seal::{SealError, SealedFile, SealedSlice, Sealer};
 pub use time::{Millis, Tag};
 pub use unseal::{Content, Expected, UnsealError, Unsealer, unseal};

@@ -3,12 +3,12 @@
 //! A manifest is sealed like a slice and stored beside them, so storage nodes and the ledger see
 //! neither the exact length nor the order of slices. The digest of its piece is the file's id.
 
-use crate::ids::FileId;
 use assay_crypto::{
     Digest,
     aead::{self, EncryptError, FileKey},
     merkle,
 };
+use assay_ledger::FileId;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::piece::{Digests, MAX_SLICES, Piece, PieceTooLong, SLICE_BYTES};

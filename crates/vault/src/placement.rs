@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::AccountId;
 use assay_crypto::{Digest, stream::Stream};
+use assay_ledger::AccountId;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// How a file is made redundant; the manifest names it, so a reader knows what a piece is.

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::ids::FileId;
 use assay_crypto::{
     Digest,
     aead::{self, FileKey},
 };
+use assay_ledger::FileId;
 
 use crate::content::ContentHasher;
 use crate::length;

@@ -4,8 +4,8 @@
 //! Every field bounds itself while it is decoded, so a decoder never allocates more than
 //! [`MAX_PIECE_BYTES`], and bytes left over are an error. `docs/vault.md` draws the bytes.
 
-use crate::ids::FileId;
 use assay_crypto::Digest;
+use assay_ledger::FileId;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::piece::{Digests, MAX_PIECE_BYTES, MAX_SLICES, Piece, invalid};

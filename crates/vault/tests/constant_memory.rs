@@ -1,5 +1,7 @@
 //! A file larger than the memory it may use.
 #![cfg(target_os = "linux")]
+// Helpers outside test functions may unwrap too.
+#![allow(clippy::unwrap_used)]
 
 use std::io::Read;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::AccountId;
 use assay_crypto::Digest;
+use assay_ledger::AccountId;
 
 use super::DownloadConfig;
 use crate::fault::Fault;

@@ -17,8 +17,8 @@ mod fetch;
 
 use std::collections::BTreeMap;
 
-use crate::ids::{AccountId, FileId};
 use assay_crypto::aead::FileKey;
+use assay_ledger::{AccountId, FileId};
 
 use crate::fault::{Fault, Unreachable};
 use crate::piece::Piece;
@@ -126,7 +126,7 @@ impl std::fmt::Display for Part {
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// No holder gave a piece.
-    #[error("{part} of file {} is missing: no storage node returned it{}", .file.0, told(.tried))]
+    #[error("{part} of file {file} is missing: no storage node returned it{}", told(.tried))]
     Missing {
         /// The file.
         file: FileId,

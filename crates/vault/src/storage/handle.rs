@@ -1,7 +1,7 @@
 //! What a storage node does with each request.
 
-use crate::ids::{AccountId, FileId};
 use assay_crypto::Digest;
+use assay_ledger::{AccountId, FileId};
 
 use super::holding::{Holding, HoldingState};
 use super::{MAX_CLAIMS, Output, Shelf, Slot, State, StorageNode, reply};

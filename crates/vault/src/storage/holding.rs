@@ -1,7 +1,7 @@
 //! Committed files: which pieces belong together, and which of them the ledger protects.
 
-use crate::ids::FileId;
 use assay_crypto::{Digest, merkle};
+use assay_ledger::FileId;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{Output, Record, Shelf, State, StorageNode};

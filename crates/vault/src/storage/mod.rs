@@ -21,8 +21,8 @@ mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{AccountId, FileId};
 use assay_crypto::Digest;
+use assay_ledger::{AccountId, FileId};
 use bytes::Bytes;
 
 pub use backend::{Backend, BackendError, MemoryBackend, Shelf};

@@ -1,7 +1,7 @@
 //! A storage node and its disk, one request at a time.
 
-use crate::ids::AccountId;
 use assay_crypto::Digest;
+use assay_ledger::AccountId;
 
 use super::{
     Backend, BackendError, Input, Output, Record, Shelf, StorageConfig, StorageNode, Usage,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::AccountId;
+use assay_ledger::AccountId;
 
 use crate::time::Millis;
 

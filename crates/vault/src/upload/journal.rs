@@ -4,8 +4,8 @@
 //! first keeps one nonce from ever covering two texts: a source that changed between crash and
 //! resume seals to another digest, which is noticed before the slice leaves.
 
-use crate::ids::{AccountId, FileId};
 use assay_crypto::{Digest, aead::FileKey};
+use assay_ledger::{AccountId, FileId};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::manifest::key_commitment;

@@ -20,8 +20,8 @@ mod send;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::ids::{AccountId, FileId};
 use assay_crypto::{Digest, aead::FileKey};
+use assay_ledger::{AccountId, FileId};
 
 pub use journal::ResumeError;
 

@@ -4,10 +4,10 @@ use super::holder::Holder;
 use super::journal::Entry;
 use super::{Flight, Need, Output, Upload, What};
 use crate::fault::{Fault, Unreachable};
-use crate::ids::AccountId;
 use crate::piece::Digests;
 use crate::time::{Millis, Tag};
 use crate::wire::{MAX_HAS, Refusal, Request, Response};
+use assay_ledger::AccountId;
 
 impl Upload {
     /// Does everything that can be done now.

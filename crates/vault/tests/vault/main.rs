@@ -1,4 +1,6 @@
 //! The vault's machines against each other, and against storage nodes that fail and lie.
+// Helpers outside test functions may unwrap too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod adversaries;
 mod network;

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::adversaries::{
-    Amnesiac, BitFlipper, Boaster, Dead, Flaky, Garbage, Mixer, Nonsense, Silent, Slow,
+    Amnesiac, BitFlipper, Boaster, Dead, Erratic, Flaky, Garbage, Mixer, Nonsense, Silent, Slow,
 };
+use proptest::prelude::*;
+
 use crate::support::{Honest, Node, Recorded, World, account, bytes, key, sealer};
 use assay_crypto::Digest;
 use assay_vault::download::{DownloadError, Part};
@@ -447,4 +449,63 @@ fn orphans_of_a_crashed_upload_are_collected_and_recorded_files_are_not() {
         assert_eq!(node.borrow().0.usage(), full);
     }
     assert!(world.download(&kept, key(13)).bytes == plain);
+}
+
+/// Honest nodes that follow these scripts.
+fn erratic_world(scripts: &[Vec<u8>]) -> (World, Vec<Rc<RefCell<Erratic>>>) {
+    let mut world = World::default();
+    let mut nodes = Vec::new();
+    for (n, script) in (1..).zip(scripts) {
+        let node = Rc::new(RefCell::new(Erratic {
+            node: Honest::new(1 << 30),
+            script: script.clone(),
+            asked: 0,
+        }));
+        world.add(n, Rc::clone(&node));
+        nodes.push(node);
+    }
+    (world, nodes)
+}
+
+fn scripts(nodes: usize) -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let script = proptest::collection::vec(0u8..14, 1..12);
+    proptest::collection::vec(script, nodes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever nodes do: the right bytes, or an error and a right beginning. An upload that ends
+    /// well has left whole copies.
+    #[test]
+    fn bytes_are_right_or_there_is_an_error(
+        storing in scripts(4), reading in scripts(4), two_slices: bool,
+    ) {
+        let length = if two_slices { SLICE_BYTES + 1 } else { 100 };
+        let plain = bytes(length, 1);
+        let (mut world, nodes) = erratic_world(&storing);
+        let uploaded = world.upload(&plain, key(1));
+        let Some(Ok(_)) = uploaded.result else {
+            prop_assert!(uploaded.record.is_none());
+            return Ok(());
+        };
+        let file = uploaded.record.unwrap();
+        // Everyone behaves, and each copy alone is the file.
+        for node in &nodes {
+            node.borrow_mut().script = vec![u8::MAX];
+        }
+        for node in file.placement.clone() {
+            let alone = Recorded { placement: vec![node], ..file.clone() };
+            let downloaded = world.download(&alone, key(1));
+            prop_assert!(downloaded.result.is_ok());
+            prop_assert!(downloaded.bytes == plain);
+        }
+        // Nobody behaves.
+        for (node, script) in nodes.iter().zip(reading) {
+            node.borrow_mut().script = script;
+        }
+        let downloaded = world.download(&file, key(1));
+        prop_assert!(plain.starts_with(&downloaded.bytes));
+        prop_assert_eq!(downloaded.result.is_ok(), downloaded.bytes == plain);
+    }
 }

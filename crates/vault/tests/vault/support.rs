@@ -7,8 +7,8 @@ use std::io::{Cursor, Read};
 use std::rc::Rc;
 
 use assay_crypto::{Digest, SecretKey, aead::FileKey, stream::Stream};
+use assay_ledger::{AccountId, FileId};
 use assay_vault::download::{self, Download, DownloadConfig, DownloadError, Part};
-use assay_vault::ids::{AccountId, FileId};
 use assay_vault::placement::{Candidate, Placement};
 use assay_vault::storage::{MemoryBackend, Service, StorageConfig};
 use assay_vault::upload::{self, Need, Upload, UploadConfig, UploadError};

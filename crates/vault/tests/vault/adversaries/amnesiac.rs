@@ -1,7 +1,7 @@
 //! Acknowledges everything and keeps nothing.
 
+use assay_ledger::AccountId;
 use assay_vault::Millis;
-use assay_vault::ids::AccountId;
 use assay_vault::wire::{Refusal, Request, Response};
 
 use crate::support::{Answer, Node};

@@ -1,6 +1,6 @@
 //! Returns every piece with one bit changed.
 
-use assay_vault::ids::AccountId;
+use assay_ledger::AccountId;
 use assay_vault::wire::{Request, Response};
 use assay_vault::{Millis, Piece};
 

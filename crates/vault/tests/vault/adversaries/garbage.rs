@@ -1,6 +1,6 @@
 //! Returns bytes of the right length that mean nothing.
 
-use assay_vault::ids::AccountId;
+use assay_ledger::AccountId;
 use assay_vault::wire::{Request, Response};
 use assay_vault::{Millis, Piece};
 

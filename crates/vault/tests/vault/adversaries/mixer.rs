@@ -1,6 +1,6 @@
 //! Returns a genuine piece, but another one than was asked for.
 
-use assay_vault::ids::AccountId;
+use assay_ledger::AccountId;
 use assay_vault::wire::{Request, Response};
 use assay_vault::{Millis, Piece};
 

@@ -1,8 +1,8 @@
 //! Answers every question with an answer to another one.
 
 use assay_crypto::Digest;
+use assay_ledger::AccountId;
 use assay_vault::Millis;
-use assay_vault::ids::AccountId;
 use assay_vault::wire::{Request, Response};
 
 use crate::support::{Answer, Node};

@@ -1,7 +1,7 @@
 //! Takes every request and never answers.
 
+use assay_ledger::AccountId;
 use assay_vault::Millis;
-use assay_vault::ids::AccountId;
 use assay_vault::wire::Request;
 
 use crate::support::{Answer, Node};
