@@ -2,7 +2,7 @@
 //!
 //! The rules:
 //!
-//! - The first `copies` nodes of [`placement::order`](crate::placement::order) hold the file; the
+//! - The first `copies` nodes of [`placement::order`] hold the file; the
 //!   others are spares.
 //! - Slices are asked of the source in order and sent to every holder, at most `window` at a time:
 //!   memory is `window` slices, whatever the file. A holder that joins late gets the earlier slices
