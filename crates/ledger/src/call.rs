@@ -5,7 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, OrderId, Role,
+    AccountId, Amount, BoundedString, BoundedVec, FileId, FileRecord, OrderId, Role, SealedKeys,
     SegmentIndex, StepIndex, Terms,
 };
 
@@ -53,7 +53,7 @@ pub enum Call {
         /// Who can open it.
         grantee: AccountId,
         /// The sealed keys.
-        sealed: BoundedBytes<2048>,
+        sealed: SealedKeys,
     },
     /// The assigned provider gives the order back because it cannot be done as posted.
     Decline {

@@ -57,7 +57,7 @@ pub use ids::{
 };
 pub use order::{
     Assignment, Attestation, Dispute, Failure, FailureReason, Grant, Leaf, Order, OrderView,
-    Outcome, Phase, Question, Round, Seat, Trace, Verdict,
+    Outcome, Phase, Question, Round, SealedKeys, Seat, Trace, Verdict,
 };
 pub use parameters::{MAX_DEADLINE, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};

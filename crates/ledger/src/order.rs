@@ -194,6 +194,9 @@ pub enum FailureReason {
     Unavailable,
 }
 
+/// Sealed keys: room for those of [`Terms::MAX_DRAWN`] checkpoints and 16 inputs, with overhead.
+pub type SealedKeys = BoundedBytes<3072>;
+
 /// Keys that one party sealed to another.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Grant {
@@ -202,7 +205,7 @@ pub struct Grant {
     /// Who can open it.
     pub to: AccountId,
     /// The sealed keys.
-    pub sealed: BoundedBytes<2048>,
+    pub sealed: SealedKeys,
     /// Height of the grant.
     pub at: Height,
 }

@@ -1,1 +1,43 @@
 //! Commit to a training run, audit it, settle disputes.
+//!
+//! A job is a chain of deterministic steps, so whoever repeats one gets the same bits. A provider
+//! commits to the digest of every state it passed through; auditors repeat a few segments that
+//! nobody could foresee; whoever disagrees is led to one step, which the validators repeat.
+//! `docs/proof.md` states the protocol with its equations.
+//!
+//! In reader's order:
+//!
+//! - [`Program`] is one job as a chain of steps, [`Programs`] the kinds a machine can run, and
+//!   [`Worker`] runs a piece of one: [`Work`] in, [`WorkDone`] out.
+//! - [`Trace`] is what a provider commits to: one leaf for each state under a Merkle root.
+//! - [`OrderKeys`] says who can read which file, and when.
+//! - [`parties`] holds one state machine for each role. They take [`Input`]s and give
+//!   [`Output`]s; [`Party`] states the rules between them and the code that drives them.
+//! - [`odds`] tells how likely a cheater is caught and what bond makes cheating a loss.
+//!
+//! With the feature `cheaters` come parties that break the rules, with `harness` a whole network
+//! in one process to try parties and job kinds in.
+
+#[cfg(feature = "cheaters")]
+pub mod cheaters;
+mod desk;
+#[cfg(feature = "harness")]
+pub mod harness;
+mod inputs;
+mod keys;
+pub mod odds;
+pub mod parties;
+mod party;
+mod program;
+mod trace;
+mod view;
+mod work;
+
+pub use keys::{GrantUse, OrderKeys, ProviderKeys, ReaderKeys};
+pub use party::{
+    CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress, Tag, What,
+};
+pub use program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task, TaskInput};
+pub use trace::{Trace, leaf};
+pub use view::View;
+pub use work::{Start, Work, WorkDone, WorkFailure, Worker, run};

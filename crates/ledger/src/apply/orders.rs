@@ -6,8 +6,9 @@ use super::{must_be, order_in};
 use crate::progress::{close, enter, fail};
 use crate::state::State;
 use crate::{
-    AccountId, Amount, BoundedBytes, BoundedVec, DeclineReason, Event, FailureReason, FileId,
-    Grant, Order, OrderId, Outcome, Phase, Refusal, Terms, Trace, keys, money, rules,
+    AccountId, Amount, BoundedVec, DeclineReason, Event, FailureReason, FileId,
+    Grant, Order, OrderId, Outcome, Phase, Refusal, SealedKeys, Terms, Trace, keys, money,
+    rules,
 };
 
 /// Posts an order and takes its escrow.
@@ -79,7 +80,7 @@ pub(super) fn grant(
     from: AccountId,
     order: OrderId,
     to: AccountId,
-    sealed: &BoundedBytes<2048>,
+    sealed: &SealedKeys,
 ) -> Result<(), Refusal> {
     let phases = [
         Phase::Assigned,

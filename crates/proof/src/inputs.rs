@@ -1,0 +1,106 @@
+//! Fetching an order's inputs under one or more sets of keys.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use assay_crypto::aead::FileKey;
+use assay_ledger::{Height, Order};
+
+use crate::desk::Desk;
+use crate::party::{FetchFailure, Output, Tag, What};
+use crate::program::{Task, TaskInput};
+
+/// The inputs that are here, and the keys that did not open them.
+#[derive(Default)]
+pub(crate) struct Inputs {
+    have: Vec<Option<Arc<Vec<u8>>>>,
+    refused: BTreeSet<(u32, u32)>,
+}
+
+impl Inputs {
+    /// Asks for what is missing, under the first set of keys that was not refused for it.
+    pub(crate) fn fetch(
+        &mut self,
+        order: &Order,
+        occasion: u8,
+        keys: &[(u32, &[FileKey])],
+        desk: &mut Desk,
+        now: Height,
+    ) {
+        self.have.resize(order.terms.inputs.len(), None);
+        for (place, input) in order.terms.inputs.iter().enumerate() {
+            if self.have[place].is_some() {
+                continue;
+            }
+            let at = place as u32;
+            let next = keys.iter().find_map(|(candidate, keys)| {
+                let untried = !self.refused.contains(&(at, *candidate));
+                untried.then_some((*candidate, keys.get(place)?))
+            });
+            let Some((candidate, key)) = next else {
+                continue;
+            };
+            let tag = Tag {
+                attempt: order.attempt,
+                occasion,
+                what: What::Input(at, candidate),
+            };
+            if desk.ask(tag, now) {
+                desk.push(Output::Fetch {
+                    tag,
+                    file: input.file,
+                    owner: order.requester,
+                    key: key.clone(),
+                    content: Some(input.content),
+                });
+            }
+        }
+    }
+
+    /// Takes the answer to one of those requests.
+    pub(crate) fn fetched(
+        &mut self,
+        (place, candidate): (u32, u32),
+        result: Result<Vec<u8>, FetchFailure>,
+    ) {
+        match result {
+            Ok(bytes) => {
+                if let Some(slot) = self.have.get_mut(place as usize) {
+                    slot.get_or_insert_with(|| Arc::new(bytes));
+                }
+            }
+            Err(FetchFailure::Corrupt(_)) => {
+                self.refused.insert((place, candidate));
+            }
+            Err(FetchFailure::Unavailable(_)) => {}
+        }
+    }
+
+    /// Whether this set of keys failed to open some input that is not here.
+    pub(crate) fn refuses(&self, candidate: u32) -> bool {
+        let mut refused = self.refused.iter().filter(|(_, c)| *c == candidate);
+        refused.any(|(place, _)| self.have.get(*place as usize).is_none_or(Option::is_none))
+    }
+
+    /// The task of the current attempt, once every input is here.
+    pub(crate) fn task(&self, order: &Order) -> Option<Task> {
+        let terms = &order.terms;
+        if self.have.len() != terms.inputs.len() {
+            return None;
+        }
+        let inputs = terms.inputs.iter().zip(&self.have).map(|(input, bytes)| {
+            Some(TaskInput {
+                name: input.name.to_string(),
+                bytes: Arc::clone(bytes.as_ref()?),
+            })
+        });
+        Some(Task {
+            kind: terms.kind.to_string(),
+            spec: terms.spec.to_vec(),
+            inputs: inputs.collect::<Option<_>>()?,
+            seed: order.assignment.as_ref()?.seed,
+            steps: terms.steps,
+            segment_steps: terms.segment_steps,
+        })
+    }
+}

@@ -1,0 +1,115 @@
+use assay_crypto::SecretKey;
+
+use super::*;
+
+fn keys() -> OrderKeys {
+    OrderKeys::new(vec![FileKey([1; 32]), FileKey([2; 32])], [7; 32], 3)
+}
+
+fn grant(attempt: u8) -> (GrantUse, SecretKey) {
+    let to = SecretKey::from_seed([9; 32]);
+    let grant = GrantUse {
+        order: OrderId(Digest::of("order", &[])),
+        attempt,
+        from: SecretKey::from_seed([8; 32]).public(),
+        to: to.public(),
+    };
+    (grant, to)
+}
+
+#[test]
+fn a_provider_recognises_the_keys_of_the_order() {
+    let commitment = keys().commitment();
+    for attempt in 0..3 {
+        let granted = keys().for_provider(attempt);
+        assert!(granted.match_terms(&commitment, attempt));
+        assert!(!granted.match_terms(&commitment, attempt + 1));
+        assert_eq!(granted.checkpoint(5), keys().checkpoint(attempt, 5));
+    }
+    assert!(!keys().for_provider(3).match_terms(&commitment, 3));
+
+    let mut other_input = keys().for_provider(0);
+    other_input.inputs[1] = FileKey([3; 32]);
+    assert!(!other_input.match_terms(&commitment, 0));
+    let mut other_secret = keys().for_provider(0);
+    other_secret.secret = [0; 32];
+    assert!(!other_secret.match_terms(&commitment, 0));
+}
+
+#[test]
+fn no_two_checkpoints_share_a_key() {
+    let keys = keys();
+    let mut all: Vec<[u8; 32]> = (0..3)
+        .flat_map(|attempt| (0..4).map(move |index| (attempt, index)))
+        .map(|(attempt, index)| keys.checkpoint(attempt, index).0)
+        .collect();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 12);
+}
+
+#[test]
+fn a_grant_opens_for_its_use_only() {
+    let (grant, to) = grant(1);
+    let granted = keys().for_provider(1);
+    let reader = granted.for_reader([0, 4]);
+    let randomness = granted.randomness(&grant.to, 1);
+    let sealed = grant
+        .seal(&to.encryption().public(), &reader, randomness)
+        .unwrap();
+    let opened: ReaderKeys = grant.open(&to.encryption(), &sealed).unwrap();
+    assert!(opened == reader);
+    assert_eq!(opened.checkpoint(4), Some(&keys().checkpoint(1, 4)));
+    assert_eq!(opened.checkpoint(1), None);
+
+    let later = GrantUse {
+        attempt: 2,
+        ..grant
+    };
+    assert!(
+        later
+            .open::<ReaderKeys>(&to.encryption(), &sealed)
+            .is_none()
+    );
+    let stranger = SecretKey::from_seed([1; 32]).encryption();
+    assert!(grant.open::<ReaderKeys>(&stranger, &sealed).is_none());
+}
+
+#[test]
+fn sealing_again_under_the_witness_gives_the_same_bytes() {
+    let (grant, to) = grant(0);
+    let granted = keys().for_provider(0);
+    let seal = |keys: &ReaderKeys, randomness| {
+        grant
+            .seal(&to.encryption().public(), keys, randomness)
+            .unwrap()
+    };
+    let first = seal(&granted.for_reader([2]), granted.randomness(&grant.to, 1));
+    let again = seal(&granted.for_reader([2]), granted.randomness(&grant.to, 1));
+    assert!(first == again);
+    assert!(first != seal(&granted.for_reader([3]), granted.randomness(&grant.to, 1)));
+    assert!(first != seal(&granted.for_reader([2]), granted.randomness(&grant.to, 2)));
+}
+
+#[test]
+fn garbage_in_a_grant_is_refused() {
+    let (grant, to) = grant(0);
+    let sealed = grant
+        .seal(&to.encryption().public(), &vec![255u8; 40], [1; 32])
+        .unwrap();
+    assert!(
+        grant
+            .open::<ReaderKeys>(&to.encryption(), &sealed)
+            .is_none()
+    );
+    assert!(
+        grant
+            .open::<ProviderKeys>(&to.encryption(), &sealed)
+            .is_none()
+    );
+    assert!(
+        grant
+            .open::<ReaderKeys>(&to.encryption(), &SealedKeys::new([0; 5]).unwrap())
+            .is_none()
+    );
+}

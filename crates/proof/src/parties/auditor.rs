@@ -1,0 +1,316 @@
+//! The auditor: replays drawn segments, commits, reveals, and stands by what it found.
+
+use std::collections::BTreeMap;
+
+use assay_crypto::Digest;
+use assay_ledger::{
+    AuditResults, BoundedVec, Call, Order, Phase, Question, SegmentIndex, StepIndex,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::replay::Replay;
+use super::{Handover, close};
+use crate::desk::Desk;
+use crate::inputs::Inputs;
+use crate::keys::{GrantUse, ReaderKeys};
+use crate::party::{
+    CallTag, Context, FetchFailure, Identity, Input, Output, Party, Progress, Tag, What,
+};
+use crate::view::View;
+use crate::work::WorkFailure;
+
+/// An auditor watching one order.
+///
+/// Once drawn it recomputes leaf 0 from the specification, fetches the checkpoint at which each
+/// stretch of drawn segments starts, checks it against the opened leaf and replays the stretch.
+/// It commits to what it found before it can know what the provider claims, and reveals when all
+/// have committed. If the two differ it bisects with its own leaves and grants the validators the
+/// keys it was granted.
+///
+/// Where it cannot begin (keys, inputs or checkpoint do not open, or time runs out) it says so in
+/// place of a leaf.
+pub struct Auditor {
+    me: Identity,
+    view: Option<Box<View>>,
+    desk: Desk,
+    keys: Option<ReaderKeys>,
+    inputs: Inputs,
+    replay: Replay,
+    /// What was committed to, by attempt: an auditor is drawn at most once for each.
+    records: BTreeMap<u8, Record>,
+    attempt: u8,
+    finished: bool,
+}
+
+/// An auditor's journal entry: everything it needs after its commitment.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Record {
+    attempt: u8,
+    results: AuditResults,
+    salt: Digest,
+    /// For each replayed segment the leaves of its states, first and last included.
+    leaves: Vec<(SegmentIndex, Vec<Digest>)>,
+}
+
+impl Record {
+    fn leaf(&self, order: &Order, segment: SegmentIndex, step: StepIndex) -> Option<Digest> {
+        let (_, leaves) = self.leaves.iter().find(|(index, _)| *index == segment)?;
+        let offset = step.0.checked_sub(order.terms.segment_start(segment).0)?;
+        leaves.get(usize::try_from(offset).ok()?).copied()
+    }
+}
+
+impl Party for Auditor {
+    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
+        if let Some(view) = self.take(context, input) {
+            self.view = Some(view);
+        }
+        if let Some(view) = self.view.take() {
+            self.act(&view, context);
+            self.view = Some(view);
+        }
+        self.desk.take()
+    }
+}
+
+impl Auditor {
+    /// An auditor with an empty journal.
+    pub fn new(me: Identity) -> Auditor {
+        Auditor {
+            me,
+            view: None,
+            desk: Desk::default(),
+            keys: None,
+            inputs: Inputs::default(),
+            replay: Replay::default(),
+            records: BTreeMap::new(),
+            attempt: 0,
+            finished: false,
+        }
+    }
+
+    fn take(&mut self, context: &Context, input: Input) -> Option<Box<View>> {
+        let now = context.now;
+        match input {
+            Input::Order(view) => return Some(view),
+            Input::Journal(bytes) => {
+                if let Ok(record) = borsh::from_slice::<Record>(&bytes) {
+                    self.records.insert(record.attempt, record);
+                }
+            }
+            Input::Submitted { tag, .. } => {
+                self.desk.answered(&tag);
+                self.desk.rest(tag, now);
+            }
+            Input::Fetched { tag, result } if self.desk.answered(&tag) => {
+                if let Err(failure) = &result {
+                    self.trouble(failure.to_string());
+                    self.desk.rest(tag, now);
+                }
+                match (tag.what, result) {
+                    (What::Input(place, candidate), result) => {
+                        self.inputs.fetched((place, candidate), result);
+                    }
+                    (What::Checkpoint(segment, _), Ok(state)) => {
+                        self.replay.fetched(SegmentIndex(segment), state);
+                    }
+                    (What::Checkpoint(segment, _), Err(FetchFailure::Corrupt(_))) => {
+                        self.replay.block(SegmentIndex(segment));
+                    }
+                    _ => {}
+                }
+            }
+            Input::Worked { tag, result } if self.desk.answered(&tag) => match (tag.what, result) {
+                (What::First, Ok(done)) => {
+                    self.replay.initial = Some(done.leaves.first().copied());
+                }
+                (What::First, Err(WorkFailure::Refused(_))) => self.replay.initial = Some(None),
+                (What::Segment(segment), Ok(done)) => {
+                    let segment = SegmentIndex(segment);
+                    self.replay.replayed(segment, done);
+                    let round = self.view.as_ref().and_then(|view| view.order.round());
+                    let drawn = round.map_or(0, |round| round.segments.len() as u32);
+                    self.desk
+                        .push(Output::Progress(Progress::Segment(segment, drawn)));
+                }
+                (What::Segment(segment), Err(WorkFailure::Refused(_))) => {
+                    self.replay.block(SegmentIndex(segment));
+                }
+                (_, Err(failure)) => {
+                    self.desk.rest(tag, now);
+                    self.trouble(failure.to_string());
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        None
+    }
+
+    fn act(&mut self, view: &View, context: &Context) {
+        let order = &view.order;
+        if self.finished {
+            return;
+        }
+        if let Some(outcome) = close(order) {
+            self.finished = true;
+            return self.desk.push(Output::Finished(outcome));
+        }
+        if order.attempt != self.attempt {
+            self.attempt = order.attempt;
+            self.keys = None;
+            self.replay = Replay::default();
+            self.desk.clear();
+        }
+        let Some(seat) = order.seat(self.me.account).filter(|seat| !seat.slashed) else {
+            return;
+        };
+        let challenger = order.dispute().map(|dispute| dispute.challenger);
+        match order.phase {
+            Phase::Auditing if seat.commitment.is_none() => self.audit(view, context),
+            Phase::Revealing if seat.results.is_none() => self.reveal(view, context),
+            Phase::Bisecting if challenger == Some(self.me.account) => self.bisect(view, context),
+            Phase::Attesting if challenger == Some(self.me.account) => {
+                self.grant_validators(view, context);
+            }
+            _ => {}
+        }
+    }
+
+    /// Replays what is drawn, then commits.
+    fn audit(&mut self, view: &View, context: &Context) {
+        let (order, now) = (&view.order, context.now);
+        if let Some(record) = self.records.get(&order.attempt) {
+            let commitment = record
+                .results
+                .commitment(order.id, self.me.account, &record.salt);
+            let tag = (view.round(), CallTag::CommitAudit);
+            return self.desk.submit(order, tag, now, || {
+                Some(Call::CommitAudit {
+                    order: order.id,
+                    commitment,
+                })
+            });
+        }
+        self.replay.plan(order);
+        self.open_grant(view);
+        if let Some(keys) = &self.keys {
+            let sets = [(0, &keys.inputs[..])];
+            self.inputs
+                .fetch(order, view.round(), &sets, &mut self.desk, now);
+        }
+        if self.keys.is_none() || self.inputs.refuses(0) || view.pressing(now) {
+            self.replay.give_up();
+        }
+        if let (Some(keys), Some(task)) = (&self.keys, self.inputs.task(order)) {
+            self.replay.go_on(view, keys, &task, &mut self.desk, now);
+        }
+        let Some((initial, segments)) = self.replay.results() else {
+            return;
+        };
+        let Ok(segments) = BoundedVec::new(segments) else {
+            return;
+        };
+        let record = Record {
+            attempt: order.attempt,
+            results: AuditResults { initial, segments },
+            salt: Digest::of("assay/audit/salt/v1", &[&context.random]),
+            leaves: self.replay.take_leaves(),
+        };
+        // Serialising into memory cannot fail.
+        let entry = borsh::to_vec(&record).unwrap_or_default();
+        self.desk.push(Output::Journal(entry));
+        self.records.insert(order.attempt, record);
+        self.audit(view, context);
+    }
+
+    /// Opens the provider's grant; without success the keys stay away.
+    fn open_grant(&mut self, view: &View) {
+        let order = &view.order;
+        let (Some(provider), Some(round)) = (order.provider(), order.round()) else {
+            return;
+        };
+        if self.keys.is_some() {
+            return;
+        }
+        let mut grants = order.grants_to(self.me.account);
+        let grant = grants.find(|grant| grant.from == provider && grant.at >= round.at);
+        let granted = GrantUse {
+            order: order.id,
+            attempt: order.attempt,
+            from: provider,
+            to: self.me.account,
+        };
+        self.keys = grant
+            .and_then(|grant| granted.open::<ReaderKeys>(&self.me.encryption, &grant.sealed))
+            .filter(|keys| keys.inputs.len() == order.terms.inputs.len());
+    }
+
+    fn reveal(&mut self, view: &View, context: &Context) {
+        let order = &view.order;
+        let Some(record) = self.records.get(&order.attempt) else {
+            return self.trouble("the journal lost what was committed to".to_owned());
+        };
+        let tag = (view.round(), CallTag::RevealAudit);
+        self.desk.submit(order, tag, context.now, || {
+            Some(Call::RevealAudit {
+                order: order.id,
+                results: record.results.clone(),
+                salt: record.salt,
+            })
+        });
+    }
+
+    fn bisect(&mut self, view: &View, context: &Context) {
+        let order = &view.order;
+        let Some(dispute) = order.dispute().filter(|d| d.challenger_move.is_none()) else {
+            return;
+        };
+        let Some(middle) = dispute.middle() else {
+            return;
+        };
+        let record = self.records.get(&order.attempt);
+        let Some(leaf) = record.and_then(|r| r.leaf(order, dispute.segment, middle)) else {
+            return self.trouble("the journal lost the replay's leaves".to_owned());
+        };
+        let tag = CallTag::Bisect(dispute.agreed.step.0, dispute.disputed.step.0);
+        self.desk
+            .submit(order, (view.disputes(), tag), context.now, || {
+                Some(Call::Bisect {
+                    order: order.id,
+                    leaf,
+                    path: None,
+                })
+            });
+    }
+
+    /// Passes on the keys it was granted; where it was granted none, nobody can be helped by it.
+    fn grant_validators(&mut self, view: &View, context: &Context) {
+        let start = |question| question == Question::Start;
+        if view.order.dispute().is_none_or(|d| start(d.question)) {
+            return;
+        }
+        self.open_grant(view);
+        let Some(keys) = &self.keys else { return };
+        let handover = Handover {
+            view,
+            context,
+            me: &self.me,
+            occasion: view.disputes(),
+        };
+        handover.give_validators(&mut self.desk, keys);
+    }
+
+    fn trouble(&mut self, why: String) {
+        self.desk.push(Output::Progress(Progress::Trouble(why)));
+    }
+}
+
+/// A tag of the auditor's round.
+pub(super) fn tag(view: &View, what: What) -> Tag {
+    Tag {
+        attempt: view.order.attempt,
+        occasion: view.round(),
+        what,
+    }
+}
