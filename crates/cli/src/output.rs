@@ -5,7 +5,6 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use comfy_table::{ContentArrangement, Table, presets};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
@@ -86,14 +85,14 @@ impl Output {
     }
 }
 
-/// A table of names and values.
+/// Names and values, one pair a line.
 pub(crate) fn facts<const N: usize>(rows: [(&str, String); N]) -> String {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    for (name, value) in rows {
-        table.add_row([name.to_owned(), value]);
-    }
-    table.to_string()
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    rows.iter()
+        .map(|(name, value)| format!("{name:width$}  {value}\n"))
+        .collect()
 }

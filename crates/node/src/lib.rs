@@ -1,8 +1,21 @@
 //! Connect peers and run the roles.
+//!
+//! In reader's order:
+//!
+//! - [`config`] and [`keys`]: what a machine is told before it starts.
+//! - [`transport`]: requests and answers between nodes that know each other by public key.
+//! - [`client`]: the chain as a role sees it, and how an account's calls get onto it.
+//! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes.
+//! - [`http`]: the JSON API. [`logs`], [`metrics`] and [`progress`]: what a node says of itself.
 
+pub mod client;
+mod clock;
 pub mod config;
+pub mod files;
+pub mod http;
 pub mod keys;
 pub mod logs;
 pub mod metrics;
+pub mod progress;
 pub mod storage;
 pub mod transport;

@@ -76,6 +76,14 @@ pub(crate) fn http_served(route: String, status: u16) {
         .increment(1);
 }
 
+pub(crate) fn height(height: u64) {
+    gauge!("assay_height").set(height as f64);
+}
+
+pub(crate) fn stored(bytes: u64) {
+    gauge!("assay_stored_bytes").set(bytes as f64);
+}
+
 /// Counts a transaction sent by this process.
 pub fn transaction_sent(call: &'static str, ok: bool) {
     let outcome = if ok { "accepted" } else { "refused" };

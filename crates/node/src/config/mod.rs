@@ -35,7 +35,8 @@ use std::{
 };
 
 use assay_crypto::PublicKey;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::size::{BadSize, ByteSize};
 
@@ -74,7 +75,7 @@ pub struct NodeConfig {
 }
 
 /// The roles a node can play.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RoleName {
     /// Orders and executes transactions, settles disputes.

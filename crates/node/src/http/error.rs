@@ -28,7 +28,13 @@ pub struct ApiError {
 impl ApiError {
     /// An error with its hint.
     pub fn new(status: StatusCode, error: impl ToString, hint: impl ToString) -> Self {
-        Self { status, body: ErrorBody { error: error.to_string(), hint: hint.to_string() } }
+        Self {
+            status,
+            body: ErrorBody {
+                error: error.to_string(),
+                hint: hint.to_string(),
+            },
+        }
     }
 
     /// The request is wrong.

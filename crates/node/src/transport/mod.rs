@@ -97,7 +97,7 @@ impl Transport {
             .keep_alive_interval(limits.idle_timeout / 4)
             .build();
         let endpoint = Endpoint::builder(presets::Minimal)
-            .secret_key(iroh::SecretKey::from_bytes(&*key.seed()))
+            .secret_key(iroh::SecretKey::from_bytes(&key.seed()))
             .alpns(vec![ALPN.to_vec()])
             .transport_config(quic)
             .clear_ip_transports()

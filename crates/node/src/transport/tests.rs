@@ -4,6 +4,7 @@ use std::{
 };
 
 use assay_crypto::Digest;
+use assay_vault::{Piece, wire as vault};
 
 use super::*;
 
@@ -21,7 +22,9 @@ impl Handler for Echo {
                 Request::SubmitTx { transaction } => Response::Submitted {
                     tx: Digest::of("assay/test/v1", &[&transaction]),
                 },
-                Request::PutSlice { bytes } => Response::Slice { bytes },
+                Request::Vault(vault::Request::Put { piece, .. }) => {
+                    Response::Vault(vault::Response::Piece { piece })
+                }
                 Request::Prove { key } => Response::Proof {
                     value: None,
                     proof: key,
@@ -35,6 +38,13 @@ impl Handler for Echo {
             }
         })
     }
+}
+
+/// A request that carries a slice of this many bytes.
+fn put(length: usize) -> Request {
+    let piece = Piece::new(vec![7; length]).unwrap();
+    let digest = piece.digest();
+    Request::Vault(vault::Request::Put { digest, piece })
 }
 
 fn limits() -> Limits {
@@ -65,13 +75,13 @@ async fn pair(standing: Standing) -> (Transport, Transport, Arc<Echo>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_are_answered_over_one_kept_connection() {
     let (client, server, echo) = pair(Standing::Registered).await;
-    let slice = vec![7; 4 << 20];
-    let put = Request::PutSlice {
-        bytes: slice.clone(),
+    let slice = put(4 << 20);
+    let Request::Vault(vault::Request::Put { piece, .. }) = slice.clone() else {
+        unreachable!()
     };
     assert_eq!(
-        client.request(server.id(), &put).await.unwrap(),
-        Response::Slice { bytes: slice }
+        client.request(server.id(), &slice).await.unwrap(),
+        Response::Vault(vault::Response::Piece { piece })
     );
 
     let prove = Request::Prove { key: b"k".to_vec() };
@@ -107,7 +117,7 @@ async fn strangers_read_and_submit_but_do_not_store() {
     };
     client.request(server.id(), &submit).await.unwrap();
 
-    let small = Request::PutSlice { bytes: vec![0; 10] };
+    let small = put(10);
     let error = client.request(server.id(), &small).await.unwrap_err();
     let RequestError::Refused {
         refusal: Refusal::NotAllowed,
@@ -119,9 +129,7 @@ async fn strangers_read_and_submit_but_do_not_store() {
     };
     assert!(reason.contains("fund account"), "{reason}");
 
-    let large = Request::PutSlice {
-        bytes: vec![0; 4 << 20],
-    };
+    let large = put(4 << 20);
     let error = client.request(server.id(), &large).await.unwrap_err();
     let RequestError::Refused {
         refusal: Refusal::Invalid,
@@ -142,8 +150,8 @@ async fn strangers_read_and_submit_but_do_not_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_oversized_message_is_refused_on_both_sides() {
     let (client, server, _) = pair(Standing::Registered).await;
-    let huge = Request::PutSlice {
-        bytes: vec![0; frame::MAX_FRAME],
+    let huge = Request::SubmitTx {
+        transaction: vec![0; frame::MAX_FRAME],
     };
     let error = client.request(server.id(), &huge).await.unwrap_err();
     let RequestError::Frame {
@@ -252,7 +260,7 @@ fn the_wire_format_is_frozen() {
     let refused = Response::refused(Refusal::Busy, "full");
     assert_eq!(
         hex::encode(borsh::to_vec(&refused).unwrap()),
-        "0804040000006675 6c6c".replace(' ', "")
+        "070404000000 66756c6c".replace(' ', "")
     );
     assert!(Request::decode(&[2, 5, 0]).is_err());
     assert!(

@@ -4,6 +4,7 @@
 //! the bytes those rooms define, so that this format changes only when a conversation does.
 
 use assay_crypto::Digest;
+use assay_vault::wire as vault;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Longest explanation in a refusal, in bytes.
@@ -34,16 +35,8 @@ pub enum Request {
         /// Identifier of the transaction.
         tx: Digest,
     },
-    /// Keep a slice of ciphertext.
-    PutSlice {
-        /// The slice's bytes; their digest is its name.
-        bytes: Vec<u8>,
-    },
-    /// Return a slice of ciphertext.
-    GetSlice {
-        /// Digest of the slice.
-        slice: Digest,
-    },
+    /// For the storage node.
+    Vault(vault::Request),
     /// How far the order's provider is.
     Progress {
         /// Identifier of the order.
@@ -55,7 +48,15 @@ impl Request {
     /// Whether only registered accounts may ask this. Transactions carry their own
     /// authorisation, and everything else only reads what is public.
     pub fn needs_registration(&self) -> bool {
-        matches!(self, Self::PutSlice { .. })
+        match self {
+            Self::Vault(request) => matches!(
+                request,
+                vault::Request::Put { .. }
+                    | vault::Request::Commit { .. }
+                    | vault::Request::Delete { .. }
+            ),
+            _ => false,
+        }
     }
 
     /// A name for logs and metrics.
@@ -66,8 +67,12 @@ impl Request {
             Self::Block { .. } => "block",
             Self::Prove { .. } => "prove",
             Self::Receipt { .. } => "receipt",
-            Self::PutSlice { .. } => "put_slice",
-            Self::GetSlice { .. } => "get_slice",
+            Self::Vault(vault::Request::Free) => "vault_free",
+            Self::Vault(vault::Request::Put { .. }) => "vault_put",
+            Self::Vault(vault::Request::Get { .. }) => "vault_get",
+            Self::Vault(vault::Request::Has { .. }) => "vault_has",
+            Self::Vault(vault::Request::Commit { .. }) => "vault_commit",
+            Self::Vault(vault::Request::Delete { .. }) => "vault_delete",
             Self::Progress { .. } => "progress",
         }
     }
@@ -113,16 +118,8 @@ pub enum Response {
         /// The receipt's bytes.
         receipt: Option<Vec<u8>>,
     },
-    /// The slice is on disk.
-    Stored {
-        /// Digest of the slice.
-        slice: Digest,
-    },
-    /// A slice of ciphertext.
-    Slice {
-        /// The slice's bytes.
-        bytes: Vec<u8>,
-    },
+    /// The storage node's answer.
+    Vault(vault::Response),
     /// How far an order is; `None` when this node does not work on it.
     Progress {
         /// The latest report.

@@ -1,0 +1,174 @@
+//! A node's JSON API, from the asking side. Blocking, because its user is a command line.
+
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+use ureq::{Agent, http::Response};
+
+use crate::http::ErrorBody;
+
+/// Longest answer that is read, in bytes: a block of the largest size in hexadecimal.
+const MAX_ANSWER: u64 = 8 << 20;
+
+/// Time for one request.
+const TIMEOUT: Duration = Duration::from_secs(35);
+
+/// Time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A node reached over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpNode {
+    agent: Agent,
+    base: String,
+}
+
+/// Why a node's API gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpNodeError {
+    /// The address is not one.
+    #[error("{0:?} is not the address of a node: write it like http://127.0.0.1:8100")]
+    BadUrl(String),
+    /// Nobody answers.
+    #[error("no node answers at {base}")]
+    Unreachable {
+        /// The address asked.
+        base: String,
+        /// What the transport said.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    /// The node answered with an error.
+    #[error("{}", body.error)]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The node's explanation.
+        body: ErrorBody,
+    },
+    /// The node answered with something that is not part of the API.
+    #[error("what answers at {base}{path} is not an assay node of this version")]
+    Malformed {
+        /// The address asked.
+        base: String,
+        /// The path asked for.
+        path: String,
+        /// What was unexpected.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+}
+
+impl HttpNode {
+    /// A node at `base`, such as `http://127.0.0.1:8100`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`HttpNodeError::BadUrl`].
+    pub fn new(base: &str) -> Result<Self, HttpNodeError> {
+        let base = base.trim_end_matches('/');
+        let host = base.strip_prefix("http://").unwrap_or_default();
+        if host.is_empty() || host.contains('/') || base.parse::<ureq::http::Uri>().is_err() {
+            return Err(HttpNodeError::BadUrl(base.to_owned()));
+        }
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .max_redirects(0)
+            .proxy(None)
+            .build()
+            .new_agent();
+        Ok(Self {
+            agent,
+            base: base.to_owned(),
+        })
+    }
+
+    /// The address asked.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Asks for a path, such as `/v1/status`.
+    ///
+    /// # Errors
+    /// [`HttpNodeError`].
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpNodeError> {
+        let answer = self.agent.get(format!("{}{path}", self.base)).call();
+        self.read(path, answer)
+    }
+
+    /// Sends a body to a path.
+    ///
+    /// # Errors
+    /// [`HttpNodeError`].
+    pub fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, HttpNodeError> {
+        let answer = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .send_json(body);
+        self.read(path, answer)
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        answer: Result<Response<ureq::Body>, ureq::Error>,
+    ) -> Result<T, HttpNodeError> {
+        let mut answer = answer.map_err(|source| HttpNodeError::Unreachable {
+            base: self.base.clone(),
+            source: Box::new(source),
+        })?;
+        let malformed = |source| HttpNodeError::Malformed {
+            base: self.base.clone(),
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let status = answer.status();
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER);
+        if status.is_success() {
+            return body.read_json().map_err(malformed);
+        }
+        let body = body.read_json().map_err(malformed)?;
+        Err(HttpNodeError::Refused {
+            status: status.as_u16(),
+            body,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked_before_anything_is_sent() {
+        for bad in [
+            "",
+            "127.0.0.1:8100",
+            "https://a",
+            "http://",
+            "http://a/b",
+            "http://a b",
+        ] {
+            let error = HttpNode::new(bad).unwrap_err();
+            assert!(matches!(error, HttpNodeError::BadUrl(_)), "{bad}");
+        }
+        assert_eq!(
+            HttpNode::new("http://[::1]:8/").unwrap().base(),
+            "http://[::1]:8"
+        );
+    }
+
+    #[test]
+    fn a_node_that_is_not_there_is_named() {
+        let node = HttpNode::new("http://127.0.0.1:9").unwrap();
+        let error = node.get::<serde_json::Value>("/v1/status").unwrap_err();
+        assert!(matches!(error, HttpNodeError::Unreachable { .. }));
+        assert!(error.to_string().contains("http://127.0.0.1:9"), "{error}");
+    }
+}

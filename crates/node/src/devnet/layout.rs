@@ -1,0 +1,257 @@
+//! The files of a development network: one directory per node, exactly as separate machines would
+//! have them.
+//!
+//! ```text
+//! DIR/genesis.json
+//! DIR/requester/key.json              the account that posts orders
+//! DIR/nodes/validator-0/node.toml     and key.json, share.json; data below data/
+//! DIR/nodes/storage-0/...             provider-0, auditor-0 likewise
+//! ```
+
+use std::{
+    fmt::Write as _,
+    fs, io,
+    net::{SocketAddr, TcpListener, UdpSocket},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use assay_chain::{CommitteeError, Dealt, deal};
+use assay_crypto::SecretKey;
+use assay_ledger::{
+    Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount, GenesisRegistration,
+    OutOfBounds, Parameters, Role, ValidatorInfo,
+};
+
+use crate::{
+    keys::{self, KeyError},
+    shares::{self, ShareError},
+};
+
+/// How many nodes of each role a development network has, and what they start with.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Validators; four survive the failure of one.
+    pub validators: u8,
+    /// Storage nodes.
+    pub storage: u8,
+    /// Providers.
+    pub providers: u8,
+    /// Auditors.
+    pub auditors: u8,
+    /// Where the first validator serves the JSON API.
+    pub http: Option<SocketAddr>,
+    /// Least time between two blocks without transactions, in milliseconds.
+    pub block_interval_ms: u64,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            validators: 4,
+            storage: 3,
+            providers: 2,
+            auditors: 2,
+            http: None,
+            block_interval_ms: 200,
+        }
+    }
+}
+
+/// What every node's account can spend, for fees.
+const ALLOWANCE: Amount = Amount::tokens(100);
+/// What the requester starts with.
+const PURSE: Amount = Amount::tokens(10_000);
+/// Bond of a node in its role.
+const BOND: Amount = Amount::tokens(1_000);
+/// Disk that a storage node offers.
+const QUOTA: &str = "10 GiB";
+
+/// Why a network's files could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A file or directory could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// No free port.
+    #[error("no free port on the loopback interface")]
+    Port(#[source] io::Error),
+    /// A key could not be made or saved.
+    #[error("a key could not be made")]
+    Key(#[from] KeyError),
+    /// A share could not be saved.
+    #[error("a share could not be saved")]
+    Share(#[from] ShareError),
+    /// The system gave no randomness.
+    #[error("the system gave no randomness")]
+    Randomness(#[source] getrandom::Error),
+    /// The validators cannot form a committee.
+    #[error("the validators cannot share a key")]
+    Committee(#[from] CommitteeError),
+    /// Something does not fit into a genesis.
+    #[error("the plan does not fit into a genesis")]
+    Bounds(#[from] OutOfBounds),
+}
+
+struct Seat {
+    role: Role,
+    name: String,
+    key: SecretKey,
+    /// Where peers dial it, UDP.
+    listen: SocketAddr,
+    /// Where validators dial each other, TCP.
+    consensus: SocketAddr,
+}
+
+/// Makes keys, genesis and node configurations of a new network below `dir`.
+///
+/// # Errors
+/// [`LayoutError`]; nothing is started.
+pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
+    let counts = [
+        (Role::Validator, plan.validators),
+        (Role::Storage, plan.storage),
+        (Role::Provider, plan.providers),
+        (Role::Auditor, plan.auditors),
+    ];
+    let mut ports = Ports::default();
+    let mut seats = Vec::new();
+    for (role, count) in counts {
+        for index in 0..count {
+            seats.push(Seat {
+                role,
+                name: format!("{role}-{index}"),
+                key: keys::generate().map_err(LayoutError::Randomness)?,
+                listen: ports.udp()?,
+                consensus: ports.tcp()?,
+            });
+        }
+    }
+    let requester = keys::generate().map_err(LayoutError::Randomness)?;
+
+    let mut validators: Vec<_> =
+        seats.iter().filter(|seat| seat.role == Role::Validator).map(|s| s.key.public()).collect();
+    validators.sort();
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(LayoutError::Randomness)?;
+    let dealt = deal(&validators, seed)?;
+    let genesis = genesis(&seats, &requester, &dealt)?;
+
+    let json = serde_json::to_vec_pretty(&genesis).map_err(io::Error::other);
+    let path = dir.join("genesis.json");
+    write(&path, &json.map_err(|source| LayoutError::Write { path: path.clone(), source })?)?;
+    keys::save(&dir.join("requester/key.json"), &requester)?;
+    for seat in &seats {
+        let home = dir.join("nodes").join(&seat.name);
+        keys::save(&home.join("key.json"), &seat.key)?;
+        let share = dealt.shares.iter().find(|(key, _)| *key == seat.key.public());
+        if let Some((_, share)) = share {
+            shares::save(&home.join("share.json"), share)?;
+        }
+        write(&home.join("node.toml"), configuration(seat, &seats, plan).as_bytes())?;
+    }
+    Ok(genesis)
+}
+
+fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genesis, LayoutError> {
+    let mut accounts: Vec<_> = seats
+        .iter()
+        .map(|seat| GenesisAccount { account: seat.key.public(), balance: ALLOWANCE })
+        .collect();
+    accounts.push(GenesisAccount { account: requester.public(), balance: PURSE });
+    accounts.sort_by_key(|account| account.account);
+    let mut registrations = Vec::new();
+    for seat in seats {
+        registrations.push(GenesisRegistration {
+            account: seat.key.public(),
+            role: seat.role,
+            bond: BOND,
+            encryption_key: seat.key.encryption().public(),
+            address: BoundedString::new(seat.listen.to_string())?,
+        });
+    }
+    registrations.sort_by_key(|registration| (registration.account, registration.role));
+    let mut validators = Vec::new();
+    for seat in seats.iter().filter(|seat| seat.role == Role::Validator) {
+        validators.push(ValidatorInfo {
+            account: seat.key.public(),
+            address: BoundedString::new(seat.consensus.to_string())?,
+        });
+    }
+    validators.sort_by_key(|validator| validator.account);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Genesis {
+        chain_name: BoundedString::new("devnet")?,
+        timestamp_ms: now.as_millis() as u64,
+        accounts: BoundedVec::new(accounts)?,
+        registrations: BoundedVec::new(registrations)?,
+        parameters: Parameters::default(),
+        beacon_key: BoundedBytes::new(dealt.beacon_key.clone())?,
+        validators: BoundedVec::new(validators)?,
+    })
+}
+
+fn configuration(seat: &Seat, seats: &[Seat], plan: &Plan) -> String {
+    let mut text = format!(
+        "roles = [\"{}\"]\nkey = \"key.json\"\ndir = \"data\"\ngenesis = \"../../genesis.json\"\n\
+         listen = \"{}\"\n",
+        seat.role, seat.listen
+    );
+    // Writing to a string cannot fail.
+    if let (Some(http), "validator-0") = (plan.http, seat.name.as_str()) {
+        let _ = writeln!(text, "http = \"{http}\"");
+    }
+    let _ = match seat.role {
+        Role::Validator => writeln!(
+            text,
+            "\n[validator]\nlisten = \"{}\"\nshare = \"share.json\"\nblock_interval_ms = {}",
+            seat.consensus, plan.block_interval_ms
+        ),
+        Role::Storage => writeln!(text, "\n[storage]\nquota = \"{QUOTA}\""),
+        Role::Provider | Role::Auditor => Ok(()),
+    };
+    for peer in seats.iter().filter(|peer| peer.role == Role::Validator) {
+        if peer.name != seat.name {
+            let (key, address) = (peer.key.public(), peer.listen);
+            let _ = writeln!(text, "\n[[peers]]\nkey = \"{key}\"\naddress = \"{address}\"");
+        }
+    }
+    text
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
+    let failed = |source| LayoutError::Write { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::write(path, bytes).map_err(failed)
+}
+
+/// Free loopback ports, all held until every one is chosen so that none is given out twice.
+#[derive(Default)]
+struct Ports {
+    udp: Vec<UdpSocket>,
+    tcp: Vec<TcpListener>,
+}
+
+impl Ports {
+    fn udp(&mut self) -> Result<SocketAddr, LayoutError> {
+        let socket = UdpSocket::bind("127.0.0.1:0").map_err(LayoutError::Port)?;
+        let address = socket.local_addr().map_err(LayoutError::Port)?;
+        self.udp.push(socket);
+        Ok(address)
+    }
+
+    fn tcp(&mut self) -> Result<SocketAddr, LayoutError> {
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(LayoutError::Port)?;
+        let address = listener.local_addr().map_err(LayoutError::Port)?;
+        self.tcp.push(listener);
+        Ok(address)
+    }
+}

@@ -1,0 +1,190 @@
+use std::{io::Cursor, net::SocketAddr, path::Path, sync::Arc};
+
+use assay_crypto::SecretKey;
+use assay_ledger::FileRecord;
+use assay_vault::{
+    content_digest,
+    download::{DownloadConfig, DownloadError},
+    envelope::{self, Purpose},
+    storage::StorageConfig,
+    upload::UploadConfig,
+};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    storage::StorageRole,
+    transport::{
+        Access, BoxFuture, Handler, Limits, Refusal, Request as Ask, Response as Answer, Standing,
+    },
+};
+
+const LENGTH: usize = (9 << 20) + 12_345;
+
+struct Vault(Option<StorageRole>);
+
+impl Handler for Vault {
+    fn handle(&self, peer: PublicKey, request: Ask) -> BoxFuture<'_, Answer> {
+        Box::pin(async move {
+            match (&self.0, request) {
+                (Some(role), Ask::Vault(request)) => {
+                    Answer::Vault(role.handle(peer, request).await)
+                }
+                _ => Answer::refused(Refusal::NotServed, "no storage here"),
+            }
+        })
+    }
+}
+
+fn everyone() -> Arc<dyn Access> {
+    Arc::new(|_: &PublicKey| Standing::Registered)
+}
+
+async fn node(seed: u8, role: Option<StorageRole>) -> Transport {
+    let key = SecretKey::from_seed([seed; 32]);
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let vault = Arc::new(Vault(role));
+    Transport::bind(&key, any, Limits::default(), everyone(), vault)
+        .await
+        .unwrap()
+}
+
+struct Network {
+    client: Transport,
+    nodes: Vec<Transport>,
+    dirs: Vec<TempDir>,
+}
+
+impl Network {
+    async fn start(count: u8) -> Self {
+        let client = node(100, None).await;
+        let (mut nodes, mut dirs) = (Vec::new(), Vec::new());
+        for seed in 1..=count {
+            let dir = tempfile::tempdir().unwrap();
+            let role = StorageRole::open(dir.path(), StorageConfig::new(1 << 30)).unwrap();
+            let storage = node(seed, Some(role)).await;
+            client.book().set(storage.id(), [storage.address()]);
+            nodes.push(storage);
+            dirs.push(dir);
+        }
+        Self {
+            client,
+            nodes,
+            dirs,
+        }
+    }
+
+    fn ids(&self) -> Vec<PublicKey> {
+        self.nodes.iter().map(Transport::id).collect()
+    }
+
+    async fn store(&self, bytes: &[u8], key: &FileKey) -> Result<FileRecord, StoreError> {
+        let owner = SecretKey::from_seed([100; 32]);
+        let file = NewFile {
+            owner: owner.public(),
+            name: "rows.jsonl".to_owned(),
+            media_type: "application/jsonl".to_owned(),
+            length: bytes.len() as u64,
+            key: key.clone(),
+            envelope_to: Some(owner.encryption().public()),
+        };
+        let candidates = candidates(&self.client, &self.ids()).await;
+        let config = UploadConfig {
+            copies: 2,
+            attempts: 2,
+            retry_ms: 50,
+            ..Default::default()
+        };
+        let source = Cursor::new(bytes.to_vec());
+        upload(
+            &self.client,
+            config,
+            &candidates,
+            file,
+            source,
+            async |_| Ok(()),
+        )
+        .await
+    }
+
+    async fn read(&self, record: &FileRecord, key: FileKey) -> Result<Vec<u8>, DownloadError> {
+        let config = DownloadConfig {
+            rounds: 1,
+            hedge_ms: 500,
+            ..Default::default()
+        };
+        let mut plain = Vec::new();
+        let content = download(&self.client, config, record, key, &mut plain).await?;
+        assert_eq!(content.digest, content_digest(&plain));
+        Ok(plain)
+    }
+}
+
+fn text() -> Vec<u8> {
+    (0..LENGTH).map(|i| (i / 7 % 251) as u8).collect()
+}
+
+fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for shard in std::fs::read_dir(dir.join("pieces")).unwrap() {
+        for file in std::fs::read_dir(shard.unwrap().path()).unwrap() {
+            found.push(file.unwrap().path());
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_comes_back_and_its_nodes_saw_ciphertext_only() {
+    let network = Network::start(3).await;
+    let (plain, key) = (text(), fresh_key().unwrap());
+    let record = network.store(&plain, &key).await.unwrap();
+    assert_eq!((record.slices, record.placement.len()), (3, 2));
+
+    let owner = SecretKey::from_seed([100; 32]).encryption();
+    let sealed = assay_crypto::Sealed(record.key_envelope.to_vec());
+    let opened = envelope::unwrap(&sealed, &owner, record.id, Purpose::Owner).unwrap();
+    assert_eq!(network.read(&record, opened).await.unwrap(), plain);
+
+    for dir in &network.dirs {
+        for file in files_below(dir.path()) {
+            let bytes = std::fs::read(file).unwrap();
+            assert!(!bytes.windows(64).any(|window| window == &plain[..64]));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_and_a_rotten_copy_are_passed_over() {
+    let network = Network::start(2).await;
+    let (plain, key) = (text(), fresh_key().unwrap());
+    let record = network.store(&plain, &key).await.unwrap();
+
+    for file in files_below(network.dirs[0].path()) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[0] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+    }
+    assert_eq!(network.read(&record, key.clone()).await.unwrap(), plain);
+
+    network.nodes[1].close().await;
+    let error = network.read(&record, key).await.unwrap_err().to_string();
+    assert!(error.contains("the manifest of file"), "{error}");
+    assert!(
+        error.contains("refused") && error.contains("unreachable"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_few_storage_nodes_are_named() {
+    let network = Network::start(1).await;
+    let error = network
+        .store(b"short", &fresh_key().unwrap())
+        .await
+        .unwrap_err();
+    let StoreError::Upload(error) = error else {
+        panic!("{error}")
+    };
+    assert!(error.to_string().contains("add storage nodes"), "{error}");
+}

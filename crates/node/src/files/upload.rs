@@ -1,0 +1,221 @@
+//! Storing a file.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io::{Read, Seek},
+    time::Duration,
+};
+
+use assay_crypto::{EncryptionKey, PublicKey, aead::FileKey};
+use assay_ledger::{BoundedBytes, BoundedVec, FileId, FileRecord, OutOfBounds};
+use assay_vault::{
+    Coding, SealError, SealedFile, Sealer,
+    envelope::{self, Purpose},
+    placement::Candidate,
+    upload::{Input, Need, Output, Upload, UploadConfig, UploadError},
+};
+use tokio::{task::JoinSet, time::sleep};
+use tracing::debug;
+
+use super::{ask, fresh_seed};
+use crate::{clock, transport::Transport};
+
+/// What the ledger is to say about a file, apart from what follows from its bytes.
+#[derive(Clone, Debug)]
+pub struct NewFile {
+    /// Who records it.
+    pub owner: PublicKey,
+    /// A name for people, at most 128 bytes.
+    pub name: String,
+    /// What it is, as a media type.
+    pub media_type: String,
+    /// Plaintext length in bytes, to find nodes with room.
+    pub length: u64,
+    /// Its key: fresh, or used for exactly these bytes before.
+    pub key: FileKey,
+    /// To whom the key is sealed in the record; nobody, if the owner can derive the key.
+    pub envelope_to: Option<EncryptionKey>,
+}
+
+/// Why a file was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The machine gave up.
+    #[error("the file was not stored")]
+    Upload(#[from] UploadError),
+    /// A name or type does not fit the ledger's record.
+    #[error("the file's {0} does not fit its record")]
+    Field(&'static str, #[source] OutOfBounds),
+    /// The owner's encryption key is none.
+    #[error("the file's key could not be sealed to its owner")]
+    Envelope(#[source] assay_crypto::SealError),
+    /// There is no randomness to choose nodes and seal keys with.
+    #[error("the system gave no randomness")]
+    Randomness(#[source] getrandom::Error),
+}
+
+/// Encrypts `source` and brings `config.copies` copies of it to nodes among `candidates`; then
+/// hands the record to `record`, which brings it to the ledger (again: success) or says why not.
+///
+/// Memory stays within a few slices whatever the file. A storage node that fails is replaced. If
+/// this future is dropped, nothing is recorded and the nodes collect what they got.
+///
+/// # Errors
+/// [`StoreError`], naming what each storage node did.
+pub async fn upload<R, F>(
+    transport: &Transport,
+    config: UploadConfig,
+    candidates: &[Candidate],
+    file: NewFile,
+    source: R,
+    record: impl FnOnce(FileRecord) -> F,
+) -> Result<FileRecord, StoreError>
+where
+    R: Read + Seek + Send + 'static,
+    F: Future<Output = Result<(), String>>,
+{
+    let seed = fresh_seed().map_err(StoreError::Randomness)?;
+    let coding = Coding::Replicated {
+        copies: config.copies,
+    };
+    let mut sealing = Sealing::new(Sealer::new(source, file.key.clone(), coding));
+    let mut machine = Upload::new(config, &file.key, file.length, candidates, seed);
+    let mut replies = JoinSet::new();
+    let mut wake = None;
+    let mut record = Some(record);
+    let mut recorded = None;
+    let mut outputs = VecDeque::from(machine.step(clock::now(), Input::Tick));
+    loop {
+        while let Some(output) = outputs.pop_front() {
+            match output {
+                Output::Need(need) => {
+                    let input = sealing.satisfy(need).await;
+                    outputs.extend(machine.step(clock::now(), input));
+                }
+                // The whole upload is repeated after a crash: pieces already there are not sent
+                // twice, and the caller still has key and source.
+                Output::Journal(_) => {}
+                Output::Send { tag, to, request } => {
+                    let transport = transport.clone();
+                    replies.spawn(async move {
+                        Input::Reply {
+                            tag,
+                            reply: ask(&transport, to, request).await,
+                        }
+                    });
+                }
+                Output::WakeAt(at) => wake = Some(at),
+                Output::Report { node, fault } => debug!(%node, %fault, "storage node failed"),
+                Output::Record {
+                    file: id,
+                    placement,
+                } => {
+                    let result = match (&sealing.file, record.take()) {
+                        (Some(sealed), Some(record)) => {
+                            let made = describe(&file, id, sealed, placement)?;
+                            recorded = Some(made.clone());
+                            record(made).await
+                        }
+                        _ => Err("the upload was recorded out of order".to_owned()),
+                    };
+                    outputs.extend(machine.step(clock::now(), Input::Recorded(result)));
+                }
+                Output::Finished(result) => {
+                    result?;
+                    let missing = UploadError::NotRecorded("no record was made".to_owned());
+                    return recorded.ok_or(missing.into());
+                }
+            }
+        }
+        let pause = wake.map_or(1_000, |at| at.0.saturating_sub(clock::now().0).max(1));
+        let input = tokio::select! {
+            Some(reply) = replies.join_next() => reply.unwrap_or(Input::Tick),
+            () = sleep(Duration::from_millis(pause)) => Input::Tick,
+        };
+        outputs.extend(machine.step(clock::now(), input));
+    }
+}
+
+fn describe(
+    file: &NewFile,
+    id: FileId,
+    sealed: &SealedFile,
+    placement: Vec<PublicKey>,
+) -> Result<FileRecord, StoreError> {
+    let expected = sealed.expected();
+    let field = |name| move |error| StoreError::Field(name, error);
+    let envelope = match &file.envelope_to {
+        None => Vec::new(),
+        Some(to) => {
+            let random = fresh_seed().map_err(StoreError::Randomness)?.0;
+            let sealed = envelope::wrap(&file.key, to, id, Purpose::Owner, random);
+            sealed.map_err(StoreError::Envelope)?.0
+        }
+    };
+    Ok(FileRecord {
+        id,
+        owner: file.owner,
+        name: file.name.as_str().try_into().map_err(field("name"))?,
+        length_class: expected.length_class,
+        slices: expected.slices,
+        root: expected.root,
+        placement: BoundedVec::new(placement).map_err(field("placement"))?,
+        media_type: file
+            .media_type
+            .as_str()
+            .try_into()
+            .map_err(field("media type"))?,
+        key_envelope: BoundedBytes::new(envelope).map_err(field("envelope"))?,
+    })
+}
+
+/// A sealer that works on a thread of its own, since reading and encrypting block.
+struct Sealing<R> {
+    sealer: Option<Sealer<R>>,
+    file: Option<SealedFile>,
+}
+
+impl<R: Read + Seek + Send + 'static> Sealing<R> {
+    fn new(sealer: Sealer<R>) -> Self {
+        Self {
+            sealer: Some(sealer),
+            file: None,
+        }
+    }
+
+    async fn satisfy(&mut self, need: Need) -> Input {
+        let Some(mut sealer) = self.sealer.take() else {
+            return Input::SourceFailed("an earlier read did not end".to_owned());
+        };
+        let worked = tokio::task::spawn_blocking(move || {
+            let input = match need {
+                Need::Slice(index) => sealer.slice(index).map(|slice| slice.map(Input::Slice)),
+                Need::Manifest => sealer
+                    .finish()
+                    .map(|file| Some(Input::Manifest(Box::new(file)))),
+            };
+            (sealer, input)
+        });
+        match worked.await {
+            Ok((sealer, input)) => {
+                self.sealer = Some(sealer);
+                let input = told(input);
+                if let Input::Manifest(file) = &input {
+                    self.file = Some((**file).clone());
+                }
+                input
+            }
+            Err(error) => Input::SourceFailed(error.to_string()),
+        }
+    }
+}
+
+fn told(input: Result<Option<Input>, SealError>) -> Input {
+    match input {
+        Ok(Some(input)) => input,
+        Ok(None) => Input::SourceFailed("it ended before the slice asked for".to_owned()),
+        Err(SealError::Source(error)) => Input::SourceFailed(error.to_string()),
+        Err(error) => Input::SourceFailed(error.to_string()),
+    }
+}

@@ -1,0 +1,386 @@
+//! The bodies of the JSON API.
+//!
+//! Amounts are whole micro-tokens, heights and counts whole numbers, names lower-case
+//! hexadecimal. Where a body carries a ledger record unchanged, its field is called `record`.
+
+use assay_crypto::{Digest, PublicKey};
+use assay_ledger::{
+    Account, Amount, Call, Event, FileRecord, Order, OrderId, Parameters, Phase, Receipt,
+    Registration, Status as CallStatus, TxId, query::Supply,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    client::{BlockInfo, Head, Included, Proven},
+    config::RoleName,
+};
+
+/// `GET /v1/status`: the node and how far it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Name of the network for people.
+    pub chain_name: String,
+    /// Name of the network: digest of its genesis.
+    #[schema(value_type = String)]
+    pub chain_id: Digest,
+    /// The node's account.
+    #[schema(value_type = String)]
+    pub node: PublicKey,
+    /// What the node does.
+    pub roles: Vec<RoleName>,
+    /// The newest final block.
+    pub head: HeadView,
+    /// Milliseconds since that block's timestamp, by the node's clock.
+    pub age_ms: u64,
+    /// Nodes whose address is known.
+    pub peers: u64,
+}
+
+/// A block in brief.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HeadView {
+    /// Height; 0 is the genesis.
+    pub height: u64,
+    /// Digest of the header.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+    /// Digest of the parent's header.
+    #[schema(value_type = String)]
+    pub parent: Digest,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: u64,
+    /// Root of the state after the block.
+    #[schema(value_type = String)]
+    pub state_root: Digest,
+    /// Root of its transactions.
+    #[schema(value_type = String)]
+    pub tx_root: Digest,
+    /// Root of what executing them gave.
+    #[schema(value_type = String)]
+    pub receipts_root: Digest,
+}
+
+/// `GET /v1/blocks/{height}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BlockView {
+    /// The block in brief.
+    pub head: HeadView,
+    /// What happened before the first transaction: draws, missed deadlines, freed bonds.
+    #[schema(value_type = Vec<Object>)]
+    pub events: Vec<Event>,
+    /// Its transactions with what became of them.
+    pub transactions: Vec<TransactionView>,
+}
+
+/// A transaction in a block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TransactionView {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub tx: TxId,
+    /// Who signed and paid.
+    #[schema(value_type = String)]
+    pub sender: PublicKey,
+    /// Its place in the sender's sequence.
+    pub nonce: u64,
+    /// Fee in micro-tokens.
+    #[schema(value_type = u64)]
+    pub fee: Amount,
+    /// Name of the call.
+    pub kind: String,
+    /// The call.
+    #[schema(value_type = Object)]
+    pub call: Call,
+    /// What became of it.
+    pub outcome: OutcomeView,
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OutcomeView {
+    /// Whether it took effect.
+    pub applied: bool,
+    /// Why not; absent when it did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refusal: Option<String>,
+    /// What it brought about.
+    #[schema(value_type = Vec<Object>)]
+    pub events: Vec<Event>,
+}
+
+/// `GET /v1/tx/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptView {
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxId,
+    /// Height of its block.
+    pub height: u64,
+    /// Place in the block.
+    pub index: u32,
+    /// Fee paid, in micro-tokens.
+    #[schema(value_type = u64)]
+    pub fee: Amount,
+    /// What became of it.
+    pub outcome: OutcomeView,
+}
+
+/// `GET /v1/accounts/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AccountView {
+    /// The account.
+    #[schema(value_type = String)]
+    pub account: PublicKey,
+    /// What it can spend, in micro-tokens.
+    #[schema(value_type = u64)]
+    pub balance: Amount,
+    /// The nonce its next transaction must carry.
+    pub nonce: u64,
+    /// Its roles and bonds.
+    pub roles: Vec<RoleView>,
+}
+
+/// An account in a role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RoleView {
+    /// The account.
+    #[schema(value_type = String)]
+    pub account: PublicKey,
+    /// The role.
+    pub role: String,
+    /// The whole bond, in micro-tokens.
+    #[schema(value_type = u64)]
+    pub bond: Amount,
+    /// The part locked by orders under way, in micro-tokens.
+    #[schema(value_type = u64)]
+    pub locked: Amount,
+    /// Where peers reach it.
+    pub address: String,
+    /// Whether it is on its way out.
+    pub leaving: bool,
+}
+
+/// An order in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OrderSummary {
+    /// The order.
+    #[schema(value_type = String)]
+    pub order: OrderId,
+    /// Kind of job.
+    pub kind: String,
+    /// Whose move it is.
+    #[schema(value_type = String)]
+    pub phase: Phase,
+    /// Who pays.
+    #[schema(value_type = String)]
+    pub requester: PublicKey,
+    /// Who works on it in this attempt.
+    #[schema(value_type = Option<String>)]
+    pub provider: Option<PublicKey>,
+    /// Price in micro-tokens.
+    #[schema(value_type = u64)]
+    pub price: Amount,
+    /// Height at which it was posted.
+    pub posted: u64,
+    /// Height of its last change.
+    pub updated: u64,
+    /// Height at which the phase ends by itself.
+    pub deadline: u64,
+    /// Attempts that came to nothing.
+    pub failures: u64,
+}
+
+/// `GET /v1/orders`: at most [`MAX_LISTED`] orders, latest change first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OrderList {
+    /// The orders.
+    pub orders: Vec<OrderSummary>,
+    /// Orders that fit the question but not the list.
+    pub left_out: u64,
+}
+
+/// `GET /v1/orders/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OrderDetail {
+    /// The order in brief.
+    pub summary: OrderSummary,
+    /// The ledger's record.
+    #[schema(value_type = Object)]
+    pub record: Order,
+}
+
+/// Most entries of a list.
+pub const MAX_LISTED: usize = 500;
+
+/// `GET /v1/files/{id}`: a file's records, one per owner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FileList {
+    /// The ledger's records.
+    #[schema(value_type = Vec<Object>)]
+    pub records: Vec<FileRecord>,
+    /// Records that fit the question but not the list.
+    pub left_out: u64,
+}
+
+/// `GET /v1/network`: who is there and where the money is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Network {
+    /// Name of the network for people.
+    pub chain_name: String,
+    /// Name of the network: digest of its genesis.
+    #[schema(value_type = String)]
+    pub chain_id: Digest,
+    /// Everybody with a role.
+    pub members: Vec<RoleView>,
+    /// Where all the money is.
+    #[schema(value_type = Object)]
+    pub supply: Supply,
+    /// The numbers the network agrees on.
+    #[schema(value_type = Object)]
+    pub parameters: Parameters,
+}
+
+/// Body of `POST /v1/tx`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Submission {
+    /// The signed transaction's bytes in hexadecimal.
+    pub transaction: String,
+}
+
+/// Answer of `POST /v1/tx`: on its way, not yet in a block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Submitted {
+    /// The transaction's name.
+    #[schema(value_type = String)]
+    pub tx: TxId,
+}
+
+/// `GET /v1/prove/{key}`: all in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProofView {
+    /// The key asked for.
+    pub key: String,
+    /// Its value; absent when the proof shows that there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<String>,
+    /// Proof of presence or absence, ledger encoding.
+    pub proof: String,
+    /// Certified header whose state root the proof leads to, chain encoding.
+    pub header: String,
+}
+
+impl From<Head> for HeadView {
+    fn from(head: Head) -> Self {
+        Self {
+            height: head.height.0,
+            digest: head.digest,
+            parent: head.parent,
+            timestamp_ms: head.timestamp_ms,
+            state_root: head.state_root,
+            tx_root: head.tx_root,
+            receipts_root: head.receipts_root,
+        }
+    }
+}
+
+impl From<BlockInfo> for BlockView {
+    fn from(block: BlockInfo) -> Self {
+        let pairs = block.transactions.into_iter().zip(block.receipts.receipts);
+        let transactions = pairs.map(|(transaction, receipt)| TransactionView {
+            tx: receipt.tx,
+            sender: transaction.sender,
+            nonce: transaction.nonce,
+            fee: receipt.fee,
+            kind: transaction.call.name().to_owned(),
+            call: transaction.call,
+            outcome: receipt.into(),
+        });
+        Self {
+            head: block.head.into(),
+            events: block.receipts.events,
+            transactions: transactions.collect(),
+        }
+    }
+}
+
+impl From<Receipt> for OutcomeView {
+    fn from(receipt: Receipt) -> Self {
+        let refusal = match receipt.status {
+            CallStatus::Applied => None,
+            CallStatus::Refused(refusal) => Some(refusal.to_string()),
+        };
+        Self {
+            applied: refusal.is_none(),
+            refusal,
+            events: receipt.events,
+        }
+    }
+}
+
+impl From<Included> for ReceiptView {
+    fn from(included: Included) -> Self {
+        Self {
+            tx: included.receipt.tx,
+            height: included.height.0,
+            index: included.index,
+            fee: included.receipt.fee,
+            outcome: included.receipt.into(),
+        }
+    }
+}
+
+impl AccountView {
+    pub(super) fn new(account: PublicKey, state: Account, roles: Vec<RoleView>) -> Self {
+        Self {
+            account,
+            balance: state.balance,
+            nonce: state.nonce,
+            roles,
+        }
+    }
+}
+
+impl RoleView {
+    pub(super) fn new(account: PublicKey, role: assay_ledger::Role, of: Registration) -> Self {
+        Self {
+            account,
+            role: role.name().to_owned(),
+            bond: of.bond,
+            locked: of.locked,
+            address: of.address.to_string(),
+            leaving: of.leaving,
+        }
+    }
+}
+
+impl From<&Order> for OrderSummary {
+    fn from(order: &Order) -> Self {
+        Self {
+            order: order.id,
+            kind: order.terms.kind.to_string(),
+            phase: order.phase,
+            requester: order.requester,
+            provider: order.provider(),
+            price: order.terms.price,
+            posted: order.posted.0,
+            updated: order.updated.0,
+            deadline: order.deadline.0,
+            failures: order.failures.len() as u64,
+        }
+    }
+}
+
+impl ProofView {
+    pub(super) fn new(key: String, proven: Proven) -> Self {
+        Self {
+            key,
+            value: proven.value.map(hex::encode),
+            proof: hex::encode(proven.proof),
+            header: hex::encode(proven.header),
+        }
+    }
+}

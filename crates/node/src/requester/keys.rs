@@ -1,0 +1,74 @@
+//! The keys of an order, recovered from nothing but the requester's own key and the ledger.
+//!
+//! A file's key lies in its ledger record, sealed to its owner. The order's secret is derived from
+//! the requester's key and those file keys:
+//!
+//! ```text
+//! secret = H("assay/order secret/v1", seed, file key 1, file key 2, ...)
+//! ```
+//!
+//! File keys are fresh for every order that is posted, so no two orders share a secret, and a
+//! requester that loses its disk but not its key file loses no order and no result.
+
+use assay_crypto::{Digest, SecretKey, Sealed, aead::FileKey};
+use assay_ledger::{AccountId, Order, Store, query};
+use assay_proof::OrderKeys;
+use assay_vault::envelope::{self, Purpose};
+
+/// Why an order's keys could not be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The order is another account's.
+    #[error("the order was posted by {0}: use that account's key")]
+    NotOurs(AccountId),
+    /// An input was not recorded by the requester.
+    #[error("the ledger has no record of input {0:?} by the requester")]
+    NoRecord(String),
+    /// The record holds no key that opens.
+    #[error("the key of input {name:?} does not open with this account's key")]
+    Closed {
+        /// Which input.
+        name: String,
+        /// Why.
+        #[source]
+        source: envelope::EnvelopeError,
+    },
+    /// They do not match the terms: the order was posted by another program.
+    #[error("the recovered keys are not those the order commits to")]
+    Mismatch,
+}
+
+/// The keys of an order about to be posted with freshly keyed inputs, in the terms' sequence.
+pub(super) fn derive(key: &SecretKey, inputs: Vec<FileKey>, attempts: u8) -> OrderKeys {
+    let seed = key.seed();
+    let mut parts: Vec<&[u8]> = vec![&seed[..]];
+    parts.extend(inputs.iter().map(|input| &input.0[..]));
+    let secret = Digest::of("assay/order secret/v1", &parts);
+    OrderKeys::new(inputs, secret.0, attempts)
+}
+
+/// The keys of an order that the holder of `key` posted.
+///
+/// # Errors
+/// [`KeysError`] says which part is missing.
+pub fn recover(
+    state: &dyn Store,
+    key: &SecretKey,
+    order: &Order,
+) -> Result<OrderKeys, KeysError> {
+    if order.requester != key.public() {
+        return Err(KeysError::NotOurs(order.requester));
+    }
+    let secret = key.encryption();
+    let mut inputs = Vec::with_capacity(order.terms.inputs.len());
+    for input in &order.terms.inputs {
+        let name = || input.name.to_string();
+        let record = query::file(state, &input.file, &order.requester)
+            .ok_or_else(|| KeysError::NoRecord(name()))?;
+        let sealed = Sealed(record.key_envelope.as_bytes().to_vec());
+        let opened = envelope::unwrap(&sealed, &secret, input.file, Purpose::Owner);
+        inputs.push(opened.map_err(|source| KeysError::Closed { name: name(), source })?);
+    }
+    let keys = derive(key, inputs, order.terms.attempts);
+    if keys.commitment() == order.terms.keys { Ok(keys) } else { Err(KeysError::Mismatch) }
+}

@@ -1,0 +1,161 @@
+//! A requester: brings a job's inputs to the vault, posts its order and fetches the result.
+
+mod keys;
+
+use std::sync::Arc;
+
+use assay_crypto::aead::FileKey;
+use assay_job::{Inputs, Job, JobError, PlacedInput};
+use assay_ledger::{Call, Event, Order, OrderId, Phase, SegmentIndex, query};
+use assay_proof::FetchFailure;
+use assay_vault::content_digest;
+
+pub use self::keys::{KeysError, recover};
+use crate::{
+    client::{CallError, ChainError},
+    driver::Services,
+    files,
+};
+
+/// Media type of a job's inputs in the vault.
+const INPUT_TYPE: &str = "application/octet-stream";
+
+/// Why an order could not be posted or its result not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestFailure {
+    /// The job cannot become an order.
+    #[error("the job cannot be posted")]
+    Job(#[from] JobError),
+    /// An input did not reach the vault.
+    #[error("input {name:?} did not reach the vault: {reason}")]
+    Upload {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The order's keys could not be recovered.
+    #[error("the keys of the order cannot be recovered")]
+    Keys(#[from] KeysError),
+    /// The order did not get onto the ledger.
+    #[error("the order was not posted; the inputs stay in the vault until they expire")]
+    Post(#[from] CallError),
+    /// The chain could not be followed.
+    #[error("the order could not be followed")]
+    Chain(#[from] ChainError),
+    /// There is no such order.
+    #[error("the chain knows no order {0}")]
+    Unknown(OrderId),
+    /// The order has no result to fetch.
+    #[error("order {order} is {phase}: there is no result to fetch")]
+    NoResult {
+        /// Which.
+        order: OrderId,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// The result could not be read.
+    #[error("the result could not be fetched")]
+    Fetch(#[from] FetchFailure),
+    /// The system gave no randomness.
+    #[error("the system gave no randomness")]
+    Randomness(#[source] getrandom::Error),
+}
+
+/// Posts orders for one account. Its part in them (granting keys, judging the delivery) is played
+/// by a [`Stage`](crate::roles::Stage) with [`Part::Requester`](crate::roles::Part::Requester).
+#[derive(Clone)]
+pub struct Requester {
+    services: Arc<Services>,
+}
+
+impl Requester {
+    /// A requester that acts through `services`.
+    pub fn new(services: Arc<Services>) -> Self {
+        Self { services }
+    }
+
+    /// What it acts through.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// Stores the inputs and posts the order. `on_input` is told of every stored input.
+    ///
+    /// # Errors
+    /// [`RequestFailure`]; no money is spent but fees.
+    pub async fn post(
+        &self,
+        job: &Job,
+        inputs: &Inputs,
+        mut on_input: impl FnMut(&str, usize),
+    ) -> Result<OrderId, RequestFailure> {
+        let mut placed = Vec::with_capacity(inputs.len());
+        let mut file_keys: Vec<FileKey> = Vec::with_capacity(inputs.len());
+        for (name, bytes) in inputs {
+            let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
+            let content = content_digest(bytes);
+            let title = format!("{}/{name}", job.name);
+            let own = Some(self.services.key.encryption().public());
+            let stored =
+                self.services.store(title, INPUT_TYPE, key.clone(), own, bytes.to_vec()).await;
+            let file = stored
+                .map_err(|reason| RequestFailure::Upload { name: name.clone(), reason })?;
+            on_input(name, bytes.len());
+            placed.push(PlacedInput { name: name.clone(), file, content });
+            file_keys.push(key);
+        }
+        let keys = keys::derive(&self.services.key, file_keys, job.market.attempts);
+        let me = self.services.identity();
+        let terms = assay_job::terms(job, &placed, keys.commitment(), me.encryption.public())?;
+        let included = self.services.sender.call(Call::PostOrder(Box::new(terms))).await?;
+        let posted = included.receipt.events.iter().find_map(|event| match event {
+            Event::OrderPosted { order, .. } => Some(*order),
+            _ => None,
+        });
+        posted.ok_or_else(|| {
+            ChainError::Untrue("a receipt for a posted order names no order".to_owned()).into()
+        })
+    }
+
+    /// Follows an order to its end; `on_change` sees every state of it.
+    ///
+    /// # Errors
+    /// [`RequestFailure::Unknown`], or [`RequestFailure::Chain`] when the chain stops.
+    pub async fn follow(
+        &self,
+        id: OrderId,
+        mut on_change: impl FnMut(&Order),
+    ) -> Result<Order, RequestFailure> {
+        let mut heights = self.services.chain.heights();
+        let mut last = None;
+        loop {
+            let order = query::order(&*self.services.chain.state(), &id)
+                .ok_or(RequestFailure::Unknown(id))?;
+            if last != Some(order.updated) {
+                last = Some(order.updated);
+                on_change(&order);
+            }
+            if order.phase.is_final() {
+                return Ok(order);
+            }
+            let stopped = |_| ChainError::Local("the chain has stopped".to_owned());
+            heights.changed().await.map_err(stopped)?;
+        }
+    }
+
+    /// Fetches and decrypts the final state of a settled order.
+    ///
+    /// # Errors
+    /// [`RequestFailure`] when there is none, its keys are not here, or the vault lost it.
+    pub async fn result(&self, order: &Order) -> Result<Vec<u8>, RequestFailure> {
+        let nothing =
+            || RequestFailure::NoResult { order: order.id, phase: order.phase };
+        let provider = order.provider().ok_or_else(nothing)?;
+        let last = SegmentIndex(order.terms.segments());
+        let file = order.state_file(last).ok_or_else(nothing)?;
+        let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
+        let key = keys.checkpoint(order.attempt, last.0);
+        Ok(self.services.fetch(file, provider, key, None).await?)
+    }
+}

@@ -1,0 +1,75 @@
+use super::*;
+
+fn digest(bytes: &[u8]) -> Digest {
+    Digest::of("assay/test/v1", &[bytes])
+}
+
+#[test]
+fn values_survive_reopening_on_their_own_shelf() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = digest(b"cipher");
+    let backend = DirectoryBackend::open(dir.path()).unwrap();
+    backend.put(Shelf::Pieces, &name, b"cipher").unwrap();
+    backend.put(Shelf::Pieces, &name, b"cipher, again").unwrap();
+    backend.put(Shelf::Holdings, &name, b"list").unwrap();
+
+    let again = DirectoryBackend::open(dir.path()).unwrap();
+    assert_eq!(
+        again.get(Shelf::Pieces, &name).unwrap().unwrap(),
+        b"cipher, again"
+    );
+    assert_eq!(again.get(Shelf::Holdings, &name).unwrap().unwrap(), b"list");
+    assert_eq!(again.list(Shelf::Pieces).unwrap(), [(name, 13)]);
+
+    again.delete(Shelf::Pieces, &name).unwrap();
+    again.delete(Shelf::Pieces, &name).unwrap();
+    assert_eq!(again.get(Shelf::Pieces, &name).unwrap(), None);
+    assert_eq!(again.list(Shelf::Holdings).unwrap().len(), 1);
+}
+
+#[test]
+fn a_crash_while_writing_leaves_no_value_and_no_litter() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = digest(b"cipher");
+    drop(DirectoryBackend::open(dir.path()).unwrap());
+    // What a crash before the rename leaves behind: half of the bytes, aside.
+    let half = dir.path().join("partial/99-0");
+    fs::write(&half, b"cip").unwrap();
+
+    let again = DirectoryBackend::open(dir.path()).unwrap();
+    assert!(!half.exists());
+    assert_eq!(again.get(Shelf::Pieces, &name).unwrap(), None);
+    assert_eq!(again.list(Shelf::Pieces).unwrap(), []);
+    again.put(Shelf::Pieces, &name, b"cipher").unwrap();
+    assert_eq!(again.get(Shelf::Pieces, &name).unwrap().unwrap(), b"cipher");
+    assert_eq!(fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_failed_write_keeps_the_old_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = digest(b"cipher");
+    let backend = DirectoryBackend::open(dir.path()).unwrap();
+    backend.put(Shelf::Pieces, &name, b"cipher").unwrap();
+    fs::remove_dir(dir.path().join("partial")).unwrap();
+    let error = backend.put(Shelf::Pieces, &name, b"other").unwrap_err();
+    assert!(matches!(error, BackendError::Failed(_)), "{error}");
+    assert_eq!(
+        backend.get(Shelf::Pieces, &name).unwrap().unwrap(),
+        b"cipher"
+    );
+}
+
+#[test]
+fn foreign_files_are_not_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = DirectoryBackend::open(dir.path()).unwrap();
+    backend.put(Shelf::Pieces, &digest(b"a"), b"a").unwrap();
+    let shard = fs::read_dir(dir.path().join("pieces"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    fs::write(shard.path().join(".DS_Store"), b"x").unwrap();
+    assert_eq!(backend.list(Shelf::Pieces).unwrap(), [(digest(b"a"), 1)]);
+}

@@ -1,0 +1,119 @@
+//! A storage node's vault behind asynchronous calls.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use assay_crypto::PublicKey;
+use assay_vault::{
+    storage::{OpenError, Record, Service, StorageConfig, Usage},
+    wire::{Refusal, Request, Response},
+};
+use tokio::sync::Semaphore;
+use tracing::warn;
+
+use super::DirectoryBackend;
+use crate::{clock, metrics};
+
+/// Requests waiting for the disk at once; further ones are told to come back.
+const MAX_WAITING: usize = 64;
+
+/// Why the storage role could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The directory could not be used.
+    #[error("the storage directory {path} cannot be used")]
+    Directory {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// What is in it could not be taken over.
+    #[error("the storage directory could not be taken over")]
+    Open(#[source] OpenError),
+}
+
+/// Answers storage requests; cheap to clone.
+#[derive(Clone)]
+pub struct StorageRole {
+    service: Arc<Mutex<Service<DirectoryBackend>>>,
+    waiting: Arc<Semaphore>,
+}
+
+impl StorageRole {
+    /// Takes over the pieces in `dir`, creating it if needed. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the disk does not answer.
+    pub fn open(dir: &Path, config: StorageConfig) -> Result<Self, StorageError> {
+        let backend = DirectoryBackend::open(dir).map_err(|source| StorageError::Directory {
+            path: dir.to_owned(),
+            source,
+        })?;
+        let (service, damaged) =
+            Service::open(config, backend, clock::now()).map_err(StorageError::Open)?;
+        for row in damaged {
+            warn!(%row, dir = %dir.display(), "a list of pieces is damaged and was left out");
+        }
+        let role = Self {
+            service: Arc::new(Mutex::new(service)),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+        };
+        metrics::stored(role.usage().used);
+        Ok(role)
+    }
+
+    /// Answers one request of an account whose key the transport has checked.
+    pub async fn handle(&self, from: PublicKey, request: Request) -> Response {
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return Response::Refused(Refusal::Busy);
+        };
+        self.on_disk(move |service| service.handle(clock::now(), from, request))
+            .await
+            .unwrap_or(Response::Refused(Refusal::DiskFailed))
+    }
+
+    /// The ledger has this record, which places its file on this node: the pieces stay.
+    pub async fn recorded(&self, record: Record) {
+        self.on_disk(move |service| service.recorded(clock::now(), record))
+            .await;
+    }
+
+    /// The ledger no longer has this record.
+    pub async fn expired(&self, record: Record) {
+        self.on_disk(move |service| service.expired(clock::now(), record))
+            .await;
+    }
+
+    /// Removes what no recorded file needs. Only while this node's view of the ledger is current.
+    pub async fn collect(&self) {
+        self.on_disk(|service| service.collect(clock::now())).await;
+    }
+
+    /// How full the node is.
+    pub fn usage(&self) -> Usage {
+        self.service
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .usage()
+    }
+
+    /// Runs on a thread that may block; `None` only if that thread panicked.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Service<DirectoryBackend>) -> T + Send + 'static,
+    ) -> Option<T> {
+        let service = self.service.clone();
+        let work = move || {
+            let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = work(&mut service);
+            metrics::stored(service.usage().used);
+            result
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+}
