@@ -1,64 +1,107 @@
-//! The random beacon: which seed a block carries, and which one its draws use.
+//! The random beacon: one threshold signature per height.
 //!
-//! Every vote of view `v` carries a share of one threshold signature over `v` alone, the seed of
-//! `v`. It is unique, so nobody chooses it, and it takes 2f+1 shares, so nobody knows it before
-//! f+1 honest validators have voted in `v`.
+//! When a validator has seen block `h` become final it signs the number `h` with its share of the
+//! network key and sends that to the others. Any 2f+1 shares combine to the one valid signature of
+//! the network over `h`, and the leader of block `h + 1` puts it in the header. Everybody checks it
+//! against the network's one constant public key; its hash is what block `h + 1` draws with.
 //!
-//! Events of block `i`, proposed in view `v`, are drawn for in block `i + 2` with the seed of
-//! view `v + 1`. The seed of `v` itself would not do: a leader that shows different blocks to
-//! different validators collects the shares of `v` before any block of `v` is certified, and
-//! could then push the block whose draws it likes. No honest validator votes in `v + 1` before
-//! view `v` has ended. The view is fixed, not "the next view that succeeds", since skipped views
-//! have seeds too: a leader cannot redraw by throwing its own block away.
+//! - It cannot be chosen: there is one valid signature per height.
+//! - It cannot be known early: at most f shares are dishonest, so it takes f+1 honest ones, and an
+//!   honest validator signs `h` only when block `h`, and with it everything the draws of block
+//!   `h + 1` depend on, can no longer change.
+//! - It can hardly be avoided: honest validators do not vote for a block without the beacon while
+//!   they hold it themselves. Without it nothing is drawn in that block, so leaving it out only
+//!   puts draws off.
+//!
+//! Rejected: the seeds that simplex can embed in its own certificates. Validators sign the seed of
+//! a view together with their first vote in it, while its block is still open: a leader that shows
+//! different blocks to different validators learns the seed and may then push the block whose
+//! draws it likes.
 
 use assay_crypto::Digest;
+use commonware_codec::{Copying, DecodeExt as _, Encode as _};
+use commonware_cryptography::bls12381::primitives::group::Share;
+use commonware_cryptography::bls12381::primitives::ops::{self, threshold};
+use commonware_cryptography::bls12381::primitives::variant::{MinSig, PartialSignature};
+use commonware_parallel::Sequential;
 
-use crate::header::{Header, SeedSignature};
-use crate::scheme::{Scheme, seed_is_valid};
-
-/// Blocks between an event and the draw it causes: an event at height `h` may use the beacon of
-/// height `h + DRAW_DELAY` and later.
-pub const DRAW_DELAY: u64 = 2;
+use crate::header::{BeaconSignature, Header};
+use crate::scheme::{Committee, GroupKey, Point};
 
 const BEACON_DOMAIN: &str = "assay/beacon/v1";
 
-/// Views whose seeds a block in `view` on a parent in `parent_view` has to carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SeedViews {
-    /// The parent's view, unless the parent is genesis.
-    pub(crate) parent: Option<u64>,
-    /// The first skipped view, if any was skipped.
-    pub(crate) gap: Option<u64>,
+/// One validator's share of a height's beacon.
+pub(crate) type BeaconShare = PartialSignature<MinSig>;
+
+/// Checks beacons of one network.
+#[derive(Clone, Debug)]
+pub(crate) struct BeaconVerifier {
+    namespace: Vec<u8>,
+    group: GroupKey,
 }
 
-impl SeedViews {
-    pub(crate) fn new(parent_view: u64, view: u64) -> Self {
+impl BeaconVerifier {
+    pub(crate) fn new(genesis: &Digest, group: GroupKey) -> Self {
         Self {
-            parent: (parent_view > 0).then_some(parent_view),
-            gap: parent_view.checked_add(1).filter(|next| *next < view),
+            namespace: [b"assay/beacon/v1/".as_slice(), &genesis.0].concat(),
+            group,
         }
     }
-}
 
-/// Checks both seeds of `header` against the network key.
-pub(crate) fn seeds_are_valid(scheme: &Scheme, parent: &Header, header: &Header) -> bool {
-    let views = SeedViews::new(parent.view, header.view);
-    let valid = |view: Option<u64>, seed: Option<SeedSignature>| match (view, seed) {
-        (None, None) => true,
-        (Some(view), Some(seed)) => seed_is_valid(scheme, view, &seed),
-        _ => false,
-    };
-    valid(views.parent, header.seed) && valid(views.gap, header.gap_seed)
-}
-
-/// The beacon of `header`: the seed of the view after its grandparent's. When that view was
-/// skipped the parent carries the seed as its gap seed, otherwise it is the parent's own view.
-///
-/// The first block has no grandparent and nothing to draw for; its beacon is derived from the
-/// genesis digest and is predictable.
-pub fn beacon(genesis: &Digest, parent: &Header, header: &Header) -> Digest {
-    match parent.gap_seed.or(header.seed) {
-        Some(seed) => Digest::of(BEACON_DOMAIN, &[&seed.0]),
-        None => Digest::of(BEACON_DOMAIN, &[&genesis.0]),
+    /// Whether `beacon` is the network's signature over `height`.
+    pub(crate) fn is_valid(&self, height: u64, beacon: &BeaconSignature) -> bool {
+        Point::decode(Copying(&beacon.0)).is_ok_and(|point| self.point_is_valid(height, &point))
     }
+
+    fn point_is_valid(&self, height: u64, point: &Point) -> bool {
+        let message = height.to_le_bytes();
+        ops::verify_message::<MinSig>(&self.group, &self.namespace, &message, point).is_ok()
+    }
+
+    /// Whether the beacon field of `header` is as it must be on `parent`.
+    pub(crate) fn header_is_valid(&self, parent: &Header, header: &Header) -> bool {
+        match &header.beacon {
+            None => true,
+            Some(beacon) => parent.height.0 > 0 && self.is_valid(parent.height.0, beacon),
+        }
+    }
+
+    /// Signs a height that became final here.
+    pub(crate) fn sign(&self, share: &Share, height: u64) -> BeaconShare {
+        threshold::sign_message::<MinSig>(share, &self.namespace, &height.to_le_bytes())
+    }
+
+    /// Whether a share is what its signer must send for `height`.
+    pub(crate) fn share_is_valid(
+        &self,
+        committee: &Committee,
+        height: u64,
+        share: &BeaconShare,
+    ) -> bool {
+        let message = height.to_le_bytes();
+        threshold::verify_message::<MinSig>(committee, &self.namespace, &message, share).is_ok()
+    }
+
+    /// Combines 2f+1 shares. `None` when one of them is wrong.
+    pub(crate) fn recover<'a>(
+        &self,
+        committee: &Committee,
+        height: u64,
+        shares: impl Iterator<Item = &'a BeaconShare>,
+    ) -> Option<BeaconSignature> {
+        let point = threshold::recover::<MinSig, _>(committee, shares, &Sequential).ok()?;
+        self.point_is_valid(height, &point).then(|| {
+            let mut bytes = [0u8; 48];
+            bytes.copy_from_slice(&point.encode());
+            BeaconSignature(bytes)
+        })
+    }
+}
+
+/// The randomness that executing a block with this header uses: [`Digest::ZERO`], which the
+/// ledger takes as "draw nothing", when it carries no beacon.
+pub fn beacon(header: &Header) -> Digest {
+    header.beacon.map_or(Digest::ZERO, |beacon| {
+        Digest::of(BEACON_DOMAIN, &[&beacon.0])
+    })
 }

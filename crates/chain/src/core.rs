@@ -6,14 +6,13 @@ use assay_crypto::Digest;
 use assay_ledger::{Store, Transaction};
 use tokio::sync::Notify;
 
-use crate::beacon::{beacon, seeds_are_valid};
+use crate::beacon::{BeaconVerifier, beacon};
 use crate::block::Block;
 use crate::config::Pace;
-use crate::engine::seeds::Seeds;
+use crate::engine::beacons::Beacons;
 use crate::execute::{self, ExecuteError, Outcome};
 use crate::header::Header;
 use crate::mempool::{LIMITS, Mempool, Pending, Refusal};
-use crate::scheme::Scheme;
 use crate::speculate::{Layer, Speculation, View};
 use crate::store::Snapshot;
 
@@ -23,10 +22,9 @@ pub(crate) const CLOCK_SKEW_MS: u64 = 250;
 
 /// Shared state of one validator.
 pub(crate) struct Core {
-    pub(crate) genesis: Digest,
     pub(crate) speculation: Speculation,
-    pub(crate) seeds: Seeds,
-    pub(crate) scheme: Scheme,
+    pub(crate) beacons: Beacons,
+    pub(crate) verifier: BeaconVerifier,
     pub(crate) pace: Pace,
     /// Signalled when a transaction enters the pool.
     pub(crate) arrived: Notify,
@@ -41,8 +39,8 @@ pub(crate) enum Invalid {
     View { expected: u64, found: u64 },
     #[error("timestamp {found} is not above the parent's {parent}")]
     Timestamp { parent: u64, found: u64 },
-    #[error("a beacon seed is missing, superfluous or not the network's")]
-    Seed,
+    #[error("the beacon is not the network's signature over the parent's height")]
+    Beacon,
     #[error("the transaction root does not match the transactions")]
     TransactionRoot,
     #[error("transaction {index} cannot be in a block: {reason}")]
@@ -57,17 +55,11 @@ pub(crate) enum Invalid {
 }
 
 impl Core {
-    pub(crate) fn new(
-        genesis: Digest,
-        speculation: Speculation,
-        scheme: Scheme,
-        pace: Pace,
-    ) -> Self {
+    pub(crate) fn new(speculation: Speculation, verifier: BeaconVerifier, pace: Pace) -> Self {
         Self {
-            genesis,
             speculation,
-            seeds: Seeds::default(),
-            scheme,
+            beacons: Beacons::default(),
+            verifier,
             pace,
             arrived: Notify::new(),
             pool: Mutex::new(Mempool::new(LIMITS)),
@@ -99,7 +91,7 @@ impl Core {
         let chosen = self
             .pool()
             .select(|sender| execute::next_nonce(parent, sender));
-        let beacon = beacon(&self.genesis, parent.header(), &header);
+        let beacon = beacon(&header);
         let (taken, transactions, dropped) = execute::admissible(parent, chosen);
         let executed = execute::execute(parent, &header, beacon, &transactions);
         if let Some(failure) = parent.failure() {
@@ -143,8 +135,8 @@ impl Core {
                 found: header.timestamp_ms,
             });
         }
-        if !seeds_are_valid(&self.scheme, parent.header(), header) {
-            return Err(Invalid::Seed);
+        if !self.verifier.header_is_valid(parent.header(), header) {
+            return Err(Invalid::Beacon);
         }
         self.execute(parent, block).map(drop)
     }
@@ -156,7 +148,7 @@ impl Core {
             return Err(Invalid::TransactionRoot);
         }
         let transactions = self.decode(&block.transactions)?;
-        let beacon = beacon(&self.genesis, parent.header(), header);
+        let beacon = beacon(header);
         let executed = execute::execute(parent, header, beacon, &transactions);
         if let Some(failure) = parent.failure() {
             return Err(Invalid::Disk(failure.to_owned()));

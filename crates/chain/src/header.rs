@@ -10,24 +10,24 @@ use assay_ledger::Height;
 pub const VERSION: u8 = 1;
 
 /// Bytes of an encoded [`Header`].
-pub const HEADER_BYTES: usize = 1 + 8 + 32 + 8 + 8 + 48 + 48 + 32 + 32 + 32;
+pub const HEADER_BYTES: usize = 1 + 8 + 32 + 8 + 8 + 48 + 32 + 32 + 32;
 
 const HEADER_DOMAIN: &str = "assay/header/v1";
 
-/// A compressed BLS12-381 G1 point: the threshold signature of the validators over a view number.
+/// A compressed BLS12-381 G1 point: the threshold signature of the validators over a height.
 ///
-/// There is exactly one valid signature per view and network key, so nobody can choose it.
+/// There is exactly one valid signature per height and network key, so nobody can choose it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SeedSignature(pub [u8; 48]);
+pub struct BeaconSignature(pub [u8; 48]);
 
-impl SeedSignature {
+impl BeaconSignature {
     /// Stands for "no signature" in the encoding; it is not a valid point.
     pub(crate) const ABSENT: Self = Self([0; 48]);
 }
 
-impl std::fmt::Debug for SeedSignature {
+impl std::fmt::Debug for BeaconSignature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SeedSignature(")?;
+        f.write_str("BeaconSignature(")?;
         for byte in self.0 {
             write!(f, "{byte:02x}")?;
         }
@@ -48,10 +48,9 @@ pub struct Header {
     /// Milliseconds since the Unix epoch by the proposer's clock; above the parent's, and not
     /// ahead of the clocks of the validators that voted.
     pub timestamp_ms: u64,
-    /// Seed of the parent's view. Absent only when the parent is genesis.
-    pub seed: Option<SeedSignature>,
-    /// Seed of the view right after the parent's, present exactly when that view was skipped.
-    pub gap_seed: Option<SeedSignature>,
+    /// Beacon of the parent's height. Absent on the first block, and where the parent was not
+    /// final when the block was proposed; nothing is drawn in a block without it.
+    pub beacon: Option<BeaconSignature>,
     /// Merkle root over the digests of the encoded transactions, in block order.
     pub tx_root: Digest,
     /// Root of the authenticated state after this block.
@@ -85,15 +84,14 @@ impl Header {
         put(&self.parent.0);
         put(&self.view.to_le_bytes());
         put(&self.timestamp_ms.to_le_bytes());
-        put(&self.seed.unwrap_or(SeedSignature::ABSENT).0);
-        put(&self.gap_seed.unwrap_or(SeedSignature::ABSENT).0);
+        put(&self.beacon.unwrap_or(BeaconSignature::ABSENT).0);
         put(&self.tx_root.0);
         put(&self.state_root.0);
         put(&self.receipts_root.0);
         out
     }
 
-    /// Reads the canonical bytes. Any 257 bytes with a known version are a header: whether its
+    /// Reads the canonical bytes. Any bytes of that length with a known version are a header: whether its
     /// contents are true is for certificates and execution to say.
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let bytes: &[u8; HEADER_BYTES] = bytes
@@ -108,8 +106,7 @@ impl Header {
             parent: Digest(take(bytes, &mut at)),
             view: u64::from_le_bytes(take(bytes, &mut at)),
             timestamp_ms: u64::from_le_bytes(take(bytes, &mut at)),
-            seed: present(take(bytes, &mut at)),
-            gap_seed: present(take(bytes, &mut at)),
+            beacon: present(take(bytes, &mut at)),
             tx_root: Digest(take(bytes, &mut at)),
             state_root: Digest(take(bytes, &mut at)),
             receipts_root: Digest(take(bytes, &mut at)),
@@ -130,7 +127,7 @@ fn take<const N: usize>(bytes: &[u8; HEADER_BYTES], at: &mut usize) -> [u8; N] {
     out
 }
 
-fn present(bytes: [u8; 48]) -> Option<SeedSignature> {
-    let seed = SeedSignature(bytes);
-    (seed != SeedSignature::ABSENT).then_some(seed)
+fn present(bytes: [u8; 48]) -> Option<BeaconSignature> {
+    let beacon = BeaconSignature(bytes);
+    (beacon != BeaconSignature::ABSENT).then_some(beacon)
 }

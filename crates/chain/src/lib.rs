@@ -18,14 +18,14 @@ mod speculate;
 mod start;
 mod store;
 
-pub use crate::beacon::{DRAW_DELAY, beacon};
+pub use crate::beacon::beacon;
 pub use crate::block::{Block, BlockError, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
 pub use crate::chain::{Chain, ProveError};
 pub use crate::config::{ChainConfig, Pace, Peer};
 pub use crate::deal::{Dealt, MalformedShare, ThresholdShare, deal};
 pub use crate::execute::{GenesisProblem, SubmitError};
 pub use crate::finalized::FinalizedBlock;
-pub use crate::header::{HEADER_BYTES, Header, HeaderError, SeedSignature, VERSION};
+pub use crate::header::{BeaconSignature, HEADER_BYTES, Header, HeaderError, VERSION};
 pub use crate::scheme::{CommitteeError, MAX_VALIDATORS};
 pub use crate::start::{StartError, start};
 pub use crate::store::{Snapshot, StoreError};

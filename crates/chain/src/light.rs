@@ -5,13 +5,13 @@
 //! compare [`Header::timestamp_ms`] with your own clock, and refuse a node that only shows old
 //! ones.
 
-use assay_crypto::{Digest, merkle};
+use assay_crypto::merkle;
 use assay_ledger::{BlockReceipts, Genesis, Receipt};
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_parallel::Sequential;
 use commonware_utils::sys_rng;
 
-use crate::beacon::{beacon, seeds_are_valid};
+use crate::beacon::BeaconVerifier;
 use crate::block::{Block, transaction_leaf};
 use crate::header::{HEADER_BYTES, Header, HeaderError};
 use crate::scheme::{self, CommitteeError, EPOCH, Finalization, Scheme};
@@ -60,9 +60,9 @@ pub enum LightError {
     /// A Merkle path does not lead to the header's root.
     #[error("the proof does not lead to the header's {0} root: the node is lying")]
     BadProof(&'static str),
-    /// A beacon seed is missing, superfluous or wrong.
-    #[error("header {0} carries a wrong beacon seed")]
-    BadSeed(u64),
+    /// The beacon is not the network's signature over the parent's height.
+    #[error("header {0} carries a wrong beacon")]
+    BadBeacon(u64),
 }
 
 impl CertifiedHeader {
@@ -114,8 +114,8 @@ fn split(bytes: &[u8], at: usize) -> Result<(&[u8], &[u8]), LightError> {
 /// Checks evidence against one genesis.
 #[derive(Debug, Clone)]
 pub struct LightClient {
-    genesis: Digest,
     scheme: Scheme,
+    beacons: BeaconVerifier,
 }
 
 impl LightClient {
@@ -126,8 +126,8 @@ impl LightClient {
         let committee = scheme::committee(&genesis.beacon_key, &participants)?;
         let digest = genesis.digest();
         Ok(Self {
-            genesis: digest,
             scheme: scheme::verifier(&digest, *committee.public()),
+            beacons: BeaconVerifier::new(&digest, *committee.public()),
         })
     }
 
@@ -165,7 +165,6 @@ impl LightClient {
         {
             return Err(LightError::OtherBlock);
         }
-        // Vote and seed are checked as one weighted sum, so the weights must be unpredictable.
         if finalization.verify(&mut sys_rng(), &self.scheme, &Sequential) {
             Ok(())
         } else {
@@ -173,18 +172,14 @@ impl LightClient {
         }
     }
 
-    /// Checks the beacon seeds of `header`, whose parent is `parent`.
-    pub fn verify_seeds(&self, parent: &Header, header: &Header) -> Result<(), LightError> {
-        if seeds_are_valid(&self.scheme, parent, header) {
+    /// Checks the beacon of `header`, whose parent is `parent`. A final header needs no such
+    /// check: the validators made it before they voted.
+    pub fn verify_beacon(&self, parent: &Header, header: &Header) -> Result<(), LightError> {
+        if self.beacons.header_is_valid(parent, header) {
             Ok(())
         } else {
-            Err(LightError::BadSeed(header.height.0))
+            Err(LightError::BadBeacon(header.height.0))
         }
-    }
-
-    /// The beacon that executing `header` used.
-    pub fn beacon(&self, parent: &Header, header: &Header) -> Digest {
-        beacon(&self.genesis, parent, header)
     }
 
     /// Checks a value, or its absence, at a final height.

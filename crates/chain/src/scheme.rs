@@ -1,10 +1,10 @@
 //! The signature scheme under the engine, with its types kept inside this crate.
 
 use assay_crypto::{Digest, PublicKey};
-use commonware_codec::{Copying, Decode as _, DecodeExt as _, Encode as _};
-use commonware_consensus::simplex::scheme::bls12381_threshold::vrf;
+use commonware_codec::{Copying, Decode as _, DecodeExt as _};
+use commonware_consensus::simplex::scheme::bls12381_threshold::standard;
 use commonware_consensus::simplex::types::{Finalization as EngineFinalization, Proposal};
-use commonware_consensus::types::{Epoch, Round, View};
+use commonware_consensus::types::Epoch;
 use commonware_cryptography::blake3::Digest as EngineDigest;
 use commonware_cryptography::bls12381::primitives::sharing::{ModeVersion, Sharing};
 use commonware_cryptography::bls12381::primitives::variant::{MinSig, Variant};
@@ -12,20 +12,18 @@ use commonware_cryptography::ed25519;
 use commonware_utils::ordered::{Quorum as _, Set};
 use commonware_utils::{N3f1, NZU32};
 
-use crate::header::SeedSignature;
-
 /// Validator identity on the wire: the same ed25519 key as the ledger account.
 pub(crate) type Identity = ed25519::PublicKey;
-/// Threshold votes with a seed: signatures in G1 (48 bytes), keys in G2 (96 bytes).
-pub(crate) type Scheme = vrf::Scheme<Identity, MinSig>;
+/// Threshold votes: signatures in G1 (48 bytes), keys in G2 (96 bytes).
+pub(crate) type Scheme = standard::Scheme<Identity, MinSig>;
 /// Our header digest in the engine's clothes.
 pub(crate) type PayloadDigest = EngineDigest;
 /// 2f+1 votes that made a block final.
 pub(crate) type Finalization = EngineFinalization<Scheme, PayloadDigest>;
 /// The network's public key.
 pub(crate) type GroupKey = <MinSig as Variant>::Public;
-/// A seed of one view.
-pub(crate) type Seed = vrf::Seed<MinSig>;
+/// A point of the signature group.
+pub(crate) type Point = <MinSig as Variant>::Signature;
 /// Public polynomial of the validators' shares.
 pub(crate) type Committee = Sharing<MinSig>;
 
@@ -94,30 +92,14 @@ pub(crate) fn committee(
     Ok(committee)
 }
 
-/// Domain of every vote, certificate and seed of one network.
+/// Domain of every vote and certificate of one network.
 pub(crate) fn namespace(genesis: &Digest) -> Vec<u8> {
     [b"assay/chain/v1/".as_slice(), &genesis.0].concat()
 }
 
-/// A scheme that only checks certificates and seeds.
+/// A scheme that only checks certificates.
 pub(crate) fn verifier(genesis: &Digest, group: GroupKey) -> Scheme {
     Scheme::certificate_verifier(&namespace(genesis), group)
-}
-
-pub(crate) fn round(view: u64) -> Round {
-    Round::new(EPOCH, View::new(view))
-}
-
-/// Whether `signature` is the network's seed of `view`.
-pub(crate) fn seed_is_valid(scheme: &Scheme, view: u64, signature: &SeedSignature) -> bool {
-    <MinSig as Variant>::Signature::decode(Copying(&signature.0))
-        .is_ok_and(|point| Seed::new(round(view), point).verify(scheme))
-}
-
-pub(crate) fn seed_bytes(signature: &<MinSig as Variant>::Signature) -> SeedSignature {
-    let mut bytes = [0u8; 48];
-    bytes.copy_from_slice(&signature.encode());
-    SeedSignature(bytes)
 }
 
 /// What a finalization certificate signs, as plain values.

@@ -12,6 +12,7 @@ use commonware_utils::Hostname;
 use commonware_utils::ordered::Map;
 use tokio::sync::{broadcast, mpsc};
 
+use crate::beacon::BeaconVerifier;
 use crate::block::Block;
 use crate::chain::{Chain, Shared};
 use crate::config::{ChainConfig, Peer};
@@ -95,8 +96,13 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
     if participants.get(usize::from(share.index)) != Some(&scheme::identity(&me)?) {
         return Err(StartError::WrongShare);
     }
-    let signing = Scheme::signer(&scheme::namespace(&digest), participants, committee, share)
-        .ok_or(StartError::WrongShare)?;
+    let signing = Scheme::signer(
+        &scheme::namespace(&digest),
+        participants,
+        committee.clone(),
+        share.clone(),
+    )
+    .ok_or(StartError::WrongShare)?;
     let signer = ed25519::PrivateKey::decode(Copying(secret.seed().as_slice()))
         .map_err(|_| StartError::NotAValidator(me))?;
     let peers = addresses(&genesis, me, listen, &peers)?;
@@ -115,9 +121,8 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
     };
     let store = ChainStore::open(&dir, &genesis, &genesis_block, &outcome)?;
     let core = Arc::new(Core::new(
-        digest,
         Speculation::new(store.snapshot()?),
-        scheme::verifier(&digest, *signing.identity()),
+        BeaconVerifier::new(&digest, *committee.public()),
         pace,
     ));
     let (subscribers, _) = broadcast::channel(SUBSCRIBER_BACKLOG);
@@ -129,6 +134,8 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
         store: store.clone(),
         genesis_block,
         scheme: signing,
+        committee,
+        share,
         signer,
         network: NetworkSettings {
             namespace: scheme::namespace(&digest),
@@ -176,8 +183,7 @@ pub(crate) fn genesis_header(genesis: &Genesis) -> Result<(Header, Outcome), Gen
         parent: genesis.digest(),
         view: 0,
         timestamp_ms: genesis.timestamp_ms,
-        seed: None,
-        gap_seed: None,
+        beacon: None,
         tx_root: Block::tx_root(&[]),
         state_root: outcome.state_root,
         receipts_root: outcome.receipts_root,

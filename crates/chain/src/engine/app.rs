@@ -15,11 +15,19 @@ use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
 use futures::{StreamExt as _, future::pending};
 
 use super::payload::Payload;
-use crate::beacon::SeedViews;
 use crate::core::{CLOCK_SKEW_MS, Core, Invalid};
-use crate::header::Header;
+use crate::header::{BeaconSignature, Header};
 use crate::scheme::{Identity, PayloadDigest, Scheme, own_digest};
 use crate::speculate::View;
+
+/// How long a leader waits for the parent's beacon. It comes one message after the parent is
+/// final; but if some validators gave up on the parent's view it may become final only through a
+/// child, which must then do without.
+const PROPOSE_WITHOUT_BEACON_AFTER: Duration = Duration::from_millis(500);
+
+/// How long a validator that was shown a block without beacon waits for the beacon to appear. If
+/// it does, the leader left it out, and gets no vote.
+const VOTE_WITHOUT_BEACON_AFTER: Duration = Duration::from_millis(250);
 
 type Round = RoundContext<PayloadDigest, Identity>;
 
@@ -87,26 +95,37 @@ impl App {
         }
     }
 
+    /// The beacon of `height`, if it becomes known here within `patience`. Genesis has none.
+    async fn beacon_within(
+        &self,
+        runtime: &Context,
+        height: u64,
+        patience: Duration,
+    ) -> Option<BeaconSignature> {
+        if height == 0 {
+            return None;
+        }
+        select! {
+            beacon = self.core.beacons.wait(height) => Some(beacon),
+            _ = runtime.sleep(patience) => self.core.beacons.get(height),
+        }
+    }
+
     async fn build(&self, runtime: &Context, view: u64, parent: View) -> Option<Digested<Payload>> {
         let timestamp_ms = self.due(runtime, &parent).await;
-        let seeds = SeedViews::new(parent.header().view, view);
-        let mut header = Header {
-            height: Height(parent.header().height.0.checked_add(1)?),
+        let height = parent.header().height.0;
+        let header = Header {
+            height: Height(height.checked_add(1)?),
             parent: parent.header().digest(),
             view,
             timestamp_ms,
-            seed: None,
-            gap_seed: None,
+            beacon: self
+                .beacon_within(runtime, height, PROPOSE_WITHOUT_BEACON_AFTER)
+                .await,
             tx_root: Digest::ZERO,
             state_root: Digest::ZERO,
             receipts_root: Digest::ZERO,
         };
-        if let Some(view) = seeds.parent {
-            header.seed = Some(self.core.seeds.wait(view).await);
-        }
-        if let Some(view) = seeds.gap {
-            header.gap_seed = Some(self.core.seeds.wait(view).await);
-        }
         let core = self.core.clone();
         let block = run_blocking(runtime, move || core.build(&parent, header)).await??;
         Some(Payload::digested(block))
@@ -141,16 +160,19 @@ impl Application<Context> for App {
             // The chain moved on while we looked: the engine will drop the question.
             return pending().await;
         };
-        sleep_until(
-            &runtime,
-            block
-                .inner()
-                .0
-                .header
-                .timestamp_ms
-                .saturating_sub(CLOCK_SKEW_MS),
-        )
-        .await;
+        let header = &block.inner().0.header;
+        sleep_until(&runtime, header.timestamp_ms.saturating_sub(CLOCK_SKEW_MS)).await;
+        let height = parent.header().height.0;
+        if header.beacon.is_none()
+            && self
+                .beacon_within(&runtime, height, VOTE_WITHOUT_BEACON_AFTER)
+                .await
+                .is_some()
+        {
+            // Not invalid, since others cannot tell: no vote, and the view will be skipped.
+            tracing::warn!(leader = %round.leader, height, "a leader leaves out the beacon");
+            return pending().await;
+        }
         let core = self.core.clone();
         let view = round.round.view().get();
         let payload = block.inner_shared();

@@ -9,7 +9,7 @@ use commonware_consensus::marshal::{Update, core::Mailbox, standard::Standard};
 use commonware_consensus::types::Height as EngineHeight;
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_utils::acknowledgement::{Acknowledgement as _, Exact};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use super::payload::Payload;
 use crate::core::{Core, Invalid};
@@ -49,6 +49,8 @@ pub(crate) enum Fatal {
 }
 
 pub(crate) struct Finalizer {
+    /// Told the height of each block that became final here.
+    pub(crate) head: watch::Sender<u64>,
     pub(crate) core: Arc<Core>,
     pub(crate) store: ChainStore,
     pub(crate) marshal: Mailbox<Scheme, Standard<Payload>>,
@@ -99,6 +101,7 @@ impl Finalizer {
         })?;
         self.core
             .finalized(self.store.snapshot()?, certificate.is_some());
+        self.head.send_replace(height);
         let finalized =
             FinalizedBlock::new(block.inner().0.clone(), layer.outcome.receipts.clone())?;
         // An error only means that nobody is subscribed.

@@ -2,11 +2,11 @@
 //! backfill, encrypted connections between validators. Nothing of it is visible outside.
 
 mod app;
+pub(crate) mod beacons;
 pub(crate) mod finalizer;
 pub(crate) mod gossip;
 mod network;
 mod payload;
-pub(crate) mod seeds;
 mod storage;
 
 use std::path::PathBuf;
@@ -14,27 +14,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commonware_broadcast::buffered;
-use commonware_consensus::Reporters;
 use commonware_consensus::marshal::resolver::p2p as backfill;
 use commonware_consensus::marshal::standard::{Inline, Standard};
 use commonware_consensus::marshal::{self, Start, core::Actor};
 use commonware_consensus::simplex::elector::RoundRobin;
 use commonware_consensus::simplex::{self, Floor, ForwardPolicy, SkipBudget, SkipPolicy};
 use commonware_consensus::types::{FixedEpocher, ViewDelta};
-use commonware_cryptography::certificate::ConstantProvider;
+use commonware_cryptography::bls12381::primitives::group::Share;
+use commonware_cryptography::certificate::{ConstantProvider, Scheme as _};
 use commonware_cryptography::{Sha256, ed25519};
 use commonware_parallel::Sequential;
 use commonware_runtime::tokio::Context;
 use commonware_runtime::{Metrics as _, Spawner as _, Supervisor as _};
 use commonware_utils::{NZDuration, NZU64, NZUsize};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::block::Block;
 use crate::config::Pace;
 use crate::core::Core;
 use crate::finalized::FinalizedBlock;
-use crate::scheme::{EPOCH, Identity, Scheme, engine_digest};
+use crate::scheme::{Committee, EPOCH, Identity, Scheme, engine_digest};
 use crate::store::ChainStore;
+use beacons::Collector;
 use finalizer::{Deliveries, Fatal, Finalizer};
 use payload::Payload;
 
@@ -54,6 +55,8 @@ pub(crate) struct Parts {
     pub(crate) store: ChainStore,
     pub(crate) genesis_block: Block,
     pub(crate) scheme: Scheme,
+    pub(crate) committee: Committee,
+    pub(crate) share: Share,
     pub(crate) signer: ed25519::PrivateKey,
     pub(crate) network: network::Settings,
     pub(crate) subscribers: broadcast::Sender<Arc<FinalizedBlock>>,
@@ -113,6 +116,7 @@ async fn start(context: &Context, parts: Parts) -> Running {
         store,
         ..
     } = parts;
+    let participants = scheme.participants().clone();
     let me: Identity = commonware_cryptography::Signer::public_key(&parts.signer);
     let (network, channels, oracle) = network::open(context, parts.signer, &scheme, parts.network);
     let page_cache = storage::page_cache();
@@ -173,7 +177,9 @@ async fn start(context: &Context, parts: Parts) -> Running {
     .await;
 
     let (deliver, deliveries) = mpsc::unbounded_channel();
+    let (head, watch_head) = watch::channel(core.speculation.base().header().height.0);
     let finalizer = Finalizer {
+        head,
         core: core.clone(),
         store,
         marshal: mailbox.clone(),
@@ -199,8 +205,7 @@ async fn start(context: &Context, parts: Parts) -> Running {
             blocker: oracle,
             automaton: app.clone(),
             relay: app.clone(),
-            // Seeds first: the builder may need a seed as soon as the engine asks for a block.
-            reporter: Reporters::<_, _>::from((core.seeds.clone(), app)),
+            reporter: app,
             track_historical_votes: false,
             strategy: Sequential,
             partition: "consensus".to_owned(),
@@ -224,6 +229,18 @@ async fn start(context: &Context, parts: Parts) -> Running {
         },
     );
     consensus.start(channels.votes, channels.certificates, channels.resolver);
+
+    let collector = Collector {
+        verifier: core.verifier.clone(),
+        committee: parts.committee,
+        participants,
+        share: parts.share,
+        beacons: core.beacons.clone(),
+        head: watch_head,
+    };
+    context
+        .child("beacons")
+        .spawn(move |runtime| collector.run(runtime, channels.beacons));
 
     let gossip = core.clone();
     context

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use commonware_consensus::marshal::{max_payload_size, standard::Standard};
 use commonware_consensus::simplex;
+use commonware_cryptography::certificate::Scheme as _;
 use commonware_cryptography::{ChaCha20Poly1305, ed25519};
 use commonware_p2p::authenticated::lookup::{self, Network, Oracle, Receiver, Sender};
 use commonware_p2p::{Address, AddressableManager as _, max_message_size};
@@ -36,6 +37,7 @@ pub(crate) struct Channels {
     pub(crate) blocks: Channel,
     pub(crate) backfill: Channel,
     pub(crate) transactions: Channel,
+    pub(crate) beacons: Channel,
 }
 
 type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
@@ -73,6 +75,8 @@ pub(crate) fn open(
     // Keys authenticate; validators may sit behind addresses that change.
     config.bypass_ip_check = true;
     config.tracked_peer_sets = NZUsize!(1);
+    config.dial_frequency = Duration::from_millis(200);
+    config.peer_connection_cooldown = Duration::from_millis(250);
     let (mut network, mut oracle) = Network::new(context.child("network"), config);
     oracle.track(0, settings.peers);
     // Mailboxes are sized by quota times peers, and that memory is touched: keep quotas modest.
@@ -84,6 +88,7 @@ pub(crate) fn open(
         blocks: register(3, NZU32!(100)),
         backfill: register(4, NZU32!(500)),
         transactions: register(5, NZU32!(250)),
+        beacons: register(6, NZU32!(250)),
     };
     (network, channels, oracle)
 }
