@@ -26,7 +26,8 @@ pub struct BlockContext {
     pub height: Height,
     /// The proposer's time, in milliseconds since 1970.
     pub timestamp_ms: u64,
-    /// Randomness that nobody knew while the parent block was made.
+    /// Randomness that nobody knew before the parent block was final; [`Digest::ZERO`] when the
+    /// block carries none, and then nothing is drawn in it.
     pub beacon: Digest,
 }
 

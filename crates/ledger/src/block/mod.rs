@@ -4,6 +4,8 @@ mod deadline;
 mod draw;
 mod unbond;
 
+use assay_crypto::Digest;
+
 use crate::state::State;
 use crate::{Event, Order, Refusal, keys};
 
@@ -22,9 +24,12 @@ pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
         let result = with_order(state, &key, deadline::pass);
         keep(state, result, &mut events);
     }
-    for (key, _) in state.range(&keys::all_waiting()) {
-        let result = with_order(state, &key, draw::draw);
-        keep(state, result, &mut events);
+    // A block without beacon draws nothing: its orders wait for the next one.
+    if state.context.beacon != Digest::ZERO {
+        for (key, _) in state.range(&keys::all_waiting()) {
+            let result = with_order(state, &key, draw::draw);
+            keep(state, result, &mut events);
+        }
     }
     events
 }
