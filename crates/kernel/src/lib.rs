@@ -38,6 +38,7 @@ mod pack;
 pub mod random;
 mod reference;
 mod scratch;
+mod self_test;
 mod shape;
 mod split;
 
@@ -46,6 +47,7 @@ pub use finite::all_finite;
 pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS};
 pub use matrix::{MatMut, MatRef, Store};
 pub use ops::PackedB;
+pub use self_test::SelfTestError;
 pub use shape::{AdamW, AttentionShape, BiasPowers, IGNORE};
 
 /// The version of the arithmetic specification; it changes when any operator's bits change.

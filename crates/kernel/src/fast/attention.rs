@@ -13,7 +13,7 @@ use crate::matrix::{MatRef, Store};
 use crate::pack::{pack_b, padded};
 use crate::reference::activation::softmax_in_place;
 use crate::reference::attention::score_gradient;
-use crate::reference::reduce::BLOCK;
+use crate::reference::reduce::{BLOCK, LANES};
 use crate::scratch::with_scratch;
 use crate::shape::AttentionShape;
 
@@ -251,13 +251,18 @@ unsafe fn scores(engine: &Engine, a: MatRef<'_>, b: Panel<'_>, to: Target) {
 }
 
 /// Scales and normalises each row up to its own position, and clears the rest.
+///
+/// A row is rounded up to whole vectors with -infinity: such an element never is the maximum, its
+/// exponential is +0, and the sums of exponentials it joins are not negative.
 #[inline(always)]
 fn softmax<F: Arith>(map: &mut [f32], seq: usize, scale: f32) {
     for (i, row) in map.chunks_exact_mut(seq).enumerate() {
-        let (row, masked) = row.split_at_mut(i + 1);
+        let end = seq.min((i + 1).next_multiple_of(LANES));
+        let (row, masked) = row.split_at_mut(end);
         for x in row.iter_mut() {
             *x *= scale;
         }
+        row[i + 1..].fill(f32::NEG_INFINITY);
         softmax_in_place::<F>(row);
         masked.fill(0.0);
     }

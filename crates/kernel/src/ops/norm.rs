@@ -108,10 +108,20 @@ impl Kernel {
         });
         if let Some(dweight) = dweight {
             expect_len("dweight", dweight.len(), cols);
-            dispatch!(
-                self.path,
-                norm::weight_gradient(dy: &[f32], x: &[f32], inv_rms: &[f32], dweight: &mut [f32])
-            );
+            self.for_rows(cols, 2 * rows, [1], [dweight], |r, [dweight]| {
+                let first = r.start;
+                dispatch!(
+                    self.path,
+                    norm::weight_gradient(
+                        dy: &[f32],
+                        x: &[f32],
+                        inv_rms: &[f32],
+                        cols: usize,
+                        first: usize,
+                        dweight: &mut [f32],
+                    )
+                );
+            });
         }
     }
 

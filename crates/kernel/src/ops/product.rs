@@ -43,6 +43,12 @@ impl Kernel {
         if self.gemm_fast(a, crate::fast::product::Right::Plain(b), c, store) {
             return;
         }
+        if b.col_stride() != 1 {
+            // The plain body walks along the rows of b.
+            let (rows, cols) = (b.rows(), b.cols());
+            let plain: Vec<f32> = (0..rows * cols).map(|i| b.at(i / cols, i % cols)).collect();
+            return self.gemm(a, MatRef::row_major(&plain, rows, cols), c, store);
+        }
         self.gemm_rows(a, c, |a, c| {
             dispatch!(
                 self.path,

@@ -72,10 +72,22 @@ impl Kernel {
         let rows = x.len().checked_div(cols).unwrap_or(0);
         expect_len("x", x.len(), rows * cols);
         let accumulate = store == Store::Accumulate;
-        dispatch!(
-            self.path,
-            reduce::column_sums(x: &[f32], cols: usize, out: &mut [f32], accumulate: bool)
-        );
+        if cols == 0 {
+            return;
+        }
+        self.for_rows(cols, rows, [1], [out], |r, [out]| {
+            let first = r.start;
+            dispatch!(
+                self.path,
+                reduce::column_sums(
+                    x: &[f32],
+                    cols: usize,
+                    first: usize,
+                    out: &mut [f32],
+                    accumulate: bool,
+                )
+            );
+        });
     }
 
     /// The sum of `x` over 32 lanes and the tree; +0 when empty.

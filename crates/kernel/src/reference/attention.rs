@@ -5,31 +5,41 @@ use super::reduce::BLOCK;
 use crate::arith::Arith;
 use crate::shape::AttentionShape;
 
-/// The chain of a matrix product over k in `start..end`, in blocks at multiples of 256; `first`
-/// is the value the first block is added to, `None` when it is stored.
+/// For every column d, the chain of a matrix product `out_d = chain_k(a_k, b_kd)` over k in
+/// `start..end`, in blocks at multiples of 256; `add` adds the first block to `out`, too.
 #[inline(always)]
-fn chain<F: Arith>(
-    start: usize,
-    end: usize,
-    first: Option<f32>,
+fn chains<'a, F: Arith>(
+    (start, end): (usize, usize),
     a: impl Fn(usize) -> f32,
-    b: impl Fn(usize) -> f32,
-) -> f32 {
-    let mut c = first;
+    b: impl Fn(usize) -> &'a [f32],
+    out: &mut [f32],
+    add: bool,
+) {
+    let mut acc = vec![0.0; out.len()];
     let mut k = start;
     while k < end {
         let stop = end.min((k / BLOCK + 1) * BLOCK);
-        let mut acc = 0.0;
+        let store = k == start && !add;
+        acc.fill(0.0);
         while k < stop {
-            acc = F::fma(a(k), b(k), acc);
+            let a = a(k);
+            for (acc, b) in acc.iter_mut().zip(b(k)) {
+                *acc = F::fma(a, *b, *acc);
+            }
             k += 1;
         }
-        c = Some(match c {
-            None => acc,
-            Some(c) => c + acc,
-        });
+        for (out, acc) in out.iter_mut().zip(&acc) {
+            *out = if store { *acc } else { *out + acc };
+        }
     }
-    c.unwrap_or(0.0)
+}
+
+/// `out[d * seq + t] = x[at(t) + d]`: one head with its positions side by side.
+#[inline(always)]
+fn transposed(x: &[f32], at: impl Fn(usize) -> usize, out: &mut [f32], seq: usize) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = x[at(i % seq) + i / seq];
+    }
 }
 
 /// Per (batch, head), for every query i and key j <= i: scores `chain_d(q_id, k_jd) * scale`, a
@@ -46,21 +56,31 @@ pub(crate) fn forward<F: Arith>(
     probs: &mut [f32],
 ) {
     let (seq, dim) = (shape.seq, shape.head_dim);
+    let mut keys = vec![0.0; dim * seq];
     for batch in 0..shape.batch {
         for head in 0..shape.heads {
             let at = |t: usize| shape.query_offset(batch, t, head);
             let kv = |t: usize| shape.key_offset(batch, t, shape.kv_head(head));
             let map = &mut probs[(batch * shape.heads + head) * seq * seq..][..seq * seq];
+            transposed(k, kv, &mut keys, seq);
             for i in 0..seq {
-                let row = &mut map[i * seq..][..seq];
-                for (j, s) in row[..=i].iter_mut().enumerate() {
-                    *s = chain::<F>(0, dim, None, |d| q[at(i) + d], |d| k[kv(j) + d]) * scale;
+                let (row, masked) = map[i * seq..][..seq].split_at_mut(i + 1);
+                let key = |d: usize| &keys[d * seq..][..=i];
+                row.fill(0.0);
+                chains::<F>((0, dim), |d| q[at(i) + d], key, row, false);
+                for score in row.iter_mut() {
+                    *score *= scale;
                 }
-                softmax_in_place::<F>(&mut row[..=i]);
-                row[i + 1..].fill(0.0);
-                for d in 0..dim {
-                    out[at(i) + d] = chain::<F>(0, i + 1, None, |j| row[j], |j| v[kv(j) + d]);
-                }
+                softmax_in_place::<F>(row);
+                masked.fill(0.0);
+                let value = |j: usize| &v[kv(j)..][..dim];
+                chains::<F>(
+                    (0, i + 1),
+                    |j| row[j],
+                    value,
+                    &mut out[at(i)..][..dim],
+                    false,
+                );
             }
         }
     }
@@ -95,32 +115,30 @@ pub(crate) fn backward<F: Arith>(
 ) {
     let (seq, dim) = (shape.seq, shape.head_dim);
     let mut ds = vec![0.0; seq * seq];
+    let mut values = vec![0.0; dim * seq];
     for batch in 0..shape.batch {
         for head in 0..shape.heads {
-            let first = head % shape.group() == 0;
+            let add = head % shape.group() != 0;
             let at = |t: usize| shape.query_offset(batch, t, head);
             let kv = |t: usize| shape.key_offset(batch, t, shape.kv_head(head));
             let map = &probs[(batch * shape.heads + head) * seq * seq..][..seq * seq];
+            transposed(v, kv, &mut values, seq);
             for i in 0..seq {
-                let p = &map[i * seq..][..=i];
                 let row = &mut ds[i * seq..][..=i];
-                for (j, ds) in row.iter_mut().enumerate() {
-                    *ds = chain::<F>(0, dim, None, |d| dout[at(i) + d], |d| v[kv(j) + d]);
-                }
-                score_gradient::<F>(p, row, scale);
-                for d in 0..dim {
-                    dq[at(i) + d] = chain::<F>(0, i + 1, None, |j| row[j], |j| k[kv(j) + d]);
-                }
+                let value = |d: usize| &values[d * seq..][..=i];
+                row.fill(0.0);
+                chains::<F>((0, dim), |d| dout[at(i) + d], value, row, false);
+                score_gradient::<F>(&map[i * seq..][..=i], row, scale);
+                let key = |j: usize| &k[kv(j)..][..dim];
+                chains::<F>((0, i + 1), |j| row[j], key, &mut dq[at(i)..][..dim], false);
             }
             for j in 0..seq {
-                for d in 0..dim {
-                    let old = |x: f32| if first { None } else { Some(x) };
-                    let to = kv(j) + d;
-                    let ds = |i: usize| ds[i * seq + j];
-                    let p = |i: usize| map[i * seq + j];
-                    dk[to] = chain::<F>(j, seq, old(dk[to]), ds, |i| q[at(i) + d]);
-                    dv[to] = chain::<F>(j, seq, old(dv[to]), p, |i| dout[at(i) + d]);
-                }
+                let to = kv(j)..kv(j) + dim;
+                let query = |i: usize| &q[at(i)..][..dim];
+                let gradient = |i: usize| &dout[at(i)..][..dim];
+                let span = (j, seq);
+                chains::<F>(span, |i| ds[i * seq + j], query, &mut dk[to.clone()], add);
+                chains::<F>(span, |i| map[i * seq + j], gradient, &mut dv[to], add);
             }
         }
     }

@@ -94,3 +94,7 @@ pub(crate) fn log<F: Arith>(x: f32) -> f32 {
     let y = f + y;
     F::fma(e, LN2_HIGH, y)
 }
+
+#[cfg(test)]
+#[path = "elementary_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! RMSNorm.
 
-use super::reduce::BLOCK;
+use super::reduce::column_chains;
 use crate::arith::Arith;
 
 /// One row: `inv = 1 / sqrt(dot(x, x) / n + eps)`, `out = (x * inv) * weight`; returns `inv`.
@@ -31,24 +31,21 @@ pub(crate) fn row_backward<F: Arith>(
     }
 }
 
-/// `dweight_j` = chain over rows of `fma(dy, x * inv, acc)`, in blocks as a column sum.
+/// `dweight_j` = chain over rows of `fma(dy, x * inv, acc)` for columns `first..`, in blocks as a
+/// column sum; rows hold `cols` values.
 #[inline(always)]
 pub(crate) fn weight_gradient<F: Arith>(
     dy: &[f32],
     x: &[f32],
     inv_rms: &[f32],
+    cols: usize,
+    first: usize,
     dweight: &mut [f32],
 ) {
-    let cols = dweight.len();
-    for (j, dw) in dweight.iter_mut().enumerate() {
-        *dw = 0.0;
-        for start in (0..inv_rms.len()).step_by(BLOCK) {
-            let mut acc = 0.0;
-            for r in start..inv_rms.len().min(start + BLOCK) {
-                let i = r * cols + j;
-                acc = F::fma(dy[i], x[i] * inv_rms[r], acc);
-            }
-            *dw = if start == 0 { acc } else { *dw + acc };
+    column_chains(inv_rms.len(), dweight, false, |row, acc| {
+        let at = row * cols + first;
+        for ((acc, dy), x) in acc.iter_mut().zip(&dy[at..]).zip(&x[at..]) {
+            *acc = F::fma(*dy, x * inv_rms[row], *acc);
         }
-    }
+    });
 }

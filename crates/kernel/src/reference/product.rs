@@ -8,7 +8,8 @@ use crate::matrix::{MatMut, MatRef, Store};
 /// first block is stored, later ones `c = c + acc`; `Accumulate` adds the first one too.
 ///
 /// The loop over j stands inside the one over k, which leaves every chain as it is and lets the
-/// compiler work on many of them at once.
+/// compiler work on many of them at once. The rows of `b` must be contiguous; `acc` is as long as
+/// one.
 #[inline(always)]
 pub(crate) fn gemm<F: Arith>(
     a: MatRef<'_>,
@@ -25,7 +26,11 @@ pub(crate) fn gemm<F: Arith>(
         for start in (0..depth).step_by(BLOCK) {
             acc.fill(0.0);
             for k in start..depth.min(start + BLOCK) {
-                multiply_row::<F>(a.at(i, k), b, k, acc);
+                let left = a.at(i, k);
+                let row = &b.data()[k * b.row_stride()..][..acc.len()];
+                for (acc, b) in acc.iter_mut().zip(row) {
+                    *acc = F::fma(left, *b, *acc);
+                }
             }
             let row = c.row_mut(i);
             if start == 0 && store == Store::Overwrite {
@@ -35,21 +40,6 @@ pub(crate) fn gemm<F: Arith>(
                     *c += acc;
                 }
             }
-        }
-    }
-}
-
-/// `acc_j = fma(a, b_kj, acc_j)` for every j.
-#[inline(always)]
-fn multiply_row<F: Arith>(a: f32, b: MatRef<'_>, k: usize, acc: &mut [f32]) {
-    if b.col_stride() == 1 {
-        let row = &b.data()[k * b.row_stride()..][..acc.len()];
-        for (acc, b) in acc.iter_mut().zip(row) {
-            *acc = F::fma(a, *b, *acc);
-        }
-    } else {
-        for (j, acc) in acc.iter_mut().enumerate() {
-            *acc = F::fma(a, b.at(k, j), *acc);
         }
     }
 }

@@ -65,20 +65,48 @@ pub(crate) fn max(x: &[f32]) -> f32 {
     lane[0]
 }
 
-/// `out[j]` = sum over rows, in blocks; `accumulate` adds every block to the old value.
+/// Sums over rows for many columns at once: within a block of 256 rows `add_row` adds to chains
+/// that start from +0; the first block is stored, later ones added (`accumulate` adds it, too).
 #[inline(always)]
-#[allow(clippy::extra_unused_type_parameters)]
-pub(crate) fn column_sums<F: Arith>(x: &[f32], cols: usize, out: &mut [f32], accumulate: bool) {
-    if x.is_empty() && !accumulate {
+pub(crate) fn column_chains(
+    rows: usize,
+    out: &mut [f32],
+    accumulate: bool,
+    add_row: impl Fn(usize, &mut [f32]),
+) {
+    if rows == 0 && !accumulate {
         out.fill(0.0);
     }
-    for (j, o) in out.iter_mut().enumerate() {
-        for (b, block) in x.chunks(BLOCK * cols).enumerate() {
-            let mut acc = 0.0;
-            for row in block.chunks_exact(cols) {
-                acc += row[j];
-            }
-            *o = if b == 0 && !accumulate { acc } else { *o + acc };
+    let mut acc = vec![0.0; out.len()];
+    for start in (0..rows).step_by(BLOCK) {
+        acc.fill(0.0);
+        for row in start..rows.min(start + BLOCK) {
+            add_row(row, &mut acc);
+        }
+        for (out, acc) in out.iter_mut().zip(&acc) {
+            *out = if start == 0 && !accumulate {
+                *acc
+            } else {
+                *out + acc
+            };
         }
     }
+}
+
+/// The sums of columns `first..` of `x`, whose rows hold `cols` values.
+#[inline(always)]
+#[allow(clippy::extra_unused_type_parameters)]
+pub(crate) fn column_sums<F: Arith>(
+    x: &[f32],
+    cols: usize,
+    first: usize,
+    out: &mut [f32],
+    accumulate: bool,
+) {
+    let rows = x.len() / cols;
+    column_chains(rows, out, accumulate, |row, acc| {
+        for (acc, x) in acc.iter_mut().zip(&x[row * cols + first..]) {
+            *acc += x;
+        }
+    });
 }
