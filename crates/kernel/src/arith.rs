@@ -66,7 +66,7 @@ impl Arith for Soft {
         let t = s - p;
         let e = (p - (s - t)) + (c - t);
         let bits = s.to_bits();
-        let inexact = e > 0.0 || e < 0.0;
+        let inexact = e.abs() > 0.0;
         let step = if (e > 0.0) == (s > 0.0) { 1 } else { u64::MAX };
         let odd = if inexact && bits & 1 == 0 {
             bits.wrapping_add(step)

@@ -95,27 +95,27 @@ impl Stream {
 
 /// Coefficients for w < 5, highest power first.
 const CENTRE: [f32; 9] = [
-    2.81022636e-08,
-    3.43273939e-07,
-    -3.5233877e-06,
-    -4.39150654e-06,
-    0.00021858087,
-    -0.00125372503,
-    -0.00417768164,
-    0.246640727,
-    1.50140941,
+    f32::from_bits(0x32f1_6588),
+    f32::from_bits(0x34b8_4b36),
+    f32::from_bits(0xb66c_7357),
+    f32::from_bits(0xb693_5ac1),
+    f32::from_bits(0x3965_32db),
+    f32::from_bits(0xbaa4_5408),
+    f32::from_bits(0xbb88_e4ef),
+    f32::from_bits(0x3e7c_8f63),
+    f32::from_bits(0x3fc0_2e2f),
 ];
 /// Coefficients for w >= 5.
 const TAIL: [f32; 9] = [
-    -0.000200214257,
-    0.000100950558,
-    0.00134934322,
-    -0.00367342844,
-    0.00573950773,
-    -0.0076224613,
-    0.00943887047,
-    1.00167406,
-    2.83297682,
+    f32::from_bits(0xb951_f09b),
+    f32::from_bits(0x38d3_b56b),
+    f32::from_bits(0x3ab0_dc72),
+    f32::from_bits(0xbb70_bde7),
+    f32::from_bits(0x3bbc_127b),
+    f32::from_bits(0xbbf9_c5d7),
+    f32::from_bits(0x3c1a_a57e),
+    f32::from_bits(0x3f80_36db),
+    f32::from_bits(0x4035_4f7e),
 ];
 
 /// sqrt(2) erfinv(x) for x strictly between -1 and 1.

@@ -1,5 +1,6 @@
 //! The operators compute what their names say: values against f64, gradients against central
 //! differences of f64 forward passes.
+#![allow(clippy::unwrap_used)]
 
 use assay_kernel::random::Stream;
 use assay_kernel::{AdamW, AttentionShape, BiasPowers, Isa, Kernel, MatMut, MatRef, Store};

@@ -1,4 +1,5 @@
 //! Every path on every number of threads gives the bits of the plain definitions.
+#![allow(clippy::unwrap_used)]
 
 use assay_kernel::random::Stream;
 use assay_kernel::{AdamW, AttentionShape, IGNORE, Isa, Kernel, MatMut, MatRef, Store, all_finite};

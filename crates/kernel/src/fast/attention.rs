@@ -208,7 +208,7 @@ struct Panel<'a> {
 
 impl<'a> Panel<'a> {
     /// The panels from row `start` (a multiple of 256) on.
-    fn from_row(self, start: usize) -> Source<'a> {
+    fn rows_from(self, start: usize) -> Source<'a> {
         let width = padded(self.cols);
         Source::Panels {
             data: &self.data[start * width..],
@@ -241,7 +241,7 @@ unsafe fn scores(engine: &Engine, a: MatRef<'_>, b: Panel<'_>, to: Target) {
             blocks(
                 engine,
                 rows,
-                b.from_row(0),
+                b.rows_from(0),
                 (0, row + count),
                 to.at(row, 0),
                 Store::Overwrite,
@@ -288,7 +288,7 @@ unsafe fn lower(engine: &Engine, map: &[f32], b: Panel<'_>, s: &AttentionShape, 
         let whole = MatRef::new(&map[start * seq..], depth, start, seq, 1);
         // SAFETY: rows start..start + depth of the target.
         unsafe {
-            let source = b.from_row(0);
+            let source = b.rows_from(0);
             blocks(
                 engine,
                 whole,
@@ -302,7 +302,7 @@ unsafe fn lower(engine: &Engine, map: &[f32], b: Panel<'_>, s: &AttentionShape, 
         while col < b.cols {
             let tiles = engine.fit(b.cols - col);
             let cols = tiles.width.min(b.cols - col);
-            let (right, b_stride) = b.from_row(start).at(0, depth, col);
+            let (right, b_stride) = b.rows_from(start).at(0, depth, col);
             assert!(right.len() >= (depth - 1) * b_stride + tiles.width);
             for row in (0..depth).step_by(tiles.rows()) {
                 let count = tiles.rows().min(depth - row);
@@ -349,7 +349,7 @@ unsafe fn turned(
         while col < b.cols {
             let tiles = engine.fit(b.cols - col);
             let cols = tiles.width.min(b.cols - col);
-            let (right, b_stride) = b.from_row(start).at(0, depth, col);
+            let (right, b_stride) = b.rows_from(start).at(0, depth, col);
             for row in (0..depth).step_by(tiles.rows()) {
                 let count = tiles.rows().min(depth - row);
                 let left = depth - row;
@@ -387,7 +387,7 @@ unsafe fn turned(
             blocks(
                 engine,
                 whole.t(),
-                b.from_row(below),
+                b.rows_from(below),
                 (0, b.cols),
                 c,
                 Store::Accumulate,

@@ -40,10 +40,8 @@ impl Target {
     /// The element must lie within the target or one past its end.
     pub(crate) unsafe fn at(self, row: usize, col: usize) -> Self {
         // SAFETY: the function's contract.
-        Self {
-            data: unsafe { self.data.add(row * self.stride + col) },
-            ..self
-        }
+        let data = unsafe { self.data.add(row * self.stride + col) };
+        Self { data, ..self }
     }
 }
 

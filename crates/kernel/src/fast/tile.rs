@@ -73,8 +73,8 @@ pub(super) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, co
         });
         for _ in done..t.depth {
             let mut right = [V::zero(); VECTORS];
-            for v in 0..VECTORS {
-                right[v] = V::load(b.add(v * V::WIDTH));
+            for (v, right) in right.iter_mut().enumerate() {
+                *right = V::load(b.add(v * V::WIDTH));
             }
             for i in 0..ROWS {
                 let left = V::splat(at(groups[i / 4], i % 4, row_step));

@@ -73,7 +73,7 @@ pub(crate) fn log<F: Arith>(x: f32) -> f32 {
     if x == f32::INFINITY {
         return x;
     }
-    if !(x > 0.0) {
+    if x.is_nan() || x < 0.0 {
         return f32::NAN;
     }
     // A subnormal is scaled into the normal range, exactly.
