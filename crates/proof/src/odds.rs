@@ -23,7 +23,7 @@ const ONE: u128 = 1_000_000_000_000_000_000;
 /// use assay_proof::odds::Probability;
 ///
 /// let tenth = Probability::ratio(1, 10);
-/// assert_eq!(tenth.detection(45).to_string(), "99.13%");
+/// assert_eq!(tenth.detection(45).to_string(), "99.12%");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Probability(u32);

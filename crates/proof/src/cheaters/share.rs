@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 
 use crate::odds::Probability;
@@ -34,7 +35,7 @@ impl Share {
 
     /// The faked segments: a uniform subset of that size.
     pub fn segments(&self, task: &Task) -> BTreeSet<u32> {
-        let mut stream = Stream::new(self.seed.into(), "assay/cheater/v1", 0);
+        let mut stream = Stream::new(Digest(self.seed), "assay/cheater/v1", 0);
         let mut left: Vec<u32> = (0..segments(task)).collect();
         (0..self.count(task))
             .map(|_| left.swap_remove(stream.below(left.len() as u64) as usize))

@@ -1,5 +1,22 @@
 //! A whole network in one process, without clock or socket, to try parties and job kinds in.
+//!
+//! [`World`] holds one ledger, a vault and everybody's driver. A [`Plan`] fixes the job and a
+//! seed, from which every beacon value, delay and kill follows; a [`Cast`] says who takes part.
+//! Each tick makes a block, checks that no money came or went, and shows it to everybody.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness fails the test that uses it by panicking"
+)]
 
+mod cast;
 mod counter;
+mod member;
+mod vault;
+mod world;
 
+pub use cast::{Actor, Cast, MakeParty, MakePrograms};
 pub use counter::CounterPrograms;
+pub use member::Member;
+pub use vault::Vault;
+pub use world::{BALANCE, Plan, World};

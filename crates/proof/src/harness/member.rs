@@ -1,0 +1,92 @@
+//! One party of a harness run with everything its driver would hold for it.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use assay_crypto::SecretKey;
+use assay_ledger::{AccountId, Height};
+
+use super::cast::{MakeParty, MakePrograms};
+use crate::party::{Context, Identity, Input, Outcome, Output, Party};
+use crate::work::Worker;
+
+/// A party, its journal and its answers to come.
+pub struct Member {
+    /// A name for messages.
+    pub name: String,
+    /// Its account.
+    pub account: AccountId,
+    /// How the order ended for it, once it said so.
+    pub outcome: Option<Outcome>,
+    /// How often it was killed.
+    pub kills: u32,
+    pub(super) secret: SecretKey,
+    pub(super) inbox: BTreeMap<Height, Vec<Input>>,
+    pub(super) worker: Worker,
+    pub(super) down_until: Height,
+    party: Option<Box<dyn Party>>,
+    make: MakeParty,
+    programs: MakePrograms,
+    journal: Vec<Vec<u8>>,
+}
+
+impl Member {
+    pub(super) fn new(
+        name: String,
+        secret: SecretKey,
+        make: MakeParty,
+        programs: MakePrograms,
+    ) -> Member {
+        Member {
+            account: secret.public(),
+            outcome: None,
+            kills: 0,
+            inbox: BTreeMap::new(),
+            worker: Worker::new(programs()),
+            down_until: Height(0),
+            party: None,
+            journal: Vec::new(),
+            name,
+            secret,
+            make,
+            programs,
+        }
+    }
+
+    /// Stops the party without warning; what it had asked for goes unanswered.
+    pub(super) fn kill(&mut self, until: Height) {
+        self.party = None;
+        self.inbox.clear();
+        self.worker = Worker::new((self.programs)());
+        self.down_until = until;
+        self.kills += 1;
+    }
+
+    /// Passes an input on, after bringing the party back from its journal if it is not there.
+    pub(super) fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
+        let (secret, make, journal) = (&self.secret, &self.make, &self.journal);
+        let party = self.party.get_or_insert_with(|| {
+            let mut party = make(Identity {
+                account: secret.public(),
+                encryption: secret.encryption(),
+            });
+            for entry in journal {
+                let early = party.step(context, Input::Journal(entry.clone()));
+                assert!(early.is_empty(), "a journal entry alone asks for nothing");
+            }
+            party
+        });
+        party.step(context, input)
+    }
+
+    pub(super) fn journal(&mut self, entry: Vec<u8>) {
+        self.journal.push(entry);
+    }
+
+    pub(super) fn compute(
+        &mut self,
+        work: &crate::work::Work,
+    ) -> Result<crate::work::WorkDone, crate::work::WorkFailure> {
+        self.worker.run(work, &mut |_| ControlFlow::Continue(()))
+    }
+}
