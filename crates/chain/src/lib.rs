@@ -13,6 +13,7 @@ mod header;
 pub mod history;
 pub mod light;
 mod mempool;
+pub mod replay;
 mod scheme;
 mod speculate;
 mod start;

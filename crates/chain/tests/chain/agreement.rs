@@ -1,0 +1,147 @@
+//! Agreement, restart, catching up.
+
+use std::time::{Duration, Instant};
+
+use assay_ledger::{Height, Status};
+
+use crate::support::{
+    Network, assert_no_fork, balance, key, stop_all, wait_for, wait_height, wait_included,
+};
+
+#[test]
+fn four_validators_agree_and_apply_transfers() {
+    let network = Network::new();
+    let chains = network.start_all();
+    let mut blocks = chains[3].subscribe();
+    let to = key(200).public();
+    let ids: Vec<_> = (0..40u64)
+        .map(|nonce| {
+            // Each through another validator: gossip has to bring them together.
+            let encoded = network.transfer(nonce, to, 1 + nonce).encode();
+            chains[nonce as usize % 4].submit(encoded).unwrap()
+        })
+        .collect();
+    for chain in &chains {
+        wait_included(chain, &ids[39]);
+        assert_eq!(balance(chain, &to), (1..=40).sum::<u64>());
+    }
+    let all: Vec<_> = chains.iter().collect();
+    wait_height(&all, chains[0].head().height.0 + 3);
+    assert_no_fork(&all);
+
+    // What subscribers see is what is stored, with one receipt for each transaction.
+    let mut seen = 0;
+    while seen < 40 {
+        let block = blocks.blocking_recv().unwrap();
+        assert_eq!(block.transactions.len(), block.receipts.len());
+        for (transaction, receipt) in block.transactions.iter().zip(&block.receipts) {
+            assert_eq!(transaction.id(), receipt.tx);
+            assert_eq!(receipt.status, Status::Applied);
+            assert_eq!(
+                chains[0].transaction(&receipt.tx).unwrap().0,
+                block.header.height
+            );
+            seen += 1;
+        }
+        assert_eq!(
+            chains[0].block(block.header.height).unwrap().digest,
+            block.digest
+        );
+    }
+    assert!(chains[0].metrics().contains("consensus_voter"));
+    wait_for("empty pools", || {
+        chains.iter().all(|chain| chain.waiting() == 0)
+    });
+
+    // Without transactions blocks keep coming, at the configured interval.
+    let (from, start) = (chains[0].head().height.0, Instant::now());
+    std::thread::sleep(Duration::from_secs(2));
+    let rate = (chains[0].head().height.0 - from) as f64 / start.elapsed().as_secs_f64();
+    assert!(
+        (2.0..7.0).contains(&rate),
+        "{rate} empty blocks per second at an interval of 200 ms"
+    );
+    stop_all(&chains);
+}
+
+#[test]
+fn every_block_but_the_first_carries_a_fresh_beacon() {
+    let network = Network::new();
+    let chains = network.start_all();
+    wait_height(&[&chains[0]], 8);
+    let client = assay_chain::light::LightClient::new(&network.genesis).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut parent = chains[0].block(Height(1)).unwrap().header;
+    assert_eq!(parent.beacon, None);
+    for height in 2..=8 {
+        let header = chains[0].block(Height(height)).unwrap().header;
+        client.verify_beacon(&parent, &header).unwrap();
+        // Absent only if the parent was not final in time, which no healthy network shows.
+        let beacon = header.beacon.expect("a beacon");
+        assert!(seen.insert(beacon.0));
+        // The beacon of one height is not accepted at another.
+        let mut wrong = header.clone();
+        wrong.beacon = chains[0].block(Height(height - 1)).unwrap().header.beacon;
+        if wrong.beacon.is_some() {
+            client.verify_beacon(&parent, &wrong).unwrap_err();
+        }
+        parent = header;
+    }
+    stop_all(&chains);
+}
+
+#[test]
+fn all_restart_and_go_on() {
+    let network = Network::new();
+    let to = key(200).public();
+    let mut height = 0;
+    for round in 0..3u64 {
+        let chains = network.start_all();
+        let all: Vec<_> = chains.iter().collect();
+        let id = chains[1]
+            .submit(network.transfer(round, to, 5).encode())
+            .unwrap();
+        for chain in &chains {
+            assert!(wait_included(chain, &id).0 > height);
+            assert_eq!(balance(chain, &to), 5 * (round + 1));
+        }
+        height = assert_no_fork(&all);
+        stop_all(&chains);
+    }
+}
+
+#[test]
+fn a_dead_validator_does_not_stop_the_rest_and_catches_up() {
+    let network = Network::new();
+    let mut chains = network.start_all();
+    wait_height(&chains.iter().collect::<Vec<_>>(), 2);
+    let away = chains.remove(2);
+    away.stop();
+    let left_at = away.head().height.0;
+
+    let to = key(200).public();
+    let ids: Vec<_> = (0..30u64)
+        .map(|nonce| {
+            chains[0]
+                .submit(network.transfer(nonce, to, 1).encode())
+                .unwrap()
+        })
+        .collect();
+    wait_included(&chains[1], &ids[29]);
+    wait_height(&[&chains[0], &chains[1], &chains[2]], left_at + 12);
+
+    let back = network.start(2);
+    let target = chains[0].head().height.0;
+    wait_height(&[&back], target);
+    assert_eq!(balance(&back, &to), 30);
+    chains.push(back);
+    let all: Vec<_> = chains.iter().collect();
+    // It takes part again: its own submissions are included.
+    let id = chains[3]
+        .submit(network.transfer(30, to, 1).encode())
+        .unwrap();
+    wait_included(&chains[0], &id);
+    wait_height(&all, target + 8);
+    assert!(assert_no_fork(&all) >= target + 8);
+    stop_all(&chains);
+}
