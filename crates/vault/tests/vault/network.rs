@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::io::Cursor;
 use std::rc::Rc;
 
 use crate::adversaries::{
-    Amnesiac, BitFlipper, Boaster, Dead, Erratic, Flaky, Garbage, Mixer, Nonsense, Silent, Slow,
+    Amnesiac, BitFlipper, Boaster, Dead, Erratic, Flaky, Forgetful, Garbage, Mixer, Nonsense,
+    Silent, Slow, Uncommitted,
 };
 use proptest::prelude::*;
 
@@ -15,7 +17,9 @@ use assay_vault::download::{DownloadError, Part};
 use assay_vault::storage::{MemoryBackend, Record};
 use assay_vault::upload::{Need, ResumeError, Upload, UploadConfig, UploadError};
 use assay_vault::wire::Refusal;
-use assay_vault::{Fault, Millis, OpenManifestError, SLICE_BYTES, UnsealError, content_digest};
+use assay_vault::{
+    Coding, Fault, Millis, OpenManifestError, SLICE_BYTES, Sealer, UnsealError, content_digest,
+};
 
 /// Two slices and a bit.
 const SOME: usize = 2 * SLICE_BYTES + 12_345;
@@ -226,6 +230,10 @@ fn a_node_that_fails_while_storing_is_replaced() {
         ),
         (Box::new(Nonsense), Fault::Nonsense),
         (
+            Box::new(Uncommitted(Honest::new(1 << 30))),
+            Fault::Unreachable,
+        ),
+        (
             Box::new(Honest::new(SLICE_BYTES as u64 * 8)),
             Fault::Refused(Refusal::TooMuchPending),
         ),
@@ -381,6 +389,50 @@ fn a_source_that_changed_before_a_resume_never_reuses_a_nonce() {
         }
     }
     assert!(refused > outputs / 2);
+}
+
+/// The manifest is sealed under a nonce of its own, which must not cover two manifests either.
+#[test]
+fn a_manifest_that_changed_before_a_resume_is_not_sent() {
+    let plain = bytes(100, 15);
+    let config = UploadConfig::default();
+    let whole = World::new(3).upload(&plain, key(15));
+    // Everything is stored, and the record is what the crash prevented.
+    let mut world = World::new(3);
+    let upload = world.upload_with(config, &key(15));
+    let crashed = world.drive_upload(upload, &mut sealer(&plain, key(15)), whole.outputs - 2);
+    assert!(crashed.record.is_none());
+    let seed = Digest([3; 32]);
+    let candidates = world.candidates();
+    let upload = Upload::resume(config, &key(15), 1, &candidates, seed, &crashed.journal).unwrap();
+    let coding = Coding::Replicated { copies: 9 };
+    let mut other = Sealer::new(Cursor::new(plain), key(15), coding);
+    let resumed = world.drive_upload(upload, &mut other, usize::MAX);
+    assert!(matches!(
+        resumed.result,
+        Some(Err(UploadError::SourceChanged { .. }))
+    ));
+    assert_eq!(resumed.sent, []);
+}
+
+#[test]
+fn a_node_that_lost_a_slice_before_the_commit_gets_it_again() {
+    let mut world = World::new(0);
+    world.add(1, Honest::new(1 << 30));
+    let forgetful = Forgetful {
+        node: Honest::new(1 << 30),
+        lost: None,
+        has_lost: false,
+    };
+    let forgetful = world.add(2, forgetful);
+    let plain = bytes(SOME, 16);
+    let uploaded = world.upload(&plain, key(16));
+    let incomplete = Fault::Refused(Refusal::Incomplete { missing: 1 });
+    assert_eq!(uploaded.reports, [(forgetful, incomplete)]);
+    // Three slices and a manifest for each of two, one slice and one manifest again.
+    assert_eq!(uploaded.sent.len(), 2 * 4 + 2);
+    let file = uploaded.record.unwrap();
+    assert!(file.placement.contains(&forgetful));
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn one_account_cannot_fill_a_node_with_unfinished_uploads() {
 #[test]
 fn a_recorded_file_frees_the_allowance_of_its_owner() {
     let mut node = service(8_000);
-    let (first, _) = keep(&mut node, account(1), 1);
+    let (first, kept) = keep(&mut node, account(1), 1);
     let (_, slice) = file(2);
     assert_eq!(
         node.handle(NOW, account(1), put(&slice)),
@@ -109,6 +109,8 @@ fn a_recorded_file_frees_the_allowance_of_its_owner() {
     );
     node.recorded(NOW, record(&first, account(1)));
     assert_eq!(node.handle(NOW, account(1), put(&slice)), stored(&slice));
+    // Putting a recorded piece again, by anyone, costs no allowance and gives no claim.
+    assert_eq!(node.handle(NOW, account(1), put(&kept)), stored(&kept));
 }
 
 #[test]

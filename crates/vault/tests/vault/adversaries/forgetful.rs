@@ -1,0 +1,42 @@
+//! Loses the first slice between storing and committing, admits it, and takes it again.
+
+use assay_crypto::Digest;
+use assay_ledger::AccountId;
+use assay_vault::Millis;
+use assay_vault::wire::{Flags, Refusal, Request, Response};
+
+use crate::support::{Answer, Honest, Node};
+
+pub(crate) struct Forgetful {
+    pub(crate) node: Honest,
+    pub(crate) lost: Option<Digest>,
+    pub(crate) has_lost: bool,
+}
+
+impl Node for Forgetful {
+    fn answer(&mut self, now: Millis, from: AccountId, request: Request) -> Answer {
+        match &request {
+            Request::Commit { slices, .. } if !self.has_lost => {
+                self.has_lost = true;
+                self.lost = slices.as_slice().first().copied();
+            }
+            Request::Put { digest, .. } if self.lost == Some(*digest) => self.lost = None,
+            _ => {}
+        }
+        match (self.lost, &request) {
+            (Some(_), Request::Commit { .. }) => {
+                Answer::After(5, Response::Refused(Refusal::Incomplete { missing: 1 }))
+            }
+            (Some(lost), Request::Has { digests }) => {
+                let held = digests.as_slice().iter().map(|d| *d != lost).collect();
+                Answer::After(
+                    5,
+                    Response::Has {
+                        held: Flags::new(held),
+                    },
+                )
+            }
+            _ => self.node.answer(now, from, request),
+        }
+    }
+}
