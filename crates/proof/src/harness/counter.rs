@@ -12,9 +12,9 @@ pub struct CounterPrograms;
 
 impl Programs for CounterPrograms {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
-        if task.spec.is_empty() {
+        if task.spec.first().is_none_or(|byte| *byte == 0) {
             return Err(ProgramError::Refused(
-                "the specification is empty; give at least one byte".to_owned(),
+                "the specification must begin with a byte other than zero".to_owned(),
             ));
         }
         let first = Digest::of("assay/counter/first/v1", &[&task.spec, &task.seed.0]);

@@ -8,7 +8,7 @@ use assay_ledger::{AccountId, Height};
 
 use super::cast::{MakeParty, MakePrograms};
 use crate::party::{Context, Identity, Input, Outcome, Output, Party};
-use crate::work::Worker;
+use crate::work::{Work, WorkDone, WorkFailure, Worker};
 
 /// A party, its journal and its answers to come.
 pub struct Member {
@@ -20,6 +20,8 @@ pub struct Member {
     pub outcome: Option<Outcome>,
     /// How often it was killed.
     pub kills: u32,
+    /// Steps its machine computed.
+    pub steps: u64,
     pub(super) secret: SecretKey,
     pub(super) inbox: BTreeMap<Height, Vec<Input>>,
     pub(super) worker: Worker,
@@ -41,6 +43,7 @@ impl Member {
             account: secret.public(),
             outcome: None,
             kills: 0,
+            steps: 0,
             inbox: BTreeMap::new(),
             worker: Worker::new(programs()),
             down_until: Height(0),
@@ -79,14 +82,20 @@ impl Member {
         party.step(context, input)
     }
 
+    /// Kills the party for good.
+    pub fn stay_away(&mut self) {
+        self.kill(Height(u64::MAX));
+    }
+
     pub(super) fn journal(&mut self, entry: Vec<u8>) {
         self.journal.push(entry);
     }
 
-    pub(super) fn compute(
-        &mut self,
-        work: &crate::work::Work,
-    ) -> Result<crate::work::WorkDone, crate::work::WorkFailure> {
-        self.worker.run(work, &mut |_| ControlFlow::Continue(()))
+    pub(super) fn compute(&mut self, work: &Work) -> Result<WorkDone, WorkFailure> {
+        let steps = &mut self.steps;
+        self.worker.run(work, &mut |_| {
+            *steps += 1;
+            ControlFlow::Continue(())
+        })
     }
 }

@@ -1,21 +1,14 @@
 //! Orders in which everybody keeps the rules.
 
-use assay_ledger::{Amount, Outcome, Phase, Role};
+use assay_ledger::{Amount, DeclineReason, FailureReason, Outcome, Phase, Role};
 use assay_proof::Outcome as End;
-use assay_proof::harness::{BALANCE, Cast, CounterPrograms, Plan, World};
+use assay_proof::harness::{BALANCE, Cast, Plan, Vault, World};
 
-fn counter() -> CounterPrograms {
-    CounterPrograms
-}
-
-fn honest(plan: Plan) -> World {
-    World::new(plan, Cast::honest((2, 3, 4), counter), counter)
-}
+use crate::{counter, honest, run};
 
 #[test]
 fn an_honest_order_goes_from_posting_to_payout() {
-    let mut world = honest(Plan::default());
-    let order = world.run();
+    let (mut world, order) = run(Plan::default(), honest());
     assert_eq!(order.phase, Phase::Settled);
     assert_eq!(order.outcome, Some(Outcome::Paid));
     assert_eq!(world.refused, []);
@@ -30,7 +23,116 @@ fn an_honest_order_goes_from_posting_to_payout() {
         spent > Amount::tokens(110).0 && spent < Amount::tokens(111).0,
         "{spent}"
     );
-    for auditor in world.all(Role::Auditor) {
-        assert_eq!(world.bond(auditor, Role::Auditor), Amount::tokens(1_000));
+    let provider = order.provider().unwrap();
+    let paid = world
+        .members
+        .iter()
+        .position(|m| m.account == provider)
+        .unwrap();
+    assert!(world.balance(paid) > Amount(BALANCE.0 + Amount::tokens(95).0));
+}
+
+#[test]
+fn any_shape_of_run_is_audited_in_full() {
+    for (steps, segment_steps, drawn) in [
+        (1, 1, 1),
+        (7, 3, 64),
+        (9, 9, 2),
+        (64, 1, 64),
+        (300, 1, 64),
+        (5, 2, 1),
+    ] {
+        let plan = Plan {
+            steps,
+            segment_steps,
+            drawn,
+            deadline: 400,
+            ..Plan::default()
+        };
+        let (world, order) = run(plan, honest());
+        assert_eq!(
+            order.outcome,
+            Some(Outcome::Paid),
+            "{steps}/{segment_steps}"
+        );
+        assert_eq!(world.refused, []);
+        assert_eq!(order.passed().count(), 2);
     }
+}
+
+#[test]
+fn slow_answers_change_nothing() {
+    for seed in 0..5 {
+        let plan = Plan {
+            seed,
+            delay: 3,
+            deadline: 60,
+            ..Plan::default()
+        };
+        let (world, order) = run(plan, honest());
+        assert_eq!(order.outcome, Some(Outcome::Paid));
+        assert_eq!(world.refused, []);
+    }
+}
+
+#[test]
+fn without_a_provider_the_requester_is_refunded() {
+    let (world, order) = run(Plan::default(), Cast::honest((0, 3, 4), counter));
+    assert_eq!(order.outcome, Some(Outcome::NoProvider));
+    assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
+}
+
+#[test]
+fn without_enough_auditors_nothing_is_accepted() {
+    let (world, order) = run(Plan::default(), Cast::honest((1, 1, 4), counter));
+    assert_eq!(order.outcome, Some(Outcome::NoAuditors));
+    assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
+    crate::assert_unslashed(&world, Role::Provider, 0);
+}
+
+#[test]
+fn inputs_that_do_not_hold_what_the_order_says_are_declined() {
+    let mut world = World::new(Plan::default(), honest(), counter);
+    let input = world.order().terms.inputs[1].clone();
+    let wrong = Plan::default().inputs[0].1.clone();
+    assert_ne!(Vault::content(&wrong), input.content);
+    world.vault.replace(input.file, wrong);
+    let order = world.run();
+    assert_eq!(order.outcome, Some(Outcome::AttemptsUsed));
+    for failure in &order.failures {
+        assert_eq!(
+            failure.reason,
+            FailureReason::Declined(DeclineReason::Inputs)
+        );
+        assert_eq!(failure.slashed, Amount::ZERO);
+    }
+    assert_eq!(order.failures.len(), 2);
+}
+
+#[test]
+fn a_specification_no_machine_can_run_is_declined() {
+    let plan = Plan {
+        spec: vec![0],
+        ..Plan::default()
+    };
+    let (_, order) = run(plan, honest());
+    assert_eq!(order.outcome, Some(Outcome::AttemptsUsed));
+    let reason = FailureReason::Declined(DeclineReason::Specification);
+    assert!(
+        order
+            .failures
+            .iter()
+            .all(|failure| failure.reason == reason)
+    );
+}
+
+#[test]
+fn a_result_that_vanishes_after_the_audit_is_not_paid() {
+    let mut world = World::new(Plan::default(), honest(), counter);
+    world.run_until(|world| world.order().phase == Phase::Revealing);
+    let result = world.order().trace.unwrap().result;
+    world.vault.lost.insert(result);
+    let order = world.run();
+    assert_eq!(order.failures[0].reason, FailureReason::Unavailable);
+    assert_eq!(order.outcome, Some(Outcome::Paid), "by the second provider");
 }

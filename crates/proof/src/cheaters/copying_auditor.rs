@@ -1,0 +1,65 @@
+//! An auditor that posts what another auditor posted.
+
+use assay_ledger::{Call, Order, Phase, Seat};
+
+use crate::party::{CallTag, Context, Identity, Input, Output, Party, Tag, What};
+
+/// Waits for another seat's commitment and posts the same; later posts the same reveal, with a
+/// salt it cannot know. The commitment binds its author, so the reveal never fits.
+pub struct CopyingAuditor {
+    me: Identity,
+}
+
+impl CopyingAuditor {
+    /// A copying auditor.
+    pub fn new(me: Identity) -> CopyingAuditor {
+        CopyingAuditor { me }
+    }
+
+    fn call(&self, order: &Order) -> Option<(CallTag, Call)> {
+        order.seat(self.me.account)?;
+        let seats = &order.round()?.seats;
+        let copied = |known: fn(&Seat) -> bool| {
+            let others = seats.iter().filter(|seat| seat.auditor != self.me.account);
+            others.into_iter().find(|seat| known(seat))
+        };
+        match order.phase {
+            Phase::Auditing => {
+                let commitment = copied(|seat| seat.commitment.is_some())?.commitment?;
+                let order = order.id;
+                Some((
+                    CallTag::CommitAudit,
+                    Call::CommitAudit { order, commitment },
+                ))
+            }
+            Phase::Revealing => {
+                let seat = copied(|seat| seat.results.is_some())?;
+                let call = Call::RevealAudit {
+                    order: order.id,
+                    results: seat.results.clone()?,
+                    salt: seat.commitment?,
+                };
+                Some((CallTag::RevealAudit, call))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Party for CopyingAuditor {
+    fn step(&mut self, _: &Context, input: Input) -> Vec<Output> {
+        let Input::Order(view) = input else {
+            return Vec::new();
+        };
+        let call = self.call(&view.order);
+        let outputs = call.into_iter().map(|(tag, call)| Output::Submit {
+            tag: Tag {
+                attempt: view.order.attempt,
+                occasion: 0,
+                what: What::Call(tag),
+            },
+            call: Box::new(call),
+        });
+        outputs.collect()
+    }
+}

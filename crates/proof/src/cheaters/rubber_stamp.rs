@@ -1,0 +1,14 @@
+//! An auditor that does not look.
+
+use super::lazy::LazyPrograms;
+use super::share::Share;
+
+/// Programs that replay nothing. An honest [`Auditor`](crate::parties::Auditor) on top of them
+/// saves the work, but the end leaves it would have to agree to are sealed until it has
+/// committed, so all it can post is a guess.
+pub fn rubber_stamp<P>(honest: P) -> LazyPrograms<P> {
+    LazyPrograms {
+        honest,
+        share: Share::everything(),
+    }
+}
