@@ -1,0 +1,212 @@
+//! A frozen base model.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use assay_crypto::Digest;
+use assay_data::Tokenizer;
+use assay_kernel::random::Stream;
+use assay_kernel::{Isa, Kernel, MatRef, PackedB};
+use serde_json::Value;
+
+use crate::config::{ModelConfig, token_ids};
+use crate::digest::tensor_digest;
+use crate::error::LoadError;
+use crate::files::{self, ModelFiles, read_model_folder};
+use crate::rope::RopeTables;
+use crate::spec::{ModelSpec, WeightId};
+use crate::weights::TensorFile;
+
+/// The purpose under which random base weights are drawn.
+const RANDOM_BASE_PURPOSE: u32 = 3;
+
+/// A matrix, whether it is transposed, and the path whose layout it has.
+type PackKey = (WeightId, bool, Isa);
+
+/// Frozen weights with their shape, rotary tables and tokenizer.
+///
+/// Shared between trainers through an `Arc`; matrices are packed for a kernel once and kept.
+pub struct Base {
+    config: ModelConfig,
+    spec: ModelSpec,
+    weights: Vec<Vec<f32>>,
+    rope: RopeTables,
+    tokenizer: Option<Tokenizer>,
+    packed: Mutex<HashMap<PackKey, Arc<PackedB>>>,
+}
+
+impl Base {
+    /// Loads a Hugging Face model folder.
+    ///
+    /// # Errors
+    /// [`LoadError`] says which file or field is wrong and what to do.
+    pub fn from_folder(folder: &Path) -> Result<Self, LoadError> {
+        Self::from_files(read_model_folder(folder)?)
+    }
+
+    /// Loads a model from the contents of its files, by name.
+    ///
+    /// # Errors
+    /// As [`Base::from_folder`].
+    pub fn from_files(mut files: ModelFiles) -> Result<Self, LoadError> {
+        let take = |files: &mut ModelFiles, name: &str| {
+            let bytes = files.remove(name);
+            bytes.ok_or_else(|| LoadError::MissingFile(name.into()))
+        };
+        let mut config = ModelConfig::from_json(&take(&mut files, files::CONFIG)?)?;
+        let tokenizer = Tokenizer::from_files(
+            &take(&mut files, files::TOKENIZER)?,
+            files.get(files::TOKENIZER_CONFIG).map(Vec::as_slice),
+            files.get(files::CHAT_TEMPLATE).map(Vec::as_slice),
+        )?;
+        if tokenizer.id_limit() as usize > config.vocab_size {
+            return Err(LoadError::Vocabulary {
+                highest: tokenizer.id_limit() - 1,
+                vocab_size: config.vocab_size,
+            });
+        }
+        if let Some(bytes) = files.get(files::GENERATION_CONFIG)
+            && let Ok(value) = serde_json::from_slice::<Value>(bytes)
+        {
+            config
+                .eos_token_ids
+                .extend(token_ids(&value["eos_token_id"]));
+        }
+        config.eos_token_ids.extend(tokenizer.eos());
+        config.eos_token_ids.sort_unstable();
+        config.eos_token_ids.dedup();
+        let spec = ModelSpec::new(&config);
+        let weights = load_weights(&spec, files)?;
+        Ok(Self::assemble(config, spec, weights, Some(tokenizer)))
+    }
+
+    /// A model with random weights and no tokenizer, for benches and tests: norms are 1, other
+    /// weights normal with standard deviation 0.02, as `transformers` initialises them.
+    ///
+    /// # Errors
+    /// When the fields of `config` contradict each other.
+    pub fn random(config: ModelConfig, seed: &[u8; 32]) -> Result<Self, LoadError> {
+        config.check()?;
+        let spec = ModelSpec::new(&config);
+        let draw = |(index, info): (usize, &crate::spec::WeightInfo)| {
+            let values: usize = info.shape.iter().product();
+            if info.name.ends_with("norm.weight") {
+                return vec![1.0; values];
+            }
+            let mut stream = Stream::new(seed, RANDOM_BASE_PURPOSE, index as u64);
+            (0..values).map(|_| stream.normal() * 0.02).collect()
+        };
+        let weights = spec.weights().iter().enumerate().map(draw).collect();
+        Ok(Self::assemble(config, spec, weights, None))
+    }
+
+    fn assemble(
+        config: ModelConfig,
+        spec: ModelSpec,
+        weights: Vec<Vec<f32>>,
+        tokenizer: Option<Tokenizer>,
+    ) -> Self {
+        let rope = RopeTables::new(&config);
+        Self {
+            config,
+            spec,
+            weights,
+            rope,
+            tokenizer,
+            packed: Mutex::default(),
+        }
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Its tensors' names and shapes.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// The values of a tensor, row-major.
+    pub fn weight(&self, id: WeightId) -> &[f32] {
+        &self.weights[id.index()]
+    }
+
+    /// Its rotary tables.
+    pub fn rope(&self) -> &RopeTables {
+        &self.rope
+    }
+
+    /// Its tokenizer.
+    ///
+    /// # Errors
+    /// When the model was made by [`Base::random`].
+    pub fn tokenizer(&self) -> Result<&Tokenizer, LoadError> {
+        self.tokenizer.as_ref().ok_or(LoadError::NoTokenizer)
+    }
+
+    /// A digest of every number that training reads from the base: weights and rotary tables, by
+    /// tensor, with their names and shapes. The storage type of the file does not enter.
+    pub fn digest(&self) -> Digest {
+        let mut leaves: Vec<Digest> = (self.spec.weights().iter().zip(&self.weights))
+            .map(|(info, values)| {
+                let cols = info.shape.last().copied().unwrap_or(1).max(1);
+                tensor_digest(&info.name, values.len() / cols, cols, values)
+            })
+            .collect();
+        let half = self.config.head_dim / 2;
+        for (name, table) in [("rope.cos", &self.rope.cos), ("rope.sin", &self.rope.sin)] {
+            leaves.push(tensor_digest(name, table.len() / half, half, table));
+        }
+        let constants = self.config.rms_norm_eps.to_le_bytes();
+        let root = assay_crypto::merkle::root(leaves);
+        Digest::of("assay/base/v1", &[&constants, root.as_bytes()])
+    }
+
+    /// A matrix packed as the right-hand side of products on `kernel`'s path, transposed or not.
+    pub(crate) fn packed(&self, kernel: &Kernel, id: WeightId, transposed: bool) -> Arc<PackedB> {
+        let key = (id, transposed, kernel.isa());
+        let mut cache = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let pack = || {
+            let shape = &self.spec.weights()[id.index()].shape;
+            let matrix = MatRef::row_major(self.weight(id), shape[0], shape[1]);
+            let matrix = if transposed { matrix.t() } else { matrix };
+            Arc::new(kernel.pack(matrix))
+        };
+        cache.entry(key).or_insert_with(pack).clone()
+    }
+}
+
+impl std::fmt::Debug for Base {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Base")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn load_weights(spec: &ModelSpec, mut files: ModelFiles) -> Result<Vec<Vec<f32>>, LoadError> {
+    let names = if files.contains_key(files::WEIGHTS) {
+        vec![files::WEIGHTS.to_owned()]
+    } else {
+        let index = files.get(files::INDEX);
+        files::shards(index.ok_or_else(|| LoadError::MissingFile(files::WEIGHTS.into()))?)?
+    };
+    let mut weights: Vec<Option<Vec<f32>>> = vec![None; spec.weights().len()];
+    for name in &names {
+        // Taken out, so that a shard's bytes are freed once it is widened.
+        let bytes = files.remove(name);
+        let bytes = bytes.ok_or_else(|| LoadError::MissingFile(name.clone()))?;
+        let file = TensorFile::open(name, &bytes)?;
+        for (info, slot) in spec.weights().iter().zip(&mut weights) {
+            if let Some(values) = file.get(&info.name, &info.shape)? {
+                *slot = Some(values);
+            }
+        }
+    }
+    let present = spec.weights().iter().zip(weights);
+    present
+        .map(|(info, values)| values.ok_or_else(|| LoadError::MissingTensor(info.name.clone())))
+        .collect()
+}

@@ -1,0 +1,304 @@
+//! `config.json`: the shape of a Llama-family decoder.
+
+use serde_json::Value;
+
+use crate::error::LoadError;
+
+/// Positions for which rotary tables are made; longer contexts are not trained.
+pub const MAX_POSITIONS: usize = 8192;
+
+/// The shape and constants of a decoder, in the names of Hugging Face's `config.json`.
+///
+/// Covers the architectures called `llama`, `mistral` (without a sliding window) and `qwen2`:
+/// pre-norm RMSNorm, rotary positions, causal attention with grouped queries, SwiGLU.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// Rows of the embedding.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward block.
+    pub intermediate_size: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// Query heads.
+    pub num_attention_heads: usize,
+    /// Key and value heads; divides the query heads.
+    pub num_key_value_heads: usize,
+    /// Width of a head; even.
+    pub head_dim: usize,
+    /// The longest context the model was made for.
+    pub max_position_embeddings: usize,
+    /// Added to the mean square in RMSNorm.
+    pub rms_norm_eps: f32,
+    /// Base of the rotary frequencies.
+    pub rope_theta: f64,
+    /// Llama 3's stretching of the low rotary frequencies.
+    pub rope_scaling: Option<Llama3Scaling>,
+    /// Whether `q_proj`, `k_proj` and `v_proj` have biases.
+    pub qkv_bias: bool,
+    /// Whether `o_proj` has a bias.
+    pub o_bias: bool,
+    /// Whether the feed-forward projections have biases.
+    pub mlp_bias: bool,
+    /// Whether the output projection is the embedding.
+    pub tie_word_embeddings: bool,
+    /// Tokens that end a text.
+    pub eos_token_ids: Vec<u32>,
+}
+
+/// `rope_scaling` of type `llama3`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Llama3Scaling {
+    /// How much the lowest frequencies are slowed.
+    pub factor: f64,
+    /// Below `original / low_freq_factor` wavelengths are slowed entirely above it.
+    pub low_freq_factor: f64,
+    /// Wavelengths below `original / high_freq_factor` are kept.
+    pub high_freq_factor: f64,
+    /// The context before stretching.
+    pub original_max_position_embeddings: f64,
+}
+
+impl ModelConfig {
+    /// Reads `config.json`.
+    ///
+    /// # Errors
+    /// When a field is missing, outside its range, or asks for something this program does not
+    /// compute: the message names the field and the values that work.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, LoadError> {
+        if bytes.len() > 1 << 20 {
+            return Err(LoadError::config("it has more than 1 MiB"));
+        }
+        let value: Value =
+            serde_json::from_slice(bytes).map_err(|e| LoadError::config(e.to_string()))?;
+        let fields = Fields(&value);
+        let kind = value["model_type"].as_str().unwrap_or("none");
+        let qwen = match kind {
+            "llama" | "mistral" => false,
+            "qwen2" => true,
+            other => {
+                return Err(LoadError::config(format!(
+                    "model_type is {other:?}; this program trains llama, mistral and qwen2"
+                )));
+            }
+        };
+        fields.refuse_unsupported()?;
+        let heads = fields.size("num_attention_heads", None, 1024)?;
+        let hidden = fields.size("hidden_size", None, 65_536)?;
+        let head_dim = match value.get("head_dim") {
+            None | Some(Value::Null) if hidden % heads == 0 => hidden / heads,
+            None | Some(Value::Null) => {
+                return Err(LoadError::config(format!(
+                    "hidden_size {hidden} is no multiple of num_attention_heads {heads}; give head_dim"
+                )));
+            }
+            Some(_) => fields.size("head_dim", None, 1024)?,
+        };
+        let attention_bias = fields.flag("attention_bias")?;
+        let (rope_theta, rope_scaling) = fields.rope()?;
+        let config = Self {
+            vocab_size: fields.size("vocab_size", None, 1 << 20)?,
+            hidden_size: hidden,
+            intermediate_size: fields.size("intermediate_size", None, 1 << 20)?,
+            num_hidden_layers: fields.size("num_hidden_layers", None, 1024)?,
+            num_attention_heads: heads,
+            num_key_value_heads: fields.size("num_key_value_heads", Some(heads), 1024)?,
+            head_dim,
+            max_position_embeddings: fields.size("max_position_embeddings", Some(2048), 1 << 24)?,
+            rms_norm_eps: fields.number("rms_norm_eps", Some(1e-6), 0.0, 1.0)? as f32,
+            rope_theta,
+            rope_scaling,
+            qkv_bias: qwen || attention_bias,
+            o_bias: !qwen && attention_bias,
+            mlp_bias: fields.flag("mlp_bias")?,
+            tie_word_embeddings: fields.flag("tie_word_embeddings")?,
+            eos_token_ids: token_ids(&value["eos_token_id"]),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks the relations between fields.
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
+        let (heads, kv) = (self.num_attention_heads, self.num_key_value_heads);
+        if kv == 0 || heads % kv != 0 {
+            return Err(LoadError::config(format!(
+                "num_attention_heads {heads} is no multiple of num_key_value_heads {kv}"
+            )));
+        }
+        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
+            return Err(LoadError::config(format!(
+                "head_dim is {}; rotary positions need an even width",
+                self.head_dim
+            )));
+        }
+        Ok(())
+    }
+
+    /// Width of all query heads together.
+    pub fn query_width(&self) -> usize {
+        self.num_attention_heads * self.head_dim
+    }
+
+    /// Width of all key heads together.
+    pub fn key_width(&self) -> usize {
+        self.num_key_value_heads * self.head_dim
+    }
+
+    /// The longest sequence that can be computed.
+    pub fn max_sequence(&self) -> usize {
+        self.max_position_embeddings.min(MAX_POSITIONS)
+    }
+}
+
+/// One id or a list of them; anything else is none.
+pub(crate) fn token_ids(value: &Value) -> Vec<u32> {
+    let id = |v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value {
+        Value::Array(list) => list.iter().take(64).filter_map(id).collect(),
+        other => id(other).into_iter().collect(),
+    }
+}
+
+struct Fields<'a>(&'a Value);
+
+impl Fields<'_> {
+    fn size(&self, name: &str, default: Option<usize>, max: usize) -> Result<usize, LoadError> {
+        let value = match (self.0.get(name), default) {
+            (None | Some(Value::Null), Some(default)) => return Ok(default),
+            (None | Some(Value::Null), None) => None,
+            (Some(value), _) => value.as_u64().and_then(|n| usize::try_from(n).ok()),
+        };
+        match value {
+            Some(n) if (1..=max).contains(&n) => Ok(n),
+            _ => Err(LoadError::config(format!(
+                "{name} is {}; it must be a whole number from 1 to {max}",
+                shown(self.0.get(name))
+            ))),
+        }
+    }
+
+    fn number(
+        &self,
+        name: &str,
+        default: Option<f64>,
+        above: f64,
+        max: f64,
+    ) -> Result<f64, LoadError> {
+        let value = match (self.0.get(name), default) {
+            (None | Some(Value::Null), Some(default)) => return Ok(default),
+            (None | Some(Value::Null), None) => None,
+            (Some(value), _) => value.as_f64(),
+        };
+        match value {
+            Some(x) if x > above && x <= max => Ok(x),
+            _ => Err(LoadError::config(format!(
+                "{name} is {}; it must be a number above {above} and at most {max}",
+                shown(self.0.get(name))
+            ))),
+        }
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, LoadError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            other => Err(LoadError::config(format!(
+                "{name} is {}; it must be true or false",
+                shown(other)
+            ))),
+        }
+    }
+
+    /// Options that would change the result and are not computed.
+    fn refuse_unsupported(&self) -> Result<(), LoadError> {
+        let refuse = |name: &str, remedy: &str| {
+            let value = shown(self.0.get(name));
+            Err(LoadError::config(format!("{name} is {value}; {remedy}")))
+        };
+        let absent = |name: &str| matches!(self.0.get(name), None | Some(Value::Null));
+        if !absent("hidden_act") && self.0["hidden_act"] != "silu" {
+            return refuse("hidden_act", "only silu is computed");
+        }
+        if !absent("quantization_config") {
+            return refuse(
+                "quantization_config",
+                "save the model with plain f32, f16 or bf16 weights",
+            );
+        }
+        if !absent("attention_dropout") && self.0["attention_dropout"].as_f64() != Some(0.0) {
+            return refuse("attention_dropout", "set it to 0.0");
+        }
+        if !absent("partial_rotary_factor") && self.0["partial_rotary_factor"].as_f64() != Some(1.0)
+        {
+            return refuse("partial_rotary_factor", "only whole heads are rotated");
+        }
+        if self.flag("rope_interleaved")? {
+            return refuse(
+                "rope_interleaved",
+                "convert the weights to the half-split layout",
+            );
+        }
+        let windowed = self.0["model_type"] != "qwen2" || self.flag("use_sliding_window")?;
+        if windowed && !absent("sliding_window") {
+            return refuse("sliding_window", "only full attention is computed");
+        }
+        Ok(())
+    }
+
+    /// Rotary settings, in the words of transformers 4 (`rope_theta`, `rope_scaling`) or 5
+    /// (`rope_parameters`).
+    fn rope(&self) -> Result<(f64, Option<Llama3Scaling>), LoadError> {
+        let filled = |name: &str| self.0.get(name).filter(|v| !v.is_null());
+        let inner = filled("rope_parameters").or_else(|| filled("rope_scaling"));
+        let theta_in = match inner {
+            Some(rope) if rope.get("rope_theta").is_some() => Fields(rope),
+            _ => Fields(self.0),
+        };
+        let theta = theta_in.number("rope_theta", Some(10_000.0), 1.0, 1e12)?;
+        let Some(rope) = inner else {
+            return Ok((theta, None));
+        };
+        let kind = rope.get("rope_type").or_else(|| rope.get("type"));
+        match kind.and_then(Value::as_str) {
+            Some("default") => Ok((theta, None)),
+            Some("llama3") => {
+                let rope = Fields(rope);
+                let scaling = Llama3Scaling {
+                    factor: rope.number("factor", None, 0.0, 1e6)?,
+                    low_freq_factor: rope.number("low_freq_factor", None, 0.0, 1e6)?,
+                    high_freq_factor: rope.number("high_freq_factor", None, 0.0, 1e6)?,
+                    original_max_position_embeddings: rope.number(
+                        "original_max_position_embeddings",
+                        None,
+                        0.0,
+                        1e9,
+                    )?,
+                };
+                if scaling.high_freq_factor <= scaling.low_freq_factor {
+                    return Err(LoadError::config(
+                        "high_freq_factor must be larger than low_freq_factor",
+                    ));
+                }
+                Ok((theta, Some(scaling)))
+            }
+            _ => Err(LoadError::config(format!(
+                "rope type is {}; default and llama3 are computed",
+                shown(kind)
+            ))),
+        }
+    }
+}
+
+/// A value in a message: short, whatever it holds.
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None => "missing".into(),
+        Some(value) => value.to_string().chars().take(60).collect(),
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

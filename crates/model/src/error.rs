@@ -1,0 +1,198 @@
+//! What can be wrong with a model, an adapter, a state or a step.
+
+use assay_data::TokenizerError;
+use assay_kernel::EnvironmentError;
+
+/// Why a model or adapter cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file of the folder cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is missing.
+    #[error(
+        "{0} is missing; a model folder holds config.json, model.safetensors (or its index and shards) and tokenizer.json"
+    )]
+    MissingFile(String),
+    /// `config.json` is wrong or asks for something not computed.
+    #[error("config.json: {0}")]
+    Config(String),
+    /// A safetensors file is malformed.
+    #[error("{file} is no valid safetensors file: {reason}; download or save it again")]
+    Safetensors {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The index of shards is wrong.
+    #[error("model.safetensors.index.json: {0}")]
+    Index(String),
+    /// A tensor is not in the files.
+    #[error("tensor {0} is missing; the weights do not belong to this config.json")]
+    MissingTensor(String),
+    /// A tensor of another shape.
+    #[error(
+        "tensor {name} has shape {found:?}, and config.json asks for {expected:?}; the weights do not belong to it"
+    )]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// The shape asked for.
+        expected: Vec<usize>,
+    },
+    /// A tensor stored in another type.
+    #[error("tensor {name} is stored as {dtype}; save the model as F32, F16 or BF16")]
+    Dtype {
+        /// The tensor.
+        name: String,
+        /// How it is stored.
+        dtype: String,
+    },
+    /// A weight that is no number.
+    #[error("tensor {name} holds a NaN or infinity at index {index}; the file is damaged")]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// The first such value.
+        index: usize,
+    },
+    /// Ids without embedding.
+    #[error(
+        "the tokenizer has ids up to {highest}, and the model's vocab_size is {vocab_size}; use the tokenizer.json that belongs to the model"
+    )]
+    Vocabulary {
+        /// The highest id.
+        highest: u32,
+        /// Rows of the embedding.
+        vocab_size: usize,
+    },
+    /// The tokenizer is wrong.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The model was made without a tokenizer.
+    #[error("this model has no tokenizer; load one from a folder that has tokenizer.json")]
+    NoTokenizer,
+    /// Adapter settings that cannot be used.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
+}
+
+impl LoadError {
+    pub(crate) fn config(reason: impl Into<String>) -> Self {
+        Self::Config(reason.into())
+    }
+}
+
+/// Why adapter settings cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoraError {
+    /// A module no adapter can be put on.
+    #[error(
+        "target module {0:?} is unknown; use any of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"
+    )]
+    UnknownTarget(String),
+    /// No module at all.
+    #[error(
+        "target_modules is empty; name at least one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"
+    )]
+    NoTargets,
+    /// A rank out of range.
+    #[error("r is {0}; use a whole number from 1 to 1024")]
+    BadRank(u64),
+    /// A scale out of range.
+    #[error("lora_alpha is {0}; use a whole number from 1 to 65536")]
+    BadAlpha(u64),
+    /// Dropout.
+    #[error("lora_dropout is {0}; only 0 is computed")]
+    Dropout(String),
+    /// An option of PEFT that is not computed.
+    #[error("adapter_config.json: {0}")]
+    Unsupported(String),
+}
+
+/// Why no graph can be made for a model and a batch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// An empty batch.
+    #[error("a batch of {0} x {1} is empty; use at least 1 x 1")]
+    Empty(usize, usize),
+    /// A context longer than the model's.
+    #[error("sequence_length {seq} is more than this model computes ({max}); lower it")]
+    TooLong {
+        /// Tokens a row.
+        seq: usize,
+        /// The most it may be.
+        max: usize,
+    },
+    /// More than can be computed at once.
+    #[error(
+        "a batch of {0} x {1} needs tensors of more than 2147483647 values; lower batch_size or sequence_length"
+    )]
+    TooLarge(usize, usize),
+}
+
+/// Why a step is invalid. The state is left as it was before the step.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidStep {
+    /// The batch has another shape than the graph.
+    #[error("the batch is {0} x {1}, and this trainer was made for {2} x {3}")]
+    BatchShape(usize, usize, usize, usize),
+    /// A token outside the vocabulary.
+    #[error(
+        "token {0} of the batch lies outside the vocabulary of {1}; tokenise the data with the model's own tokenizer"
+    )]
+    Token(i64, usize),
+    /// Nothing counts.
+    #[error(
+        "no position of the batch counts towards the loss; check completion_only and truncation"
+    )]
+    NothingCounted,
+    /// A learning rate that is no positive number.
+    #[error("the learning rate is {0}; use a finite number of at least 0")]
+    LearningRate(f32),
+    /// The state belongs to another model or adapter.
+    #[error("the training state does not belong to this model and adapter: {0}")]
+    State(String),
+    /// An operator gave a NaN or infinity.
+    #[error("operator {node} ({operator}) gave a NaN or infinity; lower the learning rate")]
+    NotFinite {
+        /// Its index in the graph.
+        node: usize,
+        /// Its name and layer.
+        operator: String,
+    },
+    /// A library changed the floating-point state.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+}
+
+/// Why bytes are no training state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Not a state at all.
+    #[error("these bytes are no training state")]
+    NotAState,
+    /// Another version of the format.
+    #[error("training state format {0} is unknown; this program reads format 1")]
+    Version(u16),
+    /// The bytes end early or late.
+    #[error("a training state of {expected} bytes was announced, and {found} are there")]
+    Length {
+        /// What the header asks for.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// A field outside its range.
+    #[error("the training state is malformed: {0}")]
+    Malformed(&'static str),
+}

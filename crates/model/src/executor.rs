@@ -1,0 +1,188 @@
+//! Walks a step graph through a planned memory.
+
+use std::sync::Arc;
+
+use assay_kernel::{Kernel, PackedB, all_finite};
+
+use crate::base::Base;
+use crate::error::{InvalidStep, ShapeError};
+use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose, TensorId};
+use crate::lora::LoraConfig;
+use crate::run_node::{Argument, Values, run_node};
+
+/// The most inputs and outputs an operator has.
+const MAX_INPUTS: usize = 6;
+const MAX_OUTPUTS: usize = 3;
+
+/// Sees a node's outputs right after it ran: the node's index, and one slice per output.
+pub type Observer<'a> = dyn FnMut(usize, &[&[f32]]) + Send + 'a;
+
+/// A graph with its memory, its packed weights and the kernel that runs it. After the first run
+/// nothing is allocated.
+pub(crate) struct Executor {
+    kernel: Kernel,
+    base: Arc<Base>,
+    graph: Graph,
+    plan: Plan,
+    buffers: Vec<Vec<f32>>,
+    /// For each node, its packed right-hand matrix, if that is a frozen one.
+    packed: Vec<Option<Arc<PackedB>>>,
+}
+
+impl Executor {
+    pub(crate) fn new(
+        kernel: &Kernel,
+        base: Arc<Base>,
+        lora: Option<&LoraConfig>,
+        shape: BatchShape,
+        purpose: Purpose,
+    ) -> Result<Self, ShapeError> {
+        let graph = Graph::build(base.config(), lora, shape, purpose)?;
+        let plan = Plan::new(&graph);
+        let buffers = plan.sizes().iter().map(|n| vec![0.0; *n]).collect();
+        let pack = |node: &crate::graph::Node| {
+            let Op::Product { tb, .. } = node.op else {
+                return None;
+            };
+            match graph.tensor(node.inputs[1]).input {
+                Some(Input::Weight(id)) => Some(base.packed(kernel, id, tb)),
+                _ => None,
+            }
+        };
+        let packed = graph.nodes.iter().map(pack).collect();
+        Ok(Self {
+            kernel: kernel.clone(),
+            base,
+            graph,
+            plan,
+            buffers,
+            packed,
+        })
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub(crate) fn base(&self) -> &Arc<Base> {
+        &self.base
+    }
+
+    /// The buffers of the inputs a step changes, in the order of [`Plan::state`].
+    pub(crate) fn state_buffers(&mut self) -> impl Iterator<Item = (Input, &mut Vec<f32>)> {
+        let inputs = self.plan.state().iter().map(|(input, _)| *input);
+        inputs.zip(&mut self.buffers)
+    }
+
+    /// The values of a result after a run.
+    pub(crate) fn result(&self, id: TensorId) -> &[f32] {
+        let values = self.graph.tensor(id).values();
+        match self.plan.buffer(id) {
+            Some(buffer) => &self.buffers[buffer][..values],
+            None => &[],
+        }
+    }
+
+    /// Runs every node. Ids and labels must have been checked against the model.
+    ///
+    /// # Errors
+    /// With the first node that gives a NaN or infinity, or when the floating-point state of a
+    /// thread was changed. State buffers may then hold half a step.
+    pub(crate) fn run(
+        &mut self,
+        ids: &[u32],
+        labels: &[i32],
+        mut observer: Option<&mut Observer<'_>>,
+    ) -> Result<(), InvalidStep> {
+        self.kernel.check_environment()?;
+        let kernel = self.kernel.clone();
+        kernel.run(move || {
+            for node in 0..self.graph.nodes.len() {
+                let finite = self.run_one(node, ids, labels, observer.as_deref_mut());
+                if !finite {
+                    let operator = self.graph.describe(node);
+                    return Err(InvalidStep::NotFinite { node, operator });
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs a node; whether all its outputs are finite.
+    fn run_one(
+        &mut self,
+        index: usize,
+        ids: &[u32],
+        labels: &[i32],
+        observer: Option<&mut Observer<'_>>,
+    ) -> bool {
+        let node = &self.graph.nodes[index];
+        let mut taken: [Vec<f32>; MAX_OUTPUTS] = Default::default();
+        for (slot, (k, output)) in taken.iter_mut().zip(node.outputs.iter().enumerate()) {
+            let Some(buffer) = self.plan.buffer(*output) else {
+                continue;
+            };
+            *slot = std::mem::take(&mut self.buffers[buffer]);
+            let old = node.op.updates(k).map(|i| node.inputs[i]);
+            if let Some(old) = old.filter(|old| self.plan.buffer(*old) != Some(buffer)) {
+                let values = self.graph.tensor(old).values();
+                let from = match self.plan.buffer(old) {
+                    Some(from) => &self.buffers[from][..],
+                    None => self.outside(old),
+                };
+                slot[..values].copy_from_slice(&from[..values]);
+            }
+        }
+        let mut arguments = [Argument {
+            tensor: self.graph.tensors[0],
+            values: Values::InOutput,
+        }; MAX_INPUTS];
+        for (argument, id) in arguments.iter_mut().zip(&node.inputs) {
+            let tensor = *self.graph.tensor(*id);
+            let values = match (self.plan.buffer(*id), tensor.input) {
+                (_, Some(Input::Ids)) => Values::Ids(ids),
+                (_, Some(Input::Labels)) => Values::Labels(labels),
+                (None, _) => Values::Floats(self.outside(*id)),
+                (Some(buffer), _) => match self.buffers[buffer].get(..tensor.values()) {
+                    Some(values) => Values::Floats(values),
+                    None => Values::InOutput,
+                },
+            };
+            *argument = Argument { tensor, values };
+        }
+        let count = node.outputs.len();
+        let lengths = node
+            .outputs
+            .iter()
+            .map(|id| self.graph.tensor(*id).values());
+        let mut outputs: [&mut [f32]; MAX_OUTPUTS] = Default::default();
+        for ((output, slot), length) in outputs.iter_mut().zip(&mut taken).zip(lengths) {
+            *output = &mut slot[..length];
+        }
+        let packed = self.packed[index].as_deref();
+        let (inputs, outputs) = (&arguments[..node.inputs.len()], &mut outputs[..count]);
+        run_node(&self.kernel, node.op, inputs, packed, outputs);
+        let finite = outputs.iter().all(|values| all_finite(values));
+        if let Some(observer) = observer {
+            let seen: Vec<&[f32]> = outputs.iter().map(|values| &**values).collect();
+            observer(index, &seen);
+        }
+        for (slot, output) in taken.iter_mut().zip(&node.outputs) {
+            if let Some(buffer) = self.plan.buffer(*output) {
+                self.buffers[buffer] = std::mem::take(slot);
+            }
+        }
+        finite
+    }
+
+    /// The values of a tensor outside the step's memory.
+    fn outside(&self, id: TensorId) -> &[f32] {
+        let tensor = self.graph.tensor(id);
+        match tensor.input {
+            Some(Input::Weight(weight)) => self.base.weight(weight),
+            Some(Input::RopeCos) => &self.base.rope().cos[..tensor.values()],
+            Some(Input::RopeSin) => &self.base.rope().sin[..tensor.values()],
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The step graph: a training step as a fixed, enumerated list of kernel operators.
+//!
+//! [`Graph::build`] makes the list from the model's shape, the adapter's settings and the batch's
+//! shape alone, so every machine enumerates the same nodes, and a node's index means the same to a
+//! provider and to a judge. The list is in single-assignment form: a tensor is either an input of
+//! the step or the output of exactly one node, and nodes read only inputs and outputs of earlier
+//! nodes. Re-running one node needs nothing but its inputs ([`run_node`](crate::run_node)).
+//!
+//! Operators that update in place on the kernel side (accumulating products, rotations, AdamW)
+//! take the old value as an input here; [`Plan`] decides where old and new share memory.
+
+mod backward;
+mod builder;
+mod forward;
+mod node;
+mod plan;
+
+pub use node::{Input, Node, NodeId, Op, Tensor, TensorId};
+pub use plan::{Location, Plan};
+
+use crate::config::ModelConfig;
+use crate::error::ShapeError;
+use crate::lora::LoraConfig;
+use crate::spec::ModelSpec;
+use builder::Builder;
+
+/// The shape of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchShape {
+    /// Rows.
+    pub batch: usize,
+    /// Tokens a row.
+    pub seq: usize,
+}
+
+impl BatchShape {
+    /// Positions in the batch.
+    pub fn positions(self) -> usize {
+        self.batch * self.seq
+    }
+}
+
+/// Settings of AdamW (Loshchilov and Hutter, 2019); the learning rate is an input of each step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWConfig {
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment.
+    pub eps: f32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+}
+
+impl Default for AdamWConfig {
+    /// PyTorch's settings, without weight decay.
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+/// What a graph computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Purpose {
+    /// Logits of every position.
+    Logits,
+    /// The sum of the losses.
+    Loss,
+    /// The mean loss and the gradient of every adapter matrix.
+    Gradients,
+    /// [`Purpose::Gradients`], and AdamW on every adapter matrix.
+    Train(AdamWConfig),
+}
+
+/// The operators of one step, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    /// Every tensor: the inputs first, then outputs in the order of their nodes.
+    pub tensors: Vec<Tensor>,
+    /// Every operator, in the order in which they run.
+    pub nodes: Vec<Node>,
+    /// Tensors that are read after the step: logits or loss, and gradients where asked for.
+    pub results: Vec<TensorId>,
+    /// The shape of the batch.
+    pub shape: BatchShape,
+}
+
+impl Graph {
+    /// Enumerates a step.
+    ///
+    /// # Errors
+    /// When the batch is empty, too long for the model, or too large to compute.
+    pub fn build(
+        config: &ModelConfig,
+        lora: Option<&LoraConfig>,
+        shape: BatchShape,
+        purpose: Purpose,
+    ) -> Result<Self, ShapeError> {
+        let BatchShape { batch, seq } = shape;
+        if batch == 0 || seq == 0 {
+            return Err(ShapeError::Empty(batch, seq));
+        }
+        let max = config.max_sequence();
+        if seq > max {
+            return Err(ShapeError::TooLong { seq, max });
+        }
+        let widest = [
+            config.vocab_size,
+            config.intermediate_size,
+            config.query_width(),
+            config.num_attention_heads * seq,
+        ];
+        let values = widest
+            .into_iter()
+            .max()
+            .and_then(|w| w.checked_mul(seq)?.checked_mul(batch));
+        if values.is_none_or(|n| n > i32::MAX as usize) {
+            return Err(ShapeError::TooLarge(batch, seq));
+        }
+        let spec = ModelSpec::new(config);
+        Ok(Builder::new(config, &spec, lora, shape).build(purpose))
+    }
+
+    /// The tensor with this id.
+    pub fn tensor(&self, id: TensorId) -> &Tensor {
+        &self.tensors[id.0 as usize]
+    }
+
+    /// The name of a node's operator with its layer, for messages.
+    pub fn describe(&self, node: usize) -> String {
+        let Some(node) = self.nodes.get(node) else {
+            return "none".into();
+        };
+        match node.layer {
+            Some(layer) => format!("{} of layer {layer}", node.op.name()),
+            None => node.op.name().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Where each tensor lies in memory.
+
+use super::Graph;
+use super::node::{Input, TensorId};
+
+/// The place of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// Outside the step's memory: weights, tables, ids and labels, never written.
+    Outside,
+    /// A buffer of the step, by index.
+    Buffer(usize),
+}
+
+/// The memory of a step, decided before it runs: which buffer holds each tensor, and how large the
+/// buffers are. Buffers are reused once a tensor has been read for the last time, and operators
+/// that work in place get their old value's buffer.
+///
+/// The first buffers hold the inputs that a step changes: learning rate, running powers, adapter
+/// matrices, first moments, second moments, in the order in which the graph declares them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    locations: Vec<Location>,
+    sizes: Vec<usize>,
+    state: Vec<(Input, usize)>,
+}
+
+impl Plan {
+    /// Plans a graph.
+    pub fn new(graph: &Graph) -> Self {
+        let mut plan = Self {
+            locations: vec![Location::Outside; graph.tensors.len()],
+            sizes: Vec::new(),
+            state: Vec::new(),
+        };
+        for (i, tensor) in graph.tensors.iter().enumerate() {
+            if let Some(input) = tensor.input
+                && is_state(input)
+            {
+                plan.locations[i] = Location::Buffer(plan.sizes.len());
+                plan.state.push((input, plan.sizes.len()));
+                plan.sizes.push(tensor.values());
+            }
+        }
+        let last_use = last_uses(graph);
+        let reserved = plan.sizes.len();
+        let mut free: Vec<usize> = Vec::new();
+        for (n, node) in graph.nodes.iter().enumerate() {
+            for (k, output) in node.outputs.iter().enumerate() {
+                let old = node.op.updates(k).map(|i| node.inputs[i]);
+                let inherited = old
+                    .filter(|old| last_use[old.0 as usize] == n)
+                    .and_then(|old| plan.buffer(old));
+                let buffer = match inherited {
+                    Some(buffer) => buffer,
+                    None => plan.allocate(graph.tensor(*output).values(), &mut free),
+                };
+                plan.locations[output.0 as usize] = Location::Buffer(buffer);
+            }
+            let taken: Vec<Option<usize>> =
+                node.outputs.iter().map(|id| plan.buffer(*id)).collect();
+            let mut dead: Vec<usize> = (node.inputs.iter())
+                .filter(|id| last_use[id.0 as usize] == n)
+                .filter_map(|id| plan.buffer(*id))
+                .filter(|buffer| *buffer >= reserved && !taken.contains(&Some(*buffer)))
+                .collect();
+            // Outputs that nobody reads, such as probabilities when there is no backward pass.
+            let unread = node
+                .outputs
+                .iter()
+                .filter(|id| last_use[id.0 as usize] == n);
+            dead.extend(
+                unread
+                    .filter_map(|id| plan.buffer(*id))
+                    .filter(|b| *b >= reserved),
+            );
+            dead.sort_unstable();
+            dead.dedup();
+            free.append(&mut dead);
+        }
+        plan
+    }
+
+    /// The buffer of a tensor, unless it lies outside.
+    pub fn buffer(&self, id: TensorId) -> Option<usize> {
+        match self.locations[id.0 as usize] {
+            Location::Outside => None,
+            Location::Buffer(buffer) => Some(buffer),
+        }
+    }
+
+    /// The place of a tensor.
+    pub fn location(&self, id: TensorId) -> Location {
+        self.locations[id.0 as usize]
+    }
+
+    /// Values in each buffer.
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+
+    /// The inputs a step changes, with their buffers.
+    pub fn state(&self) -> &[(Input, usize)] {
+        &self.state
+    }
+
+    /// The best fitting free buffer, else the largest one grown, else a new one.
+    fn allocate(&mut self, values: usize, free: &mut Vec<usize>) -> usize {
+        let sizes = &self.sizes;
+        let fitting = (0..free.len())
+            .filter(|i| sizes[free[*i]] >= values)
+            .min_by_key(|i| sizes[free[*i]]);
+        let largest = || (0..free.len()).max_by_key(|i| sizes[free[*i]]);
+        match fitting.or_else(largest) {
+            Some(i) => {
+                let buffer = free.swap_remove(i);
+                self.sizes[buffer] = self.sizes[buffer].max(values);
+                buffer
+            }
+            None => {
+                self.sizes.push(values);
+                self.sizes.len() - 1
+            }
+        }
+    }
+}
+
+fn is_state(input: Input) -> bool {
+    matches!(
+        input,
+        Input::LearningRate | Input::Powers | Input::Param(_) | Input::First(_) | Input::Second(_)
+    )
+}
+
+/// For each tensor the last node that reads it, or the node that makes it when none does; results
+/// live to the end.
+fn last_uses(graph: &Graph) -> Vec<usize> {
+    let mut last = vec![0; graph.tensors.len()];
+    for (n, node) in graph.nodes.iter().enumerate() {
+        for id in node.inputs.iter().chain(&node.outputs) {
+            last[id.0 as usize] = n;
+        }
+    }
+    for id in &graph.results {
+        last[id.0 as usize] = usize::MAX;
+    }
+    last
+}

@@ -1,0 +1,164 @@
+//! One operator, from its inputs to its outputs.
+
+use assay_kernel::{AdamW, BiasPowers, IGNORE, Kernel, MatMut, MatRef, PackedB, Store};
+
+use crate::graph::{Op, Tensor};
+
+/// The values of an input.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// Numbers.
+    Floats(&'a [f32]),
+    /// Token ids.
+    Ids(&'a [u32]),
+    /// Labels.
+    Labels(&'a [i32]),
+    /// Nothing: the input is what an output buffer already holds ([`Op::updates`]).
+    InOutput,
+}
+
+impl<'a> Values<'a> {
+    fn floats(self) -> &'a [f32] {
+        match self {
+            Self::Floats(values) => values,
+            _ => &[],
+        }
+    }
+
+    fn ids(self) -> &'a [u32] {
+        match self {
+            Self::Ids(ids) => ids,
+            _ => &[],
+        }
+    }
+
+    fn labels(self) -> &'a [i32] {
+        match self {
+            Self::Labels(labels) => labels,
+            _ => &[],
+        }
+    }
+}
+
+/// An input with its shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument<'a> {
+    /// Its shape.
+    pub tensor: Tensor,
+    /// Its values.
+    pub values: Values<'a>,
+}
+
+impl<'a> Argument<'a> {
+    fn matrix(self, transposed: bool) -> MatRef<'a> {
+        let Tensor { rows, cols, .. } = self.tensor;
+        let matrix = MatRef::row_major(self.values.floats(), rows, cols);
+        if transposed { matrix.t() } else { matrix }
+    }
+
+    fn floats(self) -> &'a [f32] {
+        self.values.floats()
+    }
+}
+
+/// Runs one operator. Where [`Op::updates`] names an input for an output, the caller puts that
+/// input's values into the output buffer and passes [`Values::InOutput`]. `packed` may hold the
+/// right-hand matrix of a product, already transposed as the operator asks; it changes no bit.
+///
+/// # Panics
+/// If the lengths of inputs and outputs disagree with the operator, as kernel operators do: nodes
+/// come from [`Graph::build`](crate::Graph::build), never unchecked from outside.
+pub fn run_node(
+    kernel: &Kernel,
+    op: Op,
+    inputs: &[Argument<'_>],
+    packed: Option<&PackedB>,
+    outputs: &mut [&mut [f32]],
+) {
+    let x = |i: usize| inputs[i].floats();
+    match (op, outputs) {
+        (Op::Embedding, [out]) => {
+            kernel.embedding(x(0), inputs[1].values.ids(), inputs[0].tensor.cols, out);
+        }
+        (Op::RmsNorm { eps }, [out, inverse]) => kernel.rmsnorm(x(0), x(1), eps, out, inverse),
+        (Op::RmsNormBackward, [dx]) => {
+            kernel.rmsnorm_backward(x(0), x(1), x(2), x(3), dx, None);
+        }
+        (Op::Product { ta, tb, accumulate }, [out]) => {
+            let store = if accumulate {
+                Store::Accumulate
+            } else {
+                Store::Overwrite
+            };
+            let a = inputs[0].matrix(ta);
+            match packed {
+                Some(b) => {
+                    let mut c = MatMut::row_major(out, a.rows(), b.cols());
+                    kernel.gemm_packed(a, b, &mut c, store);
+                }
+                None => {
+                    let b = inputs[1].matrix(tb);
+                    let mut c = MatMut::row_major(out, a.rows(), b.cols());
+                    kernel.gemm(a, b, &mut c, store);
+                }
+            }
+        }
+        (Op::AddBias, [out]) => kernel.add_bias_rows(out, x(1)),
+        (Op::Rope { heads, inverse }, [out]) => {
+            let Tensor { rows, cols, .. } = inputs[1].tensor;
+            kernel.rope(out, x(1), x(2), rows, heads, 2 * cols, inverse);
+        }
+        (Op::Attention { shape, scale }, [out, probs]) => {
+            kernel.attention(x(0), x(1), x(2), shape, scale, out, probs);
+        }
+        (Op::AttentionBackward { shape, scale }, [dq, dk, dv]) => {
+            kernel.attention_backward(x(0), x(1), x(2), x(3), x(4), shape, scale, dq, dk, dv);
+        }
+        (Op::SiluMul, [out]) => kernel.silu_mul(x(0), x(1), out),
+        (Op::SiluMulBackward, [dgate, dup]) => {
+            kernel.silu_mul_backward(x(0), x(1), x(2), dgate, dup);
+        }
+        (Op::CrossEntropy { .. }, [losses, rest @ ..]) => {
+            let labels = inputs[1].values.labels();
+            let vocab = inputs[0].tensor.cols;
+            let scale = 1.0 / counted(labels);
+            let gradient = rest.first_mut().map(|d| &mut **d);
+            kernel.cross_entropy(x(0), labels, vocab, losses, gradient, scale);
+        }
+        (Op::Sum, [sum]) => sum[0] = kernel.sum(x(0)),
+        (Op::Mean, [mean]) => mean[0] = kernel.sum(x(0)) / counted(inputs[1].values.labels()),
+        (Op::Scale { factor }, [out]) => kernel.scale(out, factor),
+        (Op::Add, [out]) => kernel.add_assign(out, x(1)),
+        (Op::NextPowers(settings), [out]) => {
+            let powers = BiasPowers {
+                beta1: out[0],
+                beta2: out[1],
+            };
+            let next = powers.next(settings.beta1, settings.beta2);
+            out.copy_from_slice(&[next.beta1, next.beta2]);
+        }
+        (Op::AdamW(settings), [param, first, second]) => {
+            let powers = BiasPowers {
+                beta1: x(4)[0],
+                beta2: x(4)[1],
+            };
+            let (bias1, bias2) = powers.corrections();
+            let settings = AdamW {
+                lr: x(5)[0],
+                beta1: settings.beta1,
+                beta2: settings.beta2,
+                eps: settings.eps,
+                weight_decay: settings.weight_decay,
+                bias1,
+                bias2,
+            };
+            kernel.adamw(param, x(1), first, second, &settings);
+        }
+        (op, outputs) => unreachable!("{} has no {} outputs", op.name(), outputs.len()),
+    }
+}
+
+/// The number of labels that count, as f32.
+fn counted(labels: &[i32]) -> f32 {
+    labels.iter().filter(|label| **label != IGNORE).count() as f32
+}

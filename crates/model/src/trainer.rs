@@ -1,0 +1,228 @@
+//! Training steps.
+
+use std::sync::Arc;
+
+use assay_data::Batch;
+use assay_kernel::{BiasPowers, IGNORE, Kernel};
+
+use crate::adapter::Adapter;
+use crate::base::Base;
+use crate::error::{InvalidStep, ShapeError};
+use crate::executor::{Executor, Observer};
+use crate::graph::{AdamWConfig, BatchShape, Graph, Input, Purpose};
+use crate::lora::LoraConfig;
+use crate::state::TrainState;
+
+/// What a step says about itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepOutput {
+    /// Mean loss over the labels that count, in nats, before the update.
+    pub loss: f32,
+    /// How many labels counted.
+    pub tokens: usize,
+}
+
+/// Runs training steps of one shape: `state' = step(state, batch, learning rate)`, the same bits
+/// on every machine.
+pub struct Trainer {
+    executor: Executor,
+    lora: LoraConfig,
+    /// The state before the step, kept so that an invalid step leaves no trace.
+    before: Option<TrainState>,
+}
+
+impl Trainer {
+    /// A trainer for batches of one shape. Frozen matrices are packed for the kernel here, once
+    /// per base.
+    ///
+    /// # Errors
+    /// When the batch is empty, too long for the model or too large.
+    pub fn new(
+        kernel: &Kernel,
+        base: Arc<Base>,
+        lora: &LoraConfig,
+        optimizer: AdamWConfig,
+        shape: BatchShape,
+    ) -> Result<Self, ShapeError> {
+        let purpose = Purpose::Train(optimizer);
+        Ok(Self {
+            executor: Executor::new(kernel, base, Some(lora), shape, purpose)?,
+            lora: lora.clone(),
+            before: None,
+        })
+    }
+
+    /// The operators of a step, in order.
+    pub fn graph(&self) -> &Graph {
+        self.executor.graph()
+    }
+
+    /// Does one step in place.
+    ///
+    /// # Errors
+    /// [`InvalidStep`] when the batch or the state does not fit, nothing counts, or an operator
+    /// gives a NaN or infinity; `state` is then unchanged.
+    pub fn step(
+        &mut self,
+        state: &mut TrainState,
+        batch: &Batch,
+        learning_rate: f32,
+    ) -> Result<StepOutput, InvalidStep> {
+        self.step_observed(state, batch, learning_rate, None)
+    }
+
+    /// [`Trainer::step`], showing every node's outputs to `observer` as they are computed.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub fn step_observed(
+        &mut self,
+        state: &mut TrainState,
+        batch: &Batch,
+        learning_rate: f32,
+        observer: Option<&mut Observer<'_>>,
+    ) -> Result<StepOutput, InvalidStep> {
+        if !learning_rate.is_finite() || learning_rate < 0.0 {
+            return Err(InvalidStep::LearningRate(learning_rate));
+        }
+        let config = self.executor.base().config();
+        check_batch(batch, self.executor.graph().shape, config.vocab_size)?;
+        let tokens = batch.counted();
+        if tokens == 0 {
+            return Err(InvalidStep::NothingCounted);
+        }
+        check_state(state, &self.lora, config)?;
+        let before = self.before.get_or_insert_with(|| state.clone());
+        before.copy_from(state);
+        self.exchange(state);
+        set(&mut self.executor, Input::LearningRate, &[learning_rate]);
+        let powers = [state.powers.beta1, state.powers.beta2];
+        set(&mut self.executor, Input::Powers, &powers);
+        let ran = self.executor.run(&batch.ids, &batch.labels, observer);
+        self.exchange(state);
+        if let Err(error) = ran {
+            if let Some(before) = &self.before {
+                state.copy_from(before);
+            }
+            return Err(error);
+        }
+        let results = &self.executor.graph().results;
+        let loss = self.executor.result(results[0])[0];
+        let powers = self.executor.result(results[1]);
+        state.powers = BiasPowers {
+            beta1: powers[0],
+            beta2: powers[1],
+        };
+        state.step += 1;
+        Ok(StepOutput { loss, tokens })
+    }
+
+    /// Swaps the state's tensors with the executor's buffers of the same size.
+    fn exchange(&mut self, state: &mut TrainState) {
+        for (input, buffer) in self.executor.state_buffers() {
+            let values = match input {
+                Input::Param(i) => &mut state.adapter.params[i as usize].values,
+                Input::First(i) => &mut state.first[i as usize],
+                Input::Second(i) => &mut state.second[i as usize],
+                _ => continue,
+            };
+            std::mem::swap(values, buffer);
+        }
+    }
+}
+
+/// Computes the mean loss of a batch and the gradient of every adapter matrix, in the order of
+/// [`LoraConfig::params`], without an update.
+///
+/// # Errors
+/// As [`Trainer::step`].
+pub fn gradients(
+    kernel: &Kernel,
+    base: &Arc<Base>,
+    adapter: &Adapter,
+    batch: &Batch,
+) -> Result<(f32, Vec<Vec<f32>>), GradientError> {
+    let shape = BatchShape {
+        batch: batch.batch,
+        seq: batch.seq,
+    };
+    let lora = adapter.config();
+    let mut executor = Executor::new(kernel, base.clone(), Some(lora), shape, Purpose::Gradients)?;
+    check_batch(batch, shape, base.config().vocab_size)?;
+    if batch.counted() == 0 {
+        return Err(InvalidStep::NothingCounted.into());
+    }
+    if let Some(reason) = adapter.mismatch(base.config(), lora) {
+        return Err(InvalidStep::State(reason).into());
+    }
+    load_adapter(&mut executor, adapter);
+    executor.run(&batch.ids, &batch.labels, None)?;
+    let results = executor.graph().results.clone();
+    let all = results[1..].iter().map(|id| executor.result(*id).to_vec());
+    Ok((executor.result(results[0])[0], all.collect()))
+}
+
+/// Why [`gradients`] failed.
+#[derive(Debug, thiserror::Error)]
+pub enum GradientError {
+    /// The batch cannot be computed.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The step is invalid.
+    #[error(transparent)]
+    Step(#[from] InvalidStep),
+}
+
+/// Copies an adapter into the executor.
+pub(crate) fn load_adapter(executor: &mut Executor, adapter: &Adapter) {
+    for (input, buffer) in executor.state_buffers() {
+        if let Input::Param(i) = input {
+            buffer.copy_from_slice(&adapter.params[i as usize].values);
+        }
+    }
+}
+
+fn set(executor: &mut Executor, which: Input, values: &[f32]) {
+    for (input, buffer) in executor.state_buffers() {
+        if input == which {
+            buffer.copy_from_slice(values);
+        }
+    }
+}
+
+/// Checks that a batch has the graph's shape and no token outside the vocabulary.
+pub(crate) fn check_batch(
+    batch: &Batch,
+    shape: BatchShape,
+    vocab: usize,
+) -> Result<(), InvalidStep> {
+    let positions = shape.positions();
+    let fits = (batch.batch, batch.seq) == (shape.batch, shape.seq)
+        && batch.ids.len() == positions
+        && batch.labels.len() == positions;
+    if !fits {
+        let (rows, seq) = (shape.batch, shape.seq);
+        return Err(InvalidStep::BatchShape(batch.batch, batch.seq, rows, seq));
+    }
+    let id = batch.ids.iter().map(|id| i64::from(*id));
+    let labels = batch.labels.iter().filter(|label| **label != IGNORE);
+    let mut all = id.chain(labels.map(|label| i64::from(*label)));
+    match all.find(|token| !(0..vocab as i64).contains(token)) {
+        None => Ok(()),
+        Some(token) => Err(InvalidStep::Token(token, vocab)),
+    }
+}
+
+fn check_state(
+    state: &TrainState,
+    lora: &LoraConfig,
+    model: &crate::ModelConfig,
+) -> Result<(), InvalidStep> {
+    let reason = state.adapter.mismatch(model, lora).or_else(|| {
+        let params = state.adapter.params.iter().map(|p| p.values.len());
+        let moments = |all: &[Vec<f32>]| params.clone().eq(all.iter().map(Vec::len));
+        let fits = moments(&state.first) && moments(&state.second);
+        (!fits).then(|| "its moments have other shapes".into())
+    });
+    reason.map_or(Ok(()), |reason| Err(InvalidStep::State(reason)))
+}
