@@ -68,10 +68,21 @@ impl PublicKey {
     }
 
     /// The point, if the encoding is canonical and the order full. `from_bytes` alone would
-    /// accept a y coordinate at or above the field's modulus: a second name for the same key.
+    /// accept a y coordinate at or above the field's modulus: a second name for the same key. The
+    /// other odd encoding, a sign bit where x is 0, belongs to points of small order only.
     fn point(&self) -> Option<VerifyingKey> {
-        let key = VerifyingKey::from_bytes(&self.0).ok()?;
-        (key.to_edwards().compress().to_bytes() == self.0 && !key.is_weak()).then_some(key)
+        if !self.is_reduced() {
+            return None;
+        }
+        VerifyingKey::from_bytes(&self.0)
+            .ok()
+            .filter(|key| !key.is_weak())
+    }
+
+    /// Whether y is below the modulus 2^255 - 19; the top bit holds the sign of x.
+    fn is_reduced(&self) -> bool {
+        let [low, middle @ .., high] = &self.0;
+        *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
     }
 }
 

@@ -92,6 +92,8 @@ fn odd_points_are_no_keys() {
         assert_eq!(PublicKey(bytes(odd)).check(), Err(BadPublicKey), "{odd}");
     }
     assert!(VerifyingKey::from_bytes(&bytes(not_canonical)).is_ok());
+    let signed_zero = "0100000000000000000000000000000000000000000000000000000000000080";
+    assert_eq!(PublicKey(bytes(signed_zero)).check(), Err(BadPublicKey));
     assert_eq!(PublicKey(bytes(canonical)).check(), Ok(()));
 }
 
@@ -108,6 +110,16 @@ proptest! {
         prop_assert_eq!(SecretKey::from_seed(*secret.seed()).public(), secret.public());
         let signature = secret.sign("p", &message);
         prop_assert_eq!(secret.public().verify("p", &message, &signature), Ok(()));
+    }
+
+    #[test]
+    fn a_key_has_one_name(mut low: [u8; 32], near_top: bool) {
+        if near_top {
+            low[1..].fill(0xff);
+        }
+        let reencoded = VerifyingKey::from_bytes(&low)
+            .is_ok_and(|key| !key.is_weak() && key.to_edwards().compress().to_bytes() == low);
+        prop_assert_eq!(PublicKey(low).check().is_ok(), reencoded);
     }
 
     #[test]

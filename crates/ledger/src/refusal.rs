@@ -62,7 +62,10 @@ pub enum Refusal {
         expected: u32,
         found: u32,
     },
-    #[error("order {order}: open exactly the leaves of these steps, in this order: {expected:?}")]
+    #[error(
+        "order {order}: open exactly the leaves of these steps, in this order: {}",
+        list(expected)
+    )]
     WrongOpenings {
         order: OrderId,
         expected: Vec<StepIndex>,
@@ -73,6 +76,14 @@ pub enum Refusal {
     CommitmentMismatch { order: OrderId },
     #[error("order {order}: results must list exactly the drawn segments, in ascending order")]
     WrongSegments { order: OrderId },
+}
+
+fn list(steps: &[StepIndex]) -> String {
+    steps
+        .iter()
+        .map(StepIndex::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What is wrong with a file record.

@@ -80,7 +80,7 @@ impl<'a> State<'a> {
 
     /// Keeps what was written since the last commit; returns the events since then.
     pub(crate) fn commit(&mut self) -> Vec<Event> {
-        self.block.append(&mut self.call);
+        self.block.extend(std::mem::take(&mut self.call));
         std::mem::take(&mut self.events)
     }
 

@@ -6,9 +6,8 @@ use super::{must_be, order_in};
 use crate::progress::{close, enter, fail};
 use crate::state::State;
 use crate::{
-    AccountId, Amount, BoundedVec, DeclineReason, Event, FailureReason, FileId,
-    Grant, Order, OrderId, Outcome, Phase, Refusal, SealedKeys, Terms, Trace, keys, money,
-    rules,
+    AccountId, Amount, BoundedVec, DeclineReason, Event, FailureReason, FileId, Grant, Order,
+    OrderId, Outcome, Phase, Refusal, SealedKeys, Terms, Trace, keys, money, rules,
 };
 
 /// Posts an order and takes its escrow.

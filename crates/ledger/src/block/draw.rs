@@ -149,4 +149,3 @@ fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
     let distinct: BTreeSet<_> = (0..order.terms.segments_drawn).map(draw).collect();
     distinct.into_iter().collect()
 }
-

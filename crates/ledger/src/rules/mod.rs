@@ -137,4 +137,3 @@ fn inputs(terms: &Terms, rule: &dyn Rule) -> Option<String> {
         )
     })
 }
-

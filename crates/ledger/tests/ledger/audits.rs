@@ -1,0 +1,346 @@
+//! Openings, commitments and reveals.
+
+use assay_crypto::Digest;
+use assay_ledger::{
+    Amount, BoundedVec, Call, FailureReason, Outcome, Parameters, Phase, Refusal, SegmentIndex,
+    Status, StepIndex, query,
+};
+
+use crate::world::{BOND, Run, Who, World, parameters, salt, sealed, terms};
+
+fn opening() -> (World, assay_ledger::OrderId, Run) {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = world.ran(&truth);
+    world.advance(1);
+    assert_eq!(world.phase(order), Phase::Opening);
+    (world, order, truth)
+}
+
+#[test]
+fn openings_must_be_the_ones_asked_for() {
+    let (mut world, order, truth) = opening();
+    let provider = world.provider(order);
+    let expected = world.order(order).starts();
+    let open = |openings| Call::OpenStarts { order, openings };
+    let mut fewer = expected.clone();
+    fewer.pop();
+    let mut reversed = expected.clone();
+    reversed.reverse();
+    let mut more = expected.clone();
+    more.push(StepIndex(terms().steps));
+    for steps in [fewer, reversed, more, vec![]] {
+        if steps == expected {
+            continue;
+        }
+        let refusal = world.refuse(provider, open(truth.openings(&steps)));
+        assert_eq!(
+            refusal,
+            Refusal::WrongOpenings {
+                order,
+                expected: expected.clone()
+            }
+        );
+    }
+    let lie = Run::lie(&terms(), 0, "provider");
+    let refusal = world.refuse(provider, open(lie.openings(&expected)));
+    assert_eq!(
+        refusal,
+        Refusal::BadPath {
+            order,
+            step: StepIndex(0)
+        }
+    );
+    world.apply(provider, open(truth.openings(&expected)));
+    let refusal = world.refuse(provider, open(truth.openings(&expected)));
+    assert_eq!(refusal, Refusal::AlreadyDone { order });
+}
+
+#[test]
+fn auditors_begin_when_starts_and_keys_are_there() {
+    let (mut world, order, truth) = opening();
+    let provider = world.provider(order);
+    let auditors = world.auditors(order);
+    let grant = |to: Who| Call::Grant {
+        order,
+        grantee: to.id(),
+        sealed: sealed("keys"),
+    };
+    world.apply(provider, grant(auditors[0]));
+    let openings = truth.openings(&world.order(order).starts());
+    world.apply(provider, Call::OpenStarts { order, openings });
+    // The requester may hand keys over too, but that does not excuse the provider.
+    world.apply(Who::Requester, grant(auditors[1]));
+    assert_eq!(world.phase(order), Phase::Opening);
+    let refusal = world.refuse(provider, grant(Who::Stranger));
+    assert!(matches!(refusal, Refusal::NotAGrantee { .. }));
+    world.apply(provider, grant(auditors[1]));
+    assert_eq!(world.phase(order), Phase::Auditing);
+    // From here on nothing that was granted can be mended.
+    let refusal = world.refuse(provider, grant(auditors[0]));
+    assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+}
+
+#[test]
+fn a_provider_that_withholds_loses_its_whole_bond() {
+    // Neither leaves nor keys; leaves but no keys; keys but no leaves.
+    for (leaves, keys) in [(false, false), (true, false), (false, true)] {
+        let (mut world, order, truth) = opening();
+        let provider = world.provider(order);
+        let auditors = world.auditors(order);
+        if leaves {
+            let openings = truth.openings(&world.order(order).starts());
+            world.apply(provider, Call::OpenStarts { order, openings });
+        }
+        if keys {
+            for auditor in &auditors {
+                let grantee = auditor.id();
+                world.apply(
+                    provider,
+                    Call::Grant {
+                        order,
+                        grantee,
+                        sealed: sealed("keys"),
+                    },
+                );
+            }
+        }
+        world.advance(terms().deadlines.open + 1);
+        let failure = world.order(order).failures[0].clone();
+        assert_eq!(
+            (failure.reason, failure.slashed),
+            (FailureReason::Withheld, terms().provider_bond)
+        );
+        for auditor in auditors {
+            let registration = world.registration(auditor);
+            assert_eq!(
+                (registration.bond, registration.locked),
+                (BOND, Amount::ZERO)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_provider_that_does_not_open_the_ends_loses_its_whole_bond() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = world.ran(&truth);
+    let auditors = world.open(order, &truth);
+    for auditor in &auditors {
+        world.commit_results(order, *auditor, &truth.results(&world.order(order)));
+    }
+    let before: Vec<_> = auditors.iter().map(|who| world.balance(*who).0).collect();
+    world.advance(terms().deadlines.open + 1);
+    let failure = world.order(order).failures[0].clone();
+    assert_eq!(
+        (failure.reason, failure.slashed),
+        (FailureReason::Withheld, terms().provider_bond)
+    );
+    for (auditor, before) in auditors.iter().zip(before) {
+        assert_eq!(
+            world.balance(*auditor).0,
+            before + terms().provider_bond.0 / 4
+        );
+    }
+}
+
+#[test]
+fn commitments_bind_the_auditor_and_its_results() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = world.ran(&truth);
+    let auditors = world.open(order, &truth);
+    let results = truth.results(&world.order(order));
+    let commitment = results.commitment(order, auditors[0].id(), &salt(auditors[0]));
+    // The second auditor copies the first one's commitment.
+    for auditor in &auditors {
+        world.apply(*auditor, Call::CommitAudit { order, commitment });
+    }
+    let refusal = world.would(auditors[0], Call::CommitAudit { order, commitment });
+    assert!(matches!(
+        refusal,
+        Status::Refused(Refusal::WrongPhase { .. })
+    ));
+    world.open_ends(order, &truth);
+    world.reveal(order, auditors[0], &results);
+    for salt in [salt(auditors[0]), salt(auditors[1])] {
+        let results = results.clone();
+        let refusal = world.refuse(
+            auditors[1],
+            Call::RevealAudit {
+                order,
+                results,
+                salt,
+            },
+        );
+        assert_eq!(refusal, Refusal::CommitmentMismatch { order });
+    }
+    while world.phase(order) == Phase::Revealing {
+        world.advance(1);
+    }
+    // The copier is cut and its seat drawn anew; the order is not accepted with one reveal.
+    assert_eq!(
+        world.registration(auditors[1]).bond.0,
+        BOND.0 - terms().auditor_bond.0
+    );
+    assert_eq!(world.phase(order), Phase::Committed);
+    let again = world.audit(order, &truth, |_, _| truth.clone());
+    assert_eq!(again.len(), 1);
+    assert!(!auditors.contains(&again[0]));
+    assert_eq!(world.phase(order), Phase::Accepted);
+}
+
+#[test]
+fn only_drawn_auditors_commit_and_reveal() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = world.ran(&truth);
+    let auditors = world.open(order, &truth);
+    let results = truth.results(&world.order(order));
+    let outsider = (0..5)
+        .map(Who::Auditor)
+        .find(|who| !auditors.contains(who))
+        .unwrap();
+    let commitment = Digest::ZERO;
+    for who in [outsider, world.provider(order), Who::Requester] {
+        let refusal = world.refuse(who, Call::CommitAudit { order, commitment });
+        assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+    }
+    world.commit_results(order, auditors[0], &results);
+    let refusal = world.refuse(auditors[0], Call::CommitAudit { order, commitment });
+    assert_eq!(refusal, Refusal::AlreadyDone { order });
+    // Revealing before the ends are open would show them to the others.
+    let reveal = Call::RevealAudit {
+        order,
+        results: results.clone(),
+        salt: salt(auditors[0]),
+    };
+    let refusal = world.refuse(auditors[0], reveal.clone());
+    assert!(matches!(refusal, Refusal::WrongPhase { .. }));
+    world.commit_results(order, auditors[1], &results);
+    world.open_ends(order, &truth);
+    world.apply(auditors[0], reveal.clone());
+    assert_eq!(
+        world.refuse(auditors[0], reveal),
+        Refusal::AlreadyDone { order }
+    );
+}
+
+#[test]
+fn results_list_the_drawn_segments() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = world.ran(&truth);
+    let auditors = world.open(order, &truth);
+    let good = truth.results(&world.order(order));
+    let mut short = good.clone();
+    short.segments = BoundedVec::new(good.segments[1..].to_vec()).unwrap();
+    let mut other = good.clone();
+    other.segments = BoundedVec::new(vec![(SegmentIndex(99), None)]).unwrap();
+    world.commit_results(order, auditors[0], &short);
+    world.commit_results(order, auditors[1], &other);
+    world.open_ends(order, &truth);
+    for (auditor, results) in [(auditors[0], short), (auditors[1], other)] {
+        let reveal = Call::RevealAudit {
+            order,
+            results,
+            salt: salt(auditor),
+        };
+        assert_eq!(
+            world.refuse(auditor, reveal),
+            Refusal::WrongSegments { order }
+        );
+    }
+}
+
+#[test]
+fn missing_commitments_are_cut_and_the_others_go_on() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = world.ran(&truth);
+    let auditors = world.open(order, &truth);
+    world.commit_results(order, auditors[1], &truth.results(&world.order(order)));
+    world.advance(terms().deadlines.audit);
+    assert_eq!(world.phase(order), Phase::Closing);
+    assert_eq!(
+        world.registration(auditors[0]).bond.0,
+        BOND.0 - terms().auditor_bond.0
+    );
+    assert_eq!(query::supply(&world.store).pot, terms().auditor_bond);
+    world.open_ends(order, &truth);
+    world.reveal(order, auditors[1], &truth.results(&world.order(order)));
+    assert_eq!(world.phase(order), Phase::Committed);
+}
+
+#[test]
+fn when_auditors_run_out_the_requester_is_refunded_and_the_others_released() {
+    let rounds = Parameters {
+        max_rounds: 2,
+        ..parameters()
+    };
+    for parameters in [parameters(), rounds] {
+        let mut world = World::with(parameters);
+        let truth = Run::truth(&terms());
+        let order = world.ran(&truth);
+        let provider = world.provider(order);
+        // The first auditor does its work, the second never does.
+        let good = world.open(order, &truth)[0];
+        world.commit_results(order, good, &truth.results(&world.order(order)));
+        world.advance(terms().deadlines.audit);
+        world.open_ends(order, &truth);
+        let before = world.balance(good).0;
+        world.reveal(order, good, &truth.results(&world.order(order)));
+        while !world.phase(order).is_final() {
+            if world.phase(order) == Phase::Committed {
+                world.advance(1);
+            }
+            if world.phase(order) == Phase::Opening {
+                world.advance(0);
+                let lazy = world.auditors(order);
+                let openings = truth.openings(&world.order(order).starts());
+                world.apply(provider, Call::OpenStarts { order, openings });
+                for auditor in lazy {
+                    let grantee = auditor.id();
+                    world.apply(
+                        provider,
+                        Call::Grant {
+                            order,
+                            grantee,
+                            sealed: sealed("x"),
+                        },
+                    );
+                }
+            }
+            world.advance(1);
+        }
+        let record = world.order(order);
+        assert_eq!(record.outcome, Some(Outcome::NoAuditors));
+        assert_eq!(world.registration(provider).bond, BOND);
+        assert_eq!(world.registration(provider).locked, Amount::ZERO);
+        // Work that was done is paid, although in vain.
+        let fee = terms().auditor_fee.0;
+        assert_eq!(world.balance(good).0, before - crate::world::FEE.0 + fee);
+    }
+}
+
+#[test]
+fn segments_are_drawn_with_replacement_and_evenly() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = world.ran(&truth);
+    let mut hits = [0i64; 6];
+    for seed in 0..400 {
+        let mut world = world.clone();
+        world.beacon_seed = seed;
+        world.advance(1);
+        let segments = world.order(order).round().unwrap().segments.clone();
+        assert!(segments.is_sorted_by(|a, b| a < b));
+        assert!((1..=4).contains(&segments.len()));
+        segments
+            .iter()
+            .for_each(|segment| hits[segment.0 as usize] += 1);
+    }
+    // Each is among 4 draws of 6 with probability 1 - (5/6)^4 = 0.518: 207 of 400, deviation 10.
+    assert!(hits.iter().all(|hits| (hits - 207).abs() < 45), "{hits:?}");
+}

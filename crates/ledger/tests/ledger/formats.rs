@@ -1,0 +1,345 @@
+//! Bytes that other programs and later versions rely on.
+
+use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
+use assay_ledger::{
+    Amount, AuditResults, BoundedBytes, BoundedString, BoundedVec, Call, ChainId, DeclineReason,
+    FileId, Genesis, GenesisError, MAX_TX_BYTES, Opening, Order, OrderId, Ppm, Refusal, Role,
+    SegmentIndex, StepIndex, Terms, Transaction, root,
+};
+use borsh::BorshDeserialize;
+use proptest::prelude::*;
+
+use crate::world::{Run, Who, World, file, genesis, parameters, sealed, terms};
+
+fn hash(bytes: &[u8]) -> String {
+    Digest::of("golden", &[bytes]).to_string()
+}
+
+/// One of each call, in the order of their encoding.
+fn every_call() -> Vec<Call> {
+    let order = OrderId(Digest::of("order", &[]));
+    let leaf = Digest::of("leaf", &[]);
+    let path = merkle::Path(vec![Digest::of("sibling", &[])]);
+    let opening = Opening {
+        step: StepIndex(3),
+        leaf,
+        path: path.clone(),
+    };
+    let openings = BoundedVec::new(vec![opening]).unwrap();
+    let id = SecretKey::from_seed([2; 32]).public();
+    vec![
+        Call::Transfer {
+            to: id,
+            amount: Amount(5),
+        },
+        Call::Register {
+            role: Role::Storage,
+            bond: Amount(7),
+            encryption_key: EncryptionKey([3; 32]),
+            address: BoundedString::new("host:1").unwrap(),
+        },
+        Call::Unregister {
+            role: Role::Auditor,
+        },
+        Call::PutFile(Box::new(file(Who::Requester, "model"))),
+        Call::PostOrder(Box::new(terms())),
+        Call::CancelOrder { order },
+        Call::Grant {
+            order,
+            grantee: id,
+            sealed: sealed("keys"),
+        },
+        Call::Decline {
+            order,
+            reason: DeclineReason::Inputs,
+        },
+        Call::CommitTrace {
+            order,
+            root: leaf,
+            checkpoints: BoundedVec::new(vec![FileId(leaf)]).unwrap(),
+            result: FileId(leaf),
+        },
+        Call::OpenStarts {
+            order,
+            openings: openings.clone(),
+        },
+        Call::CommitAudit {
+            order,
+            commitment: leaf,
+        },
+        Call::OpenEnds { order, openings },
+        Call::RevealAudit {
+            order,
+            results: AuditResults {
+                initial: Some(leaf),
+                segments: BoundedVec::new(vec![(SegmentIndex(1), None)]).unwrap(),
+            },
+            salt: leaf,
+        },
+        Call::Bisect {
+            order,
+            leaf,
+            path: Some(path),
+        },
+        Call::Attest { order, leaf: None },
+        Call::Complain { order },
+        Call::Accept { order },
+    ]
+}
+
+fn sign(call: Call) -> Transaction {
+    let secret = SecretKey::from_seed([1; 32]);
+    Transaction::sign(
+        &secret,
+        ChainId(Digest::of("chain", &[])),
+        9,
+        Amount(1_000),
+        call,
+    )
+}
+
+#[test]
+fn golden_transactions() {
+    let mut all = Vec::new();
+    for (index, call) in every_call().into_iter().enumerate() {
+        let tx = sign(call);
+        let bytes = tx.encode();
+        // 32 bytes of chain, 32 of sender, 8 of nonce, 8 of fee: the call's number comes next.
+        assert_eq!(usize::from(bytes[80]), index, "{}", tx.call.name());
+        assert_eq!(bytes.len(), tx.encoded_len());
+        assert_eq!(Transaction::decode(&bytes).unwrap(), tx);
+        assert_eq!(tx.verify(), Ok(()));
+        let json = serde_json::to_string(&tx).unwrap();
+        assert!(json.contains(tx.call.name()));
+        assert_eq!(serde_json::from_str::<Transaction>(&json).unwrap(), tx);
+        all.extend(bytes);
+    }
+    assert_eq!(
+        hash(&all),
+        "69bfe043548ebf2e685b27267a6765dcf169b4819491d3e9131dc612304c324b"
+    );
+}
+
+#[test]
+fn golden_transfer_byte_by_byte() {
+    let tx = sign(every_call().remove(0));
+    let mut expected = Vec::new();
+    expected.extend(Digest::of("chain", &[]).0);
+    expected.extend(SecretKey::from_seed([1; 32]).public().0);
+    expected.extend(9u64.to_le_bytes());
+    expected.extend(1_000u64.to_le_bytes());
+    expected.push(0);
+    expected.extend(SecretKey::from_seed([2; 32]).public().0);
+    expected.extend(5u64.to_le_bytes());
+    assert_eq!(tx.encode()[..expected.len()], expected);
+    assert_eq!(tx.encode().len(), expected.len() + 64);
+    assert_eq!(
+        tx.id().to_string(),
+        "ff4fddb492123404acc3fcec45590674d3e98c754b82e5740c3371966176ae94"
+    );
+}
+
+#[test]
+fn golden_genesis() {
+    let genesis = genesis(parameters());
+    let bytes = genesis.encode();
+    assert_eq!(Genesis::decode(&bytes).unwrap(), genesis);
+    let json = serde_json::to_string(&genesis).unwrap();
+    assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
+    assert_eq!(
+        genesis.chain_id().to_string(),
+        "c632baa06e79a901f445302890247443ecf44e068b42a23e002021f26af48108"
+    );
+    let state = genesis.state().unwrap();
+    assert_eq!(
+        root::genesis(&state).unwrap().root.to_string(),
+        "09e14e05208b808e142f40aadffa94b23bf189a5423c54e483b6c43d080ac7f2"
+    );
+}
+
+/// A whole life with a dispute: its state root fixes the layout of every record and every rule.
+#[test]
+fn golden_history() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let lie = Run::lie(&terms(), 1, "provider");
+    let order = world.ran(&lie);
+    world.audit(order, &lie, |_, _| truth.clone());
+    world.bisect(order, &lie, &truth);
+    let step = world.order(order).dispute().unwrap().disputed.step;
+    for i in 0..3 {
+        world.apply(
+            Who::Validator(i),
+            Call::Attest {
+                order,
+                leaf: Some(truth.at(step)),
+            },
+        );
+    }
+    world.assign(order);
+    world.grant_to_provider(order);
+    world.commit(order, &truth);
+    world.audit(order, &truth, |_, _| truth.clone());
+    world.apply(Who::Requester, Call::Accept { order });
+    assert_eq!(
+        world.root.to_string(),
+        "1aa94d71b24151060a5a85d4d0bf84400ca91b2c2ca2c559d74d06860d1d7621"
+    );
+    let order = world.order(order);
+    let bytes = borsh::to_vec(&order).unwrap();
+    assert_eq!(Order::try_from_slice(&bytes).unwrap(), order);
+    let json = serde_json::to_string(&order).unwrap();
+    assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);
+}
+
+#[test]
+fn a_genesis_that_contradicts_itself_is_refused() {
+    let id = Who::Stranger.id();
+    let check = |change: &dyn Fn(&mut Genesis)| {
+        let mut genesis = genesis(parameters());
+        change(&mut genesis);
+        genesis.state().unwrap_err()
+    };
+    let accounts = |g: &mut Genesis, balance| {
+        let mut accounts = g.accounts.to_vec();
+        accounts.push(assay_ledger::GenesisAccount {
+            account: id,
+            balance,
+        });
+        g.accounts = BoundedVec::new(accounts).unwrap();
+    };
+    assert_eq!(
+        check(&|g| accounts(g, Amount(1))),
+        GenesisError::Duplicate(id)
+    );
+    assert_eq!(
+        check(&|g| g.validators = BoundedVec::default()),
+        GenesisError::NoValidators
+    );
+    let missing = check(&|g| g.registrations = BoundedVec::default());
+    assert!(matches!(missing, GenesisError::Validator(_)));
+    let unlisted = check(&|g| {
+        g.validators = BoundedVec::new(g.validators[1..].to_vec()).unwrap();
+    });
+    assert!(matches!(unlisted, GenesisError::Validator(_)));
+    let unsorted = check(&|g| {
+        let mut validators = g.validators.to_vec();
+        validators.swap(0, 1);
+        g.validators = BoundedVec::new(validators).unwrap();
+    });
+    assert!(matches!(unsorted, GenesisError::Duplicate(_)));
+    let bond = check(&|g| {
+        let mut registrations = g.registrations.to_vec();
+        registrations[0].bond = Amount::ZERO;
+        g.registrations = BoundedVec::new(registrations).unwrap();
+    });
+    assert!(matches!(bond, GenesisError::Bond { .. }));
+    let supply = check(&|g| {
+        let mut accounts = g.accounts.to_vec();
+        accounts[0].balance = Amount(u64::MAX);
+        g.accounts = BoundedVec::new(accounts).unwrap();
+    });
+    assert_eq!(supply, GenesisError::Supply);
+    let key = check(&|g| {
+        let mut accounts = g.accounts.to_vec();
+        accounts[0].account = assay_crypto::PublicKey([0xff; 32]);
+        g.accounts = BoundedVec::new(accounts).unwrap();
+    });
+    assert!(matches!(key, GenesisError::Key(_)));
+    let odd: [&dyn Fn(&mut Genesis); 6] = [
+        &|g| g.parameters.provider_bond = Amount::ZERO,
+        &|g| g.parameters.reward_rate = Ppm(1_000_001),
+        &|g| g.parameters.min_deadline = 0,
+        &|g| g.parameters.max_deadline = 1,
+        &|g| g.parameters.unbonding_blocks = 0,
+        &|g| g.parameters.max_rounds = 0,
+    ];
+    for change in odd {
+        assert!(matches!(check(change), GenesisError::Parameters(_)));
+    }
+}
+
+/// The longest transactions that the types allow are within the limit on transactions.
+#[test]
+fn the_longest_calls_fit_a_transaction() {
+    let long = Terms {
+        steps: Terms::MAX_STEPS,
+        segment_steps: 1_024,
+        ..terms()
+    };
+    let truth = Run::truth(&long);
+    let opening = truth.opening(StepIndex(12_345));
+    assert_eq!(opening.path.0.len(), 21);
+    let openings = vec![opening; Terms::MAX_DRAWN as usize + 1];
+    let order = OrderId(Digest::ZERO);
+    let tx = sign(Call::OpenStarts {
+        order,
+        openings: BoundedVec::new(openings).unwrap(),
+    });
+    assert!(tx.encoded_len() <= MAX_TX_BYTES, "{}", tx.encoded_len());
+    let checkpoints = BoundedVec::new(vec![FileId(Digest::ZERO); 1_024]).unwrap();
+    let (root, result) = (Digest::ZERO, FileId(Digest::ZERO));
+    let tx = sign(Call::CommitTrace {
+        order,
+        root,
+        checkpoints,
+        result,
+    });
+    assert!(tx.encoded_len() <= MAX_TX_BYTES, "{}", tx.encoded_len());
+}
+
+#[test]
+fn oversized_transactions_are_refused_before_decoding() {
+    let error = Transaction::decode(&vec![0; MAX_TX_BYTES + 1]).unwrap_err();
+    assert!(error.to_string().contains("65536"));
+    assert!(Genesis::decode(&vec![0; Genesis::MAX_BYTES + 1]).is_err());
+    assert!(root::Proof::decode(&vec![0; root::Proof::MAX_BYTES + 1]).is_err());
+}
+
+#[test]
+fn refusals_speak_to_people() {
+    let order = OrderId(Digest::ZERO);
+    let refusal = Refusal::WrongOpenings {
+        order,
+        expected: vec![StepIndex(0), StepIndex(4)],
+    };
+    assert!(
+        refusal.to_string().contains("steps, in this order: 0, 4"),
+        "{refusal}"
+    );
+    let json = serde_json::to_value(&refusal).unwrap();
+    assert_eq!(json["refusal"], "wrong_openings");
+    assert_eq!(serde_json::from_value::<Refusal>(json).unwrap(), refusal);
+}
+
+proptest! {
+    #[test]
+    fn decoders_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        if let Ok(tx) = Transaction::decode(&bytes) {
+            prop_assert_eq!(tx.encode(), bytes.clone());
+        }
+        let _ = Genesis::decode(&bytes);
+        let _ = root::Proof::decode(&bytes);
+        let _ = Order::try_from_slice(&bytes);
+        let _ = BoundedBytes::<16>::try_from_slice(&bytes);
+    }
+
+    /// What decodes is the one encoding of its value; what is damaged does not verify.
+    #[test]
+    fn damaged_transactions_do_not_count(
+        call in prop::sample::select(every_call()), at: prop::sample::Index, bit in 0u8..8,
+    ) {
+        let mut bytes = sign(call).encode();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        if let Ok(tx) = Transaction::decode(&bytes) {
+            prop_assert_eq!(tx.encode(), bytes.clone());
+            prop_assert!(tx.verify().is_err());
+        }
+        bytes.truncate(at);
+        prop_assert!(Transaction::decode(&bytes).is_err());
+        let mut longer = sign(every_call().remove(0)).encode();
+        longer.push(0);
+        prop_assert!(Transaction::decode(&longer).is_err());
+    }
+}

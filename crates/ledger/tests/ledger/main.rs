@@ -1,0 +1,15 @@
+//! The ledger as its users see it: blocks in, state and receipts out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod accounts;
+mod adversaries;
+mod audits;
+mod disputes;
+mod files;
+mod formats;
+mod life;
+mod moves;
+mod orders;
+mod random;
+mod roots;
+mod world;

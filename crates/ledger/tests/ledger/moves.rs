@@ -1,0 +1,181 @@
+//! Orders brought to each phase by the moves that lead there.
+
+use assay_ledger::{AuditResults, BoundedVec, Call, OrderId, Phase, Terms};
+
+use crate::world::{Run, Who, World, file, file_id, salt, sealed, terms};
+
+impl World {
+    /// Records the inputs and posts an order.
+    pub(crate) fn post(&mut self, terms: &Terms) -> OrderId {
+        for input in &terms.inputs {
+            let record = file(Who::Requester, &input.name);
+            self.apply(Who::Requester, Call::PutFile(Box::new(record)));
+        }
+        let order = OrderId::new(self.chain, Who::Requester.id(), self.nonce(Who::Requester));
+        self.apply(Who::Requester, Call::PostOrder(Box::new(terms.clone())));
+        assert_eq!(self.phase(order), Phase::Posted);
+        order
+    }
+
+    /// Posts an order with the usual terms.
+    pub(crate) fn posted(&mut self) -> OrderId {
+        self.post(&terms())
+    }
+
+    /// Waits for the draw of a provider.
+    pub(crate) fn assign(&mut self, order: OrderId) -> Who {
+        self.advance(1);
+        assert_eq!(self.phase(order), Phase::Assigned);
+        self.provider(order)
+    }
+
+    pub(crate) fn grant_to_provider(&mut self, order: OrderId) {
+        let grantee = self.provider(order).id();
+        self.apply(
+            Who::Requester,
+            Call::Grant {
+                order,
+                grantee,
+                sealed: sealed("keys"),
+            },
+        );
+        assert_eq!(self.phase(order), Phase::Running);
+    }
+
+    /// The provider's commitment to a run; its files are recorded first.
+    pub(crate) fn commit_call(&mut self, order: OrderId, run: &Run) -> Call {
+        let provider = self.provider(order);
+        let segments = self.order(order).terms.segments();
+        let name = |i| format!("checkpoint {i}");
+        let records = (0..=segments)
+            .map(|i| (provider, Call::PutFile(Box::new(file(provider, &name(i))))))
+            .collect();
+        self.block(records);
+        let checkpoints: Vec<_> = (0..segments).map(|i| file_id(&name(i))).collect();
+        Call::CommitTrace {
+            order,
+            root: run.root(),
+            checkpoints: BoundedVec::new(checkpoints).unwrap(),
+            result: file_id(&name(segments)),
+        }
+    }
+
+    pub(crate) fn commit(&mut self, order: OrderId, run: &Run) {
+        let call = self.commit_call(order, run);
+        self.apply(self.provider(order), call);
+        assert_eq!(self.phase(order), Phase::Committed);
+    }
+
+    /// Waits for the draw of auditors, opens the starts and grants the keys.
+    pub(crate) fn open(&mut self, order: OrderId, run: &Run) -> Vec<Who> {
+        self.advance(1);
+        assert_eq!(self.phase(order), Phase::Opening);
+        let provider = self.provider(order);
+        let auditors = self.auditors(order);
+        let openings = run.openings(&self.order(order).starts());
+        let mut calls = vec![(provider, Call::OpenStarts { order, openings })];
+        for auditor in &auditors {
+            let grantee = auditor.id();
+            calls.push((
+                provider,
+                Call::Grant {
+                    order,
+                    grantee,
+                    sealed: sealed("some"),
+                },
+            ));
+        }
+        self.block(calls);
+        assert_eq!(self.phase(order), Phase::Auditing);
+        auditors
+    }
+
+    pub(crate) fn commit_results(&mut self, order: OrderId, who: Who, results: &AuditResults) {
+        let commitment = results.commitment(order, who.id(), &salt(who));
+        self.apply(who, Call::CommitAudit { order, commitment });
+    }
+
+    pub(crate) fn open_ends(&mut self, order: OrderId, run: &Run) {
+        assert_eq!(self.phase(order), Phase::Closing);
+        let openings = run.openings(&self.order(order).ends());
+        self.apply(self.provider(order), Call::OpenEnds { order, openings });
+        assert_eq!(self.phase(order), Phase::Revealing);
+    }
+
+    pub(crate) fn reveal(&mut self, order: OrderId, who: Who, results: &AuditResults) {
+        let results = results.clone();
+        self.apply(
+            who,
+            Call::RevealAudit {
+                order,
+                results,
+                salt: salt(who),
+            },
+        );
+    }
+
+    /// Posts an order, and brings it to the end of the provider's work.
+    pub(crate) fn ran(&mut self, run: &Run) -> OrderId {
+        let order = self.posted();
+        self.assign(order);
+        self.grant_to_provider(order);
+        self.commit(order, run);
+        order
+    }
+
+    /// One whole audit round of a provider's run; `finds` says what each auditor finds.
+    pub(crate) fn audit(
+        &mut self,
+        order: OrderId,
+        run: &Run,
+        finds: impl Fn(usize, Who) -> Run,
+    ) -> Vec<Who> {
+        let auditors = self.open(order, run);
+        let view = self.order(order);
+        let found: Vec<_> = auditors
+            .iter()
+            .enumerate()
+            .map(|(i, auditor)| (*auditor, finds(i, *auditor).results(&view)))
+            .collect();
+        for (auditor, results) in &found {
+            self.commit_results(order, *auditor, results);
+        }
+        self.open_ends(order, run);
+        for (auditor, results) in &found {
+            self.reveal(order, *auditor, results);
+        }
+        auditors
+    }
+
+    /// An order whose honest run was audited and stands.
+    pub(crate) fn accepted(&mut self) -> OrderId {
+        let truth = Run::truth(&terms());
+        let order = self.ran(&truth);
+        self.audit(order, &truth, |_, _| truth.clone());
+        assert_eq!(self.phase(order), Phase::Accepted);
+        order
+    }
+
+    /// Both parties bisect honestly about their runs until validators have to decide.
+    pub(crate) fn bisect(&mut self, order: OrderId, provided: &Run, challenged: &Run) {
+        while self.phase(order) == Phase::Bisecting {
+            let dispute = self.order(order).dispute().cloned().unwrap();
+            let step = dispute.middle().unwrap();
+            let opening = provided.opening(step);
+            let provider = self.provider(order);
+            let challenger = Who::of(dispute.challenger);
+            let (leaf, path) = (opening.leaf, Some(opening.path));
+            self.apply(provider, Call::Bisect { order, leaf, path });
+            let leaf = challenged.at(step);
+            self.apply(
+                challenger,
+                Call::Bisect {
+                    order,
+                    leaf,
+                    path: None,
+                },
+            );
+        }
+        assert_eq!(self.phase(order), Phase::Attesting);
+    }
+}

@@ -1,0 +1,367 @@
+//! Posting, assigning and running orders.
+
+use std::collections::BTreeMap;
+
+use assay_crypto::Digest;
+use assay_ledger::{
+    Amount, BoundedBytes, BoundedString, BoundedVec, Call, DeclineReason, FailureReason, Outcome,
+    Phase, Refusal, Role, Terms, query, rules,
+};
+
+use crate::world::{BALANCE, BOND, FEE, Run, Who, World, file_id, parameters, sealed, terms};
+
+#[test]
+fn terms_outside_their_ranges_are_refused() {
+    let check = |change: &dyn Fn(&mut Terms)| {
+        let mut terms = terms();
+        change(&mut terms);
+        rules::check_terms(&terms, &parameters())
+    };
+    assert_eq!(check(&|_| {}), Ok(()));
+    let changes: [(&str, &dyn Fn(&mut Terms)); 21] = [
+        ("no job kind", &|t| {
+            t.kind = BoundedString::new("mining").unwrap()
+        }),
+        ("steps", &|t| t.steps = 0),
+        ("steps", &|t| t.steps = Terms::MAX_STEPS + 1),
+        ("segment_steps", &|t| t.segment_steps = 0),
+        ("segment_steps", &|t| t.segment_steps = 23),
+        ("steps / segment_steps", &|t| {
+            (t.steps, t.segment_steps) = (2_000, 1)
+        }),
+        ("segments_drawn", &|t| t.segments_drawn = 0),
+        ("segments_drawn", &|t| t.segments_drawn = 65),
+        ("auditors", &|t| t.auditors = 0),
+        ("auditors", &|t| t.auditors = 17),
+        ("attempts", &|t| t.attempts = 0),
+        ("attempts", &|t| t.attempts = 17),
+        ("price", &|t| t.price = Amount::ZERO),
+        ("provider_bond", &|t| t.provider_bond = Amount::ZERO),
+        ("auditor_bond", &|t| t.auditor_bond = Amount::ZERO),
+        ("run deadline", &|t| t.deadlines.run = 1),
+        ("attest deadline", &|t| t.deadlines.attest = u32::MAX),
+        ("used twice", &|t| {
+            t.inputs = BoundedVec::new(vec![t.inputs[0].clone(), t.inputs[0].clone()]).unwrap();
+        }),
+        ("takes the inputs", &|t| {
+            t.inputs = BoundedVec::new(vec![t.inputs[0].clone()]).unwrap()
+        }),
+        ("takes the inputs", &|t| {
+            t.inputs = BoundedVec::new(vec![t.inputs[1].clone(), t.inputs[0].clone()]).unwrap();
+        }),
+        ("specification", &|t| t.spec = BoundedBytes::default()),
+    ];
+    for (mention, change) in changes {
+        let refusal = check(change).unwrap_err();
+        assert!(refusal.to_string().contains(mention), "{refusal}");
+    }
+}
+
+#[test]
+fn posting_needs_files_and_money() {
+    let mut world = World::new();
+    let post = |terms: Terms| Call::PostOrder(Box::new(terms));
+    let (file, owner) = (file_id("model"), Who::Requester.id());
+    let refusal = world.refuse(Who::Requester, post(terms()));
+    assert_eq!(refusal, Refusal::UnknownFile { file, owner });
+    world.posted();
+    let mut rich = terms();
+    rich.price = BALANCE;
+    let refusal = world.refuse(Who::Requester, post(rich.clone()));
+    assert!(matches!(refusal, Refusal::InsufficientBalance { .. }));
+    rich.price = Amount(u64::MAX);
+    assert_eq!(world.refuse(Who::Requester, post(rich)), Refusal::Overflow);
+    // Somebody else's files are not enough: their record could vanish with their will.
+    let refusal = world.refuse(Who::Stranger, post(terms()));
+    assert!(matches!(refusal, Refusal::UnknownFile { .. }));
+}
+
+#[test]
+fn an_order_can_be_withdrawn_until_its_keys_are_granted() {
+    for assigned in [false, true] {
+        let mut world = World::new();
+        let order = world.posted();
+        if assigned {
+            world.assign(order);
+        }
+        let cancel = Call::CancelOrder { order };
+        assert!(matches!(
+            world.would(Who::Stranger, cancel.clone()),
+            assay_ledger::Status::Refused(Refusal::NotYourMove { .. })
+        ));
+        world.apply(Who::Requester, cancel.clone());
+        let record = world.order(order);
+        assert_eq!(
+            (record.phase, record.outcome),
+            (Phase::Cancelled, Some(Outcome::Withdrawn))
+        );
+        assert_eq!(world.balance(Who::Requester).0, BALANCE.0 - 4 * FEE.0);
+        assert!(matches!(
+            world.refuse(Who::Requester, cancel),
+            Refusal::WrongPhase { .. }
+        ));
+    }
+    let mut world = World::new();
+    let order = world.posted();
+    world.assign(order);
+    world.grant_to_provider(order);
+    let refusal = world.refuse(Who::Requester, Call::CancelOrder { order });
+    assert!(matches!(
+        refusal,
+        Refusal::WrongPhase {
+            phase: Phase::Running,
+            ..
+        }
+    ));
+}
+
+/// A requester that grants rubbish, to have its provider miss the deadline, gains nothing.
+#[test]
+fn a_provider_declines_what_does_not_open_without_penalty() {
+    let mut world = World::new();
+    let order = world.posted();
+    let mut framed = Vec::new();
+    for _ in 0..terms().attempts {
+        let provider = world.assign(order);
+        world.grant_to_provider(order);
+        let reason = DeclineReason::Keys;
+        world.apply(provider, Call::Decline { order, reason });
+        framed.push(provider);
+    }
+    let record = world.order(order);
+    assert_eq!(record.outcome, Some(Outcome::AttemptsUsed));
+    let reasons: Vec<_> = record
+        .failures
+        .iter()
+        .map(|failure| failure.reason)
+        .collect();
+    assert_eq!(reasons, [FailureReason::Declined(DeclineReason::Keys); 2]);
+    for provider in framed {
+        let registration = world.registration(provider);
+        assert_eq!(
+            (registration.bond, registration.locked),
+            (BOND, Amount::ZERO)
+        );
+    }
+}
+
+#[test]
+fn a_requester_that_does_not_grant_gets_its_money_back_and_no_work() {
+    let mut world = World::new();
+    let order = world.posted();
+    let provider = world.assign(order);
+    world.advance(terms().deadlines.grant + 1);
+    assert_eq!(world.order(order).outcome, Some(Outcome::NotGranted));
+    assert_eq!(world.registration(provider).locked, Amount::ZERO);
+    assert_eq!(world.registration(provider).bond, BOND);
+}
+
+#[test]
+fn nobody_eligible_means_refund() {
+    let mut world = World::new();
+    let mut demanding = terms();
+    demanding.provider_bond = Amount::tokens(101);
+    let order = world.post(&demanding);
+    world.advance(terms().deadlines.assign);
+    assert_eq!(world.phase(order), Phase::Posted);
+    world.advance(1);
+    assert_eq!(world.order(order).outcome, Some(Outcome::NoProvider));
+    assert_eq!(world.balance(Who::Requester).0, BALANCE.0 - 3 * FEE.0);
+}
+
+/// The requester may be a provider too, but is never drawn for its own order.
+#[test]
+fn requesters_do_not_work_for_themselves() {
+    let mut world = World::new();
+    let address = BoundedString::new("x").unwrap();
+    let encryption_key = terms().encryption_key;
+    for role in [Role::Provider, Role::Auditor] {
+        let bond = Amount::tokens(400);
+        let address = address.clone();
+        world.apply(
+            Who::Requester,
+            Call::Register {
+                role,
+                bond,
+                encryption_key,
+                address,
+            },
+        );
+    }
+    let truth = Run::truth(&terms());
+    for seed in 0..40 {
+        let mut world = world.clone();
+        world.beacon_seed = seed;
+        let order = world.ran(&truth);
+        let auditors = world.open(order, &truth);
+        assert_ne!(world.provider(order), Who::Requester);
+        assert!(!auditors.contains(&Who::Requester));
+        assert_ne!(auditors[0], auditors[1]);
+    }
+}
+
+/// Draws follow the free bonds: 100, 100 and 400 of 600 are drawn 1/6, 1/6 and 4/6 of the time.
+#[test]
+fn draws_are_weighted_by_bond() {
+    let mut world = World::new();
+    let address = BoundedString::new("x").unwrap();
+    let encryption_key = terms().encryption_key;
+    let (role, bond) = (Role::Provider, Amount::tokens(300));
+    world.apply(
+        Who::Provider(2),
+        Call::Register {
+            role,
+            bond,
+            encryption_key,
+            address,
+        },
+    );
+    let order = world.posted();
+    let mut drawn: BTreeMap<Who, i64> = BTreeMap::new();
+    for seed in 0..600 {
+        let mut world = world.clone();
+        world.beacon_seed = seed;
+        *drawn.entry(world.assign(order)).or_default() += 1;
+    }
+    for (who, expected) in [
+        (Who::Provider(0), 100),
+        (Who::Provider(1), 100),
+        (Who::Provider(2), 400),
+    ] {
+        // Four standard deviations of a binomial of 600 draws.
+        assert!((drawn[&who] - expected).abs() < 48, "{drawn:?}");
+    }
+}
+
+#[test]
+fn a_draw_waits_for_a_beacon_that_was_unknown() {
+    let mut world = World::new();
+    let order = world.posted();
+    // Posted in this very block: not drawn by its beacon.
+    assert_eq!(world.phase(order), Phase::Posted);
+    let mut other = world.clone();
+    other.beacon_seed = 1;
+    world.assign(order);
+    other.assign(order);
+    let seed = |world: &World| world.order(order).assignment.unwrap().seed;
+    assert_ne!(seed(&world), seed(&other));
+}
+
+#[test]
+fn committing_needs_the_right_files() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = world.posted();
+    let provider = world.assign(order);
+    world.grant_to_provider(order);
+    let unknown = Call::CommitTrace {
+        order,
+        root: truth.root(),
+        checkpoints: BoundedVec::new(vec![file_id("nowhere"); 6]).unwrap(),
+        result: file_id("nowhere"),
+    };
+    let owner = provider.id();
+    let refusal = world.refuse(provider, unknown);
+    assert_eq!(
+        refusal,
+        Refusal::UnknownFile {
+            file: file_id("nowhere"),
+            owner
+        }
+    );
+    // The requester's records do not count as the provider's.
+    let inputs = Call::CommitTrace {
+        order,
+        root: truth.root(),
+        checkpoints: BoundedVec::new(vec![file_id("model"); 6]).unwrap(),
+        result: file_id("model"),
+    };
+    assert!(matches!(
+        world.refuse(provider, inputs),
+        Refusal::UnknownFile { .. }
+    ));
+    let mut call = world.commit_call(order, &truth);
+    if let Call::CommitTrace { checkpoints, .. } = &mut call {
+        *checkpoints = BoundedVec::new(checkpoints[1..].to_vec()).unwrap();
+    }
+    let refusal = world.refuse(provider, call);
+    assert_eq!(
+        refusal,
+        Refusal::CheckpointCount {
+            order,
+            expected: 6,
+            found: 5
+        }
+    );
+    let call = world.commit_call(order, &truth);
+    world.apply(provider, call);
+    let record = world.order(order);
+    let file = |i| record.state_file(assay_ledger::SegmentIndex(i));
+    assert_eq!(file(0), Some(file_id("checkpoint 0")));
+    assert_eq!(file(6), Some(file_id("checkpoint 6")));
+    assert_eq!(file(7), None);
+}
+
+#[test]
+fn a_grant_is_given_once_and_to_whom_it_belongs() {
+    let mut world = World::new();
+    let order = world.posted();
+    let provider = world.assign(order);
+    let grant = |to: Who, text: &str| Call::Grant {
+        order,
+        grantee: to.id(),
+        sealed: sealed(text),
+    };
+    let refusal = world.refuse(Who::Requester, grant(Who::Stranger, "keys"));
+    assert_eq!(
+        refusal,
+        Refusal::NotAGrantee {
+            order,
+            grantee: Who::Stranger.id()
+        }
+    );
+    let refusal = world.refuse(Who::Stranger, grant(provider, "keys"));
+    assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+    world.apply(Who::Requester, grant(provider, "keys"));
+    let refusal = world.refuse(Who::Requester, grant(provider, "other keys"));
+    assert!(matches!(
+        refusal,
+        Refusal::WrongPhase {
+            phase: Phase::Running,
+            ..
+        }
+    ));
+    assert_eq!(world.order(order).grants_to(provider.id()).count(), 1);
+}
+
+#[test]
+fn orders_that_do_not_exist_are_refused() {
+    let mut world = World::new();
+    let order = assay_ledger::OrderId(Digest::ZERO);
+    let refusal = world.refuse(Who::Requester, Call::Accept { order });
+    assert_eq!(refusal, Refusal::UnknownOrder { order });
+}
+
+#[test]
+fn queries_list_orders() {
+    let mut world = World::new();
+    let first = world.posted();
+    let posted = world.height();
+    world.advance(20);
+    let second = world.posted();
+    let ids = |orders: Vec<assay_ledger::Order>| -> Vec<_> {
+        let mut ids: Vec<_> = orders.iter().map(|order| order.id).collect();
+        ids.sort();
+        ids
+    };
+    let mut both = vec![first, second];
+    both.sort();
+    assert_eq!(ids(query::orders(&world.store)), both);
+    assert_eq!(ids(query::active_orders(&world.store)), [second]);
+    assert_eq!(ids(query::orders_changed(&world.store, posted)), both);
+    assert_eq!(
+        ids(query::orders_changed(&world.store, world.height())),
+        [second]
+    );
+    assert_eq!(query::height(&world.store), world.height());
+}

@@ -1,0 +1,423 @@
+//! A small network whose blocks the tests write by hand.
+
+use std::collections::BTreeMap;
+
+use assay_crypto::merkle::Tree;
+use assay_crypto::{Digest, EncryptionKey, SecretKey};
+use assay_ledger::{
+    AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
+    BoundedVec, Call, ChainId, Deadlines, Event, FileId, FileRecord, Genesis, GenesisAccount,
+    GenesisRegistration, Height, Input, MemoryStore, Opening, Order, OrderId, Parameters, Phase,
+    Refusal, Registration, Role, SealedKeys, SegmentIndex, Status, StepIndex, Terms, Transaction,
+    ValidatorInfo, execute_block, query, root,
+};
+
+/// Everybody in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Who {
+    Requester,
+    Stranger,
+    Validator(u8),
+    Provider(u8),
+    Auditor(u8),
+    Storage(u8),
+}
+
+pub(crate) const VALIDATORS: u8 = 4;
+pub(crate) const PROVIDERS: u8 = 3;
+pub(crate) const AUDITORS: u8 = 5;
+pub(crate) const STORAGES: u8 = 2;
+pub(crate) const FEE: Amount = Amount(100_000);
+pub(crate) const BALANCE: Amount = Amount::tokens(1_000);
+pub(crate) const BOND: Amount = Amount::tokens(100);
+
+impl Who {
+    pub(crate) fn all() -> impl Iterator<Item = Who> {
+        [Who::Requester, Who::Stranger]
+            .into_iter()
+            .chain((0..VALIDATORS).map(Who::Validator))
+            .chain((0..PROVIDERS).map(Who::Provider))
+            .chain((0..AUDITORS).map(Who::Auditor))
+            .chain((0..STORAGES).map(Who::Storage))
+    }
+
+    pub(crate) fn role(self) -> Option<Role> {
+        match self {
+            Who::Requester | Who::Stranger => None,
+            Who::Validator(_) => Some(Role::Validator),
+            Who::Provider(_) => Some(Role::Provider),
+            Who::Auditor(_) => Some(Role::Auditor),
+            Who::Storage(_) => Some(Role::Storage),
+        }
+    }
+
+    pub(crate) fn secret(self) -> SecretKey {
+        SecretKey::from_seed(Digest::of("test/secret", &[format!("{self:?}").as_bytes()]).0)
+    }
+
+    pub(crate) fn id(self) -> AccountId {
+        self.secret().public()
+    }
+
+    /// Who holds an account.
+    pub(crate) fn of(account: AccountId) -> Who {
+        Who::all()
+            .find(|who| who.id() == account)
+            .expect("an account of this network")
+    }
+}
+
+/// The network: its state, and every block so far.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) genesis: Genesis,
+    pub(crate) chain: ChainId,
+    pub(crate) store: MemoryStore,
+    pub(crate) tree: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) root: Digest,
+    pub(crate) history: Vec<(BlockContext, Vec<Transaction>)>,
+    pub(crate) beacon_seed: u64,
+    secrets: BTreeMap<Who, SecretKey>,
+}
+
+pub(crate) fn genesis(parameters: Parameters) -> Genesis {
+    let address = BoundedString::new("localhost:7000").unwrap();
+    let accounts: Vec<_> = Who::all()
+        .map(|who| GenesisAccount {
+            account: who.id(),
+            balance: BALANCE,
+        })
+        .collect();
+    let registrations: Vec<_> = Who::all()
+        .filter_map(|who| {
+            Some(GenesisRegistration {
+                account: who.id(),
+                role: who.role()?,
+                bond: BOND,
+                encryption_key: who.secret().encryption().public(),
+                address: address.clone(),
+            })
+        })
+        .collect();
+    let mut validators: Vec<_> = (0..VALIDATORS)
+        .map(|i| ValidatorInfo {
+            account: Who::Validator(i).id(),
+            address: address.clone(),
+        })
+        .collect();
+    validators.sort_by_key(|validator| validator.account);
+    Genesis {
+        chain_name: BoundedString::new("test").unwrap(),
+        timestamp_ms: 1_700_000_000_000,
+        accounts: BoundedVec::new(accounts).unwrap(),
+        registrations: BoundedVec::new(registrations).unwrap(),
+        parameters,
+        beacon_key: BoundedBytes::new([7; 48]).unwrap(),
+        validators: BoundedVec::new(validators).unwrap(),
+    }
+}
+
+pub(crate) fn parameters() -> Parameters {
+    Parameters {
+        unbonding_blocks: 5,
+        ..Parameters::default()
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        World::with(parameters())
+    }
+
+    pub(crate) fn with(parameters: Parameters) -> World {
+        let genesis = genesis(parameters);
+        let state = genesis.state().unwrap();
+        let update = root::genesis(&state).unwrap();
+        let mut world = World {
+            chain: genesis.chain_id(),
+            genesis,
+            store: MemoryStore::new(state),
+            tree: BTreeMap::new(),
+            root: update.root,
+            history: Vec::new(),
+            beacon_seed: 0,
+            secrets: Who::all().map(|who| (who, who.secret())).collect(),
+        };
+        world.plant(update);
+        world.check_supply();
+        world
+    }
+
+    fn plant(&mut self, update: root::Update) {
+        self.root = update.root;
+        for (key, node) in update.nodes {
+            match node {
+                Some(node) => self.tree.insert(key, node),
+                None => self.tree.remove(&key),
+            };
+        }
+    }
+
+    pub(crate) fn height(&self) -> Height {
+        Height(self.history.len() as u64)
+    }
+
+    pub(crate) fn nonce(&self, who: Who) -> u64 {
+        query::account(&self.store, &self.secrets[&who].public()).nonce
+    }
+
+    /// Signs calls with each sender's next nonces.
+    pub(crate) fn sign(&self, calls: Vec<(Who, Call)>) -> Vec<Transaction> {
+        let mut nonces: BTreeMap<Who, u64> = BTreeMap::new();
+        let sign = |(who, call)| {
+            let nonce = nonces.entry(who).or_insert_with(|| self.nonce(who));
+            *nonce += 1;
+            Transaction::sign(&self.secrets[&who], self.chain, *nonce - 1, FEE, call)
+        };
+        calls.into_iter().map(sign).collect()
+    }
+
+    pub(crate) fn next_context(&self) -> BlockContext {
+        let height = self.height().0 + 1;
+        let parts: [&[u8]; 2] = [&self.beacon_seed.to_le_bytes(), &height.to_le_bytes()];
+        BlockContext {
+            height: Height(height),
+            timestamp_ms: 1_000 * height,
+            beacon: Digest::of("test/beacon", &parts),
+        }
+    }
+
+    /// Executes a block of these calls and checks what must hold after every block.
+    pub(crate) fn block(&mut self, calls: Vec<(Who, Call)>) -> BlockReceipts {
+        let txs = self.sign(calls);
+        self.execute(self.next_context(), txs)
+    }
+
+    pub(crate) fn execute(
+        &mut self,
+        context: BlockContext,
+        txs: Vec<Transaction>,
+    ) -> BlockReceipts {
+        let executed = execute_block(&self.store, &context, &txs).unwrap();
+        assert_eq!(executed.receipts_root, executed.receipts.tree().root());
+        self.store.apply(&executed.writes);
+        self.plant(root::update(&self.tree, context.height, &executed.writes).unwrap());
+        self.history.push((context, txs));
+        self.check_supply();
+        executed.receipts
+    }
+
+    fn check_supply(&self) {
+        let supply = query::supply(&self.store);
+        assert_eq!(supply.total, Some(supply.genesis), "{supply:?}");
+        for role in Role::ALL {
+            for (account, registration) in query::registrations(&self.store, role) {
+                assert!(
+                    registration.locked <= registration.bond,
+                    "{account} {registration:?}"
+                );
+            }
+        }
+    }
+
+    /// Executes one call that must take effect.
+    pub(crate) fn apply(&mut self, who: Who, call: Call) -> Vec<Event> {
+        let receipts = self.block(vec![(who, call.clone())]);
+        let receipt = receipts.receipts.into_iter().next().unwrap();
+        assert_eq!(receipt.status, Status::Applied, "{who:?} {call:?}");
+        receipt.events
+    }
+
+    /// Executes one call that must be refused.
+    pub(crate) fn refuse(&mut self, who: Who, call: Call) -> Refusal {
+        let order = call
+            .order()
+            .and_then(|order| query::order(&self.store, &order));
+        let receipts = self.block(vec![(who, call.clone())]);
+        match &receipts.receipts[0].status {
+            Status::Refused(refusal) => {
+                assert_eq!(receipts.receipts[0].events, []);
+                if receipts.events.is_empty() {
+                    let after = order.as_ref().map(|order| self.order(order.id));
+                    assert_eq!(after, order, "a refused call changed its order");
+                }
+                refusal.clone()
+            }
+            Status::Applied => panic!("{who:?} was allowed {call:?}"),
+        }
+    }
+
+    /// What a call would give, without keeping the block.
+    pub(crate) fn would(&self, who: Who, call: Call) -> Status {
+        let txs = self.sign(vec![(who, call)]);
+        let executed = execute_block(&self.store, &self.next_context(), &txs).unwrap();
+        executed
+            .receipts
+            .receipts
+            .into_iter()
+            .next()
+            .unwrap()
+            .status
+    }
+
+    pub(crate) fn advance(&mut self, blocks: u32) {
+        (0..blocks).for_each(|_| drop(self.block(vec![])));
+    }
+
+    pub(crate) fn balance(&self, who: Who) -> Amount {
+        query::account(&self.store, &who.id()).balance
+    }
+
+    pub(crate) fn registration(&self, who: Who) -> Registration {
+        query::registration(&self.store, who.role().unwrap(), &who.id()).unwrap()
+    }
+
+    pub(crate) fn order(&self, order: OrderId) -> Order {
+        query::order(&self.store, &order).unwrap()
+    }
+
+    pub(crate) fn phase(&self, order: OrderId) -> Phase {
+        self.order(order).phase
+    }
+
+    pub(crate) fn provider(&self, order: OrderId) -> Who {
+        Who::of(self.order(order).provider().unwrap())
+    }
+
+    pub(crate) fn auditors(&self, order: OrderId) -> Vec<Who> {
+        let round = self.order(order).round().cloned().unwrap();
+        round
+            .seats
+            .iter()
+            .map(|seat| Who::of(seat.auditor))
+            .collect()
+    }
+
+    /// Executes every block again, from the genesis; returns the root it ends with.
+    pub(crate) fn replay(&self) -> Digest {
+        let mut again = World::with(self.genesis.parameters.clone());
+        for (context, txs) in &self.history {
+            again.execute(*context, txs.clone());
+        }
+        assert_eq!(again.store, self.store);
+        again.root
+    }
+}
+
+pub(crate) fn file_id(name: &str) -> FileId {
+    FileId(Digest::of("test/file", &[name.as_bytes()]))
+}
+
+pub(crate) fn file(owner: Who, name: &str) -> FileRecord {
+    FileRecord {
+        id: file_id(name),
+        owner: owner.id(),
+        name: BoundedString::new(name).unwrap(),
+        length_class: 1_024,
+        slices: 1,
+        root: Digest::of("test/content", &[name.as_bytes()]),
+        placement: BoundedVec::new(vec![Who::Storage(0).id(), Who::Storage(1).id()]).unwrap(),
+        media_type: BoundedString::new("application/octet-stream").unwrap(),
+        key_envelope: BoundedBytes::default(),
+    }
+}
+
+pub(crate) fn terms() -> Terms {
+    let input = |name: &str| Input {
+        name: BoundedString::new(name).unwrap(),
+        file: file_id(name),
+        content: Digest::of("test/plain", &[name.as_bytes()]),
+    };
+    Terms {
+        kind: BoundedString::new("finetune").unwrap(),
+        spec: BoundedBytes::new(b"{}".to_vec()).unwrap(),
+        inputs: BoundedVec::new(vec![input("model"), input("train")]).unwrap(),
+        steps: 22,
+        segment_steps: 4,
+        price: Amount::tokens(10),
+        provider_bond: Amount::tokens(20),
+        auditor_bond: Amount::tokens(5),
+        auditor_fee: Amount(500_000),
+        segments_drawn: 4,
+        auditors: 2,
+        attempts: 2,
+        keys: Digest::of("test/keys", &[]),
+        encryption_key: EncryptionKey([1; 32]),
+        deadlines: Deadlines {
+            assign: 4,
+            grant: 5,
+            run: 6,
+            open: 7,
+            audit: 8,
+            reveal: 9,
+            dispute: 10,
+            attest: 11,
+            complain: 12,
+        },
+    }
+}
+
+/// The leaves of a run. `Truth` is what replay gives; other names are lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) leaves: Vec<Digest>,
+}
+
+impl Run {
+    pub(crate) fn truth(terms: &Terms) -> Run {
+        let leaf = |i: u64| Digest::of("test/leaf", &[&i.to_le_bytes()]);
+        Run {
+            leaves: (0..=terms.steps).map(leaf).collect(),
+        }
+    }
+
+    /// True before step `from`, false from there on.
+    pub(crate) fn lie(terms: &Terms, from: u64, liar: &str) -> Run {
+        let mut run = Run::truth(terms);
+        for (i, leaf) in run.leaves.iter_mut().enumerate().skip(from as usize) {
+            *leaf = Digest::of("test/lie", &[liar.as_bytes(), &i.to_le_bytes()]);
+        }
+        run
+    }
+
+    pub(crate) fn at(&self, step: StepIndex) -> Digest {
+        self.leaves[step.0 as usize]
+    }
+
+    pub(crate) fn root(&self) -> Digest {
+        Tree::new(self.leaves.clone()).root()
+    }
+
+    pub(crate) fn opening(&self, step: StepIndex) -> Opening {
+        let tree = Tree::new(self.leaves.clone());
+        Opening {
+            step,
+            leaf: self.at(step),
+            path: tree.path(step.0).unwrap(),
+        }
+    }
+
+    pub(crate) fn openings(&self, steps: &[StepIndex]) -> BoundedVec<Opening, 80> {
+        let openings: Vec<_> = steps.iter().map(|step| self.opening(*step)).collect();
+        BoundedVec::new(openings).unwrap()
+    }
+
+    /// What an auditor that finds this run reveals.
+    pub(crate) fn results(&self, order: &Order) -> AuditResults {
+        let segments = &order.round().unwrap().segments;
+        let end =
+            |segment: &SegmentIndex| (*segment, Some(self.at(order.terms.segment_end(*segment))));
+        AuditResults {
+            initial: Some(self.leaves[0]),
+            segments: BoundedVec::new(segments.iter().map(end).collect::<Vec<_>>()).unwrap(),
+        }
+    }
+}
+
+pub(crate) fn salt(who: Who) -> Digest {
+    Digest::of("test/salt", &[format!("{who:?}").as_bytes()])
+}
+
+pub(crate) fn sealed(text: &str) -> SealedKeys {
+    SealedKeys::new(text.as_bytes().to_vec()).unwrap()
+}
