@@ -1,6 +1,7 @@
 //! Prints the measured fused multiply-add peak and the speed of matrix products, in GFLOP/s.
 //!
-//! `cargo run --release -p assay-kernel --example peak [-- M N K]`
+//! `cargo run --release -p assay-kernel --example peak [-- M N K]`; `ASSAY_KERNEL` selects one
+//! path, `ASSAY_THREADS` the number of threads (1).
 
 use std::time::Instant;
 
@@ -62,18 +63,23 @@ fn main() -> Result<(), ConfigError> {
             (341, 8, 512),
         ],
     };
+    let threads = std::env::var("ASSAY_THREADS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1);
     for isa in [Isa::Avx512, Isa::Avx2, Isa::Scalar] {
         let unwanted = std::env::var("ASSAY_KERNEL").is_ok_and(|name| name != isa.name());
-        let (false, Ok(kernel)) = (unwanted, Kernel::new(isa, 1)) else {
+        if unwanted || !isa.is_available() {
             continue;
-        };
+        }
+        let kernel = Kernel::new(isa, threads)?;
         match kernel.multiply_add_peak() {
-            None => println!("{isa}, one thread"),
+            None => println!("{isa}, {threads} thread(s)"),
             Some(flops) => {
                 let peak = best(flops as f64, || {
                     kernel.multiply_add_peak();
                 });
-                println!("{isa}, one thread: peak {peak:.0} GFLOP/s");
+                println!("{isa}, {threads} thread(s): peak {peak:.0} GFLOP/s on one");
             }
         }
         println!("       m      n      k |     ab   ab^T   a^Tb  packed");

@@ -6,8 +6,9 @@ use rayon::prelude::*;
 
 use crate::kernel::Kernel;
 
-/// Below this many units of work (about one fused multiply-add each) a thread is not woken.
-const GRAIN: usize = 1 << 16;
+/// Work is counted in units of about a tenth of a nanosecond on a vector path; a thread is not
+/// woken for less than this, ten microseconds.
+const GRAIN: usize = 100_000;
 
 /// One thread's share: some rows, and those rows of each output.
 struct Share<'a, const N: usize> {

@@ -7,8 +7,8 @@ use crate::kernel::Kernel;
 use crate::reference::{activation, loss};
 use crate::shape::IGNORE;
 
-/// Work units of one exponential, for sharing rows among threads.
-const EXP_COST: usize = 8;
+/// Work units of an element with an exponential.
+const EXP_COST: usize = 4;
 
 #[inline(always)]
 fn softmax<F: Arith>(x: &[f32], cols: usize, out: &mut [f32]) {
@@ -136,7 +136,7 @@ impl Kernel {
         if rows == 0 {
             return;
         }
-        self.for_rows(rows, 2 * cols, [cols], [dx], |r, [dx]| {
+        self.for_rows(rows, 3 * cols, [cols], [dx], |r, [dx]| {
             let span = r.start * cols..r.end * cols;
             let (dy, y) = (&dy[span.clone()], &y[span]);
             dispatch!(

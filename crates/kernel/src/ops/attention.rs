@@ -145,7 +145,7 @@ impl Kernel {
         task: impl Fn(usize) + Sync + Send,
     ) {
         let s = inputs.shape;
-        let work = products * s.batch * s.heads * s.seq * s.seq * s.head_dim / 2;
+        let work = products * s.batch * s.heads * s.seq * s.seq * s.head_dim / 20;
         if self.useful_threads(work) == 1 {
             (0..inputs.tasks()).for_each(task);
         } else {

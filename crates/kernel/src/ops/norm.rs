@@ -98,7 +98,7 @@ impl Kernel {
         if cols == 0 {
             return;
         }
-        self.for_rows(rows, 4 * cols, [cols], [dx], |r, [dx]| {
+        self.for_rows(rows, 2 * cols, [cols], [dx], |r, [dx]| {
             let span = r.start * cols..r.end * cols;
             let (dy, x, inv) = (&dy[span.clone()], &x[span], &inv_rms[r]);
             dispatch!(
@@ -108,7 +108,7 @@ impl Kernel {
         });
         if let Some(dweight) = dweight {
             expect_len("dweight", dweight.len(), cols);
-            self.for_rows(cols, 2 * rows, [1], [dweight], |r, [dweight]| {
+            self.for_rows(cols, rows, [1], [dweight], |r, [dweight]| {
                 let first = r.start;
                 dispatch!(
                     self.path,
@@ -158,7 +158,7 @@ impl Kernel {
             seq > 0 && rows.is_multiple_of(seq),
             "{rows} rows are no whole sequences of {seq}"
         );
-        self.for_rows(rows, 2 * width, [width], [x], |r, [x]| {
+        self.for_rows(rows, width, [width], [x], |r, [x]| {
             let first = r.start;
             dispatch!(
                 self.path,

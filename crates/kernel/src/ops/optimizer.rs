@@ -23,7 +23,7 @@ impl Kernel {
         expect_len("grad", grad.len(), n);
         expect_len("m", m.len(), n);
         expect_len("v", v.len(), n);
-        self.for_rows(n, 16, [1, 1, 1], [param, m, v], |r, [param, m, v]| {
+        self.for_rows(n, 6, [1, 1, 1], [param, m, v], |r, [param, m, v]| {
             let grad = &grad[r];
             dispatch!(
                 self.path,

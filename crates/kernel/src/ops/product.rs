@@ -102,12 +102,18 @@ impl Kernel {
         // The last row may end before its stride does, so it is not a whole row to split.
         let whole = (rows - 1) * stride;
         let (front, last) = c.data_mut().split_at_mut(whole);
-        self.for_rows(rows - 1, a.cols() * cols, [stride], [front], |r, [part]| {
-            if !r.is_empty() {
-                let mut c = MatMut::new(part, r.len(), cols, stride);
-                body(a.rows_from(r.start, r.len()), &mut c);
-            }
-        });
+        self.for_rows(
+            rows - 1,
+            a.cols() * cols / 2,
+            [stride],
+            [front],
+            |r, [part]| {
+                if !r.is_empty() {
+                    let mut c = MatMut::new(part, r.len(), cols, stride);
+                    body(a.rows_from(r.start, r.len()), &mut c);
+                }
+            },
+        );
         body(
             a.rows_from(rows - 1, 1),
             &mut MatMut::new(last, 1, cols, stride),
@@ -144,7 +150,7 @@ impl Kernel {
             stride: c.row_stride(),
             data: c.data_mut().as_mut_ptr(),
         };
-        let grid = Grid::new(self.useful_threads(rows * cols * a.cols()), rows, cols);
+        let grid = Grid::new(self.useful_threads(rows * cols * a.cols() / 10), rows, cols);
         self.for_each(grid.pieces(), |piece| {
             let ((top, bottom), (left, right)) = grid.piece(piece);
             let a = a.rows_from(top, bottom - top);

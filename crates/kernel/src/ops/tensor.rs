@@ -25,7 +25,7 @@ impl Kernel {
     pub fn add(&self, a: &[f32], b: &[f32], out: &mut [f32]) {
         expect_len("b", b.len(), a.len());
         expect_len("out", out.len(), a.len());
-        self.for_rows(a.len(), 1, [1], [out], |r, [out]| {
+        self.for_rows(a.len(), 3, [1], [out], |r, [out]| {
             let (a, b) = (&a[r.clone()], &b[r]);
             dispatch!(self.path, elementwise::add(a: &[f32], b: &[f32], out: &mut [f32]));
         });
@@ -37,7 +37,7 @@ impl Kernel {
     /// If the lengths differ.
     pub fn add_assign(&self, a: &mut [f32], b: &[f32]) {
         expect_len("b", b.len(), a.len());
-        self.for_rows(a.len(), 1, [1], [a], |r, [a]| {
+        self.for_rows(a.len(), 3, [1], [a], |r, [a]| {
             let b = &b[r];
             dispatch!(self.path, elementwise::add_assign(a: &mut [f32], b: &[f32]));
         });
@@ -45,7 +45,7 @@ impl Kernel {
 
     /// `x = x * factor`.
     pub fn scale(&self, x: &mut [f32], factor: f32) {
-        self.for_rows(x.len(), 1, [1], [x], |_, [x]| {
+        self.for_rows(x.len(), 3, [1], [x], |_, [x]| {
             dispatch!(self.path, elementwise::scale(x: &mut [f32], factor: f32));
         });
     }
@@ -58,7 +58,7 @@ impl Kernel {
         let cols = bias.len();
         let rows = x.len().checked_div(cols).unwrap_or(0);
         expect_len("x", x.len(), rows * cols);
-        self.for_rows(rows, cols, [cols], [x], |_, [x]| {
+        self.for_rows(rows, 3 * cols, [cols], [x], |_, [x]| {
             dispatch!(self.path, elementwise::add_bias_rows(x: &mut [f32], bias: &[f32]));
         });
     }
