@@ -178,7 +178,8 @@ fn when_every_attempt_fails_the_requester_is_refunded() {
 #[test]
 fn every_phase_ends_by_itself() {
     let truth = Run::truth(&terms());
-    let reach: [(Phase, fn(&mut World, &Run) -> assay_ledger::OrderId); 11] = [
+    type Reach = fn(&mut World, &Run) -> assay_ledger::OrderId;
+    let reach: [(Phase, Reach); 11] = [
         (Phase::Posted, |world, _| world.posted()),
         (Phase::Assigned, |world, _| {
             let order = world.posted();

@@ -18,7 +18,8 @@ fn terms_outside_their_ranges_are_refused() {
         rules::check_terms(&terms, &parameters())
     };
     assert_eq!(check(&|_| {}), Ok(()));
-    let changes: [(&str, &dyn Fn(&mut Terms)); 21] = [
+    type Change<'a> = &'a dyn Fn(&mut Terms);
+    let changes: [(&str, Change<'_>); 21] = [
         ("no job kind", &|t| {
             t.kind = BoundedString::new("mining").unwrap()
         }),

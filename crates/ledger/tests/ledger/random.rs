@@ -227,8 +227,12 @@ impl Life {
                     },
                 ));
             }
-            if order.phase == Phase::Revealing && !seat.slashed && self.likely(75) {
-                let results = self.committed[&key].clone();
+            // A stray commitment has no results behind it and is never revealed.
+            let results = self.committed.get(&key).cloned();
+            if let Some(results) = results.filter(|_| order.phase == Phase::Revealing)
+                && !seat.slashed
+                && self.likely(75)
+            {
                 let call = Call::RevealAudit {
                     order: order.id,
                     results,
@@ -314,7 +318,7 @@ impl Life {
             }
             // Whether files and grants are good is not modelled: by the order's name.
             Question::Start | Question::Result => {
-                (order.id.0.0[0] % 2 == 0).then_some(dispute.disputed.leaf)
+                (order.id.0.0[0].is_multiple_of(2)).then_some(dispute.disputed.leaf)
             }
         }
     }
