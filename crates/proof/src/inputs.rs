@@ -76,6 +76,11 @@ impl Inputs {
         }
     }
 
+    /// Gives every set of keys another chance, since other ones stand in their places now.
+    pub(crate) fn new_keys(&mut self) {
+        self.refused.clear();
+    }
+
     /// Whether this set of keys failed to open some input that is not here.
     pub(crate) fn refuses(&self, candidate: u32) -> bool {
         let mut refused = self.refused.iter().filter(|(_, c)| *c == candidate);

@@ -10,23 +10,30 @@ use crate::program::{Program, ProgramError, Programs, StepReport, Task};
 pub struct BlindPrograms<P> {
     /// The honest programs behind the pretence.
     pub honest: P,
+    /// Whether not even the first state can be made, as if the inputs did not open.
+    pub from_the_start: bool,
 }
 
 impl<P: Programs> Programs for BlindPrograms<P> {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
         Ok(Box::new(Blind {
             honest: self.honest.build(task)?,
+            from_the_start: self.from_the_start,
         }))
     }
 }
 
 struct Blind {
     honest: Box<dyn Program>,
+    from_the_start: bool,
 }
 
 impl Program for Blind {
     fn restart(&mut self) -> Result<(), ProgramError> {
-        self.honest.restart()
+        match self.from_the_start {
+            true => Err(ProgramError::Refused("will not look".to_owned())),
+            false => self.honest.restart(),
+        }
     }
 
     fn restore(&mut self, _: &[u8]) -> Result<(), ProgramError> {

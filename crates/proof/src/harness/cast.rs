@@ -1,11 +1,15 @@
 //! Who takes part in a harness run.
 
-use crate::parties::{Auditor, Provider, Validator};
+use crate::keys::OrderKeys;
+use crate::parties::{Auditor, Provider, Requester, Validator};
 use crate::party::{Identity, Party};
 use crate::program::Programs;
 
 /// Makes a party anew, at the start and after every kill.
 pub type MakeParty = Box<dyn Fn(Identity) -> Box<dyn Party>>;
+
+/// Makes the requester, who holds the order's keys.
+pub type MakeRequester = Box<dyn Fn(Identity, OrderKeys) -> Box<dyn Party>>;
 
 /// Makes the programs of one machine.
 pub type MakePrograms = Box<dyn Fn() -> Box<dyn Programs>>;
@@ -54,9 +58,10 @@ impl Actor {
     }
 }
 
-/// Everybody but the requester, who is always there and honest.
-#[derive(Default)]
+/// Everybody.
 pub struct Cast {
+    /// The requester.
+    pub requester: MakeRequester,
     /// Providers; one with a far larger bond than the others is drawn first.
     pub providers: Vec<Actor>,
     /// Auditors.
@@ -72,6 +77,7 @@ impl Cast {
         programs: fn() -> R,
     ) -> Cast {
         Cast {
+            requester: Box::new(|me, keys| Box::new(Requester::new(me, keys))),
             providers: (0..providers).map(|_| Actor::provider(programs)).collect(),
             auditors: (0..auditors).map(|_| Actor::auditor(programs)).collect(),
             validators: (0..validators)

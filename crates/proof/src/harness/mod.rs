@@ -12,11 +12,13 @@
 mod cast;
 mod counter;
 mod member;
+mod setup;
 mod vault;
 mod world;
 
-pub use cast::{Actor, Cast, MakeParty, MakePrograms};
+pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
 pub use counter::CounterPrograms;
 pub use member::Member;
+pub use setup::{BALANCE, Plan};
 pub use vault::Vault;
-pub use world::{BALANCE, Plan, World};
+pub use world::World;

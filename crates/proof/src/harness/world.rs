@@ -1,74 +1,18 @@
 //! The network: one ledger, one vault, and everybody's driver.
 
-use assay_crypto::aead::FileKey;
+use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
-use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
-    AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call, ChainId,
-    Deadlines, Event, FileId, FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height,
-    Input as TermsInput, MAX_TX_BYTES, MemoryStore, Order, OrderId, Parameters, Receipt, Role,
-    Status, Terms, Transaction, ValidatorInfo, execute_verified_block, query,
+    AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call, ChainId, Event,
+    FileId, FileRecord, Height, MAX_TX_BYTES, MemoryStore, Order, OrderId, Receipt, Role, Status,
+    Transaction, execute_verified_block, query,
 };
 
-use super::cast::Cast;
 use super::member::Member;
+use super::setup::Plan;
 use super::vault::Vault;
-use crate::keys::OrderKeys;
-use crate::parties::Requester;
 use crate::party::{Context, Input, Output, Tag};
-use crate::program::Programs;
 use crate::view::View;
-
-/// Balance of everybody at the start.
-pub const BALANCE: Amount = Amount::tokens(1_000);
-
-/// What a run is like beyond its cast.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// Seed of everything that is drawn.
-    pub seed: u64,
-    /// Steps of the job.
-    pub steps: u64,
-    /// Steps of a segment.
-    pub segment_steps: u32,
-    /// Segments drawn.
-    pub drawn: u32,
-    /// Auditors drawn.
-    pub auditors: u8,
-    /// Providers tried.
-    pub attempts: u8,
-    /// Every phase's deadline, in blocks.
-    pub deadline: u32,
-    /// Answers take up to this many blocks.
-    pub delay: u64,
-    /// A party is killed with this chance at each of its outputs and each block, in thousandths.
-    pub kills: u64,
-    /// Plaintexts of the inputs.
-    pub inputs: Vec<(&'static str, Vec<u8>)>,
-    /// The job kind.
-    pub kind: &'static str,
-    /// The job's specification.
-    pub spec: Vec<u8>,
-}
-
-impl Default for Plan {
-    fn default() -> Plan {
-        Plan {
-            seed: 0,
-            steps: 20,
-            segment_steps: 2,
-            drawn: 3,
-            auditors: 2,
-            attempts: 2,
-            deadline: 12,
-            delay: 0,
-            kills: 0,
-            inputs: vec![("model", vec![1; 64]), ("train", vec![2; 64])],
-            kind: "finetune",
-            spec: vec![7],
-        }
-    }
-}
 
 /// Everything there is in a harness run.
 pub struct World {
@@ -86,129 +30,21 @@ pub struct World {
     pub events: Vec<Event>,
     /// Calls the ledger refused, with who made them.
     pub refused: Vec<(String, String)>,
-    chain: ChainId,
-    order: OrderId,
-    storage: AccountId,
-    dice: Stream,
+    pub(super) chain: ChainId,
+    pub(super) order: OrderId,
+    pub(super) storage: AccountId,
+    pub(super) dice: Stream,
     /// Calls for the next block: whose, what, and what its answer goes to.
-    pending: Vec<(usize, Call, Waiting)>,
+    pub(super) pending: Vec<(usize, Call, Waiting)>,
 }
 
-enum Waiting {
+pub(super) enum Waiting {
     Nobody,
     Submitted(Tag),
     Stored(Tag, FileId),
 }
 
 impl World {
-    /// A network in which the requester has put its inputs into the vault and posted its order.
-    ///
-    /// # Panics
-    /// When the plan's terms are refused.
-    pub fn new<R: Programs + 'static>(
-        plan: Plan,
-        cast: Cast,
-        programs: impl Fn() -> R + 'static,
-    ) -> World {
-        let seed = plan.seed.to_le_bytes();
-        let mut dice = Stream::new(Digest::of("assay/harness/v1", &[&seed]), "dice", 0);
-        let secret = |n: usize| {
-            SecretKey::from_seed(Digest::of("assay/harness/key/v1", &[&n.to_le_bytes()]).0)
-        };
-        let input_keys: Vec<FileKey> = (0..plan.inputs.len()).map(|_| key(&mut dice)).collect();
-        let keys = OrderKeys::new(input_keys, key(&mut dice).0, plan.attempts);
-
-        let mut members = Vec::new();
-        let mut roles = Vec::new();
-        let own = keys.clone();
-        members.push(Member::new(
-            "requester".to_owned(),
-            secret(0),
-            Box::new(move |me| Box::new(Requester::new(me, own.clone()))),
-            Box::new(move || Box::new(programs())),
-        ));
-        let groups = [
-            (Role::Provider, cast.providers),
-            (Role::Auditor, cast.auditors),
-            (Role::Validator, cast.validators),
-        ];
-        for (role, actors) in groups {
-            for (n, actor) in actors.into_iter().enumerate() {
-                let (name, secret) = (format!("{role} {n}"), secret(members.len()));
-                roles.push((secret.clone(), role, actor.bond));
-                members.push(Member::new(name, secret, actor.party, actor.programs));
-            }
-        }
-        let storage = secret(members.len());
-        roles.push((storage.clone(), Role::Storage, 10));
-        let genesis = genesis(&members, &roles);
-        let state = genesis.state().expect("a genesis of distinct members");
-        let mut world = World {
-            store: MemoryStore::new(state),
-            height: Height(0),
-            chain: genesis.chain_id(),
-            order: OrderId(Digest::ZERO),
-            storage: storage.public(),
-            vault: Vault::default(),
-            events: Vec::new(),
-            refused: Vec::new(),
-            pending: Vec::new(),
-            members,
-            dice,
-            plan,
-        };
-        world.post(&keys);
-        world
-    }
-
-    /// Puts the inputs into the vault and posts the order.
-    fn post(&mut self, keys: &OrderKeys) {
-        let requester = self.members[0].account;
-        let mut inputs = Vec::new();
-        let files = self.plan.inputs.clone().into_iter().zip(keys.inputs());
-        for ((name, bytes), key) in files {
-            let content = Vault::content(&bytes);
-            let file = self.vault.store(requester, key, bytes);
-            self.pending.push((
-                0,
-                Call::PutFile(Box::new(self.record(file, requester, name))),
-                Waiting::Nobody,
-            ));
-            inputs.push(TermsInput {
-                name: BoundedString::new(name).expect("a short name"),
-                file,
-                content,
-            });
-        }
-        let nonce = self.pending.len() as u64;
-        self.order = OrderId::new(self.chain, requester, nonce);
-        let terms = Terms {
-            kind: BoundedString::new(self.plan.kind).expect("a short kind"),
-            spec: BoundedBytes::new(self.plan.spec.clone()).expect("a short specification"),
-            inputs: BoundedVec::new(inputs).expect("few inputs"),
-            steps: self.plan.steps,
-            segment_steps: self.plan.segment_steps,
-            price: Amount::tokens(100),
-            provider_bond: Amount::tokens(50),
-            auditor_bond: Amount::tokens(20),
-            auditor_fee: Amount::tokens(5),
-            segments_drawn: self.plan.drawn,
-            auditors: self.plan.auditors,
-            attempts: self.plan.attempts,
-            keys: keys.commitment(),
-            encryption_key: self.members[0].secret.encryption().public(),
-            deadlines: Deadlines::all(self.plan.deadline),
-        };
-        self.pending
-            .push((0, Call::PostOrder(Box::new(terms)), Waiting::Nobody));
-        self.block();
-        assert_eq!(
-            self.refused,
-            [],
-            "the harness posts orders that can be posted"
-        );
-    }
-
     /// The order as it stands.
     pub fn order(&self) -> Order {
         query::order(&self.store, &self.order).expect("the order was posted")
@@ -289,7 +125,7 @@ impl World {
         self.members[at].kill(until);
     }
 
-    fn block(&mut self) {
+    pub(super) fn block(&mut self) {
         self.height = Height(self.height.0 + 1);
         let pending = std::mem::take(&mut self.pending);
         let mut nonces: Vec<u64> = (0..self.members.len())
@@ -415,7 +251,7 @@ impl World {
         None
     }
 
-    fn record(&self, file: FileId, owner: AccountId, name: &str) -> FileRecord {
+    pub(super) fn record(&self, file: FileId, owner: AccountId, name: &str) -> FileRecord {
         FileRecord {
             id: file,
             owner,
@@ -431,45 +267,5 @@ impl World {
 
     fn lots(&mut self, thousandths: u64) -> bool {
         thousandths > 0 && self.dice.below(1_000) < thousandths
-    }
-}
-
-fn key(dice: &mut Stream) -> FileKey {
-    let mut key = [0; 32];
-    dice.fill(&mut key);
-    FileKey(key)
-}
-
-fn genesis(members: &[Member], roles: &[(SecretKey, Role, u64)]) -> Genesis {
-    let account = |member: &Member| GenesisAccount {
-        account: member.account,
-        balance: BALANCE,
-    };
-    let registration = |(secret, role, bond): &(SecretKey, Role, u64)| GenesisRegistration {
-        account: secret.public(),
-        role: *role,
-        bond: Amount::tokens((*bond).max(100)),
-        encryption_key: secret.encryption().public(),
-        address: BoundedString::default(),
-    };
-    let mut validators: Vec<ValidatorInfo> = roles
-        .iter()
-        .filter(|(_, role, _)| *role == Role::Validator)
-        .map(|(secret, _, _)| ValidatorInfo {
-            account: secret.public(),
-            address: BoundedString::default(),
-        })
-        .collect();
-    validators.sort_by_key(|validator| validator.account);
-    Genesis {
-        chain_name: BoundedString::new("harness").expect("a short name"),
-        timestamp_ms: 0,
-        accounts: BoundedVec::new(members.iter().map(account).collect::<Vec<_>>())
-            .expect("few members"),
-        registrations: BoundedVec::new(roles.iter().map(registration).collect::<Vec<_>>())
-            .expect("few members"),
-        parameters: Parameters::default(),
-        beacon_key: BoundedBytes::default(),
-        validators: BoundedVec::new(validators).expect("few validators"),
     }
 }

@@ -1,10 +1,8 @@
-//! The honest parties of an order, one in each file.
+//! The honest parties of an order.
 
 mod auditor;
 mod provider;
-mod replay;
 mod requester;
-mod run;
 mod validator;
 
 pub use auditor::Auditor;
@@ -13,15 +11,12 @@ pub use requester::Requester;
 pub use validator::Validator;
 
 use assay_crypto::Digest;
-use assay_ledger::{
-    AccountId, BoundedVec, Call, Opening, Order, Outcome as Ending, Phase, Role, StepIndex,
-};
+use assay_ledger::{AccountId, Call, Order, Outcome as Ending, Phase, Role};
 use borsh::BorshSerialize;
 
 use crate::desk::Desk;
 use crate::keys::GrantUse;
 use crate::party::{CallTag, Context, Identity, Outcome};
-use crate::trace::Trace;
 use crate::view::View;
 
 /// How the order ended, in a final phase.
@@ -32,12 +27,6 @@ fn close(order: &Order) -> Option<Outcome> {
         (Phase::Refunded, ending) => Some(Outcome::Refunded(ending.unwrap_or(Ending::NoVerdict))),
         _ => None,
     }
-}
-
-/// Openings of these steps, as a call carries them.
-fn opening_list(trace: &Trace, steps: &[StepIndex]) -> Option<BoundedVec<Opening, 80>> {
-    let openings: Option<Vec<Opening>> = steps.iter().map(|step| trace.opening(*step)).collect();
-    BoundedVec::new(openings?).ok()
 }
 
 /// Hands keys to a party in its role.

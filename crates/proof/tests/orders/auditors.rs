@@ -55,10 +55,15 @@ fn a_false_challenge_costs_the_challenger_wherever_it_is_raised() {
 
 #[test]
 fn claiming_to_have_been_granted_nothing_is_judged_by_the_grant() {
-    let blind = Actor::auditor(|| BlindPrograms {
-        honest: CounterPrograms,
-    });
-    let (world, order) = run(Plan::default(), with_auditor(blind));
-    assert_cut(&world, &order);
-    assert_eq!(order.disputes[0].question, Question::Start);
+    for from_the_start in [false, true] {
+        let blind = Actor::auditor(move || BlindPrograms {
+            honest: CounterPrograms,
+            from_the_start,
+        });
+        let (world, order) = run(Plan::default(), with_auditor(blind));
+        assert_cut(&world, &order);
+        let dispute = &order.disputes[0];
+        assert_eq!(dispute.question, Question::Start);
+        assert_eq!(dispute.from.step.0 == 0, from_the_start);
+    }
 }

@@ -10,6 +10,7 @@ mod auditors;
 mod honest;
 mod interrupted;
 mod providers;
+mod requesters;
 mod statistics;
 
 use assay_ledger::{Amount, FailureReason, Order, Outcome, Role};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use assay_crypto::Digest;
 use assay_ledger::{Height, Order, SegmentIndex, StepIndex};
 
-use super::auditor::tag;
+use super::tag;
 use crate::desk::Desk;
 use crate::keys::ReaderKeys;
 use crate::party::{Output, What};
@@ -146,6 +146,14 @@ impl Replay {
                 self.found.insert(stretch.next, None);
                 stretch.next = SegmentIndex(stretch.next.0.saturating_add(1));
             }
+        }
+    }
+
+    /// Notes that the checkpoints which are not here will not come.
+    pub(super) fn give_up_waiting(&mut self) {
+        let waiting = self.stretches.iter().filter(|s| s.start.is_none());
+        for segment in waiting.map(|s| s.next).collect::<Vec<_>>() {
+            self.block(segment);
         }
     }
 

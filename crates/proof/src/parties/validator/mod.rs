@@ -1,17 +1,18 @@
 //! The validator as a judge: replays what is in dispute and says what it found.
 
+mod beginning;
+mod grants;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
-use assay_crypto::aead::FileKey;
-use assay_ledger::{
-    AccountId, Call, Dispute, Order, Phase, Question, Role, SegmentIndex, StepIndex,
-};
+use assay_ledger::{Call, Dispute, Phase};
 
+use self::beginning::{Beginning, target};
 use super::close;
 use crate::desk::Desk;
 use crate::inputs::Inputs;
-use crate::keys::{GrantUse, ReaderKeys};
+use crate::keys::ReaderKeys;
 use crate::party::{
     CallTag, Context, FetchFailure, Identity, Input, Output, Party, Progress, Tag, What,
 };
@@ -25,7 +26,7 @@ use crate::work::{Start, Work, WorkDone, WorkFailure};
 /// a grant that opens nothing proves nothing. Only when all have failed, or time is up, does it
 /// attest that the evidence could not be had.
 ///
-/// About [`Question::Start`] only the provider's grant counts, and only when it comes with the
+/// About [`Question::Start`](assay_ledger::Question::Start) only the provider's grant counts, and only when it comes with the
 /// witness that the challenger was granted these very keys.
 pub struct Validator {
     me: Identity,
@@ -151,29 +152,13 @@ impl Validator {
 
     /// Opens grants that arrived since the last look.
     fn open_grants(&mut self, view: &View, dispute: &Dispute) {
-        let order = &view.order;
-        let grants = order.grants_to(self.me.account);
+        let grants = view.order.grants_to(self.me.account);
         let granted = grants.filter(|grant| grant.at >= dispute.opened);
         for (place, grant) in (0..).zip(granted) {
             if self.case.keys.contains_key(&place) {
                 continue;
             }
-            let granted = GrantUse {
-                order: order.id,
-                attempt: order.attempt,
-                from: grant.from,
-                to: self.me.account,
-            };
-            let keys = granted
-                .open::<ReaderKeys>(&self.me.encryption, &grant.sealed)
-                .filter(|keys| keys.inputs.len() == order.terms.inputs.len())
-                .filter(|keys| match dispute.question {
-                    Question::Start => {
-                        order.provider() == Some(grant.from)
-                            && shows_grant(view, dispute, keys).unwrap_or(false)
-                    }
-                    _ => true,
-                });
+            let keys = grants::open(&self.me, view, dispute, grant);
             if keys.is_none() {
                 self.case.useless.insert(place);
             }
@@ -185,67 +170,74 @@ impl Validator {
     fn examine(&mut self, view: &View, dispute: &Dispute, context: &Context) {
         let (order, now) = (&view.order, context.now);
         let case = &mut self.case;
-        let refused = case.keys.keys().filter(|c| case.inputs.refuses(**c));
-        case.useless.extend(refused.copied().collect::<Vec<_>>());
-
+        for (place, keys) in &case.keys {
+            let begins = |keys| Beginning::under(keys, view, dispute).is_some();
+            if case.inputs.refuses(*place) || !keys.as_ref().is_some_and(begins) {
+                case.useless.insert(*place);
+            }
+        }
         let usable: Vec<(u32, &ReaderKeys)> = case
             .keys
             .iter()
             .filter(|(place, _)| !case.useless.contains(place))
             .filter_map(|(place, keys)| Some((*place, keys.as_ref()?)))
             .collect();
-        if view.pressing(now) || (usable.is_empty() && all_granted(view, dispute, &self.me.account))
-        {
-            case.finding = Some(None);
-            return;
-        }
-        let occasion = case.dispute;
         let sets: Vec<_> = usable
             .iter()
             .map(|(c, keys)| (*c, &keys.inputs[..]))
             .collect();
         case.inputs
-            .fetch(order, occasion, &sets, &mut self.desk, now);
-        let Some(task) = case.inputs.task(order) else {
-            return;
-        };
+            .fetch(order, case.dispute, &sets, &mut self.desk, now);
+
         let tag = |what| Tag {
             attempt: order.attempt,
-            occasion,
+            occasion: case.dispute,
             what,
         };
-        for (candidate, keys) in usable {
+        let task = case.inputs.task(order);
+        let mut replaying = false;
+        for (candidate, keys) in &usable {
             let Some(begin) = Beginning::under(keys, view, dispute) else {
-                case.useless.insert(candidate);
                 continue;
             };
             let start = match begin.checkpoint {
                 None => Some(Start::Initial),
-                Some(_) => case.states.get(&candidate).cloned().map(Start::State),
+                Some(_) => case.states.get(candidate).cloned().map(Start::State),
             };
-            if let Some(start) = start {
-                let tag = tag(What::Replay(candidate));
-                if self.desk.ask(tag, now) {
-                    let work = Box::new(Work {
-                        task: task.clone(),
-                        start,
-                        from: begin.step,
-                        to: target(order, dispute),
-                    });
-                    self.desk.push(Output::Work { tag, work });
+            match (start, &task, begin.checkpoint, order.provider()) {
+                (Some(start), Some(task), _, _) => {
+                    replaying = true;
+                    let tag = tag(What::Replay(*candidate));
+                    if self.desk.ask(tag, now) {
+                        let work = Box::new(Work {
+                            task: task.clone(),
+                            start,
+                            from: begin.step,
+                            to: target(order, dispute),
+                        });
+                        self.desk.push(Output::Work { tag, work });
+                    }
                 }
-            } else if let (Some((index, key)), Some(owner)) = (begin.checkpoint, order.provider()) {
-                let tag = tag(What::Checkpoint(index.0, candidate));
-                if let Some(file) = order.state_file(index).filter(|_| self.desk.ask(tag, now)) {
-                    self.desk.push(Output::Fetch {
-                        tag,
-                        file,
-                        owner,
-                        key: key.clone(),
-                        content: None,
-                    });
+                (None, _, Some((index, key)), Some(owner)) => {
+                    let tag = tag(What::Checkpoint(index.0, *candidate));
+                    let file = order.state_file(index);
+                    if let Some(file) = file.filter(|_| self.desk.ask(tag, now)) {
+                        self.desk.push(Output::Fetch {
+                            tag,
+                            file,
+                            owner,
+                            key: key.clone(),
+                            content: None,
+                        });
+                    }
                 }
+                _ => {}
             }
+        }
+        let hopeless = usable.is_empty() && grants::all_granted(view, dispute, &self.me.account);
+        // A judge that is merely slow abstains: to attest that nothing could be had would be a lie.
+        if hopeless || view.pressing(now) && !replaying {
+            case.finding = Some(None);
         }
     }
 
@@ -281,93 +273,4 @@ impl Validator {
     fn trouble(&mut self, why: String) {
         self.desk.push(Output::Progress(Progress::Trouble(why)));
     }
-}
-
-/// Where a judge's replay begins.
-struct Beginning<'a> {
-    /// The checkpoint with the key that was granted for it; none for the state that the
-    /// specification begins with, which needs nobody's word.
-    checkpoint: Option<(SegmentIndex, &'a FileKey)>,
-    step: StepIndex,
-    /// The leaf that the stored state must have for a replay to count.
-    leaf: Digest,
-}
-
-impl<'a> Beginning<'a> {
-    /// The disputed segment's own checkpoint if its key is among those granted, else the one
-    /// where the auditors' replay of that stretch began.
-    fn under(keys: &'a ReaderKeys, view: &View, dispute: &Dispute) -> Option<Beginning<'a>> {
-        let order = &view.order;
-        let begin = |step: StepIndex, segment: SegmentIndex, leaf| {
-            let checkpoint = match step.0 {
-                0 => None,
-                _ => Some((segment, keys.checkpoint(segment.0)?)),
-            };
-            Some(Beginning {
-                checkpoint,
-                step,
-                leaf,
-            })
-        };
-        if dispute.question == Question::Result {
-            let last = SegmentIndex(order.terms.segments());
-            return begin(StepIndex(order.terms.steps), last, dispute.disputed.leaf);
-        }
-        let segment = view.checkpoint_at(dispute.from.step);
-        begin(dispute.from.step, segment, dispute.from.leaf).or_else(|| {
-            let stretches = order.stretches();
-            let (first, _) = stretches
-                .iter()
-                .rev()
-                .find(|(first, _)| *first <= segment)?;
-            let step = order.terms.segment_start(*first);
-            begin(step, *first, order.opened(step)?)
-        })
-    }
-}
-
-/// The state whose leaf a judge attests.
-fn target(order: &Order, dispute: &Dispute) -> StepIndex {
-    match dispute.question {
-        Question::Initial => StepIndex(0),
-        Question::Start => dispute.from.step,
-        Question::Step => dispute.disputed.step,
-        Question::Result => StepIndex(order.terms.steps),
-    }
-}
-
-/// Whether everyone who may grant has done so.
-fn all_granted(view: &View, dispute: &Dispute, me: &AccountId) -> bool {
-    let order = &view.order;
-    let parties = match dispute.question {
-        Question::Start => vec![order.provider()],
-        _ => vec![
-            order.provider(),
-            Some(order.requester),
-            Some(dispute.challenger),
-        ],
-    };
-    let mut parties = parties.into_iter().flatten();
-    parties.all(|party| view.granted(party, *me, dispute.opened))
-}
-
-/// Whether sealing these keys again under their witness gives the challenger's grant.
-fn shows_grant(view: &View, dispute: &Dispute, keys: &ReaderKeys) -> Option<bool> {
-    let order = &view.order;
-    let (provider, round) = (order.provider()?, order.round()?);
-    let mut grants = order.grants_to(dispute.challenger);
-    let on_ledger = grants.find(|grant| grant.from == provider && grant.at >= round.at)?;
-    let granted = GrantUse {
-        order: order.id,
-        attempt: order.attempt,
-        from: provider,
-        to: dispute.challenger,
-    };
-    let to = view.keys.get(&(dispute.challenger, Role::Auditor))?;
-    let as_granted = ReaderKeys {
-        witness: None,
-        ..keys.clone()
-    };
-    let sealed = granted.seal(to, &as_granted, keys.witness?)?;
-    Some(sealed == on_ledger.sealed)
 }

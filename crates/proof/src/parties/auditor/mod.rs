@@ -1,5 +1,7 @@
 //! The auditor: replays drawn segments, commits, reveals, and stands by what it found.
 
+mod replay;
+
 use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
@@ -8,7 +10,7 @@ use assay_ledger::{
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::replay::Replay;
+use self::replay::Replay;
 use super::{Handover, close};
 use crate::desk::Desk;
 use crate::inputs::Inputs;
@@ -159,6 +161,7 @@ impl Auditor {
         if order.attempt != self.attempt {
             self.attempt = order.attempt;
             self.keys = None;
+            self.inputs.new_keys();
             self.replay = Replay::default();
             self.desk.clear();
         }
@@ -199,10 +202,15 @@ impl Auditor {
             self.inputs
                 .fetch(order, view.round(), &sets, &mut self.desk, now);
         }
-        if self.keys.is_none() || self.inputs.refuses(0) || view.pressing(now) {
+        let task = self.inputs.task(order);
+        let blind = self.keys.is_none() || self.inputs.refuses(0);
+        if blind || task.is_none() && view.pressing(now) {
             self.replay.give_up();
+        } else if view.pressing(now) {
+            // Who is merely slow goes on: to say that it could not begin would be a lie.
+            self.replay.give_up_waiting();
         }
-        if let (Some(keys), Some(task)) = (&self.keys, self.inputs.task(order)) {
+        if let (Some(keys), Some(task)) = (&self.keys, task) {
             self.replay.go_on(view, keys, &task, &mut self.desk, now);
         }
         let Some((initial, segments)) = self.replay.results() else {
@@ -307,7 +315,7 @@ impl Auditor {
 }
 
 /// A tag of the auditor's round.
-pub(super) fn tag(view: &View, what: What) -> Tag {
+fn tag(view: &View, what: What) -> Tag {
     Tag {
         attempt: view.order.attempt,
         occasion: view.round(),

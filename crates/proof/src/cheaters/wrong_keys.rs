@@ -1,0 +1,12 @@
+//! A requester that grants keys its order was not posted with.
+
+use crate::keys::OrderKeys;
+use crate::parties::Requester;
+use crate::party::Identity;
+
+/// An honest [`Requester`] on top of other keys: providers must be able to tell at once, and to
+/// give the order back without loss.
+pub fn wrong_keys(me: Identity, posted: &OrderKeys, attempts: u8) -> Requester {
+    let other = OrderKeys::new(posted.inputs().to_vec(), [0; 32], attempts);
+    Requester::new(me, other)
+}
