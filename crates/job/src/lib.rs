@@ -1,1 +1,25 @@
 //! Turn a job file into a program that every machine runs alike.
+//!
+//! A *job file* is TOML that a person writes. Its `kind` picks a [`Kind`], which reads the rest of
+//! the file into a [`Job`]: the canonical *specification* that goes on the ledger, the input files
+//! that go into the vault, and how many steps the work has. On the other side of the network the
+//! same kind builds a [`Program`](assay_proof::Program) from specification, decrypted inputs and
+//! seed; provider, auditor, validator and late auditor all run that one program.
+//!
+//! A new kind of job is one file here, one rule in `assay-ledger` and one line in [`KINDS`].
+
+mod error;
+mod finetune;
+mod kind;
+mod language;
+mod local;
+mod sections;
+mod source;
+mod terms;
+
+pub use error::{BuildError, JobError};
+pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
+pub use local::{Local, Run, check, run};
+pub use sections::{Audit, Deadlines, Market};
+pub use source::{InputSource, MAX_INPUT_BYTES};
+pub use terms::{PlacedInput, terms};

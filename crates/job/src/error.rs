@@ -1,0 +1,124 @@
+//! What can be wrong with a job file, and with a job that arrives from the network.
+
+use std::path::PathBuf;
+
+use assay_proof::ProgramError;
+use thiserror::Error;
+
+/// A job file that cannot become an order; the text says what to change.
+#[derive(Debug, Error)]
+pub enum JobError {
+    /// The file is not TOML, lacks a field or has one too many.
+    #[error("{0}\nhint: `assay job schema` prints every field a job file may have")]
+    Syntax(Box<toml::de::Error>),
+    /// `kind` names no kind of job.
+    #[error("there is no job kind {found:?}; known kinds: {known}")]
+    UnknownKind {
+        /// What the file says.
+        found: String,
+        /// What it may say.
+        known: String,
+    },
+    /// A field holds a value outside its range.
+    #[error("{field}: {problem}")]
+    Value {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// What is wrong and what to write instead.
+        problem: String,
+    },
+    /// A file that the job names cannot be read.
+    #[error("{field}: cannot read {}", path.display())]
+    Unreadable {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// Where the file was looked for.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A model folder cannot be read.
+    #[error("{field}: this is no model folder")]
+    Model {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// What its reader said.
+        source: Box<assay_model::LoadError>,
+    },
+    /// An input is larger than the network accepts.
+    #[error("{field}: {} holds {bytes} bytes, the limit is {limit}", path.display())]
+    TooLarge {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The largest size accepted.
+        limit: u64,
+    },
+    /// The first step cannot be taken.
+    #[error("the job cannot begin")]
+    FirstStep(#[source] ProgramError),
+    /// Specification and inputs do not fit together.
+    #[error("the job's parts do not fit together")]
+    Build(#[from] BuildError),
+}
+
+impl JobError {
+    pub(crate) fn value(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::Value {
+            field,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// A specification and inputs that no program can be built from.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The specification on the ledger is not the canonical encoding of one.
+    #[error("the job specification is not canonical: {0}")]
+    Specification(String),
+    /// The order lacks an input this kind needs.
+    #[error("the order has no input named {0:?}")]
+    MissingInput(&'static str),
+    /// An input does not hold what its name promises.
+    #[error("input {name:?} cannot be used")]
+    Input {
+        /// Which input.
+        name: &'static str,
+        /// What its reader said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The arithmetic settings of this process are unusable.
+    #[error("this machine cannot run the kernels")]
+    Kernel(#[from] assay_kernel::ConfigError),
+}
+
+impl BuildError {
+    pub(crate) fn input(
+        name: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Input {
+            name,
+            source: source.into(),
+        }
+    }
+}
+
+impl From<BuildError> for ProgramError {
+    fn from(error: BuildError) -> Self {
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            cause = inner.source();
+        }
+        match error {
+            BuildError::Kernel(_) => Self::Local(text),
+            _ => Self::Refused(text),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `kind = "finetune"`: LoRA training of a Llama-family model.
+
+mod file;
+mod program;
+
+use std::path::Path;
+
+use assay_proof::{Program, Task};
+
+use crate::error::{BuildError, JobError};
+use crate::kind::{Delivery, Inputs, Job, Kind};
+
+/// Trains a LoRA adapter; every step is one batch.
+#[derive(Debug)]
+pub(crate) struct Finetune;
+
+/// Input: the training records.
+const TRAIN: &str = "train";
+/// Private input: the held-out records.
+const HELDOUT: &str = "heldout";
+
+impl Kind for Finetune {
+    fn name(&self) -> &'static str {
+        "finetune"
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(file::FinetuneFile)
+    }
+
+    fn read(&self, text: &str, folder: &Path) -> Result<Job, JobError> {
+        file::read(text, folder)
+    }
+
+    fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError> {
+        Ok(Box::new(program::Finetuning::new(task)?))
+    }
+
+    fn deliver(
+        &self,
+        specification: &[u8],
+        inputs: &Inputs,
+        private: &Inputs,
+        state: &[u8],
+    ) -> Result<Delivery, BuildError> {
+        program::deliver(specification, inputs, private, state)
+    }
+}

@@ -1,0 +1,185 @@
+//! Kinds of job, and the registry that names them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use assay_proof::{Program, ProgramError, Programs, Task};
+use serde::Deserialize;
+
+use crate::error::{BuildError, JobError};
+use crate::finetune::Finetune;
+use crate::sections::{Audit, Deadlines, Market};
+use crate::source::InputSource;
+
+/// Decrypted inputs by name.
+pub type Inputs = BTreeMap<String, Arc<Vec<u8>>>;
+
+/// Every kind this build knows. A new kind is registered here and in `assay-ledger`'s rules.
+pub const KINDS: &[&dyn Kind] = &[&Finetune];
+
+/// One kind of job: how its file reads, what its program does, what it delivers.
+pub trait Kind: Send + Sync {
+    /// The word after `kind =` in a job file and on the ledger.
+    fn name(&self) -> &'static str;
+
+    /// JSON Schema of this kind's job file.
+    fn schema(&self) -> schemars::Schema;
+
+    /// Reads a job file of this kind; relative paths start at `folder`.
+    ///
+    /// # Errors
+    /// When a field is missing, unknown or out of range.
+    fn read(&self, text: &str, folder: &Path) -> Result<Job, JobError>;
+
+    /// Builds the chain of steps that providers run and auditors replay.
+    ///
+    /// # Errors
+    /// When the specification is not canonical or an input is unusable.
+    fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError>;
+
+    /// Turns the final state into files and figures for the requester.
+    ///
+    /// `private` holds inputs that never left the requester, such as held-out data.
+    ///
+    /// # Errors
+    /// When the state or an input is unusable.
+    fn deliver(
+        &self,
+        specification: &[u8],
+        inputs: &Inputs,
+        private: &Inputs,
+        state: &[u8],
+    ) -> Result<Delivery, BuildError>;
+}
+
+/// What a requester gets for its money.
+#[derive(Debug, Clone, Default)]
+pub struct Delivery {
+    /// Files of the result folder: name and bytes.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Figures about the result, each recomputable from specification, inputs and state.
+    pub figures: BTreeMap<String, f64>,
+    /// Text generated before and after, for a person to look at: prompt, base, result.
+    pub samples: Vec<Sample>,
+}
+
+/// One prompt answered by the base model and by the result.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Sample {
+    /// What was asked.
+    pub prompt: String,
+    /// The base model's greedy answer.
+    pub base: String,
+    /// The adapted model's greedy answer.
+    pub adapted: String,
+}
+
+/// A job file, read and checked, before its inputs are in the vault.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Which kind of work.
+    pub kind: &'static str,
+    /// The requester's name for it.
+    pub name: String,
+    /// Canonical specification, as it goes on the ledger.
+    pub specification: Vec<u8>,
+    /// Inputs that go into the vault.
+    pub inputs: Vec<InputSource>,
+    /// Inputs that stay with the requester.
+    pub private: Vec<InputSource>,
+    /// Steps of the whole work.
+    pub steps: u64,
+    /// How it is audited.
+    pub audit: Audit,
+    /// What it costs.
+    pub market: Market,
+    /// How long each phase may take.
+    pub deadlines: Deadlines,
+}
+
+impl Job {
+    /// Reads every input that goes into the vault.
+    ///
+    /// # Errors
+    /// When one is missing, unreadable or too large.
+    pub fn read_inputs(&self) -> Result<Inputs, JobError> {
+        read_all(&self.inputs)
+    }
+
+    /// Reads every input that stays with the requester.
+    ///
+    /// # Errors
+    /// When one is missing, unreadable or too large.
+    pub fn read_private(&self) -> Result<Inputs, JobError> {
+        read_all(&self.private)
+    }
+
+    /// The kind that read this job.
+    pub fn kind(&self) -> &'static dyn Kind {
+        // A `Job` is only ever made by a registered kind.
+        KINDS
+            .iter()
+            .copied()
+            .find(|k| k.name() == self.kind)
+            .unwrap_or(KINDS[0])
+    }
+}
+
+fn read_all(sources: &[InputSource]) -> Result<Inputs, JobError> {
+    sources
+        .iter()
+        .map(|s| Ok((s.name.to_owned(), Arc::new(s.read()?))))
+        .collect()
+}
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static dyn Kind> {
+    KINDS.iter().copied().find(|k| k.name() == name)
+}
+
+/// Reads a job file of any kind; relative paths start at `folder`.
+///
+/// # Errors
+/// When the file is not a job file of a known kind, or a field is wrong.
+pub fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
+    #[derive(Deserialize)]
+    struct Head {
+        kind: String,
+    }
+    let head: Head = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+    let Some(kind) = kind(&head.kind) else {
+        let known: Vec<_> = KINDS.iter().map(|k| k.name()).collect();
+        return Err(JobError::UnknownKind {
+            found: head.kind,
+            known: known.join(", "),
+        });
+    };
+    kind.read(text, folder)
+}
+
+/// Builds programs of every registered kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Registry;
+
+impl Programs for Registry {
+    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
+        let Some(kind) = kind(&task.kind) else {
+            return Err(ProgramError::Refused(format!(
+                "unknown job kind {:?}",
+                task.kind
+            )));
+        };
+        kind.program(task).map_err(ProgramError::from)
+    }
+}
+
+/// JSON Schema of a job file of any kind.
+pub fn schema() -> serde_json::Value {
+    let kinds: Vec<_> = KINDS.iter().map(|k| k.schema().to_value()).collect();
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Assay job file",
+        "oneOf": kinds,
+    })
+}

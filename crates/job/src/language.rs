@@ -1,0 +1,147 @@
+//! What the kinds of job on language models share: bases, data sets, scores and samples.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use assay_data::{DataSet, Format, Message, Options, Record, Role};
+use assay_kernel::Kernel;
+use assay_model::{Adapter, Base, BatchShape, Evaluator, Score, answer, read_model_folder};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{BuildError, JobError};
+use crate::kind::{Inputs, Sample};
+use crate::source::MAX_INPUT_BYTES;
+
+/// Input: the base model's folder, as one archive.
+pub(crate) const MODEL: &str = "model";
+
+/// Rows that are scored at once.
+const SCORE_BATCH: usize = 8;
+/// Longest sample, in tokens.
+const SAMPLE_TOKENS: usize = 24;
+
+/// How records become token sequences.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reading {
+    pub(crate) completion_only: bool,
+    pub(crate) sequence_length: u32,
+    pub(crate) packing: bool,
+    pub(crate) truncation: bool,
+}
+
+impl Reading {
+    fn options(&self) -> Options {
+        Options {
+            sequence_length: self.sequence_length as usize,
+            completion_only: self.completion_only,
+            packing: self.packing,
+            truncation: self.truncation,
+        }
+    }
+}
+
+/// An input by name.
+pub(crate) fn input<'a>(inputs: &'a Inputs, name: &'static str) -> Result<&'a [u8], BuildError> {
+    inputs
+        .get(name)
+        .map(|bytes| bytes.as_slice())
+        .ok_or(BuildError::MissingInput(name))
+}
+
+/// Packs the files of a model folder that matter into one archive, the same one every time.
+pub(crate) fn pack_model(field: &'static str, folder: &Path) -> Result<Vec<u8>, JobError> {
+    let files = read_model_folder(folder).map_err(|source| JobError::Model {
+        field,
+        source: Box::new(source),
+    })?;
+    assay_vault::bundle::pack(&files).map_err(|e| JobError::value(field, e.to_string()))
+}
+
+/// The base model in an archive.
+pub(crate) fn base(inputs: &Inputs) -> Result<Arc<Base>, BuildError> {
+    let bytes = input(inputs, MODEL)?;
+    let files = assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES)
+        .map_err(|e| BuildError::input(MODEL, e))?;
+    let base = Base::from_files(files).map_err(|e| BuildError::input(MODEL, e))?;
+    Ok(Arc::new(base))
+}
+
+/// The rows of a data set.
+pub(crate) fn rows(
+    inputs: &Inputs,
+    name: &'static str,
+    base: &Base,
+    reading: &Reading,
+) -> Result<DataSet, BuildError> {
+    let bytes = input(inputs, name)?;
+    let records =
+        assay_data::read(bytes, Format::of_bytes(bytes)).map_err(|e| BuildError::input(name, e))?;
+    let tokenizer = base.tokenizer().map_err(|e| BuildError::input(MODEL, e))?;
+    DataSet::build(&records, tokenizer, &reading.options()).map_err(|e| BuildError::input(name, e))
+}
+
+/// Mean loss over every counted token of a data set, in nats.
+pub(crate) fn score(
+    kernel: &Kernel,
+    base: &Arc<Base>,
+    adapter: Option<&Adapter>,
+    data: &DataSet,
+) -> Result<Score, BuildError> {
+    let shape = BatchShape {
+        batch: SCORE_BATCH,
+        seq: data.sequence_length(),
+    };
+    let failed = |e: Box<dyn std::error::Error + Send + Sync>| BuildError::input(MODEL, e);
+    let mut evaluator =
+        Evaluator::new(kernel, base.clone(), adapter, shape).map_err(|e| failed(Box::new(e)))?;
+    let mut total = Score::default();
+    for index in 0..data.batches(SCORE_BATCH) {
+        let batch = data.batch(index, SCORE_BATCH);
+        total.add(evaluator.score(&batch).map_err(|e| failed(Box::new(e)))?);
+    }
+    Ok(total)
+}
+
+/// The first prompts of a data set, answered greedily by the base and with the adapter.
+pub(crate) fn samples(
+    kernel: &Kernel,
+    base: &Arc<Base>,
+    adapter: &Adapter,
+    bytes: &[u8],
+    count: usize,
+) -> Vec<Sample> {
+    let records = assay_data::read(bytes, Format::of_bytes(bytes)).unwrap_or_default();
+    let prompts = records.iter().filter_map(|(_, record)| match record {
+        Record::Text(_) => None,
+        Record::Chat { messages, .. } => messages.iter().find(|m| m.role == Role::User),
+    });
+    // Spread over the data, since neighbours come from one source.
+    let prompts: Vec<&Message> = prompts.collect();
+    let stride = (prompts.len() / count.max(1)).max(1);
+    let respond = |prompt: &Message, adapter| {
+        let asked = std::slice::from_ref(prompt);
+        // A sample is for the eye: a prompt that is too long for the model is passed over.
+        answer(kernel, base, adapter, asked, SAMPLE_TOKENS, Some("\n")).unwrap_or_default()
+    };
+    prompts
+        .iter()
+        .step_by(stride)
+        .take(count)
+        .map(|prompt| Sample {
+            prompt: prompt.content.clone(),
+            base: respond(prompt, None),
+            adapted: respond(prompt, Some(adapter)),
+        })
+        .collect()
+}
+
+/// Inputs of a task by name.
+pub(crate) fn by_name(task: &assay_proof::Task) -> Inputs {
+    let pairs = task
+        .inputs
+        .iter()
+        .map(|input| (input.name.clone(), input.bytes.clone()));
+    pairs.collect::<BTreeMap<_, _>>()
+}

@@ -1,0 +1,115 @@
+//! A whole run on this machine: what `assay train` does, and what a late auditor repeats.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use assay_crypto::Digest;
+use assay_ledger::StepIndex;
+use assay_proof::{
+    Program, ProgramError, Programs, Start, StepReport, Task, TaskInput, Trace, Work, WorkFailure,
+    Worker,
+};
+
+use crate::error::JobError;
+use crate::kind::{Inputs, Job, Registry};
+
+/// A run from its first state to its last.
+pub struct Run {
+    /// Root over the leaves of all states.
+    pub trace_root: Digest,
+    /// Digest of the last state.
+    pub state_digest: Digest,
+    /// The last state, encoded.
+    pub state: Vec<u8>,
+}
+
+/// Runs every step of a task; `progress` may stop it.
+///
+/// # Errors
+/// See [`WorkFailure`].
+pub fn run(
+    task: &Task,
+    progress: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
+) -> Result<Run, WorkFailure> {
+    let mut worker = Worker::new(Box::new(Registry));
+    let mut leaves: Vec<Digest> = Vec::new();
+    let mut start = Start::Initial;
+    let mut from = 0;
+    let state = loop {
+        let to = (from + u64::from(task.segment_steps.max(1))).min(task.steps);
+        let work = Work {
+            task: task.clone(),
+            start,
+            from: StepIndex(from),
+            to: StepIndex(to),
+        };
+        let done = worker.run(&work, progress)?;
+        // A piece repeats the leaf that the one before it ended with.
+        leaves.extend(done.leaves.iter().skip(usize::from(from > 0)));
+        if to == task.steps {
+            break done.state;
+        }
+        start = Start::State(done.state);
+        from = to;
+    };
+    let mut program = Registry.build(task)?;
+    program.restore(&state)?;
+    let state_digest = program.digest();
+    Ok(Run {
+        trace_root: Trace::new(leaves).root(),
+        state_digest,
+        state,
+    })
+}
+
+/// A job with everything it reads, ready to run here.
+pub struct Local {
+    /// The task.
+    pub task: Task,
+    /// Inputs by name.
+    pub inputs: Inputs,
+    /// Inputs that never leave the requester.
+    pub private: Inputs,
+}
+
+impl Local {
+    /// Reads a job's files; `seed` stands for the randomness that an order draws.
+    ///
+    /// # Errors
+    /// When a file is missing, unreadable or too large.
+    pub fn new(job: &Job, seed: Digest) -> Result<Self, JobError> {
+        let (inputs, private) = (job.read_inputs()?, job.read_private()?);
+        Ok(Self {
+            task: task(job, &inputs, seed),
+            inputs,
+            private,
+        })
+    }
+}
+
+fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Digest) -> Task {
+    let input = |(name, bytes): (&String, &std::sync::Arc<Vec<u8>>)| TaskInput {
+        name: name.clone(),
+        bytes: bytes.clone(),
+    };
+    Task {
+        kind: job.kind.to_owned(),
+        spec: job.specification.clone(),
+        inputs: inputs.iter().map(input).collect(),
+        seed,
+        steps: job.steps,
+        segment_steps: job.audit.segment_steps,
+    }
+}
+
+/// Checks that a job can run: its inputs can be read, fit together and give a first step.
+///
+/// # Errors
+/// What does not fit, by field or input.
+pub fn check(job: &Job) -> Result<StepReport, JobError> {
+    let local = Local::new(job, Digest::ZERO)?;
+    let mut program: Box<dyn Program> = job.kind().program(&local.task)?;
+    let failed = |error: ProgramError| JobError::FirstStep(error);
+    program.restart().map_err(failed)?;
+    program.advance(StepIndex(1)).map_err(failed)
+}
