@@ -11,11 +11,32 @@
 pub mod client;
 mod clock;
 pub mod config;
+pub mod devnet;
+pub mod driver;
 pub mod files;
 pub mod http;
 pub mod keys;
 pub mod logs;
 pub mod metrics;
+pub mod node;
+pub mod offline;
 pub mod progress;
+pub mod requester;
+pub mod roles;
+pub mod shares;
 pub mod storage;
 pub mod transport;
+
+/// An error with its causes in one line, for messages that cross a process boundary.
+pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let told = cause.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -78,7 +78,7 @@ impl ProgressSource for LiveProgress {
             if let Some(report) = self.board.get(&id) {
                 return Some(report);
             }
-            let request = Request::Progress { order: id.0 };
+            let request = Request::Progress { order: id };
             match self.transport.request(provider?, &request).await {
                 Ok(Response::Progress { progress }) => progress,
                 _ => None,

@@ -5,14 +5,24 @@
 //! test. A view answers only what it has verified itself; how is said where it is made.
 //! [`Sender`] puts one account's calls on the chain; [`HttpNode`] is for commands.
 
+mod follow;
 mod http;
+mod light;
+mod local;
+mod replica;
 mod sender;
 #[cfg(test)]
 pub(crate) mod test_chain;
 mod view;
 
 pub use self::{
+    follow::{Follower, Following},
     http::{HttpNode, HttpNodeError},
+    light::{LightError, LightNode},
+    local::LocalChain,
     sender::{CallError, Sender},
-    view::{BlockInfo, ChainError, ChainView, Head, Included, Proven, Snapshot, SubmitError},
+    view::{
+        BlockInfo, ChainError, ChainView, Head, Included, MAX_STRETCH, MAX_STRETCH_BYTES, Snapshot,
+        Stretch, SubmitError,
+    },
 };

@@ -175,16 +175,13 @@ impl Sender {
         let mut heights = self.chain.heights();
         loop {
             match self.chain.submit(bytes.clone()).await {
-                Ok(_) => {}
-                Err(SubmitError::Unreachable(reason)) => {
+                // Spent: the state here will soon show by which transaction.
+                Ok(_) | Err(SubmitError::Spent(_)) => {}
+                Err(SubmitError::Later(reason)) => {
                     debug!(call = name, reason, "nobody took the transaction yet");
                 }
                 Err(SubmitError::Rejected(reason)) => {
-                    // Rejected also means: it is in a block already.
-                    return match self.fate(transaction).await.map_err(failed)? {
-                        Some(fate) => Ok(fate),
-                        None => Err(CallError::Rejected { call: name, reason }),
-                    };
+                    return Err(CallError::Rejected { call: name, reason });
                 }
             }
             let resend = tokio::time::sleep(RESEND_AFTER);

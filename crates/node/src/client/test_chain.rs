@@ -5,11 +5,12 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
+use assay_chain::light::{ProvenTransaction, ProvenValue};
 use assay_crypto::{Digest, PublicKey, SecretKey};
 use assay_ledger::{
     Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount,
-    GenesisRegistration, Height, MemoryStore, Parameters, Role, Transaction, TxId, ValidatorInfo,
-    check_block, execute_block,
+    GenesisRegistration, Height, Invalid, MemoryStore, Parameters, Role, Transaction, TxId,
+    ValidatorInfo, check_block, execute_block,
 };
 use tokio::sync::watch;
 
@@ -174,15 +175,8 @@ impl ChainView for TestChain {
         Box::pin(async move { Ok(block) })
     }
 
-    fn certified_block(
-        &self,
-        _height: Height,
-    ) -> BoxFuture<'_, Result<Option<Vec<u8>>, ChainError>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn certified_head(&self) -> BoxFuture<'_, Result<Option<Vec<u8>>, ChainError>> {
-        Box::pin(async { Ok(None) })
+    fn stretch(&self, _first: Height) -> BoxFuture<'_, Result<Stretch, ChainError>> {
+        Box::pin(async { Ok(Stretch::default()) })
     }
 
     fn receipt(&self, tx: TxId) -> BoxFuture<'_, Result<Option<Included>, ChainError>> {
@@ -190,27 +184,33 @@ impl ChainView for TestChain {
         Box::pin(async move { Ok(found) })
     }
 
-    fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Result<Proven, ChainError>> {
-        use assay_ledger::Store;
-        let value = self.inner().store.get(&key);
-        let proven = Proven {
-            value,
-            proof: vec![1],
-            header: vec![2],
-        };
-        Box::pin(async move { Ok(proven) })
+    fn prove_transaction(
+        &self,
+        _tx: TxId,
+    ) -> BoxFuture<'_, Result<Option<ProvenTransaction>, ChainError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn prove(&self, _key: Vec<u8>) -> BoxFuture<'_, Result<ProvenValue, ChainError>> {
+        Box::pin(async { Err(ChainError::Local("nothing is certified here".to_owned())) })
     }
 
     fn submit(&self, transaction: Vec<u8>) -> BoxFuture<'_, Result<TxId, SubmitError>> {
-        let rejected = |reason: String| SubmitError::Rejected(reason);
+        let rejected = SubmitError::Rejected;
         let outcome = Transaction::decode(&transaction)
             .map_err(|error| rejected(error.to_string()))
             .and_then(|transaction| {
                 let id = transaction.id();
                 let mut inner = self.inner();
                 inner.submissions += 1;
-                check_block(&inner.store, std::slice::from_ref(&transaction))
-                    .map_err(|error| rejected(error.reason.to_string()))?;
+                check_block(&inner.store, std::slice::from_ref(&transaction)).map_err(|error| {
+                    match error.reason {
+                        Invalid::Nonce { expected, found } if found < expected => {
+                            SubmitError::Spent(error.reason.to_string())
+                        }
+                        reason => rejected(reason.to_string()),
+                    }
+                })?;
                 if inner.swallow > 0 {
                     inner.swallow -= 1;
                     return Ok(id);
@@ -222,8 +222,8 @@ impl ChainView for TestChain {
         Box::pin(async move { outcome })
     }
 
-    fn metrics(&self) -> String {
-        "engine_metric 1\n".to_owned()
+    fn metrics(&self) -> BoxFuture<'_, String> {
+        Box::pin(async { "engine_metric 1\n".to_owned() })
     }
 }
 

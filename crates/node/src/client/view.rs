@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use assay_chain::{
+    Header,
+    light::{CertifiedHeader, ProvenTransaction, ProvenValue},
+};
 use assay_crypto::Digest;
 use assay_ledger::{BlockReceipts, Genesis, Height, Receipt, Store, Transaction, TxId};
 use tokio::sync::watch;
@@ -30,6 +34,20 @@ pub struct Head {
     pub receipts_root: Digest,
 }
 
+impl From<&Header> for Head {
+    fn from(header: &Header) -> Self {
+        Self {
+            height: header.height,
+            digest: header.digest(),
+            parent: header.parent,
+            timestamp_ms: header.timestamp_ms,
+            state_root: header.state_root,
+            tx_root: header.tx_root,
+            receipts_root: header.receipts_root,
+        }
+    }
+}
+
 /// A final block with what it brought about.
 #[derive(Clone, Debug)]
 pub struct BlockInfo {
@@ -52,15 +70,19 @@ pub struct Included {
     pub receipt: Receipt,
 }
 
-/// What a light client needs to believe a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proven {
-    /// The value; `None` when the key is absent.
-    pub value: Option<Vec<u8>>,
-    /// Proof of presence or absence, ledger encoding.
-    pub proof: Vec<u8>,
-    /// Certified header whose state root the proof leads to, chain encoding.
-    pub header: Vec<u8>,
+/// Most blocks in one [`Stretch`].
+pub const MAX_STRETCH: usize = 64;
+
+/// Most bytes of blocks in one [`Stretch`] that has more than one.
+pub const MAX_STRETCH_BYTES: usize = 2 << 20;
+
+/// Consecutive final blocks.
+#[derive(Clone, Debug, Default)]
+pub struct Stretch {
+    /// Their bytes, in order.
+    pub blocks: Vec<Vec<u8>>,
+    /// Evidence that the last one is final; `None` when there are none.
+    pub evidence: Option<CertifiedHeader>,
 }
 
 /// One chain, followed by whoever implements this.
@@ -80,27 +102,31 @@ pub trait ChainView: Send + Sync + 'static {
     /// A final block; `None` above the head and at height 0.
     fn block(&self, height: Height) -> BoxFuture<'_, Result<Option<BlockInfo>, ChainError>>;
 
-    /// A final block with its certificate as bytes for another node, chain encoding.
-    fn certified_block(&self, height: Height)
-    -> BoxFuture<'_, Result<Option<Vec<u8>>, ChainError>>;
-
-    /// The newest certified header as bytes, chain encoding; `None` before the first block.
-    fn certified_head(&self) -> BoxFuture<'_, Result<Option<Vec<u8>>, ChainError>>;
+    /// Blocks from `first` on as bytes for another node, at most [`MAX_STRETCH`] of them and
+    /// [`MAX_STRETCH_BYTES`] long, with the evidence that the last one is final. Empty when
+    /// `first` is above the newest block with such evidence.
+    fn stretch(&self, first: Height) -> BoxFuture<'_, Result<Stretch, ChainError>>;
 
     /// A transaction's receipt; `None` while it is in no final block. It can be had as soon as
     /// [`state`](Self::state) shows the transaction's effect.
     fn receipt(&self, tx: TxId) -> BoxFuture<'_, Result<Option<Included>, ChainError>>;
 
+    /// A transaction and its receipt with proofs of both; `None` while it is in no final block.
+    fn prove_transaction(
+        &self,
+        tx: TxId,
+    ) -> BoxFuture<'_, Result<Option<ProvenTransaction>, ChainError>>;
+
     /// A value with its proof.
-    fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Result<Proven, ChainError>>;
+    fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Result<ProvenValue, ChainError>>;
 
     /// Sends an encoded transaction on its way; sending it again does no harm. Success says that
     /// it may enter a block, not that it has.
     fn submit(&self, transaction: Vec<u8>) -> BoxFuture<'_, Result<TxId, SubmitError>>;
 
     /// The chain engine's own metrics in the Prometheus text format; may be empty.
-    fn metrics(&self) -> String {
-        String::new()
+    fn metrics(&self) -> BoxFuture<'_, String> {
+        Box::pin(async { String::new() })
     }
 }
 
@@ -124,7 +150,10 @@ pub enum SubmitError {
     /// It can never, or not at present, enter a block.
     #[error("the network does not take the transaction: {0}")]
     Rejected(String),
-    /// No node could be asked; it may be sent again.
-    #[error("the transaction did not reach the network: {0}")]
-    Unreachable(String),
+    /// Its nonce is used up: by itself, if it is in a block already, or by another transaction.
+    #[error("the transaction's place is taken: {0}")]
+    Spent(String),
+    /// It may be taken later, or by another node.
+    #[error("the transaction is not on its way yet: {0}")]
+    Later(String),
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io::Write, time::Duration};
 use assay_crypto::aead::FileKey;
 use assay_ledger::FileRecord;
 use assay_vault::{
-    Coding, Content, Expected,
+    Content, Expected,
     download::{Download, DownloadConfig, DownloadError, Input, Output},
     placement::Placement,
 };
@@ -31,18 +31,7 @@ pub async fn download(
     key: FileKey,
     sink: &mut (dyn Write + Send),
 ) -> Result<Content, DownloadError> {
-    let expected = Expected {
-        id: record.id,
-        root: record.root,
-        slices: record.slices,
-        length_class: record.length_class,
-    };
-    let nodes = record.placement.to_vec();
-    let copies = nodes.len().min(usize::from(u8::MAX)) as u8;
-    let placement = Placement {
-        coding: Coding::Replicated { copies },
-        nodes,
-    };
+    let (expected, placement) = (Expected::from(record), Placement::from(record));
     let mut machine = Download::new(config, expected, placement, key);
     let mut replies = JoinSet::new();
     let mut wake = None;

@@ -3,9 +3,8 @@ use std::{io::Cursor, net::SocketAddr, path::Path, sync::Arc};
 use assay_crypto::SecretKey;
 use assay_ledger::FileRecord;
 use assay_vault::{
-    content_digest,
+    content_digest, owner_key,
     download::{DownloadConfig, DownloadError},
-    envelope::{self, Purpose},
     storage::StorageConfig,
     upload::UploadConfig,
 };
@@ -142,8 +141,7 @@ async fn a_file_comes_back_and_its_nodes_saw_ciphertext_only() {
     assert_eq!((record.slices, record.placement.len()), (3, 2));
 
     let owner = SecretKey::from_seed([100; 32]).encryption();
-    let sealed = assay_crypto::Sealed(record.key_envelope.to_vec());
-    let opened = envelope::unwrap(&sealed, &owner, record.id, Purpose::Owner).unwrap();
+    let opened = owner_key(&record, &owner).unwrap();
     assert_eq!(network.read(&record, opened).await.unwrap(), plain);
 
     for dir in &network.dirs {

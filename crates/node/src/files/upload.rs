@@ -8,9 +8,9 @@ use std::{
 };
 
 use assay_crypto::{EncryptionKey, PublicKey, aead::FileKey};
-use assay_ledger::{BoundedBytes, BoundedVec, FileId, FileRecord, OutOfBounds};
+use assay_ledger::FileRecord;
 use assay_vault::{
-    Coding, SealError, SealedFile, Sealer,
+    Coding, Label, RecordError, SealError, SealedFile, Sealer,
     envelope::{self, Purpose},
     placement::Candidate,
     upload::{Input, Need, Output, Upload, UploadConfig, UploadError},
@@ -28,7 +28,7 @@ pub struct NewFile {
     pub owner: PublicKey,
     /// A name for people, at most 128 bytes.
     pub name: String,
-    /// What it is, as a media type.
+    /// What it is, as a media type, at most 64 bytes.
     pub media_type: String,
     /// Plaintext length in bytes, to find nodes with room.
     pub length: u64,
@@ -45,8 +45,8 @@ pub enum StoreError {
     #[error("the file was not stored")]
     Upload(#[from] UploadError),
     /// A name or type does not fit the ledger's record.
-    #[error("the file's {0} does not fit its record")]
-    Field(&'static str, #[source] OutOfBounds),
+    #[error("the file cannot be described on the ledger")]
+    Record(#[from] RecordError),
     /// The owner's encryption key is none.
     #[error("the file's key could not be sealed to its owner")]
     Envelope(#[source] assay_crypto::SealError),
@@ -112,8 +112,8 @@ where
                     placement,
                 } => {
                     let result = match (&sealing.file, record.take()) {
-                        (Some(sealed), Some(record)) => {
-                            let made = describe(&file, id, sealed, placement)?;
+                        (Some(sealed), Some(record)) if sealed.id == id => {
+                            let made = describe(&file, sealed, &placement)?;
                             recorded = Some(made.clone());
                             record(made).await
                         }
@@ -139,35 +139,19 @@ where
 
 fn describe(
     file: &NewFile,
-    id: FileId,
     sealed: &SealedFile,
-    placement: Vec<PublicKey>,
+    placement: &[PublicKey],
 ) -> Result<FileRecord, StoreError> {
-    let expected = sealed.expected();
-    let field = |name| move |error| StoreError::Field(name, error);
     let envelope = match &file.envelope_to {
-        None => Vec::new(),
+        None => None,
         Some(to) => {
             let random = fresh_seed().map_err(StoreError::Randomness)?.0;
-            let sealed = envelope::wrap(&file.key, to, id, Purpose::Owner, random);
-            sealed.map_err(StoreError::Envelope)?.0
+            let sealed = envelope::wrap(&file.key, to, sealed.id, Purpose::Owner, random);
+            Some(sealed.map_err(StoreError::Envelope)?)
         }
     };
-    Ok(FileRecord {
-        id,
-        owner: file.owner,
-        name: file.name.as_str().try_into().map_err(field("name"))?,
-        length_class: expected.length_class,
-        slices: expected.slices,
-        root: expected.root,
-        placement: BoundedVec::new(placement).map_err(field("placement"))?,
-        media_type: file
-            .media_type
-            .as_str()
-            .try_into()
-            .map_err(field("media type"))?,
-        key_envelope: BoundedBytes::new(envelope).map_err(field("envelope"))?,
-    })
+    let label = Label { name: file.name.clone(), media_type: file.media_type.clone() };
+    Ok(sealed.record(file.owner, &label, placement, envelope.as_ref())?)
 }
 
 /// A sealer that works on a thread of its own, since reading and encrypting block.

@@ -52,6 +52,7 @@ impl Api {
             .route("/blocks/{height}", get(routes::chain::block))
             .route("/tx", axum::routing::post(routes::transactions::submit))
             .route("/tx/{id}", get(routes::transactions::receipt))
+            .route("/tx/{id}/proof", get(routes::transactions::receipt_proof))
             .route("/prove/{key}", get(routes::transactions::prove))
             .route("/accounts/{id}", get(routes::records::account))
             .route("/orders", get(routes::records::orders))

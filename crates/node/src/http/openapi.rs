@@ -22,6 +22,7 @@ use crate::transport::ProgressReport;
         routes::chain::metrics,
         routes::transactions::submit,
         routes::transactions::receipt,
+        routes::transactions::receipt_proof,
         routes::transactions::prove,
         routes::records::account,
         routes::records::orders,

@@ -123,7 +123,7 @@ async fn a_transaction_goes_in_and_comes_out_everywhere() {
     assert_eq!(block["head"]["height"], 1);
 
     // The same bytes again: the nonce is gone, and the node says so.
-    assert_error(served.post("/v1/tx", body).await, 400, "nonce");
+    assert_error(served.post("/v1/tx", body).await, 409, "nonce");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,7 +239,7 @@ async fn every_route_is_documented_and_counted() {
     let served = Served::start().await;
     let (_, document) = served.get("/openapi.json").await;
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 14, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 15, "{:?}", paths.keys());
     for name in [
         "Status",
         "Network",

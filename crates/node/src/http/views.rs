@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    client::{BlockInfo, Head, Included, Proven},
+    client::{BlockInfo, Head, Included},
     config::RoleName,
+    transport::{BadProof, ValueProof},
 };
 
 /// `GET /v1/status`: the node and how far it is.
@@ -273,6 +274,16 @@ pub struct ProofView {
     pub header: String,
 }
 
+/// `GET /v1/tx/{id}/proof`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptProofView {
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxId,
+    /// Transaction, receipt, paths and certified header in borsh, hexadecimal.
+    pub proof: String,
+}
+
 impl From<Head> for HeadView {
     fn from(head: Head) -> Self {
         Self {
@@ -375,12 +386,27 @@ impl From<&Order> for OrderSummary {
 }
 
 impl ProofView {
-    pub(super) fn new(key: String, proven: Proven) -> Self {
+    pub(super) fn new(key: String, proof: ValueProof) -> Self {
         Self {
             key,
-            value: proven.value.map(hex::encode),
-            proof: hex::encode(proven.proof),
-            header: hex::encode(proven.header),
+            value: proof.value.map(hex::encode),
+            proof: hex::encode(proof.proof),
+            header: hex::encode(proof.header),
         }
+    }
+
+    /// The proof behind the hexadecimal text, still to be verified.
+    ///
+    /// # Errors
+    /// [`BadProof`] when a field is not hexadecimal.
+    pub fn parts(&self) -> Result<ValueProof, BadProof> {
+        let bytes = |text: &String| {
+            hex::decode(text).map_err(|e| BadProof::Proof(std::io::Error::other(e)))
+        };
+        Ok(ValueProof {
+            value: self.value.as_ref().map(bytes).transpose()?,
+            proof: bytes(&self.proof)?,
+            header: bytes(&self.header)?,
+        })
     }
 }

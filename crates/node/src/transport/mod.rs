@@ -31,6 +31,7 @@ mod dial;
 mod error;
 pub mod frame;
 mod limits;
+mod proof;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -49,7 +50,7 @@ pub use self::{
     error::{BindError, Cause, RequestError},
     limits::Limits,
     server::{Access, BoxFuture, Handler, Standing},
-    wire::{ProgressReport, Refusal, Request, Response},
+    wire::{BadProof, ProgressReport, ReceiptProof, Refusal, Request, Response, ValueProof},
 };
 use self::{dial::Dialler, server::Server};
 

@@ -4,6 +4,7 @@ use std::{
 };
 
 use assay_crypto::Digest;
+use assay_ledger::{Height, TxId};
 use assay_vault::{Piece, wire as vault};
 
 use super::*;
@@ -20,19 +21,19 @@ impl Handler for Echo {
         Box::pin(async move {
             match request {
                 Request::SubmitTx { transaction } => Response::Submitted {
-                    tx: Digest::of("assay/test/v1", &[&transaction]),
+                    tx: TxId(Digest::of("assay/test/v1", &[&transaction])),
                 },
                 Request::Vault(vault::Request::Put { piece, .. }) => {
                     Response::Vault(vault::Response::Piece { piece })
                 }
-                Request::Prove { key } => Response::Proof {
+                Request::Prove { key } => Response::Proof(ValueProof {
                     value: None,
                     proof: key,
                     header: peer.0.to_vec(),
-                },
+                }),
                 Request::Head => {
                     tokio::time::sleep(Duration::from_secs(3600)).await;
-                    Response::Head { header: vec![] }
+                    Response::Head { header: None }
                 }
                 _ => Response::refused(Refusal::NotServed, "only echoes live here"),
             }
@@ -90,11 +91,11 @@ async fn requests_are_answered_over_one_kept_connection() {
     for request in many {
         answers.push(request.await.unwrap());
     }
-    let expected = Response::Proof {
+    let expected = Response::Proof(ValueProof {
         value: None,
         proof: b"k".to_vec(),
         header: client.id().0.to_vec(),
-    };
+    });
     assert!(
         answers.iter().all(|a| *a == expected),
         "the asking key is proved to the handler"
@@ -104,7 +105,7 @@ async fn requests_are_answered_over_one_kept_connection() {
 
     // A node asks itself without a socket.
     let own = server.request(server.id(), &prove).await.unwrap();
-    assert!(matches!(own, Response::Proof { header, .. } if header == server.id().0));
+    assert!(matches!(own, Response::Proof(proof) if proof.header == server.id().0));
     client.close().await;
     server.close().await;
 }
@@ -255,7 +256,7 @@ async fn a_restarted_peer_is_dialled_again() {
 
 #[test]
 fn the_wire_format_is_frozen() {
-    let head = borsh::to_vec(&Request::Block { height: 5 }).unwrap();
+    let head = borsh::to_vec(&Request::Blocks { first: Height(5) }).unwrap();
     assert_eq!(hex::encode(head), "020500000000000000");
     let refused = Response::refused(Refusal::Busy, "full");
     assert_eq!(

@@ -3,9 +3,11 @@
 //! Larger things that belong to other rooms (transactions, headers, proofs, blocks) travel as
 //! the bytes those rooms define, so that this format changes only when a conversation does.
 
-use assay_crypto::Digest;
+use assay_ledger::{Height, OrderId, TxId};
 use assay_vault::wire as vault;
 use borsh::{BorshDeserialize, BorshSerialize};
+
+pub use super::proof::{BadProof, ReceiptProof, ValueProof};
 
 /// Longest explanation in a refusal, in bytes.
 const MAX_REASON: usize = 1024;
@@ -18,29 +20,29 @@ pub enum Request {
         /// The transaction's bytes.
         transaction: Vec<u8>,
     },
-    /// The newest certified header.
+    /// The newest header with the evidence that it is final.
     Head,
-    /// The block at a height with its certificate.
-    Block {
-        /// Height of the block; the genesis block has height 0.
-        height: u64,
+    /// Final blocks from a height on. Where there are none yet, the answer waits for a moment.
+    Blocks {
+        /// Height of the first.
+        first: Height,
     },
     /// The value of a state key with a proof against a certified header.
     Prove {
         /// Key in the ledger's state.
         key: Vec<u8>,
     },
-    /// The receipt of a transaction.
+    /// A transaction and its receipt with proofs.
     Receipt {
-        /// Identifier of the transaction.
-        tx: Digest,
+        /// Name of the transaction.
+        tx: TxId,
     },
     /// For the storage node.
     Vault(vault::Request),
     /// How far the order's provider is.
     Progress {
-        /// Identifier of the order.
-        order: Digest,
+        /// The order.
+        order: OrderId,
     },
 }
 
@@ -64,7 +66,7 @@ impl Request {
         match self {
             Self::SubmitTx { .. } => "submit_tx",
             Self::Head => "head",
-            Self::Block { .. } => "block",
+            Self::Blocks { .. } => "blocks",
             Self::Prove { .. } => "prove",
             Self::Receipt { .. } => "receipt",
             Self::Vault(vault::Request::Free) => "vault_free",
@@ -91,32 +93,27 @@ impl Request {
 pub enum Response {
     /// The transaction was accepted into the pool (or is known already).
     Submitted {
-        /// Its identifier.
-        tx: Digest,
+        /// Its name.
+        tx: TxId,
     },
-    /// A certified header, chain encoding.
+    /// The newest header, chain encoding with evidence; `None` before the first block.
     Head {
         /// The header's bytes.
-        header: Vec<u8>,
+        header: Option<Vec<u8>>,
     },
-    /// A block with its certificate, chain encoding; `None` when the height is not reached.
-    Block {
-        /// The block's bytes.
-        block: Option<Vec<u8>>,
+    /// Consecutive final blocks.
+    Blocks {
+        /// Their bytes in order, chain encoding; empty when there are none yet.
+        blocks: Vec<Vec<u8>>,
+        /// The last one's header with evidence; `None` when there are no blocks.
+        evidence: Option<Vec<u8>>,
     },
     /// A value with its proof.
-    Proof {
-        /// The value; `None` when the proof shows absence.
-        value: Option<Vec<u8>>,
-        /// Proof of presence or absence, ledger encoding.
-        proof: Vec<u8>,
-        /// The certified header whose state root the proof leads to, chain encoding.
-        header: Vec<u8>,
-    },
-    /// A receipt, ledger encoding; `None` when the transaction is in no block yet.
+    Proof(ValueProof),
+    /// A transaction with its receipt; `None` while it is in no final block.
     Receipt {
-        /// The receipt's bytes.
-        receipt: Option<Vec<u8>>,
+        /// Both, with proofs.
+        proof: Option<ReceiptProof>,
     },
     /// The storage node's answer.
     Vault(vault::Response),
@@ -164,6 +161,8 @@ pub enum Refusal {
     NotFound,
     /// The asking peer may not ask this.
     NotAllowed,
+    /// The transaction's nonce is used up, by itself or by another.
+    Spent,
     /// This node does not play the role that answers this.
     NotServed,
     /// Too much is going on or there is no room; another node, or later, may help.

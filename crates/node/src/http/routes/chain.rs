@@ -119,7 +119,7 @@ pub(crate) async fn block(
 pub(crate) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     own::height(api.chain.head().height.0);
     let mut text = own::render();
-    text.push_str(&api.chain.metrics());
+    text.push_str(&api.chain.metrics().await);
     (
         [(
             header::CONTENT_TYPE,

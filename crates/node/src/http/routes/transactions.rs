@@ -13,8 +13,9 @@ use crate::{
     client::SubmitError,
     http::{
         Api, ApiError, ErrorBody, MAX_BODY,
-        views::{ProofView, ReceiptView, Submission, Submitted},
+        views::{ProofView, ReceiptProofView, ReceiptView, Submission, Submitted},
     },
+    transport::ReceiptProof,
 };
 
 /// Longest key of the state, in bytes; keys of the ledger are shorter.
@@ -30,6 +31,7 @@ const MAX_KEY: usize = 256;
     responses(
         (status = 202, body = Submitted),
         (status = 400, body = ErrorBody, description = "malformed, or cannot enter a block"),
+        (status = 409, body = ErrorBody, description = "its nonce is used up"),
         (status = 413, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
@@ -60,7 +62,12 @@ pub(crate) async fn submit(
             error,
             "nothing was charged; mend it, sign it and send it again",
         )),
-        Err(error @ SubmitError::Unreachable(_)) => Err(ApiError::unavailable(error)),
+        Err(error @ SubmitError::Spent(_)) => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            error,
+            "GET /v1/tx/{id} says whether it is in a block; if not, sign with a newer nonce",
+        )),
+        Err(error @ SubmitError::Later(_)) => Err(ApiError::unavailable(error)),
     }
 }
 
@@ -86,6 +93,29 @@ pub(crate) async fn receipt(
             "if it was sent a moment ago, ask again; it can be sent again without harm",
         )),
     }
+}
+
+/// A transaction and its receipt with proofs
+#[utoipa::path(
+    get, path = "/v1/tx/{id}/proof", tag = "transactions",
+    params(("id" = String, Path, description = "the transaction's name")),
+    responses(
+        (status = 200, body = ReceiptProofView),
+        (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody, description = "in no certified block yet"),
+    ),
+)]
+pub(crate) async fn receipt_proof(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<ReceiptProofView>, ApiError> {
+    let tx: TxId = parse("a transaction", &id)?;
+    let proven = api.chain.prove_transaction(tx).await.map_err(ApiError::unavailable)?;
+    let proven = proven.ok_or_else(|| {
+        ApiError::not_found(format!("transaction {tx} is in no certified block"), "ask again")
+    })?;
+    let proof = borsh::to_vec(&ReceiptProof::from(proven)).map_err(ApiError::unavailable)?;
+    Ok(Json(ReceiptProofView { tx, proof: hex::encode(proof) }))
 }
 
 /// A value of the ledger's state with a proof
@@ -116,5 +146,5 @@ pub(crate) async fn prove(
         .prove(bytes)
         .await
         .map_err(ApiError::unavailable)?;
-    Ok(Json(ProofView::new(key, proven)))
+    Ok(Json(ProofView::new(key, proven.into())))
 }

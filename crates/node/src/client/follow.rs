@@ -1,0 +1,352 @@
+//! The chain followed from afar.
+//!
+//! A follower asks nodes for final blocks and believes none of them:
+//!
+//! - the last block of every stretch comes with a certificate of the validators of our genesis,
+//!   and each block names the one before it as parent;
+//! - it executes every block itself and compares state root and receipts root with the header.
+//!
+//! So its state is as good as a validator's, at the price of executing everything once. It is kept
+//! in memory and built anew from the genesis after a restart; `docs/decisions/0172-followers.md`
+//! says what that costs.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use assay_chain::{
+    Block,
+    light::{CertifiedHeader, LightClient, ProvenTransaction, ProvenValue},
+};
+use assay_crypto::PublicKey;
+use assay_ledger::{Genesis, Height, Store, TxId, root};
+use tokio::{sync::watch, task::JoinHandle, time::sleep};
+use tracing::{debug, warn};
+
+use super::{
+    BlockInfo, ChainError, ChainView, Head, Included, MAX_STRETCH, Snapshot, Stretch, SubmitError,
+    replica::Replica,
+};
+use crate::{
+    told,
+    transport::{BoxFuture, Refusal, Request, RequestError, Response, Transport},
+};
+
+/// Blocks kept in memory; older ones are asked for again.
+const KEPT_BLOCKS: usize = 4_096;
+
+/// Pause after a node could not be asked or told something untrue.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A copy of the chain that follows other nodes.
+pub struct Follower {
+    genesis: Genesis,
+    light: LightClient,
+    transport: Transport,
+    /// Asked in this order; the next one after a failure.
+    nodes: Vec<PublicKey>,
+    heights: watch::Sender<Height>,
+    synced: watch::Sender<bool>,
+    copy: RwLock<Copy>,
+}
+
+/// What has been executed so far, and what was said about it.
+struct Copy {
+    replica: Replica,
+    evidence: Option<CertifiedHeader>,
+    /// The latest blocks, oldest first.
+    blocks: VecDeque<BlockInfo>,
+    receipts: HashMap<TxId, Included>,
+}
+
+/// Follows until dropped.
+#[derive(Debug)]
+pub struct Following(JoinHandle<()>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Follower {
+    /// A follower of the chain of `genesis` that asks `nodes`, which must be in the transport's
+    /// address book. It stands at height 0 until [`follow`](Self::follow) is called.
+    ///
+    /// # Errors
+    /// [`ChainError::Local`] when the genesis contradicts itself.
+    pub fn new(
+        genesis: Genesis,
+        transport: Transport,
+        nodes: Vec<PublicKey>,
+    ) -> Result<Arc<Self>, ChainError> {
+        let unusable = |error: String| ChainError::Local(format!("genesis: {error}"));
+        let light = LightClient::new(&genesis).map_err(|e| unusable(told(&e)))?;
+        let replica = Replica::new(&genesis).map_err(|e| unusable(told(&e)))?;
+        let copy = RwLock::new(Copy {
+            replica,
+            evidence: None,
+            blocks: VecDeque::new(),
+            receipts: HashMap::new(),
+        });
+        let heights = watch::Sender::new(Height(0));
+        let synced = watch::Sender::new(false);
+        Ok(Arc::new(Self {
+            genesis,
+            light,
+            transport,
+            nodes,
+            heights,
+            synced,
+            copy,
+        }))
+    }
+
+    /// Begins to follow; ends when the returned value is dropped.
+    pub fn follow(self: &Arc<Self>) -> Following {
+        let follower = self.clone();
+        Following(tokio::spawn(async move { follower.run().await }))
+    }
+
+    /// Waits until a node had nothing much newer to tell. Before that, the state here is old, and
+    /// a call signed by it would carry an old nonce.
+    pub async fn caught_up(&self) {
+        // The sender lives as long as we do.
+        let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
+    }
+
+    async fn run(&self) {
+        for node in self.nodes.iter().copied().cycle() {
+            let error = self.run_with(node).await;
+            if matches!(error, ChainError::Unreachable(_)) {
+                debug!(%node, %error, "another node is followed");
+            } else {
+                warn!(%node, %error, "another node is followed");
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Follows one node until something is wrong with it.
+    async fn run_with(&self, node: PublicKey) -> ChainError {
+        loop {
+            let first = self.height().after(1);
+            let answer = self
+                .transport
+                .request(node, &Request::Blocks { first })
+                .await;
+            let taken = match answer {
+                Ok(Response::Blocks { blocks, evidence }) => self.take(&blocks, evidence),
+                Ok(_) => Err(ChainError::Untrue("it answered something else".to_owned())),
+                Err(error) => Err(ChainError::Unreachable(told(&error))),
+            };
+            if let Err(error) = taken {
+                return error;
+            }
+        }
+    }
+
+    fn height(&self) -> Height {
+        self.read().replica.head().height
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Copy> {
+        self.copy.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Copy> {
+        self.copy.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Verifies a stretch as a whole, then executes it block by block.
+    fn take(&self, blocks: &[Vec<u8>], evidence: Option<Vec<u8>>) -> Result<(), ChainError> {
+        let blocks = blocks
+            .iter()
+            .map(|bytes| Block::decode(bytes).map_err(untrue));
+        let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
+        let (Some(evidence), Some(last)) = (evidence, blocks.last()) else {
+            self.synced.send_replace(true);
+            return Ok(());
+        };
+        let evidence = CertifiedHeader::decode(&evidence).map_err(untrue)?;
+        if last.header != evidence.header {
+            return Err(ChainError::Untrue(
+                "the evidence is about another block".to_owned(),
+            ));
+        }
+        self.light.verify(&evidence).map_err(untrue)?;
+        // The last header is final, and with it every header that its parent links lead back to.
+        let linked = blocks
+            .windows(2)
+            .all(|two| two[1].header.parent == two[0].header.digest());
+        if !linked {
+            return Err(ChainError::Untrue(
+                "the blocks do not follow each other".to_owned(),
+            ));
+        }
+        for block in &blocks {
+            self.extend(block)?;
+        }
+        self.write().evidence = Some(evidence);
+        if blocks.len() < MAX_STRETCH / 2 {
+            self.synced.send_replace(true);
+        }
+        Ok(())
+    }
+
+    /// Executes a block that is known to be final.
+    fn extend(&self, block: &Block) -> Result<(), ChainError> {
+        let height = block.header.height;
+        let mut copy = self.write();
+        let (transactions, receipts) = copy.replica.extend(block).map_err(untrue)?;
+        for (index, receipt) in (0..).zip(&receipts.receipts) {
+            let included = Included {
+                height,
+                index,
+                receipt: receipt.clone(),
+            };
+            copy.receipts.insert(receipt.tx, included);
+        }
+        copy.blocks.push_back(BlockInfo {
+            head: (&block.header).into(),
+            transactions,
+            receipts,
+        });
+        if copy.blocks.len() > KEPT_BLOCKS
+            && let Some(oldest) = copy.blocks.pop_front()
+        {
+            for receipt in &oldest.receipts.receipts {
+                copy.receipts.remove(&receipt.tx);
+            }
+        }
+        drop(copy);
+        self.heights.send_replace(height);
+        Ok(())
+    }
+
+    /// Asks each node until one answers.
+    async fn ask(&self, request: &Request) -> Result<Response, RequestError> {
+        let mut last = None;
+        for node in &self.nodes {
+            match self.transport.request(*node, request).await {
+                Err(error) if error.is_transient() => last = Some(error),
+                answer => return answer,
+            }
+        }
+        Err(last.unwrap_or(RequestError::NoAddress {
+            peer: self.transport.id(),
+        }))
+    }
+}
+
+fn untrue(error: impl std::error::Error + 'static) -> ChainError {
+    ChainError::Untrue(told(&error))
+}
+
+impl ChainView for Follower {
+    fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    fn head(&self) -> Head {
+        self.read().replica.head().into()
+    }
+
+    fn state(&self) -> Snapshot {
+        self.read().replica.state().clone()
+    }
+
+    fn heights(&self) -> watch::Receiver<Height> {
+        self.heights.subscribe()
+    }
+
+    fn block(&self, height: Height) -> BoxFuture<'_, Result<Option<BlockInfo>, ChainError>> {
+        let copy = self.read();
+        let oldest = copy.blocks.front().map_or(1, |block| block.head.height.0);
+        let index = height.0.checked_sub(oldest).map(|index| index as usize);
+        let found = index.and_then(|index| copy.blocks.get(index).cloned());
+        drop(copy);
+        let forgotten = found.is_none() && height.0 > 0 && height.0 < oldest;
+        Box::pin(async move {
+            if forgotten {
+                let text = format!("block {height} is no longer kept here; ask a validator");
+                return Err(ChainError::Local(text));
+            }
+            Ok(found)
+        })
+    }
+
+    fn stretch(&self, _first: Height) -> BoxFuture<'_, Result<Stretch, ChainError>> {
+        // Blocks are passed on by validators, who have all of them.
+        Box::pin(async { Ok(Stretch::default()) })
+    }
+
+    fn receipt(&self, tx: TxId) -> BoxFuture<'_, Result<Option<Included>, ChainError>> {
+        let found = self.read().receipts.get(&tx).cloned();
+        Box::pin(async move { Ok(found) })
+    }
+
+    fn prove_transaction(
+        &self,
+        tx: TxId,
+    ) -> BoxFuture<'_, Result<Option<ProvenTransaction>, ChainError>> {
+        Box::pin(async move {
+            let proof = match self.ask(&Request::Receipt { tx }).await {
+                Ok(Response::Receipt { proof }) => proof,
+                Ok(_) => return Err(ChainError::Untrue("it answered something else".to_owned())),
+                Err(error) => return Err(ChainError::Unreachable(told(&error))),
+            };
+            let Some(proof) = proof else { return Ok(None) };
+            let proven = proof.parts().map_err(untrue)?;
+            self.light.verify_transaction(&proven).map_err(untrue)?;
+            if proven.receipt.tx != tx {
+                let text = "the receipt is of another transaction".to_owned();
+                return Err(ChainError::Untrue(text));
+            }
+            Ok(Some(proven))
+        })
+    }
+
+    fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Result<ProvenValue, ChainError>> {
+        let copy = self.read();
+        let (replica, head) = (&copy.replica, copy.replica.head());
+        let proven = match &copy.evidence {
+            Some(evidence) if evidence.header == *head => {
+                let value = replica.state().get(&key);
+                root::prove(replica.tree(), head.height, &key, value.as_deref())
+                    .map(|proof| ProvenValue {
+                        value,
+                        proof,
+                        header: evidence.clone(),
+                    })
+                    .map_err(|error| ChainError::Local(told(&error)))
+            }
+            _ => Err(ChainError::Local(
+                "the newest block is being executed".to_owned(),
+            )),
+        };
+        drop(copy);
+        Box::pin(async move { proven })
+    }
+
+    fn submit(&self, transaction: Vec<u8>) -> BoxFuture<'_, Result<TxId, SubmitError>> {
+        Box::pin(async move {
+            match self.ask(&Request::SubmitTx { transaction }).await {
+                Ok(Response::Submitted { tx }) => Ok(tx),
+                Ok(_) => Err(SubmitError::Later(
+                    "a node answered something else".to_owned(),
+                )),
+                Err(RequestError::Refused {
+                    refusal, reason, ..
+                }) => Err(match refusal {
+                    Refusal::Spent => SubmitError::Spent(reason),
+                    Refusal::Invalid => SubmitError::Rejected(reason),
+                    _ => SubmitError::Later(reason),
+                }),
+                Err(error) => Err(SubmitError::Later(told(&error))),
+            }
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! A node's JSON API, believed only where it proves what it says.
+//!
+//! Blocking, for commands. Every value comes with a proof against a header that the validators of
+//! our genesis have certified, and the header must be recent, so a node can neither lie nor hold
+//! back news for long.
+
+use std::{
+    cell::RefCell,
+    thread::sleep,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use assay_chain::{
+    Header,
+    light::{LightClient, LightError as Evidence},
+};
+use assay_crypto::SecretKey;
+use assay_ledger::{
+    Amount, Call, Genesis, Parameters, Refusal, Status, Store, Transaction, TxId, query,
+};
+
+use super::{HttpNode, HttpNodeError, Included};
+use crate::{
+    http::views::{ProofView, ReceiptProofView, Submission, Submitted},
+    transport::{BadProof, ReceiptProof, ValueProof},
+};
+
+/// Pause between two looks at a transaction's receipt.
+const POLL: Duration = Duration::from_millis(150);
+
+/// Time after which a transaction is sent again.
+const RESEND: Duration = Duration::from_secs(3);
+
+/// Why a node's word was not good enough, or a call took no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum LightError {
+    /// The node cannot be asked, or refuses.
+    #[error(transparent)]
+    Node(#[from] HttpNodeError),
+    /// The genesis cannot be used.
+    #[error("the genesis file does not describe a network")]
+    Genesis(#[source] Evidence),
+    /// A proof does not decode.
+    #[error("the node at {0} sends malformed proofs; ask another one with --node URL")]
+    Malformed(String, #[source] BadProof),
+    /// A proof does not hold: the node lies, or is of another network.
+    #[error(
+        "the node at {0} cannot prove what it says; is it of the same network? Ask another one with --node URL"
+    )]
+    Untrue(String, #[source] Evidence),
+    /// The node only shows old blocks.
+    #[error(
+        "the node at {node} shows nothing newer than {age} s ago; it may be cut off: ask another one with --node URL, and check this machine's clock"
+    )]
+    Stale {
+        /// The node.
+        node: String,
+        /// Age of its newest header in seconds.
+        age: u64,
+    },
+    /// A list was asked for, which no proof covers.
+    #[error("lists cannot be proved; ask for single entries")]
+    NotProvable,
+    /// The ledger refused the call; the fee is paid.
+    #[error("the ledger refused `{0}`: {1}")]
+    Refused(&'static str, Refusal),
+    /// The call was in no block when time ran out.
+    #[error(
+        "transaction {0} of `{1}` is in no block yet; look for it later with `assay why {0}` before repeating it"
+    )]
+    Late(TxId, &'static str),
+}
+
+/// A node whose every answer is checked.
+pub struct LightNode {
+    node: HttpNode,
+    genesis: Genesis,
+    client: LightClient,
+    max_age: Duration,
+}
+
+impl LightNode {
+    /// Asks `node` about the network of `genesis`; headers older than `max_age` are refused.
+    ///
+    /// # Errors
+    /// [`LightError::Genesis`] when the genesis names no usable validators.
+    pub fn new(node: HttpNode, genesis: Genesis, max_age: Duration) -> Result<Self, LightError> {
+        let client = LightClient::new(&genesis).map_err(LightError::Genesis)?;
+        Ok(Self {
+            node,
+            genesis,
+            client,
+            max_age,
+        })
+    }
+
+    /// The node, for questions whose answers need no proof.
+    pub fn node(&self) -> &HttpNode {
+        &self.node
+    }
+
+    /// What the network began with.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// A verified value of the state, or its verified absence.
+    ///
+    /// # Errors
+    /// [`LightError`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LightError> {
+        let view: ProofView = self.node.get(&format!("/v1/prove/{}", hex::encode(key)))?;
+        let proof: ValueProof = view.parts().map_err(|e| self.malformed(e))?;
+        let proven = proof.parts().map_err(|e| self.malformed(e))?;
+        self.client
+            .verify_state(key, &proven)
+            .map_err(|e| self.untrue(e))?;
+        self.check_age(&proven.header.header)?;
+        Ok(proven.value)
+    }
+
+    /// Answers a query of [`assay_ledger::query`] for single entries, verifying every value.
+    ///
+    /// # Errors
+    /// [`LightError`]; [`LightError::NotProvable`] for queries that list.
+    pub fn read<T>(&self, question: impl FnOnce(&dyn Store) -> T) -> Result<T, LightError> {
+        let store = Proved {
+            light: self,
+            problem: RefCell::new(None),
+        };
+        let answer = question(&store);
+        match store.problem.into_inner() {
+            None => Ok(answer),
+            Some(problem) => Err(problem),
+        }
+    }
+
+    /// A transaction's verified receipt; `None` while it is in no certified block.
+    ///
+    /// # Errors
+    /// [`LightError`].
+    pub fn receipt(&self, tx: TxId) -> Result<Option<Included>, LightError> {
+        let view: ReceiptProofView = match self.node.get(&format!("/v1/tx/{tx}/proof")) {
+            Err(HttpNodeError::Refused { status: 404, .. }) => return Ok(None),
+            other => other?,
+        };
+        let bytes = hex::decode(&view.proof).unwrap_or_default();
+        let proof = ReceiptProof::decode(&bytes).map_err(|e| self.malformed(e))?;
+        let proven = proof.parts().map_err(|e| self.malformed(e))?;
+        self.client
+            .verify_transaction(&proven)
+            .map_err(|e| self.untrue(e))?;
+        if proven.receipt.tx != tx {
+            return Err(self.untrue(Evidence::OtherBlock));
+        }
+        Ok(Some(Included {
+            height: proven.header.header.height,
+            index: proven.index,
+            receipt: proven.receipt,
+        }))
+    }
+
+    /// Signs a call, sends it until it is in a block, and returns its verified receipt.
+    ///
+    /// # Errors
+    /// [`LightError`]; after [`LightError::Late`] the call may still take effect.
+    pub fn call(
+        &self,
+        key: &SecretKey,
+        call: Call,
+        patience: Duration,
+    ) -> Result<Included, LightError> {
+        let (name, began) = (call.name(), Instant::now());
+        let transaction = self.sign(key, call)?;
+        let (tx, bytes) = (transaction.id(), hex::encode(transaction.encode()));
+        let mut sent: Option<Instant> = None;
+        while began.elapsed() < patience {
+            if let Some(included) = sent.map(|_| self.receipt(tx)).transpose()?.flatten() {
+                return match included.receipt.status {
+                    Status::Applied => Ok(included),
+                    Status::Refused(refusal) => Err(LightError::Refused(name, refusal)),
+                };
+            }
+            if sent.is_none_or(|sent| sent.elapsed() > RESEND) {
+                let submission = Submission {
+                    transaction: bytes.clone(),
+                };
+                match self.node.post::<_, Submitted>("/v1/tx", &submission) {
+                    Ok(_)
+                    | Err(HttpNodeError::Refused {
+                        status: 409 | 503, ..
+                    }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                sent = Some(Instant::now());
+            }
+            sleep(POLL);
+        }
+        Err(LightError::Late(tx, name))
+    }
+
+    fn sign(&self, key: &SecretKey, call: Call) -> Result<Transaction, LightError> {
+        let account = self.read(|store| query::account(store, &key.public()))?;
+        let parameters: Option<Parameters> = self.read(query::parameters)?;
+        let chain = self.genesis.chain_id();
+        let draft = Transaction::sign(key, chain, account.nonce, Amount::ZERO, call);
+        // The fee has a fixed width, so the length is that of the final transaction too.
+        let fee = parameters.unwrap_or_default().min_fee(draft.encode().len());
+        Ok(Transaction::sign(
+            key,
+            chain,
+            account.nonce,
+            fee,
+            draft.call,
+        ))
+    }
+
+    fn check_age(&self, header: &Header) -> Result<(), LightError> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let age = now.saturating_sub(Duration::from_millis(header.timestamp_ms));
+        if age > self.max_age {
+            return Err(LightError::Stale {
+                node: self.base(),
+                age: age.as_secs(),
+            });
+        }
+        Ok(())
+    }
+
+    fn base(&self) -> String {
+        self.node.base().to_owned()
+    }
+
+    fn malformed(&self, error: BadProof) -> LightError {
+        LightError::Malformed(self.base(), error)
+    }
+
+    fn untrue(&self, error: Evidence) -> LightError {
+        LightError::Untrue(self.base(), error)
+    }
+}
+
+/// The ledger's state as far as a node proves it, one key at a time.
+struct Proved<'a> {
+    light: &'a LightNode,
+    /// The first thing that went wrong; answers after it mean nothing.
+    problem: RefCell<Option<LightError>>,
+}
+
+impl Store for Proved<'_> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if self.problem.borrow().is_some() {
+            return None;
+        }
+        self.light.get(key).unwrap_or_else(|problem| {
+            self.problem.replace(Some(problem));
+            None
+        })
+    }
+
+    fn range(&self, _prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.problem.replace(Some(LightError::NotProvable));
+        Vec::new()
+    }
+}
