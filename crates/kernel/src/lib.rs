@@ -31,6 +31,7 @@ mod environment;
 mod fast;
 mod finite;
 mod kernel;
+#[cfg(target_arch = "x86_64")]
 mod lanes;
 mod matrix;
 mod ops;
