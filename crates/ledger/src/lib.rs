@@ -14,6 +14,50 @@
 //!   the beacon, missed deadlines, bonds that come free.
 //! - [`rules`] lists the kinds of jobs an order may ask for.
 //! - [`query`] reads a state; [`root`] proves what a state holds, or does not hold.
+//!
+//! A network of one validator, and one transfer:
+//!
+//! ```
+//! use assay_crypto::{Digest, SecretKey};
+//! use assay_ledger::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (alice, bob) = (SecretKey::from_seed([1; 32]), SecretKey::from_seed([2; 32]));
+//! let address = BoundedString::new("localhost:7000")?;
+//! let genesis = Genesis {
+//!     chain_name: BoundedString::new("example")?,
+//!     timestamp_ms: 0,
+//!     accounts: BoundedVec::new([GenesisAccount {
+//!         account: alice.public(),
+//!         balance: "25.5".parse()?,
+//!     }])?,
+//!     registrations: BoundedVec::new([GenesisRegistration {
+//!         account: bob.public(),
+//!         role: Role::Validator,
+//!         bond: Amount::tokens(100),
+//!         encryption_key: bob.encryption().public(),
+//!         address: address.clone(),
+//!     }])?,
+//!     parameters: Parameters::default(),
+//!     beacon_key: BoundedBytes::default(),
+//!     validators: BoundedVec::new([ValidatorInfo { account: bob.public(), address }])?,
+//! };
+//! let mut store = MemoryStore::new(genesis.state()?);
+//!
+//! let call = Call::Transfer { to: bob.public(), amount: Amount::tokens(20) };
+//! let tx = Transaction::sign(&alice, genesis.chain_id(), 0, "0.01".parse()?, call);
+//! let beacon = Digest::of("example beacon", &[]);
+//! let context = BlockContext { height: Height(1), timestamp_ms: 1_000, beacon };
+//! let executed = execute_block(&store, &context, &[tx])?;
+//! assert_eq!(executed.receipts.receipts[0].status, Status::Applied);
+//! store.apply(&executed.writes);
+//!
+//! assert_eq!(query::account(&store, &alice.public()).balance.to_string(), "5.49");
+//! assert_eq!(query::account(&store, &bob.public()).balance, Amount::tokens(20));
+//! assert_eq!(query::supply(&store).treasury.to_string(), "0.01");
+//! # Ok(())
+//! # }
+//! ```
 
 mod account;
 mod apply;

@@ -9,8 +9,26 @@ use crate::progress::enter;
 use crate::state::State;
 use crate::{
     AccountId, Amount, Assignment, Event, Order, Phase, Refusal, Role, Round, Seat, SegmentIndex,
-    money,
+    keys, money,
 };
+
+/// Orders for which one block draws at most. A draw looks at every registration, so orders that
+/// nobody is eligible for, posted by the thousand, would otherwise hold up every block.
+const DRAWS_PER_BLOCK: usize = 64;
+
+/// The waiting orders whose turn it is: all of them, or as many as a block draws for, from a
+/// place in their order that the beacon picks.
+pub(super) fn turn(state: &State<'_>) -> Vec<Vec<u8>> {
+    let waiting = state.range(&keys::all_waiting()).into_iter();
+    let mut waiting: Vec<_> = waiting.map(|(key, _)| key).collect();
+    if waiting.len() > DRAWS_PER_BLOCK {
+        let mut stream = Stream::new(state.context.beacon, "assay/draw turn/v1", 0);
+        let first = stream.below(waiting.len() as u64);
+        waiting.rotate_left(usize::try_from(first).unwrap_or(0));
+        waiting.truncate(DRAWS_PER_BLOCK);
+    }
+    waiting
+}
 
 /// Draws for an order that waits; says whether it changed. Where too few are eligible the order
 /// goes on waiting, until its deadline.

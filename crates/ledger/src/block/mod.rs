@@ -26,7 +26,7 @@ pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
     }
     // A block without beacon draws nothing: its orders wait for the next one.
     if state.context.beacon != Digest::ZERO {
-        for (key, _) in state.range(&keys::all_waiting()) {
+        for key in draw::turn(state) {
             let result = with_order(state, &key, draw::draw);
             keep(state, result, &mut events);
         }

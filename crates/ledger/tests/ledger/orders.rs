@@ -366,3 +366,31 @@ fn queries_list_orders() {
     );
     assert_eq!(query::height(&world.store), world.height());
 }
+
+/// However many orders wait, a block draws for a bounded number of them, and each gets its turn.
+#[test]
+fn a_block_draws_for_a_bounded_number_of_orders() {
+    let mut world = World::new();
+    world.posted();
+    let mut cheap = terms();
+    (cheap.price, cheap.provider_bond) = (Amount(1), Amount::tokens(1));
+    cheap.deadlines.assign = 40;
+    let post = |_| (Who::Requester, Call::PostOrder(Box::new(cheap.clone())));
+    world.block((0..150).map(post).collect());
+    let waiting = |world: &World| {
+        let orders = query::active_orders(&world.store);
+        orders
+            .iter()
+            .filter(|order| order.phase == Phase::Posted)
+            .count()
+    };
+    let mut before = waiting(&world);
+    assert_eq!(before, 150);
+    while before > 0 {
+        world.advance(1);
+        let after = waiting(&world);
+        assert!(before - after <= 64, "{before} {after}");
+        assert!(after < before || before == 0);
+        before = after;
+    }
+}

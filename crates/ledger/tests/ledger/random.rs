@@ -440,6 +440,7 @@ fn cases() -> u32 {
 
 #[test]
 fn any_life_conserves_money_ends_and_replays() {
+    println!("{} random lives", cases());
     let config = ProptestConfig {
         cases: cases(),
         failure_persistence: None,
