@@ -64,6 +64,7 @@ mod apply;
 mod block;
 mod bounded;
 mod call;
+mod dispute;
 mod event;
 mod execute;
 mod file;
@@ -73,6 +74,7 @@ mod keys;
 mod money;
 mod order;
 mod parameters;
+mod phase;
 mod progress;
 pub mod query;
 mod receipt;
@@ -88,6 +90,7 @@ mod transaction;
 pub use account::{Account, Registration, Role};
 pub use bounded::{BoundedBytes, BoundedString, BoundedVec, OutOfBounds};
 pub use call::{AuditResults, Call, DeclineReason, Opening};
+pub use dispute::{Attestation, Dispute, Question, Verdict};
 pub use event::{Event, SlashReason};
 pub use execute::{
     Admission, BlockContext, Executed, Invalid, InvalidBlock, check_block, execute_block,
@@ -100,10 +103,11 @@ pub use ids::{
     StepIndex, TxId,
 };
 pub use order::{
-    Assignment, Attestation, Dispute, Failure, FailureReason, Grant, Leaf, Order, OrderView,
-    Outcome, Phase, Question, Round, SealedKeys, Seat, Trace, Verdict,
+    Assignment, Failure, FailureReason, Grant, Leaf, Order, OrderView, Round, SealedKeys, Seat,
+    Trace,
 };
 pub use parameters::{MAX_DEADLINE, Parameters};
+pub use phase::{Outcome, Phase};
 pub use receipt::{BlockReceipts, Receipt, Status};
 pub use refusal::{FileProblem, Refusal};
 pub use store::{MemoryStore, Store};

@@ -2,7 +2,7 @@
 //!
 //! A kind is a chain of steps over one state, run, audited and judged in the same way as every
 //! other. What the ledger has to know about it is whether terms make sense: one [`Rule`] in a
-//! file of its own, and one entry in [`RULES`].
+//! file of its own, and one entry in `RULES`.
 
 mod finetune;
 

@@ -1,0 +1,87 @@
+//! A dispute between a provider and whoever challenges it.
+
+use assay_crypto::Digest;
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Height, Leaf, SegmentIndex, StepIndex};
+
+/// What a dispute is about.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Is leaf 0 what the specification gives? Validators attest the leaf 0 they compute.
+    Initial,
+    /// Could the challenger have begun at `from`? Validators attest the provider's leaf there if
+    /// the grant to the challenger and the stored state were good, else what they found, or
+    /// `None`.
+    Start,
+    /// Which leaf follows at `disputed` from the agreed one? Validators replay.
+    Step,
+    /// Does the result file hold the final state? Validators attest the leaf of what it holds.
+    Result,
+}
+
+/// A difference between the provider and a challenger.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Dispute {
+    /// The auditor or, about the result, the requester.
+    pub challenger: AccountId,
+    /// What it is about.
+    pub question: Question,
+    /// Height at which it was opened.
+    pub opened: Height,
+    /// The segment in question; for `Result` the last one.
+    pub segment: SegmentIndex,
+    /// Where replay starts: a step with a checkpoint, and its leaf, which both accept.
+    pub from: Leaf,
+    /// The last step on which both agree.
+    pub agreed: Leaf,
+    /// The first step on which they differ, with the provider's leaf.
+    pub disputed: Leaf,
+    /// The challenger's leaf at that step; `None` when it could not begin.
+    pub claimed: Option<Digest>,
+    /// The provider's leaf in the middle, in this round of the bisection.
+    pub provider_move: Option<Digest>,
+    /// The challenger's.
+    pub challenger_move: Option<Digest>,
+    /// What validators attested.
+    pub attestations: Vec<Attestation>,
+    /// How it ended.
+    pub verdict: Option<Verdict>,
+}
+
+impl Dispute {
+    /// The step about which both parties speak next, while they are more than one step apart.
+    pub fn middle(&self) -> Option<StepIndex> {
+        let (low, high) = (self.agreed.step.0, self.disputed.step.0);
+        (high.saturating_sub(low) > 1).then(|| StepIndex(low + (high - low) / 2))
+    }
+}
+
+/// One validator's finding.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Attestation {
+    /// The validator.
+    pub validator: AccountId,
+    /// The leaf it found.
+    pub leaf: Option<Digest>,
+}
+
+/// How a dispute ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The provider was right.
+    Provider,
+    /// The challenger was right.
+    Challenger,
+    /// Neither was.
+    Neither,
+    /// The validators came to no quorum in time.
+    None,
+}

@@ -1,0 +1,111 @@
+//! Whose move an order waits for, and how it can end.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// Whose move it is. Every phase that is not final has a deadline.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Waits for the beacon to draw a provider.
+    Posted,
+    /// The requester grants its keys to the provider.
+    Assigned,
+    /// The provider runs the job.
+    Running,
+    /// Waits for the beacon to draw auditors and segments.
+    Committed,
+    /// The provider opens the starts of the drawn segments and grants keys to the auditors.
+    Opening,
+    /// The auditors replay and commit.
+    Auditing,
+    /// The provider opens the ends of the drawn segments.
+    Closing,
+    /// The auditors reveal.
+    Revealing,
+    /// Provider and challenger narrow their difference down to one step.
+    Bisecting,
+    /// The validators replay what is disputed and attest.
+    Attesting,
+    /// The run stands; the requester may complain about the delivered result.
+    Accepted,
+    /// Final: provider and auditors are paid.
+    Settled,
+    /// Final: withdrawn before any work.
+    Cancelled,
+    /// Final: the requester has its money back.
+    Refunded,
+}
+
+impl Phase {
+    /// Whether nothing can happen any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Phase::Settled | Phase::Cancelled | Phase::Refunded)
+    }
+
+    /// Whether the beacon moves the order on.
+    pub fn waits_for_draw(self) -> bool {
+        matches!(self, Phase::Posted | Phase::Committed)
+    }
+
+    /// The phase's name as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Posted => "posted",
+            Phase::Assigned => "assigned",
+            Phase::Running => "running",
+            Phase::Committed => "committed",
+            Phase::Opening => "opening",
+            Phase::Auditing => "auditing",
+            Phase::Closing => "closing",
+            Phase::Revealing => "revealing",
+            Phase::Bisecting => "bisecting",
+            Phase::Attesting => "attesting",
+            Phase::Accepted => "accepted",
+            Phase::Settled => "settled",
+            Phase::Cancelled => "cancelled",
+            Phase::Refunded => "refunded",
+        }
+    }
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How an order ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Accepted and paid.
+    Paid,
+    /// Withdrawn by the requester.
+    Withdrawn,
+    /// No provider with enough free bond could be drawn in time.
+    NoProvider,
+    /// The requester did not grant its keys in time.
+    NotGranted,
+    /// Every attempt failed.
+    AttemptsUsed,
+    /// Not enough auditors could be drawn in time, or in the allowed number of rounds.
+    NoAuditors,
+    /// The validators gave no verdict.
+    NoVerdict,
+}
