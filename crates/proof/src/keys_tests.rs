@@ -113,3 +113,28 @@ fn garbage_in_a_grant_is_refused() {
             .is_none()
     );
 }
+
+#[test]
+fn commitments_and_keys_keep_their_bytes() {
+    assert_eq!(
+        keys().commitment().to_string(),
+        "bdca9792ec11db6bc2a22a83562f72f3c0f48cdfa7fb21067f1e4fad573453af"
+    );
+    assert_eq!(
+        Digest(keys().checkpoint(1, 2).0).to_string(),
+        "ecb52584705761c2e8d7de5ee86ef944fc79780c21d802b602326e4cd3bb0eea"
+    );
+    let granted = borsh::to_vec(&keys().for_provider(1)).unwrap();
+    assert_eq!(
+        Digest::of("test", &[&granted]).to_string(),
+        "264680d9575490cca912a297a6225ed8b7099e10f992a84f63b1be14ba048899"
+    );
+    let reader = keys().for_provider(1).for_reader([3]);
+    let mut bytes = vec![2, 0, 0, 0];
+    bytes.extend([1; 32]);
+    bytes.extend([2; 32]);
+    bytes.extend([1, 0, 0, 0, 3, 0, 0, 0]);
+    bytes.extend(keys().checkpoint(1, 3).0);
+    bytes.push(0);
+    assert_eq!(borsh::to_vec(&reader).unwrap(), bytes);
+}

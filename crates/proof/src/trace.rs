@@ -48,3 +48,39 @@ impl Trace {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_leaf_opens_under_the_root_at_its_own_step_only() {
+        let leaves: Vec<Digest> = (0..7)
+            .map(|i| leaf(StepIndex(i), Digest::of("state", &[&[i as u8]])))
+            .collect();
+        let trace = Trace::new(leaves.clone());
+        for step in 0..7 {
+            let opening = trace.opening(StepIndex(step)).unwrap();
+            assert_eq!(opening.leaf, leaves[step as usize]);
+            for at in 0..7 {
+                let fits = opening.path.verify(&trace.root(), at, 7, &opening.leaf);
+                assert_eq!(fits, at == step);
+            }
+        }
+        assert_eq!(trace.opening(StepIndex(7)), None);
+    }
+
+    #[test]
+    fn equal_states_at_different_steps_have_different_leaves() {
+        let state = Digest::of("state", &[]);
+        assert_ne!(leaf(StepIndex(1), state), leaf(StepIndex(2), state));
+    }
+
+    #[test]
+    fn leaves_keep_their_bytes() {
+        assert_eq!(
+            leaf(StepIndex(1), Digest([2; 32])).to_string(),
+            "ff8b2d04c818f55ea4aff0eac12f9f3bbe694890a2c8008ce3648c8ce89a7455"
+        );
+    }
+}

@@ -22,6 +22,8 @@ pub enum Withheld {
     /// The auditors' keys: what is granted opens nothing. Validators are granted the right ones,
     /// to make the auditors look like liars.
     GoodGrants,
+    /// The validators' keys: in a dispute nothing is granted.
+    Evidence,
     /// The checkpoints' content: garbage under the right keys.
     Checkpoints,
     /// The checkpoints' keys: the right content under keys nobody is granted.
@@ -90,6 +92,7 @@ impl WithholdingProvider {
             | (Withheld::Ends, CallTag::OpenEnds, _)
             | (Withheld::Moves, CallTag::Bisect(..), _) => None,
             (Withheld::Grants, CallTag::Grant(_), _) if self.auditing => None,
+            (Withheld::Evidence, CallTag::Grant(_), _) if !self.auditing => None,
             (Withheld::GoodGrants, CallTag::Grant(_), Call::Grant { order, grantee, .. })
                 if self.auditing =>
             {

@@ -9,6 +9,7 @@
 mod auditors;
 mod honest;
 mod interrupted;
+mod mixed;
 mod providers;
 mod requesters;
 mod statistics;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use assay_ledger::{Amount, FailureReason, Outcome, Question, Role, Verdict};
+use assay_ledger::{Amount, FailureReason, Outcome, Phase, Question, Role, Verdict};
 use assay_proof::cheaters::{
     CopyPrograms, CraftedPrograms, LazyPrograms, OtherDataPrograms, Share, Withheld,
     WithholdingProvider,
 };
 use assay_proof::harness::{Actor, BALANCE, CounterPrograms, Plan};
 use assay_proof::odds::Probability;
+use assay_proof::parties::Requester;
+use assay_proof::{Context, Input, Output, Party};
 
 use crate::{HEAVY, assert_caught, assert_unslashed, counter, honest, lazy, run, with_provider};
 
@@ -165,4 +167,50 @@ fn an_honest_provider_among_cheaters_gets_the_order_in_the_end() {
     assert_eq!(order.outcome, Some(Outcome::Paid));
     let honest = world.all(Role::Provider)[2];
     assert_eq!(order.provider(), Some(world.members[honest].account));
+}
+
+/// A requester that helps nobody in a dispute.
+struct Unhelpful(Requester);
+
+impl Party for Unhelpful {
+    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
+        let attesting = matches!(&input, Input::Order(v) if v.order.phase == Phase::Attesting);
+        let outputs = self.0.step(context, input);
+        if attesting { Vec::new() } else { outputs }
+    }
+}
+
+#[test]
+fn a_challenger_needs_no_help_from_those_it_accuses() {
+    let half = Probability::ratio(1, 2);
+    let mut within_a_stretch = 0;
+    for seed in 0..12 {
+        let liar = Actor::new(
+            |me| WithholdingProvider::new(me, Withheld::Evidence),
+            move || LazyPrograms {
+                honest: CounterPrograms,
+                share: Share {
+                    beta: half,
+                    seed: [seed; 32],
+                },
+            },
+        );
+        let mut cast = with_provider(liar);
+        cast.requester = Box::new(|me, keys| Box::new(Unhelpful(Requester::new(me, keys))));
+        let plan = Plan {
+            seed: seed.into(),
+            drawn: 8,
+            ..Plan::default()
+        };
+        let (world, order) = run(plan, cast);
+        assert_caught(&world, &order, FailureReason::WrongResult);
+        let failure = &order.failures[0];
+        let dispute = &failure.disputes[0];
+        let starts = &failure.rounds[0].starts;
+        within_a_stretch += u32::from(!starts.contains(&dispute.from));
+    }
+    assert!(
+        within_a_stretch > 0,
+        "the challengers' own keys were all that was needed"
+    );
 }

@@ -77,22 +77,21 @@ fn detection(name: &str, cheater: impl Fn(u64) -> Actor) {
     );
 }
 
-/// The central 95% of a binomial distribution.
+/// The central 95% of a binomial distribution; in logarithms, since `(1 - p)^n` underflows.
 fn interval(n: u64, p: f64) -> (u64, u64) {
-    let mut probability = (1.0 - p).powi(n as i32);
-    let (mut sum, mut low, mut high) = (0.0, None, n);
+    let mut log = n as f64 * (1.0 - p).ln();
+    let (mut sum, mut low) = (0.0, None);
     for k in 0..=n {
-        sum += probability;
+        sum += log.exp();
         if sum > 0.025 && low.is_none() {
             low = Some(k);
         }
         if sum >= 0.975 {
-            high = k;
-            break;
+            return (low.unwrap_or(0), k);
         }
-        probability *= (n - k) as f64 / (k + 1) as f64 * p / (1.0 - p);
+        log += ((n - k) as f64 / (k + 1) as f64 * p / (1.0 - p)).ln();
     }
-    (low.unwrap_or(0), high)
+    (low.unwrap_or(0), n)
 }
 
 #[test]
@@ -148,4 +147,5 @@ fn an_honest_provider_is_never_cut() {
 fn the_interval_holds_the_central_mass() {
     assert_eq!(interval(200, 0.83193), (156, 176));
     assert_eq!(interval(10, 0.5), (2, 8));
+    assert_eq!(interval(5_000, 0.5), (2_431, 2_569));
 }
