@@ -1,5 +1,6 @@
 //! The example data set through the example model's tokenizer, against what `transformers` makes
 //! of it (`crates/model/tests/fixtures/heldout.json`, written by `bench/make_fixtures.py`).
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use std::path::{Path, PathBuf};
 

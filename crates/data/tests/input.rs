@@ -1,4 +1,5 @@
 //! What is accepted as data, and what is said about the rest.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use assay_data::{
     ChatTemplate, DataError, FALLBACK, Format, MAX_RECORD_BYTES, Message, Record, Role,

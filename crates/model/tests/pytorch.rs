@@ -1,4 +1,5 @@
 //! Against PyTorch, transformers and PEFT: `tests/fixtures`, made by `bench/make_fixtures.py`.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,148 @@
+//! The same bits whatever the path, the number of threads, and where a run was interrupted.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
+mod common;
+
+use std::sync::Arc;
+
+use assay_kernel::{Isa, Kernel};
+use assay_model::{
+    AdamWConfig, Adapter, Base, BatchShape, InvalidStep, ModelConfig, Target, TrainState, Trainer,
+};
+
+/// After five steps. It changes with the kernel specification and the enumeration of steps, never
+/// with a machine.
+const GOLDEN: &str = "13d0a9012f12f425fd97c2f0b8a2f2e546f9151fd498c3a6e463e701c6d40d4e";
+
+fn base() -> Arc<Base> {
+    let json = br#"{"model_type": "qwen2", "vocab_size": 300, "hidden_size": 48,
+        "intermediate_size": 100, "num_hidden_layers": 2, "num_attention_heads": 6,
+        "num_key_value_heads": 2, "head_dim": 12, "max_position_embeddings": 64,
+        "tie_word_embeddings": true}"#;
+    let config = ModelConfig::from_json(json).unwrap();
+    Arc::new(Base::random(config, &[1; 32]).unwrap())
+}
+
+fn trainer(kernel: &Kernel) -> (Trainer, TrainState) {
+    let base = base();
+    let lora = common::lora(&Target::ALL);
+    let state = TrainState::new(Adapter::init(base.config(), &lora, &[2; 32]));
+    let settings = AdamWConfig {
+        weight_decay: 0.1,
+        ..AdamWConfig::default()
+    };
+    let shape = BatchShape { batch: 3, seq: 37 };
+    (
+        Trainer::new(kernel, base, &lora, settings, shape).unwrap(),
+        state,
+    )
+}
+
+fn run(trainer: &mut Trainer, state: &mut TrainState, steps: std::ops::Range<u64>) {
+    for step in steps {
+        let batch = common::batch(3, 37, step);
+        let before = state.step();
+        let output = trainer.step(state, &batch, 1e-2).unwrap();
+        assert!(output.loss > 0.0 && output.tokens == batch.counted());
+        assert_eq!(state.step(), before + 1);
+    }
+}
+
+#[test]
+fn a_run_has_one_digest_on_every_path_and_number_of_threads() {
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for threads in 1..=3 {
+            let (mut trainer, mut state) = trainer(&Kernel::new(isa, threads).unwrap());
+            run(&mut trainer, &mut state, 0..5);
+            assert_eq!(
+                state.digest().to_string(),
+                GOLDEN,
+                "{isa}, {threads} threads"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_continues_from_its_bytes() {
+    let kernel = Kernel::detect().unwrap();
+    let (mut straight, mut state) = trainer(&kernel);
+    run(&mut straight, &mut state, 0..3);
+    let bytes = state.to_bytes();
+    run(&mut straight, &mut state, 3..5);
+
+    let (mut resumed, _) = trainer(&kernel);
+    let mut again = TrainState::from_bytes(&bytes).unwrap();
+    run(&mut resumed, &mut again, 3..5);
+    assert_eq!(again, state);
+    assert_eq!(again.digest(), state.digest());
+    assert_eq!(state.digest().to_string(), GOLDEN);
+}
+
+#[test]
+fn training_lowers_the_loss() {
+    let (mut trainer, mut state) = trainer(&Kernel::detect().unwrap());
+    let batch = common::batch(3, 37, 0);
+    let first = trainer.step(&mut state, &batch, 1e-2).unwrap().loss;
+    let mut last = first;
+    for _ in 0..30 {
+        last = trainer.step(&mut state, &batch, 1e-2).unwrap().loss;
+    }
+    assert!(last < first - 0.3, "{first} {last}");
+}
+
+#[test]
+fn an_invalid_step_leaves_the_state_as_it_was() {
+    let (mut trainer, mut state) = trainer(&Kernel::detect().unwrap());
+    run(&mut trainer, &mut state, 0..1);
+    let before = state.clone();
+    let good = common::batch(3, 37, 1);
+
+    let error = trainer.step(&mut state, &good, f32::MAX).unwrap_err();
+    let InvalidStep::NotFinite { node, operator } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(trainer.graph().describe(*node), *operator);
+    assert!(error.to_string().contains("lower the learning rate"));
+
+    let mut refused = |batch: &assay_data::Batch, rate: f32| {
+        let error = trainer.step(&mut state, batch, rate).unwrap_err();
+        assert_eq!(state, before);
+        error
+    };
+    assert!(matches!(
+        refused(&good, f32::NAN),
+        InvalidStep::LearningRate(_)
+    ));
+    assert!(matches!(refused(&good, -1.0), InvalidStep::LearningRate(_)));
+    let other = common::batch(3, 36, 1);
+    assert!(matches!(
+        refused(&other, 0.1),
+        InvalidStep::BatchShape(3, 36, 3, 37)
+    ));
+    let mut outside = good.clone();
+    outside.ids[5] = 300;
+    assert!(matches!(
+        refused(&outside, 0.1),
+        InvalidStep::Token(300, 300)
+    ));
+    let mut outside = good.clone();
+    outside.labels[5] = -7;
+    assert!(matches!(
+        refused(&outside, 0.1),
+        InvalidStep::Token(-7, 300)
+    ));
+    let mut silent = good.clone();
+    silent.labels.fill(assay_kernel::IGNORE);
+    assert!(matches!(refused(&silent, 0.1), InvalidStep::NothingCounted));
+
+    let base = base();
+    let few = common::lora(&[Target::QProj]);
+    let mut foreign = TrainState::new(Adapter::init(base.config(), &few, &[2; 32]));
+    let error = trainer.step(&mut foreign, &good, 0.1).unwrap_err();
+    assert!(
+        error.to_string().contains("target_modules differ"),
+        "{error}"
+    );
+    run(&mut trainer, &mut state, 1..2);
+}

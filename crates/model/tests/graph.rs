@@ -1,0 +1,274 @@
+//! The step graph: enumeration, single assignment, memory plan, nodes run alone.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
+mod common;
+
+use std::collections::HashMap;
+
+use assay_kernel::Kernel;
+use assay_model::{
+    AdamWConfig, Argument, BatchShape, Graph, Input, ModelConfig, Op, Plan, Purpose, ShapeError,
+    Target, TensorId, TrainState, Trainer, Values, run_node,
+};
+
+const SHAPE: BatchShape = BatchShape { batch: 2, seq: 6 };
+const PURPOSES: [Purpose; 4] = [
+    Purpose::Logits,
+    Purpose::Loss,
+    Purpose::Gradients,
+    Purpose::Train(AdamWConfig {
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.01,
+    }),
+];
+
+fn config(json: &str) -> ModelConfig {
+    ModelConfig::from_json(json.as_bytes()).unwrap()
+}
+
+fn graphs() -> Vec<Graph> {
+    let mut all = Vec::new();
+    for json in [common::BIASED_TIED, common::QWEN, common::PLAIN] {
+        let subsets: [&[Target]; 4] = [
+            &Target::ALL,
+            &[Target::QProj, Target::VProj],
+            &[Target::DownProj],
+            &[Target::KProj],
+        ];
+        for purpose in PURPOSES {
+            for targets in subsets {
+                let lora = common::lora(targets);
+                all.push(Graph::build(&config(json), Some(&lora), SHAPE, purpose).unwrap());
+            }
+        }
+        for purpose in &PURPOSES[..2] {
+            all.push(Graph::build(&config(json), None, SHAPE, *purpose).unwrap());
+        }
+    }
+    all
+}
+
+#[test]
+fn every_tensor_is_an_input_or_the_output_of_one_earlier_node() {
+    for graph in graphs() {
+        let mut known: Vec<bool> = graph.tensors.iter().map(|t| t.input.is_some()).collect();
+        for node in &graph.nodes {
+            for input in &node.inputs {
+                assert!(
+                    known[input.0 as usize],
+                    "{node:?} reads what is not there yet"
+                );
+            }
+            for output in &node.outputs {
+                let was = std::mem::replace(&mut known[output.0 as usize], true);
+                assert!(!was, "{node:?} writes a tensor twice");
+            }
+        }
+        assert!(known.iter().all(|k| *k));
+    }
+}
+
+#[test]
+fn frozen_matrices_get_no_gradient_and_the_first_layer_no_input_gradient() {
+    let lora = common::lora(&Target::ALL);
+    let config = config(common::PLAIN);
+    let graph = Graph::build(&config, Some(&lora), SHAPE, PURPOSES[2]).unwrap();
+    let count = |op: fn(&Op) -> bool| graph.nodes.iter().filter(|n| op(&n.op)).count();
+    let layers = config.num_hidden_layers;
+    // One per norm, less the first layer's: nothing trainable lies below it.
+    assert_eq!(count(|op| matches!(op, Op::RmsNormBackward)), 2 * layers);
+    assert_eq!(
+        count(|op| matches!(op, Op::AttentionBackward { .. })),
+        layers
+    );
+    assert_eq!(graph.results.len(), 1 + 2 * 7 * layers);
+    let from_frozen = |node: &&assay_model::Node| {
+        let weight = |id: &TensorId| matches!(graph.tensor(*id).input, Some(Input::Weight(_)));
+        matches!(node.op, Op::Product { .. }) && weight(&node.inputs[1])
+    };
+    // Forward 7 a layer and the output; backward the same, less q, k and v of the first layer.
+    assert_eq!(
+        graph.nodes.iter().filter(from_frozen).count(),
+        2 * (7 * layers + 1) - 3
+    );
+    // With an adapter on the last projection only, nothing below it is differentiated.
+    let last = Graph::build(
+        &config,
+        Some(&common::lora(&[Target::DownProj])),
+        SHAPE,
+        PURPOSES[2],
+    );
+    let backward = |n: &&assay_model::Node| matches!(n.op, Op::AttentionBackward { .. });
+    assert_eq!(
+        last.unwrap().nodes.iter().filter(backward).count(),
+        layers - 1
+    );
+}
+
+/// A tensor's buffer is not written between the node that makes it and the last that reads it.
+#[test]
+fn the_plan_overwrites_nothing_that_is_still_read() {
+    for graph in graphs() {
+        let plan = Plan::new(&graph);
+        let mut holder: HashMap<usize, TensorId> = HashMap::new();
+        for (i, tensor) in graph.tensors.iter().enumerate() {
+            let id = TensorId(i as u32);
+            let buffer = plan.buffer(id);
+            if let Some(buffer) = buffer {
+                assert!(plan.sizes()[buffer] >= tensor.values());
+                if tensor.input.is_some() {
+                    assert_eq!(holder.insert(buffer, id), None);
+                }
+            }
+        }
+        for node in &graph.nodes {
+            for input in &node.inputs {
+                if let Some(buffer) = plan.buffer(*input) {
+                    assert_eq!(holder[&buffer], *input, "{node:?}");
+                }
+            }
+            let mut written = Vec::new();
+            for (k, output) in node.outputs.iter().enumerate() {
+                let buffer = plan.buffer(*output).unwrap();
+                assert!(!written.contains(&buffer));
+                written.push(buffer);
+                // Only the input an operator updates may share its output's buffer.
+                for (i, input) in node.inputs.iter().enumerate() {
+                    let shares = plan.buffer(*input) == Some(buffer);
+                    assert!(!shares || node.op.updates(k) == Some(i), "{node:?}");
+                }
+                holder.insert(buffer, *output);
+            }
+        }
+        for result in &graph.results {
+            assert_eq!(holder[&plan.buffer(*result).unwrap()], *result);
+        }
+    }
+}
+
+#[test]
+fn memory_is_reused() {
+    let lora = common::lora(&Target::ALL);
+    let total = |purpose| {
+        let graph = Graph::build(&config(common::PLAIN), Some(&lora), SHAPE, purpose).unwrap();
+        let all: usize = graph
+            .nodes
+            .iter()
+            .flat_map(|n| &n.outputs)
+            .map(|o| graph.tensor(*o).values())
+            .sum();
+        (Plan::new(&graph).sizes().iter().sum::<usize>(), all)
+    };
+    let (planned, all) = total(Purpose::Loss);
+    assert!(planned * 3 < all, "{planned} of {all}");
+    let (planned, all) = total(PURPOSES[3]);
+    assert!(planned * 3 < all * 2, "{planned} of {all}");
+}
+
+/// What a judge does: every node again, alone, from its declared inputs, unpacked, on the scalar
+/// path, in memory of its own. All bits must be those the training step showed.
+#[test]
+fn every_node_of_a_step_can_be_run_alone() {
+    for json in [common::BIASED_TIED, common::QWEN] {
+        let base = common::base(json);
+        let lora = common::lora(&Target::ALL);
+        let fast = Kernel::detect().unwrap();
+        let mut trainer =
+            Trainer::new(&fast, base.clone(), &lora, AdamWConfig::default(), SHAPE).unwrap();
+        let mut state = TrainState::new(common::adapter(&base, &lora));
+        let batch = common::batch(2, 6, 3);
+        trainer.step(&mut state, &batch, 1e-2).unwrap();
+
+        let before = state.clone();
+        let mut seen: Vec<Vec<Vec<f32>>> = Vec::new();
+        let mut observe = |node: usize, outputs: &[&[f32]]| {
+            assert_eq!(node, seen.len());
+            seen.push(outputs.iter().map(|o| o.to_vec()).collect());
+        };
+        trainer
+            .step_observed(&mut state, &batch, 1e-2, Some(&mut observe))
+            .unwrap();
+        let graph = trainer.graph();
+        assert_eq!(seen.len(), graph.nodes.len());
+
+        let mut values: HashMap<TensorId, Vec<f32>> = HashMap::new();
+        let judge = Kernel::new(assay_kernel::Isa::Scalar, 1).unwrap();
+        let state_bytes = before.to_bytes();
+        let from = |id: TensorId| -> Vec<f32> {
+            let tensor = graph.tensor(id);
+            match tensor.input.unwrap() {
+                Input::Weight(weight) => base.weight(weight).to_vec(),
+                Input::RopeCos => base.rope().cos[..tensor.values()].to_vec(),
+                Input::RopeSin => base.rope().sin[..tensor.values()].to_vec(),
+                Input::LearningRate => vec![1e-2],
+                Input::Powers => vec![0.9, 0.999],
+                Input::Param(i) => before.adapter().params()[i as usize].values.clone(),
+                Input::First(i) => moment(&state_bytes, &before, 1, i as usize),
+                Input::Second(i) => moment(&state_bytes, &before, 2, i as usize),
+                Input::Ids | Input::Labels => Vec::new(),
+            }
+        };
+        for (node, seen) in graph.nodes.iter().zip(&seen) {
+            for id in &node.inputs {
+                if graph.tensor(*id).input.is_some() {
+                    values.entry(*id).or_insert_with(|| from(*id));
+                }
+            }
+            let mut outputs: Vec<Vec<f32>> = (node.outputs.iter().enumerate())
+                .map(|(k, id)| match node.op.updates(k) {
+                    Some(i) => values[&node.inputs[i]].clone(),
+                    None => vec![f32::NAN; graph.tensor(*id).values()],
+                })
+                .collect();
+            let arguments: Vec<Argument<'_>> = (node.inputs.iter())
+                .map(|id| Argument {
+                    tensor: *graph.tensor(*id),
+                    values: match graph.tensor(*id).input {
+                        Some(Input::Ids) => Values::Ids(&batch.ids),
+                        Some(Input::Labels) => Values::Labels(&batch.labels),
+                        _ => Values::Floats(&values[id]),
+                    },
+                })
+                .collect();
+            let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+            run_node(&judge, node.op, &arguments, None, &mut slices);
+            for ((ours, theirs), id) in outputs.into_iter().zip(seen).zip(&node.outputs) {
+                let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&ours), bits(theirs), "{node:?}");
+                values.insert(*id, ours);
+            }
+        }
+    }
+}
+
+/// Moment `which` (1 first, 2 second) of matrix `index`, read from the end of a state's bytes.
+fn moment(bytes: &[u8], state: &TrainState, which: usize, index: usize) -> Vec<f32> {
+    let sizes: Vec<usize> = state
+        .adapter()
+        .params()
+        .iter()
+        .map(|p| p.values.len())
+        .collect();
+    let all: usize = sizes.iter().sum();
+    let start = bytes.len() - 4 * all * (3 - which) + 4 * sizes[..index].iter().sum::<usize>();
+    let words = bytes[start..start + 4 * sizes[index]].as_chunks::<4>().0;
+    words.iter().map(|w| f32::from_le_bytes(*w)).collect()
+}
+
+#[test]
+fn impossible_shapes_are_refused() {
+    let build = |batch, seq| {
+        let shape = BatchShape { batch, seq };
+        Graph::build(&config(common::PLAIN), None, shape, Purpose::Loss).map(|_| ())
+    };
+    assert_eq!(build(0, 4), Err(ShapeError::Empty(0, 4)));
+    assert_eq!(build(1, 33), Err(ShapeError::TooLong { seq: 33, max: 32 }));
+    assert_eq!(build(1 << 40, 32), Err(ShapeError::TooLarge(1 << 40, 32)));
+    assert_eq!(
+        build(usize::MAX, 32),
+        Err(ShapeError::TooLarge(usize::MAX, 32))
+    );
+    assert_eq!(build(1, 32), Ok(()));
+}
