@@ -75,6 +75,10 @@ impl Chain {
     /// The finalized block at `height`; `None` above the head, or if it cannot be read (which is
     /// logged).
     pub fn block(&self, height: Height) -> Option<FinalizedBlock> {
+        // The database is a moment ahead of what `head` and `read` show.
+        if height > self.head().height {
+            return None;
+        }
         self.logged(self.shared.store.finalized(height))
     }
 
@@ -86,6 +90,7 @@ impl Chain {
                 .read()
                 .and_then(|read| store::transaction_position(&read, id)),
         )
+        .filter(|(height, _)| *height <= self.head().height)
     }
 
     /// Header of the last finalized block.
@@ -164,7 +169,8 @@ impl Chain {
         receiver.blocking_recv().unwrap_or_default()
     }
 
-    /// Stops the validator and waits until its threads have ended and its files are closed.
+    /// Stops the validator and waits until its threads have ended and its files are closed, so
+    /// that another one may start in its directory. Snapshots can no longer be read then.
     /// Blocks, like [`Chain::metrics`].
     pub fn stop(&self) {
         // A closed channel means that it has stopped already.
@@ -179,6 +185,7 @@ impl Chain {
             // Its panics are caught and reported by `failure`.
             let _ = thread.join();
         }
+        self.shared.store.close();
     }
 
     fn logged<T>(&self, result: Result<Option<T>, StoreError>) -> Option<T> {

@@ -11,6 +11,8 @@ use crate::store::{self, StoreError, tables};
 
 /// A chain directory opened for reading. The validator that writes it must not be running.
 pub struct History {
+    /// Kept open for `transaction`.
+    _database: Box<dyn Send + Sync>,
     transaction: ReadTransaction,
     genesis: Genesis,
     head: Height,
@@ -31,15 +33,19 @@ pub struct Recorded {
 /// Opens the chain in `dir`.
 pub fn open(dir: &Path) -> Result<History, StoreError> {
     let path = dir.join(tables::FILE);
-    let transaction = match ReadOnlyDatabase::open(&path) {
-        Ok(database) => database.begin_read()?,
+    let (transaction, database): (_, Box<dyn Send + Sync>) = match ReadOnlyDatabase::open(&path) {
+        Ok(database) => (database.begin_read()?, Box::new(database)),
         // Left by a crash: opening for writing repairs it.
-        Err(redb::DatabaseError::RepairAborted) => Database::open(&path)?.begin_read()?,
+        Err(redb::DatabaseError::RepairAborted) => {
+            let database = Database::open(&path)?;
+            (database.begin_read()?, Box::new(database))
+        }
         Err(error) => return Err(error.into()),
     };
     let genesis = store::read_genesis(&transaction.open_table(tables::META)?)?;
     let head = store::head(&transaction)?;
     Ok(History {
+        _database: database,
         transaction,
         genesis,
         head,

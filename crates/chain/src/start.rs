@@ -154,7 +154,7 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
             let run = std::panic::AssertUnwindSafe(|| engine::run(parts));
             let ended = match std::panic::catch_unwind(run) {
                 Ok(Ok(())) => return,
-                Ok(Err(fatal)) => fatal.to_string(),
+                Ok(Err(fatal)) => with_sources(&fatal),
                 Err(_) => "the engine panicked; see the log".to_owned(),
             };
             tracing::error!(reason = ended, "the validator stopped");
@@ -173,6 +173,17 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
             failure,
         }),
     })
+}
+
+/// An error and everything below it in one line; [`Chain::failure`] is read by people.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text = format!("{text}: {source}");
+        below = source.source();
+    }
+    text
 }
 
 /// The header at height 0 and the state it stands for. Nobody signs it: everybody derives it.

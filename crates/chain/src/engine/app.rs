@@ -10,11 +10,12 @@ use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_consensus::simplex::types::Context as RoundContext;
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_macros::select;
+use commonware_runtime::Clock as _;
 use commonware_runtime::tokio::Context;
-use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
 use futures::{StreamExt as _, future::pending};
 
 use super::payload::Payload;
+use super::run_blocking;
 use crate::core::{CLOCK_SKEW_MS, Core, Invalid};
 use crate::header::{BeaconSignature, Header};
 use crate::scheme::{Identity, PayloadDigest, Scheme, own_digest};
@@ -191,24 +192,11 @@ impl Application<Context> for App {
     }
 }
 
-/// Runs `work` off the threads that move messages. `None` when the runtime is stopping.
-async fn run_blocking<T: Send + 'static>(
-    runtime: &Context,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    runtime
-        .child("ledger")
-        .shared(true)
-        .spawn(|_| async move { work() })
-        .await
-        .ok()
-}
-
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-pub(crate) fn now_ms(runtime: &Context) -> u64 {
+fn now_ms(runtime: &Context) -> u64 {
     runtime
         .current()
         .duration_since(UNIX_EPOCH)

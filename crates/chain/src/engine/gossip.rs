@@ -13,6 +13,7 @@ use commonware_runtime::Clock as _;
 use commonware_runtime::tokio::Context;
 use tokio::sync::mpsc;
 
+use super::run_blocking;
 use crate::core::Core;
 use crate::execute;
 use crate::scheme::Identity;
@@ -92,11 +93,17 @@ pub(crate) async fn run(
                     tracing::warn!(%peer, "malformed transaction gossip");
                     continue;
                 };
-                for encoded in transactions {
-                    // Refusals are normal here: duplicates, or already in a block.
-                    if let Err(error) = execute::admit(&core, encoded) {
-                        tracing::debug!(%peer, %error, "gossiped transaction refused");
+                let core = core.clone();
+                let admitted = run_blocking(&runtime, move || {
+                    for encoded in transactions {
+                        // Refusals are normal here: already in a block, or just not valid now.
+                        if let Err(error) = execute::admit(&core, encoded) {
+                            tracing::debug!(%peer, %error, "gossiped transaction refused");
+                        }
                     }
+                });
+                if admitted.await.is_none() {
+                    return;
                 }
             },
             _ = runtime.sleep_until(resend_at) => {

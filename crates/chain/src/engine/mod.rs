@@ -253,6 +253,19 @@ async fn start(context: &Context, parts: Parts) -> Running {
     }
 }
 
+/// Runs `work` off the threads that move messages. `None` when the runtime is stopping.
+async fn run_blocking<T: Send + 'static>(
+    runtime: &Context,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    runtime
+        .child("ledger")
+        .shared(true)
+        .spawn(|_| async move { work() })
+        .await
+        .ok()
+}
+
 fn leader_timeout(pace: &Pace) -> Duration {
     pace.block_interval + pace.leader_timeout
 }

@@ -85,7 +85,7 @@ pub(crate) fn open(
         votes: register(0, NZU32!(1_000)),
         certificates: register(1, NZU32!(500)),
         resolver: register(2, NZU32!(500)),
-        blocks: register(3, NZU32!(100)),
+        blocks: register(3, NZU32!(250)),
         backfill: register(4, NZU32!(500)),
         transactions: register(5, NZU32!(250)),
         beacons: register(6, NZU32!(250)),

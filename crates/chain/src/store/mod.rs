@@ -5,7 +5,7 @@ mod snapshot;
 pub(crate) mod tables;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use assay_crypto::Digest;
 use assay_ledger::{BlockReceipts, Genesis, Height};
@@ -24,6 +24,12 @@ pub enum StoreError {
     /// The database itself failed.
     #[error("the chain database failed: check the disk, then start again")]
     Database(#[from] Box<redb::Error>),
+    /// Another process, or another validator in this one, has it open.
+    #[error("the chain directory is in use: stop the validator that runs on it first")]
+    InUse,
+    /// The validator was stopped.
+    #[error("the chain database is closed: the validator was stopped")]
+    Closed,
     /// Written by another format of this program.
     #[error("the chain database has an unknown format: use the program version that wrote it")]
     Format,
@@ -40,6 +46,13 @@ pub enum StoreError {
     Damaged(&'static str),
 }
 
+/// Memory for cached pages. The library's default is a gigabyte, and a development network has
+/// four validators in one process.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The database, until [`ChainStore::close`] takes it. Closing makes open snapshots fail.
+type Slot = Arc<RwLock<Option<Database>>>;
+
 macro_rules! from_redb {
     ($($error:ident),*) => {$(
         impl From<redb::$error> for StoreError {
@@ -49,13 +62,16 @@ macro_rules! from_redb {
         }
     )*};
 }
-from_redb!(
-    DatabaseError,
-    TransactionError,
-    TableError,
-    StorageError,
-    CommitError
-);
+from_redb!(TransactionError, TableError, StorageError, CommitError);
+
+impl From<redb::DatabaseError> for StoreError {
+    fn from(error: redb::DatabaseError) -> Self {
+        match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse,
+            error => Self::Database(Box::new(error.into())),
+        }
+    }
+}
 
 /// What one finalized block adds to the database.
 pub(crate) struct Commit<'a> {
@@ -67,7 +83,7 @@ pub(crate) struct Commit<'a> {
 /// An open database; this process holds its lock.
 #[derive(Clone)]
 pub(crate) struct ChainStore {
-    database: Arc<Database>,
+    database: Slot,
 }
 
 impl ChainStore {
@@ -79,9 +95,11 @@ impl ChainStore {
         block: &Block,
         outcome: &Outcome,
     ) -> Result<Self, StoreError> {
-        let database = Database::create(dir.join(t::FILE))?;
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(dir.join(t::FILE))?;
         let store = Self {
-            database: Arc::new(database),
+            database: Arc::new(RwLock::new(Some(database))),
         };
         match store.genesis()? {
             Some(found) if found.digest() == genesis.digest() => {}
@@ -106,7 +124,7 @@ impl ChainStore {
     }
 
     fn genesis(&self) -> Result<Option<Genesis>, StoreError> {
-        let transaction = self.database.begin_read()?;
+        let transaction = self.read()?;
         let meta = match transaction.open_table(t::META) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
             table => table?,
@@ -121,7 +139,8 @@ impl ChainStore {
 
     fn write(&self, commit: &Commit<'_>, genesis: Option<&Genesis>) -> Result<(), StoreError> {
         let height = commit.block.header.height.0;
-        let mut transaction = self.database.begin_write()?;
+        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let mut transaction = slot.as_ref().ok_or(StoreError::Closed)?.begin_write()?;
         // Saves the allocator with each commit: opening after a crash then takes no file scan.
         transaction.set_quick_repair(true);
         {
@@ -155,7 +174,7 @@ impl ChainStore {
 
     /// The finalized state now.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.database.begin_read()?;
+        let transaction = self.read()?;
         let head = head(&transaction)?;
         let block = block(&transaction, head)?.ok_or(StoreError::Damaged("head block"))?;
         Snapshot::new(&transaction, block.header)
@@ -175,9 +194,18 @@ impl ChainStore {
         FinalizedBlock::new(block, receipts(&transaction, height)?).map(Some)
     }
 
+    /// Closes the file, whoever still holds this store or its snapshots.
+    pub(crate) fn close(&self) {
+        self.database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
     /// A read transaction for the helpers below.
     pub(crate) fn read(&self) -> Result<ReadTransaction, StoreError> {
-        Ok(self.database.begin_read()?)
+        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(slot.as_ref().ok_or(StoreError::Closed)?.begin_read()?)
     }
 }
 

@@ -145,3 +145,25 @@ fn a_dead_validator_does_not_stop_the_rest_and_catches_up() {
     assert!(assert_no_fork(&all) >= target + 8);
     stop_all(&chains);
 }
+
+#[test]
+fn a_validator_with_an_empty_directory_fetches_everything() {
+    let network = Network::new();
+    let mut chains = network.start_all();
+    let to = key(200).public();
+    let id = chains[0]
+        .submit(network.transfer(0, to, 9).encode())
+        .unwrap();
+    wait_included(&chains[3], &id);
+    let lost = chains.pop().unwrap();
+    lost.stop();
+    std::fs::remove_dir_all(network.dir(3)).unwrap();
+    let target = chains[0].head().height.0 + 4;
+    wait_height(&[&chains[0]], target);
+    chains.push(network.start(3));
+    let all: Vec<_> = chains.iter().collect();
+    wait_height(&all, target);
+    assert_eq!(balance(&chains[3], &to), 9);
+    assert!(assert_no_fork(&all) >= target);
+    stop_all(&chains);
+}

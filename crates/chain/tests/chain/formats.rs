@@ -45,7 +45,10 @@ fn header_bytes_are_frozen() {
     .concat();
     assert_eq!(header().to_bytes().to_vec(), expected);
     assert_eq!(Header::decode(&expected), Ok(header()));
-    assert_eq!(header().digest().to_string(), "HEADER_DIGEST");
+    assert_eq!(
+        header().digest().to_string(),
+        "4bcbd96fac0697d6d70dd9a098b00c25ed2b19d5cc8f0bd754bbce528d1b0408"
+    );
     let mut without = header();
     without.beacon = None;
     assert_eq!(Header::decode(&without.to_bytes()), Ok(without));
@@ -63,7 +66,10 @@ fn block_bytes_are_frozen() {
     assert_eq!(block().to_bytes(), expected);
     assert_eq!(block().encoded_len(), expected.len());
     assert_eq!(Block::decode(&expected), Ok(block()));
-    assert_eq!(Block::tx_root(&block().transactions).to_string(), "TX_ROOT");
+    assert_eq!(
+        Block::tx_root(&block().transactions).to_string(),
+        "566dac1cad33c1ad63f3546260d9c25207aabd22765f8b08a2353f38652e0b09"
+    );
 }
 
 #[test]

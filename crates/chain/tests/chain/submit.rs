@@ -1,6 +1,6 @@
 //! Transactions and configurations that must be refused, with a reason.
 
-use assay_chain::{Pace, Peer, StartError, SubmitError, ThresholdShare, start};
+use assay_chain::{Pace, Peer, StartError, StoreError, SubmitError, ThresholdShare, start};
 use assay_ledger::{Amount, Call, ChainId, Invalid, MAX_TX_BYTES, Transaction};
 
 use crate::support::{Network, client, key, stop_all, wait_for, wait_included};
@@ -151,14 +151,17 @@ fn bad_configurations_are_refused() {
     let first = network.start(0);
     let mut config = network.config(0);
     config.listen = crate::support::free_addresses::<1>()[0];
-    assert!(matches!(start(config), Err(StartError::Store(_))));
+    assert!(matches!(
+        start(config),
+        Err(StartError::Store(StoreError::InUse))
+    ));
     first.stop();
     let other = Network::new();
     let mut config = other.config(0);
     config.dir = network.dir(0);
     config.pace = Pace::default();
     match start(config) {
-        Err(error @ StartError::Store(assay_chain::StoreError::Genesis { .. })) => {
+        Err(error @ StartError::Store(StoreError::Genesis { .. })) => {
             assert!(error.to_string().contains("database"));
         }
         Err(error) => panic!("{error}"),
