@@ -76,6 +76,12 @@ pub trait Programs: Send {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError>;
 }
 
+impl<P: Programs + ?Sized> Programs for Box<P> {
+    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
+        (**self).build(task)
+    }
+}
+
 /// What one step did, for progress displays; integers, since it travels with protocol messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct StepReport {

@@ -7,8 +7,13 @@ use crate::program::{Program, ProgramError, Programs, StepReport, Task};
 
 /// Programs of which every kind is a hash chain: `state[i] = H(state[i - 1], i, input[i])`,
 /// beginning with `H(specification, seed)`.
+///
+/// [`DEAD_END`] is a state that can be restored and not advanced, as a careless kind might have.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CounterPrograms;
+
+/// The state from which no step can be taken.
+pub const DEAD_END: [u8; 32] = [255; 32];
 
 impl Programs for CounterPrograms {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
@@ -51,6 +56,9 @@ impl Program for Counter {
     }
 
     fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
+        if self.state.0 == DEAD_END {
+            return Err(ProgramError::Refused("a dead end".to_owned()));
+        }
         let index = step.0.to_le_bytes();
         let input = match self.inputs.len() as u64 {
             0 => Digest::ZERO,

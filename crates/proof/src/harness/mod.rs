@@ -17,7 +17,7 @@ mod vault;
 mod world;
 
 pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
-pub use counter::CounterPrograms;
+pub use counter::{CounterPrograms, DEAD_END};
 pub use member::Member;
 pub use setup::{BALANCE, Plan};
 pub use vault::Vault;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use assay_ledger::{Amount, FailureReason, Outcome, Phase, Question, Role, Verdict};
 use assay_proof::cheaters::{
-    CopyPrograms, CraftedPrograms, LazyPrograms, OtherDataPrograms, Share, Withheld,
-    WithholdingProvider,
+    CopyPrograms, CraftedPrograms, DeadEndPrograms, LazyPrograms, OtherDataPrograms, Share,
+    Withheld, WithholdingProvider,
 };
-use assay_proof::harness::{Actor, BALANCE, CounterPrograms, Plan};
+use assay_proof::harness::{Actor, BALANCE, CounterPrograms, DEAD_END, Plan};
 use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
 use assay_proof::{Context, Input, Output, Party};
@@ -63,6 +63,31 @@ fn a_crafted_first_state_is_caught_whatever_is_drawn() {
         let dispute = &order.failures[0].disputes[0];
         assert_eq!(dispute.question, Question::Initial);
     }
+}
+
+#[test]
+fn a_state_nobody_can_go_on_from_does_not_frame_the_auditors() {
+    let mut starts = 0;
+    for seed in 0..6 {
+        let cheater = Actor::provider(|| DeadEndPrograms {
+            honest: CounterPrograms,
+            until: 2,
+            state: DEAD_END.to_vec(),
+        });
+        let plan = Plan {
+            seed,
+            ..Plan::default()
+        };
+        let (world, order) = run(plan, with_provider(cheater));
+        let dispute = &order.failures[0].disputes[0];
+        let reason = match dispute.question {
+            Question::Start => FailureReason::Unavailable,
+            _ => FailureReason::WrongResult,
+        };
+        assert_caught(&world, &order, reason);
+        starts += u32::from(dispute.question == Question::Start);
+    }
+    assert!(starts > 0, "no replay began at the dead end");
 }
 
 #[test]

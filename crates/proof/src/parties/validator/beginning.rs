@@ -54,11 +54,12 @@ impl<'a> Beginning<'a> {
     }
 }
 
-/// The state whose leaf a judge attests.
+/// How far a judge replays. About a start it takes one step more than it attests, so that a state
+/// which only looks like one does not pass.
 pub(super) fn target(order: &Order, dispute: &Dispute) -> StepIndex {
     match dispute.question {
         Question::Initial => StepIndex(0),
-        Question::Start => dispute.from.step,
+        Question::Start => StepIndex((dispute.from.step.0 + 1).min(order.terms.steps)),
         Question::Step => dispute.disputed.step,
         Question::Result => StepIndex(order.terms.steps),
     }

@@ -6,7 +6,7 @@ mod grants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
-use assay_ledger::{Call, Dispute, Phase};
+use assay_ledger::{Call, Dispute, Phase, Question};
 
 use self::beginning::{Beginning, target};
 use super::close;
@@ -26,7 +26,7 @@ use crate::work::{Start, Work, WorkDone, WorkFailure};
 /// a grant that opens nothing proves nothing. Only when all have failed, or time is up, does it
 /// attest that the evidence could not be had.
 ///
-/// About [`Question::Start`](assay_ledger::Question::Start) only the provider's grant counts, and only when it comes with the
+/// About [`Question::Start`] only the provider's grant counts, and only when it comes with the
 /// witness that the challenger was granted these very keys.
 pub struct Validator {
     me: Identity,
@@ -245,17 +245,21 @@ impl Validator {
         let (Some(view), What::Replay(candidate)) = (&self.view, what) else {
             return;
         };
+        let Some(dispute) = view.order.dispute() else {
+            return;
+        };
         let case = &mut self.case;
         let keys = case.keys.get(&candidate).and_then(Option::as_ref);
-        let begin = view
-            .order
-            .dispute()
-            .and_then(|dispute| Beginning::under(keys?, view, dispute));
+        let begin = keys.and_then(|keys| Beginning::under(keys, view, dispute));
         match (result, begin) {
             (Ok(done), Some(begin)) => {
                 let expected =
                     begin.checkpoint.is_none() || done.leaves.first() == Some(&begin.leaf);
-                match done.leaves.last().filter(|_| expected) {
+                let found = match dispute.question {
+                    Question::Start => done.leaves.first(),
+                    _ => done.leaves.last(),
+                };
+                match found.filter(|_| expected) {
                     Some(leaf) => case.finding = Some(Some(*leaf)),
                     None => {
                         case.useless.insert(candidate);
