@@ -68,12 +68,11 @@ impl Adapter {
         self.params.iter().map(|p| p.values.len()).sum()
     }
 
-    /// What keeps this adapter from fitting a model, if anything does.
-    pub(crate) fn mismatch(&self, model: &ModelConfig, config: &LoraConfig) -> Option<String> {
+    /// What keeps this adapter from having these settings and matrices, if anything does.
+    pub(crate) fn mismatch(&self, config: &LoraConfig, expected: &[ParamInfo]) -> Option<String> {
         if self.config != *config {
             return Some("its r, lora_alpha or target_modules differ".into());
         }
-        let expected = config.params(model);
         if expected.len() != self.params.len() {
             return Some(format!(
                 "it has {} matrices, not {}",
@@ -90,6 +89,6 @@ impl Adapter {
                 )
             })
         };
-        self.params.iter().zip(&expected).find_map(differs)
+        self.params.iter().zip(expected).find_map(differs)
     }
 }

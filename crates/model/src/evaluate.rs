@@ -65,7 +65,7 @@ impl Evaluator {
     pub fn score(&mut self, batch: &Batch) -> Result<Score, InvalidStep> {
         let vocab = self.executor.base().config().vocab_size;
         check_batch(batch, self.executor.graph().shape, vocab)?;
-        self.executor.run(&batch.ids, &batch.labels, None)?;
+        self.executor.run(&batch.ids, &batch.labels)?;
         let sum = self.executor.graph().results[0];
         Ok(Score {
             loss_sum: f64::from(self.executor.result(sum)[0]),
@@ -107,7 +107,7 @@ pub fn logits(
     };
     let mut executor = with_adapter(kernel, base.clone(), adapter, shape, Purpose::Logits)?;
     check_batch(batch, shape, base.config().vocab_size)?;
-    executor.run(&batch.ids, &batch.labels, None)?;
+    executor.run(&batch.ids, &batch.labels)?;
     Ok(executor.result(executor.graph().results[0]).to_vec())
 }
 
@@ -121,17 +121,13 @@ pub(crate) fn with_adapter(
 ) -> Result<Executor, GradientError> {
     let lora = adapter.map(Adapter::config);
     if let (Some(adapter), Some(lora)) = (adapter, lora)
-        && let Some(reason) = adapter.mismatch(base.config(), lora)
+        && let Some(reason) = adapter.mismatch(lora, &lora.params(base.config()))
     {
         return Err(InvalidStep::State(reason).into());
     }
-    let mut executor = Executor::new(kernel, base, lora, shape, purpose).map_err(shape_error)?;
+    let mut executor = Executor::new(kernel, base, lora, shape, purpose)?;
     if let Some(adapter) = adapter {
         load_adapter(&mut executor, adapter);
     }
     Ok(executor)
-}
-
-fn shape_error(error: ShapeError) -> GradientError {
-    error.into()
 }

@@ -17,6 +17,15 @@ const MAX_OUTPUTS: usize = 3;
 /// Sees a node's outputs right after it ran: the node's index, and one slice per output.
 pub type Observer<'a> = dyn FnMut(usize, &[&[f32]]) + Send + 'a;
 
+/// Whether a step can stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// No NaN and no infinity anywhere.
+    Finite,
+    /// Some output held one.
+    NotFinite,
+}
+
 /// A graph with its memory, its packed weights and the kernel that runs it. After the first run
 /// nothing is allocated.
 pub(crate) struct Executor {
@@ -27,6 +36,8 @@ pub(crate) struct Executor {
     buffers: Vec<Vec<f32>>,
     /// For each node, its packed right-hand matrix, if that is a frozen one.
     packed: Vec<Option<Arc<PackedB>>>,
+    /// For each node, whether its outputs are looked at for NaN and infinity.
+    watched: Vec<bool>,
 }
 
 impl Executor {
@@ -50,6 +61,7 @@ impl Executor {
             }
         };
         let packed = graph.nodes.iter().map(pack).collect();
+        let watched = graph.watched();
         Ok(Self {
             kernel: kernel.clone(),
             base,
@@ -57,6 +69,7 @@ impl Executor {
             plan,
             buffers,
             packed,
+            watched,
         })
     }
 
@@ -83,37 +96,58 @@ impl Executor {
         }
     }
 
-    /// Runs every node. Ids and labels must have been checked against the model.
+    /// Runs every node of a graph that changes no state, and checks every result. Ids and labels
+    /// must have been checked against the model.
     ///
     /// # Errors
     /// With the first node that gives a NaN or infinity, or when the floating-point state of a
-    /// thread was changed. State buffers may then hold half a step.
-    pub(crate) fn run(
+    /// thread was changed.
+    pub(crate) fn run(&mut self, ids: &[u32], labels: &[i32]) -> Result<(), InvalidStep> {
+        match self.run_watched(ids, labels, None)? {
+            Outcome::Finite => Ok(()),
+            Outcome::NotFinite => Err(self.first_fault(ids, labels)),
+        }
+    }
+
+    /// Runs every node, looking at as few outputs as it takes to notice a NaN or infinity
+    /// anywhere. After [`Outcome::NotFinite`] state buffers hold half a step.
+    pub(crate) fn run_watched(
         &mut self,
         ids: &[u32],
         labels: &[i32],
         mut observer: Option<&mut Observer<'_>>,
-    ) -> Result<(), InvalidStep> {
+    ) -> Result<Outcome, InvalidStep> {
         self.kernel.check_environment()?;
         let kernel = self.kernel.clone();
-        kernel.run(move || {
+        Ok(kernel.run(move || {
             for node in 0..self.graph.nodes.len() {
-                let finite = self.run_one(node, ids, labels, observer.as_deref_mut());
-                if !finite {
-                    let operator = self.graph.describe(node);
-                    return Err(InvalidStep::NotFinite { node, operator });
+                let watch = self.watched[node];
+                if !self.run_one(node, ids, labels, watch, observer.as_deref_mut()) {
+                    return Outcome::NotFinite;
                 }
             }
-            Ok(())
-        })
+            Outcome::Finite
+        }))
     }
 
-    /// Runs a node; whether all its outputs are finite.
+    /// Runs the step again from the same inputs, looking at every output: names the first node
+    /// that gives a NaN or infinity.
+    pub(crate) fn first_fault(&mut self, ids: &[u32], labels: &[i32]) -> InvalidStep {
+        let kernel = self.kernel.clone();
+        let count = self.graph.nodes.len();
+        let found = kernel.run(|| (0..count).find(|n| !self.run_one(*n, ids, labels, true, None)));
+        let node = found.unwrap_or(count);
+        let operator = self.graph.describe(node);
+        InvalidStep::NotFinite { node, operator }
+    }
+
+    /// Runs a node; with `watch`, whether all its outputs are finite.
     fn run_one(
         &mut self,
         index: usize,
         ids: &[u32],
         labels: &[i32],
+        watch: bool,
         observer: Option<&mut Observer<'_>>,
     ) -> bool {
         let node = &self.graph.nodes[index];
@@ -162,7 +196,7 @@ impl Executor {
         let packed = self.packed[index].as_deref();
         let (inputs, outputs) = (&arguments[..node.inputs.len()], &mut outputs[..count]);
         run_node(&self.kernel, node.op, inputs, packed, outputs);
-        let finite = outputs.iter().all(|values| all_finite(values));
+        let finite = !watch || outputs.iter().all(|values| all_finite(values));
         if let Some(observer) = observer {
             let seen: Vec<&[f32]> = outputs.iter().map(|values| &**values).collect();
             observer(index, &seen);

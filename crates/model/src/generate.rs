@@ -79,7 +79,7 @@ pub fn generate(
         let mut batch = Batch::padding(1, shape.seq, 0);
         batch.ids[..row.len()].copy_from_slice(&row);
         check_batch(&batch, shape, config.vocab_size)?;
-        executor.run(&batch.ids, &batch.labels, None)?;
+        executor.run(&batch.ids, &batch.labels)?;
         let logits = executor.result(executor.graph().results[0]);
         let next = argmax(&logits[(row.len() - 1) * config.vocab_size..][..config.vocab_size]);
         if config.eos_token_ids.contains(&next) {

@@ -8,9 +8,9 @@ use assay_kernel::{BiasPowers, IGNORE, Kernel};
 use crate::adapter::Adapter;
 use crate::base::Base;
 use crate::error::{InvalidStep, ShapeError};
-use crate::executor::{Executor, Observer};
+use crate::executor::{Executor, Observer, Outcome};
 use crate::graph::{AdamWConfig, BatchShape, Graph, Input, Purpose};
-use crate::lora::LoraConfig;
+use crate::lora::{LoraConfig, ParamInfo};
 use crate::state::TrainState;
 
 /// What a step says about itself.
@@ -27,6 +27,8 @@ pub struct StepOutput {
 pub struct Trainer {
     executor: Executor,
     lora: LoraConfig,
+    /// The matrices a state must have.
+    params: Vec<ParamInfo>,
     /// The state before the step, kept so that an invalid step leaves no trace.
     before: Option<TrainState>,
 }
@@ -46,6 +48,7 @@ impl Trainer {
     ) -> Result<Self, ShapeError> {
         let purpose = Purpose::Train(optimizer);
         Ok(Self {
+            params: lora.params(base.config()),
             executor: Executor::new(kernel, base, Some(lora), shape, purpose)?,
             lora: lora.clone(),
             before: None,
@@ -91,20 +94,21 @@ impl Trainer {
         if tokens == 0 {
             return Err(InvalidStep::NothingCounted);
         }
-        check_state(state, &self.lora, config)?;
+        check_state(state, &self.lora, &self.params)?;
         let before = self.before.get_or_insert_with(|| state.clone());
         before.copy_from(state);
+        self.load(state, learning_rate);
+        let ran = self
+            .executor
+            .run_watched(&batch.ids, &batch.labels, observer);
         self.exchange(state);
-        set(&mut self.executor, Input::LearningRate, &[learning_rate]);
-        let powers = [state.powers.beta1, state.powers.beta2];
-        set(&mut self.executor, Input::Powers, &powers);
-        let ran = self.executor.run(&batch.ids, &batch.labels, observer);
-        self.exchange(state);
-        if let Err(error) = ran {
-            if let Some(before) = &self.before {
-                state.copy_from(before);
-            }
-            return Err(error);
+        if ran? == Outcome::NotFinite {
+            self.restore(state);
+            self.load(state, learning_rate);
+            let fault = self.executor.first_fault(&batch.ids, &batch.labels);
+            self.exchange(state);
+            self.restore(state);
+            return Err(fault);
         }
         let results = &self.executor.graph().results;
         let loss = self.executor.result(results[0])[0];
@@ -115,6 +119,20 @@ impl Trainer {
         };
         state.step += 1;
         Ok(StepOutput { loss, tokens })
+    }
+
+    /// Puts everything a step changes into the executor.
+    fn load(&mut self, state: &mut TrainState, learning_rate: f32) {
+        self.exchange(state);
+        set(&mut self.executor, Input::LearningRate, &[learning_rate]);
+        let powers = [state.powers.beta1, state.powers.beta2];
+        set(&mut self.executor, Input::Powers, &powers);
+    }
+
+    fn restore(&self, state: &mut TrainState) {
+        if let Some(before) = &self.before {
+            state.copy_from(before);
+        }
     }
 
     /// Swaps the state's tensors with the executor's buffers of the same size.
@@ -152,11 +170,11 @@ pub fn gradients(
     if batch.counted() == 0 {
         return Err(InvalidStep::NothingCounted.into());
     }
-    if let Some(reason) = adapter.mismatch(base.config(), lora) {
+    if let Some(reason) = adapter.mismatch(lora, &lora.params(base.config())) {
         return Err(InvalidStep::State(reason).into());
     }
     load_adapter(&mut executor, adapter);
-    executor.run(&batch.ids, &batch.labels, None)?;
+    executor.run(&batch.ids, &batch.labels)?;
     let results = executor.graph().results.clone();
     let all = results[1..].iter().map(|id| executor.result(*id).to_vec());
     Ok((executor.result(results[0])[0], all.collect()))
@@ -216,9 +234,9 @@ pub(crate) fn check_batch(
 fn check_state(
     state: &TrainState,
     lora: &LoraConfig,
-    model: &crate::ModelConfig,
+    params: &[ParamInfo],
 ) -> Result<(), InvalidStep> {
-    let reason = state.adapter.mismatch(model, lora).or_else(|| {
+    let reason = state.adapter.mismatch(lora, params).or_else(|| {
         let params = state.adapter.params.iter().map(|p| p.values.len());
         let moments = |all: &[Vec<f32>]| params.clone().eq(all.iter().map(Vec::len));
         let fits = moments(&state.first) && moments(&state.second);

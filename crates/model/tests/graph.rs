@@ -272,3 +272,80 @@ fn impossible_shapes_are_refused() {
     );
     assert_eq!(build(1, 32), Ok(()));
 }
+
+/// What [`Graph::watched`] rests on: an operator said to carry a NaN or infinity from an input
+/// does so from every place in it, whatever the sign.
+#[test]
+fn carrying_operators_hide_nothing() {
+    let kernel = Kernel::detect().unwrap();
+    let base = common::base(common::BIASED_TIED);
+    let lora = common::lora(&Target::ALL);
+    let graph = Graph::build(base.config(), Some(&lora), SHAPE, PURPOSES[3]).unwrap();
+    let mut stream = assay_kernel::random::Stream::new(&[8; 32], 0, 0);
+    for node in &graph.nodes {
+        for carrying in (0..node.inputs.len()).filter(|i| node.op.carries(*i)) {
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut inputs: Vec<Vec<f32>> = (node.inputs.iter())
+                    .map(|id| {
+                        (0..graph.tensor(*id).values())
+                            .map(|_| stream.normal())
+                            .collect()
+                    })
+                    .collect();
+                let at = stream.below(inputs[carrying].len() as u32) as usize;
+                inputs[carrying][at] = bad;
+                let labels = vec![1; SHAPE.positions()];
+                let mut outputs: Vec<Vec<f32>> = (node.outputs.iter().enumerate())
+                    .map(|(k, id)| match node.op.updates(k) {
+                        Some(i) => inputs[i].clone(),
+                        None => vec![0.0; graph.tensor(*id).values()],
+                    })
+                    .collect();
+                let arguments: Vec<Argument<'_>> = (node.inputs.iter().zip(&inputs))
+                    .map(|(id, values)| Argument {
+                        tensor: *graph.tensor(*id),
+                        values: match graph.tensor(*id).input {
+                            Some(Input::Labels) => Values::Labels(&labels),
+                            _ => Values::Floats(values),
+                        },
+                    })
+                    .collect();
+                let mut slices: Vec<&mut [f32]> =
+                    outputs.iter_mut().map(Vec::as_mut_slice).collect();
+                run_node(&kernel, node.op, &arguments, None, &mut slices);
+                let first = usize::from(matches!(node.op, Op::SiluMulBackward));
+                let found = outputs[first].iter().any(|v| !v.is_finite());
+                assert!(found, "{:?} hides {bad} in input {carrying}", node.op);
+            }
+        }
+    }
+}
+
+#[test]
+fn few_outputs_need_watching() {
+    let lora = common::lora(&Target::ALL);
+    let config = config(common::PLAIN);
+    let graph = Graph::build(&config, Some(&lora), SHAPE, PURPOSES[3]).unwrap();
+    let watched = graph.watched();
+    let values = |only: bool| -> usize {
+        let nodes = graph
+            .nodes
+            .iter()
+            .zip(&watched)
+            .filter(|(_, w)| **w || !only);
+        nodes
+            .flat_map(|(n, _)| &n.outputs)
+            .map(|id| graph.tensor(*id).values())
+            .sum()
+    };
+    assert!(
+        values(true) * 2 < values(false),
+        "{} of {}",
+        values(true),
+        values(false)
+    );
+    for (node, watched) in graph.nodes.iter().zip(&watched) {
+        let must = matches!(node.op, Op::AdamW(_) | Op::Mean);
+        assert!(*watched || !must, "{node:?}");
+    }
+}

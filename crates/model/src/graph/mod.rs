@@ -142,4 +142,27 @@ impl Graph {
             None => node.op.name().to_owned(),
         }
     }
+
+    /// For every node, whether its outputs have to be looked at to notice the first NaN or
+    /// infinity of the step: one in any other output leads, through operators that carry it on, to
+    /// one in an output that is looked at.
+    pub fn watched(&self) -> Vec<bool> {
+        let mut carried = vec![false; self.tensors.len()];
+        for node in &self.nodes {
+            for (i, input) in node.inputs.iter().enumerate() {
+                carried[input.0 as usize] |= node.op.carries(i);
+            }
+        }
+        let shown = |node: &Node, k: usize, id: &TensorId| {
+            carried[id.0 as usize] || node.op.is_shown_by_first(k)
+        };
+        let watch = |node: &Node| {
+            !node
+                .outputs
+                .iter()
+                .enumerate()
+                .all(|(k, id)| shown(node, k, id))
+        };
+        self.nodes.iter().map(watch).collect()
+    }
 }

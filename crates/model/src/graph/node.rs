@@ -174,6 +174,29 @@ impl Op {
             _ => None,
         }
     }
+
+    /// Whether a NaN or infinity in this input always leads to one in output 0 (for
+    /// `SiluMulBackward`, in output 1): a product has no zero that hides it, since 0 times
+    /// infinity is NaN. Attention and the loss can hide one behind `exp(-inf) = 0`.
+    pub fn carries(self, input: usize) -> bool {
+        match self {
+            Self::Product { .. } | Self::Add | Self::SiluMul => true,
+            Self::RmsNorm { .. }
+            | Self::RmsNormBackward
+            | Self::AddBias
+            | Self::Rope { .. }
+            | Self::Scale { .. }
+            | Self::SiluMulBackward
+            | Self::Sum
+            | Self::Mean => input == 0,
+            _ => false,
+        }
+    }
+
+    /// Whether a NaN or infinity in this output always comes with one in output 0.
+    pub fn is_shown_by_first(self, output: usize) -> bool {
+        output == 1 && matches!(self, Self::RmsNorm { .. } | Self::Attention { .. })
+    }
 }
 
 /// One operator with the tensors it reads and writes.
