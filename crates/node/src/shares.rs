@@ -53,18 +53,26 @@ pub enum ShareError {
 /// # Errors
 /// [`ShareError::Io`], also when the file exists.
 pub fn save(path: &Path, share: &ThresholdShare) -> Result<(), ShareError> {
-    let io = |source| ShareError::Io { path: path.to_owned(), source };
+    let io = |source| ShareError::Io {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(io)?;
     }
-    let record = ShareFile { version: VERSION, share: hex::encode(&*share.to_bytes()) };
+    let record = ShareFile {
+        version: VERSION,
+        share: hex::encode(&*share.to_bytes()),
+    };
     let text = Zeroizing::new(serde_json::to_vec(&record).map_err(|e| io(e.into()))?);
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(io)?;
-    file.write_all(&text).and_then(|()| file.sync_all()).map_err(io)
+    file.write_all(&text)
+        .and_then(|()| file.sync_all())
+        .map_err(io)
 }
 
 /// Reads a share.
@@ -72,7 +80,10 @@ pub fn save(path: &Path, share: &ThresholdShare) -> Result<(), ShareError> {
 /// # Errors
 /// [`ShareError`] names the file and what is wrong with it.
 pub fn load(path: &Path) -> Result<ThresholdShare, ShareError> {
-    let io = |source| ShareError::Io { path: path.to_owned(), source };
+    let io = |source| ShareError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let format = || ShareError::Format(path.to_owned());
     if fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
         return Err(format());
@@ -83,6 +94,8 @@ pub fn load(path: &Path) -> Result<ThresholdShare, ShareError> {
     if record.version != VERSION {
         return Err(format());
     }
-    ThresholdShare::from_bytes(&bytes)
-        .map_err(|source| ShareError::Share { path: path.to_owned(), source })
+    ThresholdShare::from_bytes(&bytes).map_err(|source| ShareError::Share {
+        path: path.to_owned(),
+        source,
+    })
 }

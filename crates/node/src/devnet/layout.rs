@@ -135,8 +135,11 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
     }
     let requester = keys::generate().map_err(LayoutError::Randomness)?;
 
-    let mut validators: Vec<_> =
-        seats.iter().filter(|seat| seat.role == Role::Validator).map(|s| s.key.public()).collect();
+    let mut validators: Vec<_> = seats
+        .iter()
+        .filter(|seat| seat.role == Role::Validator)
+        .map(|s| s.key.public())
+        .collect();
     validators.sort();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(LayoutError::Randomness)?;
@@ -145,16 +148,28 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
 
     let json = serde_json::to_vec_pretty(&genesis).map_err(io::Error::other);
     let path = dir.join("genesis.json");
-    write(&path, &json.map_err(|source| LayoutError::Write { path: path.clone(), source })?)?;
+    write(
+        &path,
+        &json.map_err(|source| LayoutError::Write {
+            path: path.clone(),
+            source,
+        })?,
+    )?;
     keys::save(&dir.join("requester/key.json"), &requester)?;
     for seat in &seats {
         let home = dir.join("nodes").join(&seat.name);
         keys::save(&home.join("key.json"), &seat.key)?;
-        let share = dealt.shares.iter().find(|(key, _)| *key == seat.key.public());
+        let share = dealt
+            .shares
+            .iter()
+            .find(|(key, _)| *key == seat.key.public());
         if let Some((_, share)) = share {
             shares::save(&home.join("share.json"), share)?;
         }
-        write(&home.join("node.toml"), configuration(seat, &seats, plan).as_bytes())?;
+        write(
+            &home.join("node.toml"),
+            configuration(seat, &seats, plan).as_bytes(),
+        )?;
     }
     Ok(genesis)
 }
@@ -162,9 +177,15 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
 fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genesis, LayoutError> {
     let mut accounts: Vec<_> = seats
         .iter()
-        .map(|seat| GenesisAccount { account: seat.key.public(), balance: ALLOWANCE })
+        .map(|seat| GenesisAccount {
+            account: seat.key.public(),
+            balance: ALLOWANCE,
+        })
         .collect();
-    accounts.push(GenesisAccount { account: requester.public(), balance: PURSE });
+    accounts.push(GenesisAccount {
+        account: requester.public(),
+        balance: PURSE,
+    });
     accounts.sort_by_key(|account| account.account);
     let mut registrations = Vec::new();
     for seat in seats {
@@ -185,7 +206,9 @@ fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genes
         });
     }
     validators.sort_by_key(|validator| validator.account);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Ok(Genesis {
         chain_name: BoundedString::new("devnet")?,
         timestamp_ms: now.as_millis() as u64,
@@ -219,14 +242,20 @@ fn configuration(seat: &Seat, seats: &[Seat], plan: &Plan) -> String {
     for peer in seats.iter().filter(|peer| peer.role == Role::Validator) {
         if peer.name != seat.name {
             let (key, address) = (peer.key.public(), peer.listen);
-            let _ = writeln!(text, "\n[[peers]]\nkey = \"{key}\"\naddress = \"{address}\"");
+            let _ = writeln!(
+                text,
+                "\n[[peers]]\nkey = \"{key}\"\naddress = \"{address}\""
+            );
         }
     }
     text
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
-    let failed = |source| LayoutError::Write { path: path.to_owned(), source };
+    let failed = |source| LayoutError::Write {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -35,22 +35,29 @@ impl Compute {
         let (queue, mut pieces) = mpsc::unbounded_channel::<Piece>();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        std::thread::Builder::new().name(format!("compute-{name}")).spawn(move || {
-            let mut worker = Worker::new(programs);
-            while let Some(Piece { work, mut on_step, answer }) = pieces.blocking_recv() {
-                let result = worker.run(&work, &mut |report| {
-                    on_step(report);
-                    // Nobody waits for the answer any more, or the node is going down.
-                    if stopped.load(Ordering::Relaxed) || answer.is_closed() {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    }
-                });
-                // The party may be gone; then so is the need for an answer.
-                let _ = answer.send(result);
-            }
-        })?;
+        std::thread::Builder::new()
+            .name(format!("compute-{name}"))
+            .spawn(move || {
+                let mut worker = Worker::new(programs);
+                while let Some(Piece {
+                    work,
+                    mut on_step,
+                    answer,
+                }) = pieces.blocking_recv()
+                {
+                    let result = worker.run(&work, &mut |report| {
+                        on_step(report);
+                        // Nobody waits for the answer any more, or the node is going down.
+                        if stopped.load(Ordering::Relaxed) || answer.is_closed() {
+                            ControlFlow::Break(())
+                        } else {
+                            ControlFlow::Continue(())
+                        }
+                    });
+                    // The party may be gone; then so is the need for an answer.
+                    let _ = answer.send(result);
+                }
+            })?;
         Ok(Self { queue, stop })
     }
 
@@ -61,7 +68,11 @@ impl Compute {
     pub async fn run(&self, work: Work, on_step: OnStep) -> Result<WorkDone, WorkFailure> {
         let (answer, result) = oneshot::channel();
         self.queue
-            .send(Piece { work, on_step, answer })
+            .send(Piece {
+                work,
+                on_step,
+                answer,
+            })
             .map_err(|_| WorkFailure::Stopped)?;
         result.await.unwrap_or(Err(WorkFailure::Stopped))
     }

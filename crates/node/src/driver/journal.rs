@@ -41,15 +41,25 @@ impl Journal {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let file =
-            OpenOptions::new().read(true).append(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         let bytes = fs::read(path)?;
         let (entries, whole) = split(&bytes);
         if whole < bytes.len() {
             file.set_len(whole as u64)?;
             file.sync_data()?;
         }
-        Ok((Self { path: path.to_owned(), file }, entries))
+        Ok((
+            Self {
+                path: path.to_owned(),
+                file,
+            },
+            entries,
+        ))
     }
 
     /// Appends an entry; it is on disk when this returns.

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 pub use self::compute::{Compute, OnStep};
 pub use self::journal::Journal;
-pub use self::perform::Services;
+pub use self::perform::{OnWork, Services};
 use crate::client::ChainView;
 
 /// Called with everything a party reports.
@@ -55,8 +55,10 @@ pub async fn run(
     file: &Path,
     mut on_progress: OnProgress,
 ) -> Result<Outcome, DriveError> {
-    let broken =
-        |source: std::io::Error| DriveError::Journal { path: file.to_owned(), source };
+    let broken = |source: std::io::Error| DriveError::Journal {
+        path: file.to_owned(),
+        source,
+    };
     let (mut journal, past) = Journal::open(file).map_err(broken)?;
     let mut heights = services.chain.heights();
     for entry in past {
@@ -110,21 +112,15 @@ fn view(chain: &dyn ChainView, order: OrderId) -> Option<Input> {
 fn context(chain: &dyn ChainView) -> Result<Context, DriveError> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(DriveError::Randomness)?;
-    Ok(Context { now: chain.head().height, random })
+    Ok(Context {
+        now: chain.head().height,
+        random,
+    })
 }
 
 /// Where the journal of a party lies: one file per order and role.
 pub fn journal_file(dir: &Path, order: OrderId, role: &str) -> std::path::PathBuf {
-    dir.join("orders").join(order.to_string()).join(format!("{role}.journal"))
-}
-
-/// An error and everything behind it, in one sentence.
-pub fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
+    dir.join("orders")
+        .join(order.to_string())
+        .join(format!("{role}.journal"))
 }

@@ -10,10 +10,11 @@ use assay_vault::{
     upload::UploadConfig,
 };
 
-use super::{Compute, explain};
+use super::Compute;
 use crate::{
     client::{ChainView, Sender},
     files::{self, NewFile},
+    told,
     transport::Transport,
 };
 
@@ -44,7 +45,10 @@ pub struct Services {
 impl Services {
     /// Who the account is to its parties.
     pub fn identity(&self) -> Identity {
-        Identity { account: self.key.public(), encryption: self.key.encryption() }
+        Identity {
+            account: self.key.public(),
+            encryption: self.key.encryption(),
+        }
     }
 
     /// Performs one request of a party; the answer carries the request's tag.
@@ -52,18 +56,37 @@ impl Services {
         match request {
             Output::Submit { tag, call } => {
                 let result = self.sender.call(*call).await.map(drop);
-                Input::Submitted { tag, result: result.map_err(|error| explain(&error)) }
+                Input::Submitted {
+                    tag,
+                    result: result.map_err(|error| told(&error)),
+                }
             }
-            Output::Fetch { tag, file, owner, key, content } => {
-                Input::Fetched { tag, result: self.fetch(file, owner, key, content).await }
-            }
-            Output::Store { tag, name, key, bytes } => {
-                Input::Stored { tag, result: self.store(name, STATE_TYPE, key, None, bytes).await }
-            }
+            Output::Fetch {
+                tag,
+                file,
+                owner,
+                key,
+                content,
+            } => Input::Fetched {
+                tag,
+                result: self.fetch(file, owner, key, content).await,
+            },
+            Output::Store {
+                tag,
+                name,
+                key,
+                bytes,
+            } => Input::Stored {
+                tag,
+                result: self.store(name, STATE_TYPE, key, None, bytes).await,
+            },
             Output::Work { tag, work } => {
                 let (tell, steps) = (self.on_work.clone(), work.task.steps);
                 let on_step = Box::new(move |report: &StepReport| tell(order, report, steps));
-                Input::Worked { tag, result: self.compute.run(*work, on_step).await }
+                Input::Worked {
+                    tag,
+                    result: self.compute.run(*work, on_step).await,
+                }
             }
             // The driver keeps these to itself.
             Output::Journal(entry) => Input::Journal(entry),
@@ -83,18 +106,22 @@ impl Services {
         content: Option<Digest>,
     ) -> Result<Vec<u8>, FetchFailure> {
         let Some(record) = query::file(&*self.chain.state(), &file, &owner) else {
-            return Err(FetchFailure::Unavailable(format!("{owner} has recorded no file {file}")));
+            return Err(FetchFailure::Unavailable(format!(
+                "{owner} has recorded no file {file}"
+            )));
         };
         let mut bytes = Vec::new();
         let config = DownloadConfig::default();
         let read = files::download(&self.transport, config, &record, key, &mut bytes).await;
         match read {
             Ok(found) if content.is_none_or(|digest| digest == found.digest) => Ok(bytes),
-            Ok(_) => Err(FetchFailure::Corrupt("its content is not the one named".to_owned())),
+            Ok(_) => Err(FetchFailure::Corrupt(
+                "its content is not the one named".to_owned(),
+            )),
             Err(error @ DownloadError::Missing { .. }) => {
-                Err(FetchFailure::Unavailable(explain(&error)))
+                Err(FetchFailure::Unavailable(told(&error)))
             }
-            Err(error) => Err(FetchFailure::Corrupt(explain(&error))),
+            Err(error) => Err(FetchFailure::Corrupt(told(&error))),
         }
     }
 
@@ -128,11 +155,22 @@ impl Services {
         let source = Cursor::new(bytes);
         let record = |record: assay_ledger::FileRecord| async move {
             let call = Call::PutFile(Box::new(record));
-            self.sender.call(call).await.map(drop).map_err(|error| explain(&error))
+            self.sender
+                .call(call)
+                .await
+                .map(drop)
+                .map_err(|error| told(&error))
         };
-        files::upload(&self.transport, self.upload, &candidates, file, source, record)
-            .await
-            .map(|record| record.id)
-            .map_err(|error| explain(&error))
+        files::upload(
+            &self.transport,
+            self.upload,
+            &candidates,
+            file,
+            source,
+            record,
+        )
+        .await
+        .map(|record| record.id)
+        .map_err(|error| told(&error))
     }
 }

@@ -3,8 +3,9 @@ use std::{io::Cursor, net::SocketAddr, path::Path, sync::Arc};
 use assay_crypto::SecretKey;
 use assay_ledger::FileRecord;
 use assay_vault::{
-    content_digest, owner_key,
+    content_digest,
     download::{DownloadConfig, DownloadError},
+    owner_key,
     storage::StorageConfig,
     upload::UploadConfig,
 };

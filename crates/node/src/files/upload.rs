@@ -150,7 +150,10 @@ fn describe(
             Some(sealed.map_err(StoreError::Envelope)?)
         }
     };
-    let label = Label { name: file.name.clone(), media_type: file.media_type.clone() };
+    let label = Label {
+        name: file.name.clone(),
+        media_type: file.media_type.clone(),
+    };
     Ok(sealed.record(file.owner, &label, placement, envelope.as_ref())?)
 }
 

@@ -10,8 +10,8 @@
 //! File keys are fresh for every order that is posted, so no two orders share a secret, and a
 //! requester that loses its disk but not its key file loses no order and no result.
 
-use assay_crypto::{Digest, SecretKey, Sealed, aead::FileKey};
-use assay_ledger::{AccountId, Order, Store, query};
+use assay_crypto::{Digest, EncryptionSecret, Sealed, SecretKey, aead::FileKey};
+use assay_ledger::{AccountId, FileRecord, Order, Store, query};
 use assay_proof::OrderKeys;
 use assay_vault::envelope::{self, Purpose};
 
@@ -47,15 +47,28 @@ pub(super) fn derive(key: &SecretKey, inputs: Vec<FileKey>, attempts: u8) -> Ord
     OrderKeys::new(inputs, secret.0, attempts)
 }
 
+/// Name of the file that holds a private input of the order with these keys.
+pub fn private_name(commitment: Digest, input: &str) -> String {
+    format!("{commitment}/{input}")
+}
+
+/// The key in the record of one of our own files.
+///
+/// # Errors
+/// [`envelope::EnvelopeError`] when the record holds no key that opens with ours.
+pub fn open_own(
+    record: &FileRecord,
+    secret: &EncryptionSecret,
+) -> Result<FileKey, envelope::EnvelopeError> {
+    let sealed = Sealed(record.key_envelope.as_bytes().to_vec());
+    envelope::unwrap(&sealed, secret, record.id, Purpose::Owner)
+}
+
 /// The keys of an order that the holder of `key` posted.
 ///
 /// # Errors
 /// [`KeysError`] says which part is missing.
-pub fn recover(
-    state: &dyn Store,
-    key: &SecretKey,
-    order: &Order,
-) -> Result<OrderKeys, KeysError> {
+pub fn recover(state: &dyn Store, key: &SecretKey, order: &Order) -> Result<OrderKeys, KeysError> {
     if order.requester != key.public() {
         return Err(KeysError::NotOurs(order.requester));
     }
@@ -65,10 +78,16 @@ pub fn recover(
         let name = || input.name.to_string();
         let record = query::file(state, &input.file, &order.requester)
             .ok_or_else(|| KeysError::NoRecord(name()))?;
-        let sealed = Sealed(record.key_envelope.as_bytes().to_vec());
-        let opened = envelope::unwrap(&sealed, &secret, input.file, Purpose::Owner);
-        inputs.push(opened.map_err(|source| KeysError::Closed { name: name(), source })?);
+        let opened = open_own(&record, &secret);
+        inputs.push(opened.map_err(|source| KeysError::Closed {
+            name: name(),
+            source,
+        })?);
     }
     let keys = derive(key, inputs, order.terms.attempts);
-    if keys.commitment() == order.terms.keys { Ok(keys) } else { Err(KeysError::Mismatch) }
+    if keys.commitment() == order.terms.keys {
+        Ok(keys)
+    } else {
+        Err(KeysError::Mismatch)
+    }
 }

@@ -5,12 +5,12 @@ mod keys;
 use std::sync::Arc;
 
 use assay_crypto::aead::FileKey;
-use assay_job::{Inputs, Job, JobError, PlacedInput};
-use assay_ledger::{Call, Event, Order, OrderId, Phase, SegmentIndex, query};
+use assay_job::{BuildError, Inputs, Job, JobError, PlacedInput};
+use assay_ledger::{Call, Event, FileId, Order, OrderId, Phase, SegmentIndex, query};
 use assay_proof::FetchFailure;
 use assay_vault::content_digest;
 
-pub use self::keys::{KeysError, recover};
+pub use self::keys::{KeysError, open_own, private_name, recover};
 use crate::{
     client::{CallError, ChainError},
     driver::Services,
@@ -80,7 +80,9 @@ impl Requester {
         &self.services
     }
 
-    /// Stores the inputs and posts the order. `on_input` is told of every stored input.
+    /// Stores the inputs and posts the order. Private inputs are stored too, for nobody but
+    /// ourselves, so that the result can be judged again with the key file alone. `on_input` is
+    /// told of every stored input.
     ///
     /// # Errors
     /// [`RequestFailure`]; no money is spent but fees.
@@ -88,33 +90,71 @@ impl Requester {
         &self,
         job: &Job,
         inputs: &Inputs,
+        private: &Inputs,
         mut on_input: impl FnMut(&str, usize),
     ) -> Result<OrderId, RequestFailure> {
         let mut placed = Vec::with_capacity(inputs.len());
         let mut file_keys: Vec<FileKey> = Vec::with_capacity(inputs.len());
-        for (name, bytes) in inputs {
+        // In the job's own sequence, which is the one its kind's ledger rule asks for.
+        for source in &job.inputs {
+            let name = source.name.to_owned();
+            let bytes = inputs
+                .get(&name)
+                .ok_or(BuildError::MissingInput(source.name));
+            let bytes = bytes.map_err(JobError::from)?;
             let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
-            let content = content_digest(bytes);
             let title = format!("{}/{name}", job.name);
-            let own = Some(self.services.key.encryption().public());
-            let stored =
-                self.services.store(title, INPUT_TYPE, key.clone(), own, bytes.to_vec()).await;
-            let file = stored
-                .map_err(|reason| RequestFailure::Upload { name: name.clone(), reason })?;
-            on_input(name, bytes.len());
-            placed.push(PlacedInput { name: name.clone(), file, content });
+            let file = self.store(&name, title, key.clone(), bytes).await?;
+            on_input(&name, bytes.len());
+            placed.push(PlacedInput {
+                name,
+                file,
+                content: content_digest(bytes),
+            });
             file_keys.push(key);
         }
         let keys = keys::derive(&self.services.key, file_keys, job.market.attempts);
+        for (name, bytes) in private {
+            let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
+            let title = keys::private_name(keys.commitment(), name);
+            self.store(name, title, key, bytes).await?;
+            on_input(name, bytes.len());
+        }
         let me = self.services.identity();
         let terms = assay_job::terms(job, &placed, keys.commitment(), me.encryption.public())?;
-        let included = self.services.sender.call(Call::PostOrder(Box::new(terms))).await?;
-        let posted = included.receipt.events.iter().find_map(|event| match event {
-            Event::OrderPosted { order, .. } => Some(*order),
-            _ => None,
-        });
+        let included = self
+            .services
+            .sender
+            .call(Call::PostOrder(Box::new(terms)))
+            .await?;
+        let posted = included
+            .receipt
+            .events
+            .iter()
+            .find_map(|event| match event {
+                Event::OrderPosted { order, .. } => Some(*order),
+                _ => None,
+            });
         posted.ok_or_else(|| {
             ChainError::Untrue("a receipt for a posted order names no order".to_owned()).into()
+        })
+    }
+
+    async fn store(
+        &self,
+        name: &str,
+        title: String,
+        key: FileKey,
+        bytes: &[u8],
+    ) -> Result<FileId, RequestFailure> {
+        let own = Some(self.services.key.encryption().public());
+        let stored = self
+            .services
+            .store(title, INPUT_TYPE, key, own, bytes.to_vec())
+            .await;
+        stored.map_err(|reason| RequestFailure::Upload {
+            name: name.to_owned(),
+            reason,
         })
     }
 
@@ -149,8 +189,10 @@ impl Requester {
     /// # Errors
     /// [`RequestFailure`] when there is none, its keys are not here, or the vault lost it.
     pub async fn result(&self, order: &Order) -> Result<Vec<u8>, RequestFailure> {
-        let nothing =
-            || RequestFailure::NoResult { order: order.id, phase: order.phase };
+        let nothing = || RequestFailure::NoResult {
+            order: order.id,
+            phase: order.phase,
+        };
         let provider = order.provider().ok_or_else(nothing)?;
         let last = SegmentIndex(order.terms.segments());
         let file = order.state_file(last).ok_or_else(nothing)?;

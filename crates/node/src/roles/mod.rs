@@ -5,22 +5,18 @@
 //! ([`crate::driver`]) until its part is over. After a restart the same look-through finds the
 //! same parts, and their journals bring the parties back to where they were.
 
-mod casting;
-
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use assay_ledger::{AccountId, Order, OrderId, Phase, query};
-use assay_proof::{Outcome, Party};
+use assay_proof::{
+    Outcome, Party,
+    parties::{Auditor, Provider, Requester, Validator},
+};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
-pub use self::casting::{Casting, Honest};
 use crate::driver::{self, DriveError, OnProgress, Services, journal_file};
-use crate::requester;
+use crate::{requester, told};
 
 /// A part an account can have in an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,9 +47,11 @@ impl Part {
         match self {
             Part::Requester => order.requester == account,
             Part::Provider => order.provider() == Some(account),
-            Part::Auditor => {
-                order.rounds.iter().flat_map(|round| &round.seats).any(|s| s.auditor == account)
-            }
+            Part::Auditor => order
+                .rounds
+                .iter()
+                .flat_map(|round| &round.seats)
+                .any(|s| s.auditor == account),
             Part::Validator => matches!(order.phase, Phase::Bisecting | Phase::Attesting),
         }
     }
@@ -68,8 +66,6 @@ pub struct Stage {
     pub services: Arc<Services>,
     /// Parts it takes.
     pub parts: Vec<Part>,
-    /// Who plays them.
-    pub casting: Arc<dyn Casting>,
     /// Where journals lie.
     pub dir: PathBuf,
     /// Told about progress.
@@ -107,7 +103,7 @@ impl Stage {
                 changed = heights.changed() => if changed.is_err() { return },
                 Some(Ok((order, part, attempt, result))) = playing.join_next() => {
                     if let Err(failure) = &result {
-                        let reason = driver::explain(failure);
+                        let reason = told(failure);
                         error!(%order, part = part.name(), reason, "a part was dropped");
                     }
                     // A judge may be needed again in the same attempt, by another dispute.
@@ -128,23 +124,17 @@ impl Stage {
                 let state = self.services.chain.state();
                 let keys = requester::recover(&*state, &self.services.key, order);
                 let keys = keys.inspect_err(|failure| {
-                    error!(order = %order.id, reason = driver::explain(failure), "no keys");
+                    error!(order = %order.id, reason = told(failure), "no keys");
                 });
-                self.casting.requester(identity, keys.ok()?)
+                Box::new(Requester::new(identity, keys.ok()?))
             }
-            Part::Provider => self.casting.provider(identity, order),
-            Part::Auditor => self.casting.auditor(identity, order),
-            Part::Validator => self.casting.validator(identity, order),
+            Part::Provider => Box::new(Provider::new(identity)),
+            Part::Auditor => Box::new(Auditor::new(identity)),
+            Part::Validator => Box::new(Validator::new(identity)),
         })
     }
 
-    fn play(
-        &self,
-        playing: &mut JoinSet<Ended>,
-        order: &Order,
-        part: Part,
-        party: Box<dyn Party>,
-    ) {
+    fn play(&self, playing: &mut JoinSet<Ended>, order: &Order, part: Part, party: Box<dyn Party>) {
         let (id, attempt) = (order.id, order.attempt);
         let services = self.services.clone();
         let journal = journal_file(&self.dir, id, part.name());

@@ -110,12 +110,22 @@ pub(crate) async fn receipt_proof(
     Path(id): Path<String>,
 ) -> Result<Json<ReceiptProofView>, ApiError> {
     let tx: TxId = parse("a transaction", &id)?;
-    let proven = api.chain.prove_transaction(tx).await.map_err(ApiError::unavailable)?;
+    let proven = api
+        .chain
+        .prove_transaction(tx)
+        .await
+        .map_err(ApiError::unavailable)?;
     let proven = proven.ok_or_else(|| {
-        ApiError::not_found(format!("transaction {tx} is in no certified block"), "ask again")
+        ApiError::not_found(
+            format!("transaction {tx} is in no certified block"),
+            "ask again",
+        )
     })?;
     let proof = borsh::to_vec(&ReceiptProof::from(proven)).map_err(ApiError::unavailable)?;
-    Ok(Json(ReceiptProofView { tx, proof: hex::encode(proof) }))
+    Ok(Json(ReceiptProofView {
+        tx,
+        proof: hex::encode(proof),
+    }))
 }
 
 /// A value of the ledger's state with a proof

@@ -1,0 +1,119 @@
+//! Answers what other nodes ask: about the chain from this node's view of it, about slices from
+//! its storage role, about progress from its drivers.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use assay_crypto::PublicKey;
+use assay_ledger::{Height, query};
+use tokio::time::timeout;
+
+use crate::{
+    client::{ChainError, ChainView, SubmitError},
+    progress::ProgressBoard,
+    storage::StorageRole,
+    told,
+    transport::{
+        Access, BoxFuture, Handler, Refusal, Request, Response, Standing,
+        wire::{ReceiptProof, ValueProof},
+    },
+};
+
+/// How long an answer waits for a block that is not there yet.
+const BLOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// What a node has to answer with. The chain comes last, because following it needs the transport
+/// that this is the handler of.
+#[derive(Default)]
+pub(super) struct Desk {
+    pub(super) chain: OnceLock<Arc<dyn ChainView>>,
+    pub(super) storage: OnceLock<StorageRole>,
+    pub(super) board: ProgressBoard,
+}
+
+/// Whoever has an account with something in it, or has ever sent a transaction, is known.
+impl Access for Arc<Desk> {
+    fn standing(&self, peer: &PublicKey) -> Standing {
+        let Some(chain) = self.chain.get() else {
+            return Standing::Stranger;
+        };
+        let account = query::account(&*chain.state(), peer);
+        if account.balance.0 > 0 || account.nonce > 0 {
+            Standing::Registered
+        } else {
+            Standing::Stranger
+        }
+    }
+}
+
+impl Handler for Arc<Desk> {
+    fn handle(&self, peer: PublicKey, request: Request) -> BoxFuture<'_, Response> {
+        Box::pin(async move {
+            match request {
+                Request::Vault(request) => match self.storage.get() {
+                    Some(storage) => Response::Vault(storage.handle(peer, request).await),
+                    None => not_served("this node stores nothing; ask a storage node"),
+                },
+                Request::Progress { order } => Response::Progress {
+                    progress: self.board.get(&order),
+                },
+                request => match self.chain.get() {
+                    Some(chain) => answer(&**chain, request).await,
+                    None => Response::refused(Refusal::Busy, "this node is still starting"),
+                },
+            }
+        })
+    }
+}
+
+async fn answer(chain: &dyn ChainView, request: Request) -> Response {
+    let answer = match request {
+        Request::SubmitTx { transaction } => return submit(chain, transaction).await,
+        Request::Head => chain
+            .stretch(chain.head().height)
+            .await
+            .map(|found| Response::Head {
+                header: found.evidence.map(|e| e.to_bytes()),
+            }),
+        Request::Blocks { first } => blocks(chain, first).await,
+        Request::Prove { key } => chain
+            .prove(key)
+            .await
+            .map(|proven| Response::Proof(ValueProof::from(proven))),
+        Request::Receipt { tx } => {
+            chain
+                .prove_transaction(tx)
+                .await
+                .map(|proven| Response::Receipt {
+                    proof: proven.map(ReceiptProof::from),
+                })
+        }
+        Request::Vault(_) | Request::Progress { .. } => {
+            return not_served("this is answered elsewhere");
+        }
+    };
+    answer.unwrap_or_else(|error| Response::refused(Refusal::Failed, told(&error)))
+}
+
+async fn blocks(chain: &dyn ChainView, first: Height) -> Result<Response, ChainError> {
+    let mut heights = chain.heights();
+    // Running out of time is an answer too: there is no such block yet.
+    let _ = timeout(BLOCK_WAIT, heights.wait_for(|height| *height >= first)).await;
+    let found = chain.stretch(first).await?;
+    Ok(Response::Blocks {
+        blocks: found.blocks,
+        evidence: found.evidence.map(|evidence| evidence.to_bytes()),
+    })
+}
+
+async fn submit(chain: &dyn ChainView, transaction: Vec<u8>) -> Response {
+    match chain.submit(transaction).await {
+        Ok(tx) => Response::Submitted { tx },
+        Err(error @ SubmitError::Later(_)) => Response::refused(Refusal::Busy, told(&error)),
+        Err(error) => Response::refused(Refusal::Invalid, told(&error)),
+    }
+}
+
+fn not_served(reason: &str) -> Response {
+    Response::refused(Refusal::NotServed, reason)
+}

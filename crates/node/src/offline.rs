@@ -1,0 +1,361 @@
+//! What a late auditor can know from files alone: a chain directory, the storage nodes' disks and
+//! the requester's key.
+//!
+//! Nothing is believed but the genesis. The ledger is executed again from its first block; an
+//! order's inputs are decrypted from the blobs and its whole run is repeated; what comes out is
+//! compared, by the caller, with what it was told.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use assay_chain::{FinalizedBlock, StoreError, history};
+use assay_crypto::{Digest, SecretKey};
+use assay_job::{BuildError, Delivery, Inputs};
+use assay_ledger::{
+    AccountId, Amount, Event, FileId, MemoryStore, Order, OrderId, Role, SlashReason, Store, TxId,
+    query,
+};
+use assay_proof::{StepReport, Task, TaskInput, WorkFailure};
+use assay_vault::{
+    Expected, Piece, UnsealError, Unsealer,
+    storage::{Backend, Shelf},
+};
+
+use crate::{
+    requester::{self, KeysError},
+    storage::DirectoryBackend,
+};
+
+/// Why something could not be recomputed.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError {
+    /// The chain directory cannot be read.
+    #[error("the chain in {path} cannot be read")]
+    Chain {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// The chain is not what its genesis and rules make of it.
+    #[error("the chain does not replay")]
+    Replay(#[from] assay_chain::replay::ReplayError),
+    /// A directory of blobs cannot be read.
+    #[error("the blobs in {path} cannot be read")]
+    Blobs {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The ledger holds no such order.
+    #[error("the chain holds no order {0}")]
+    UnknownOrder(OrderId),
+    /// The order was never finished.
+    #[error("order {0} has no committed run to repeat")]
+    NoRun(OrderId),
+    /// The keys cannot be recovered.
+    #[error("the keys of the order cannot be recovered")]
+    Keys(#[from] KeysError),
+    /// A file is missing or does not open.
+    #[error("file {file} cannot be had from the blobs: {reason}")]
+    File {
+        /// Which.
+        file: FileId,
+        /// Why.
+        reason: String,
+    },
+    /// The run cannot be repeated.
+    #[error("the run cannot be repeated")]
+    Run(#[from] WorkFailure),
+    /// The result cannot be judged.
+    #[error("the result cannot be judged")]
+    Build(#[from] BuildError),
+}
+
+/// A chain, executed again.
+pub struct Ledger {
+    state: MemoryStore,
+    /// Every bond cut for an order, with the transaction that brought it about, if it was one.
+    slashes: Vec<Slash>,
+    blocks: u64,
+}
+
+/// One bond that was cut.
+#[derive(Debug, Clone)]
+pub struct Slash {
+    /// For which order.
+    pub order: OrderId,
+    /// Whose.
+    pub account: AccountId,
+    /// In which role.
+    pub role: Role,
+    /// How much.
+    pub amount: Amount,
+    /// Why.
+    pub reason: SlashReason,
+    /// By which transaction; `None` when a deadline passed.
+    pub tx: Option<TxId>,
+}
+
+impl Ledger {
+    /// Executes the chain in `dir` from its genesis; `progress` hears height and head.
+    ///
+    /// # Errors
+    /// [`OfflineError`] names the first block that does not hold.
+    pub fn replay(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Self, OfflineError> {
+        let history = history::open(dir).map_err(|source| OfflineError::Chain {
+            path: dir.to_owned(),
+            source,
+        })?;
+        let head = history.head().0;
+        let mut replay = history.replay()?;
+        let mut slashes = Vec::new();
+        while let Some(block) = replay.advance()? {
+            collect(&block, &mut slashes);
+            progress(block.header.height.0, head);
+        }
+        Ok(Self {
+            state: replay.state().clone(),
+            slashes,
+            blocks: head,
+        })
+    }
+
+    /// The state at the head.
+    pub fn state(&self) -> &MemoryStore {
+        &self.state
+    }
+
+    /// Blocks executed.
+    pub fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// An order as the head left it.
+    ///
+    /// # Errors
+    /// [`OfflineError::UnknownOrder`].
+    pub fn order(&self, id: OrderId) -> Result<Order, OfflineError> {
+        query::order(&self.state, &id).ok_or(OfflineError::UnknownOrder(id))
+    }
+
+    /// The first time a provider was slashed for an order.
+    pub fn provider_slash(&self, order: OrderId) -> Option<&Slash> {
+        self.slashes
+            .iter()
+            .find(|slash| slash.order == order && slash.role == Role::Provider)
+    }
+}
+
+fn collect(block: &FinalizedBlock, slashes: &mut Vec<Slash>) {
+    let begun = block.events.iter().map(|event| (event, None));
+    let done = block
+        .receipts
+        .iter()
+        .flat_map(|receipt| receipt.events.iter().map(|event| (event, Some(receipt.tx))));
+    for (event, tx) in begun.chain(done) {
+        if let Event::Slashed {
+            order,
+            account,
+            role,
+            amount,
+            reason,
+        } = event
+        {
+            slashes.push(Slash {
+                order: *order,
+                account: *account,
+                role: *role,
+                amount: *amount,
+                reason: *reason,
+                tx,
+            });
+        }
+    }
+}
+
+/// Storage nodes' disks, read without the nodes.
+pub struct Blobs(Vec<DirectoryBackend>);
+
+impl Blobs {
+    /// Every storage directory directly below `dir`.
+    ///
+    /// # Errors
+    /// [`OfflineError::Blobs`].
+    pub fn open(dirs: &[PathBuf]) -> Result<Self, OfflineError> {
+        let open = |path: &PathBuf| {
+            DirectoryBackend::open(path).map_err(|source| OfflineError::Blobs {
+                path: path.clone(),
+                source,
+            })
+        };
+        Ok(Self(dirs.iter().map(open).collect::<Result<_, _>>()?))
+    }
+
+    /// Reads, checks and decrypts a file.
+    ///
+    /// # Errors
+    /// [`OfflineError::File`].
+    pub fn read(
+        &self,
+        state: &dyn Store,
+        file: FileId,
+        owner: AccountId,
+        key: assay_crypto::aead::FileKey,
+        content: Option<Digest>,
+    ) -> Result<Vec<u8>, OfflineError> {
+        let failed = |reason: String| OfflineError::File { file, reason };
+        let record = query::file(state, &file, &owner)
+            .ok_or_else(|| failed(format!("{owner} recorded no such file")))?;
+        let expected = Expected {
+            id: record.id,
+            root: record.root,
+            slices: record.slices,
+            length_class: record.length_class,
+        };
+        let unseal = |error: UnsealError| failed(crate::told(&error));
+        let mut unsealer =
+            Unsealer::new(&expected, &self.piece(file, &file.0)?, key).map_err(unseal)?;
+        let digests = unsealer.manifest().slices().to_vec();
+        let mut bytes = Vec::new();
+        for (index, digest) in (0..).zip(&digests) {
+            let piece = self.piece(file, digest)?;
+            bytes.extend(unsealer.slice(index, &piece).map_err(unseal)?);
+        }
+        let found = unsealer.finish().map_err(unseal)?;
+        match content {
+            Some(digest) if digest != found.digest => Err(failed(
+                "its content is not the one the order names".to_owned(),
+            )),
+            _ => Ok(bytes),
+        }
+    }
+
+    fn piece(&self, file: FileId, digest: &Digest) -> Result<Piece, OfflineError> {
+        for backend in &self.0 {
+            if let Ok(Some(bytes)) = backend.get(Shelf::Pieces, digest)
+                && let Ok(piece) = Piece::new(bytes)
+                && piece.digest() == *digest
+            {
+                return Ok(piece);
+            }
+        }
+        Err(OfflineError::File {
+            file,
+            reason: format!("no disk holds piece {digest}"),
+        })
+    }
+}
+
+/// A run repeated from its inputs.
+pub struct Rerun {
+    /// Whether every leaf of the repeated run lies under the root on the ledger.
+    pub trace_agrees: bool,
+    /// Digest of the final state, recomputed.
+    pub state_digest: Digest,
+    /// Whether the stored result holds that state.
+    pub result_agrees: bool,
+    /// What the requester gets, recomputed.
+    pub delivery: Delivery,
+    /// Seconds the run took here.
+    pub seconds: f64,
+}
+
+/// Repeats the whole run of the order's last attempt.
+///
+/// # Errors
+/// [`OfflineError`] when something it needs is missing or does not open.
+pub fn rerun(
+    ledger: &Ledger,
+    blobs: &Blobs,
+    key: &SecretKey,
+    order: &Order,
+    mut on_step: impl FnMut(&StepReport),
+) -> Result<Rerun, OfflineError> {
+    let state = ledger.state();
+    let keys = requester::recover(state, key, order)?;
+    let (Some(trace), Some(assignment)) = (&order.trace, &order.assignment) else {
+        return Err(OfflineError::NoRun(order.id));
+    };
+    let mut inputs: Inputs = BTreeMap::new();
+    let mut task_inputs = Vec::with_capacity(order.terms.inputs.len());
+    for (input, file_key) in order.terms.inputs.iter().zip(keys.inputs()) {
+        let bytes = blobs.read(
+            state,
+            input.file,
+            order.requester,
+            file_key.clone(),
+            Some(input.content),
+        )?;
+        let bytes = Arc::new(bytes);
+        inputs.insert(input.name.to_string(), bytes.clone());
+        task_inputs.push(TaskInput {
+            name: input.name.to_string(),
+            bytes,
+        });
+    }
+    let task = Task {
+        kind: order.terms.kind.to_string(),
+        spec: order.terms.spec.to_vec(),
+        inputs: task_inputs,
+        seed: assignment.seed,
+        steps: order.terms.steps,
+        segment_steps: order.terms.segment_steps,
+    };
+    let began = std::time::Instant::now();
+    let run = assay_job::run(&task, &mut |report| {
+        on_step(report);
+        ControlFlow::Continue(())
+    })?;
+    let seconds = began.elapsed().as_secs_f64();
+
+    let private = private_inputs(state, blobs, key, order)?;
+    let last = order.terms.segments();
+    let result_key = keys.checkpoint(order.attempt, last);
+    let stored = blobs.read(state, trace.result, assignment.provider, result_key, None)?;
+    let kind = assay_job::kind(order.terms.kind.as_str())
+        .ok_or_else(|| WorkFailure::Refused(format!("unknown kind {}", order.terms.kind)))?;
+    Ok(Rerun {
+        trace_agrees: run.trace_root == trace.root,
+        state_digest: run.state_digest,
+        result_agrees: stored == run.state,
+        delivery: kind.deliver(&order.terms.spec, &inputs, &private, &run.state)?,
+        seconds,
+    })
+}
+
+/// What the requester stored beside the order for nobody but itself.
+fn private_inputs(
+    state: &MemoryStore,
+    blobs: &Blobs,
+    key: &SecretKey,
+    order: &Order,
+) -> Result<Inputs, OfflineError> {
+    let prefix = requester::private_name(order.terms.keys, "");
+    let mut inputs = Inputs::new();
+    for record in query::files(state) {
+        let Some(name) = record.name.strip_prefix(&prefix) else {
+            continue;
+        };
+        if record.owner != order.requester {
+            continue;
+        }
+        let file_key = requester::open_own(&record, &key.encryption()).map_err(|error| {
+            OfflineError::File {
+                file: record.id,
+                reason: error.to_string(),
+            }
+        })?;
+        let bytes = blobs.read(state, record.id, record.owner, file_key, None)?;
+        inputs.insert(name.to_owned(), Arc::new(bytes));
+    }
+    Ok(inputs)
+}
