@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::core::Core;
 use crate::engine::Command;
-use crate::execute::{self, SubmitError};
+use crate::execute::{self, Admitted, SubmitError};
 use crate::finalized::FinalizedBlock;
 use crate::header::Header;
 use crate::history;
@@ -56,7 +56,7 @@ impl Chain {
     /// Checks an encoded transaction, keeps it for a block and passes it to the other
     /// validators. Submitting the same bytes again is not an error.
     pub fn submit(&self, encoded: Vec<u8>) -> Result<TxId, SubmitError> {
-        let (id, fresh) = execute::admit(&self.shared.core, encoded)?;
+        let Admitted { id, fresh } = execute::admit(&self.shared.core, encoded)?;
         if let Some(encoded) = fresh {
             self.shared
                 .local

@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use assay_crypto::Digest;
-use assay_ledger::{Store, Transaction};
+use assay_ledger::{Store, TxId};
 use tokio::sync::Notify;
 
-use crate::beacon::{BeaconVerifier, beacon};
+use crate::beacon::BeaconVerifier;
 use crate::block::Block;
 use crate::config::Pace;
 use crate::engine::beacons::Beacons;
-use crate::execute::{self, ExecuteError, Outcome};
+use crate::execute::{self, Outcome};
 use crate::header::Header;
+use crate::judge::{self, Invalid, JudgeError, judge};
 use crate::mempool::{LIMITS, Mempool, Pending, Refusal};
 use crate::speculate::{Layer, Speculation, View};
 use crate::store::Snapshot;
@@ -32,23 +32,11 @@ pub(crate) struct Core {
     certified: Mutex<Option<Arc<Snapshot>>>,
 }
 
-/// Why a block was judged invalid for good.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Invalid {
-    #[error("view {found} in the header, proposed in view {expected}")]
-    View { expected: u64, found: u64 },
-    #[error("timestamp {found} is not above the parent's {parent}")]
-    Timestamp { parent: u64, found: u64 },
-    #[error("the beacon is not the network's signature over the parent's height")]
-    Beacon,
-    #[error("the transaction root does not match the transactions")]
-    TransactionRoot,
-    #[error("transaction {index} cannot be in a block: {reason}")]
-    Transaction { index: usize, reason: String },
-    #[error("executing gives state root {expected}, the header says {found}")]
-    StateRoot { expected: Digest, found: Digest },
-    #[error("executing gives receipts root {expected}, the header says {found}")]
-    ReceiptsRoot { expected: Digest, found: Digest },
+/// Why a block is not accepted here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Rejected {
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
     /// Nothing about the block: this machine cannot judge it.
     #[error("the disk failed while executing: {0}")]
     Disk(String),
@@ -91,9 +79,8 @@ impl Core {
         let chosen = self
             .pool()
             .select(|sender| execute::next_nonce(parent, sender));
-        let beacon = beacon(&header);
         let (taken, transactions, dropped) = execute::admissible(parent, chosen);
-        let executed = execute::execute(parent, &header, beacon, &transactions);
+        let executed = judge::execute(&parent.as_parent(), &header, &transactions);
         if let Some(failure) = parent.failure() {
             tracing::error!(failure, "cannot build a block: the disk failed");
             return None;
@@ -120,56 +107,19 @@ impl Core {
         })
     }
 
-    /// Checks everything about `block` except its certificate and clock, and remembers its state.
-    pub(crate) fn check(&self, parent: &View, block: &Block, view: u64) -> Result<(), Invalid> {
-        let header = &block.header;
-        if header.view != view {
-            return Err(Invalid::View {
-                expected: view,
-                found: header.view,
-            });
-        }
-        if header.timestamp_ms <= parent.header().timestamp_ms {
-            return Err(Invalid::Timestamp {
-                parent: parent.header().timestamp_ms,
-                found: header.timestamp_ms,
-            });
-        }
-        if !self.verifier.header_is_valid(parent.header(), header) {
-            return Err(Invalid::Beacon);
-        }
-        self.execute(parent, block).map(drop)
-    }
-
-    /// Executes `block` on `parent` and compares the roots.
-    pub(crate) fn execute(&self, parent: &View, block: &Block) -> Result<(), Invalid> {
-        let header = &block.header;
-        if header.tx_root != Block::tx_root(&block.transactions) {
-            return Err(Invalid::TransactionRoot);
-        }
-        let transactions = self.decode(&block.transactions)?;
-        let beacon = beacon(header);
-        let executed = execute::execute(parent, header, beacon, &transactions);
+    /// Judges `block` on `parent` and remembers its state if it is valid.
+    pub(crate) fn accept(&self, parent: &View, block: &Block) -> Result<(), Rejected> {
+        // What waits in our own pool was verified when it came.
+        let verified = |id: &TxId| self.pool().contains(id);
+        let judged = judge(&parent.as_parent(), block, &self.verifier, verified);
         if let Some(failure) = parent.failure() {
-            return Err(Invalid::Disk(failure.to_owned()));
+            return Err(Rejected::Disk(failure.to_owned()));
         }
-        let outcome = executed.map_err(|error| match error {
-            ExecuteError::Invalid(error) => Invalid::transaction(error.index, &error.reason),
-            ExecuteError::Tree(error) => Invalid::Disk(error.to_string()),
-        })?;
-        if outcome.state_root != header.state_root {
-            return Err(Invalid::StateRoot {
-                expected: outcome.state_root,
-                found: header.state_root,
-            });
+        match judged {
+            Ok(outcome) => self.remember(&block.header, outcome),
+            Err(JudgeError::Invalid(invalid)) => return Err(invalid.into()),
+            Err(JudgeError::Tree(error)) => return Err(Rejected::Disk(error.to_string())),
         }
-        if outcome.receipts_root != header.receipts_root {
-            return Err(Invalid::ReceiptsRoot {
-                expected: outcome.receipts_root,
-                found: header.receipts_root,
-            });
-        }
-        self.remember(header, outcome);
         Ok(())
     }
 
@@ -209,41 +159,5 @@ impl Core {
         self.pool().settle(base.header().height.0, |sender| {
             execute::next_nonce(store, sender)
         });
-    }
-
-    /// Decodes a block's transactions and verifies the signatures of those that did not pass
-    /// through our own pool.
-    fn decode(&self, encoded: &[Vec<u8>]) -> Result<Vec<Transaction>, Invalid> {
-        let decoded: Vec<Transaction> = encoded
-            .iter()
-            .enumerate()
-            .map(|(index, bytes)| {
-                Transaction::decode(bytes).map_err(|error| Invalid::transaction(index, &error))
-            })
-            .collect::<Result<_, _>>()?;
-        let known: Vec<bool> = {
-            let pool = self.pool();
-            decoded
-                .iter()
-                .map(|transaction| pool.contains(&transaction.id()))
-                .collect()
-        };
-        for (index, (transaction, known)) in decoded.iter().zip(known).enumerate() {
-            if !known {
-                transaction
-                    .verify()
-                    .map_err(|error| Invalid::transaction(index, &error))?;
-            }
-        }
-        Ok(decoded)
-    }
-}
-
-impl Invalid {
-    fn transaction(index: usize, reason: &dyn std::fmt::Display) -> Self {
-        Self::Transaction {
-            index,
-            reason: reason.to_string(),
-        }
     }
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use assay_crypto::Digest;
 use assay_ledger::root::TreeError;
 use assay_ledger::{
-    AccountId, Admission, BlockContext, BlockReceipts, DecodeError, Genesis, GenesisError, Invalid,
-    InvalidBlock, Store, Transaction, TxId, execute_verified_block, query, root,
+    AccountId, Admission, BlockReceipts, DecodeError, Genesis, GenesisError, Invalid, Store,
+    Transaction, TxId, query, root,
 };
 
 use crate::core::Core;
-use crate::header::Header;
 use crate::mempool::{Pending, Refusal};
 use crate::speculate::View;
 
@@ -26,45 +25,6 @@ pub(crate) struct Outcome {
     pub(crate) state_root: Digest,
     pub(crate) receipts: BlockReceipts,
     pub(crate) receipts_root: Digest,
-}
-
-/// Why a list of transactions does not execute.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ExecuteError {
-    #[error(transparent)]
-    Invalid(#[from] InvalidBlock),
-    /// Nothing about the transactions: this machine's database is damaged.
-    #[error(transparent)]
-    Tree(#[from] TreeError),
-}
-
-/// Executes transactions with verified signatures on the state `parent` describes, as the block
-/// with `header` whose roots are not looked at.
-pub(crate) fn execute(
-    parent: &View,
-    header: &Header,
-    beacon: Digest,
-    transactions: &[Transaction],
-) -> Result<Outcome, ExecuteError> {
-    let Header {
-        height,
-        timestamp_ms,
-        ..
-    } = *header;
-    let context = BlockContext {
-        height,
-        timestamp_ms,
-        beacon,
-    };
-    let executed = execute_verified_block(parent, &context, transactions)?;
-    let update = root::update(parent, height, &executed.writes)?;
-    Ok(Outcome {
-        writes: executed.writes,
-        nodes: update.nodes,
-        state_root: update.root,
-        receipts: executed.receipts,
-        receipts_root: executed.receipts_root,
-    })
 }
 
 /// Splits `chosen` into those that the block on `parent` may hold, in order, and those to drop.
@@ -147,16 +107,20 @@ pub enum SubmitError {
     Stopped,
 }
 
+/// A transaction that is in the pool now.
+pub(crate) struct Admitted {
+    pub(crate) id: TxId,
+    /// Its bytes, to pass on; `None` if it was there before.
+    pub(crate) fresh: Option<Arc<Vec<u8>>>,
+}
+
 /// Checks a transaction that arrived from a client or a peer and puts it into the pool. A second
-/// copy of a waiting one is fine and changes nothing: `None` says there is nothing to pass on.
-pub(crate) fn admit(
-    core: &Core,
-    encoded: Vec<u8>,
-) -> Result<(TxId, Option<Arc<Vec<u8>>>), SubmitError> {
+/// copy of a waiting one is fine and changes nothing.
+pub(crate) fn admit(core: &Core, encoded: Vec<u8>) -> Result<Admitted, SubmitError> {
     let transaction = Transaction::decode(&encoded)?;
     let id = transaction.id();
     if core.pool().contains(&id) {
-        return Ok((id, None));
+        return Ok(Admitted { id, fresh: None });
     }
     let base = core.speculation.base();
     let account = query::account(base.as_ref(), &transaction.sender);
@@ -179,8 +143,11 @@ pub(crate) fn admit(
         encoded: encoded.clone(),
     };
     match core.enqueue(pending) {
-        Ok(()) => Ok((id, Some(encoded))),
-        Err(Refusal::Duplicate) => Ok((id, None)),
+        Ok(()) => Ok(Admitted {
+            id,
+            fresh: Some(encoded),
+        }),
+        Err(Refusal::Duplicate) => Ok(Admitted { id, fresh: None }),
         Err(Refusal::Full | Refusal::SenderFull) => Err(SubmitError::Full),
         Err(Refusal::NonceUsed) => Err(Invalid::Nonce { expected, found }.into()),
         Err(Refusal::NonceTooFar) => Err(SubmitError::NonceTooFar { expected, found }),

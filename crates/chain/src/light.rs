@@ -172,6 +172,10 @@ impl LightClient {
         }
     }
 
+    pub(crate) fn beacons(&self) -> &BeaconVerifier {
+        &self.beacons
+    }
+
     /// Checks the beacon of `header`, whose parent is `parent`. A final header needs no such
     /// check: the validators made it before they voted.
     pub fn verify_beacon(&self, parent: &Header, header: &Header) -> Result<(), LightError> {

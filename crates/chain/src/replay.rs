@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use assay_ledger::root::{self, TreeError};
-use assay_ledger::{BlockContext, Height, InvalidBlock, MemoryStore, execute_block};
+use assay_ledger::root::TreeError;
+use assay_ledger::{Height, MemoryStore};
 
-use crate::beacon::beacon;
-use crate::block::Block;
 use crate::execute::GenesisProblem;
 use crate::finalized::FinalizedBlock;
 use crate::header::Header;
 use crate::history::History;
+use crate::judge::{Invalid, JudgeError, Parent, judge};
 use crate::light::{LightClient, LightError};
 use crate::start::genesis_header;
 use crate::store::StoreError;
@@ -33,7 +32,7 @@ pub enum ReplayError {
     /// The genesis in it does not give a state.
     #[error("the genesis in the chain directory cannot be used")]
     Genesis(#[from] GenesisProblem),
-    /// A certificate or beacon is wrong.
+    /// A certificate is wrong.
     #[error("block {height} is not what the validators signed")]
     Evidence {
         /// Which block.
@@ -41,25 +40,20 @@ pub enum ReplayError {
         /// What is wrong with it.
         source: LightError,
     },
-    /// A block does not follow the one before.
-    #[error("block {0} does not follow the block before it")]
-    Order(u64),
-    /// A transaction does not decode or may not be in the block.
-    #[error("block {height} holds a transaction that may not be in it")]
-    Transaction {
+    /// A block may not follow the one before it.
+    #[error("block {height} may not follow the one before it")]
+    Invalid {
         /// Which block.
         height: u64,
-        /// Which transaction, and why.
-        source: InvalidBlock,
+        /// Why.
+        source: Invalid,
     },
-    /// A root of the header, or the stored receipts, differ from what execution gives.
-    #[error("block {height}: executing it gives another {what} than the chain says")]
-    Differs {
-        /// Which block.
-        height: u64,
-        /// `transaction root`, `state root`, `receipts root` or `receipts`.
-        what: &'static str,
-    },
+    /// The stored receipts are not those of the block.
+    #[error("block {0}: executing it gives other receipts than are stored")]
+    Receipts(u64),
+    /// The stored first block is not the genesis block.
+    #[error("the first stored block is not the one of the genesis")]
+    FirstBlock,
     /// The state tree cannot be updated.
     #[error("the state tree cannot be updated")]
     Tree(#[from] TreeError),
@@ -74,10 +68,7 @@ impl History {
             .block(Height(0))?
             .is_none_or(|stored| stored.block.header != header)
         {
-            return Err(ReplayError::Differs {
-                height: 0,
-                what: "state root",
-            });
+            return Err(ReplayError::FirstBlock);
         }
         let evidence = |source| ReplayError::Evidence { height: 0, source };
         let mut state = MemoryStore::default();
@@ -114,69 +105,34 @@ impl Replay<'_> {
         let Some(recorded) = self.history.block(Height(height))? else {
             return Ok(None);
         };
-        let header = recorded.block.header.clone();
-        self.check_place(&header, recorded.certificate.as_deref())?;
-        let differs = |what| ReplayError::Differs { height, what };
-        if Block::tx_root(&recorded.block.transactions) != header.tx_root {
-            return Err(differs("transaction root"));
+        let parent = Parent {
+            header: &self.header,
+            state: &self.state,
+            tree: &self.nodes,
+        };
+        let judged = judge(&parent, &recorded.block, self.client.beacons(), |_| false);
+        let outcome = judged.map_err(|error| match error {
+            JudgeError::Invalid(source) => ReplayError::Invalid { height, source },
+            JudgeError::Tree(error) => ReplayError::Tree(error),
+        })?;
+        if outcome.receipts != recorded.receipts {
+            return Err(ReplayError::Receipts(height));
         }
-        let block = FinalizedBlock::new(recorded.block, recorded.receipts.clone())?;
-        let executed = execute_block(&self.state, &context(&header), &block.transactions)
-            .map_err(|source| ReplayError::Transaction { height, source })?;
-        let update = root::update(&self.nodes, header.height, &executed.writes)?;
-        if update.root != header.state_root {
-            return Err(differs("state root"));
+        if let Some(certificate) = &recorded.certificate {
+            self.client
+                .verify_certificate(&recorded.block.header, certificate)
+                .map_err(|source| ReplayError::Evidence { height, source })?;
         }
-        if executed.receipts_root != header.receipts_root {
-            return Err(differs("receipts root"));
-        }
-        if executed.receipts != recorded.receipts {
-            return Err(differs("receipts"));
-        }
-        self.state.apply(&executed.writes);
-        for (key, node) in update.nodes {
+        self.state.apply(&outcome.writes);
+        for (key, node) in outcome.nodes {
             match node {
                 Some(node) => self.nodes.insert(key, node),
                 None => self.nodes.remove(&key),
             };
         }
-        self.header = header;
-        Ok(Some(block))
-    }
-
-    fn check_place(&self, header: &Header, certificate: Option<&[u8]>) -> Result<(), ReplayError> {
-        let parent = &self.header;
-        let height = parent.height.0 + 1;
-        let follows = header.height.0 == height
-            && header.parent == parent.digest()
-            && header.view > parent.view
-            && header.timestamp_ms > parent.timestamp_ms;
-        if !follows {
-            return Err(ReplayError::Order(height));
-        }
-        let evidence = |source| ReplayError::Evidence { height, source };
-        self.client
-            .verify_beacon(parent, header)
-            .map_err(evidence)?;
-        match certificate {
-            Some(certificate) => self
-                .client
-                .verify_certificate(header, certificate)
-                .map_err(evidence),
-            None => Ok(()),
-        }
-    }
-}
-
-fn context(header: &Header) -> BlockContext {
-    let Header {
-        height,
-        timestamp_ms,
-        ..
-    } = *header;
-    BlockContext {
-        height,
-        timestamp_ms,
-        beacon: beacon(header),
+        self.header = recorded.block.header.clone();
+        FinalizedBlock::new(recorded.block, recorded.receipts)
+            .map(Some)
+            .map_err(Into::into)
     }
 }

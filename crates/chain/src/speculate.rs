@@ -9,6 +9,7 @@ use assay_ledger::root::TreeStore;
 
 use crate::execute::Outcome;
 use crate::header::Header;
+use crate::judge::Parent;
 use crate::store::Snapshot;
 
 /// An executed block above the finalized state.
@@ -30,6 +31,15 @@ impl View {
         self.layers
             .first()
             .map_or_else(|| self.base.header(), |layer| &layer.header)
+    }
+
+    /// What blocks on this one are judged on.
+    pub(crate) fn as_parent(&self) -> Parent<'_> {
+        Parent {
+            header: self.header(),
+            state: self,
+            tree: self,
+        }
     }
 
     /// The first disk error below this view, if any.

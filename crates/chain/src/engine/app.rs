@@ -16,7 +16,7 @@ use futures::{StreamExt as _, future::pending};
 
 use super::payload::Payload;
 use super::run_blocking;
-use crate::core::{CLOCK_SKEW_MS, Core, Invalid};
+use crate::core::{CLOCK_SKEW_MS, Core, Rejected};
 use crate::header::{BeaconSignature, Header};
 use crate::scheme::{Identity, PayloadDigest, Scheme, own_digest};
 use crate::speculate::View;
@@ -66,7 +66,7 @@ impl App {
             let digest = payload.0.header.digest();
             let core = self.core.clone();
             let parent = view;
-            run_blocking(runtime, move || core.execute(&parent, &payload.0))
+            run_blocking(runtime, move || core.accept(&parent, &payload.0))
                 .await?
                 .inspect_err(|error| tracing::error!(%error, %digest, "a certified block fails"))
                 .ok()?;
@@ -162,6 +162,10 @@ impl Application<Context> for App {
             return pending().await;
         };
         let header = &block.inner().0.header;
+        if header.view != round.round.view().get() {
+            tracing::warn!(view = header.view, leader = %round.leader, "a block names a wrong view");
+            return false;
+        }
         sleep_until(&runtime, header.timestamp_ms.saturating_sub(CLOCK_SKEW_MS)).await;
         let height = parent.header().height.0;
         if header.beacon.is_none()
@@ -175,11 +179,10 @@ impl Application<Context> for App {
             return pending().await;
         }
         let core = self.core.clone();
-        let view = round.round.view().get();
         let payload = block.inner_shared();
-        match run_blocking(&runtime, move || core.check(&parent, &payload.0, view)).await {
+        match run_blocking(&runtime, move || core.accept(&parent, &payload.0)).await {
             Some(Ok(())) => true,
-            Some(Err(error @ Invalid::Disk(_))) => {
+            Some(Err(error @ Rejected::Disk(_))) => {
                 tracing::error!(%error, "cannot judge a block");
                 pending().await
             }

@@ -12,7 +12,7 @@ use commonware_utils::acknowledgement::{Acknowledgement as _, Exact};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::payload::Payload;
-use crate::core::{Core, Invalid};
+use crate::core::{Core, Rejected};
 use crate::finalized::FinalizedBlock;
 use crate::scheme::{Scheme, own_digest};
 use crate::speculate::Layer;
@@ -43,7 +43,7 @@ pub(crate) enum Fatal {
     #[error("the chain database could not be written")]
     Store(#[from] StoreError),
     #[error("finalized block {height} does not execute here as the network says: {reason}")]
-    Diverged { height: u64, reason: Invalid },
+    Diverged { height: u64, reason: Rejected },
     #[error("finalized block {height} does not follow the chain in this directory")]
     Fork { height: u64 },
 }
@@ -123,7 +123,7 @@ impl Finalizer {
             .view(&payload.header.parent)
             .ok_or(Fatal::Fork { height })?;
         self.core
-            .execute(&parent, payload)
+            .accept(&parent, payload)
             .map_err(|reason| Fatal::Diverged { height, reason })?;
         self.core
             .speculation

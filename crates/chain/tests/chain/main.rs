@@ -1,5 +1,12 @@
 //! Networks of four validators over loopback, in one process and in several.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which fail by panicking"
+)]
+
 mod agreement;
 mod formats;
 mod kill;

@@ -1,7 +1,12 @@
 //! Reading a stopped validator's directory.
 
-use assay_chain::history;
+use std::path::Path;
+
+use assay_chain::replay::ReplayError;
+use assay_chain::{Block, Invalid, history};
+use assay_crypto::Digest;
 use assay_ledger::Height;
+use redb::{Database, ReadableDatabase as _, TableDefinition};
 
 use crate::support::{Network, key, stop_all, wait_height, wait_included};
 
@@ -41,4 +46,143 @@ fn a_stopped_chain_can_be_read_and_replayed() {
             .unwrap();
     }
     assert!(history::open(&network.dir(9)).is_err());
+}
+
+const BLOCKS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("blocks");
+const RECEIPTS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("receipts");
+const CERTIFICATES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("certificates");
+
+type Rows = TableDefinition<'static, u64, &'static [u8]>;
+
+/// Replaces the row of `height` and returns what was there.
+fn swap(dir: &Path, rows: Rows, height: u64, bytes: &[u8]) -> Vec<u8> {
+    let database = Database::open(dir.join("ledger.redb")).unwrap();
+    let before = {
+        let read = database.begin_read().unwrap();
+        let table = read.open_table(rows).unwrap();
+        table.get(height).unwrap().unwrap().value().to_vec()
+    };
+    let write = database.begin_write().unwrap();
+    write
+        .open_table(rows)
+        .unwrap()
+        .insert(height, bytes)
+        .unwrap();
+    write.commit().unwrap();
+    before
+}
+
+fn replay_error(dir: &Path) -> ReplayError {
+    let history = history::open(dir).unwrap();
+    let mut replay = history.replay().unwrap();
+    loop {
+        match replay.advance() {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("nothing was noticed"),
+            Err(error) => return error,
+        }
+    }
+}
+
+#[test]
+fn a_block_that_lies_is_refused_for_the_right_reason() {
+    let network = Network::new();
+    let chains = network.start_all();
+    let to = key(200).public();
+    wait_height(&[&chains[0]], 3);
+    let id = chains[0]
+        .submit(network.transfer(0, to, 3).encode())
+        .unwrap();
+    let height = wait_included(&chains[0], &id).0;
+    wait_height(&[&chains[0]], height + 2);
+    stop_all(&chains);
+    drop(chains);
+    let dir = network.dir(0);
+    let good = history::open(&dir)
+        .unwrap()
+        .block(Height(height))
+        .unwrap()
+        .unwrap()
+        .block;
+    assert_eq!(good.transactions.len(), 1);
+
+    // Replaying uses the same judgement as voting, so these are the lies of a dishonest leader.
+    let refused = |lie: &dyn Fn(&mut Block)| {
+        let mut block = good.clone();
+        lie(&mut block);
+        swap(&dir, BLOCKS, height, &block.to_bytes());
+        let error = replay_error(&dir);
+        swap(&dir, BLOCKS, height, &good.to_bytes());
+        match error {
+            ReplayError::Invalid { height: at, source } if at == height => source,
+            error => panic!("{error:?}"),
+        }
+    };
+    let replace = |block: &mut Block, transaction: Vec<u8>| {
+        block.transactions = vec![transaction];
+        block.header.tx_root = Block::tx_root(&block.transactions);
+    };
+    assert_eq!(
+        refused(&|block| block.header.parent = Digest::ZERO),
+        Invalid::Parent
+    );
+    assert_eq!(
+        refused(&|block| block.header.height.0 += 1),
+        Invalid::Parent
+    );
+    assert_eq!(refused(&|block| block.header.view = 1), Invalid::View(1));
+    assert!(matches!(
+        refused(&|block| block.header.timestamp_ms = 1),
+        Invalid::Timestamp { found: 1, .. }
+    ));
+    let mut wrong = good.header.beacon.unwrap();
+    wrong.0[20] ^= 1;
+    assert_eq!(
+        refused(&|block| block.header.beacon = Some(wrong)),
+        Invalid::Beacon
+    );
+    assert_eq!(
+        refused(&|block| block.transactions.clear()),
+        Invalid::TransactionRoot
+    );
+    assert!(matches!(
+        refused(&|block| replace(block, vec![1, 2, 3])),
+        Invalid::Transaction { index: 0, .. }
+    ));
+    let mut unsigned = network.transfer(0, to, 3);
+    unsigned.signature.0[0] ^= 1;
+    assert!(matches!(
+        refused(&|block| replace(block, unsigned.encode())),
+        Invalid::Transaction { index: 0, .. }
+    ));
+    assert!(matches!(
+        refused(&|block| replace(block, network.transfer(1, to, 3).encode())),
+        Invalid::Transaction { index: 0, .. }
+    ));
+    assert!(matches!(
+        refused(&|block| replace(block, network.transfer(0, to, 4).encode())),
+        Invalid::StateRoot { .. }
+    ));
+    assert!(matches!(
+        refused(&|block| block.header.state_root = Digest::ZERO),
+        Invalid::StateRoot { .. }
+    ));
+    assert!(matches!(
+        refused(&|block| block.header.receipts_root = Digest::ZERO),
+        Invalid::ReceiptsRoot { .. }
+    ));
+
+    // What is stored beside the block is checked too.
+    let receipts = swap(&dir, RECEIPTS, height, &[0; 8]);
+    assert!(matches!(replay_error(&dir), ReplayError::Receipts(at) if at == height));
+    swap(&dir, RECEIPTS, height, &receipts);
+    let mut forged = swap(&dir, CERTIFICATES, height, &[]);
+    let certificate = forged.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    swap(&dir, CERTIFICATES, height, &forged);
+    assert!(matches!(replay_error(&dir), ReplayError::Evidence { .. }));
+    swap(&dir, CERTIFICATES, height, &certificate);
+    let history = history::open(&dir).unwrap();
+    let mut replay = history.replay().unwrap();
+    while replay.advance().unwrap().is_some() {}
 }
