@@ -7,7 +7,7 @@ use assay_kernel::Kernel;
 
 use crate::adapter::Adapter;
 use crate::base::Base;
-use crate::error::{InvalidStep, ShapeError};
+use crate::error::InvalidStep;
 use crate::executor::Executor;
 use crate::graph::{BatchShape, Purpose};
 use crate::trainer::{GradientError, check_batch, load_adapter};

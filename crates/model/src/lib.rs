@@ -53,7 +53,7 @@ mod weights;
 pub use adapter::{Adapter, LORA_INIT_PURPOSE, Param};
 pub use base::Base;
 pub use config::{Llama3Scaling, MAX_POSITIONS, ModelConfig};
-pub use digest::{TILE, tensor_digest, tile_digest};
+pub use digest::{TILE, node_digest, tensor_digest, tile_digest};
 pub use error::{InvalidStep, LoadError, LoraError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use assay_crypto::Digest;
 use assay_data::Batch;
 use assay_kernel::{BiasPowers, IGNORE, Kernel};
 
 use crate::adapter::Adapter;
 use crate::base::Base;
+use crate::digest::node_digest;
 use crate::error::{InvalidStep, ShapeError};
 use crate::executor::{Executor, Observer, Outcome};
 use crate::graph::{AdamWConfig, BatchShape, Graph, Input, Purpose};
@@ -119,6 +121,25 @@ impl Trainer {
         };
         state.step += 1;
         Ok(StepOutput { loss, tokens })
+    }
+
+    /// [`Trainer::step`] with the digest of every node's outputs, in order: what a dispute about
+    /// one step bisects over.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub fn step_traced(
+        &mut self,
+        state: &mut TrainState,
+        batch: &Batch,
+        learning_rate: f32,
+    ) -> Result<(StepOutput, Vec<Digest>), InvalidStep> {
+        let mut digests = Vec::with_capacity(self.graph().nodes.len());
+        let mut observe = |node: usize, outputs: &[&[f32]]| {
+            digests.push(node_digest(node, outputs));
+        };
+        let output = self.step_observed(state, batch, learning_rate, Some(&mut observe))?;
+        Ok((output, digests))
     }
 
     /// Puts everything a step changes into the executor.

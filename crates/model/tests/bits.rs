@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use assay_kernel::{Isa, Kernel};
 use assay_model::{
-    AdamWConfig, Adapter, Base, BatchShape, InvalidStep, ModelConfig, Target, TrainState, Trainer,
+    AdamWConfig, Adapter, Base, BatchShape, InvalidStep, ModelConfig, Op, Target, TrainState,
+    Trainer,
 };
 
 /// After five steps. It changes with the kernel specification and the enumeration of steps, never
@@ -61,6 +62,31 @@ fn a_run_has_one_digest_on_every_path_and_number_of_threads() {
             );
         }
     }
+}
+
+/// What a dispute about one step bisects over: equal traces on every path, and a trace that first
+/// differs at the node where the computation does.
+#[test]
+fn the_trace_of_a_step_is_the_same_on_every_path() {
+    let trace = |isa, rate| {
+        let (mut trainer, mut state) = trainer(&Kernel::new(isa, 2).unwrap());
+        let batch = common::batch(3, 37, 0);
+        let traced = trainer.step_traced(&mut state, &batch, rate).unwrap().1;
+        assert_eq!(traced.len(), trainer.graph().nodes.len());
+        let first_update = trainer
+            .graph()
+            .nodes
+            .iter()
+            .position(|n| matches!(n.op, Op::AdamW(_)));
+        (traced, first_update)
+    };
+    let (expected, first_update) = trace(Isa::Scalar, 1e-2);
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        assert_eq!(trace(isa, 1e-2).0, expected, "{isa}");
+    }
+    let other = trace(Isa::Scalar, 2e-2).0;
+    let differs = expected.iter().zip(&other).position(|(a, b)| a != b);
+    assert_eq!(differs, first_update);
 }
 
 #[test]
