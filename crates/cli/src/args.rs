@@ -46,4 +46,13 @@ pub(crate) enum Command {
     /// Make and look at keys
     #[command(subcommand)]
     Keys(commands::keys::Keys),
+    /// Show balances and pay
+    #[command(subcommand)]
+    Account(commands::account::Account),
+    /// Keep files, encrypted, on the network's storage nodes
+    #[command(subcommand)]
+    Vault(commands::vault::Vault),
+    Node(commands::node::RunNode),
+    Network(commands::network::ShowNetwork),
+    Why(commands::why::Why),
 }

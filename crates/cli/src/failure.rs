@@ -2,7 +2,14 @@
 
 use std::fmt;
 
-use assay_node::{keys::KeyError, logs::LogError};
+use assay_node::{
+    client::{HttpNodeError, LightError},
+    files::StoreError,
+    keys::KeyError,
+    logs::LogError,
+    transport::BindError,
+};
+use assay_vault::download::DownloadError;
 use serde::Serialize;
 
 /// Kinds of failure; their numbers are the program's exit codes and part of its interface.
@@ -15,6 +22,10 @@ pub(crate) enum Kind {
     Usage = 2,
     /// The thing asked for does not exist.
     NotFound = 3,
+    /// No node answers.
+    Unreachable = 4,
+    /// Something told to us is not true.
+    Untrue = 5,
 }
 
 /// An error with its whole chain of causes and a hint.
@@ -42,12 +53,17 @@ impl Failure {
         }
     }
 
+    /// A failure of a kind in plain words.
+    pub(crate) fn say(kind: Kind, text: impl Into<String>) -> Self {
+        Self::new(kind, anyhow::Error::msg(text.into()))
+    }
+
     /// A command line that clap refused.
     pub(crate) fn usage(error: &clap::Error) -> Self {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
         let first = first.strip_prefix("error: ").unwrap_or(first).to_owned();
-        Self::new(Kind::Usage, anyhow::Error::msg(first)).hint("see `assay --help`")
+        Self::say(Kind::Usage, first).hint("see `assay --help`")
     }
 
     /// Adds what the user can do about it.
@@ -78,16 +94,13 @@ impl Failure {
 impl fmt::Display for Failure {
     /// Every cause, outermost first, without repeating one that its parent quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = String::new();
-        for cause in self.error.chain() {
-            let text = cause.to_string();
-            if told.is_empty() {
-                told = text;
-            } else if !told.contains(&text) {
-                told = format!("{told}: {text}");
-            }
-        }
-        f.write_str(&told)
+        f.write_str(&assay_node::told(self.error.as_ref()))
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Kind::Failed, error)
     }
 }
 
@@ -108,8 +121,66 @@ impl From<LogError> for Failure {
     }
 }
 
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
         Self::new(Kind::Failed, error)
+    }
+}
+
+impl From<HttpNodeError> for Failure {
+    fn from(error: HttpNodeError) -> Self {
+        match &error {
+            HttpNodeError::BadUrl(_) => Self::new(Kind::Usage, error),
+            HttpNodeError::Unreachable { .. } => Self::new(Kind::Unreachable, error)
+                .hint("start a network with `assay devnet`, or name a node with --node URL"),
+            HttpNodeError::Malformed { .. } => Self::new(Kind::Unreachable, error)
+                .hint("name the address of a node's `http` setting with --node URL"),
+            HttpNodeError::Refused { status, body } => {
+                let kind = if *status == 404 {
+                    Kind::NotFound
+                } else {
+                    Kind::Failed
+                };
+                let hint = body.hint.clone();
+                let failure = Self::new(kind, error);
+                if hint.is_empty() {
+                    failure
+                } else {
+                    failure.hint(hint)
+                }
+            }
+        }
+    }
+}
+
+impl From<LightError> for Failure {
+    fn from(error: LightError) -> Self {
+        let kind = match error {
+            LightError::Node(error) => return error.into(),
+            LightError::Genesis(_) => Kind::Usage,
+            LightError::Malformed(..) | LightError::Untrue(..) | LightError::Stale { .. } => {
+                Kind::Untrue
+            }
+            LightError::NotProvable | LightError::Refused(..) | LightError::Late(..) => {
+                Kind::Failed
+            }
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(Kind::Failed, error)
+    }
+}
+
+impl From<DownloadError> for Failure {
+    fn from(error: DownloadError) -> Self {
+        let kind = match error {
+            DownloadError::Missing { .. } => Kind::Unreachable,
+            DownloadError::Unseal(_) => Kind::Untrue,
+        };
+        Self::new(kind, error)
     }
 }

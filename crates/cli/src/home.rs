@@ -2,12 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use assay_node::config::NodeConfig;
+
 use crate::{
     args::Global,
     failure::{Failure, Kind},
 };
 
-/// A directory with `key.json` (the user's account) and `genesis.json` (the network trusted).
+/// A directory with the user's key and the genesis of the network that is trusted.
+///
+/// ```text
+/// DIR/key.json        the account; in a devnet's directory DIR/requester/key.json
+/// DIR/genesis.json    what the network began with
+/// ```
+///
+/// The directory of a devnet works as it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Home(PathBuf);
 
@@ -26,7 +35,24 @@ impl Home {
 
     /// The user's account key.
     pub(crate) fn key(&self) -> PathBuf {
-        self.0.join("key.json")
+        let own = self.0.join("key.json");
+        let devnet = self.0.join("requester/key.json");
+        if !own.exists() && devnet.exists() {
+            devnet
+        } else {
+            own
+        }
+    }
+
+    /// The genesis of the network that is trusted.
+    pub(crate) fn genesis(&self) -> PathBuf {
+        self.0.join("genesis.json")
+    }
+
+    /// Where a devnet in this directory serves its API.
+    pub(crate) fn devnet_node(&self) -> Option<String> {
+        let config = NodeConfig::load(&self.0.join("nodes/validator-0/node.toml")).ok()?;
+        config.http.map(|address| format!("http://{address}"))
     }
 
     /// The directory itself.

@@ -10,6 +10,7 @@ mod commands;
 mod failure;
 mod home;
 mod output;
+mod session;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
+use comfy_table::{Table, presets};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
@@ -95,4 +96,24 @@ pub(crate) fn facts<const N: usize>(rows: [(&str, String); N]) -> String {
     rows.iter()
         .map(|(name, value)| format!("{name:width$}  {value}\n"))
         .collect()
+}
+
+/// A table with a heading.
+pub(crate) fn table<const N: usize>(
+    heading: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::ASCII_HORIZONTAL_ONLY)
+        .set_header(heading);
+    for row in rows {
+        table.add_row(row);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+/// The beginning of a name, enough to tell a few apart.
+pub(crate) fn short(name: impl Display) -> String {
+    name.to_string().chars().take(12).collect()
 }

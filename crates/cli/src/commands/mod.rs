@@ -1,6 +1,11 @@
 //! One module per command.
 
+pub(crate) mod account;
 pub(crate) mod keys;
+pub(crate) mod network;
+pub(crate) mod node;
+pub(crate) mod vault;
+pub(crate) mod why;
 
 use crate::{
     args::{Cli, Command},
@@ -12,5 +17,10 @@ use crate::{
 pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match cli.command {
         Command::Keys(keys) => keys.run(&cli.global, output),
+        Command::Account(account) => account.run(&cli.global, output),
+        Command::Vault(vault) => vault.run(&cli.global, output),
+        Command::Node(node) => node.run(output),
+        Command::Network(network) => network.run(&cli.global, output),
+        Command::Why(why) => why.run(&cli.global, output),
     }
 }

@@ -1,0 +1,130 @@
+//! `assay node`: one machine of a network.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use assay_crypto::PublicKey;
+use assay_node::{
+    config::{ConfigError, NodeConfig, RoleName},
+    node::{Node, Options},
+};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    failure::{Failure, Kind},
+    output::{Output, facts},
+};
+
+/// How often a running validator is asked whether it had to stop.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// Run one machine of a network until it is told to stop
+///
+/// The machine plays the roles its configuration names, takes up unfinished work where it left
+/// it, and stops cleanly on SIGINT or SIGTERM. It may also be killed at any moment: nothing that
+/// was promised to others is lost.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct RunNode {
+    /// The node's configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+const EXAMPLE: &str = r#"Example:
+  assay node --config node.toml
+
+A node.toml:
+  roles = ["provider", "storage"]     # any of validator, provider, auditor, storage
+  key = "key.json"                    # `assay keys new --out key.json` makes one
+  dir = "data"
+  genesis = "genesis.json"            # the same file on every node of the network
+  listen = "0.0.0.0:7100"             # UDP, for the other nodes
+  advertise = "203.0.113.5:7100"      # where they dial it, if that differs
+  http = "127.0.0.1:8100"             # JSON API and metrics; leave out for none
+
+  [storage]
+  quota = "20 GiB"
+
+  [[peers]]                           # at least one validator
+  key = "<64 hexadecimal digits>"
+  address = "203.0.113.7:7100"
+
+A validator adds:
+  [validator]
+  listen = "0.0.0.0:7200"             # TCP, for the other validators
+  share = "share.json""#;
+
+#[derive(Serialize)]
+struct NodeReport {
+    account: PublicKey,
+    roles: Vec<RoleName>,
+    listen: SocketAddr,
+    http: Option<SocketAddr>,
+}
+
+impl RunNode {
+    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let config = NodeConfig::load(&self.config)?;
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.enable_all().build().map_err(anyhow::Error::from)?;
+        runtime.block_on(serve(&config, output))
+    }
+}
+
+async fn serve(config: &NodeConfig, output: &Output) -> Result<(), Failure> {
+    assay_node::metrics::install();
+    let node = Node::start(config, Options::default()).await;
+    let node = node.map_err(|error| Failure::new(Kind::Failed, error))?;
+    let report = NodeReport {
+        account: node.account(),
+        roles: config.roles.clone(),
+        listen: config.listen,
+        http: node.http(),
+    };
+    output.result(&report, |report| {
+        let http = report
+            .http
+            .map_or("not served".to_owned(), |http| format!("http://{http}"));
+        facts([
+            ("account", output.strong(report.account)),
+            ("roles", format!("{:?}", report.roles).to_lowercase()),
+            ("peers", format!("udp {}", report.listen)),
+            ("api", http),
+            ("stop", "SIGINT (Ctrl-C) or SIGTERM".to_owned()),
+        ])
+    })?;
+    let failure = until_stopped(&node).await?;
+    node.stop().await;
+    match failure {
+        None => Ok(()),
+        Some(reason) => Err(
+            Failure::say(Kind::Failed, format!("the validator stopped: {reason}"))
+                .hint("ASSAY_LOG=info shows what led to it; what it has agreed to is on disk"),
+        ),
+    }
+}
+
+/// Waits for a signal, or for the reason why the validator stopped by itself.
+async fn until_stopped(node: &Node) -> Result<Option<String>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::from)?;
+    loop {
+        tokio::select! {
+            signal = tokio::signal::ctrl_c() => {
+                signal.map_err(anyhow::Error::from)?;
+                return Ok(None);
+            }
+            _ = terminate.recv() => return Ok(None),
+            () = tokio::time::sleep(CHECK) => if let Some(reason) = node.failure() {
+                return Ok(Some(reason));
+            },
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Kind::Usage, error)
+    }
+}

@@ -1,0 +1,140 @@
+//! `assay vault`: encrypted files on the network's storage nodes.
+
+mod get;
+mod put;
+
+use std::path::PathBuf;
+
+use assay_crypto::PublicKey;
+use assay_ledger::{FileId, query};
+use assay_node::http::views::FileList;
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::{
+    args::Global,
+    failure::{Failure, Kind},
+    output::{Output, table},
+    session::Session,
+};
+
+/// Keep files, encrypted, on the network's storage nodes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Vault {
+    /// Encrypt a file or directory and store copies of it
+    ///
+    /// Storage nodes see ciphertext only. The key is sealed to your account in the file's record
+    /// on the ledger, so nothing but your key file is needed to read it again.
+    #[command(
+        after_help = "Examples:\n  assay vault put chats.jsonl\n  assay vault put models/llama --copies 3"
+    )]
+    Put {
+        /// The file, or a directory that is stored as one bundle
+        path: PathBuf,
+        /// A name for people [default: the path's last part]
+        #[arg(long)]
+        name: Option<String>,
+        /// Storage nodes that hold it
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+        copies: u8,
+    },
+    /// Fetch, verify and decrypt a file of yours
+    #[command(after_help = "Example:\n  assay vault get 91c3... --out chats.jsonl")]
+    Get {
+        /// The file's name in the vault, as `put` and `ls` print it
+        file: FileId,
+        /// Where to write it; a bundle becomes a directory [default: its name]
+        #[arg(long, value_name = "PATH")]
+        out: Option<PathBuf>,
+    },
+    /// List files with their holders, each record verified
+    Ls {
+        /// Whose files [default: your own]
+        #[arg(long, value_name = "ACCOUNT")]
+        owner: Option<PublicKey>,
+    },
+}
+
+/// Media type of a directory that was stored as one file.
+const BUNDLE_TYPE: &str = "application/x-assay-bundle";
+
+/// Media type of anything else.
+const PLAIN_TYPE: &str = "application/octet-stream";
+
+#[derive(Serialize)]
+struct Listing {
+    files: Vec<Entry>,
+    /// Files that the node knows but did not list.
+    left_out: u64,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    file: FileId,
+    name: String,
+    media_type: String,
+    /// At least the length in bytes; the exact one is in the encrypted file.
+    length_class: u64,
+    slices: u32,
+    placement: Vec<PublicKey>,
+}
+
+impl Vault {
+    pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
+        let session = Session::open(global)?;
+        match self {
+            Self::Put { path, name, copies } => put::run(&session, &path, name, copies, output),
+            Self::Get { file, out } => get::run(&session, file, out, output),
+            Self::Ls { owner } => list(&session, owner, output),
+        }
+    }
+}
+
+fn list(session: &Session, owner: Option<PublicKey>, output: &Output) -> Result<(), Failure> {
+    let owner = match owner {
+        Some(owner) => owner,
+        None => session.key()?.public(),
+    };
+    let told: FileList = session
+        .light()
+        .node()
+        .get(&format!("/v1/files?owner={owner}"))?;
+    let mut files = Vec::new();
+    for claimed in told.records {
+        let verified = session
+            .light()
+            .read(|store| query::file(store, &claimed.id, &owner))?;
+        files.extend(verified.map(|record| Entry {
+            file: record.id,
+            name: record.name.to_string(),
+            media_type: record.media_type.to_string(),
+            length_class: record.length_class,
+            slices: record.slices,
+            placement: record.placement.to_vec(),
+        }));
+    }
+    output.result(
+        &Listing {
+            files,
+            left_out: told.left_out,
+        },
+        |listing| {
+            let rows = listing.files.iter().map(|file| {
+                [
+                    file.file.to_string(),
+                    file.name.clone(),
+                    assay_node::config::ByteSize(file.length_class).to_string(),
+                    file.placement.len().to_string(),
+                ]
+            });
+            table(["file", "name", "size", "copies"], rows)
+        },
+    )
+}
+
+/// A runtime for the transport.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.worker_threads(2).enable_all().build();
+    built.map_err(|error| Failure::new(Kind::Failed, error))
+}

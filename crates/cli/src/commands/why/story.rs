@@ -1,0 +1,190 @@
+//! An order's record told in sentences, oldest first.
+
+use assay_ledger::{
+    Dispute, Failure, FailureReason, Height, Order, Outcome, Question, Round, Verdict,
+};
+use assay_proof::odds::Probability;
+use serde::Serialize;
+
+use crate::output::short;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Moment {
+    /// When.
+    pub(super) height: Height,
+    /// What, in a sentence.
+    pub(super) text: String,
+}
+
+/// How likely it is that cheating in a tenth of the run is noticed, if an auditor is honest.
+pub(super) fn detection(order: &Order) -> Probability {
+    Probability::ratio(1, 10).detection(order.terms.segments_drawn)
+}
+
+/// The whole story of an order, as far as its record goes.
+pub(super) fn story(order: &Order) -> Vec<Moment> {
+    let terms = &order.terms;
+    let mut told = Vec::new();
+    let mut tell = |height: Height, text: String| told.push(Moment { height, text });
+    tell(
+        order.posted,
+        format!(
+            "posted by {}: {}, {} steps for {} tokens; {} of {} segments are drawn and replayed by \
+             {} auditors, which notices cheating in a tenth of the run with {}",
+            short(order.requester),
+            terms.kind,
+            terms.steps,
+            terms.price,
+            terms.segments_drawn,
+            terms.segments(),
+            terms.auditors,
+            detection(order),
+        ),
+    );
+    for failure in &order.failures {
+        attempt(failure, &mut tell);
+    }
+    if let Some(assignment) = &order.assignment {
+        tell(
+            assignment.at,
+            format!(
+                "{} was drawn as provider with a bond of {} tokens at stake",
+                short(assignment.provider),
+                assignment.bond
+            ),
+        );
+    }
+    if let Some(trace) = &order.trace {
+        tell(
+            trace.at,
+            format!(
+                "its provider committed to a run with root {}",
+                short(trace.root)
+            ),
+        );
+    }
+    order
+        .rounds
+        .iter()
+        .for_each(|round| audit(round, &mut tell));
+    for dispute in &order.disputes {
+        let height = order.rounds.last().map_or(order.updated, |round| round.at);
+        tell(height, quarrel(dispute));
+    }
+    match order.outcome {
+        Some(outcome) => tell(order.updated, ending(outcome)),
+        None => tell(
+            order.updated,
+            format!("it is {} until block {}", order.phase, order.deadline),
+        ),
+    }
+    told
+}
+
+fn attempt(failure: &Failure, tell: &mut impl FnMut(Height, String)) {
+    if let Some(trace) = &failure.trace {
+        let text = format!(
+            "{} committed to a run with root {}",
+            short(failure.provider),
+            short(trace.root)
+        );
+        tell(trace.at, text);
+    }
+    failure.rounds.iter().for_each(|round| audit(round, tell));
+    failure
+        .disputes
+        .iter()
+        .for_each(|dispute| tell(failure.at, quarrel(dispute)));
+    let cost = if failure.slashed.0 == 0 {
+        "lost nothing".to_owned()
+    } else {
+        format!("lost {} tokens of its bond", failure.slashed)
+    };
+    let text = format!(
+        "{} failed because {}, {cost}, and is not drawn again",
+        short(failure.provider),
+        reason(failure.reason)
+    );
+    tell(failure.at, text);
+}
+
+fn audit(round: &Round, tell: &mut impl FnMut(Height, String)) {
+    let segments: Vec<String> = round.segments.iter().map(|s| s.0.to_string()).collect();
+    let auditors: Vec<String> = round.seats.iter().map(|seat| short(seat.auditor)).collect();
+    let text = format!(
+        "segments {} were drawn for replay by {}",
+        segments.join(", "),
+        auditors.join(" and ")
+    );
+    tell(round.at, text);
+    for seat in &round.seats {
+        let did = match (&seat.commitment, &seat.results, seat.slashed) {
+            (_, Some(_), true) => "revealed a result that did not stand and was slashed",
+            (_, Some(_), false) => "revealed its results",
+            (Some(_), None, true) => "did not reveal in time and was slashed",
+            (None, None, true) => "did not commit in time and was slashed",
+            (Some(_), None, false) => "has committed to its results",
+            (None, None, false) => continue,
+        };
+        tell(round.at, format!("auditor {} {did}", short(seat.auditor)));
+    }
+}
+
+fn quarrel(dispute: &Dispute) -> String {
+    let subject = match dispute.question {
+        Question::Initial => "the state before the first step".to_owned(),
+        Question::Start => format!("the state at step {}", dispute.from.step),
+        Question::Step => format!(
+            "step {}, after both agreed up to step {}",
+            dispute.disputed.step, dispute.agreed.step
+        ),
+        Question::Result => "the delivered result".to_owned(),
+    };
+    let votes = |leaf| {
+        dispute
+            .attestations
+            .iter()
+            .filter(|a| a.leaf == leaf)
+            .count()
+    };
+    let provider = votes(Some(dispute.disputed.leaf));
+    let challenger = dispute.claimed.map_or(0, |leaf| votes(Some(leaf)));
+    let verdict = match dispute.verdict {
+        None => "no verdict yet".to_owned(),
+        Some(Verdict::Provider) => "the provider was right".to_owned(),
+        Some(Verdict::Challenger) => "the challenger was right".to_owned(),
+        Some(Verdict::Neither) => "neither was right".to_owned(),
+        Some(Verdict::None) => "the validators came to no quorum".to_owned(),
+    };
+    format!(
+        "{} disputed {subject}; {} validators attested ({provider} for the provider, {challenger} \
+         for the challenger): {verdict}",
+        short(dispute.challenger),
+        dispute.attestations.len(),
+    )
+}
+
+fn reason(reason: FailureReason) -> &'static str {
+    match reason {
+        FailureReason::Declined(_) => "it gave the order back",
+        FailureReason::Late => "it committed to no run in time",
+        FailureReason::Withheld => "it did not open leaves or hand over keys in time",
+        FailureReason::Silent => "it made no move in a dispute",
+        FailureReason::WrongResult => "the validators computed another result",
+        FailureReason::Unavailable => "the validators could not get what it had committed to",
+    }
+}
+
+fn ending(outcome: Outcome) -> String {
+    let text = match outcome {
+        Outcome::Paid => "accepted: provider and auditors were paid",
+        Outcome::Withdrawn => "withdrawn by the requester, who got everything back",
+        Outcome::NoProvider => "refunded: no provider with enough free bond could be drawn",
+        Outcome::NotGranted => "refunded: the requester handed over no keys in time",
+        Outcome::AttemptsUsed => "refunded: every attempt failed",
+        Outcome::NoAuditors => "refunded: not enough auditors could be drawn",
+        Outcome::NoVerdict => "refunded: the validators gave no verdict in time",
+    };
+    text.to_owned()
+}

@@ -1,0 +1,158 @@
+//! What a command needs to speak with a network: a node to ask, a genesis to check it by, a key.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use assay_crypto::{PublicKey, SecretKey};
+use assay_ledger::{AccountId, Call, Genesis, Registration, Role, query};
+use assay_node::{
+    client::{HttpNode, Included, LightNode},
+    http::views::{Network, Status},
+    transport::{BoxFuture, Handler, Limits, Refusal, Request, Response, Standing, Transport},
+};
+
+use crate::{
+    args::Global,
+    failure::{Failure, Kind},
+    home::Home,
+};
+
+/// Where a node serves its API unless told otherwise.
+const DEFAULT_NODE: &str = "http://127.0.0.1:8100";
+
+/// Oldest news that is believed to be the newest.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+/// How long a call may take to get into a block.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A verified connection to a network on behalf of the user.
+pub(crate) struct Session {
+    home: Home,
+    light: LightNode,
+}
+
+impl Session {
+    /// Finds the genesis and the node; nothing is asked yet.
+    pub(crate) fn open(global: &Global) -> Result<Self, Failure> {
+        let home = Home::find(global)?;
+        let path = home.genesis();
+        if !path.exists() {
+            let text = format!("there is no genesis file at {}", path.display());
+            return Err(Failure::new(Kind::NotFound, anyhow::Error::msg(text)).hint(
+                "use --dir with a directory that has one, such as a devnet's; or copy it from \
+                 somebody you trust",
+            ));
+        }
+        let genesis = read_genesis(&path)?;
+        let base = match &global.node {
+            Some(url) => url.clone(),
+            None => home
+                .devnet_node()
+                .unwrap_or_else(|| DEFAULT_NODE.to_owned()),
+        };
+        let node = HttpNode::new(&base)?;
+        Ok(Self {
+            home,
+            light: LightNode::new(node, genesis, MAX_AGE)?,
+        })
+    }
+
+    /// The user's directory.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Verified reads.
+    pub(crate) fn light(&self) -> &LightNode {
+        &self.light
+    }
+
+    /// The user's key.
+    pub(crate) fn key(&self) -> Result<SecretKey, Failure> {
+        Ok(assay_node::keys::load(&self.home.key())?)
+    }
+
+    /// Puts a call of the user's account on the chain and waits for its receipt.
+    pub(crate) fn call(&self, key: &SecretKey, call: Call) -> Result<Included, Failure> {
+        Ok(self.light.call(key, call, PATIENCE)?)
+    }
+
+    /// What the node says of itself, after checking that it is of our network and up to date.
+    pub(crate) fn status(&self) -> Result<Status, Failure> {
+        let status: Status = self.light.node().get("/v1/status")?;
+        let ours = self.light.genesis().digest();
+        if status.chain_id != ours {
+            let text = format!(
+                "the node at {} is of network {}, your genesis file is of {ours}",
+                self.light.node().base(),
+                status.chain_id
+            );
+            let failure = Failure::new(Kind::Untrue, anyhow::Error::msg(text));
+            return Err(failure.hint("name a node of your network with --node URL"));
+        }
+        // Any key serves to see a recent certified header.
+        self.light.get(b"c")?;
+        Ok(status)
+    }
+
+    /// Everybody in a role, each registration verified. That nobody is left out is not.
+    pub(crate) fn registered(&self, role: Role) -> Result<Vec<(AccountId, Registration)>, Failure> {
+        let network: Network = self.light.node().get("/v1/network")?;
+        let mut found = Vec::new();
+        for member in network
+            .members
+            .iter()
+            .filter(|member| member.role == role.name())
+        {
+            let account = member.account;
+            let verified = self
+                .light
+                .read(|store| query::registration(store, role, &account))?;
+            found.extend(verified.map(|registration| (account, registration)));
+        }
+        Ok(found)
+    }
+
+    /// Opens a connection of the user's own to the nodes in a role.
+    pub(crate) async fn dial(
+        &self,
+        key: &SecretKey,
+        nodes: &[(AccountId, Registration)],
+    ) -> Result<Transport, Failure> {
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let strangers = Arc::new(|_: &PublicKey| Standing::Stranger);
+        let transport =
+            Transport::bind(key, any, Limits::default(), strangers, Arc::new(Silent)).await?;
+        for (account, registration) in nodes {
+            if let Ok(address) = registration.address.parse() {
+                transport.book().set(*account, [address]);
+            }
+        }
+        Ok(transport)
+    }
+}
+
+fn read_genesis(path: &std::path::Path) -> Result<Genesis, Failure> {
+    let text = std::fs::read(path).map_err(|error| {
+        let context = format!("cannot read the genesis file {}", path.display());
+        anyhow::Error::from(error).context(context)
+    })?;
+    serde_json::from_slice(&text).map_err(|error| {
+        let context = format!("{} is not a genesis file", path.display());
+        let failure = Failure::new(Kind::Usage, anyhow::Error::from(error).context(context));
+        failure.hint("copy it again from somebody you trust")
+    })
+}
+
+/// A command asks; it has nothing to answer.
+struct Silent;
+
+impl Handler for Silent {
+    fn handle(&self, _peer: PublicKey, _request: Request) -> BoxFuture<'_, Response> {
+        Box::pin(async { Response::refused(Refusal::NotServed, "this is a command, not a node") })
+    }
+}

@@ -1,0 +1,190 @@
+//! One job in a network of its own, all of it in this process: what `try` and `demo` do.
+
+mod example;
+mod report;
+mod screen;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use assay_crypto::Digest;
+use assay_job::{Delivery, Inputs, Job, Registry};
+use assay_ledger::{Order, OrderId, Phase};
+use assay_node::{
+    devnet::{Devnet, DevnetOptions, Plan},
+    requester::Requester,
+};
+use assay_proof::{
+    Program, ProgramError, Programs, Task,
+    cheaters::{LazyPrograms, Share},
+};
+
+pub(crate) use self::example::unpack as unpack_example;
+pub(crate) use self::report::{Report, Run};
+use self::screen::Screen;
+use crate::{
+    failure::{Failure, Kind},
+    output::Output,
+};
+
+/// A network, its requester and the screen that shows them.
+pub(crate) struct Trial {
+    dir: PathBuf,
+    devnet: Devnet,
+    requester: Requester,
+    trick: Trick,
+    screen: Screen,
+}
+
+/// An order that ran to its end, with what it gave.
+pub(crate) struct Finished {
+    pub(crate) order: Order,
+    pub(crate) delivery: Delivery,
+    pub(crate) state_digest: Digest,
+}
+
+impl Trial {
+    /// Starts the network in `dir`.
+    pub(crate) async fn start(dir: &Path, output: &Output) -> Result<Self, Failure> {
+        let screen = Screen::new(output);
+        screen.heading("Starting a network: 4 validators, 3 storage nodes, 2 providers, 2 auditors");
+        let trick = Trick::default();
+        let played = trick.clone();
+        let options = DevnetOptions {
+            programs: Box::new(move || Box::new(played.clone())),
+            on_report: screen.on_report(),
+        };
+        let devnet = Devnet::start(dir, &Plan::default(), options).await.map_err(failed)?;
+        let requester = devnet.requester();
+        Ok(Self { dir: dir.to_owned(), devnet, requester, trick, screen })
+    }
+
+    /// Makes the provider of the next attempt skip its work.
+    pub(crate) fn arm(&self) {
+        self.trick.arm();
+    }
+
+    /// Posts a job and follows its order to the end.
+    pub(crate) async fn run(
+        &self,
+        job: &Job,
+        inputs: &Inputs,
+        private: &Inputs,
+    ) -> Result<Finished, Failure> {
+        self.screen.heading("Posting the order");
+        let posted =
+            self.requester.post(job, inputs, private, |name, bytes| self.screen.stored(name, bytes));
+        let id = posted.await.map_err(failed)?;
+        self.screen.posted(id, job);
+        let order = self.follow(id).await?;
+        if order.phase != Phase::Settled {
+            let text = format!("order {id} ended {}: {:?}", order.phase, order.outcome);
+            return Err(Failure::say(Kind::Failed, text).hint(format!(
+                "`assay why {id} --dir {}` tells the story",
+                self.dir.display()
+            )));
+        }
+        let state = self.requester.result(&order).await.map_err(failed)?;
+        let kind = job.kind();
+        let specification = &order.terms.spec;
+        let (inputs, private) = (inputs.clone(), private.clone());
+        let task = task_of(&order, &inputs);
+        let specification = specification.to_vec();
+        let judged = tokio::task::spawn_blocking(move || {
+            let delivery = kind.deliver(&specification, &inputs, &private, &state)?;
+            let mut program = Registry.build(&task)?;
+            program.restore(&state)?;
+            Ok::<_, anyhow::Error>((delivery, program.digest()))
+        });
+        let (delivery, state_digest) = judged.await.map_err(failed)?.map_err(Failure::from)?;
+        Ok(Finished { order, delivery, state_digest })
+    }
+
+    async fn follow(&self, id: OrderId) -> Result<Order, Failure> {
+        let watch = self.screen.watch(id, self.devnet.nodes().map(|(_, node)| node.board().clone()));
+        let order = self.requester.follow(id, |order| self.screen.changed(order)).await;
+        watch.finish().await;
+        order.map_err(failed)
+    }
+
+    /// Balances of every account by name, and the supply.
+    pub(crate) fn report(&self, finished: Vec<Finished>) -> Report {
+        report::make(&self.dir, &self.devnet, &self.requester, finished)
+    }
+
+    /// Says something between runs.
+    pub(crate) fn say(&self, heading: &str) {
+        self.screen.heading(heading);
+    }
+
+    /// Stops the network; its directory stays.
+    pub(crate) async fn stop(self) {
+        self.devnet.stop().await;
+    }
+}
+
+/// Writes the files of a result.
+pub(crate) fn write_result(dir: &Path, delivery: &Delivery) -> Result<(), Failure> {
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    for (name, bytes) in &delivery.files {
+        std::fs::write(dir.join(name), bytes).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The task of an order's current attempt.
+pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
+    let input = |input: &assay_ledger::Input| assay_proof::TaskInput {
+        name: input.name.to_string(),
+        bytes: inputs.get(input.name.as_str()).cloned().unwrap_or_default(),
+    };
+    Task {
+        kind: order.terms.kind.to_string(),
+        spec: order.terms.spec.to_vec(),
+        inputs: order.terms.inputs.iter().map(input).collect(),
+        seed: order.assignment.as_ref().map_or(Digest::ZERO, |assignment| assignment.seed),
+        steps: order.terms.steps,
+        segment_steps: order.terms.segment_steps,
+    }
+}
+
+/// Programs that are honest but for one attempt: the first that begins after [`arm`](Self::arm).
+#[derive(Clone, Default)]
+struct Trick(Arc<Mutex<Armed>>);
+
+#[derive(Default)]
+struct Armed {
+    armed: bool,
+    /// Seed of the attempt that is cheated in.
+    seed: Option<Digest>,
+}
+
+impl Trick {
+    fn arm(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).armed = true;
+    }
+}
+
+impl Programs for Trick {
+    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
+        let cheat = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if std::mem::take(&mut state.armed) {
+                state.seed = Some(task.seed);
+            }
+            state.seed == Some(task.seed)
+        };
+        if cheat {
+            LazyPrograms { honest: Registry, share: Share::all() }.build(task)
+        } else {
+            Registry.build(task)
+        }
+    }
+}
+
+/// A failure with its causes.
+pub(crate) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::new(Kind::Failed, anyhow::Error::new(error))
+}
