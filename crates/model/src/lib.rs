@@ -59,10 +59,7 @@ pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
 pub use files::{ModelFiles, read_model_folder};
 pub use generate::{GenerateError, answer, generate};
-pub use graph::{
-    AdamWConfig, BatchShape, Graph, Input, Location, Node, NodeId, Op, Plan, Purpose, Tensor,
-    TensorId,
-};
+pub use graph::{AdamWConfig, BatchShape, Graph, Input, Node, Op, Plan, Purpose, Tensor, TensorId};
 pub use lora::{Factor, LoraConfig, ParamInfo, Target};
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 pub use rope::RopeTables;

@@ -119,10 +119,4 @@ impl ModelSpec {
     pub fn weights(&self) -> &[WeightInfo] {
         &self.weights
     }
-
-    /// Values in all of them.
-    pub fn values(&self) -> usize {
-        let values = |w: &WeightInfo| w.shape.iter().product::<usize>();
-        self.weights.iter().map(values).sum()
-    }
 }

@@ -15,8 +15,8 @@ mod forward;
 mod node;
 mod plan;
 
-pub use node::{Input, Node, NodeId, Op, Tensor, TensorId};
-pub use plan::{Location, Plan};
+pub use node::{Input, Node, Op, Tensor, TensorId};
+pub use plan::Plan;
 
 use crate::config::ModelConfig;
 use crate::error::ShapeError;

@@ -3,15 +3,6 @@
 use super::Graph;
 use super::node::{Input, TensorId};
 
-/// The place of a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Location {
-    /// Outside the step's memory: weights, tables, ids and labels, never written.
-    Outside,
-    /// A buffer of the step, by index.
-    Buffer(usize),
-}
-
 /// The memory of a step, decided before it runs: which buffer holds each tensor, and how large the
 /// buffers are. Buffers are reused once a tensor has been read for the last time, and operators
 /// that work in place get their old value's buffer.
@@ -20,7 +11,8 @@ pub enum Location {
 /// matrices, first moments, second moments, in the order in which the graph declares them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    locations: Vec<Location>,
+    /// The buffer of each tensor; none for weights, tables, ids and labels, which nobody writes.
+    buffers: Vec<Option<usize>>,
     sizes: Vec<usize>,
     state: Vec<(Input, usize)>,
 }
@@ -29,7 +21,7 @@ impl Plan {
     /// Plans a graph.
     pub fn new(graph: &Graph) -> Self {
         let mut plan = Self {
-            locations: vec![Location::Outside; graph.tensors.len()],
+            buffers: vec![None; graph.tensors.len()],
             sizes: Vec::new(),
             state: Vec::new(),
         };
@@ -37,7 +29,7 @@ impl Plan {
             if let Some(input) = tensor.input
                 && is_state(input)
             {
-                plan.locations[i] = Location::Buffer(plan.sizes.len());
+                plan.buffers[i] = Some(plan.sizes.len());
                 plan.state.push((input, plan.sizes.len()));
                 plan.sizes.push(tensor.values());
             }
@@ -55,7 +47,7 @@ impl Plan {
                     Some(buffer) => buffer,
                     None => plan.allocate(graph.tensor(*output).values(), &mut free),
                 };
-                plan.locations[output.0 as usize] = Location::Buffer(buffer);
+                plan.buffers[output.0 as usize] = Some(buffer);
             }
             let taken: Vec<Option<usize>> =
                 node.outputs.iter().map(|id| plan.buffer(*id)).collect();
@@ -81,17 +73,9 @@ impl Plan {
         plan
     }
 
-    /// The buffer of a tensor, unless it lies outside.
+    /// The buffer of a tensor; none for inputs that no step changes.
     pub fn buffer(&self, id: TensorId) -> Option<usize> {
-        match self.locations[id.0 as usize] {
-            Location::Outside => None,
-            Location::Buffer(buffer) => Some(buffer),
-        }
-    }
-
-    /// The place of a tensor.
-    pub fn location(&self, id: TensorId) -> Location {
-        self.locations[id.0 as usize]
+        self.buffers[id.0 as usize]
     }
 
     /// Values in each buffer.
