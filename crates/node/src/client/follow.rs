@@ -110,13 +110,6 @@ impl Follower {
         Following(tokio::spawn(async move { follower.run().await }))
     }
 
-    /// Waits until a node had nothing much newer to tell. Before that, the state here is old, and
-    /// a call signed by it would carry an old nonce.
-    pub async fn caught_up(&self) {
-        // The sender lives as long as we do.
-        let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
-    }
-
     async fn run(&self) {
         for node in self.nodes.iter().copied().cycle() {
             let error = self.run_with(node).await;
@@ -260,6 +253,14 @@ impl ChainView for Follower {
 
     fn heights(&self) -> watch::Receiver<Height> {
         self.heights.subscribe()
+    }
+
+    fn caught_up(&self) -> BoxFuture<'_, ()> {
+        let mut synced = self.synced.subscribe();
+        Box::pin(async move {
+            // The sender lives as long as we do.
+            let _ = synced.wait_for(|synced| *synced).await;
+        })
     }
 
     fn block(&self, height: Height) -> BoxFuture<'_, Result<Option<BlockInfo>, ChainError>> {

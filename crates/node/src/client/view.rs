@@ -99,6 +99,12 @@ pub trait ChainView: Send + Sync + 'static {
     /// Changes whenever the head does.
     fn heights(&self) -> watch::Receiver<Height>;
 
+    /// Waits until this view is about as new as the network. Before that, its state is old: a
+    /// party would move by it in vain.
+    fn caught_up(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// A final block; `None` above the head and at height 0.
     fn block(&self, height: Height) -> BoxFuture<'_, Result<Option<BlockInfo>, ChainError>>;
 

@@ -150,13 +150,8 @@ async fn the_network_is_described_and_its_money_adds_up() {
         said["chain_id"].as_str().unwrap()
     );
 
-    let (_, proof) = served.get("/v1/prove/63").await;
-    assert!(
-        proof["value"].is_string() && proof["proof"] == "01",
-        "{proof}"
-    );
-    let (_, proof) = served.get("/v1/prove/ff").await;
-    assert!(proof.get("value").is_none(), "{proof}");
+    let (status, proof) = served.get("/v1/prove/63").await;
+    assert_eq!(status, 503, "nothing is certified here: {proof}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -110,7 +110,8 @@ async fn submit(chain: &dyn ChainView, transaction: Vec<u8>) -> Response {
     match chain.submit(transaction).await {
         Ok(tx) => Response::Submitted { tx },
         Err(error @ SubmitError::Later(_)) => Response::refused(Refusal::Busy, told(&error)),
-        Err(error) => Response::refused(Refusal::Invalid, told(&error)),
+        Err(error @ SubmitError::Spent(_)) => Response::refused(Refusal::Spent, told(&error)),
+        Err(error @ SubmitError::Rejected(_)) => Response::refused(Refusal::Invalid, told(&error)),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     roles::{OnReport, Part, Stage},
     shares::{self, ShareError},
     storage::{StorageError, StorageRole},
-    transport::{BindError, Limits, ProgressReport, Transport},
+    transport::{BindError, BoxFuture, Limits, ProgressReport, Transport},
 };
 
 /// How long a call may take to get into a block before its party hears that it did not.
@@ -176,14 +176,22 @@ impl Node {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(upkeep::address_book(services.clone()));
+        // What acts on the chain waits until what it sees of it is new.
+        let after = |work: BoxFuture<'static, ()>| {
+            let chain = chain.clone();
+            async move {
+                chain.caught_up().await;
+                work.await;
+            }
+        };
         if let Some(storage) = desk.storage.get() {
-            tasks.spawn(upkeep::storage(services.clone(), storage.clone()));
+            tasks.spawn(after(Box::pin(upkeep::storage(services.clone(), storage.clone()))));
         }
-        tasks.spawn(upkeep::registrations(
+        tasks.spawn(after(Box::pin(upkeep::registrations(
             services.clone(),
             offers(config),
             config.public_address(),
-        ));
+        ))));
         let mut parts = parts(config);
         parts.extend(options.requester.then_some(Part::Requester));
         let stage = Stage {
@@ -192,7 +200,7 @@ impl Node {
             dir: config.dir.clone(),
             on_report: options.on_report,
         };
-        tasks.spawn(stage.run());
+        tasks.spawn(after(Box::pin(stage.run())));
         let http = match config.http {
             None => None,
             Some(listen) => {

@@ -261,7 +261,7 @@ fn the_wire_format_is_frozen() {
     let refused = Response::refused(Refusal::Busy, "full");
     assert_eq!(
         hex::encode(borsh::to_vec(&refused).unwrap()),
-        "070404000000 66756c6c".replace(' ', "")
+        "070504000000 66756c6c".replace(' ', "")
     );
     assert!(Request::decode(&[2, 5, 0]).is_err());
     assert!(
