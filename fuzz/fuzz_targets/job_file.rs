@@ -1,0 +1,91 @@
+//! Job files: what is accepted becomes a specification that every machine accepts, and terms that
+//! survive the ledger's encoding.
+#![no_main]
+
+use std::path::Path;
+
+use assay_crypto::{Digest, EncryptionKey};
+use assay_fuzz::{canonical_borsh, to_borsh};
+use assay_job::{BuildError, PlacedInput, read, terms};
+use assay_ledger::{FileId, Parameters, Terms, rules};
+use assay_proof::Task;
+use libfuzzer_sys::fuzz_target;
+
+const SMALL: &str = r#"kind = "finetune"
+name = "n"
+model = { path = "m" }
+data = { train = "t", sequence_length = 8 }
+training = { steps = 4, batch_size = 1, learning_rate = 1e-4 }
+"#;
+
+const WHOLE: &str = r#"kind = "finetune"
+name = "all fields"
+[model]
+path = "model"
+[data]
+train = "train.jsonl"
+heldout = "heldout.jsonl"
+completion_only = false
+sequence_length = 128
+packing = true
+truncation = true
+[adapter]
+r = 4
+lora_alpha = 8
+target_modules = ["q_proj", "down_proj"]
+[training]
+steps = 30
+batch_size = 2
+learning_rate = 0.003
+weight_decay = 0.01
+warmup_steps = 3
+schedule = "linear"
+[audit]
+segment_steps = 10
+segments = 2
+auditors = 1
+[market]
+price = "1.5"
+provider_bond = "2"
+auditor_bond = "1"
+auditor_fee = "0.000001"
+attempts = 1
+[deadlines]
+assign = 30
+run = 600
+"#;
+
+fn seeds() -> Vec<Vec<u8>> {
+    vec![SMALL.as_bytes().to_vec(), WHOLE.as_bytes().to_vec()]
+}
+
+fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    let Ok(job) = read(text, Path::new("/nowhere")) else {
+        return;
+    };
+    let task = Task {
+        kind: job.kind.to_owned(),
+        spec: job.specification.clone(),
+        inputs: vec![],
+        seed: Digest::ZERO,
+        steps: job.steps,
+        segment_steps: job.audit.segment_steps,
+    };
+    match job.kind().program(&task).err() {
+        Some(BuildError::MissingInput(_)) => {}
+        other => panic!("a machine says of the specification of an accepted job: {other:?}"),
+    }
+    let place = |source: &assay_job::InputSource| PlacedInput {
+        name: source.name.to_owned(),
+        file: FileId(Digest::ZERO),
+        content: Digest::ZERO,
+    };
+    let placed: Vec<PlacedInput> = job.inputs.iter().map(place).collect();
+    if let Ok(terms) = terms(&job, &placed, Digest::ZERO, EncryptionKey([1; 32])) {
+        assert_eq!(canonical_borsh::<Terms>(&to_borsh(&terms)).as_ref(), Some(&terms));
+        let _ = rules::check_terms(&terms, &Parameters::default());
+    }
+});

@@ -1,0 +1,72 @@
+//! What clients read from proofs: orders, receipts, files. The first byte picks the type.
+#![no_main]
+
+use std::fmt::Debug;
+
+use assay_fuzz::samples::ledger::{self as samples, World};
+use assay_fuzz::{canonical_borsh, through_json, to_borsh};
+use assay_ledger::{
+    Account, BlockReceipts, Event, FileRecord, Order, Receipt, Refusal, Registration, Role, Terms,
+    query,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use libfuzzer_sys::fuzz_target;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    let mut add = |kind: u8, bytes: Vec<u8>| seeds.push([&[kind][..], &bytes].concat());
+    let mut world = World::new();
+    for call in samples::calls(samples::order(2)) {
+        let executed = world.block([(samples::REQUESTER, call)]);
+        for receipt in &executed.receipts.receipts {
+            add(1, to_borsh(receipt));
+            receipt
+                .events
+                .iter()
+                .for_each(|event| add(3, to_borsh(event)));
+        }
+        add(2, to_borsh(&executed.receipts));
+        for order in query::orders(&world.store) {
+            add(0, to_borsh(&order));
+        }
+    }
+    for (_, provider) in query::registrations(&world.store, Role::Provider) {
+        add(5, to_borsh(&provider));
+    }
+    add(
+        4,
+        to_borsh(&query::account(&world.store, &samples::account(0))),
+    );
+    add(6, to_borsh(&samples::file("model")));
+    add(7, to_borsh(&samples::terms()));
+    seeds
+}
+
+fn check<T>(bytes: &[u8])
+where
+    T: BorshSerialize + BorshDeserialize + Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    if let Some(value) = canonical_borsh::<T>(bytes) {
+        through_json(&value);
+    }
+}
+
+fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
+    let Some((kind, bytes)) = data.split_first() else {
+        return;
+    };
+    match kind {
+        0 => check::<Order>(bytes),
+        1 => check::<Receipt>(bytes),
+        2 => check::<BlockReceipts>(bytes),
+        3 => check::<Event>(bytes),
+        4 => check::<Account>(bytes),
+        5 => check::<Registration>(bytes),
+        6 => check::<FileRecord>(bytes),
+        7 => check::<Terms>(bytes),
+        8 => check::<Refusal>(bytes),
+        _ => {}
+    }
+});

@@ -1,0 +1,59 @@
+//! Messages between vault parties: one encoding. The first byte picks request or response.
+#![no_main]
+
+use assay_fuzz::canonical;
+use assay_fuzz::samples::ledger::digest;
+use assay_fuzz::samples::vault::file;
+use assay_ledger::FileId;
+use assay_vault::Digests;
+use assay_vault::wire::{Flags, Refusal, Request, Response};
+use libfuzzer_sys::fuzz_target;
+
+fn seeds() -> Vec<Vec<u8>> {
+    let (_, slice) = file();
+    let (digest, piece) = (digest("piece"), slice.piece);
+    let file = FileId(digest);
+    let requests = [
+        Request::Free,
+        Request::Put {
+            digest,
+            piece: piece.clone(),
+        },
+        Request::Get { digest },
+        Request::Has {
+            digests: Digests::new(vec![digest; 2]).expect("few"),
+        },
+        Request::Commit {
+            file,
+            slices: Digests::new(vec![digest]).expect("few"),
+        },
+        Request::Delete { digest },
+    ];
+    let responses = [
+        Response::Free { bytes: 5 },
+        Response::Stored { digest },
+        Response::Piece { piece },
+        Response::Has {
+            held: Flags::new(vec![true, false]),
+        },
+        Response::Committed { file },
+        Response::Deleted { digest },
+        Response::Refused(Refusal::Full { free: 1 }),
+        Response::Refused(Refusal::Incomplete { missing: 1 }),
+    ];
+    let requests = requests.iter().map(|r| [vec![0], r.encode()].concat());
+    let responses = responses.iter().map(|r| [vec![1], r.encode()].concat());
+    requests.chain(responses).collect()
+}
+
+fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
+    match data.split_first() {
+        Some((0, bytes)) => {
+            canonical(bytes, Request::decode, Request::encode);
+        }
+        Some((1, bytes)) => {
+            canonical(bytes, Response::decode, Response::encode);
+        }
+        _ => {}
+    }
+});

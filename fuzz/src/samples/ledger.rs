@@ -1,0 +1,287 @@
+//! Calls, transactions, a genesis and records of the ledger.
+
+use assay_crypto::merkle::{self, Tree};
+use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
+use assay_ledger::{
+    AccountId, Admission, Amount, AuditResults, BlockContext, BoundedBytes, BoundedString,
+    BoundedVec, Call, ChainId, Deadlines, DeclineReason, Executed, FileId, FileRecord, Genesis,
+    GenesisAccount, GenesisRegistration, Height, Input, MemoryStore, Opening, OrderId, Parameters,
+    Role, SealedKeys, SegmentIndex, StepIndex, Terms, Transaction, ValidatorInfo,
+    execute_verified_block, query,
+};
+
+/// Accounts of [`genesis`]: 4 validators, 2 providers, 3 auditors, 2 storage nodes, 1 requester.
+pub const ACCOUNTS: u8 = 12;
+
+/// The place of the requester among the accounts.
+pub const REQUESTER: u8 = 11;
+
+/// A secret key; equal numbers give equal keys.
+pub fn secret(number: u8) -> SecretKey {
+    SecretKey::from_seed([number; 32])
+}
+
+/// An account of [`genesis`].
+pub fn account(number: u8) -> AccountId {
+    secret(number % ACCOUNTS).public()
+}
+
+/// A digest; equal words give equal digests.
+pub fn digest(word: &str) -> Digest {
+    Digest::of("assay/fuzz/sample", &[word.as_bytes()])
+}
+
+fn text<const N: usize>(text: &str) -> BoundedString<N> {
+    BoundedString::new(text).expect("short")
+}
+
+fn role(number: u8) -> Option<Role> {
+    match number {
+        0..4 => Some(Role::Validator),
+        4..6 => Some(Role::Provider),
+        6..9 => Some(Role::Auditor),
+        9..11 => Some(Role::Storage),
+        _ => None,
+    }
+}
+
+/// A genesis with every role.
+pub fn genesis() -> Genesis {
+    let registration = |number| {
+        Some(GenesisRegistration {
+            account: account(number),
+            role: role(number)?,
+            bond: Amount::tokens(100),
+            encryption_key: secret(number).encryption().public(),
+            address: text("host:7100"),
+        })
+    };
+    let balance = |number| GenesisAccount {
+        account: account(number),
+        balance: Amount::tokens(1_000),
+    };
+    let mut validators: Vec<ValidatorInfo> = (0..4)
+        .map(|number| ValidatorInfo {
+            account: account(number),
+            address: text("host:7200"),
+        })
+        .collect();
+    validators.sort_by_key(|validator| validator.account);
+    Genesis {
+        chain_name: text("fuzz"),
+        timestamp_ms: 1_700_000_000_000,
+        accounts: BoundedVec::new((0..ACCOUNTS).map(balance).collect::<Vec<_>>()).expect("few"),
+        registrations: BoundedVec::new((0..ACCOUNTS).filter_map(registration).collect::<Vec<_>>())
+            .expect("few"),
+        parameters: Parameters {
+            unbonding_blocks: 3,
+            ..Parameters::default()
+        },
+        beacon_key: BoundedBytes::new([7; 48]).expect("short"),
+        validators: BoundedVec::new(validators).expect("few"),
+    }
+}
+
+/// The name of the requester's first order if it is posted with this nonce.
+pub fn order(nonce: u64) -> OrderId {
+    OrderId::new(genesis().chain_id(), account(REQUESTER), nonce)
+}
+
+/// A file of the requester.
+pub fn file(name: &str) -> FileRecord {
+    FileRecord {
+        id: FileId(digest(name)),
+        owner: account(REQUESTER),
+        name: text(name),
+        length_class: 4_096,
+        slices: 1,
+        root: digest("slices"),
+        placement: BoundedVec::new(vec![account(9), account(10)]).expect("few"),
+        media_type: text("text/plain"),
+        key_envelope: BoundedBytes::new([1; 80]).expect("short"),
+    }
+}
+
+/// Terms that the ledger accepts.
+pub fn terms() -> Terms {
+    let input = |name: &str| Input {
+        name: text(name),
+        file: FileId(digest(name)),
+        content: digest("content"),
+    };
+    Terms {
+        kind: text("finetune"),
+        spec: BoundedBytes::new(b"{}".to_vec()).expect("short"),
+        inputs: BoundedVec::new(vec![input("model"), input("train")]).expect("few"),
+        steps: 3,
+        segment_steps: 2,
+        price: Amount::tokens(10),
+        provider_bond: Amount::tokens(20),
+        auditor_bond: Amount::tokens(5),
+        auditor_fee: Amount(500_000),
+        segments_drawn: 2,
+        auditors: 2,
+        attempts: 2,
+        keys: digest("keys"),
+        encryption_key: EncryptionKey([1; 32]),
+        deadlines: Deadlines::all(3),
+    }
+}
+
+/// The leaves of the run that [`terms`] ask for.
+pub fn leaves() -> Vec<Digest> {
+    (0..=terms().steps)
+        .map(|step| digest(&format!("leaf {step}")))
+        .collect()
+}
+
+fn opening(step: u64) -> Opening {
+    Opening {
+        step: StepIndex(step),
+        leaf: leaves()[step as usize],
+        path: Tree::new(leaves()).path(step).expect("a leaf of the tree"),
+    }
+}
+
+/// One of each call, in the order of their encoding, about one order.
+pub fn calls(order: OrderId) -> Vec<Call> {
+    let leaf = leaves()[0];
+    let openings = |steps: &[u64]| {
+        BoundedVec::new(steps.iter().map(|s| opening(*s)).collect::<Vec<_>>()).expect("few")
+    };
+    vec![
+        Call::Transfer {
+            to: account(0),
+            amount: Amount(5),
+        },
+        Call::Register {
+            role: Role::Storage,
+            bond: Amount::tokens(2),
+            encryption_key: EncryptionKey([3; 32]),
+            address: text("host:1"),
+        },
+        Call::Unregister {
+            role: Role::Auditor,
+        },
+        Call::PutFile(Box::new(file("model"))),
+        Call::PostOrder(Box::new(terms())),
+        Call::CancelOrder { order },
+        Call::Grant {
+            order,
+            grantee: account(4),
+            sealed: SealedKeys::new(vec![9; 100]).expect("short"),
+        },
+        Call::Decline {
+            order,
+            reason: DeclineReason::Inputs,
+        },
+        Call::CommitTrace {
+            order,
+            root: merkle::root(leaves()),
+            checkpoints: BoundedVec::new(vec![FileId(digest("model")); 2]).expect("few"),
+            result: FileId(digest("train")),
+        },
+        Call::OpenStarts {
+            order,
+            openings: openings(&[0, 2]),
+        },
+        Call::CommitAudit {
+            order,
+            commitment: leaf,
+        },
+        Call::OpenEnds {
+            order,
+            openings: openings(&[2, 3]),
+        },
+        Call::RevealAudit {
+            order,
+            results: AuditResults {
+                initial: Some(leaf),
+                segments: BoundedVec::new(vec![
+                    (SegmentIndex(0), None),
+                    (SegmentIndex(1), Some(leaf)),
+                ])
+                .expect("few"),
+            },
+            salt: leaf,
+        },
+        Call::Bisect {
+            order,
+            leaf,
+            path: Some(opening(1).path),
+        },
+        Call::Attest { order, leaf: None },
+        Call::Complain { order },
+        Call::Accept { order },
+    ]
+}
+
+/// One signed transaction of each call.
+pub fn transactions() -> Vec<Transaction> {
+    let chain = ChainId(genesis().digest());
+    let sign = |call| Transaction::sign(&secret(REQUESTER), chain, 0, Amount(100_000), call);
+    calls(order(2)).into_iter().map(sign).collect()
+}
+
+/// A small chain in memory whose blocks need no signatures.
+#[derive(Debug)]
+pub struct World {
+    /// The state.
+    pub store: MemoryStore,
+    chain: ChainId,
+    height: u64,
+}
+
+impl World {
+    /// The network of [`genesis`] before its first block.
+    pub fn new() -> Self {
+        let genesis = genesis();
+        Self {
+            store: MemoryStore::new(genesis.state().expect("a genesis that makes sense")),
+            chain: genesis.chain_id(),
+            height: 0,
+        }
+    }
+
+    /// Executes one block of calls, each from the account of that number, with fees and nonces as
+    /// they must be; signatures are not looked at. Calls whose sender cannot pay are left out.
+    pub fn block(&mut self, calls: impl IntoIterator<Item = (u8, Call)>) -> Executed {
+        self.height += 1;
+        let mut nonces = std::collections::BTreeMap::new();
+        let mut admission = Admission::new(&self.store);
+        let mut transactions = Vec::new();
+        for (number, call) in calls {
+            let sender = account(number);
+            let nonce = nonces
+                .entry(sender)
+                .or_insert_with(|| query::account(&self.store, &sender).nonce);
+            let transaction = Transaction {
+                chain: self.chain,
+                sender,
+                nonce: *nonce,
+                fee: Amount(100_000),
+                call,
+                signature: Signature([0; 64]),
+            };
+            if admission.admit(&transaction).is_ok() {
+                *nonce += 1;
+                transactions.push(transaction);
+            }
+        }
+        let context = BlockContext {
+            height: Height(self.height),
+            timestamp_ms: 1_700_000_000_000 + self.height,
+            beacon: digest(&format!("beacon {}", self.height)),
+        };
+        let executed = execute_verified_block(&self.store, &context, &transactions)
+            .expect("transactions that may be in a block");
+        self.store.apply(&executed.writes);
+        executed
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,7 @@
+//! Values to make seeds from: small, and together touching every variant.
+
+pub mod ledger;
+pub mod model;
+#[cfg(feature = "node")]
+pub mod node;
+pub mod vault;

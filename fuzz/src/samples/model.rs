@@ -1,0 +1,75 @@
+//! A model of a few weights, its adapters, and its tokenizer.
+
+use assay_model::{Adapter, LoraConfig, ModelConfig, TrainState};
+
+/// `config.json` of the smallest model there is.
+pub const TINY: &str = r#"{"model_type": "llama", "vocab_size": 4, "hidden_size": 4,
+    "intermediate_size": 2, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "max_position_embeddings": 8}"#;
+
+/// `config.json` with the fields that [`TINY`] leaves out.
+pub const FULL: &str = r#"{"model_type": "llama", "vocab_size": 20, "hidden_size": 16,
+    "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 6, "attention_bias": true, "mlp_bias": true,
+    "tie_word_embeddings": true, "max_position_embeddings": 32, "rms_norm_eps": 1e-5,
+    "rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 32.0,
+    "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192},
+    "hidden_act": "silu", "attention_dropout": 0.0, "eos_token_id": [1, 2]}"#;
+
+/// `config.json` of the other architecture.
+pub const QWEN: &str = r#"{"model_type": "qwen2", "vocab_size": 20, "hidden_size": 16,
+    "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 1, "max_position_embeddings": 32, "use_sliding_window": false,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}, "eos_token_id": 3}"#;
+
+/// `tokenizer.json` of a few words.
+pub const TOKENIZER: &str = r#"{"version": "1.0", "truncation": null, "padding": null,
+    "added_tokens": [{"id": 3, "content": "</s>", "special": true, "single_word": false,
+    "lstrip": false, "rstrip": false, "normalized": false}], "normalizer": null,
+    "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+    "model": {"type": "WordLevel", "vocab": {"?": 0, "User": 1, "Assistant": 2},
+    "unk_token": "?"}}"#;
+
+/// `tokenizer.json` of bytes and one merge.
+pub const BYTES: &str = r#"{"version": "1.0", "truncation": null, "padding": null,
+    "added_tokens": [], "normalizer": {"type": "NFC"},
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+    "use_regex": true}, "post_processor": null, "decoder": {"type": "ByteLevel",
+    "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+    "model": {"type": "BPE", "dropout": null, "unk_token": null,
+    "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+    "byte_fallback": false, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}"#;
+
+/// `tokenizer_config.json` for [`TOKENIZER`].
+pub const TOKENIZER_CONFIG: &str = r#"{"eos_token": "</s>", "unk_token": {"content": "?"},
+    "chat_template": "{% for m in messages %}{{ m.role }} {{ m.content }}{% endfor %}"}"#;
+
+/// The model that [`TINY`] describes.
+pub fn tiny() -> ModelConfig {
+    ModelConfig::from_json(TINY.as_bytes()).expect("a valid configuration")
+}
+
+/// Fresh adapters of [`tiny`].
+pub fn adapters() -> Vec<Adapter> {
+    let all = [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    ];
+    [&all[..1], &all[1..2], &all[..]]
+        .iter()
+        .map(|targets| {
+            let lora = LoraConfig::new(1, 2, 0.0, targets).expect("valid settings");
+            Adapter::init(&tiny(), &lora, &[5; 32])
+        })
+        .collect()
+}
+
+/// Training states of [`adapters`].
+pub fn states() -> Vec<TrainState> {
+    adapters().into_iter().map(TrainState::new).collect()
+}

@@ -1,0 +1,101 @@
+//! Blocks, headers and messages between nodes.
+
+use assay_chain::light::CertifiedHeader;
+use assay_chain::{BeaconSignature, Block, Header, deal};
+use assay_crypto::merkle;
+use assay_ledger::{BoundedBytes, Genesis, Height, Receipt, Status, TxId};
+use assay_node::transport::{ReceiptProof, ValueProof};
+
+use super::ledger::{self, digest};
+use crate::to_borsh;
+
+/// [`ledger::genesis`] with a beacon key that belongs to its validators.
+pub fn genesis() -> Genesis {
+    let genesis = ledger::genesis();
+    let validators: Vec<_> = genesis.validators.iter().map(|v| v.account).collect();
+    let dealt = deal(&validators, [1; 32]).expect("a valid committee");
+    Genesis {
+        beacon_key: BoundedBytes::new(dealt.beacon_key).expect("it fits"),
+        ..genesis
+    }
+}
+
+/// A header above `parent`, or the first.
+pub fn header(parent: Option<&Header>, beacon: bool) -> Header {
+    Header {
+        height: Height(parent.map_or(1, |parent| parent.height.0 + 1)),
+        parent: parent.map_or(digest("genesis"), Header::digest),
+        view: 7,
+        timestamp_ms: 1_700_000_000_000,
+        beacon: beacon.then_some(BeaconSignature([9; 48])),
+        tx_root: digest("transactions"),
+        state_root: digest("state"),
+        receipts_root: digest("receipts"),
+    }
+}
+
+/// A header with two descendants and a certificate that is none.
+pub fn certified() -> CertifiedHeader {
+    let first = header(None, false);
+    let second = header(Some(&first), false);
+    let third = header(Some(&second), true);
+    CertifiedHeader {
+        header: first,
+        descendants: vec![second, third],
+        certificate: vec![3; 120],
+    }
+}
+
+/// A block with some transactions.
+pub fn block() -> Block {
+    let transactions: Vec<Vec<u8>> = ledger::transactions()
+        .iter()
+        .take(2)
+        .map(assay_ledger::Transaction::encode)
+        .collect();
+    Block {
+        header: header(None, false),
+        transactions,
+    }
+}
+
+/// A proof of a value, in form only.
+pub fn value_proof() -> ValueProof {
+    let state = ledger::genesis().state().expect("it makes sense");
+    let update = assay_ledger::root::genesis(&state).expect("an empty tree");
+    let tree = update.nodes.into_iter();
+    let tree = tree
+        .filter_map(|(key, node)| Some((key, node?)))
+        .collect::<std::collections::BTreeMap<_, _>>();
+    let (key, value) = state.first_key_value().expect("not empty");
+    let proof = assay_ledger::root::prove(&tree, Height(0), key, Some(value));
+    ValueProof {
+        value: Some(value.clone()),
+        proof: to_borsh(&proof.expect("a whole tree")),
+        header: certified().to_bytes(),
+    }
+}
+
+/// A proof of a receipt, in form only.
+pub fn receipt_proof() -> ReceiptProof {
+    let transaction = &ledger::transactions()[0];
+    ReceiptProof {
+        transaction: transaction.encode(),
+        receipt: Receipt {
+            tx: transaction.id(),
+            fee: transaction.fee,
+            status: Status::Applied,
+            events: vec![],
+        },
+        index: 0,
+        count: 2,
+        path: merkle::Path(vec![digest("sibling")]),
+        receipt_path: merkle::Path(vec![digest("sibling"); 2]),
+        header: certified().to_bytes(),
+    }
+}
+
+/// The name of a transaction.
+pub fn tx() -> TxId {
+    ledger::transactions()[0].id()
+}
