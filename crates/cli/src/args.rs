@@ -43,6 +43,13 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(commands::try_job::Demo),
+    Try(commands::try_job::Try),
+    Train(commands::train::Train),
+    Audit(commands::audit::Audit),
+    Devnet(commands::devnet::RunDevnet),
+    #[command(subcommand)]
+    Job(commands::job::JobCommand),
     /// Make and look at keys
     #[command(subcommand)]
     Keys(commands::keys::Keys),

@@ -25,7 +25,7 @@ impl Output {
         Self { json, colour }
     }
 
-    /// Whether a program reads along.
+    /// Whether a program reads along, so that nothing else may be shown.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }

@@ -1,41 +1,9 @@
 //! What every command promises: one JSON object, errors with hints, documented exit codes.
 
-use std::{path::Path, process::Command};
+mod support;
 
 use serde_json::Value;
-
-struct Run {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Run {
-    fn json(&self) -> Value {
-        assert_eq!(
-            self.out.lines().count(),
-            1,
-            "exactly one object: {:?}",
-            self.out
-        );
-        serde_json::from_str(&self.out).unwrap()
-    }
-}
-
-fn assay(dir: &Path, arguments: &[&str]) -> Run {
-    let run = Command::new(env!("CARGO_BIN_EXE_assay"))
-        .args(arguments)
-        .env_remove("ASSAY_LOG")
-        .env_remove("ASSAY_NODE")
-        .env("ASSAY_DIR", dir)
-        .output()
-        .unwrap();
-    Run {
-        code: run.status.code().unwrap(),
-        out: String::from_utf8(run.stdout).unwrap(),
-        err: String::from_utf8(run.stderr).unwrap(),
-    }
-}
+use support::assay;
 
 #[test]
 fn a_key_is_made_once_and_shown_without_its_secret() {

@@ -1,9 +1,14 @@
 //! One module per command.
 
 pub(crate) mod account;
+pub(crate) mod audit;
+pub(crate) mod devnet;
+pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod network;
 pub(crate) mod node;
+pub(crate) mod train;
+pub(crate) mod try_job;
 pub(crate) mod vault;
 pub(crate) mod why;
 
@@ -16,6 +21,12 @@ use crate::{
 /// Carries out a command and prints its result.
 pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match cli.command {
+        Command::Demo(demo) => demo.run(&cli.global, output),
+        Command::Try(job) => job.run(&cli.global, output),
+        Command::Train(train) => train.run(&cli.global, output),
+        Command::Audit(audit) => audit.run(&cli.global, output),
+        Command::Devnet(devnet) => devnet.run(&cli.global, output),
+        Command::Job(job) => job.run(&cli.global, output),
         Command::Keys(keys) => keys.run(&cli.global, output),
         Command::Account(account) => account.run(&cli.global, output),
         Command::Vault(vault) => vault.run(&cli.global, output),

@@ -22,7 +22,7 @@ use assay_proof::{
 };
 
 pub(crate) use self::example::unpack as unpack_example;
-pub(crate) use self::report::{Report, Run};
+pub(crate) use self::report::{Cheater, Report, Run, balances, caught};
 use self::screen::Screen;
 use crate::{
     failure::{Failure, Kind},
@@ -49,16 +49,25 @@ impl Trial {
     /// Starts the network in `dir`.
     pub(crate) async fn start(dir: &Path, output: &Output) -> Result<Self, Failure> {
         let screen = Screen::new(output);
-        screen.heading("Starting a network: 4 validators, 3 storage nodes, 2 providers, 2 auditors");
+        screen
+            .heading("Starting a network: 4 validators, 3 storage nodes, 2 providers, 2 auditors");
         let trick = Trick::default();
         let played = trick.clone();
         let options = DevnetOptions {
             programs: Box::new(move || Box::new(played.clone())),
             on_report: screen.on_report(),
         };
-        let devnet = Devnet::start(dir, &Plan::default(), options).await.map_err(failed)?;
+        let devnet = Devnet::start(dir, &Plan::default(), options)
+            .await
+            .map_err(failed)?;
         let requester = devnet.requester();
-        Ok(Self { dir: dir.to_owned(), devnet, requester, trick, screen })
+        Ok(Self {
+            dir: dir.to_owned(),
+            devnet,
+            requester,
+            trick,
+            screen,
+        })
     }
 
     /// Makes the provider of the next attempt skip its work.
@@ -74,8 +83,9 @@ impl Trial {
         private: &Inputs,
     ) -> Result<Finished, Failure> {
         self.screen.heading("Posting the order");
-        let posted =
-            self.requester.post(job, inputs, private, |name, bytes| self.screen.stored(name, bytes));
+        let posted = self.requester.post(job, inputs, private, |name, bytes| {
+            self.screen.stored(name, bytes)
+        });
         let id = posted.await.map_err(failed)?;
         self.screen.posted(id, job);
         let order = self.follow(id).await?;
@@ -99,19 +109,29 @@ impl Trial {
             Ok::<_, anyhow::Error>((delivery, program.digest()))
         });
         let (delivery, state_digest) = judged.await.map_err(failed)?.map_err(Failure::from)?;
-        Ok(Finished { order, delivery, state_digest })
+        Ok(Finished {
+            order,
+            delivery,
+            state_digest,
+        })
     }
 
     async fn follow(&self, id: OrderId) -> Result<Order, Failure> {
-        let watch = self.screen.watch(id, self.devnet.nodes().map(|(_, node)| node.board().clone()));
-        let order = self.requester.follow(id, |order| self.screen.changed(order)).await;
+        let watch = self.screen.watch(
+            id,
+            self.devnet.nodes().map(|(_, node)| node.board().clone()),
+        );
+        let order = self
+            .requester
+            .follow(id, |order| self.screen.changed(order))
+            .await;
         watch.finish().await;
         order.map_err(failed)
     }
 
-    /// Balances of every account by name, and the supply.
-    pub(crate) fn report(&self, finished: Vec<Finished>) -> Report {
-        report::make(&self.dir, &self.devnet, &self.requester, finished)
+    /// Everything about the orders that were run, for `result.json`.
+    pub(crate) async fn report(&self, honest: Finished, cheated: Option<Finished>) -> Report {
+        report::make(&self.dir, &self.devnet, &self.requester, honest, cheated).await
     }
 
     /// Says something between runs.
@@ -144,7 +164,10 @@ pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
         kind: order.terms.kind.to_string(),
         spec: order.terms.spec.to_vec(),
         inputs: order.terms.inputs.iter().map(input).collect(),
-        seed: order.assignment.as_ref().map_or(Digest::ZERO, |assignment| assignment.seed),
+        seed: order
+            .assignment
+            .as_ref()
+            .map_or(Digest::ZERO, |assignment| assignment.seed),
         steps: order.terms.steps,
         segment_steps: order.terms.segment_steps,
     }
@@ -177,7 +200,11 @@ impl Programs for Trick {
             state.seed == Some(task.seed)
         };
         if cheat {
-            LazyPrograms { honest: Registry, share: Share::all() }.build(task)
+            LazyPrograms {
+                honest: Registry,
+                share: Share::everything(),
+            }
+            .build(task)
         } else {
             Registry.build(task)
         }

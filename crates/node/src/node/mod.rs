@@ -185,7 +185,10 @@ impl Node {
             }
         };
         if let Some(storage) = desk.storage.get() {
-            tasks.spawn(after(Box::pin(upkeep::storage(services.clone(), storage.clone()))));
+            tasks.spawn(after(Box::pin(upkeep::storage(
+                services.clone(),
+                storage.clone(),
+            ))));
         }
         tasks.spawn(after(Box::pin(upkeep::registrations(
             services.clone(),

@@ -184,6 +184,24 @@ impl Requester {
         }
     }
 
+    /// Fetches and decrypts the inputs of one of our orders.
+    ///
+    /// # Errors
+    /// [`RequestFailure`] when its keys cannot be recovered or the vault lost one.
+    pub async fn inputs(&self, order: &Order) -> Result<Inputs, RequestFailure> {
+        let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
+        let mut inputs = Inputs::new();
+        for (input, key) in order.terms.inputs.iter().zip(keys.inputs()) {
+            let (file, content) = (input.file, Some(input.content));
+            let bytes = self
+                .services
+                .fetch(file, order.requester, key.clone(), content)
+                .await?;
+            inputs.insert(input.name.to_string(), Arc::new(bytes));
+        }
+        Ok(inputs)
+    }
+
     /// Fetches and decrypts the final state of a settled order.
     ///
     /// # Errors

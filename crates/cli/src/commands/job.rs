@@ -1,0 +1,374 @@
+//! `assay job`: job files and orders.
+
+use std::path::PathBuf;
+
+use assay_ledger::{Genesis, Order, OrderId, Phase, Role, query};
+use assay_node::{
+    config::{NodeConfig, PeerConfig},
+    http::views::OrderList,
+    node::{Node, Options, read_genesis},
+    requester::Requester,
+};
+use assay_proof::odds::Probability;
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::{
+    args::Global,
+    commands::try_job::{block_on, load},
+    failure::{Failure, Kind},
+    home::Home,
+    output::{Output, facts, short, table},
+    session::Session,
+    trial::{failed, write_result},
+};
+
+/// Write job files, post orders and fetch results
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// Print the JSON Schema of job files
+    Schema,
+    /// Check a job file against its model and data, and show price, odds and bonds
+    Check {
+        /// The job file
+        #[arg(value_name = "JOB.toml")]
+        job: PathBuf,
+    },
+    /// Put the inputs into the vault, post the order and wait for the result
+    #[command(
+        after_help = "Example:\n  assay job post examples/finetune.toml --dir net --out adapter"
+    )]
+    Post {
+        /// The job file
+        #[arg(value_name = "JOB.toml")]
+        job: PathBuf,
+        /// Leave as soon as the order is posted; a node of this account must grant the keys
+        #[arg(long)]
+        no_wait: bool,
+        /// Where to write the result [default: result-ORDER]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Show an order, verified
+    Show {
+        /// The order
+        order: OrderId,
+    },
+    /// List orders, newest first
+    List,
+    /// Fetch and decrypt the result of a settled order of yours
+    Result {
+        /// The order
+        order: OrderId,
+        /// Where to write it [default: result-ORDER]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// What a job file amounts to.
+#[derive(Serialize)]
+struct Checked {
+    kind: &'static str,
+    name: String,
+    steps: u64,
+    segments: u64,
+    price: String,
+    provider_bond: String,
+    auditor_fee: String,
+    auditors: u8,
+    /// Detection probability when a tenth, half, or all of the segments are faked.
+    detection: [String; 3],
+    /// Loss of a first step, in nats.
+    first_loss: Option<f64>,
+}
+
+/// An order that was posted, and its result once there is one.
+#[derive(Serialize)]
+struct Posted {
+    job_id: OrderId,
+    phase: Phase,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out: Option<PathBuf>,
+    #[serde(flatten)]
+    figures: std::collections::BTreeMap<String, f64>,
+}
+
+impl JobCommand {
+    pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
+        match self {
+            Self::Schema => output.result(&assay_job::schema(), |schema| {
+                serde_json::to_string_pretty(schema).unwrap_or_default()
+            }),
+            Self::Check { job } => check(&job, output),
+            Self::Post { job, no_wait, out } => block_on(post(&job, no_wait, out, global, output))?,
+            Self::Show { order } => show(order, global, output),
+            Self::List => list(global, output),
+            Self::Result { order, out } => block_on(result(order, out, global, output))?,
+        }
+    }
+}
+
+fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
+    let job = load(path)?;
+    let first = assay_job::check(&job).map_err(|error| {
+        let context = format!("{} cannot run", path.display());
+        Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
+    })?;
+    let odds = |part: u64| {
+        Probability::ratio(part, 10)
+            .detection(job.audit.segments)
+            .to_string()
+    };
+    let checked = Checked {
+        kind: job.kind,
+        name: job.name.clone(),
+        steps: job.steps,
+        segments: job
+            .steps
+            .div_ceil(u64::from(job.audit.segment_steps.max(1))),
+        price: job.market.price.clone(),
+        provider_bond: job.market.provider_bond.clone(),
+        auditor_fee: job.market.auditor_fee.clone(),
+        auditors: job.audit.auditors,
+        detection: [odds(1), odds(5), odds(10)],
+        first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
+    };
+    output.result(&checked, |c| {
+        let [tenth, half, all] = &c.detection;
+        facts([
+            ("kind", c.kind.to_owned()),
+            ("name", c.name.clone()),
+            ("steps", format!("{} in {} segments", c.steps, c.segments)),
+            (
+                "price",
+                format!(
+                    "{} and {} to each of {} auditors",
+                    c.price, c.auditor_fee, c.auditors
+                ),
+            ),
+            ("provider's bond", c.provider_bond.clone()),
+            (
+                "odds",
+                format!("who fakes 10% is caught with {tenth}, 50% with {half}, all with {all}"),
+            ),
+            (
+                "first loss",
+                c.first_loss
+                    .map(|l| format!("{l:.4} nats"))
+                    .unwrap_or_default(),
+            ),
+        ])
+    })
+}
+
+/// A node for the user's account, which plays the requester's part while a command runs.
+async fn requester_node(global: &Global) -> Result<Node, Failure> {
+    let home = Home::find(global)?;
+    let genesis: Genesis = read_genesis(&home.genesis()).map_err(|error| {
+        Failure::new(Kind::NotFound, anyhow::Error::new(error))
+            .hint("use --dir with a directory that has a genesis.json, such as a devnet's")
+    })?;
+    let validators = genesis
+        .registrations
+        .iter()
+        .filter(|r| r.role == Role::Validator);
+    let peers = validators
+        .filter_map(|r| {
+            Some(PeerConfig {
+                key: r.account,
+                address: r.address.parse().ok()?,
+            })
+        })
+        .collect();
+    let config = NodeConfig {
+        roles: vec![],
+        key: home.key(),
+        dir: home.path().join("requester/client"),
+        genesis: home.genesis(),
+        listen: ([0, 0, 0, 0], 0).into(),
+        advertise: None,
+        http: None,
+        validator: None,
+        provider: None,
+        auditor: None,
+        storage: None,
+        peers,
+    };
+    let options = Options {
+        requester: true,
+        ..Options::default()
+    };
+    let node = Node::start(&config, options).await.map_err(failed)?;
+    let chain = node.services().chain.clone();
+    let mut heights = chain.heights();
+    let first = heights.wait_for(|height| height.0 > 0);
+    match tokio::time::timeout(std::time::Duration::from_secs(30), first).await {
+        Ok(Ok(_)) => {}
+        _ => {
+            let failure = Failure::say(Kind::Unreachable, "no validator of the network answers");
+            return Err(failure.hint("is it running? `assay devnet --dir DIR` starts one"));
+        }
+    }
+    Ok(node)
+}
+
+async fn post(
+    path: &std::path::Path,
+    no_wait: bool,
+    out: Option<PathBuf>,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let job = load(path)?;
+    let inputs = job.read_inputs().map_err(failed)?;
+    let private = job.read_private().map_err(failed)?;
+    let node = requester_node(global).await?;
+    let requester = Requester::new(node.services().clone());
+    let outcome = async {
+        let id = requester
+            .post(&job, &inputs, &private, |_, _| {})
+            .await
+            .map_err(failed)?;
+        if no_wait {
+            let figures = Default::default();
+            return Ok(Posted {
+                job_id: id,
+                phase: Phase::Posted,
+                out: None,
+                figures,
+            });
+        }
+        let bar = crate::commands::train::bar(job.steps, output);
+        let order = requester
+            .follow(id, |order| bar.set_message(order.phase.name()))
+            .await;
+        bar.finish_and_clear();
+        let order = order.map_err(failed)?;
+        fetch(&requester, &order, out, private).await
+    };
+    let outcome = outcome.await;
+    node.stop().await;
+    print(&outcome?, output)
+}
+
+async fn result(
+    id: OrderId,
+    out: Option<PathBuf>,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let node = requester_node(global).await?;
+    let requester = Requester::new(node.services().clone());
+    let outcome = async {
+        let chain = &node.services().chain;
+        let mut heights = chain.heights();
+        // The copy of the chain starts from the genesis: wait until it has the order.
+        let known = heights.wait_for(|_| query::order(&*chain.state(), &id).is_some());
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), known).await;
+        if waited.is_err() {
+            return Err(Failure::say(
+                Kind::NotFound,
+                format!("the chain has no order {id}"),
+            ));
+        }
+        let order = requester.follow(id, |_| {}).await.map_err(failed)?;
+        fetch(&requester, &order, out, Default::default()).await
+    };
+    let outcome = outcome.await;
+    node.stop().await;
+    print(&outcome?, output)
+}
+
+/// Fetches and writes the result of a settled order.
+async fn fetch(
+    requester: &Requester,
+    order: &Order,
+    out: Option<PathBuf>,
+    private: assay_job::Inputs,
+) -> Result<Posted, Failure> {
+    let (id, phase) = (order.id, order.phase);
+    if phase != Phase::Settled {
+        let text = format!("order {id} ended {phase}: {:?}", order.outcome);
+        return Err(Failure::say(Kind::Failed, text).hint(format!("`assay why {id}` says why")));
+    }
+    let state = requester.result(order).await.map_err(failed)?;
+    let inputs = requester.inputs(order).await.map_err(failed)?;
+    let kind = assay_job::kind(order.terms.kind.as_str())
+        .ok_or_else(|| Failure::say(Kind::Failed, "this build does not know the job's kind"))?;
+    let specification = order.terms.spec.to_vec();
+    let judged = tokio::task::spawn_blocking(move || {
+        kind.deliver(&specification, &inputs, &private, &state)
+    });
+    let delivery = judged.await.map_err(failed)?.map_err(failed)?;
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
+    write_result(&out, &delivery)?;
+    Ok(Posted {
+        job_id: id,
+        phase,
+        out: Some(out),
+        figures: delivery.figures,
+    })
+}
+
+fn print(posted: &Posted, output: &Output) -> Result<(), Failure> {
+    output.result(posted, |posted| {
+        let out = posted.out.as_ref().map(|out| out.display().to_string());
+        let mut text = facts([
+            ("order", posted.job_id.to_string()),
+            ("phase", posted.phase.to_string()),
+            (
+                "result",
+                out.unwrap_or_else(|| "not yet; `assay job result ORDER`".to_owned()),
+            ),
+        ]);
+        for (name, figure) in &posted.figures {
+            text += &format!("{name}  {figure:.6}\n");
+        }
+        text
+    })
+}
+
+fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), Failure> {
+    let session = Session::open(global)?;
+    let order = session.light().read(|store| query::order(store, &id))?;
+    let order = order.ok_or_else(|| {
+        Failure::say(Kind::NotFound, format!("the chain has no order {id}"))
+            .hint("`assay job list` shows those it has")
+    })?;
+    output.result(&order, |order| {
+        facts([
+            ("order", order.id.to_string()),
+            ("kind", order.terms.kind.to_string()),
+            ("phase", order.phase.to_string()),
+            (
+                "attempt",
+                format!("{} of {}", order.attempt + 1, order.terms.attempts),
+            ),
+            (
+                "provider",
+                order.provider().map(|p| p.to_string()).unwrap_or_default(),
+            ),
+            ("price", order.terms.price.to_string()),
+            ("escrow", order.escrow.to_string()),
+            ("deadline", format!("block {}", order.deadline)),
+        ])
+    })
+}
+
+fn list(global: &Global, output: &Output) -> Result<(), Failure> {
+    let session = Session::open(global)?;
+    let orders: OrderList = session.light().node().get("/v1/orders")?;
+    output.result(&orders, |orders| {
+        let rows = orders.orders.iter().map(|order| {
+            let kind = order.kind.to_string();
+            [
+                short(order.order),
+                kind,
+                order.phase.to_string(),
+                order.posted.to_string(),
+            ]
+        });
+        table(["order", "kind", "phase", "posted at"], rows)
+    })
+}

@@ -1,0 +1,186 @@
+//! `assay try` and `assay demo`: a job in a network of its own.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use assay_job::Job;
+use clap::Args;
+
+use crate::{
+    args::Global,
+    failure::{Failure, Kind},
+    output::{Output, table},
+    trial::{self, Report, Trial},
+};
+
+/// Run a job file in a throw-away network on this machine
+///
+/// Starts validators, storage nodes, providers and auditors in one process, with the files that
+/// the job names standing for each party's data; uploads, posts, trains, audits, pays and fetches
+/// the result. Everything is kept in --dir, so that `assay audit --offline DIR` can check it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  assay try examples/finetune.toml\n  \
+                        assay try job.toml --dir /tmp/trial --json")]
+pub(crate) struct Try {
+    /// The job file; `assay job schema` says what may be in it
+    #[arg(value_name = "JOB.toml")]
+    job: PathBuf,
+}
+
+/// Fine-tune a small model through a network on this machine, then catch a cheater
+///
+/// Runs the example job twice: once with honest providers, once with a provider that skips the
+/// work, is found out by an audit, loses its bond, and is replaced.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  assay demo\n  assay demo --dir /tmp/demo --json")]
+pub(crate) struct Demo {}
+
+impl Try {
+    pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
+        let job = load(&self.job)?;
+        let dir = fresh_dir(global)?;
+        finish(&dir, block_on(trial(&dir, &job, false, output))??, output)
+    }
+}
+
+impl Demo {
+    pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
+        let dir = fresh_dir(global)?;
+        trial::unpack_example(&dir.join("example"))?;
+        let job = load(&dir.join("example/finetune.toml"))?;
+        finish(&dir, block_on(trial(&dir, &job, true, output))??, output)
+    }
+}
+
+/// Reads a job file; what it names starts at its folder.
+pub(crate) fn load(path: &Path) -> Result<Job, Failure> {
+    let usage = |error: anyhow::Error| Failure::new(Kind::Usage, error);
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let context = format!("cannot read the job file {}", path.display());
+        usage(anyhow::Error::from(error).context(context))
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    assay_job::read(&text, folder).map_err(|error| {
+        let context = format!("{} is not a job", path.display());
+        usage(anyhow::Error::from(error).context(context))
+    })
+}
+
+/// Runs asynchronous work to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    Ok(runtime.map_err(trial::failed)?.block_on(work))
+}
+
+/// The directory of a new trial: the one named, which must not hold a network yet, or a new one
+/// among the temporary files.
+fn fresh_dir(global: &Global) -> Result<PathBuf, Failure> {
+    let dir = match &global.dir {
+        Some(dir) => dir.clone(),
+        None => {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            std::env::temp_dir().join(format!("assay-{}", now.as_millis()))
+        }
+    };
+    if dir.join("genesis.json").exists() {
+        let text = format!("{} holds a network already", dir.display());
+        let failure = Failure::say(Kind::Usage, text);
+        return Err(failure.hint("name a new directory with --dir, or delete this one"));
+    }
+    std::fs::create_dir_all(&dir).map_err(trial::failed)?;
+    std::path::absolute(&dir).map_err(trial::failed)
+}
+
+async fn trial(
+    dir: &Path,
+    job: &Job,
+    with_cheater: bool,
+    output: &Output,
+) -> Result<Report, Failure> {
+    let inputs = job.read_inputs().map_err(trial::failed)?;
+    let private = job.read_private().map_err(trial::failed)?;
+    let trial = Trial::start(dir, output).await?;
+    let outcome = async {
+        let honest = trial.run(job, &inputs, &private).await?;
+        trial::write_result(&dir.join("adapter"), &honest.delivery)?;
+        let cheated = if with_cheater {
+            trial.say("The same order again, drawn to a provider that skips the work");
+            trial.arm();
+            Some(trial.run(job, &inputs, &private).await?)
+        } else {
+            None
+        };
+        Ok(trial.report(honest, cheated).await)
+    };
+    let outcome = outcome.await;
+    trial.stop().await;
+    outcome
+}
+
+fn finish(dir: &Path, report: Report, output: &Output) -> Result<(), Failure> {
+    let json = serde_json::to_vec_pretty(&report).map_err(trial::failed)?;
+    std::fs::write(dir.join("result.json"), json).map_err(trial::failed)?;
+    output.result(&report, |report| show(dir, report, output))
+}
+
+fn show(dir: &Path, report: &Report, output: &Output) -> String {
+    let mut text = format!("\n{}\n", output.strong("Result"));
+    if let (Some(before), Some(after)) = (report.run.loss_before, report.run.loss_after) {
+        text += &format!(
+            "  held-out loss {before:.4} -> {after:.4} nats ({:+.4})\n",
+            after - before
+        );
+    } else {
+        for (name, figure) in &report.run.figures {
+            text += &format!("  {name} {figure:.6}\n");
+        }
+    }
+    text += &format!("  state digest {}\n", report.run.state_digest);
+    let share = 100.0 * report.run.audit_share;
+    text += &format!("  auditors replayed {share:.1}% of the work\n");
+    if let Some(cheater) = &report.cheater {
+        let caught = if cheater.cheater_caught {
+            "caught and slashed"
+        } else {
+            "NOT caught"
+        };
+        text += &format!("  the cheater was {caught}; its order was completed by another\n");
+    }
+    if !report.samples.is_empty() {
+        let rows = report.samples.iter();
+        let rows = rows.map(|s| [s.prompt.clone(), s.base.clone(), s.adapted.clone()]);
+        text += &format!(
+            "\n{}",
+            table(["prompt", "base model", "with the adapter"], rows)
+        );
+    }
+    let conserved = if report.supply_conserved {
+        "adds up"
+    } else {
+        "DOES NOT ADD UP"
+    };
+    let rows = report
+        .balances
+        .iter()
+        .map(|(name, b)| [name.clone(), b.to_string()]);
+    text += &format!("\n{}", table(["account", "balance"], rows));
+    text += &format!("  supply {} {conserved}\n", report.genesis_supply);
+    text += &format!("\n{}\n", output.strong("Files"));
+    text += &format!("  adapter (PEFT)  {}\n", report.adapter_dir.display());
+    text += &format!("  chain           {}\n", report.chain_dir.display());
+    text += &format!("  blobs           {}\n", report.blob_dir.display());
+    text += &format!("\n{}\n", output.strong("Next"));
+    text += &format!(
+        "  assay audit --offline {0}   believe nothing: recompute it\n",
+        dir.display()
+    );
+    text += "  assay try JOB.toml           your own model and data\n";
+    text += "  assay devnet                 a network that stays\n";
+    text
+}

@@ -1,0 +1,227 @@
+//! What a person sees while an order runs. Nothing of it is needed: with `--json` it is silent.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use assay_job::Job;
+use assay_ledger::{Order, OrderId, Phase};
+use assay_node::{progress::ProgressBoard, roles::OnReport};
+use assay_proof::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::{AnsiColors, OwoColorize};
+use tokio::task::JoinHandle;
+
+use crate::output::{Output, short};
+
+/// Time between two looks at the progress of a run.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Lines on standard error, and one bar below them.
+#[derive(Clone)]
+pub(super) struct Screen {
+    silent: bool,
+    bar: ProgressBar,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What was already said about the order on the screen.
+#[derive(Default)]
+struct Told {
+    phase: Option<(u8, Phase)>,
+    failures: usize,
+}
+
+impl Screen {
+    pub(super) fn new(output: &Output) -> Self {
+        let silent = output.is_json();
+        let target = if silent {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        Self {
+            silent,
+            bar,
+            told: Arc::default(),
+        }
+    }
+
+    /// Colours text where there is a terminal to show it.
+    fn tint(&self, text: String, colour: AnsiColors) -> String {
+        if self.bar.is_hidden() {
+            text
+        } else {
+            text.color(colour).to_string()
+        }
+    }
+
+    fn line(&self, text: String) {
+        if self.silent {
+            return;
+        }
+        if self.bar.is_hidden() {
+            // Not a terminal: plain lines for a log.
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
+    pub(super) fn heading(&self, text: &str) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Told::default();
+        self.line(format!(
+            "\n{}",
+            self.tint(text.to_owned(), AnsiColors::Cyan)
+        ));
+    }
+
+    pub(super) fn stored(&self, name: &str, bytes: usize) {
+        self.line(format!(
+            "  {name}: {} KB encrypted, on 2 storage nodes",
+            bytes / 1024
+        ));
+    }
+
+    pub(super) fn posted(&self, id: OrderId, job: &Job) {
+        let market = &job.market;
+        self.line(format!(
+            "  order {} for {:?}: {} steps, {} to the provider, {} to each of {} auditors",
+            short(id),
+            job.name,
+            job.steps,
+            market.price,
+            market.auditor_fee,
+            job.audit.auditors
+        ));
+    }
+
+    /// What parties report besides the ledger.
+    pub(super) fn on_report(&self) -> OnReport {
+        let screen = self.clone();
+        Arc::new(move |_, part, progress| {
+            if let Progress::Resumed(segment) = progress {
+                screen.line(format!(
+                    "  the {} goes on at segment {segment}",
+                    part.name()
+                ));
+            }
+        })
+    }
+
+    /// The order changed on the ledger.
+    pub(super) fn changed(&self, order: &Order) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for failure in order.failures.iter().skip(told.failures) {
+            let text = format!(
+                "  provider {} lost {} of its bond: {:?}",
+                short(failure.provider),
+                failure.slashed,
+                failure.reason
+            );
+            self.line(self.tint(text, AnsiColors::Red));
+        }
+        told.failures = order.failures.len();
+        if told.phase == Some((order.attempt, order.phase)) {
+            return;
+        }
+        told.phase = Some((order.attempt, order.phase));
+        drop(told);
+        if let Some(text) = describe(order) {
+            let colour = match order.phase {
+                Phase::Accepted | Phase::Settled => AnsiColors::Green,
+                Phase::Bisecting | Phase::Attesting | Phase::Refunded => AnsiColors::Yellow,
+                _ => AnsiColors::Default,
+            };
+            self.line(self.tint(format!("  {text}"), colour));
+        }
+    }
+
+    /// Shows the live progress of an order until it is finished.
+    pub(super) fn watch(&self, id: OrderId, boards: impl Iterator<Item = ProgressBoard>) -> Watch {
+        let style = "  {bar:30} {pos}/{len} steps  {msg}  {elapsed} (left {eta})";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            self.bar.set_style(style);
+        }
+        self.bar.reset();
+        let (bar, boards): (_, Vec<_>) = (self.bar.clone(), boards.collect());
+        let task = tokio::spawn(async move {
+            loop {
+                // Several nodes work on an order; the provider is the one that is furthest.
+                let reports = boards.iter().filter_map(|board| board.get(&id));
+                if let Some(report) = reports.max_by_key(|report| report.step) {
+                    bar.set_length(report.steps);
+                    bar.set_position(report.step);
+                    let loss = report.loss.map(|loss| format!("loss {loss:.3}"));
+                    let speed = report.per_second.map(|rate| format!("{rate:.0} tokens/s"));
+                    let parts: Vec<_> = loss.into_iter().chain(speed).collect();
+                    bar.set_message(parts.join(", "));
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        Watch {
+            bar: self.bar.clone(),
+            task,
+        }
+    }
+}
+
+/// A bar that moves by itself.
+pub(super) struct Watch {
+    bar: ProgressBar,
+    task: JoinHandle<()>,
+}
+
+impl Watch {
+    pub(super) async fn finish(self) {
+        self.task.abort();
+        let _ = self.task.await;
+        self.bar.finish_and_clear();
+    }
+}
+
+fn describe(order: &Order) -> Option<String> {
+    let provider = || order.provider().map(short).unwrap_or_default();
+    Some(match order.phase {
+        Phase::Posted if order.attempt > 0 => "the order goes to another provider".to_owned(),
+        Phase::Posted => "waiting for the beacon to draw a provider".to_owned(),
+        Phase::Assigned => format!("the beacon drew provider {}", provider()),
+        Phase::Running => "keys handed over; the provider runs the job".to_owned(),
+        Phase::Committed => {
+            let root = order
+                .trace
+                .as_ref()
+                .map(|trace| short(trace.root))
+                .unwrap_or_default();
+            format!("the provider committed to its run: trace root {root}")
+        }
+        Phase::Opening => {
+            let round = order.round()?;
+            let seats: Vec<_> = round.seats.iter().map(|seat| short(seat.auditor)).collect();
+            let segments: Vec<_> = round.segments.iter().map(ToString::to_string).collect();
+            format!(
+                "the beacon drew auditors {} and segments {}",
+                seats.join(", "),
+                segments.join(", ")
+            )
+        }
+        Phase::Auditing => "the auditors replay the drawn segments".to_owned(),
+        Phase::Closing => "the auditors committed to their answers".to_owned(),
+        Phase::Revealing => "the provider opened its answers; the auditors reveal".to_owned(),
+        Phase::Bisecting => {
+            "in dispute: provider and auditor narrow it down to one step".to_owned()
+        }
+        Phase::Attesting => {
+            let step = order.dispute().map(|dispute| dispute.disputed.step)?;
+            format!("the validators replay step {step} themselves")
+        }
+        Phase::Accepted => "accepted: every replay agrees".to_owned(),
+        Phase::Settled => "settled: provider and auditors are paid".to_owned(),
+        Phase::Cancelled => "cancelled".to_owned(),
+        Phase::Refunded => "refunded".to_owned(),
+    })
+}
