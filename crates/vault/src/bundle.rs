@@ -2,17 +2,19 @@
 //!
 //! A bundle is a ustar archive with one way to write it: names in byte order, regular files only,
 //! every owner and time zero. Equal directories therefore have equal content digests. Reading
-//! accepts only what writing produces and keeps nothing outside memory.
+//! accepts only what writing produces, byte for byte, and keeps nothing outside memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 
-use tar::{Archive, Builder, EntryType, Header};
+use tar::{Builder, EntryType, Header};
 
 /// Longest file name, in bytes: what one ustar name field holds.
 pub const MAX_NAME_BYTES: usize = 100;
 /// Most files in one bundle.
 pub const MAX_FILES: usize = 4_096;
+/// Everything in an archive begins at a multiple of this.
+const BLOCK: usize = 512;
 
 /// A bundle could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -77,17 +79,9 @@ impl<W: Write> BundleWriter<W> {
     /// does not have exactly `length` bytes, or when the sink fails.
     pub fn add(&mut self, name: &str, length: u64, source: impl Read) -> Result<(), BundleError> {
         self.names.admit(name)?;
-        let mut header = Header::new_ustar();
-        header.set_path(name)?;
-        header.set_entry_type(EntryType::Regular);
-        header.set_size(length);
-        header.set_mode(0o644);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(0);
-        header.set_cksum();
         let mut counted = Counted { source, bytes: 0 };
-        self.archive.append(&header, (&mut counted).take(length))?;
+        self.archive
+            .append(&header(name, length)?, (&mut counted).take(length))?;
         // One byte more than announced is as wrong as one fewer.
         io::copy(&mut (&mut counted).take(1), &mut io::sink())?;
         if counted.bytes != length {
@@ -124,28 +118,39 @@ pub fn pack(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, BundleError> {
 /// Reads a bundle into memory: at most `max_bytes` of file contents.
 ///
 /// # Errors
-/// [`BundleError`] for anything that [`BundleWriter`] would not have written.
-pub fn unpack(source: impl Read, max_bytes: u64) -> Result<BTreeMap<String, Vec<u8>>, BundleError> {
+/// [`BundleError`] for anything that [`BundleWriter`] would not have written, down to the byte.
+pub fn unpack(
+    mut source: impl Read,
+    max_bytes: u64,
+) -> Result<BTreeMap<String, Vec<u8>>, BundleError> {
     let mut files = BTreeMap::new();
     let mut names = Names::default();
     let mut left = max_bytes;
-    // Raw entries: extensions that rename, link or resize the next entry stay visible and refused.
-    for entry in Archive::new(source).entries()?.raw(true) {
-        let entry = entry?;
-        let path = entry.path_bytes();
+    // Headers are read one by one and not through `tar::Archive`, which lets extensions rename or
+    // resize the next entry and ignores what follows a file or the end mark.
+    loop {
+        let mut block = [0; BLOCK];
+        source.read_exact(&mut block)?;
+        if block == [0; BLOCK] {
+            break;
+        }
+        let found = Header::from_byte_slice(&block);
+        let path = found.path_bytes();
         let name = String::from_utf8(path.to_vec())
             .map_err(|_| BundleError::Name(String::from_utf8_lossy(&path).into_owned()))?;
-        drop(path);
-        if entry.header().entry_type() != EntryType::Regular {
+        if found.entry_type() != EntryType::Regular {
             return Err(BundleError::NotAFile { name });
         }
         names.admit(&name)?;
-        let expected = entry.header().entry_size()?;
+        let expected = found.entry_size()?;
+        if header(&name, expected)?.as_bytes() != &block {
+            return Err(damaged("a header says more than a name and a length"));
+        }
         left = left
             .checked_sub(expected)
             .ok_or(BundleError::TooLarge { limit: max_bytes })?;
         let mut bytes = Vec::new();
-        entry.take(expected).read_to_end(&mut bytes)?;
+        (&mut source).take(expected).read_to_end(&mut bytes)?;
         if bytes.len() as u64 != expected {
             return Err(BundleError::Length {
                 name,
@@ -153,9 +158,45 @@ pub fn unpack(source: impl Read, max_bytes: u64) -> Result<BTreeMap<String, Vec<
                 found: bytes.len() as u64,
             });
         }
+        zeros(
+            &mut source,
+            bytes.len().next_multiple_of(BLOCK) - bytes.len(),
+        )?;
         files.insert(name, bytes);
     }
-    Ok(files)
+    zeros(&mut source, BLOCK)?;
+    match source.read(&mut [0])? {
+        0 => Ok(files),
+        _ => Err(damaged("bytes follow its end mark")),
+    }
+}
+
+/// The one header of a file.
+fn header(name: &str, length: u64) -> io::Result<Header> {
+    let mut header = Header::new_ustar();
+    header.set_path(name)?;
+    header.set_entry_type(EntryType::Regular);
+    header.set_size(length);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_cksum();
+    Ok(header)
+}
+
+/// Reads `count` zeros, at most a block.
+fn zeros(source: &mut impl Read, count: usize) -> Result<(), BundleError> {
+    let mut padding = [0; BLOCK];
+    source.read_exact(&mut padding[..count])?;
+    if padding != [0; BLOCK] {
+        return Err(damaged("its padding is not empty"));
+    }
+    Ok(())
+}
+
+fn damaged(why: &'static str) -> BundleError {
+    BundleError::Archive(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 /// The names so far: in byte order, plain, and none of them a folder of another.
