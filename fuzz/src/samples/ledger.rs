@@ -1,5 +1,7 @@
 //! Calls, transactions, a genesis and records of the ledger.
 
+use std::sync::OnceLock;
+
 use assay_crypto::merkle::{self, Tree};
 use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
@@ -23,7 +25,13 @@ pub fn secret(number: u8) -> SecretKey {
 
 /// An account of [`genesis`].
 pub fn account(number: u8) -> AccountId {
-    secret(number % ACCOUNTS).public()
+    static ALL: OnceLock<Vec<AccountId>> = OnceLock::new();
+    let all = ALL.get_or_init(|| {
+        (0..ACCOUNTS)
+            .map(|number| secret(number).public())
+            .collect()
+    });
+    all[usize::from(number % ACCOUNTS)]
 }
 
 /// A digest; equal words give equal digests.
@@ -224,7 +232,7 @@ pub fn transactions() -> Vec<Transaction> {
 }
 
 /// A small chain in memory whose blocks need no signatures.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     /// The state.
     pub store: MemoryStore,
@@ -235,12 +243,17 @@ pub struct World {
 impl World {
     /// The network of [`genesis`] before its first block.
     pub fn new() -> Self {
-        let genesis = genesis();
-        Self {
-            store: MemoryStore::new(genesis.state().expect("a genesis that makes sense")),
-            chain: genesis.chain_id(),
-            height: 0,
-        }
+        static START: OnceLock<World> = OnceLock::new();
+        let start = || {
+            let genesis = genesis();
+            let state = genesis.state().expect("a genesis that makes sense");
+            Self {
+                store: MemoryStore::new(state),
+                chain: genesis.chain_id(),
+                height: 0,
+            }
+        };
+        START.get_or_init(start).clone()
     }
 
     /// Executes one block of calls, each from the account of that number, with fees and nonces as

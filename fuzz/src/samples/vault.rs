@@ -1,5 +1,7 @@
 //! Files of one slice.
 
+use std::sync::OnceLock;
+
 use assay_crypto::aead::FileKey;
 use assay_vault::{Coding, SealedFile, SealedSlice, Sealer};
 
@@ -10,8 +12,12 @@ pub fn key() -> FileKey {
 
 /// A sealed file of a few bytes and its slice.
 pub fn file() -> (SealedFile, SealedSlice) {
-    let coding = Coding::Replicated { copies: 2 };
-    let mut sealer = Sealer::new(b"a few bytes".as_slice(), key(), coding);
-    let slice = sealer.next_slice().ok().flatten().expect("one slice");
-    (sealer.finish().expect("a short file"), slice)
+    static FILE: OnceLock<(SealedFile, SealedSlice)> = OnceLock::new();
+    let seal = || {
+        let coding = Coding::Replicated { copies: 2 };
+        let mut sealer = Sealer::new(b"a few bytes".as_slice(), key(), coding);
+        let slice = sealer.next_slice().ok().flatten().expect("one slice");
+        (sealer.finish().expect("a short file"), slice)
+    };
+    FILE.get_or_init(seal).clone()
 }
