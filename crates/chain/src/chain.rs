@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use assay_ledger::{Height, TxId, root};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc};
 
 use crate::core::Core;
 use crate::engine::Command;
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) thread: Mutex<Option<JoinHandle<()>>>,
     pub(crate) failure: Arc<Mutex<Option<String>>>,
 }
+
+const METRICS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a node cannot show a proof now.
 #[derive(Debug, thiserror::Error)]
@@ -159,19 +162,19 @@ impl Chain {
             .clone()
     }
 
-    /// The engine's metrics in the Prometheus text format; empty once stopped. Blocks for the
-    /// time the engine takes to answer, so call it off an asynchronous executor's threads.
+    /// The engine's metrics in the Prometheus text format; empty once stopped. Waits for the
+    /// engine's answer, a few milliseconds and two seconds at most.
     pub fn metrics(&self) -> String {
-        let (answer, receiver) = oneshot::channel();
+        let (answer, receiver) = std::sync::mpsc::sync_channel(1);
         if self.shared.commands.send(Command::Metrics(answer)).is_err() {
             return String::new();
         }
-        receiver.blocking_recv().unwrap_or_default()
+        receiver.recv_timeout(METRICS_PATIENCE).unwrap_or_default()
     }
 
     /// Stops the validator and waits until its threads have ended and its files are closed, so
     /// that another one may start in its directory. Snapshots can no longer be read then.
-    /// Blocks, like [`Chain::metrics`].
+    /// Takes up to ten seconds.
     pub fn stop(&self) {
         // A closed channel means that it has stopped already.
         let _ = self.shared.commands.send(Command::Stop);

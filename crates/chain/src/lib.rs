@@ -1,4 +1,40 @@
 //! Replicate the ledger with a Byzantine-fault-tolerant engine.
+//!
+//! In reader's order:
+//!
+//! - [`start`] runs one validator from a [`ChainConfig`]: an `assay_ledger::Genesis` everybody
+//!   shares, the validator's account key and its [`ThresholdShare`] of the network key, which
+//!   [`deal`] hands out on development networks. Four validators may run in one process, each in
+//!   its own directory and on its own port, or each in a process of its own.
+//! - [`Chain`] is the running validator: submit transactions, follow [`FinalizedBlock`]s, read the
+//!   finalized state, prove what is in it.
+//! - [`light`] checks such proofs with nothing but the genesis; [`history`] and [`replay`] read and
+//!   re-execute a stopped validator's directory.
+//! - [`Header`] and [`Block`] are what is agreed on; `docs/chain.md` draws their bytes and says what
+//!   a certificate proves and why nobody can bend the [`beacon()`].
+//!
+//! Consensus, networking and storage engines stay inside: no type of theirs appears here. All
+//! functions are ordinary blocking ones; the engine has its own threads.
+//!
+//! ```no_run
+//! use assay_chain::{ChainConfig, Pace, start};
+//! # fn run(genesis: assay_ledger::Genesis, secret: assay_crypto::SecretKey,
+//! #     share: assay_chain::ThresholdShare) -> Result<(), Box<dyn std::error::Error>> {
+//! let chain = start(ChainConfig {
+//!     dir: "validator-1".into(),
+//!     genesis,
+//!     secret,
+//!     share,
+//!     listen: "127.0.0.1:7001".parse()?,
+//!     peers: Vec::new(), // the genesis knows where they are
+//!     pace: Pace::default(),
+//! })?;
+//! let mut blocks = chain.subscribe();
+//! while let Ok(block) = blocks.blocking_recv() {
+//!     println!("{} with {} transactions", block.header.height, block.transactions.len());
+//! }
+//! # Ok(()) }
+//! ```
 
 mod beacon;
 mod block;

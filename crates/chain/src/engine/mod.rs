@@ -27,7 +27,7 @@ use commonware_parallel::Sequential;
 use commonware_runtime::tokio::Context;
 use commonware_runtime::{Metrics as _, Spawner as _, Supervisor as _};
 use commonware_utils::{NZDuration, NZU64, NZUsize};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::block::Block;
 use crate::config::Pace;
@@ -69,7 +69,7 @@ pub(crate) use network::Settings as NetworkSettings;
 /// What the handle asks of a running engine.
 pub(crate) enum Command {
     /// Metrics in the Prometheus text format.
-    Metrics(oneshot::Sender<String>),
+    Metrics(std::sync::mpsc::SyncSender<String>),
     /// Finish what is being written and stop.
     Stop,
 }
