@@ -6,6 +6,9 @@ use crate::error::LoadError;
 
 /// Positions for which rotary tables are made; longer contexts are not trained.
 pub const MAX_POSITIONS: usize = 8192;
+/// `rms_norm_eps` lies above this: what is far below vanishes in f32, and a row of zeros would be
+/// divided by zero.
+const MIN_EPS: f64 = 1e-15;
 
 /// The shape and constants of a decoder, in the names of Hugging Face's `config.json`.
 ///
@@ -106,7 +109,7 @@ impl ModelConfig {
             num_key_value_heads: fields.size("num_key_value_heads", Some(heads), 1024)?,
             head_dim,
             max_position_embeddings: fields.size("max_position_embeddings", Some(2048), 1 << 24)?,
-            rms_norm_eps: fields.number("rms_norm_eps", Some(1e-6), 0.0, 1.0)? as f32,
+            rms_norm_eps: fields.number("rms_norm_eps", Some(1e-6), MIN_EPS, 1.0)? as f32,
             rope_theta,
             rope_scaling,
             qkv_bias: qwen || attention_bias,

@@ -73,6 +73,7 @@ fn refusals_name_the_field_and_what_works() {
         ),
         (r#", "rms_norm_eps": "small""#, "rms_norm_eps is \"small\""),
         (r#", "rms_norm_eps": 0"#, "must be a number above 0"),
+        (r#", "rms_norm_eps": 1e-60"#, "must be a number above 0"),
         (
             r#", "rope_scaling": {"rope_type": "yarn"}"#,
             "rope type is \"yarn\"; default and llama3",
