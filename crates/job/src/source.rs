@@ -1,5 +1,6 @@
 //! The local files that stand for a job's inputs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::JobError;
@@ -25,6 +26,7 @@ pub struct InputSource {
 enum Form {
     File,
     ModelFolder,
+    Folder(&'static [&'static str]),
 }
 
 impl InputSource {
@@ -48,6 +50,22 @@ impl InputSource {
         }
     }
 
+    /// The named files of a folder, as one deterministic archive.
+    pub fn folder(
+        name: &'static str,
+        field: &'static str,
+        folder: &Path,
+        path: &Path,
+        files: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            field,
+            path: folder.join(path),
+            form: Form::Folder(files),
+        }
+    }
+
     /// Reads the bytes that go into the vault.
     ///
     /// # Errors
@@ -55,23 +73,38 @@ impl InputSource {
     pub fn read(&self) -> Result<Vec<u8>, JobError> {
         match self.form {
             Form::ModelFolder => language::pack_model(self.field, &self.path),
-            Form::File => {
-                let unreadable = |source| JobError::Unreadable {
-                    field: self.field,
-                    path: self.path.clone(),
-                    source,
-                };
-                let bytes = std::fs::metadata(&self.path).map_err(unreadable)?.len();
-                if bytes > MAX_INPUT_BYTES {
-                    return Err(JobError::TooLarge {
-                        field: self.field,
-                        path: self.path.clone(),
-                        bytes,
-                        limit: MAX_INPUT_BYTES,
-                    });
+            Form::File => self.read_file(&self.path),
+            Form::Folder(names) => {
+                let mut files = BTreeMap::new();
+                for name in names {
+                    files.insert((*name).to_owned(), self.read_file(&self.path.join(name))?);
                 }
-                std::fs::read(&self.path).map_err(unreadable)
+                assay_vault::bundle::pack(&files)
+                    .map_err(|error| JobError::value(self.field, error.to_string()))
             }
+        }
+    }
+
+    fn read_file(&self, path: &Path) -> Result<Vec<u8>, JobError> {
+        let (field, path) = (self.field, path.to_owned());
+        let metadata = std::fs::metadata(&path);
+        let read = metadata.and_then(|metadata| match metadata.len() {
+            bytes if bytes > MAX_INPUT_BYTES => Ok(Err(bytes)),
+            _ => std::fs::read(&path).map(Ok),
+        });
+        match read {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(bytes)) => Err(JobError::TooLarge {
+                field,
+                path,
+                bytes,
+                limit: MAX_INPUT_BYTES,
+            }),
+            Err(source) => Err(JobError::Unreadable {
+                field,
+                path,
+                source,
+            }),
         }
     }
 }

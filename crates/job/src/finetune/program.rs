@@ -82,6 +82,11 @@ impl Program for Finetuning {
     fn restore(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
         let state = TrainState::from_bytes(bytes)
             .map_err(|error| ProgramError::Refused(error.to_string()))?;
+        let shapes = state.adapter().params().iter().map(|param| &param.info);
+        if *state.adapter().config() != self.lora || !shapes.eq(&self.lora.params(&self.model)) {
+            let refused = "the state belongs to another adapter or model";
+            return Err(ProgramError::Refused(refused.to_owned()));
+        }
         self.state = state;
         Ok(())
     }

@@ -18,6 +18,11 @@ pub trait Rule: Sync {
     /// The names of the inputs it takes, in the order they must be listed.
     fn inputs(&self) -> &'static [&'static str];
 
+    /// The names of inputs that may follow those, in this order, each listed or left out.
+    fn optional_inputs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether the terms make sense for this kind, beyond what holds for every order.
     ///
     /// # Errors
@@ -129,11 +134,16 @@ fn inputs(terms: &Terms, rule: &dyn Rule) -> Option<String> {
     if distinct.len() != names.len() {
         return Some(format!("an input name is used twice in {names:?}"));
     }
-    let takes = rule.inputs();
-    (names != takes).then(|| {
-        format!(
-            "a {} job takes the inputs {takes:?}, not {names:?}",
-            rule.kind()
-        )
+    let (takes, may) = (rule.inputs(), rule.optional_inputs());
+    let rest = names.strip_prefix(takes);
+    // What is optional must come in its order: each name found after the one before it.
+    let fits = rest.is_some_and(|rest| {
+        let mut left = may.iter();
+        rest.iter()
+            .all(|name| left.any(|optional| optional == name))
+    });
+    (!fits).then(|| {
+        let kind = rule.kind();
+        format!("a {kind} job takes the inputs {takes:?}, then any of {may:?}, not {names:?}")
     })
 }
