@@ -8,6 +8,7 @@ use assay_proof::{Program, ProgramError, Programs, Task};
 use serde::Deserialize;
 
 use crate::error::{BuildError, JobError};
+use crate::evaluate::Evaluate;
 use crate::finetune::Finetune;
 use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
@@ -16,7 +17,7 @@ use crate::source::InputSource;
 pub type Inputs = BTreeMap<String, Arc<Vec<u8>>>;
 
 /// Every kind this build knows. A new kind is registered here and in `assay-ledger`'s rules.
-pub const KINDS: &[&dyn Kind] = &[&Finetune];
+pub const KINDS: &[&dyn Kind] = &[&Finetune, &Evaluate];
 
 /// One kind of job: how its file reads, what its program does, what it delivers.
 pub trait Kind: Send + Sync {

@@ -9,6 +9,7 @@
 //! A new kind of job is one file here, one rule in `assay-ledger` and one line in [`KINDS`].
 
 mod error;
+mod evaluate;
 mod finetune;
 mod kind;
 mod language;

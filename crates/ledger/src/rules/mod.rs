@@ -4,6 +4,7 @@
 //! other. What the ledger has to know about it is whether terms make sense: one [`Rule`] in a
 //! file of its own, and one entry in `RULES`.
 
+mod evaluate;
 mod finetune;
 
 use std::collections::BTreeSet;
@@ -31,7 +32,7 @@ pub trait Rule: Sync {
 }
 
 /// Every kind of job this version knows.
-const RULES: &[&dyn Rule] = &[&finetune::Finetune];
+const RULES: &[&dyn Rule] = &[&finetune::Finetune, &evaluate::Evaluate];
 
 /// The names of all kinds.
 pub fn kinds() -> impl Iterator<Item = &'static str> {

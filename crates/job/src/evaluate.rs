@@ -1,0 +1,334 @@
+//! `kind = "evaluate"`: the loss of a model, with or without an adapter, on a data set.
+//!
+//! Step `i` scores batch `i - 1`; the state is the running sum. So an evaluation is committed to,
+//! audited and judged exactly like a training run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use assay_crypto::Digest;
+use assay_data::DataSet;
+use assay_kernel::Kernel;
+use assay_ledger::StepIndex;
+use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, BatchShape, Evaluator, Score};
+use assay_proof::{Program, ProgramError, StepReport, Task};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{BuildError, JobError};
+use crate::kind::{Delivery, Inputs, Job, Kind};
+use crate::language::{self, MODEL, Reading};
+use crate::sections::{Audit, Deadlines, Market, within};
+use crate::source::{InputSource, MAX_INPUT_BYTES};
+
+/// Scores a model on data.
+#[derive(Debug)]
+pub(crate) struct Evaluate;
+
+/// Input: the records to score.
+const DATA: &str = "data";
+/// Optional input: a PEFT folder, as one archive.
+const ADAPTER: &str = "adapter";
+
+/// An evaluation job file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct EvaluateFile {
+    /// Always `evaluate`.
+    #[schemars(extend("const" = "evaluate"))]
+    #[expect(dead_code, reason = "read before the kind is known")]
+    kind: String,
+    /// Your name for the job.
+    name: String,
+    model: Folder,
+    adapter: Option<Folder>,
+    data: Data,
+    evaluation: Evaluation,
+    #[serde(default)]
+    audit: Audit,
+    #[serde(default)]
+    market: Market,
+    #[serde(default)]
+    deadlines: Deadlines,
+}
+
+/// A folder on this machine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Folder {
+    /// Relative to this file.
+    path: PathBuf,
+}
+
+/// The records to score.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    /// Records: JSONL, JSON or plain text.
+    path: PathBuf,
+    /// Count only completions, not prompts.
+    #[serde(default)]
+    completion_only: bool,
+    /// Tokens per sequence.
+    sequence_length: u32,
+    /// Let records follow one another in a sequence; otherwise each has one to itself.
+    #[serde(default)]
+    packing: bool,
+    /// Cut records that are longer than a sequence; otherwise they are an error.
+    #[serde(default)]
+    truncation: bool,
+}
+
+/// How the records are scored.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Evaluation {
+    /// Sequences per step; one pass over the data decides the number of steps.
+    batch_size: u32,
+}
+
+/// What the ledger holds: JSON in this field order, without spaces.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Specification {
+    version: u32,
+    data: Reading,
+    evaluation: Evaluation,
+}
+
+impl Specification {
+    fn decode(bytes: &[u8]) -> Result<Self, BuildError> {
+        let wrong = |e: &dyn std::fmt::Display| BuildError::Specification(e.to_string());
+        let specification: Self = serde_json::from_slice(bytes).map_err(|e| wrong(&e))?;
+        if specification.encode() != bytes {
+            return Err(wrong(
+                &"fields, order or spacing differ from the canonical form",
+            ));
+        }
+        specification.check().map_err(|e| wrong(&e))?;
+        Ok(specification)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        // Serialising plain structs of numbers into memory cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    fn check(&self) -> Result<(), JobError> {
+        within("version", self.version, 1, 1)?;
+        within("data.sequence_length", self.data.sequence_length, 2, 8_192)?;
+        within(
+            "evaluation.batch_size",
+            self.evaluation.batch_size,
+            1,
+            4_096,
+        )
+    }
+}
+
+impl Kind for Evaluate {
+    fn name(&self) -> &'static str {
+        "evaluate"
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(EvaluateFile)
+    }
+
+    fn read(&self, text: &str, folder: &Path) -> Result<Job, JobError> {
+        let file: EvaluateFile = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+        let specification = Specification {
+            version: 1,
+            data: Reading {
+                completion_only: file.data.completion_only,
+                sequence_length: file.data.sequence_length,
+                packing: file.data.packing,
+                truncation: file.data.truncation,
+            },
+            evaluation: file.evaluation,
+        };
+        specification.check()?;
+        let mut inputs = vec![
+            InputSource::model(MODEL, "model.path", folder, &file.model.path),
+            InputSource::file(DATA, "data.path", folder, &file.data.path),
+        ];
+        if let Some(adapter) = &file.adapter {
+            const FILES: &[&str] = &[ADAPTER_CONFIG, ADAPTER_WEIGHTS];
+            let path = &adapter.path;
+            inputs.push(InputSource::folder(
+                ADAPTER,
+                "adapter.path",
+                folder,
+                path,
+                FILES,
+            ));
+        }
+        let mut job = Job {
+            kind: self.name(),
+            name: file.name,
+            specification: specification.encode(),
+            inputs,
+            private: vec![],
+            steps: 0,
+            audit: file.audit,
+            market: file.market,
+            deadlines: file.deadlines,
+        };
+        // One pass over the data: only the data says how many steps that is.
+        let read = job.read_inputs()?;
+        let base = language::base(&read)?;
+        let rows = language::rows(&read, DATA, &base, &specification.data)?;
+        job.steps = rows.batches(specification.evaluation.batch_size as usize) as u64;
+        Ok(job)
+    }
+
+    fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError> {
+        Ok(Box::new(Scoring::new(task)?))
+    }
+
+    fn deliver(
+        &self,
+        _specification: &[u8],
+        _inputs: &Inputs,
+        _private: &Inputs,
+        state: &[u8],
+    ) -> Result<Delivery, BuildError> {
+        let score = decode(state).map_err(|e| BuildError::input("result", e))?;
+        let mut delivery = Delivery::default();
+        delivery.figures.insert("loss".to_owned(), score.mean());
+        delivery
+            .figures
+            .insert("tokens".to_owned(), score.tokens as f64);
+        let json = serde_json::to_vec_pretty(&delivery.figures).unwrap_or_default();
+        delivery.files.push(("evaluation.json".to_owned(), json));
+        Ok(delivery)
+    }
+}
+
+/// The run of one evaluation.
+struct Scoring {
+    evaluator: Evaluator,
+    rows: DataSet,
+    batch_size: usize,
+    score: Score,
+}
+
+impl Scoring {
+    fn new(task: &Task) -> Result<Self, BuildError> {
+        let specification = Specification::decode(&task.spec)?;
+        let inputs = language::by_name(task);
+        let kernel = Kernel::detect()?;
+        let base = language::base(&inputs)?;
+        let rows = language::rows(&inputs, DATA, &base, &specification.data)?;
+        let batch_size = specification.evaluation.batch_size as usize;
+        let batches = rows.batches(batch_size) as u64;
+        if batches != task.steps {
+            let problem = format!(
+                "the data makes {batches} steps and the order {}",
+                task.steps
+            );
+            return Err(BuildError::Specification(problem));
+        }
+        let adapter = inputs
+            .get(ADAPTER)
+            .map(|bytes| adapter(bytes, &base))
+            .transpose()?;
+        let shape = BatchShape {
+            batch: batch_size,
+            seq: rows.sequence_length(),
+        };
+        let evaluator = Evaluator::new(&kernel, Arc::clone(&base), adapter.as_ref(), shape)
+            .map_err(|e| BuildError::input(MODEL, e))?;
+        Ok(Self {
+            evaluator,
+            rows,
+            batch_size,
+            score: Score::default(),
+        })
+    }
+}
+
+fn adapter(bytes: &[u8], base: &assay_model::Base) -> Result<Adapter, BuildError> {
+    let files = assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES)
+        .map_err(|e| BuildError::input(ADAPTER, e))?;
+    let file = |name: &str| files.get(name).map(Vec::as_slice).unwrap_or_default();
+    Adapter::from_peft_files(file(ADAPTER_CONFIG), file(ADAPTER_WEIGHTS), base.config())
+        .map_err(|e| BuildError::input(ADAPTER, e))
+}
+
+impl Program for Scoring {
+    fn restart(&mut self) -> Result<(), ProgramError> {
+        self.score = Score::default();
+        Ok(())
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
+        self.score = decode(bytes).map_err(|e| ProgramError::Refused(e.to_string()))?;
+        Ok(())
+    }
+
+    fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
+        let index = step.0.saturating_sub(1) as usize;
+        let batch = self.rows.batch(index, self.batch_size);
+        let units = batch.ids.len() as u64;
+        match self.evaluator.score(&batch) {
+            Ok(score) => {
+                self.score.add(score);
+                let loss_micro = Some((score.mean() * 1e6).round() as i64);
+                Ok(StepReport {
+                    step,
+                    loss_micro,
+                    units,
+                    valid: true,
+                })
+            }
+            Err(assay_model::InvalidStep::NotFinite { .. }) => Ok(StepReport {
+                step,
+                loss_micro: None,
+                units: 0,
+                valid: false,
+            }),
+            Err(error @ assay_model::InvalidStep::Environment(_)) => {
+                Err(ProgramError::Local(error.to_string()))
+            }
+            Err(error) => Err(ProgramError::Refused(error.to_string())),
+        }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        encode(&self.score)
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of("assay/score/v1", &[&encode(&self.score)])
+    }
+}
+
+/// Version byte, bits of the loss sum, tokens; little-endian.
+fn encode(score: &Score) -> Vec<u8> {
+    let mut bytes = vec![1];
+    bytes.extend(score.loss_sum.to_bits().to_le_bytes());
+    bytes.extend(score.tokens.to_le_bytes());
+    bytes
+}
+
+/// Bytes that are not the state of an evaluation.
+#[derive(Debug, thiserror::Error)]
+#[error("these bytes are not the state of an evaluation")]
+struct NotAScore;
+
+fn decode(bytes: &[u8]) -> Result<Score, NotAScore> {
+    let (Some(([1], rest)), 17) = (bytes.split_first_chunk::<1>(), bytes.len()) else {
+        return Err(NotAScore);
+    };
+    let (sum, tokens) = rest.split_first_chunk::<8>().ok_or(NotAScore)?;
+    let tokens: [u8; 8] = tokens.try_into().map_err(|_| NotAScore)?;
+    let loss_sum = f64::from_bits(u64::from_le_bytes(*sum));
+    if !loss_sum.is_finite() {
+        return Err(NotAScore);
+    }
+    Ok(Score {
+        loss_sum,
+        tokens: u64::from_le_bytes(tokens),
+    })
+}
