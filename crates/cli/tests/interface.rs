@@ -1,5 +1,7 @@
 //! What every command promises: one JSON object, errors with hints, documented exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use serde_json::Value;

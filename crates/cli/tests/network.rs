@@ -1,5 +1,7 @@
 //! Commands against a network of separate processes: four validators and two storage nodes.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::{

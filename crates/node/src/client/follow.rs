@@ -30,7 +30,7 @@ use super::{
     replica::Replica,
 };
 use crate::{
-    told,
+    clock, told,
     transport::{BoxFuture, Refusal, Request, RequestError, Response, Transport},
 };
 
@@ -39,6 +39,10 @@ const KEPT_BLOCKS: usize = 4_096;
 
 /// Pause after a node could not be asked or told something untrue.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// A node whose newest block is older than this is left for the next one, and the copy here does
+/// not count as caught up.
+const OLD: Duration = Duration::from_secs(30);
 
 /// A copy of the chain that follows other nodes.
 pub struct Follower {
@@ -160,8 +164,7 @@ impl Follower {
             .map(|bytes| Block::decode(bytes).map_err(untrue));
         let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
         let (Some(evidence), Some(last)) = (evidence, blocks.last()) else {
-            self.synced.send_replace(true);
-            return Ok(());
+            return self.note_news();
         };
         let evidence = CertifiedHeader::decode(&evidence).map_err(untrue)?;
         if last.header != evidence.header {
@@ -184,8 +187,21 @@ impl Follower {
         }
         self.write().evidence = Some(evidence);
         if blocks.len() < MAX_STRETCH / 2 {
-            self.synced.send_replace(true);
+            self.note_news()
+        } else {
+            Ok(())
         }
+    }
+
+    /// Having heard everything a node has to tell, decides whether that is news.
+    fn note_news(&self) -> Result<(), ChainError> {
+        let agreed = self.read().replica.head().timestamp_ms;
+        let age = Duration::from_millis(clock::now().0.saturating_sub(agreed));
+        if age > OLD {
+            let text = format!("its newest block is {} s old by our clock", age.as_secs());
+            return Err(ChainError::Unreachable(text));
+        }
+        self.synced.send_replace(true);
         Ok(())
     }
 

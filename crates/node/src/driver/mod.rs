@@ -65,7 +65,7 @@ pub async fn run(
         // Nothing is asked for while the past is retold; views come after it.
         party.step(&context(&*services.chain)?, Input::Journal(entry));
     }
-    let mut answers: JoinSet<Input> = JoinSet::new();
+    let mut answers: JoinSet<Option<Input>> = JoinSet::new();
     let mut input = view(&*services.chain, order);
     loop {
         if let Some(input) = input.take() {
@@ -90,7 +90,7 @@ pub async fn run(
             }
         }
         input = tokio::select! {
-            Some(answer) = answers.join_next() => answer.ok(),
+            Some(answer) = answers.join_next() => answer.ok().flatten(),
             changed = next(&mut heights) => {
                 if !changed {
                     return Err(DriveError::ChainStopped);

@@ -51,9 +51,10 @@ impl Services {
         }
     }
 
-    /// Performs one request of a party; the answer carries the request's tag.
-    pub(super) async fn perform(self: Arc<Self>, order: OrderId, request: Output) -> Input {
-        match request {
+    /// Performs one request of a party; the answer carries the request's tag. `None` for what is
+    /// no request.
+    pub(super) async fn perform(self: Arc<Self>, order: OrderId, request: Output) -> Option<Input> {
+        Some(match request {
             Output::Submit { tag, call } => {
                 let result = self.sender.call(*call).await.map(drop);
                 Input::Submitted {
@@ -88,10 +89,8 @@ impl Services {
                     result: self.compute.run(*work, on_step).await,
                 }
             }
-            // The driver keeps these to itself.
-            Output::Journal(entry) => Input::Journal(entry),
-            Output::Progress(_) | Output::Finished(_) => Input::Journal(Vec::new()),
-        }
+            Output::Journal(_) | Output::Progress(_) | Output::Finished(_) => return None,
+        })
     }
 
     /// Reads a file from the vault.

@@ -70,7 +70,7 @@ pub(super) async fn storage(services: Arc<Services>, storage: StorageRole) {
             }
             seen = Height(height);
         }
-        if seen == head && seen.0 % COLLECT_EVERY == 0 {
+        if seen == head && seen.0.is_multiple_of(COLLECT_EVERY) {
             storage.collect().await;
         }
     }

@@ -1,0 +1,322 @@
+//! Orders on networks whose processes are killed.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use assay_node::{
+    devnet::{Plan, blob_dirs, chain_dir, lay_out},
+    offline::{self, Blobs, Ledger},
+};
+use serde_json::Value;
+use support::assay;
+
+/// A process that dies with the test.
+struct Process(Child);
+
+impl Process {
+    fn start(arguments: &[&str], log: &Path) -> Self {
+        let out = fs::File::create(log.with_extension("out")).unwrap();
+        let err = fs::File::create(log.with_extension("err")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+        command
+            .args(arguments)
+            .env("ASSAY_LOG", "warn")
+            .env_remove("ASSAY_DIR");
+        Self(
+            command
+                .stdout(Stdio::from(out))
+                .stderr(Stdio::from(err))
+                .spawn()
+                .unwrap(),
+        )
+    }
+
+    /// SIGKILL.
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A network of eleven processes on the loopback interface.
+struct Net {
+    dir: PathBuf,
+    nodes: std::collections::BTreeMap<String, Process>,
+}
+
+impl Net {
+    fn start(dir: &Path) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let plan = Plan {
+            http: Some(port),
+            ..Plan::default()
+        };
+        lay_out(dir, &plan).unwrap();
+        let mut net = Self {
+            dir: dir.to_owned(),
+            nodes: Default::default(),
+        };
+        for home in fs::read_dir(dir.join("nodes")).unwrap() {
+            net.spawn(&home.unwrap().file_name().into_string().unwrap());
+        }
+        net
+    }
+
+    fn spawn(&mut self, name: &str) {
+        let home = self.dir.join("nodes").join(name);
+        let config = home.join("node.toml");
+        let node = Process::start(
+            &["node", "--json", "--config", config.to_str().unwrap()],
+            &home.join("log"),
+        );
+        self.nodes.insert(name.to_owned(), node);
+    }
+
+    fn kill(&mut self, name: &str) {
+        self.nodes.remove(name).unwrap().kill();
+    }
+
+    /// The name of the node with this account.
+    fn named(&self, account: &str) -> String {
+        let homes = fs::read_dir(self.dir.join("nodes")).unwrap();
+        let mut names = homes.map(|home| home.unwrap().file_name().into_string().unwrap());
+        let key = |name: &String| self.dir.join("nodes").join(name).join("key.json");
+        names
+            .find(|name| fs::read_to_string(key(name)).unwrap().contains(account))
+            .unwrap()
+    }
+
+    /// The only order, once there is one and `wanted` holds.
+    fn await_order(&self, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let listed = assay(&self.dir, &["job", "list", "--json"]);
+            if listed.code == 0
+                && let Some(id) = listed.json()["orders"][0]["order"].as_str()
+            {
+                let order = assay(&self.dir, &["job", "show", id, "--json"]);
+                if order.code == 0 && wanted(&order.json()) {
+                    return order.json();
+                }
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(150),
+                "never {what}: {}",
+                listed.out
+            );
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Steps that the provider of the order reports.
+    fn steps_done(&self, order: &str) -> u64 {
+        let node = self.dir.join("nodes/validator-0/node.toml");
+        let config = assay_node::config::NodeConfig::load(&node).unwrap();
+        let url = format!("http://{}", config.http.unwrap());
+        let node = assay_node::client::HttpNode::new(&url).unwrap();
+        let found: Result<Value, _> = node.get(&format!("/v1/orders/{order}/progress"));
+        found.ok().and_then(|found| find_step(&found)).unwrap_or(0)
+    }
+}
+
+fn find_step(value: &Value) -> Option<u64> {
+    match value {
+        Value::Object(fields) => fields
+            .get("step")
+            .and_then(Value::as_u64)
+            .or_else(|| fields.values().find_map(find_step)),
+        _ => None,
+    }
+}
+
+/// The example fine-tuning, long enough to be killed in, and with its own run deadline.
+fn long_job(dir: &Path, run_deadline: u32) -> PathBuf {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let examples = examples.canonicalize().unwrap();
+    let text = fs::read_to_string(examples.join("finetune.toml")).unwrap();
+    let path = |name: &str| format!("\"{}\"", examples.join(name).display());
+    let text = text
+        .replace("\"glassllm\"", &path("glassllm"))
+        .replace("\"dialogue/train.jsonl\"", &path("dialogue/train.jsonl"))
+        .replace(
+            "\"dialogue/heldout.jsonl\"",
+            &path("dialogue/heldout.jsonl"),
+        )
+        .replace("steps = 160", "steps = 480")
+        .replace("segment_steps = 10", "segment_steps = 20");
+    let file = dir.join("job.toml");
+    fs::write(
+        &file,
+        format!("{text}\n[deadlines]\nrun = {run_deadline}\n"),
+    )
+    .unwrap();
+    file
+}
+
+fn provider(order: &Value) -> String {
+    order["assignment"]["provider"].as_str().unwrap().to_owned()
+}
+
+fn money_adds_up(dir: &Path) {
+    let network = assay(dir, &["network", "--json"]).ok();
+    let supply = &network["supply"];
+    assert_eq!(supply["total"], supply["genesis"], "{network}");
+}
+
+/// Posts the job and, once its provider is in the middle of it, kills that provider together with
+/// a validator and a storage node; all but the provider come back at once.
+fn kill_mid_training(net: &mut Net, run_deadline: u32) -> (Process, String, String) {
+    let job = long_job(&net.dir, run_deadline);
+    let out = net.dir.join("out");
+    let dir = net.dir.to_str().unwrap().to_owned();
+    let arguments = [
+        "job",
+        "post",
+        job.to_str().unwrap(),
+        "--json",
+        "--dir",
+        &dir,
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let post = Process::start(&arguments, &net.dir.join("post"));
+    let order = net.await_order("running", |order| order["phase"] == "running");
+    let id = order["id"].as_str().unwrap().to_owned();
+    let began = Instant::now();
+    while net.steps_done(&id) < 60 {
+        assert!(
+            began.elapsed() < Duration::from_secs(90),
+            "the provider never got to step 60"
+        );
+        sleep(Duration::from_millis(50));
+    }
+    let name = net.named(&provider(&order));
+    for victim in [name.as_str(), "validator-3", "storage-0"] {
+        net.kill(victim);
+    }
+    let order = net.await_order("seen after the kill", |_| true);
+    assert_eq!(
+        order["phase"], "running",
+        "the run was over before it could be killed"
+    );
+    sleep(Duration::from_secs(1));
+    net.spawn("validator-3");
+    net.spawn("storage-0");
+    (post, id, name)
+}
+
+#[test]
+fn a_killed_provider_that_comes_back_resumes_and_is_paid() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::start(temp.path());
+    let (mut post, _, name) = kill_mid_training(&mut net, 6_000);
+    net.spawn(&name);
+    let order = net.await_order("settled", |order| order["phase"] == "settled");
+    assert_eq!(net.named(&provider(&order)), name);
+    assert_eq!(order["failures"].as_array().unwrap().len(), 0, "{order}");
+    assert!(post.0.wait().unwrap().success());
+    assert!(temp.path().join("out/adapter_model.safetensors").exists());
+    money_adds_up(temp.path());
+}
+
+#[test]
+fn a_killed_provider_that_stays_away_is_charged_and_replaced() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::start(temp.path());
+    let (mut post, _, name) = kill_mid_training(&mut net, 200);
+    let order = net.await_order("settled", |order| order["phase"] == "settled");
+    assert_ne!(net.named(&provider(&order)), name);
+    let failure = &order["failures"][0];
+    assert_eq!(net.named(failure["provider"].as_str().unwrap()), name);
+    assert_eq!(failure["reason"], "late");
+    assert!(failure["slashed"].as_u64().unwrap() > 0);
+    assert!(post.0.wait().unwrap().success());
+    money_adds_up(temp.path());
+}
+
+#[test]
+fn a_killed_devnet_goes_on_from_its_last_checkpoint() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().to_owned();
+    let (home, port) = (
+        dir.to_str().unwrap(),
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .to_string(),
+    );
+    let arguments = ["devnet", "--dir", home, "--http", &port, "--json"];
+    let mut devnet = Process::start(&arguments, &dir.join("devnet"));
+    let net = Net {
+        dir: dir.clone(),
+        nodes: Default::default(),
+    };
+    let began = Instant::now();
+    while assay(&dir, &["network", "--json"]).code != 0 {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the devnet never answered"
+        );
+        sleep(Duration::from_millis(200));
+    }
+    let job = long_job(&dir, 6_000);
+    let posted = assay(
+        &dir,
+        &["job", "post", job.to_str().unwrap(), "--no-wait", "--json"],
+    )
+    .ok();
+    let id = posted["job_id"].as_str().unwrap();
+    while net.steps_done(id) < 60 {
+        assert!(
+            began.elapsed() < Duration::from_secs(120),
+            "the provider never got to step 60"
+        );
+        sleep(Duration::from_millis(50));
+    }
+    devnet.kill();
+    let devnet = Process::start(&arguments, &dir.join("devnet"));
+    let order = net.await_order("settled", |order| order["phase"] == "settled");
+    assert_eq!(order["failures"].as_array().unwrap().len(), 0, "{order}");
+    let out = dir.join("out");
+    assay(
+        &dir,
+        &[
+            "job",
+            "result",
+            id,
+            "--out",
+            out.to_str().unwrap(),
+            "--json",
+        ],
+    )
+    .ok();
+    drop(devnet);
+
+    // The run that was cut in two is the run that somebody gets who repeats it in one go.
+    let ledger = Ledger::replay(&chain_dir(&dir), |_, _| {}).unwrap();
+    let blobs = Blobs::open(&blob_dirs(&dir).unwrap()).unwrap();
+    let key = assay_node::keys::load(&dir.join("requester/key.json")).unwrap();
+    let order = ledger.order(id.parse().unwrap()).unwrap();
+    let run = offline::rerun(&ledger, &blobs, &key, &order, |_| {}).unwrap();
+    assert!(run.trace_agrees && run.result_agrees);
+}

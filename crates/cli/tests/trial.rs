@@ -1,0 +1,90 @@
+//! The main job end to end: the demo, what a late auditor finds, and an evaluation.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+use support::{Run, assay};
+
+fn audit(home: &Path, dir: &Path) -> Run {
+    assay(
+        home,
+        &["audit", "--offline", dir.to_str().unwrap(), "--json"],
+    )
+}
+
+#[test]
+fn the_demo_is_true_and_a_forged_result_is_noticed() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("demo");
+    let demo = assay(&dir, &["demo", "--json"]).ok();
+    let number = |name: &str| demo[name].as_f64().unwrap();
+    assert!(
+        number("loss_before") - number("loss_after") >= 0.3,
+        "{demo}"
+    );
+    assert_eq!(demo["cheater_caught"], true, "{demo}");
+    assert_eq!(demo["supply_conserved"], true, "{demo}");
+    assert!(demo["slash_tx"].is_string(), "{demo}");
+    for name in ["adapter_dir", "chain_dir", "blob_dir"] {
+        assert!(
+            Path::new(demo[name].as_str().unwrap()).is_dir(),
+            "{name}: {demo}"
+        );
+    }
+
+    let audited = audit(temp.path(), &dir).ok();
+    assert_eq!(audited["agrees"], true, "{audited}");
+    for name in [
+        "job_id",
+        "state_digest",
+        "loss_after",
+        "balances",
+        "slash_tx",
+        "audit_share",
+    ] {
+        assert_eq!(audited[name], demo[name], "{name}");
+    }
+
+    // A single figure that is not true is named.
+    let path = dir.join("result.json");
+    let honest = fs::read_to_string(&path).unwrap();
+    let mut forged: Value = serde_json::from_str(&honest).unwrap();
+    forged["loss_after"] = Value::from(number("loss_after") - 0.001);
+    fs::write(&path, forged.to_string()).unwrap();
+    let refused = audit(temp.path(), &dir);
+    assert_eq!(refused.code, 5, "{}", refused.out);
+    let first: Value = serde_json::from_str(refused.out.lines().next().unwrap()).unwrap();
+    let differing = first["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|c| c["equal"] == false);
+    let names: Vec<_> = differing.map(|c| c["figure"].as_str().unwrap()).collect();
+    assert_eq!(names, ["loss_after"]);
+
+    // So is an adapter that was changed after the fact.
+    fs::write(&path, honest).unwrap();
+    let weights = dir.join("adapter/adapter_model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    assert_eq!(audit(temp.path(), &dir).code, 5);
+}
+
+#[test]
+fn an_evaluation_is_audited_and_paid_like_training() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("evaluate");
+    let job = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/evaluate.toml");
+    let done = assay(&dir, &["try", job, "--json"]).ok();
+    // What transformers gives for the same model and records.
+    let loss = done["figures"]["loss"].as_f64().unwrap();
+    assert!((loss - 5.0661).abs() < 1e-3, "{done}");
+    assert_eq!(done["figures"]["tokens"], 2844.0);
+    assert_eq!(done["supply_conserved"], true);
+    assert_eq!(audit(temp.path(), &dir).ok()["agrees"], true);
+}
