@@ -1,5 +1,7 @@
 //! Running the program.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{path::Path, process::Command};
 
 use serde_json::Value;
