@@ -265,8 +265,9 @@ async fn result(
         let mut heights = chain.heights();
         // The copy of the chain starts from the genesis: wait until it has the order.
         let known = heights.wait_for(|_| query::order(&*chain.state(), &id).is_some());
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), known).await;
-        if waited.is_err() {
+        // Nothing of the answer may be kept: it holds the lock under which heights are told.
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), known).await.is_ok();
+        if !waited {
             return Err(Failure::say(
                 Kind::NotFound,
                 format!("the chain has no order {id}"),
