@@ -8,6 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -18,6 +19,9 @@ use assay_node::{
 };
 use serde_json::Value;
 use support::assay;
+
+/// Each test wants the whole machine.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A process that dies with the test.
 struct Process(Child);
@@ -62,15 +66,14 @@ struct Net {
 
 impl Net {
     fn start(dir: &Path) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        // Held until the other ports are chosen, so that it is not given out twice.
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let plan = Plan {
-            http: Some(port),
+            http: Some(held.local_addr().unwrap()),
             ..Plan::default()
         };
         lay_out(dir, &plan).unwrap();
+        drop(held);
         let mut net = Self {
             dir: dir.to_owned(),
             nodes: Default::default(),
@@ -119,7 +122,7 @@ impl Net {
                 }
             }
             assert!(
-                began.elapsed() < Duration::from_secs(150),
+                began.elapsed() < Duration::from_secs(400),
                 "never {what}: {}",
                 listed.out
             );
@@ -226,6 +229,7 @@ fn kill_mid_training(net: &mut Net, run_deadline: u32) -> (Process, String, Stri
 
 #[test]
 fn a_killed_provider_that_comes_back_resumes_and_is_paid() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let temp = tempfile::tempdir().unwrap();
     let mut net = Net::start(temp.path());
     let (mut post, _, name) = kill_mid_training(&mut net, 6_000);
@@ -240,9 +244,10 @@ fn a_killed_provider_that_comes_back_resumes_and_is_paid() {
 
 #[test]
 fn a_killed_provider_that_stays_away_is_charged_and_replaced() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let temp = tempfile::tempdir().unwrap();
     let mut net = Net::start(temp.path());
-    let (mut post, _, name) = kill_mid_training(&mut net, 200);
+    let (mut post, _, name) = kill_mid_training(&mut net, 400);
     let order = net.await_order("settled", |order| order["phase"] == "settled");
     assert_ne!(net.named(&provider(&order)), name);
     let failure = &order["failures"][0];
@@ -255,6 +260,7 @@ fn a_killed_provider_that_stays_away_is_charged_and_replaced() {
 
 #[test]
 fn a_killed_devnet_goes_on_from_its_last_checkpoint() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().to_owned();
     let (home, port) = (

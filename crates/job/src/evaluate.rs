@@ -324,11 +324,10 @@ fn decode(bytes: &[u8]) -> Result<Score, NotAScore> {
     let (sum, tokens) = rest.split_first_chunk::<8>().ok_or(NotAScore)?;
     let tokens: [u8; 8] = tokens.try_into().map_err(|_| NotAScore)?;
     let loss_sum = f64::from_bits(u64::from_le_bytes(*sum));
-    if !loss_sum.is_finite() {
+    let tokens = u64::from_le_bytes(tokens);
+    // Far above any data set, and far below where adding another batch overflows.
+    if !loss_sum.is_finite() || tokens > 1 << 53 {
         return Err(NotAScore);
     }
-    Ok(Score {
-        loss_sum,
-        tokens: u64::from_le_bytes(tokens),
-    })
+    Ok(Score { loss_sum, tokens })
 }

@@ -41,7 +41,7 @@ pub trait Kind: Send + Sync {
 
     /// Turns the final state into files and figures for the requester.
     ///
-    /// `private` holds inputs that never left the requester, such as held-out data.
+    /// `private` holds inputs that only the requester can read, such as held-out data.
     ///
     /// # Errors
     /// When the state or an input is unusable.
@@ -87,7 +87,7 @@ pub struct Job {
     pub specification: Vec<u8>,
     /// Inputs that go into the vault.
     pub inputs: Vec<InputSource>,
-    /// Inputs that stay with the requester.
+    /// Inputs that only the requester can read.
     pub private: Vec<InputSource>,
     /// Steps of the whole work.
     pub steps: u64,
@@ -108,7 +108,7 @@ impl Job {
         read_all(&self.inputs)
     }
 
-    /// Reads every input that stays with the requester.
+    /// Reads every input that only the requester can read.
     ///
     /// # Errors
     /// When one is missing, unreadable or too large.

@@ -68,7 +68,7 @@ pub struct Local {
     pub task: Task,
     /// Inputs by name.
     pub inputs: Inputs,
-    /// Inputs that never leave the requester.
+    /// Inputs that only the requester can read.
     pub private: Inputs,
 }
 

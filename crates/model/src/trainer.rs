@@ -97,6 +97,11 @@ impl Trainer {
             return Err(InvalidStep::NothingCounted);
         }
         check_state(state, &self.lora, &self.params)?;
+        let Some(next) = state.step.checked_add(1) else {
+            return Err(InvalidStep::State(
+                "it counts more steps than there are".into(),
+            ));
+        };
         let before = self.before.get_or_insert_with(|| state.clone());
         before.copy_from(state);
         self.load(state, learning_rate);
@@ -119,7 +124,7 @@ impl Trainer {
             beta1: powers[0],
             beta2: powers[1],
         };
-        state.step += 1;
+        state.step = next;
         Ok(StepOutput { loss, tokens })
     }
 

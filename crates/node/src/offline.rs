@@ -186,7 +186,7 @@ fn collect(block: &FinalizedBlock, slashes: &mut Vec<Slash>) {
 pub struct Blobs(Vec<DirectoryBackend>);
 
 impl Blobs {
-    /// Every storage directory directly below `dir`.
+    /// The storage directories `dirs`.
     ///
     /// # Errors
     /// [`OfflineError::Blobs`].

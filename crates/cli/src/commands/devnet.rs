@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     args::Global,
     commands::try_job::block_on,
-    failure::Failure,
+    failure::{Failure, Kind},
     output::{Output, table},
     trial::failed,
 };
@@ -69,6 +69,10 @@ impl RunDevnet {
             ..Plan::default()
         };
         if self.lay_out {
+            if dir.join("genesis.json").exists() {
+                let text = format!("{} holds a network already", dir.display());
+                return Err(Failure::say(Kind::Usage, text).hint("name a new directory with --dir"));
+            }
             assay_node::devnet::lay_out(&dir, &plan).map_err(failed)?;
             let started = Started {
                 dir,

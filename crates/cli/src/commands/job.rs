@@ -210,6 +210,8 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
             return Err(failure.hint("is it running? `assay devnet --dir DIR` starts one"));
         }
     }
+    // What is read before the copy here is up to date may be long past.
+    chain.caught_up().await;
     Ok(node)
 }
 
@@ -240,6 +242,7 @@ async fn post(
             });
         }
         let bar = crate::commands::train::bar(job.steps, output);
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
         let order = requester
             .follow(id, |order| bar.set_message(order.phase.name()))
             .await;
@@ -261,20 +264,15 @@ async fn result(
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
-        let chain = &node.services().chain;
-        let mut heights = chain.heights();
-        // The copy of the chain starts from the genesis: wait until it has the order.
-        let known = heights.wait_for(|_| query::order(&*chain.state(), &id).is_some());
-        // Nothing of the answer may be kept: it holds the lock under which heights are told.
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), known).await.is_ok();
-        if !waited {
-            return Err(Failure::say(
-                Kind::NotFound,
-                format!("the chain has no order {id}"),
-            ));
+        if query::order(&*node.services().chain.state(), &id).is_none() {
+            let text = format!("the chain has no order {id}");
+            return Err(
+                Failure::say(Kind::NotFound, text).hint("`assay job list` shows those it has")
+            );
         }
         let order = requester.follow(id, |_| {}).await.map_err(failed)?;
-        fetch(&requester, &order, out, Default::default()).await
+        let private = requester.private(&order).await.map_err(failed)?;
+        fetch(&requester, &order, out, private).await
     };
     let outcome = outcome.await;
     node.stop().await;

@@ -145,12 +145,11 @@ fn show(dir: &Path, report: &Report, output: &Output) -> String {
     let share = 100.0 * report.run.audit_share;
     text += &format!("  auditors replayed {share:.1}% of the work\n");
     if let Some(cheater) = &report.cheater {
-        let caught = if cheater.cheater_caught {
-            "caught and slashed"
+        text += if cheater.cheater_caught {
+            "  the cheater was caught and slashed; its order was completed by another\n"
         } else {
-            "NOT caught"
+            "  the cheater was NOT caught\n"
         };
-        text += &format!("  the cheater was {caught}; its order was completed by another\n");
     }
     if !report.samples.is_empty() {
         let rows = report.samples.iter();

@@ -50,7 +50,7 @@ struct Model {
 struct Data {
     /// Training records: JSONL, JSON or plain text.
     train: PathBuf,
-    /// Held-out records of the same form; they stay on your machine.
+    /// Held-out records of the same form; nobody but you can read them.
     heldout: Option<PathBuf>,
     /// Learn only from completions, not from prompts.
     #[serde(default = "yes")]

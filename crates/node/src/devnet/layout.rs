@@ -146,15 +146,6 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
     let dealt = deal(&validators, seed)?;
     let genesis = genesis(&seats, &requester, &dealt)?;
 
-    let json = serde_json::to_vec_pretty(&genesis).map_err(io::Error::other);
-    let path = dir.join("genesis.json");
-    write(
-        &path,
-        &json.map_err(|source| LayoutError::Write {
-            path: path.clone(),
-            source,
-        })?,
-    )?;
     keys::save(&dir.join("requester/key.json"), &requester)?;
     for seat in &seats {
         let home = dir.join("nodes").join(&seat.name);
@@ -171,6 +162,16 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
             configuration(seat, &seats, plan).as_bytes(),
         )?;
     }
+    // Last: a directory with a genesis is a network with everything else in place.
+    let json = serde_json::to_vec_pretty(&genesis).map_err(io::Error::other);
+    let path = dir.join("genesis.json");
+    write(
+        &path,
+        &json.map_err(|source| LayoutError::Write {
+            path: path.clone(),
+            source,
+        })?,
+    )?;
     Ok(genesis)
 }
 

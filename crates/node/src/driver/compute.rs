@@ -1,6 +1,7 @@
 //! The thread that computes: one piece of work at a time, with all the kernel's threads.
 
 use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -45,14 +46,21 @@ impl Compute {
                     answer,
                 }) = pieces.blocking_recv()
                 {
-                    let result = worker.run(&work, &mut |report| {
-                        on_step(report);
-                        // Nobody waits for the answer any more, or the node is going down.
-                        if stopped.load(Ordering::Relaxed) || answer.is_closed() {
-                            ControlFlow::Break(())
-                        } else {
-                            ControlFlow::Continue(())
-                        }
+                    // A stranger's job must not end this thread for all jobs. `Worker` takes its kept
+                    // program out before it runs it, so nothing half-done stays behind.
+                    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                        worker.run(&work, &mut |report| {
+                            on_step(report);
+                            // Nobody waits for the answer any more, or the node is going down.
+                            if stopped.load(Ordering::Relaxed) || answer.is_closed() {
+                                ControlFlow::Break(())
+                            } else {
+                                ControlFlow::Continue(())
+                            }
+                        })
+                    }));
+                    let result = ran.unwrap_or_else(|_| {
+                        Err(WorkFailure::Refused("the program panicked".to_owned()))
                     });
                     // The party may be gone; then so is the need for an answer.
                     let _ = answer.send(result);

@@ -38,6 +38,9 @@ pub enum DriveError {
     /// There is no randomness for salts and seals.
     #[error("the system gave no randomness")]
     Randomness(#[source] getrandom::Error),
+    /// A request ended without an answer.
+    #[error("a request of the party was lost; the part is taken up again at the next start")]
+    Lost,
     /// The chain this node follows has ended.
     #[error("the chain has stopped")]
     ChainStopped,
@@ -90,7 +93,7 @@ pub async fn run(
             }
         }
         input = tokio::select! {
-            Some(answer) = answers.join_next() => answer.ok().flatten(),
+            Some(answer) = answers.join_next() => answer.map_err(|_| DriveError::Lost)?,
             changed = next(&mut heights) => {
                 if !changed {
                     return Err(DriveError::ChainStopped);

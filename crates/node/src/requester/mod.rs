@@ -38,7 +38,7 @@ pub enum RequestFailure {
     #[error("the keys of the order cannot be recovered")]
     Keys(#[from] KeysError),
     /// The order did not get onto the ledger.
-    #[error("the order was not posted; the inputs stay in the vault until they expire")]
+    #[error("the order was not posted; what was stored of its inputs stays in the vault")]
     Post(#[from] CallError),
     /// The chain could not be followed.
     #[error("the order could not be followed")]
@@ -198,6 +198,36 @@ impl Requester {
                 .fetch(file, order.requester, key.clone(), content)
                 .await?;
             inputs.insert(input.name.to_string(), Arc::new(bytes));
+        }
+        Ok(inputs)
+    }
+
+    /// Fetches and decrypts what we stored beside an order for nobody but ourselves.
+    ///
+    /// # Errors
+    /// [`RequestFailure`] when a key does not open or the vault lost a file.
+    pub async fn private(&self, order: &Order) -> Result<Inputs, RequestFailure> {
+        let prefix = private_name(order.terms.keys, "");
+        let records = query::files(&*self.services.chain.state());
+        let mut inputs = Inputs::new();
+        for record in records
+            .iter()
+            .filter(|record| record.owner == order.requester)
+        {
+            let Some(name) = record.name.strip_prefix(&prefix) else {
+                continue;
+            };
+            let key = open_own(record, &self.services.key.encryption()).map_err(|source| {
+                KeysError::Closed {
+                    name: name.to_owned(),
+                    source,
+                }
+            })?;
+            let bytes = self
+                .services
+                .fetch(record.id, record.owner, key, None)
+                .await?;
+            inputs.insert(name.to_owned(), Arc::new(bytes));
         }
         Ok(inputs)
     }

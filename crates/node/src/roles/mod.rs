@@ -106,12 +106,7 @@ impl Stage {
                         let reason = told(failure);
                         error!(%order, part = part.name(), reason, "a part was dropped");
                     }
-                    // A judge may be needed again in the same attempt, by another dispute.
-                    if part == Part::Validator {
-                        taken.remove(&(order, part));
-                    } else {
-                        taken.insert((order, part), (attempt, true));
-                    }
+                    taken.insert((order, part), (attempt, true));
                 }
             }
         }
