@@ -66,14 +66,11 @@ struct Net {
 
 impl Net {
     fn start(dir: &Path) -> Self {
-        // Held until the other ports are chosen, so that it is not given out twice.
-        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let plan = Plan {
-            http: Some(held.local_addr().unwrap()),
+            http: Some(([127, 0, 0, 1], 0).into()),
             ..Plan::default()
         };
         lay_out(dir, &plan).unwrap();
-        drop(held);
         let mut net = Self {
             dir: dir.to_owned(),
             nodes: Default::default(),
@@ -263,15 +260,8 @@ fn a_killed_devnet_goes_on_from_its_last_checkpoint() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().to_owned();
-    let (home, port) = (
-        dir.to_str().unwrap(),
-        std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string(),
-    );
-    let arguments = ["devnet", "--dir", home, "--http", &port, "--json"];
+    let home = dir.to_str().unwrap();
+    let arguments = ["devnet", "--dir", home, "--http", "127.0.0.1:0", "--json"];
     let mut devnet = Process::start(&arguments, &dir.join("devnet"));
     let net = Net {
         dir: dir.clone(),

@@ -6,14 +6,16 @@ mod support;
 
 use std::{
     fs,
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use assay_node::devnet::{Plan, lay_out};
+use assay_node::{
+    config::NodeConfig,
+    devnet::{Plan, lay_out},
+};
 use support::assay;
 
 /// Node processes; killed when the test ends.
@@ -62,12 +64,10 @@ fn spawn(dir: &Path, name: &str) -> Child {
         .unwrap()
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// Where the first validator serves its API.
+fn api(dir: &Path) -> String {
+    let config = NodeConfig::load(&dir.join("nodes/validator-0/node.toml")).unwrap();
+    format!("http://{}", config.http.unwrap())
 }
 
 fn height(dir: &Path) -> u64 {
@@ -100,12 +100,11 @@ fn wait_for_height(dir: &Path, wanted: u64) {
 fn accounts_files_and_evidence_work_across_processes_and_kills() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path();
-    let port = free_port();
     let plan = Plan {
         storage: 2,
         providers: 0,
         auditors: 0,
-        http: Some(([127, 0, 0, 1], port).into()),
+        http: Some(([127, 0, 0, 1], 0).into()),
         ..Plan::default()
     };
     lay_out(dir, &plan).unwrap();
@@ -200,7 +199,7 @@ fn accounts_files_and_evidence_work_across_processes_and_kills() {
 
     // Others cannot read it, and say so.
     fs::copy(dir.join("genesis.json"), other.join("genesis.json")).unwrap();
-    let url = format!("http://127.0.0.1:{port}");
+    let url = api(dir);
     let refused = assay(&other, &["vault", "get", file, "--node", &url, "--json"]);
     assert_eq!(refused.code, 3, "{}", refused.out);
 
@@ -214,12 +213,11 @@ fn accounts_files_and_evidence_work_across_processes_and_kills() {
 fn a_node_of_another_network_is_noticed() {
     let temp = tempfile::tempdir().unwrap();
     let (ours, theirs) = (temp.path().join("ours"), temp.path().join("theirs"));
-    let port = free_port();
     let plan = Plan {
         storage: 0,
         providers: 0,
         auditors: 0,
-        http: Some(([127, 0, 0, 1], port).into()),
+        http: Some(([127, 0, 0, 1], 0).into()),
         ..Plan::default()
     };
     lay_out(
@@ -233,7 +231,7 @@ fn a_node_of_another_network_is_noticed() {
     lay_out(&theirs, &plan).unwrap();
     let _nodes = Nodes::start(&theirs);
     wait_for_height(&theirs, 1);
-    let url = format!("http://127.0.0.1:{port}");
+    let url = api(&theirs);
     for command in [&["network"][..], &["account", "show"]] {
         let mut arguments = command.to_vec();
         arguments.extend(["--json", "--node", &url]);

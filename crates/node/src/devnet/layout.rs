@@ -39,7 +39,7 @@ pub struct Plan {
     pub providers: u8,
     /// Auditors.
     pub auditors: u8,
-    /// Where the first validator serves the JSON API.
+    /// Where the first validator serves the JSON API; port 0 takes a free one, for good.
     pub http: Option<SocketAddr>,
     /// Least time between two blocks without transactions, in milliseconds.
     pub block_interval_ms: u64,
@@ -134,6 +134,11 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
         }
     }
     let requester = keys::generate().map_err(LayoutError::Randomness)?;
+    let mut plan = plan.clone();
+    if let Some(http) = plan.http.filter(|http| http.port() == 0) {
+        plan.http = Some(SocketAddr::new(http.ip(), ports.tcp()?.port()));
+    }
+    let plan = &plan;
 
     let mut validators: Vec<_> = seats
         .iter()
@@ -264,24 +269,45 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
 }
 
 /// Free loopback ports, all held until every one is chosen so that none is given out twice.
+///
+/// They lie below the range from which the system takes ports for outgoing connections: a port
+/// from that range may be gone again by the time its node starts.
 #[derive(Default)]
 struct Ports {
     udp: Vec<UdpSocket>,
     tcp: Vec<TcpListener>,
 }
 
+/// Where ports are looked for, and how often.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
+const TRIES: usize = 1_000;
+
 impl Ports {
     fn udp(&mut self) -> Result<SocketAddr, LayoutError> {
-        let socket = UdpSocket::bind("127.0.0.1:0").map_err(LayoutError::Port)?;
-        let address = socket.local_addr().map_err(LayoutError::Port)?;
+        let (socket, address) = find(UdpSocket::bind)?;
         self.udp.push(socket);
         Ok(address)
     }
 
     fn tcp(&mut self) -> Result<SocketAddr, LayoutError> {
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(LayoutError::Port)?;
-        let address = listener.local_addr().map_err(LayoutError::Port)?;
+        let (listener, address) = find(TcpListener::bind)?;
         self.tcp.push(listener);
         Ok(address)
     }
+}
+
+/// Opens a socket on the first of some random ports that is free.
+fn find<T>(open: impl Fn(SocketAddr) -> io::Result<T>) -> Result<(T, SocketAddr), LayoutError> {
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..TRIES {
+        let random = getrandom::u32().map_err(LayoutError::Randomness)?;
+        let port = FIRST_PORT + (random % u32::from(PORTS)) as u16;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        match open(address) {
+            Ok(socket) => return Ok((socket, address)),
+            Err(error) => last = error,
+        }
+    }
+    Err(LayoutError::Port(last))
 }
