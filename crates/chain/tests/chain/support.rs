@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use assay_chain::{Chain, ChainConfig, Dealt, Header, Pace, deal, start};
@@ -22,11 +23,21 @@ pub(crate) fn client() -> SecretKey {
     key(101)
 }
 
-/// Addresses that nobody listens on right now.
+/// The next port to try; below the range from which the system takes ports for outgoing
+/// connections, which could take one of ours before its validator starts.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(30_000);
+
+/// Addresses that nobody listens on right now, each given out once.
 pub(crate) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    let listeners: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
+    std::array::from_fn(|_| {
+        loop {
+            let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            if TcpListener::bind(address).is_ok() {
+                return address;
+            }
+        }
+    })
 }
 
 /// A genesis whose validators are keys 1, 2, ... at `addresses`.
