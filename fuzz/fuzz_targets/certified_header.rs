@@ -3,9 +3,9 @@
 
 use std::sync::OnceLock;
 
-use assay_chain::light::{CertifiedHeader, LightClient};
+use assay_chain::light::{CertifiedHeader, LightClient, LightError};
 use assay_fuzz::canonical;
-use assay_fuzz::samples::node::{certified, genesis};
+use assay_fuzz::samples::node::{certificate, certified, genesis};
 use libfuzzer_sys::fuzz_target;
 
 fn client() -> &'static LightClient {
@@ -15,9 +15,16 @@ fn client() -> &'static LightClient {
 
 fn seeds() -> Vec<Vec<u8>> {
     let long = certified();
+    let forged = client().verify(&long);
+    assert_eq!(
+        forged,
+        Err(LightError::BadCertificate),
+        "a seed ends before the signature"
+    );
     let short = CertifiedHeader {
+        certificate: certificate(&long.header),
+        header: long.header.clone(),
         descendants: vec![],
-        ..long.clone()
     };
     vec![long.to_bytes(), short.to_bytes()]
 }

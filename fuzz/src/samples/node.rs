@@ -27,22 +27,36 @@ pub fn header(parent: Option<&Header>, beacon: bool) -> Header {
         parent: parent.map_or(digest("genesis"), Header::digest),
         view: 7,
         timestamp_ms: 1_700_000_000_000,
-        beacon: beacon.then_some(BeaconSignature([9; 48])),
+        beacon: beacon.then_some(BeaconSignature(point())),
         tx_root: digest("transactions"),
         state_root: digest("state"),
         receipts_root: digest("receipts"),
     }
 }
 
-/// A header with two descendants and a certificate that is none.
+/// A point of the signature group, though no signature: the group's generator.
+pub fn point() -> [u8; 48] {
+    let text = "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac58\
+                6c55e83ff97a1aeffb3af00adb22c6bb";
+    let byte = |at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hexadecimal");
+    std::array::from_fn(byte)
+}
+
+/// A certificate about `header` in form: epoch, view, the parent's view, digest, a point.
+pub fn certificate(header: &Header) -> Vec<u8> {
+    let view = u8::try_from(header.view).expect("a small view");
+    [&[0, view, 0][..], &header.digest().0, &point()].concat()
+}
+
+/// A header with two descendants and a certificate that only lacks the validators' signature.
 pub fn certified() -> CertifiedHeader {
     let first = header(None, false);
     let second = header(Some(&first), false);
     let third = header(Some(&second), true);
     CertifiedHeader {
+        certificate: certificate(&third),
         header: first,
         descendants: vec![second, third],
-        certificate: vec![3; 120],
     }
 }
 
