@@ -16,7 +16,7 @@ struct Suite {
 }
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed.
-const SUITES: [Suite; 2] = [
+const SUITES: [Suite; 3] = [
     Suite {
         name: "ledger life cycles",
         package: "assay-ledger",
@@ -26,6 +26,12 @@ const SUITES: [Suite; 2] = [
     Suite {
         name: "cheater detection",
         package: "assay-proof",
+        filter: "",
+        count: 200,
+    },
+    Suite {
+        name: "cheater detection on real training",
+        package: "assay-job",
         filter: "",
         count: 200,
     },

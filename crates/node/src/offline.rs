@@ -192,7 +192,7 @@ impl Blobs {
     /// [`OfflineError::Blobs`].
     pub fn open(dirs: &[PathBuf]) -> Result<Self, OfflineError> {
         let open = |path: &PathBuf| {
-            DirectoryBackend::open(path).map_err(|source| OfflineError::Blobs {
+            DirectoryBackend::read_only(path).map_err(|source| OfflineError::Blobs {
                 path: path.clone(),
                 source,
             })

@@ -101,7 +101,15 @@ impl Stage {
             }
             tokio::select! {
                 changed = heights.changed() => if changed.is_err() { return },
-                Some(Ok((order, part, attempt, result))) = playing.join_next() => {
+                Some(ended) = playing.join_next() => {
+                    let (order, part, attempt, result) = match ended {
+                        Ok(ended) => ended,
+                        // A part that panicked is taken up again from its journal at the next start.
+                        Err(panic) => {
+                            error!(reason = told(&panic), "a part died; restart this node");
+                            continue;
+                        }
+                    };
                     if let Err(failure) = &result {
                         let reason = told(failure);
                         error!(%order, part = part.name(), reason, "a part was dropped");

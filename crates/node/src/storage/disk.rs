@@ -35,10 +35,7 @@ impl DirectoryBackend {
     /// # Errors
     /// What the operating system said.
     pub fn open(root: &Path) -> io::Result<Self> {
-        let backend = Self {
-            root: root.to_owned(),
-            counter: AtomicU64::new(0),
-        };
+        let backend = Self::new(root);
         match fs::remove_dir_all(backend.partial()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -51,6 +48,23 @@ impl DirectoryBackend {
             fs::create_dir_all(dir)?;
         }
         Ok(backend)
+    }
+
+    /// Opens a directory that a storage node made, to read from it; nothing in it changes.
+    ///
+    /// # Errors
+    /// When there is no such directory.
+    pub fn read_only(root: &Path) -> io::Result<Self> {
+        let backend = Self::new(root);
+        fs::read_dir(backend.shelf(Shelf::Pieces))?;
+        Ok(backend)
+    }
+
+    fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            counter: AtomicU64::new(0),
+        }
     }
 
     fn partial(&self) -> PathBuf {

@@ -46,6 +46,24 @@ fn a_crash_while_writing_leaves_no_value_and_no_litter() {
 }
 
 #[test]
+fn reading_a_directory_changes_nothing_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = digest(b"cipher");
+    DirectoryBackend::read_only(&dir.path().join("none")).unwrap_err();
+    DirectoryBackend::read_only(dir.path()).unwrap_err();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+
+    let node = DirectoryBackend::open(dir.path()).unwrap();
+    node.put(Shelf::Pieces, &name, b"cipher").unwrap();
+    let half = dir.path().join("partial/99-0");
+    fs::write(&half, b"cip").unwrap();
+    let reader = DirectoryBackend::read_only(dir.path()).unwrap();
+    let read = reader.get(Shelf::Pieces, &name).unwrap().unwrap();
+    assert_eq!(read, b"cipher");
+    assert!(half.exists());
+}
+
+#[test]
 fn a_failed_write_keeps_the_old_value() {
     let dir = tempfile::tempdir().unwrap();
     let name = digest(b"cipher");

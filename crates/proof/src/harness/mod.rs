@@ -13,6 +13,8 @@ mod cast;
 mod counter;
 mod member;
 mod setup;
+#[cfg(feature = "cheaters")]
+mod study;
 mod vault;
 mod world;
 
@@ -20,5 +22,7 @@ pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
 pub use counter::{CounterPrograms, DEAD_END};
 pub use member::Member;
 pub use setup::{BALANCE, Plan};
+#[cfg(feature = "cheaters")]
+pub use study::{Study, Tally};
 pub use vault::Vault;
 pub use world::World;
