@@ -1,17 +1,19 @@
-"""Load an adapter in PEFT + transformers and compare the logits with those that `assay` wrote.
+"""Load an adapter in PEFT + transformers and compare the logits with ours.
 
-usage: python3 bench/check_peft.py ADAPTER_DIR MODEL_DIR LOGITS_FILE
+usage: python3 bench/check_peft.py ADAPTER_DIR [MODEL_DIR] [--text FILE]
 
-LOGITS_FILE is safetensors with `input_ids` [batch, n] or [n] (any integer type) and `logits` [batch, n, vocabulary] or
-[n, vocabulary] in f32. Prints one JSON object; ends with status 1 if a logit differs by more than the tolerance.
+Ours come from the example `logits` of the crate `assay-model`, which cargo builds and runs here, over the first tokens
+of FILE. Prints one JSON object; ends with status 1 if a logit differs by more than the tolerance.
 """
 
 import argparse
 import json
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from peers.environment import enter, versions
+from peers.environment import EXAMPLES, MODEL, ROOT, enter, versions
 
 enter()
 
@@ -24,15 +26,24 @@ from transformers import AutoModelForCausalLM
 TOLERANCE = 1e-4
 
 
+def our_logits(options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """What our own implementation computes: `input_ids` [n] and `logits` [n, vocabulary]."""
+    paths = [options.model_dir, options.adapter_dir, options.text]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "logits.safetensors"
+        cargo = ["cargo", "run", "--release", "--quiet", "-p", "assay-model", "--example", "logits", "--"]
+        subprocess.run([*cargo, *(str(path.resolve()) for path in paths), str(out)], cwd=ROOT, check=True)
+        return load_file(out)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adapter_dir", type=Path)
-    parser.add_argument("model_dir", type=Path)
-    parser.add_argument("logits_file", type=Path)
+    parser.add_argument("model_dir", type=Path, nargs="?", default=MODEL)
+    parser.add_argument("--text", type=Path, default=EXAMPLES / "dialogue" / "heldout.jsonl")
     options = parser.parse_args()
-    arrays = load_file(options.logits_file)
-    ids, ours = np.atleast_2d(arrays["input_ids"]).astype(np.int64), arrays["logits"]
-    ours = ours.reshape(*ids.shape, -1)
+    arrays = our_logits(options)
+    ids, ours = arrays["input_ids"][None], arrays["logits"][None]
     torch.set_num_threads(1)
     base = AutoModelForCausalLM.from_pretrained(options.model_dir, dtype=torch.float32).eval()
     with torch.no_grad():
