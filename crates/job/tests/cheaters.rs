@@ -1,5 +1,9 @@
 //! Cheating providers on real training: the example's model and records, a short run each.
-#![allow(clippy::print_stdout, reason = "tests report their counts")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail and report as tests do"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
