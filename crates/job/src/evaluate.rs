@@ -10,7 +10,7 @@ use assay_crypto::Digest;
 use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, BatchShape, Evaluator, Score};
+use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Score};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
 use crate::language::{self, ADAPTER, MODEL, Reading};
 use crate::sections::{Audit, Deadlines, Market, within};
-use crate::source::{InputSource, MAX_INPUT_BYTES};
+use crate::source::InputSource;
 
 /// Scores a model on data.
 #[derive(Debug)]
