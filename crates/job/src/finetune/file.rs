@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, AdapterFile};
 use super::training::Training;
-use super::{HELDOUT, TRAIN};
+use super::{HELDOUT, TRAIN, VALIDATION};
 use crate::error::{BuildError, JobError};
 use crate::kind::Job;
 use crate::language::{ADAPTER, MODEL, Reading};
@@ -52,6 +52,8 @@ struct Model {
 struct Data {
     /// Training records: JSONL, JSON or plain text.
     train: PathBuf,
+    /// Records of the same form for training.eval_steps; provider and auditors can read them.
+    validation: Option<PathBuf>,
     /// Held-out records of the same form; nobody but you can read them.
     heldout: Option<PathBuf>,
     /// Learn only from completions, not from prompts.
@@ -145,6 +147,17 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         InputSource::model(MODEL, "model.path", folder, &file.model.path),
         source(TRAIN, "data.train", &file.data.train),
     ];
+    let (watches, given) = (
+        specification.training.eval_steps.is_some(),
+        file.data.validation.is_some(),
+    );
+    if watches != given {
+        let reason = "data.validation and training.eval_steps belong together; set both or neither";
+        return Err(JobError::value("data.validation", reason.to_owned()));
+    }
+    if let Some(path) = &file.data.validation {
+        inputs.push(source(VALIDATION, "data.validation", path));
+    }
     if let Some(path) = &resumed {
         const FILES: &[&str] = &[ADAPTER_CONFIG, ADAPTER_WEIGHTS];
         let field = "adapter.path";
