@@ -40,7 +40,7 @@ const ALL: &str = r#"target_modules = ["q_proj", "k_proj", "v_proj", "o_proj", "
 
 /// State digests of the runs below. They change with the kernel specification, the step graph or the
 /// example, never with a machine.
-const GOLDEN: [(&str, &str); 7] = [
+const GOLDEN: [(&str, &str); 10] = [
     (
         "lora",
         "82f8e64fdc0a778b5c87e00f0ab41c07afd0cfb19ac35ab1a5fd90bdb8bc926e",
@@ -69,12 +69,25 @@ const GOLDEN: [(&str, &str); 7] = [
         "full",
         "72210208e2b271073649d0598460b22466c19889f4cdc272c20af1cef9ab89c6",
     ),
+    (
+        "lora on bfloat16",
+        "c640dbf91187b7635116da46df070686136f60a28c2676cb5479615cda983888",
+    ),
+    (
+        "lora on int8",
+        "be9a0207066b481f0c7de84690c04ce703dd33e6d0cf9ab255f92d040c294643",
+    ),
+    (
+        "lora on nf4",
+        "390d920d9d1530be98f2841aa2d93bd3422f7a397e32f1fe9f670e8667f4ff75",
+    ),
 ];
 
 #[test]
 fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
     let lora = format!("r = 8\nlora_alpha = 16\n{ALL}");
     let rate = |rate: &'static str| vec![("learning_rate = 0.007", rate)];
+    let held = |precision: &'static str| vec![("path = \"glassllm\"", precision)];
     let runs = [
         ("lora", lora.clone(), rate("learning_rate = 0.007")),
         (
@@ -106,6 +119,21 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
             "full",
             "method = \"full\"".to_owned(),
             rate("learning_rate = 0.001"),
+        ),
+        (
+            "lora on bfloat16",
+            lora.clone(),
+            held("path = \"glassllm\"\nprecision = \"bfloat16\""),
+        ),
+        (
+            "lora on int8",
+            lora.clone(),
+            held("path = \"glassllm\"\nprecision = \"int8\""),
+        ),
+        (
+            "lora on nf4",
+            lora.clone(),
+            held("path = \"glassllm\"\nprecision = \"nf4\""),
         ),
     ];
     let mut losses = BTreeMap::new();
@@ -202,8 +230,13 @@ fn a_run_goes_on_from_a_saved_adapter() {
 
     // An adapter of other settings is refused by name, before any step.
     let other = format!("r = 4\nlora_alpha = 16\n{ALL}\npath = {:?}", folder.path());
-    let refused = assay_job::check(&job(&other, &[short]).unwrap()).unwrap_err();
-    let text = std::error::Error::source(&refused).map_or(refused.to_string(), |e| e.to_string());
+    let error = assay_job::check(&job(&other, &[short]).unwrap()).unwrap_err();
+    let mut refused: Option<&dyn std::error::Error> = Some(&error);
+    let mut text = String::new();
+    while let Some(error) = refused {
+        text += &format!("{error}: ");
+        refused = error.source();
+    }
     assert!(text.contains("differ from those of the job"), "{text}");
 }
 

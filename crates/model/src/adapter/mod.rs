@@ -70,7 +70,7 @@ impl Adapter {
                 Init::RowNorms(id) => {
                     let weight = base.weight(id);
                     let mut norms = vec![0.0; info.values()];
-                    kernel.row_norms(weight, weight.len() / norms.len(), &mut norms);
+                    kernel.row_norms(&weight, weight.len() / norms.len(), &mut norms);
                     norms
                 }
             };
