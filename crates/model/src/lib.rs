@@ -66,7 +66,10 @@ pub use error::{InvalidStep, LoadError, MethodError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
 pub use files::{ModelFiles, read_model_folder};
-pub use generate::{GenerateError, answer, generate};
+pub use generate::{
+    Ended, GenerateError, GenerateSettings, Generated, Generator, SAMPLE_PURPOSE, Sampling,
+    SettingsError, answer, generate, greedy,
+};
 pub use graph::{
     AdamWConfig, BatchShape, Graph, Input, Node, Op, Plan, Purpose, Tensor, TensorId, TrainSettings,
 };
