@@ -1,6 +1,6 @@
 //! Define, load, adapt and differentiate models.
 //!
-//! A [`Base`] is a frozen Llama-family decoder from a Hugging Face folder; an [`Adapter`] is a
+//! A [`Base`] is a frozen Llama-family decoder from a Hugging Face folder or a GGUF file; an [`Adapter`] is a
 //! LoRA adapter on some of its projections. A training step is a [`Graph`]: a fixed, enumerated
 //! list of kernel operators that follows from the shapes alone. A [`Trainer`] runs it on a
 //! [`TrainState`], and the state's digest is what a trace commits to. All of it gives the same
@@ -38,6 +38,7 @@ mod evaluate;
 mod executor;
 mod files;
 mod generate;
+pub mod gguf;
 mod graph;
 mod lora;
 mod peft;

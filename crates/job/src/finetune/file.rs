@@ -40,7 +40,7 @@ pub(super) struct FinetuneFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Model {
-    /// A Hugging Face model folder, relative to this file.
+    /// A Hugging Face model folder or a .gguf file, relative to this file.
     path: PathBuf,
 }
 

@@ -1,0 +1,41 @@
+//! GGUF files: what converts is a model that loads, with exactly the values of the file.
+//!
+//! The seed is the small model of the tests of `assay-model`: it holds most storage types and a
+//! tokenizer.
+#![no_main]
+
+use assay_model::gguf::{GgufFile, Storage, convert};
+use assay_model::{Base, check_safetensors};
+use libfuzzer_sys::fuzz_target;
+
+const TINY: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/tiny.gguf");
+const BLOCKS: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/blocks.gguf");
+
+fn start() {
+    assay_fuzz::plant([TINY.to_vec(), BLOCKS.to_vec()]);
+    // The tokenizer library panics on some vocabularies, which `assay-data` turns into an error;
+    // libFuzzer's hook aborts on every panic, caught or not.
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
+fuzz_target!(init: start(), |data: &[u8]| {
+    if let Ok(file) = GgufFile::open(data) {
+        for (_, tensor) in file.tensors() {
+            let values: usize = tensor.shape().iter().product();
+            // No type packs more than 64 values into a byte; memory follows the file.
+            assert!(values <= 64 * data.len());
+            assert_eq!(tensor.values().len(), values);
+        }
+    }
+    match convert(data, Storage::F32) {
+        Err(error) => {
+            let text = error.to_string();
+            assert!(!text.is_empty() && text.len() < 4_096, "message: {text:?}");
+        }
+        Ok(files) => {
+            check_safetensors(&files["model.safetensors"]).expect("own weights are well formed");
+            let base = Base::from_files(files).expect("what converts loads");
+            assert!(base.tokenizer().is_ok());
+        }
+    }
+});
