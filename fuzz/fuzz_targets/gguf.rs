@@ -20,12 +20,9 @@ fn start() {
 
 fuzz_target!(init: start(), |data: &[u8]| {
     if let Ok(file) = GgufFile::open(data) {
-        for (_, tensor) in file.tensors() {
-            let values: usize = tensor.shape().iter().product();
-            // No type packs more than 64 values into a byte; memory follows the file.
-            assert!(values <= 64 * data.len());
-            assert_eq!(tensor.values().len(), values);
-        }
+        // No type packs two values into a byte, and tensors do not overlap: memory follows the file.
+        let values: usize = file.tensors().map(|(_, tensor)| tensor.values().len()).sum();
+        assert!(values < 2 * data.len(), "{values} values");
     }
     match convert(data, Storage::F32) {
         Err(error) => {
