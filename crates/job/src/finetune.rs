@@ -1,7 +1,9 @@
-//! `kind = "finetune"`: LoRA training of a Llama-family model.
+//! `kind = "finetune"`: training an adapter of a Llama-family model, or the model itself.
 
+mod adapter;
 mod file;
 mod program;
+mod training;
 
 use std::path::Path;
 
@@ -10,7 +12,7 @@ use assay_proof::{Program, Task};
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
 
-/// Trains a LoRA adapter; every step is one batch.
+/// Trains by one of the methods of [`assay_model::Method`]; every step is one batch.
 #[derive(Debug)]
 pub(crate) struct Finetune;
 

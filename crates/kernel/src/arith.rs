@@ -1,6 +1,5 @@
 //! What differs between code paths inside one body: the fused multiply-add and the reductions.
 
-#[cfg(target_arch = "x86_64")]
 use crate::lanes;
 use crate::reference::reduce;
 
@@ -80,10 +79,8 @@ impl Arith for Soft {
 
 /// The processor's instruction, and reductions shaped for vector registers.
 #[derive(Clone, Copy)]
-#[cfg(target_arch = "x86_64")]
 pub(crate) struct Wide;
 
-#[cfg(target_arch = "x86_64")]
 impl Arith for Wide {
     #[inline(always)]
     fn fma(a: f32, b: f32, c: f32) -> f32 {

@@ -13,6 +13,9 @@ pub(crate) enum Path {
     /// 512-bit vectors.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// 128-bit vectors.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 /// Calls the generic body named with the arithmetic and the instruction set of `$path`.
@@ -40,6 +43,12 @@ macro_rules! dispatch {
         fn avx512($($arg: $ty),*) $(-> $ret)? {
             $($body)::+::<$crate::arith::Wide>($($arg),*)
         }
+        #[cfg(target_arch = "aarch64")]
+        #[target_feature(enable = "neon")]
+        #[allow(clippy::too_many_arguments)]
+        fn neon($($arg: $ty),*) $(-> $ret)? {
+            $($body)::+::<$crate::arith::Wide>($($arg),*)
+        }
         match $path {
             $crate::dispatch::Path::Soft => $($body)::+::<$crate::arith::Soft>($($arg),*),
             // AArch64's baseline has the instruction.
@@ -54,6 +63,9 @@ macro_rules! dispatch {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             $crate::dispatch::Path::Avx512 => unsafe { avx512($($arg),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            $crate::dispatch::Path::Neon => unsafe { neon($($arg),*) },
         }
     }};
 }

@@ -19,11 +19,13 @@ pub enum Isa {
     Avx2,
     /// AVX-512 (F, BW, DQ, VL), 512-bit vectors.
     Avx512,
+    /// AArch64's Advanced SIMD, 128-bit vectors.
+    Neon,
 }
 
 impl Isa {
     /// Every instruction set, slowest first.
-    pub const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Avx512, Self::Neon];
 
     /// The name `ASSAY_KERNEL` uses.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Isa {
             Self::Scalar => "scalar",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Neon => "neon",
         }
     }
 
@@ -53,12 +56,17 @@ impl Isa {
                 && has!("avx2")
                 && has!("fma"))
             .then_some(Path::Avx512),
+            Self::Neon => None,
         }
     }
 
     #[cfg(target_arch = "aarch64")]
     fn path(self) -> Option<Path> {
-        (self == Self::Scalar).then_some(Path::Hard)
+        match self {
+            Self::Scalar => Some(Path::Hard),
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon").then_some(Path::Neon),
+            Self::Avx2 | Self::Avx512 => None,
+        }
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -77,7 +85,7 @@ impl std::fmt::Display for Isa {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// `ASSAY_KERNEL` holds something else.
-    #[error("ASSAY_KERNEL is {0:?}; use scalar, avx2 or avx512, or leave it unset")]
+    #[error("ASSAY_KERNEL is {0:?}; use scalar, avx2, avx512 or neon, or leave it unset")]
     UnknownIsa(String),
     /// The processor lacks the instruction set asked for.
     #[error("this processor has no {0}; use ASSAY_KERNEL=scalar, or leave it unset")]
@@ -108,7 +116,7 @@ pub struct Kernel {
 
 impl Kernel {
     /// The best path of this processor on all its cores, or what the environment variables
-    /// `ASSAY_KERNEL` (`scalar`, `avx2`, `avx512`) and `ASSAY_THREADS` ask for.
+    /// `ASSAY_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`) and `ASSAY_THREADS` ask for.
     ///
     /// # Errors
     /// [`ConfigError`] names the valid values.

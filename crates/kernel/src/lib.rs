@@ -2,7 +2,7 @@
 //!
 //! Training must be replayable, so every operator here has one specified result: the order of
 //! every sum, every constant and every rounding is fixed (`docs/kernel-spec.md`), and the scalar,
-//! AVX2 and AVX-512 paths on any number of threads agree with it bit for bit. Parallelism goes
+//! AVX2, AVX-512 and NEON paths on any number of threads agree with it bit for bit. Parallelism goes
 //! across the elements of an output, never along the chain of operations that makes one.
 //!
 //! A [`Kernel`] is a handle on a path and its threads; operators are its methods, on plain
@@ -27,11 +27,13 @@
 mod arith;
 mod dispatch;
 mod environment;
-#[cfg(target_arch = "x86_64")]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code)
+)]
 mod fast;
 mod finite;
 mod kernel;
-#[cfg(target_arch = "x86_64")]
 mod lanes;
 mod matrix;
 mod ops;
@@ -48,8 +50,9 @@ pub use finite::all_finite;
 pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS};
 pub use matrix::{MatMut, MatRef, Store};
 pub use ops::PackedB;
+pub use reference::norm::clip_factor;
 pub use self_test::SelfTestError;
-pub use shape::{AdamW, AttentionShape, BiasPowers, IGNORE};
+pub use shape::{AdamW, AttentionShape, BiasPowers, Function, IGNORE};
 
 /// The version of the arithmetic specification; it changes when any operator's bits change.
 pub const SPEC_VERSION: u32 = 1;

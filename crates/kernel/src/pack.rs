@@ -75,7 +75,6 @@ pub(crate) fn pack_b(b: MatRef<'_>, from: usize, to: usize, out: &mut [f32]) {
 
 /// Packs rows `from..to` of columns `start..start + depth` of `a` in panels of `rows` rows, the
 /// last one as narrow as what is left.
-#[cfg(target_arch = "x86_64")]
 pub(crate) fn pack_a(
     a: MatRef<'_>,
     (from, to): (usize, usize),

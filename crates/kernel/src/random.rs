@@ -5,7 +5,7 @@
 //! key can recompute any stream without the ones before it.
 
 use chacha20::ChaCha20;
-use chacha20::cipher::{KeyIvInit, StreamCipher};
+use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
 
 use crate::arith::{Arith, Soft};
 use crate::reference::elementary::log;
@@ -20,12 +20,8 @@ pub struct Stream {
 impl Stream {
     /// The stream at this address.
     pub fn new(key: &[u8; 32], purpose: u32, index: u64) -> Self {
-        let mut nonce = [0; 12];
-        nonce[..4].copy_from_slice(&purpose.to_le_bytes());
-        nonce[4..].copy_from_slice(&index.to_le_bytes());
-        let cipher = ChaCha20::new(&(*key).into(), &nonce.into());
         Self {
-            cipher,
+            cipher: cipher(key, purpose, index),
             block: [0; 64],
             used: 64,
         }
@@ -90,6 +86,41 @@ impl Stream {
             order.swap(i as usize, self.below(i + 1) as usize);
         }
         order
+    }
+}
+
+fn cipher(key: &[u8; 32], purpose: u32, index: u64) -> ChaCha20 {
+    let mut nonce = [0; 12];
+    nonce[..4].copy_from_slice(&purpose.to_le_bytes());
+    nonce[4..].copy_from_slice(&index.to_le_bytes());
+    ChaCha20::new(&(*key).into(), &nonce.into())
+}
+
+/// Words of a stream from any position on, a run of them at a time.
+pub(crate) struct Words {
+    cipher: ChaCha20,
+}
+
+impl Words {
+    /// The most words one call gives.
+    pub(crate) const MOST: usize = 1024;
+
+    /// The words of a stream from number `first` on; a stream has 2^36 of them.
+    pub(crate) fn starting_at(key: &[u8; 32], purpose: u32, index: u64, first: usize) -> Self {
+        let mut cipher = cipher(key, purpose, index);
+        cipher.seek(first as u64 * 4);
+        Self { cipher }
+    }
+
+    /// The next words, as many as `out` holds.
+    pub(crate) fn fill(&mut self, out: &mut [u32]) {
+        let mut bytes = [0; 4 * Self::MOST];
+        let bytes = &mut bytes[..4 * out.len()];
+        self.cipher.apply_keystream(bytes);
+        let (bytes, _) = bytes.as_chunks::<4>();
+        for (word, bytes) in out.iter_mut().zip(bytes) {
+            *word = u32::from_le_bytes(*bytes);
+        }
     }
 }
 

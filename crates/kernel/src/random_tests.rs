@@ -67,3 +67,17 @@ fn below_and_uniform_stay_in_range() {
     }
     assert!(seen.iter().all(|n| (900..1100).contains(n)));
 }
+
+#[test]
+fn words_are_the_stream_from_any_position() {
+    let mut stream = Stream::new(&[3; 32], 4, 5);
+    let wanted: Vec<u32> = (0..3000).map(|_| stream.next_u32()).collect();
+    for (first, n) in [(0, 1024), (1, 3), (15, 40), (16, 16), (1990, 1010)] {
+        let mut words = Words::starting_at(&[3; 32], 4, 5, first);
+        let mut found = vec![0; n];
+        let (front, back) = found.split_at_mut(n / 3);
+        words.fill(front);
+        words.fill(back);
+        assert_eq!(found, wanted[first..first + n]);
+    }
+}

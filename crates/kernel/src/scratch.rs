@@ -1,6 +1,5 @@
 //! Buffers that each thread keeps between calls.
 
-#[cfg(target_arch = "x86_64")]
 use std::cell::RefCell;
 
 /// One cache line, so that buffers start on one.
@@ -50,13 +49,11 @@ impl Flatten for [Line] {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 thread_local! {
     static SPARE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Lends `body` a buffer of `len` values of no particular content; it may ask for more inside.
-#[cfg(target_arch = "x86_64")]
 pub(crate) fn with_scratch<R>(len: usize, body: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
     let result = body(buffer.take(len));

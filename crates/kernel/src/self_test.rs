@@ -3,7 +3,8 @@
 use crate::kernel::{Isa, Kernel};
 use crate::matrix::{MatMut, MatRef, Store};
 use crate::random::Stream;
-use crate::shape::{AdamW, AttentionShape, IGNORE};
+use crate::reference::norm::clip_factor;
+use crate::shape::{AdamW, AttentionShape, Function, IGNORE};
 
 /// An operator does not give the specified bits on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +58,7 @@ fn digest(values: &[f32]) -> String {
 /// An operator's name and its outputs, one after the other.
 type Operator = (&'static str, fn(&Kernel) -> Vec<f32>);
 
-const OPERATORS: [Operator; 18] = [
+const OPERATORS: [Operator; 24] = [
     ("random", |_| random()),
     ("gemm", gemm),
     ("gemm_packed", gemm_packed),
@@ -76,10 +77,16 @@ const OPERATORS: [Operator; 18] = [
     ("elementwise", elementwise),
     ("sum and dot", sum_and_dot),
     ("adamw", adamw),
+    ("attention_cached", attention_cached),
+    ("dropout", dropout),
+    ("row_norms and clip_factor", row_norms),
+    ("column_dots and scale_columns", columns),
+    ("multiply and divide", multiply_and_divide),
+    ("functions", functions),
 ];
 
 /// The digests of `OPERATORS`, in order.
-const GOLDEN: [&str; 18] = [
+const GOLDEN: [&str; 24] = [
     "abccc3704d87bbc3ab2db2a6fa843192b6b42c85ebbb256eff4038dd703c3381",
     "726f5bc54c668e11bc96750cfb68f1536521dc8482bfb3579647970824c45540",
     "6df082c424456b73155fbebbc90e8aba17666b92227ca0c86e7ad34c35f81bae",
@@ -98,6 +105,12 @@ const GOLDEN: [&str; 18] = [
     "4e3d94ed0c335fde19c7dacb5f15dbf10454cf7dcbb0e9fc5e5ae0b186d0c56b",
     "b9d681d18211aa64ce1769826f44b1697530757a583af764eb1188dcccce1625",
     "1b712c0dfef1b3253fa563db3107fa39d81e5f2324f471236eeca7583296c469",
+    "7e988d15e49caa90fd6efd1016ac2c2e831bf1ccf6669a672b3dc0d63cceb2e1",
+    "027339eb0c0e3b1cef9c0e82d88cd158b8d5fb8817446ce32e406bd6608a704d",
+    "e706d30783ef3222e9dc1b48b150800792f3a01fe8e41c8562d0be211c47d9eb",
+    "e705e81d08b1bd080ab15aa6a15efcdfcc40d14f38d52fc481b1e24ae481acad",
+    "feabf4fd9e3dc1d605d5bc5b275e22217d88757552b2572bc684fa00f88fbef5",
+    "6f4d4b5b6eb4c948b6b26159fbaa68198e7bf9a75a6e4fec975b90e605b88b3b",
 ];
 
 /// Normal values times powers of two from 1/16 to 16: inputs of a stream of their own.
@@ -347,6 +360,79 @@ fn adamw(k: &Kernel) -> Vec<f32> {
     };
     k.adamw(&mut param, &grad, &mut m, &mut v, &settings);
     [param, m, v].concat()
+}
+
+fn attention_cached(k: &Kernel) -> Vec<f32> {
+    let mut all = Vec::new();
+    for (past, seq) in [(0, 5), (37, 1), (254, 4)] {
+        let s = AttentionShape {
+            batch: 1,
+            seq,
+            heads: 4,
+            kv_heads: 2,
+            head_dim: 20,
+        };
+        let positions = (past + seq) * s.kv_heads * s.head_dim;
+        let (keys, v) = (values(35, positions), values(36, positions));
+        let mut out = vec![0.0; s.query_len()];
+        let q = values(37, s.query_len());
+        k.attention_cached(&q, &keys, &v, s, past, 0.125, &mut out);
+        all.extend(out);
+    }
+    all
+}
+
+fn dropout(k: &Kernel) -> Vec<f32> {
+    let mut out = vec![0.0; 2000];
+    k.dropout(&values(38, 2000), &[9; 32], 4, 5, 0.1, &mut out);
+    out
+}
+
+fn row_norms(k: &Kernel) -> Vec<f32> {
+    let mut out = vec![0.0; ROWS];
+    k.row_norms(&values(39, ROWS * COLS), COLS, &mut out);
+    let factors: Vec<f32> = out.iter().map(|n| clip_factor(n * n, 5.0)).collect();
+    out.extend(factors);
+    out
+}
+
+fn columns(k: &Kernel) -> Vec<f32> {
+    let (a, b) = (values(40, ROWS * COLS), values(41, ROWS * COLS));
+    let (mut dots, mut more) = (vec![0.0; COLS], values(42, COLS));
+    k.column_dots(&a, &b, &mut dots, Store::Overwrite);
+    k.column_dots(&a, &b, &mut more, Store::Accumulate);
+    let mut scaled = vec![0.0; ROWS * COLS];
+    k.scale_columns(&a, &dots, &mut scaled);
+    [dots, more, scaled].concat()
+}
+
+fn multiply_and_divide(k: &Kernel) -> Vec<f32> {
+    let (a, b) = (values(43, 999), values(44, 999));
+    let (mut product, mut quotient) = (vec![0.0; 999], vec![0.0; 999]);
+    k.multiply(&a, &b, &mut product);
+    k.divide(&a, &b, &mut quotient);
+    [product, quotient].concat()
+}
+
+fn functions(k: &Kernel) -> Vec<f32> {
+    let (dy, mut all) = (values(45, 500), Vec::new());
+    // Values of every size a float has, and many of common size.
+    let patterns = (0..2000u32).map(|i| f32::from_bits(i * 2_147_483));
+    let wide: Vec<f32> = patterns.filter(|x| x.is_finite()).collect();
+    for function in Function::ALL {
+        for x in [&wide, &values(46, 500)] {
+            let mut out = vec![0.0; x.len()];
+            k.apply(function, x, &mut out);
+            all.extend(out);
+        }
+        let mut dx = vec![0.0; 500];
+        k.apply_backward(function, &dy, &values(46, 500), &mut dx);
+        all.extend(dx);
+    }
+    // Payloads of NaN (logarithms of negative values) are outside the specification.
+    all.iter()
+        .map(|x| if x.is_nan() { 0.5 } else { *x })
+        .collect()
 }
 
 #[cfg(test)]

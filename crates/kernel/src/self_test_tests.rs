@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn every_path_gives_the_golden_digests() {
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
-        for threads in [1, 2, 3] {
+        for threads in [1, 2, 3, 8] {
             Kernel::new(isa, threads).unwrap().self_test().unwrap();
         }
     }

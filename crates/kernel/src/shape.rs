@@ -108,3 +108,33 @@ impl BiasPowers {
         (1.0 - self.beta1, 1.0 - self.beta2)
     }
 }
+
+/// A function of one variable that [`Kernel::apply`](crate::Kernel::apply) computes element by
+/// element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// e^x.
+    Exp,
+    /// The natural logarithm.
+    Log,
+    /// 1 / (1 + e^-x).
+    Sigmoid,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// GELU in its tanh form (Hendrycks and Gimpel, 2016; PyTorch's `approximate="tanh"`).
+    Gelu,
+}
+
+impl Function {
+    /// Every function.
+    pub const ALL: [Self; 6] = [
+        Self::Exp,
+        Self::Log,
+        Self::Sigmoid,
+        Self::Silu,
+        Self::Tanh,
+        Self::Gelu,
+    ];
+}

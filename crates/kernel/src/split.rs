@@ -23,7 +23,6 @@ impl Kernel {
     }
 
     /// Calls `body` with every number below `tasks`, on the kernel's threads.
-    #[cfg(target_arch = "x86_64")]
     pub(crate) fn for_each(&self, tasks: usize, body: impl Fn(usize) + Sync + Send) {
         if tasks == 1 || self.pool.is_none() {
             (0..tasks).for_each(body);

@@ -8,6 +8,8 @@ use assay_crypto::Digest;
 use assay_data::Tokenizer;
 use assay_kernel::random::Stream;
 use assay_kernel::{Isa, Kernel, MatRef, PackedB};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde_json::Value;
 
 use crate::config::{ModelConfig, token_ids};
@@ -32,7 +34,7 @@ pub struct Base {
     spec: ModelSpec,
     weights: Vec<Vec<f32>>,
     rope: RopeTables,
-    tokenizer: Option<Tokenizer>,
+    tokenizer: Option<Arc<Tokenizer>>,
     packed: Mutex<HashMap<PackKey, Arc<PackedB>>>,
 }
 
@@ -78,7 +80,12 @@ impl Base {
         config.eos_token_ids.dedup();
         let spec = ModelSpec::new(&config);
         let weights = load_weights(&spec, files)?;
-        Ok(Self::assemble(config, spec, weights, Some(tokenizer)))
+        Ok(Self::assemble(
+            config,
+            spec,
+            weights,
+            Some(Arc::new(tokenizer)),
+        ))
     }
 
     /// A model with random weights and no tokenizer, for benches and tests: norms are 1, other
@@ -105,7 +112,7 @@ impl Base {
         config: ModelConfig,
         spec: ModelSpec,
         weights: Vec<Vec<f32>>,
-        tokenizer: Option<Tokenizer>,
+        tokenizer: Option<Arc<Tokenizer>>,
     ) -> Self {
         let rope = RopeTables::new(&config);
         Self {
@@ -133,6 +140,53 @@ impl Base {
         &self.weights[id.index()]
     }
 
+    /// The values of every tensor, in the order of [`ModelSpec::weights`].
+    pub(crate) fn weights(&self) -> &[Vec<f32>] {
+        &self.weights
+    }
+
+    /// Every tensor in f32, as `model.safetensors` holds them.
+    pub(crate) fn safetensors(&self) -> Vec<u8> {
+        let bytes: Vec<Vec<u8>> = (self.weights.iter())
+            .map(|values| values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            .collect();
+        let all = self.spec.weights().iter().zip(&bytes);
+        let views = all.filter_map(|(info, bytes)| {
+            let view = TensorView::new(Dtype::F32, info.shape.clone(), bytes).ok()?;
+            Some((info.name.as_str(), view))
+        });
+        // `transformers` looks for the format mark; sizes match by construction, so this cannot
+        // fail on them.
+        let metadata = [("format".to_owned(), "pt".to_owned())].into();
+        safetensors::serialize(views, Some(metadata)).unwrap_or_default()
+    }
+
+    /// The same model with other values, as many as before.
+    pub(crate) fn with_weights(&self, weights: Vec<Vec<f32>>) -> Self {
+        let (config, spec) = (self.config.clone(), self.spec.clone());
+        Self::assemble(config, spec, weights, self.tokenizer.clone())
+    }
+
+    /// The same model under a configuration that differs in its biases. Tensors take their values
+    /// from `values` by name, else from this model; new biases are zero.
+    pub(crate) fn with_config(&self, config: ModelConfig, values: &HashMap<&str, &[f32]>) -> Self {
+        let spec = ModelSpec::new(&config);
+        let old: HashMap<&str, &Vec<f32>> = (self.spec.weights().iter())
+            .map(|info| info.name.as_str())
+            .zip(&self.weights)
+            .collect();
+        let take = |info: &crate::spec::WeightInfo| {
+            let name = info.name.as_str();
+            let given = values.get(name).map(|values| values.to_vec());
+            let kept = || old.get(name).map(|values| (*values).clone());
+            given
+                .or_else(kept)
+                .unwrap_or_else(|| vec![0.0; info.shape.iter().product()])
+        };
+        let weights = spec.weights().iter().map(take).collect();
+        Self::assemble(config, spec, weights, self.tokenizer.clone())
+    }
+
     /// Its rotary tables.
     pub fn rope(&self) -> &RopeTables {
         &self.rope
@@ -143,7 +197,7 @@ impl Base {
     /// # Errors
     /// When the model was made by [`Base::random`].
     pub fn tokenizer(&self) -> Result<&Tokenizer, LoadError> {
-        self.tokenizer.as_ref().ok_or(LoadError::NoTokenizer)
+        self.tokenizer.as_deref().ok_or(LoadError::NoTokenizer)
     }
 
     /// A digest of every number that training reads from the base: weights and rotary tables, by

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use assay_data::Batch;
 use assay_kernel::{Kernel, PackedB, all_finite};
 
+use crate::adapter::Method;
 use crate::base::Base;
 use crate::error::{InvalidStep, ShapeError};
 use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose, TensorId};
-use crate::lora::LoraConfig;
-use crate::run_node::{Argument, Values, run_node};
+use crate::run_node::{Argument, Noise, Values, run_node};
 
 /// The most inputs and outputs an operator has.
 const MAX_INPUTS: usize = 6;
@@ -16,6 +17,26 @@ const MAX_OUTPUTS: usize = 3;
 
 /// Sees a node's outputs right after it ran: the node's index, and one slice per output.
 pub type Observer<'a> = dyn FnMut(usize, &[&[f32]]) + Send + 'a;
+
+/// What a step reads besides the state: ids and labels of all micro-batches, and what dropout draws
+/// from.
+#[derive(Clone, Copy)]
+pub(crate) struct Feed<'a> {
+    pub(crate) ids: &'a [u32],
+    pub(crate) labels: &'a [i32],
+    pub(crate) noise: Option<Noise>,
+}
+
+impl<'a> Feed<'a> {
+    /// The rows of a batch, without dropout.
+    pub(crate) fn of(batch: &'a Batch) -> Self {
+        Self {
+            ids: &batch.ids,
+            labels: &batch.labels,
+            noise: None,
+        }
+    }
+}
 
 /// Whether a step can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +65,11 @@ impl Executor {
     pub(crate) fn new(
         kernel: &Kernel,
         base: Arc<Base>,
-        lora: Option<&LoraConfig>,
+        method: Option<&Method>,
         shape: BatchShape,
         purpose: Purpose,
     ) -> Result<Self, ShapeError> {
-        let graph = Graph::build(base.config(), lora, shape, purpose)?;
+        let graph = Graph::build(base.config(), method, shape, purpose)?;
         let plan = Plan::new(&graph);
         let buffers = plan.sizes().iter().map(|n| vec![0.0; *n]).collect();
         let pack = |node: &crate::graph::Node| {
@@ -102,10 +123,10 @@ impl Executor {
     /// # Errors
     /// With the first node that gives a NaN or infinity, or when the floating-point state of a
     /// thread was changed.
-    pub(crate) fn run(&mut self, ids: &[u32], labels: &[i32]) -> Result<(), InvalidStep> {
-        match self.run_watched(ids, labels, None)? {
+    pub(crate) fn run(&mut self, feed: Feed<'_>) -> Result<(), InvalidStep> {
+        match self.run_watched(feed, None)? {
             Outcome::Finite => Ok(()),
-            Outcome::NotFinite => Err(self.first_fault(ids, labels)),
+            Outcome::NotFinite => Err(self.first_fault(feed)),
         }
     }
 
@@ -113,8 +134,7 @@ impl Executor {
     /// anywhere. After [`Outcome::NotFinite`] state buffers hold half a step.
     pub(crate) fn run_watched(
         &mut self,
-        ids: &[u32],
-        labels: &[i32],
+        feed: Feed<'_>,
         mut observer: Option<&mut Observer<'_>>,
     ) -> Result<Outcome, InvalidStep> {
         self.kernel.check_environment()?;
@@ -122,7 +142,7 @@ impl Executor {
         Ok(kernel.run(move || {
             for node in 0..self.graph.nodes.len() {
                 let watch = self.watched[node];
-                if !self.run_one(node, ids, labels, watch, observer.as_deref_mut()) {
+                if !self.run_one(node, feed, watch, observer.as_deref_mut()) {
                     return Outcome::NotFinite;
                 }
             }
@@ -132,10 +152,10 @@ impl Executor {
 
     /// Runs the step again from the same inputs, looking at every output: names the first node
     /// that gives a NaN or infinity.
-    pub(crate) fn first_fault(&mut self, ids: &[u32], labels: &[i32]) -> InvalidStep {
+    pub(crate) fn first_fault(&mut self, feed: Feed<'_>) -> InvalidStep {
         let kernel = self.kernel.clone();
         let count = self.graph.nodes.len();
-        let found = kernel.run(|| (0..count).find(|n| !self.run_one(*n, ids, labels, true, None)));
+        let found = kernel.run(|| (0..count).find(|n| !self.run_one(*n, feed, true, None)));
         let node = found.unwrap_or(count);
         let operator = self.graph.describe(node);
         InvalidStep::NotFinite { node, operator }
@@ -145,8 +165,7 @@ impl Executor {
     fn run_one(
         &mut self,
         index: usize,
-        ids: &[u32],
-        labels: &[i32],
+        feed: Feed<'_>,
         watch: bool,
         observer: Option<&mut Observer<'_>>,
     ) -> bool {
@@ -174,8 +193,10 @@ impl Executor {
         for (argument, id) in arguments.iter_mut().zip(&node.inputs) {
             let tensor = *self.graph.tensor(*id);
             let values = match (self.plan.buffer(*id), tensor.input) {
-                (_, Some(Input::Ids)) => Values::Ids(ids),
-                (_, Some(Input::Labels)) => Values::Labels(labels),
+                (_, Some(Input::Ids(k))) => Values::Ids(micro(feed.ids, k, tensor.rows)),
+                (_, Some(Input::Labels(k))) => Values::Labels(micro(feed.labels, k, tensor.rows)),
+                (_, Some(Input::AllLabels)) => Values::Labels(feed.labels),
+                (_, Some(Input::Noise)) => feed.noise.map_or(Values::InOutput, Values::Noise),
                 (None, _) => Values::Floats(self.outside(*id)),
                 (Some(buffer), _) => match self.buffers[buffer].get(..tensor.values()) {
                     Some(values) => Values::Floats(values),
@@ -219,4 +240,9 @@ impl Executor {
             _ => &[],
         }
     }
+}
+
+/// The part of a micro-batch.
+fn micro<T>(all: &[T], k: u32, positions: usize) -> &[T] {
+    &all[k as usize * positions..][..positions]
 }

@@ -9,7 +9,7 @@ use crate::adapter::Adapter;
 use crate::base::Base;
 use crate::error::{InvalidStep, LoadError};
 use crate::evaluate::with_adapter;
-use crate::executor::Executor;
+use crate::executor::{Executor, Feed};
 use crate::graph::{BatchShape, Purpose};
 use crate::trainer::{GradientError, check_batch};
 
@@ -79,7 +79,7 @@ pub fn generate(
         let mut batch = Batch::padding(1, shape.seq, 0);
         batch.ids[..row.len()].copy_from_slice(&row);
         check_batch(&batch, shape, config.vocab_size)?;
-        executor.run(&batch.ids, &batch.labels)?;
+        executor.run(Feed::of(&batch))?;
         let logits = executor.result(executor.graph().results[0]);
         let next = argmax(&logits[(row.len() - 1) * config.vocab_size..][..config.vocab_size]);
         if config.eos_token_ids.contains(&next) {

@@ -201,14 +201,14 @@ unsafe fn head_map<'a>(
 
 /// A right-hand matrix in panels.
 #[derive(Clone, Copy)]
-struct Panel<'a> {
+pub(super) struct Panel<'a> {
     data: &'a [f32],
     cols: usize,
 }
 
 impl<'a> Panel<'a> {
     /// The panels from row `start` (a multiple of 256) on.
-    fn rows_from(self, start: usize) -> Source<'a> {
+    pub(super) fn rows_from(self, start: usize) -> Source<'a> {
         let width = padded(self.cols);
         Source::Panels {
             data: &self.data[start * width..],
@@ -218,7 +218,7 @@ impl<'a> Panel<'a> {
     }
 }
 
-fn with_panels<R>(b: MatRef<'_>, body: impl FnOnce(Panel<'_>) -> R) -> R {
+pub(super) fn with_panels<R>(b: MatRef<'_>, body: impl FnOnce(Panel<'_>) -> R) -> R {
     with_scratch(b.rows() * padded(b.cols()), |data| {
         pack_b(b, 0, b.cols(), data);
         body(Panel {

@@ -1,8 +1,6 @@
 //! The tiles of each instruction set, by size.
 
-use core::arch::x86_64::{__m256, __m512};
-
-use super::tile::{CAUSAL_COLUMNS, CAUSAL_ROWS, STRIDED, Tile, UNIT, tile};
+use super::tile::Tile;
 use crate::dispatch::Path;
 
 /// Computes one tile.
@@ -39,8 +37,12 @@ impl Engine {
     pub(crate) fn of(path: Path) -> Option<&'static Self> {
         match path {
             Path::Soft | Path::Hard => None,
-            Path::Avx2 => Some(&AVX2),
-            Path::Avx512 => Some(&AVX512),
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 => Some(&x86::AVX2),
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 => Some(&x86::AVX512),
+            #[cfg(target_arch = "aarch64")]
+            Path::Neon => Some(&neon::NEON),
         }
     }
 
@@ -56,11 +58,13 @@ impl Engine {
     }
 }
 
+/// The tiles of one kind and width: one for every number of rows listed.
 macro_rules! table {
     ($entry:ident, $vectors:literal, $kind:expr; $($rows:literal)*) => {
         &[$($entry::<$rows, $vectors, { $kind }> as TileFn),*]
     };
 }
+/// All kinds of tiles of one width.
 macro_rules! tiles {
     ($entry:ident, $width:literal, $vectors:literal; $($rows:literal)*) => {
         Tiles {
@@ -73,40 +77,7 @@ macro_rules! tiles {
     };
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn zmm<const ROWS: usize, const VECTORS: usize, const KIND: u8>(t: &Tile) {
-    // SAFETY: the features are enabled here; pointers as `TileFn` promises.
-    unsafe { tile::<__m512, ROWS, VECTORS, KIND>(t) }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn ymm32<const ROWS: usize, const VECTORS: usize, const KIND: u8>(t: &Tile) {
-    // SAFETY: the features are enabled here; pointers as `TileFn` promises.
-    unsafe { tile::<__m256, ROWS, VECTORS, KIND>(t) }
-}
-
-#[target_feature(enable = "avx2,fma")]
-unsafe fn ymm<const ROWS: usize, const VECTORS: usize, const KIND: u8>(t: &Tile) {
-    // SAFETY: the features are enabled here; pointers as `TileFn` promises.
-    unsafe { tile::<__m256, ROWS, VECTORS, KIND>(t) }
-}
-
-/// 14 x 32: 28 of the 32 registers accumulate, and one block of such a panel of B (32 KiB) stays
-/// in the first-level cache.
-static AVX512: Engine = Engine {
-    tiles: &[
-        tiles!(ymm32, 8, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-        tiles!(zmm, 16, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-        tiles!(zmm, 32, 2; 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-    ],
-    panel_rows: 14,
-};
-
-/// 6 x 16: 12 of the 16 registers accumulate.
-static AVX2: Engine = Engine {
-    tiles: &[
-        tiles!(ymm, 8, 1; 1 2 3 4 5 6 7 8 9 10 11 12),
-        tiles!(ymm, 16, 2; 1 2 3 4 5 6),
-    ],
-    panel_rows: 6,
-};
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "x86_64")]
+mod x86;

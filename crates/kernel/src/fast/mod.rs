@@ -4,6 +4,7 @@
 //! never leaves one register lane: `tile` walks k upwards for a few outputs at a time.
 
 pub(crate) mod attention;
+pub(crate) mod cached;
 mod engine;
 mod peak;
 pub(crate) mod product;

@@ -1,7 +1,5 @@
 //! Fused multiply-adds that never leave the registers: the peak products are judged by.
 
-use core::arch::x86_64::{__m256, __m512};
-
 use super::vector::Vector;
 use crate::dispatch::Path;
 use crate::kernel::Kernel;
@@ -17,8 +15,12 @@ impl Kernel {
         let (lanes, result) = unsafe {
             match self.path {
                 Path::Soft | Path::Hard => return None,
+                #[cfg(target_arch = "x86_64")]
                 Path::Avx2 => (8 * 10, ymm()),
+                #[cfg(target_arch = "x86_64")]
                 Path::Avx512 => (16 * 24, zmm()),
+                #[cfg(target_arch = "aarch64")]
+                Path::Neon => (4 * 24, quads()),
             }
         };
         std::hint::black_box(result);
@@ -26,16 +28,25 @@ impl Kernel {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn zmm() -> f32 {
     // SAFETY: the features are enabled here.
-    unsafe { chains::<__m512, 24>() }
+    unsafe { chains::<core::arch::x86_64::__m512, 24>() }
 }
 
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn ymm() -> f32 {
     // SAFETY: the features are enabled here.
-    unsafe { chains::<__m256, 10>() }
+    unsafe { chains::<core::arch::x86_64::__m256, 10>() }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+fn quads() -> f32 {
+    // SAFETY: the feature is enabled here.
+    unsafe { chains::<core::arch::aarch64::float32x4_t, 24>() }
 }
 
 /// # Safety

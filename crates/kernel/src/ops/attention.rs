@@ -2,7 +2,6 @@
 
 use super::expect_len;
 use crate::dispatch::dispatch;
-#[cfg(target_arch = "x86_64")]
 use crate::fast::attention as fast;
 use crate::kernel::Kernel;
 use crate::reference::attention;
@@ -27,17 +26,17 @@ impl Kernel {
     ) {
         check(
             &shape,
+            0,
             [("q", q.len()), ("out", out.len())],
             [("k", k.len()), ("v", v.len())],
         );
         expect_len("probs", probs.len(), shape.probs_len());
         let shape = &shape;
-        #[cfg(target_arch = "x86_64")]
         if let Some(inputs) = self.attention_inputs(q, k, v, shape, scale) {
             let (out, probs) = (target(out), target(probs));
             // SAFETY: the lengths were checked above and each task number runs once.
             let task = |n| unsafe { fast::forward(inputs, out, probs, n) };
-            return self.attention_tasks(&inputs, 2, task);
+            return self.attention_tasks(&inputs, square_work(shape, 2), task);
         }
         dispatch!(
             self.path,
@@ -49,6 +48,57 @@ impl Kernel {
                 scale: f32,
                 out: &mut [f32],
                 probs: &mut [f32],
+            )
+        );
+    }
+
+    /// The last rows of [`Kernel::attention`] on one sequence, bit for bit: `shape.seq` queries at
+    /// positions `past..` attend to `past + shape.seq` keys and values, of which the first `past`
+    /// come from earlier calls (a cache). `shape.batch` is 1; `k` and `v` are
+    /// `[past + seq, kv_heads * head_dim]`, `q` and `out` `[seq, heads * head_dim]`.
+    ///
+    /// # Panics
+    /// If `shape.batch` is not 1, `heads` is no multiple of `kv_heads` or a length disagrees.
+    #[allow(clippy::too_many_arguments)]
+    pub fn attention_cached(
+        &self,
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+        shape: AttentionShape,
+        past: usize,
+        scale: f32,
+        out: &mut [f32],
+    ) {
+        assert!(
+            shape.batch == 1,
+            "a cache holds one sequence, not {}",
+            shape.batch
+        );
+        check(
+            &shape,
+            past,
+            [("q", q.len()), ("out", out.len())],
+            [("k", k.len()), ("v", v.len())],
+        );
+        let shape = &shape;
+        if let Some(inputs) = self.attention_inputs(q, k, v, shape, scale) {
+            let out = target(out);
+            // SAFETY: the lengths were checked above and each task number runs once.
+            let task = |n| unsafe { crate::fast::cached::forward(inputs, past, out, n) };
+            let work = shape.heads * shape.seq * (past + shape.seq) * shape.head_dim / 10;
+            return self.attention_tasks(&inputs, work, task);
+        }
+        dispatch!(
+            self.path,
+            attention::cached(
+                q: &[f32],
+                k: &[f32],
+                v: &[f32],
+                shape: &AttentionShape,
+                past: usize,
+                scale: f32,
+                out: &mut [f32],
             )
         );
     }
@@ -73,17 +123,18 @@ impl Kernel {
     ) {
         check(
             &shape,
+            0,
             [("q", q.len()), ("dout", dout.len())],
             [("k", k.len()), ("v", v.len())],
         );
         check(
             &shape,
+            0,
             [("dq", dq.len()); 2],
             [("dk", dk.len()), ("dv", dv.len())],
         );
         expect_len("probs", probs.len(), shape.probs_len());
         let shape = &shape;
-        #[cfg(target_arch = "x86_64")]
         if let Some(inputs) = self.attention_inputs(q, k, v, shape, scale) {
             let to = fast::Gradients {
                 dq: target(dq),
@@ -92,7 +143,7 @@ impl Kernel {
             };
             // SAFETY: the lengths were checked above and each task number runs once.
             let task = |n| unsafe { fast::backward(inputs, dout, probs, to, n) };
-            return self.attention_tasks(&inputs, 4, task);
+            return self.attention_tasks(&inputs, square_work(shape, 4), task);
         }
         dispatch!(
             self.path,
@@ -112,7 +163,6 @@ impl Kernel {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 impl Kernel {
     /// The inputs for a vector path; `None` on the others and when there is nothing to compute.
     fn attention_inputs<'a>(
@@ -141,11 +191,9 @@ impl Kernel {
     fn attention_tasks(
         &self,
         inputs: &fast::Inputs<'_>,
-        products: usize,
+        work: usize,
         task: impl Fn(usize) + Sync + Send,
     ) {
-        let s = inputs.shape;
-        let work = products * s.batch * s.heads * s.seq * s.seq * s.head_dim / 20;
         if self.useful_threads(work) == 1 {
             (0..inputs.tasks()).for_each(task);
         } else {
@@ -154,8 +202,12 @@ impl Kernel {
     }
 }
 
+/// Work units of so many products with half of every map of probabilities.
+fn square_work(s: &AttentionShape, products: usize) -> usize {
+    products * s.batch * s.heads * s.seq * s.seq * s.head_dim / 20
+}
+
 /// A tensor that tasks write their own parts of.
-#[cfg(target_arch = "x86_64")]
 fn target(x: &mut [f32]) -> crate::fast::product::Target {
     crate::fast::product::Target {
         data: x.as_mut_ptr(),
@@ -164,7 +216,12 @@ fn target(x: &mut [f32]) -> crate::fast::product::Target {
 }
 
 #[track_caller]
-fn check(shape: &AttentionShape, queries: [(&str, usize); 2], keys: [(&str, usize); 2]) {
+fn check(
+    shape: &AttentionShape,
+    past: usize,
+    queries: [(&str, usize); 2],
+    keys: [(&str, usize); 2],
+) {
     assert!(
         shape.kv_heads > 0 && shape.heads.is_multiple_of(shape.kv_heads),
         "{} query heads are no multiple of {} key heads",
@@ -175,6 +232,7 @@ fn check(shape: &AttentionShape, queries: [(&str, usize); 2], keys: [(&str, usiz
         expect_len(name, len, shape.query_len());
     }
     for (name, len) in keys {
-        expect_len(name, len, shape.key_len());
+        let kept = past * shape.kv_heads * shape.head_dim;
+        expect_len(name, len, shape.key_len() + kept);
     }
 }

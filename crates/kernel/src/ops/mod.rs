@@ -2,7 +2,9 @@
 
 mod activation;
 mod attention;
+mod dropout;
 mod embedding;
+mod function;
 mod norm;
 mod optimizer;
 mod product;

@@ -39,7 +39,6 @@ impl Kernel {
     /// If the shapes disagree.
     pub fn gemm(&self, a: MatRef<'_>, b: MatRef<'_>, c: &mut MatMut<'_>, store: Store) {
         check(&a, b.rows(), b.cols(), c);
-        #[cfg(target_arch = "x86_64")]
         if self.gemm_fast(a, crate::fast::product::Right::Plain(b), c, store) {
             return;
         }
@@ -69,7 +68,6 @@ impl Kernel {
     pub fn gemm_packed(&self, a: MatRef<'_>, b: &PackedB, c: &mut MatMut<'_>, store: Store) {
         let panels = &b.0;
         check(&a, panels.rows(), panels.cols(), c);
-        #[cfg(target_arch = "x86_64")]
         if self.gemm_fast(a, crate::fast::product::Right::Packed(panels), c, store) {
             return;
         }
@@ -121,7 +119,6 @@ impl Kernel {
     }
 
     /// The vector paths; false when this kernel's path has none.
-    #[cfg(target_arch = "x86_64")]
     fn gemm_fast(
         &self,
         a: MatRef<'_>,
@@ -166,7 +163,6 @@ impl Kernel {
 
 /// A division of a matrix into pieces, one a thread: along the longer side first, columns at
 /// multiples of a panel.
-#[cfg(target_arch = "x86_64")]
 struct Grid {
     rows: usize,
     cols: usize,
@@ -174,7 +170,6 @@ struct Grid {
     across: usize,
 }
 
-#[cfg(target_arch = "x86_64")]
 impl Grid {
     fn new(threads: usize, rows: usize, cols: usize) -> Self {
         let (tall, wide) = (rows.div_ceil(16), cols.div_ceil(PANEL));

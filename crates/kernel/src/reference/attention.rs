@@ -86,6 +86,42 @@ pub(crate) fn forward<F: Arith>(
     }
 }
 
+/// The last `shape.seq` rows of [`forward`] on one sequence of `past + shape.seq` positions, whose
+/// keys and values are all given.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn cached<F: Arith>(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    shape: &AttentionShape,
+    past: usize,
+    scale: f32,
+    out: &mut [f32],
+) {
+    let (total, dim) = (past + shape.seq, shape.head_dim);
+    let mut keys = vec![0.0; dim * total];
+    let mut row = vec![0.0; total];
+    for head in 0..shape.heads {
+        let at = |t: usize| shape.query_offset(0, t, head);
+        let kv = |t: usize| shape.key_offset(0, t, shape.kv_head(head));
+        transposed(k, kv, &mut keys, total);
+        for i in 0..shape.seq {
+            let row = &mut row[..=past + i];
+            let key = |d: usize| &keys[d * total..][..=past + i];
+            row.fill(0.0);
+            chains::<F>((0, dim), |d| q[at(i) + d], key, row, false);
+            for score in row.iter_mut() {
+                *score *= scale;
+            }
+            softmax_in_place::<F>(row);
+            let value = |j: usize| &v[kv(j)..][..dim];
+            let to = &mut out[at(i)..][..dim];
+            chains::<F>((0, past + i + 1), |j| row[j], value, to, false);
+        }
+    }
+}
+
 /// One row: `d = dot(p, dp)`, `ds = (p * (dp - d)) * scale`, in place of dp.
 #[inline(always)]
 pub(crate) fn score_gradient<F: Arith>(p: &[f32], dp: &mut [f32], scale: f32) {

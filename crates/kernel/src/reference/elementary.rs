@@ -1,4 +1,4 @@
-//! exp, sigmoid and log from additions, multiplications and fused multiply-adds.
+//! exp, sigmoid, log, tanh and GELU from basic operations and fused multiply-adds.
 
 use crate::arith::Arith;
 
@@ -65,24 +65,18 @@ pub(crate) fn sigmoid<F: Arith>(x: f32) -> f32 {
 }
 
 /// The natural logarithm; -infinity at zero, NaN below it and for NaN, infinity at infinity.
+///
+/// Written with selections only, so that loops over it become vector code.
 #[inline(always)]
 pub(crate) fn log<F: Arith>(x: f32) -> f32 {
-    if x == 0.0 {
-        return f32::NEG_INFINITY;
-    }
-    if x == f32::INFINITY {
-        return x;
-    }
-    if x.is_nan() || x < 0.0 {
-        return f32::NAN;
-    }
     // A subnormal is scaled into the normal range, exactly.
     let subnormal = x < f32::MIN_POSITIVE;
-    let x = if subnormal { x * 8_388_608.0 } else { x };
+    let scaled = if subnormal { x * 8_388_608.0 } else { x };
     let shift = if subnormal { -23 } else { 0 };
-    let exponent = (x.to_bits().wrapping_sub(SQRT_HALF_BITS) as i32) >> 23;
-    let f = f32::from_bits(x.to_bits().wrapping_sub((exponent as u32) << 23)) - 1.0;
-    let e = (exponent + shift) as f32;
+    let exponent = (scaled.to_bits().wrapping_sub(SQRT_HALF_BITS) as i32) >> 23;
+    let mantissa = scaled.to_bits().wrapping_sub((exponent as u32) << 23);
+    let f = f32::from_bits(mantissa) - 1.0;
+    let e = exponent.wrapping_add(shift) as f32;
     let z = f * f;
     let mut p = LOG[0];
     for c in &LOG[1..] {
@@ -92,7 +86,69 @@ pub(crate) fn log<F: Arith>(x: f32) -> f32 {
     let y = F::fma(e, LN2_LOW, y);
     let y = F::fma(-0.5, z, y);
     let y = f + y;
-    F::fma(e, LN2_HIGH, y)
+    let y = F::fma(e, LN2_HIGH, y);
+    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
+    let y = if x == f32::INFINITY { x } else { y };
+    if x >= 0.0 { y } else { f32::NAN }
+}
+
+/// Below this magnitude tanh is a polynomial.
+const TANH_SMALL: f32 = 0.625;
+/// tanh(x) = x + x^3 (c0 + c1 x^2 + ... + c4 x^8) below `TANH_SMALL`, highest power first; fitted
+/// for least maximum relative error (4.5e-9).
+const TANH: [f32; 5] = [
+    f32::from_bits(0xbbba_8671),
+    f32::from_bits(0x3ca8_fc67),
+    f32::from_bits(0xbd5c_1ad2),
+    f32::from_bits(0x3e08_837b),
+    f32::from_bits(0xbeaa_aa99),
+];
+
+/// The hyperbolic tangent: a polynomial near zero, `1 - 2 / (e^2x + 1)` elsewhere.
+#[inline(always)]
+pub(crate) fn tanh<F: Arith>(x: f32) -> f32 {
+    let a = x.abs();
+    let z = a * a;
+    let mut p = TANH[0];
+    for c in &TANH[1..] {
+        p = F::fma(p, z, *c);
+    }
+    let small = F::fma(a * z, p, a);
+    let large = 1.0 - 2.0 / (exp::<F>(a + a) + 1.0);
+    let y = if a < TANH_SMALL { small } else { large };
+    y.copysign(x)
+}
+
+/// 2 sqrt(2 / pi).
+const GELU_LINEAR: f32 = f32::from_bits(0x3fcc_422a);
+/// 2 sqrt(2 / pi) * 0.044715.
+const GELU_CUBIC: f32 = f32::from_bits(0x3d92_2279);
+/// Three times `GELU_CUBIC`.
+const GELU_SLOPE: f32 = f32::from_bits(0x3e5b_33b6);
+/// Squares are cut here, far behind the point where the gate is 0 or 1, so that none overflows.
+const GELU_SQUARE: f32 = 128.0;
+
+/// The gate of GELU, and the square it was computed from.
+#[inline(always)]
+fn gelu_gate<F: Arith>(x: f32) -> (f32, f32) {
+    let z = x * x;
+    let z = if z < GELU_SQUARE { z } else { GELU_SQUARE };
+    (sigmoid::<F>(x * F::fma(z, GELU_CUBIC, GELU_LINEAR)), z)
+}
+
+/// GELU in the tanh form, `x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2`, written as
+/// `x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3))`, which is the same function without the
+/// cancellation for negative x.
+#[inline(always)]
+pub(crate) fn gelu<F: Arith>(x: f32) -> f32 {
+    x * gelu_gate::<F>(x).0
+}
+
+/// The derivative of [`gelu`].
+#[inline(always)]
+pub(crate) fn gelu_slope<F: Arith>(x: f32) -> f32 {
+    let (s, z) = gelu_gate::<F>(x);
+    F::fma(x * (s * (1.0 - s)), F::fma(z, GELU_SLOPE, GELU_LINEAR), s)
 }
 
 #[cfg(test)]

@@ -72,3 +72,33 @@ fn log_is_within_1_ulp() {
     assert_eq!(log::<Soft>(f32::INFINITY), f32::INFINITY);
     assert!(log::<Soft>(-1.0).is_nan() && log::<Soft>(f32::NAN).is_nan());
 }
+
+#[test]
+fn tanh_and_gelu_are_close() {
+    let (mut worst_tanh, mut worst_gelu) = (0.0f64, 0.0f64);
+    for x in floats(1e-8, 20.0, 997).chain(floats(-1e-8, -20.0, 997)) {
+        let wide = f64::from(x);
+        worst_tanh = worst_tanh.max(ulps(tanh::<Soft>(x), wide.tanh()));
+        let inner = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044715 * wide.powi(3));
+        let exact = wide / (1.0 + (-2.0 * inner).exp());
+        if x > -5.0 {
+            worst_gelu = worst_gelu.max(ulps(gelu::<Soft>(x), exact));
+        }
+        assert!((f64::from(gelu::<Soft>(x)) - exact).abs() < 1e-6 * (1.0 + exact.abs()));
+    }
+    assert!(worst_tanh < 2.0, "{worst_tanh}");
+    assert!(worst_gelu < 50.0, "{worst_gelu}");
+}
+
+#[test]
+fn tanh_and_gelu_have_sound_edges() {
+    assert_eq!(tanh::<Soft>(-0.0).to_bits(), (-0.0f32).to_bits());
+    assert_eq!(tanh::<Soft>(f32::MAX), 1.0);
+    assert_eq!(tanh::<Soft>(f32::NEG_INFINITY), -1.0);
+    assert_eq!(gelu::<Soft>(0.0), 0.0);
+    assert_eq!(gelu::<Soft>(f32::MAX), f32::MAX);
+    assert_eq!(gelu::<Soft>(-1e30), 0.0);
+    assert_eq!(gelu_slope::<Soft>(f32::MAX), 1.0);
+    assert_eq!(gelu_slope::<Soft>(-f32::MAX), 0.0);
+    assert_eq!(gelu_slope::<Soft>(0.0), 0.5);
+}

@@ -9,6 +9,7 @@ pub(crate) mod attention;
 pub(crate) mod elementary;
 pub(crate) mod elementwise;
 pub(crate) mod embedding;
+pub(crate) mod function;
 pub(crate) mod loss;
 pub(crate) mod norm;
 pub(crate) mod optimizer;

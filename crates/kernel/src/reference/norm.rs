@@ -1,4 +1,4 @@
-//! RMSNorm.
+//! RMSNorm and Euclidean norms.
 
 use super::reduce::column_chains;
 use crate::arith::Arith;
@@ -48,4 +48,26 @@ pub(crate) fn weight_gradient<F: Arith>(
             *acc = F::fma(*dy, x * inv_rms[row], *acc);
         }
     });
+}
+
+/// Per row of `cols` values: `sqrt(dot(x, x))`.
+#[inline(always)]
+pub(crate) fn row_norms<F: Arith>(x: &[f32], cols: usize, out: &mut [f32]) {
+    for (x, out) in x.chunks_exact(cols).zip(out) {
+        *out = F::dot(x, x).sqrt();
+    }
+}
+
+/// 1e-6, what [`clip_factor`] adds to the norm.
+const CLIP_EPS: f32 = f32::from_bits(0x3586_37bd);
+
+/// What gradients are multiplied by so that their common norm does not exceed `max_norm`:
+/// `f = max_norm / (sqrt(sum_of_squares) + 1e-6)`, and 1 unless `f < 1`
+/// (PyTorch's `clip_grad_norm_`).
+///
+/// `sum_of_squares` is the sum of `Kernel::dot(g, g)` over the tensors, in the order the caller
+/// specifies.
+pub fn clip_factor(sum_of_squares: f32, max_norm: f32) -> f32 {
+    let factor = max_norm / (sum_of_squares.sqrt() + CLIP_EPS);
+    if factor < 1.0 { factor } else { 1.0 }
 }

@@ -110,3 +110,22 @@ pub(crate) fn column_sums<F: Arith>(
         }
     });
 }
+
+/// The sums of `a_rj * b_rj` over r for columns `first..`, fused; rows hold `cols` values.
+#[inline(always)]
+pub(crate) fn column_dots<F: Arith>(
+    a: &[f32],
+    b: &[f32],
+    cols: usize,
+    first: usize,
+    out: &mut [f32],
+    accumulate: bool,
+) {
+    let rows = a.len() / cols;
+    column_chains(rows, out, accumulate, |row, acc| {
+        let at = row * cols + first;
+        for ((acc, a), b) in acc.iter_mut().zip(&a[at..]).zip(&b[at..]) {
+            *acc = F::fma(*a, *b, *acc);
+        }
+    });
+}

@@ -1,6 +1,6 @@
 //! The step graph: a training step as a fixed, enumerated list of kernel operators.
 //!
-//! [`Graph::build`] makes the list from the model's shape, the adapter's settings and the batch's
+//! [`Graph::build`] makes the list from the model's shape, the method's settings and the batch's
 //! shape alone, so every machine enumerates the same nodes, and a node's index means the same to a
 //! provider and to a judge. The list is in single-assignment form: a tensor is either an input of
 //! the step or the output of exactly one node, and nodes read only inputs and outputs of earlier
@@ -12,15 +12,17 @@
 mod backward;
 mod builder;
 mod forward;
+mod linear;
 mod node;
+mod optimise;
 mod plan;
 
 pub use node::{Input, Node, Op, Tensor, TensorId};
 pub use plan::Plan;
 
+use crate::adapter::Method;
 use crate::config::ModelConfig;
 use crate::error::ShapeError;
-use crate::lora::LoraConfig;
 use crate::spec::ModelSpec;
 use builder::Builder;
 
@@ -65,6 +67,34 @@ impl Default for AdamWConfig {
     }
 }
 
+/// Settings of a training step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainSettings {
+    /// The optimiser.
+    pub optimizer: AdamWConfig,
+    /// Micro-batches of a step; their gradients add up to that of one batch of all rows.
+    pub gradient_accumulation_steps: u32,
+    /// The longest gradient, over all tensors; a longer one is scaled down to it.
+    pub max_grad_norm: Option<f32>,
+    /// Computes each layer again in the backward pass instead of keeping what it needs.
+    pub gradient_checkpointing: bool,
+    /// The factor on the learning rate of LoRA's B (LoRA+; Hayou et al., 2024).
+    pub loraplus_lr_ratio: Option<f32>,
+}
+
+impl From<AdamWConfig> for TrainSettings {
+    /// One batch a step, nothing clipped, nothing computed twice.
+    fn from(optimizer: AdamWConfig) -> Self {
+        Self {
+            optimizer,
+            gradient_accumulation_steps: 1,
+            max_grad_norm: None,
+            gradient_checkpointing: false,
+            loraplus_lr_ratio: None,
+        }
+    }
+}
+
 /// What a graph computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Purpose {
@@ -72,10 +102,10 @@ pub enum Purpose {
     Logits,
     /// The sum of the losses.
     Loss,
-    /// The mean loss and the gradient of every adapter matrix.
+    /// The mean loss and the gradient of every trained tensor, without dropout.
     Gradients,
-    /// [`Purpose::Gradients`], and AdamW on every adapter matrix.
-    Train(AdamWConfig),
+    /// [`Purpose::Gradients`], and AdamW on every trained tensor.
+    Train(TrainSettings),
 }
 
 /// The operators of one step, in order.
@@ -87,8 +117,10 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Tensors that are read after the step: logits or loss, and gradients where asked for.
     pub results: Vec<TensorId>,
-    /// The shape of the batch.
+    /// The shape of a micro-batch.
     pub shape: BatchShape,
+    /// Micro-batches of the step.
+    pub micro_batches: usize,
 }
 
 impl Graph {
@@ -98,7 +130,7 @@ impl Graph {
     /// When the batch is empty, too long for the model, or too large to compute.
     pub fn build(
         config: &ModelConfig,
-        lora: Option<&LoraConfig>,
+        method: Option<&Method>,
         shape: BatchShape,
         purpose: Purpose,
     ) -> Result<Self, ShapeError> {
@@ -124,7 +156,15 @@ impl Graph {
             return Err(ShapeError::TooLarge(batch, seq));
         }
         let spec = ModelSpec::new(config);
-        Ok(Builder::new(config, &spec, lora, shape).build(purpose))
+        Ok(Builder::new(config, &spec, method, shape, purpose).build())
+    }
+
+    /// The shape of all micro-batches together.
+    pub fn rows(&self) -> BatchShape {
+        BatchShape {
+            batch: self.shape.batch * self.micro_batches,
+            ..self.shape
+        }
     }
 
     /// The tensor with this id.
@@ -141,6 +181,25 @@ impl Graph {
             Some(layer) => format!("{} of layer {layer}", node.op.name()),
             None => node.op.name().to_owned(),
         }
+    }
+
+    /// Removes nodes that lead to no result and no update: what a recomputed layer has beyond what
+    /// its backward pass reads.
+    fn drop_unread(&mut self) {
+        let mut read = vec![false; self.tensors.len()];
+        for id in &self.results {
+            read[id.0 as usize] = true;
+        }
+        let mut kept = vec![false; self.nodes.len()];
+        for (node, keep) in self.nodes.iter().zip(&mut kept).rev() {
+            let wanted = node.outputs.iter().any(|id| read[id.0 as usize]);
+            *keep = wanted || matches!(node.op, Op::AdamW(_));
+            for id in node.inputs.iter().filter(|_| *keep) {
+                read[id.0 as usize] = true;
+            }
+        }
+        let mut kept = kept.into_iter();
+        self.nodes.retain(|_| kept.next().unwrap_or(true));
     }
 
     /// For every node, whether its outputs have to be looked at to notice the first NaN or

@@ -18,15 +18,19 @@ pub enum Input {
     RopeCos,
     /// Sines of them.
     RopeSin,
-    /// Token ids (integers).
-    Ids,
-    /// Labels (integers).
-    Labels,
+    /// Token ids of a micro-batch (integers).
+    Ids(u32),
+    /// Its labels (integers).
+    Labels(u32),
+    /// The labels of all micro-batches.
+    AllLabels,
+    /// What dropout draws from: a key and the number of the step.
+    Noise,
     /// The learning rate: one value.
     LearningRate,
     /// AdamW's running powers: two values.
     Powers,
-    /// An adapter matrix.
+    /// A tensor of the adapter.
     Param(u32),
     /// Its first moment.
     First(u32),
@@ -63,8 +67,13 @@ pub enum Op {
         /// Added to the mean square.
         eps: f32,
     },
-    /// `dy, x, weight, inverse root mean squares -> dx`
-    RmsNormBackward,
+    /// `dy, x, weight, inverse root mean squares -> dx`, and with `weight` `-> dx, dweight`
+    RmsNormBackward {
+        /// Whether the weight's gradient is computed.
+        weight: bool,
+    },
+    /// `dx, ids -> dtable`
+    EmbeddingBackward,
     /// `a, b -> a b`, or with `accumulate` `a, b, c -> c + a b`; `a` and `b` transposed as marked.
     Product {
         /// Whether `a` is transposed.
@@ -101,7 +110,8 @@ pub enum Op {
     SiluMul,
     /// `dout, gate, up -> dgate, dup`
     SiluMulBackward,
-    /// `logits, labels -> losses`, and with `gradient` `-> losses, dlogits` of the mean loss
+    /// `logits, labels, all labels -> losses`, and with `gradient` `-> losses, dlogits` of the mean
+    /// over all labels that count
     CrossEntropy {
         /// Whether the gradient is computed.
         gradient: bool,
@@ -117,6 +127,43 @@ pub enum Op {
     },
     /// `a, b -> a + b`
     Add,
+    /// `a, b -> a / b`
+    Divide,
+    /// `x, factors -> x times a factor for each column`
+    ScaleColumns,
+    /// `x, factor -> x * factor`
+    ScaleBy,
+    /// `x -> sums over the rows`, or with `accumulate` `x, c -> c + sums`
+    ColumnSums {
+        /// Whether the chain starts from `c`.
+        accumulate: bool,
+    },
+    /// `a, b -> sums over the rows of a b`, or with `accumulate` `a, b, c -> c + sums`
+    ColumnDots {
+        /// Whether the chain starts from `c`.
+        accumulate: bool,
+    },
+    /// `x -> the length of each row`
+    RowNorms,
+    /// `x, noise -> x with a share p of it zero and the rest over 1 - p`
+    Dropout {
+        /// The share.
+        p: f32,
+        /// Which of the step's masks; the stream's index is `step * slots + slot`.
+        slot: u32,
+        /// How many masks a step has.
+        slots: u32,
+    },
+    /// `x -> the sum of its squares`, or with `accumulate` `x, c -> c + the sum`
+    SumSquares {
+        /// Whether it is added to `c`.
+        accumulate: bool,
+    },
+    /// `sum of squares -> the factor that clips a gradient of this norm`
+    ClipFactor {
+        /// The longest gradient that is left as it is.
+        max_norm: f32,
+    },
     /// `powers -> powers one step later`
     NextPowers(AdamWConfig),
     /// `param, gradient, first, second, powers, learning rate -> param, first, second`
@@ -129,7 +176,8 @@ impl Op {
         match self {
             Self::Embedding => "embedding",
             Self::RmsNorm { .. } => "rmsnorm",
-            Self::RmsNormBackward => "rmsnorm backward",
+            Self::RmsNormBackward { .. } => "rmsnorm backward",
+            Self::EmbeddingBackward => "embedding backward",
             Self::Product { .. } => "product",
             Self::AddBias => "bias",
             Self::Rope { inverse: false, .. } => "rope",
@@ -143,6 +191,15 @@ impl Op {
             Self::Mean => "mean",
             Self::Scale { .. } => "scale",
             Self::Add => "add",
+            Self::Divide => "divide",
+            Self::ScaleColumns => "column scale",
+            Self::ScaleBy => "clip",
+            Self::ColumnSums { .. } => "column sums",
+            Self::ColumnDots { .. } => "column dots",
+            Self::RowNorms => "row norms",
+            Self::Dropout { .. } => "dropout",
+            Self::SumSquares { .. } => "sum of squares",
+            Self::ClipFactor { .. } => "clip factor",
             Self::NextPowers(_) => "powers",
             Self::AdamW(_) => "adamw",
         }
@@ -154,13 +211,18 @@ impl Op {
             (
                 Self::Product {
                     accumulate: true, ..
-                },
+                }
+                | Self::ColumnDots { accumulate: true },
                 0,
             ) => Some(2),
+            (Self::ColumnSums { accumulate: true } | Self::SumSquares { accumulate: true }, 0) => {
+                Some(1)
+            }
             (
                 Self::AddBias
                 | Self::Rope { .. }
                 | Self::Scale { .. }
+                | Self::ScaleBy
                 | Self::Add
                 | Self::NextPowers(_)
                 | Self::AdamW(_),
@@ -176,9 +238,19 @@ impl Op {
     /// infinity is NaN. Attention and the loss can hide one behind `exp(-inf) = 0`.
     pub fn carries(self, input: usize) -> bool {
         match self {
-            Self::Product { .. } | Self::Add | Self::SiluMul => true,
+            Self::Product { .. }
+            | Self::Add
+            | Self::SiluMul
+            | Self::ScaleColumns
+            | Self::ScaleBy
+            | Self::ColumnSums { .. }
+            | Self::ColumnDots { .. }
+            | Self::RowNorms
+            | Self::SumSquares { .. } => true,
             Self::RmsNorm { .. }
-            | Self::RmsNormBackward
+            | Self::RmsNormBackward { .. }
+            | Self::EmbeddingBackward
+            | Self::Divide
             | Self::AddBias
             | Self::Rope { .. }
             | Self::Scale { .. }

@@ -1,7 +1,7 @@
 //! Where each tensor lies in memory.
 
 use super::Graph;
-use super::node::{Input, TensorId};
+use super::node::{Input, Op, TensorId};
 
 /// The memory of a step, decided before it runs: which buffer holds each tensor, and how large the
 /// buffers are. Buffers are reused once a tensor has been read for the last time, and operators
@@ -40,8 +40,13 @@ impl Plan {
         for (n, node) in graph.nodes.iter().enumerate() {
             for (k, output) in node.outputs.iter().enumerate() {
                 let old = node.op.updates(k).map(|i| node.inputs[i]);
+                // Only the optimiser may write over an input.
+                let owned = |old: &TensorId| {
+                    let updates = matches!(node.op, Op::AdamW(_) | Op::NextPowers(_));
+                    updates || graph.tensor(*old).input.is_none()
+                };
                 let inherited = old
-                    .filter(|old| last_use[old.0 as usize] == n)
+                    .filter(|old| last_use[old.0 as usize] == n && owned(old))
                     .and_then(|old| plan.buffer(old));
                 let buffer = match inherited {
                     Some(buffer) => buffer,

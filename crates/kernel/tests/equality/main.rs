@@ -1,6 +1,9 @@
 //! Every path on every number of threads gives the bits of the plain definitions.
 #![allow(clippy::unwrap_used)]
 
+mod cached;
+mod methods;
+
 use assay_kernel::random::Stream;
 use assay_kernel::{AdamW, AttentionShape, IGNORE, Isa, Kernel, MatMut, MatRef, Store, all_finite};
 use proptest::prelude::*;
@@ -10,7 +13,7 @@ fn kernels() -> (Kernel, Vec<Kernel>) {
     let plain = Kernel::new(Isa::Scalar, 1).unwrap();
     let mut others = vec![Kernel::without_fma(1).unwrap()];
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
-        others.extend([1, 2, 3].map(|threads| Kernel::new(isa, threads).unwrap()));
+        others.extend([1, 2, 3, 8].map(|threads| Kernel::new(isa, threads).unwrap()));
     }
     (plain, others)
 }
