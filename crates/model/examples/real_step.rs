@@ -1,6 +1,7 @@
-//! Times LoRA steps on a model from disk: `real_step MODEL BATCH SEQ [STEPS]`.
+//! Times LoRA steps on a model from disk: `real_step MODEL BATCH SEQ STEPS [checkpoint]`.
 //!
-//! Rank 8 on all seven projections, random tokens, every position counts. Prints one JSON object:
+//! Rank 8 on all seven projections, random tokens, every position counts; with `checkpoint` layers
+//! are computed again in the backward pass. Prints one JSON object:
 //! seconds of the median step and peak memory of the process in MiB, after loading and at the end.
 //! `ASSAY_KERNEL` and `ASSAY_THREADS` choose the path and the threads.
 
@@ -14,16 +15,20 @@ use assay_data::Batch;
 use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 use assay_model::{
-    AdamWConfig, Adapter, Base, BatchShape, LoraConfig, Target, TrainState, Trainer,
+    AdamWConfig, Adapter, Base, BatchShape, LoraConfig, Method, Target, TrainSettings, TrainState,
+    Trainer,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (model, batch, seq, steps) = match arguments.as_slice() {
-        [model, batch, seq] => (model, batch.parse()?, seq.parse()?, 3),
-        [model, batch, seq, steps] => (model, batch.parse()?, seq.parse()?, steps.parse()?),
-        _ => return Err("usage: real_step MODEL BATCH SEQ [STEPS]".into()),
+    let (model, batch, seq, steps, checkpoint) = match arguments.as_slice() {
+        [model, batch, seq, steps] => (model, batch, seq, steps, false),
+        [model, batch, seq, steps, word] if word == "checkpoint" => {
+            (model, batch, seq, steps, true)
+        }
+        _ => return Err("usage: real_step MODEL BATCH SEQ STEPS [checkpoint]".into()),
     };
+    let (batch, seq, steps): (usize, usize, usize) = (batch.parse()?, seq.parse()?, steps.parse()?);
     let shape = BatchShape { batch, seq };
     let kernel = Kernel::detect()?;
     let start = Instant::now();
@@ -31,9 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let load = start.elapsed().as_secs_f64();
     let loaded = peak_mib();
     let targets: Vec<&str> = Target::ALL.into_iter().map(Target::name).collect();
-    let lora = LoraConfig::new(8, 16, 0.0, &targets)?;
-    let mut trainer = Trainer::new(&kernel, base.clone(), &lora, AdamWConfig::default(), shape)?;
-    let mut state = TrainState::new(Adapter::init(base.config(), &lora, &[2; 32]));
+    let lora = Method::Lora(LoraConfig::new(8, 16, 0.0, &targets)?);
+    let settings = TrainSettings {
+        gradient_checkpointing: checkpoint,
+        ..AdamWConfig::default().into()
+    };
+    let mut trainer = Trainer::new(&kernel, base.clone(), &lora, settings, shape, &[2; 32])?;
+    let mut state = TrainState::new(Adapter::init(&kernel, &base, &lora, &[2; 32]));
     let mut rows = Batch::padding(batch, seq, 0);
     let mut stream = Stream::new(&[3; 32], 0, 0);
     rows.ids
@@ -58,6 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "threads": kernel.threads(),
         "batch": batch,
         "seq": seq,
+        "checkpoint": checkpoint,
         "load_seconds": load,
         "first_step_seconds": first,
         "step_seconds": median,
