@@ -5,19 +5,23 @@ usage: python3 bench/make_gguf_fixtures.py [--out DIR]      (default crates/mode
 `blocks.gguf` holds random blocks of every storage type; `blocks.safetensors` their values, computed in exact f64
 arithmetic and rounded once. The script stops if the package's own dequantisation gives another bit. `tiny.gguf` is a
 random Llama of two layers with a small byte-level tokenizer; `tiny.safetensors` its weights in Hugging Face's order and
-the logits that transformers computes from them; `tiny.json` token ids by plain Python.
+the logits that transformers computes from them; `tiny.json` token ids by plain Python. `sentencepiece.gguf` has one
+layer and a tokenizer that the library SentencePiece learns from the example dialogue with Llama 2's settings;
+`sentencepiece.json` the library's own ids.
 """
 
 import argparse
+import io
 import json
 from pathlib import Path
 
-from peers.environment import FIXTURES, enter, versions
+from peers.environment import EXAMPLES, FIXTURES, enter, versions
 
 enter()
 
 import gguf
 import numpy as np
+import sentencepiece
 import torch
 from gguf import GGMLQuantizationType as Kind
 from gguf import GGUFWriter
@@ -37,6 +41,10 @@ BLOCKS = 12
 TEXTS = [
     "the thin thing", "The  year 2024,\n\n\tin 3 parts", "don't", " ", "a<|end|>b", "caf\u00e9 \u0e51\u0e52 \u00bd \u4f60", "",
     "<|start|>user\nhi<|end|>\n",
+]
+PLAIN_TEXTS = [
+    "", " ", "   ", "a", " a", "a ", "Hello,  world!", "one\n\ntwo\tthree", "2024 3.14 007", "na\u00efve caf\u00e9 \u4f60\u597d \U0001f600",
+    "the the the thethe", "     five spaces", "a\u2581b", "\u00a0nbsp", "I don't know what you're talking about.",
 ]
 MERGES = ["t h", "\u0120 th", "th e", "\u0120th e", "i n", "in g", "\u0120 \u0120", "1 2", "o n", "\u0120 a", "u s", "e r", "us er"]
 SPECIAL = ["<|pad|>", "<|start|>", "<|end|>"]
@@ -125,18 +133,21 @@ def finish(writer: GGUFWriter) -> None:
     writer.close()
 
 
-def tiny_metadata(writer: GGUFWriter) -> list[str]:
-    """Settings and tokenizer; gives the tokens."""
-    writer.add_name("tiny")
+def settings(writer: GGUFWriter, name: str, layers: int) -> None:
+    writer.add_name(name)
     writer.add_context_length(TINY["max_position_embeddings"])
     writer.add_embedding_length(TINY["hidden_size"])
-    writer.add_block_count(TINY["num_hidden_layers"])
+    writer.add_block_count(layers)
     writer.add_feed_forward_length(TINY["intermediate_size"])
     writer.add_head_count(TINY["num_attention_heads"])
     writer.add_head_count_kv(TINY["num_key_value_heads"])
     writer.add_rope_freq_base(TINY["rope_theta"])
     writer.add_rope_dimension_count(TINY["head_dim"])
     writer.add_layer_norm_rms_eps(TINY["rms_norm_eps"])
+
+
+def byte_level(writer: GGUFWriter) -> list[str]:
+    """A tokenizer of bytes and a few merges; gives the tokens."""
     tokens = [*SPECIAL, *byte_letters().values(), *(merge.replace(" ", "") for merge in MERGES)]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
@@ -151,34 +162,70 @@ def tiny_metadata(writer: GGUFWriter) -> list[str]:
     return tokens
 
 
-def tiny(out: Path) -> None:
-    """A random model: its file, its weights, its logits, ids of some texts."""
-    writer = GGUFWriter(out / "tiny.gguf", "llama")
-    tokens = tiny_metadata(writer)
-    config = LlamaConfig(vocab_size=len(tokens), attn_implementation="eager", **TINY)
-    model = LlamaForCausalLM(config).eval()
-    rng = np.random.default_rng(11)
-    layers = [f"blk.{i}.{part}" for i in range(TINY["num_hidden_layers"]) for part in (
-        "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")]
-    state = model.state_dict()
-    for name in ["token_embd", *layers, "output_norm"]:
-        shape, part = tuple(state[hf_name(name + ".weight")].shape), name.split(".")[-1]
+def weights(writer: GGUFWriter, rng: np.random.Generator, shapes: dict[str, tuple[int, ...]], layers: int) -> None:
+    """Random tensors in llama.cpp's order of rows."""
+    parts = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
+    for name in ["token_embd", *(f"blk.{i}.{part}" for i in range(layers) for part in parts), "output_norm"]:
+        shape, part = shapes[hf_name(name + ".weight")], name.split(".")[-1]
         heads = {"attn_q": TINY["num_attention_heads"], "attn_k": TINY["num_key_value_heads"]}.get(part)
         values = (rng.normal(size=shape) * 0.2 if len(shape) == 2 else rng.uniform(0.5, 1.5, shape)).astype(np.float32)
         kind = STORED.get(part, Kind.F32)
         stored = gguf.quants.quantize(interleave(values, heads) if heads else values, kind)
         writer.add_tensor(name + ".weight", stored, raw_dtype=kind)
+
+
+def tiny(out: Path) -> None:
+    """A random model: its file, its weights, its logits, ids of some texts."""
+    writer = GGUFWriter(out / "tiny.gguf", "llama")
+    settings(writer, "tiny", TINY["num_hidden_layers"])
+    tokens = byte_level(writer)
+    config = LlamaConfig(vocab_size=len(tokens), attn_implementation="eager", **TINY)
+    model = LlamaForCausalLM(config).eval()
+    rng = np.random.default_rng(11)
+    weights(writer, rng, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}, TINY["num_hidden_layers"])
     finish(writer)
     opened = GgufModel(out / "tiny.gguf")
-    weights = opened.weights()
-    model.load_state_dict({name: torch.from_numpy(weight.copy()) for name, weight in weights.items()}, strict=False)
+    expected = opened.weights()
+    model.load_state_dict({name: torch.from_numpy(weight.copy()) for name, weight in expected.items()}, strict=False)
     ids = rng.integers(0, len(tokens), 24)
     with torch.no_grad():
         logits = model(torch.from_numpy(ids[None])).logits[0].numpy()
-    save_file({**weights, "input_ids": ids.astype(np.int32), "logits": logits}, out / "tiny.safetensors")
+    save_file({**expected, "input_ids": ids.astype(np.int32), "logits": logits}, out / "tiny.safetensors")
     texts = [{"text": text, "ids": opened.encode(text)} for text in TEXTS]
     note = {"texts": texts, "versions": versions()}
     (out / "tiny.json").write_text(json.dumps(note) + "\n")
+
+
+def sentencepieces(out: Path) -> None:
+    """A model whose tokenizer is SentencePiece BPE: its file, ids of some texts."""
+    lines = (EXAMPLES / "dialogue" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    told = [text for line in lines for text in json.loads(line).values() if isinstance(text, str)]
+    learned = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(told), model_writer=learned, model_type="bpe", vocab_size=512, byte_fallback=True,
+        normalization_rule_name="identity", remove_extra_whitespaces=False, split_digits=True,
+        allow_whitespace_only_pieces=True, num_threads=1, minloglevel=2,
+    )
+    processor = sentencepiece.SentencePieceProcessor(model_proto=learned.getvalue())
+    ids = range(processor.vocab_size())
+    # llama.cpp's numbers: 2 unknown, 3 control, 6 byte, 1 everything else.
+    kinds = [2 if processor.is_unknown(i) else 3 if processor.is_control(i) else 6 if processor.is_byte(i) else 1 for i in ids]
+    writer = GGUFWriter(out / "sentencepiece.gguf", "llama")
+    settings(writer, "sentencepiece", 1)
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list([processor.id_to_piece(i) for i in ids])
+    writer.add_token_scores([processor.get_score(i) for i in ids])
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(processor.bos_id())
+    writer.add_eos_token_id(processor.eos_id())
+    writer.add_unk_token_id(processor.unk_id())
+    config = LlamaConfig(vocab_size=len(ids), **{**TINY, "num_hidden_layers": 1})
+    shapes = {name: tuple(tensor.shape) for name, tensor in LlamaForCausalLM(config).state_dict().items()}
+    weights(writer, np.random.default_rng(13), shapes, 1)
+    finish(writer)
+    texts = [{"text": text, "ids": [processor.bos_id(), *processor.encode(text)]} for text in [*PLAIN_TEXTS, *told[::97]]]
+    (out / "sentencepiece.json").write_text(json.dumps({"texts": texts, "versions": versions()}) + "\n")
 
 
 def main() -> None:
@@ -188,6 +235,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     blocks(out)
     tiny(out)
+    sentencepieces(out)
 
 
 if __name__ == "__main__":

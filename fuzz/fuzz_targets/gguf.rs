@@ -1,7 +1,7 @@
 //! GGUF files: what converts is a model that loads, with exactly the values of the file.
 //!
-//! The seed is the small model of the tests of `assay-model`: it holds most storage types and a
-//! tokenizer.
+//! The seeds are the small models of the tests of `assay-model`: they hold every storage type and
+//! both families of tokenizers.
 #![no_main]
 
 use assay_model::gguf::{GgufFile, Storage, convert};
@@ -10,9 +10,11 @@ use libfuzzer_sys::fuzz_target;
 
 const TINY: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/tiny.gguf");
 const BLOCKS: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/blocks.gguf");
+const PIECES: &[u8] =
+    include_bytes!("../../crates/model/tests/fixtures/gguf/sentencepiece.gguf");
 
 fn start() {
-    assay_fuzz::plant([TINY.to_vec(), BLOCKS.to_vec()]);
+    assay_fuzz::plant([TINY, BLOCKS, PIECES].map(<[u8]>::to_vec));
     // The tokenizer library panics on some vocabularies, which `assay-data` turns into an error;
     // libFuzzer's hook aborts on every panic, caught or not.
     std::panic::set_hook(Box::new(|_| {}));

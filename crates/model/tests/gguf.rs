@@ -118,6 +118,26 @@ fn texts_become_the_expected_tokens_and_come_back() {
     );
 }
 
+/// The library SentencePiece learned the tokenizer and gave the ids.
+#[test]
+fn sentencepiece_tokenizers_give_the_ids_of_sentencepiece() {
+    let files = convert(&read("sentencepiece.gguf"), Storage::F32).unwrap();
+    let base = Base::from_files(files).unwrap();
+    let tokenizer = base.tokenizer().unwrap();
+    let expected: Value = serde_json::from_slice(&read("sentencepiece.json")).unwrap();
+    let texts = expected["texts"].as_array().unwrap();
+    assert!(texts.len() > 20);
+    for entry in texts {
+        let text = entry["text"].as_str().unwrap();
+        let ids: Vec<u32> = serde_json::from_value(entry["ids"].clone()).unwrap();
+        assert_eq!(tokenizer.encode(text, true).unwrap().ids, ids, "{text:?}");
+        assert_eq!(tokenizer.encode(text, false).unwrap().ids, ids[1..]);
+        let written = text.replace('\u{2581}', " ");
+        assert_eq!(tokenizer.decode(&ids, true).unwrap(), written);
+    }
+    assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), Some(2)));
+}
+
 #[test]
 fn half_storage_rounds_to_the_nearest() {
     let exact = Base::from_files(tiny(Storage::F32)).unwrap();

@@ -179,6 +179,13 @@ fn tokenizers_that_are_not_known() {
     );
     let at = find("gpt2");
     refused(&with(at..at + 4, b"bert"), "is \"bert\"");
+    // A byte-level vocabulary that calls itself SentencePiece: five letters where four were.
+    let mut file = TINY.to_vec();
+    file.splice(
+        at - 8..at + 4,
+        [5u64.to_le_bytes().as_slice(), b"llama"].concat(),
+    );
+    refused(&file, "unknown_token_id is missing");
     refused(
         &with_key("tokenizer.ggml.bos_token_id", 272),
         "beyond the last token",

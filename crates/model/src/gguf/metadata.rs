@@ -66,6 +66,13 @@ impl Keys {
         })
     }
 
+    pub(super) fn floats(&self, key: &str) -> Result<Option<Vec<f32>>, GgufError> {
+        self.list(key, "list of finite 32-bit floats", |value| match value {
+            MetadataValue::F32(x) => Some(*x).filter(|x| x.is_finite()),
+            _ => None,
+        })
+    }
+
     fn list<'a, T>(
         &'a self,
         key: &str,

@@ -1,5 +1,8 @@
 //! `tokenizer.json` and `tokenizer_config.json` from the metadata.
 
+mod byte_level;
+mod sentencepiece;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -13,8 +16,9 @@ use super::metadata::{Keys, needed};
 const MODEL: &str = "tokenizer.ggml.model";
 const TOKENS: &str = "tokenizer.ggml.tokens";
 const KINDS: &str = "tokenizer.ggml.token_type";
-const MERGES: &str = "tokenizer.ggml.merges";
-const PRE: &str = "tokenizer.ggml.pre";
+const BOS: &str = "tokenizer.ggml.bos_token_id";
+const EOS: &str = "tokenizer.ggml.eos_token_id";
+const UNKNOWN: &str = "tokenizer.ggml.unknown_token_id";
 const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// Most tokens; as many rows as an embedding may have.
@@ -27,7 +31,7 @@ struct File<'a> {
     truncation: (),
     padding: (),
     added_tokens: Vec<Added<'a>>,
-    normalizer: (),
+    normalizer: Sorted,
     pre_tokenizer: Sorted,
     post_processor: Sorted,
     decoder: Sorted,
@@ -49,7 +53,7 @@ struct Added<'a> {
 struct Bpe<'a> {
     r#type: &'static str,
     dropout: (),
-    unk_token: (),
+    unk_token: Option<&'a str>,
     continuing_subword_prefix: (),
     end_of_word_suffix: (),
     fuse_unk: bool,
@@ -69,6 +73,7 @@ fn in_order<S: Serializer>(pairs: &[(&str, u32)], to: S) -> Result<S::Ok, S::Err
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain,
+    Byte,
     Special,
     Added,
     Unused,
@@ -77,83 +82,115 @@ enum Kind {
 impl Kind {
     fn of(number: i64) -> Option<Self> {
         match number {
-            1 | 6 => Some(Self::Plain),
+            1 => Some(Self::Plain),
             2 | 3 => Some(Self::Special),
             4 => Some(Self::Added),
             5 => Some(Self::Unused),
+            6 => Some(Self::Byte),
             _ => None,
         }
     }
 }
 
-/// `tokenizer.json` and `tokenizer_config.json` of a byte-level BPE tokenizer.
+/// The tokens that texts can become.
+struct Vocabulary<'a> {
+    /// Every token of the file, by id.
+    tokens: Vec<&'a str>,
+    kinds: Vec<Kind>,
+    /// Those that are used, by text.
+    ids: BTreeMap<&'a str, u32>,
+}
+
+/// What distinguishes the families of tokenizers.
+struct Family<'a> {
+    normalizer: Value,
+    pre_tokenizer: Value,
+    decoder: Value,
+    unk_token: Option<&'a str>,
+    byte_fallback: bool,
+    /// Pairs of tokens, the first to be merged first.
+    merges: Vec<[&'a str; 2]>,
+    /// Whether texts begin with a token where the file does not say.
+    begins: bool,
+}
+
+/// `tokenizer.json` and `tokenizer_config.json` of a byte-level BPE or a SentencePiece BPE
+/// tokenizer.
 ///
 /// # Errors
 /// When the tokenizer is of another kind, its splitting rule is unknown, or its lists contradict
 /// each other.
 pub(super) fn files(keys: &Keys, context: usize) -> Result<(Vec<u8>, Vec<u8>), GgufError> {
-    let model = needed(MODEL, keys.text(MODEL)?)?;
-    if model != "gpt2" {
-        return Err(GgufError::metadata(
-            MODEL,
-            format!("is {:?}; byte-level BPE (gpt2) is rebuilt", shown(model)),
-        ));
-    }
+    let vocabulary = vocabulary(keys)?;
+    let family = match needed(MODEL, keys.text(MODEL)?)? {
+        "gpt2" => byte_level::family(keys, &vocabulary)?,
+        "llama" => sentencepiece::family(keys, &vocabulary)?,
+        other => {
+            let problem = format!(
+                "is {:?}; byte-level BPE (gpt2) and SentencePiece BPE (llama) are rebuilt",
+                shown(other)
+            );
+            return Err(GgufError::metadata(MODEL, problem));
+        }
+    };
+    let Vocabulary { tokens, kinds, .. } = &vocabulary;
+    let used = (0u32..).zip(tokens.iter().copied().zip(kinds));
+    let used = used.filter(|(_, (_, kind))| **kind != Kind::Unused);
+    let added = used.clone().filter_map(|(id, (content, kind))| {
+        matches!(kind, Kind::Special | Kind::Added).then_some(Added {
+            id,
+            content,
+            single_word: false,
+            lstrip: false,
+            rstrip: false,
+            normalized: false,
+            special: *kind == Kind::Special,
+        })
+    });
+    let file = File {
+        version: "1.0",
+        truncation: (),
+        padding: (),
+        added_tokens: added.collect(),
+        normalizer: Sorted(family.normalizer),
+        pre_tokenizer: Sorted(family.pre_tokenizer),
+        post_processor: Sorted(around(keys, tokens, family.begins)?),
+        decoder: Sorted(family.decoder),
+        model: Bpe {
+            r#type: "BPE",
+            dropout: (),
+            unk_token: family.unk_token,
+            continuing_subword_prefix: (),
+            end_of_word_suffix: (),
+            fuse_unk: family.unk_token.is_some(),
+            byte_fallback: family.byte_fallback,
+            ignore_merges: false,
+            vocab: used.map(|(id, (content, _))| (content, id)).collect(),
+            merges: family.merges,
+        },
+    };
+    let file = serde_json::to_vec(&file).map_err(|e| GgufError::Json(e.to_string()))?;
+    Ok((file, settings(keys, tokens, context)?))
+}
+
+fn vocabulary(keys: &Keys) -> Result<Vocabulary<'_>, GgufError> {
     let tokens = needed(TOKENS, keys.texts(TOKENS)?)?;
     if tokens.is_empty() || tokens.len() > MAX_TOKENS {
         let problem = format!("has {} entries; up to {MAX_TOKENS} are read", tokens.len());
         return Err(GgufError::metadata(TOKENS, problem));
     }
     let kinds = kinds(keys, tokens.len())?;
-    let (mut vocab, mut added, mut ids) = (Vec::new(), Vec::new(), BTreeMap::new());
-    for ((content, kind), id) in tokens.iter().copied().zip(kinds).zip(0u32..) {
-        if kind == Kind::Unused {
+    let mut ids = BTreeMap::new();
+    for ((content, kind), id) in tokens.iter().copied().zip(&kinds).zip(0u32..) {
+        if *kind == Kind::Unused {
             continue;
         }
         if let Some(other) = ids.insert(content, id) {
             let problem = format!("entries {other} and {id} are both {:?}", shown(content));
             return Err(GgufError::metadata(TOKENS, problem));
         }
-        vocab.push((content, id));
-        if kind != Kind::Plain {
-            added.push(Added {
-                id,
-                content,
-                single_word: false,
-                lstrip: false,
-                rstrip: false,
-                normalized: false,
-                special: kind == Kind::Special,
-            });
-        }
     }
-    let byte_level = json!({
-        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
-    });
-    let file = File {
-        version: "1.0",
-        truncation: (),
-        padding: (),
-        added_tokens: added,
-        normalizer: (),
-        pre_tokenizer: Sorted(splitting(keys, &byte_level)?),
-        post_processor: Sorted(around(keys, &tokens)?),
-        decoder: Sorted(byte_level),
-        model: Bpe {
-            r#type: "BPE",
-            dropout: (),
-            unk_token: (),
-            continuing_subword_prefix: (),
-            end_of_word_suffix: (),
-            fuse_unk: false,
-            byte_fallback: false,
-            ignore_merges: false,
-            vocab,
-            merges: merges(keys, &ids)?,
-        },
-    };
-    let file = serde_json::to_vec(&file).map_err(|e| GgufError::Json(e.to_string()))?;
-    Ok((file, settings(keys, &tokens, context)?))
+    Ok(Vocabulary { tokens, kinds, ids })
 }
 
 /// The kind of each token; all are plain where the file does not say.
@@ -172,47 +209,6 @@ fn kinds(keys: &Keys, count: usize) -> Result<Vec<Kind>, GgufError> {
     numbers.into_iter().map(kind).collect()
 }
 
-/// Pairs of tokens, the first to be merged first.
-fn merges<'a>(keys: &'a Keys, ids: &BTreeMap<&str, u32>) -> Result<Vec<[&'a str; 2]>, GgufError> {
-    let merges = needed(MERGES, keys.texts(MERGES)?)?;
-    let pair = |merge: &'a str| {
-        let known = |text: &str| ids.contains_key(text);
-        match merge.split_once(' ') {
-            Some((left, right))
-                if known(left) && known(right) && known(&format!("{left}{right}")) =>
-            {
-                Ok([left, right])
-            }
-            _ => Err(GgufError::metadata(
-                MERGES,
-                format!(
-                    "has {:?}, which joins no two tokens to a third",
-                    shown(merge)
-                ),
-            )),
-        }
-    };
-    merges.into_iter().map(pair).collect()
-}
-
-/// How a text is cut before tokens are looked for.
-fn splitting(keys: &Keys, byte_level: &Value) -> Result<Value, GgufError> {
-    match needed(PRE, keys.text(PRE)?)? {
-        "gpt-2" => Ok(byte_level.clone()),
-        "smollm" => Ok(json!({
-            "type": "Sequence",
-            "pretokenizers": [{"type": "Digits", "individual_digits": true}, byte_level],
-        })),
-        other => Err(GgufError::metadata(
-            PRE,
-            format!(
-                "is {:?}; the splitting rules gpt-2 and smollm are known",
-                shown(other)
-            ),
-        )),
-    }
-}
-
 /// The text of a token that a key names by its id.
 fn named<'a>(keys: &Keys, tokens: &[&'a str], key: &str) -> Result<Option<&'a str>, GgufError> {
     let Some(id) = keys.id(key)? else {
@@ -224,22 +220,16 @@ fn named<'a>(keys: &Keys, tokens: &[&'a str], key: &str) -> Result<Option<&'a st
 }
 
 /// The tokens that are put around every text, where the file asks for them.
-fn around(keys: &Keys, tokens: &[&str]) -> Result<Value, GgufError> {
-    let side = |flag: &str, key: &str| -> Result<Option<(String, u32)>, GgufError> {
-        if keys.flag(flag)? != Some(true) {
+fn around(keys: &Keys, tokens: &[&str], begins: bool) -> Result<Value, GgufError> {
+    let side = |flag: &str, key: &str, default| -> Result<Option<(String, u32)>, GgufError> {
+        if !keys.flag(flag)?.unwrap_or(default) {
             return Ok(None);
         }
         let text = needed(key, named(keys, tokens, key)?)?;
         Ok(Some((text.to_owned(), needed(key, keys.id(key)?)?)))
     };
-    let before = side(
-        "tokenizer.ggml.add_bos_token",
-        "tokenizer.ggml.bos_token_id",
-    )?;
-    let after = side(
-        "tokenizer.ggml.add_eos_token",
-        "tokenizer.ggml.eos_token_id",
-    )?;
+    let before = side("tokenizer.ggml.add_bos_token", BOS, begins)?;
+    let after = side("tokenizer.ggml.add_eos_token", EOS, false)?;
     if before.is_none() && after.is_none() {
         return Ok(Value::Null);
     }
@@ -273,9 +263,9 @@ fn settings(keys: &Keys, tokens: &[&str], context: usize) -> Result<Vec<u8>, Ggu
         "add_prefix_space": false,
     });
     for (field, key) in [
-        ("bos_token", "tokenizer.ggml.bos_token_id"),
-        ("eos_token", "tokenizer.ggml.eos_token_id"),
-        ("unk_token", "tokenizer.ggml.unknown_token_id"),
+        ("bos_token", BOS),
+        ("eos_token", EOS),
+        ("unk_token", UNKNOWN),
         ("pad_token", "tokenizer.ggml.padding_token_id"),
     ] {
         if let Some(text) = named(keys, tokens, key)? {
