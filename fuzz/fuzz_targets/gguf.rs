@@ -10,8 +10,7 @@ use libfuzzer_sys::fuzz_target;
 
 const TINY: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/tiny.gguf");
 const BLOCKS: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/blocks.gguf");
-const PIECES: &[u8] =
-    include_bytes!("../../crates/model/tests/fixtures/gguf/sentencepiece.gguf");
+const PIECES: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/sentencepiece.gguf");
 
 fn start() {
     assay_fuzz::plant([TINY, BLOCKS, PIECES].map(<[u8]>::to_vec));
