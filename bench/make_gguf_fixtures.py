@@ -39,7 +39,7 @@ LAYOUTS = {
 EDGES = [0.0, -0.0, 2.0**-24, -(2.0**-14 - 2.0**-24), 65504.0, -65504.0]
 BLOCKS = 12
 TEXTS = [
-    "the thin thing", "The  year 2024,\n\n\tin 3 parts", "don't", " ", "a<|end|>b", "caf\u00e9 \u0e51\u0e52 \u00bd \u4f60", "",
+    "the thin thing", "12 and 3120", "The  year 2024,\n\n\tin 3 parts", "don't", " ", "a<|end|>b", "caf\u00e9 \u0e51\u0e52 \u00bd \u4f60", "",
     "<|start|>user\nhi<|end|>\n",
 ]
 PLAIN_TEXTS = [

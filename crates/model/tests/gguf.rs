@@ -118,6 +118,31 @@ fn texts_become_the_expected_tokens_and_come_back() {
     );
 }
 
+/// The same file under GPT-2's rule: digits may be joined.
+#[test]
+fn the_splitting_rule_is_that_of_the_file() {
+    let mut file = read("tiny.gguf");
+    let at = file.windows(6).position(|w| w == b"smollm").unwrap();
+    file.splice(
+        at - 8..at + 6,
+        [5u64.to_le_bytes().as_slice(), b"gpt-2"].concat(),
+    );
+    // One byte shorter: the padding in front of the tensors takes it up.
+    let start = file
+        .windows(18)
+        .position(|w| w == b"output_norm.weight")
+        .unwrap()
+        + 18
+        + 24;
+    file.insert(start, 0);
+    let digits = |file: &[u8]| {
+        let base = Base::from_files(convert(file, Storage::F32).unwrap()).unwrap();
+        base.tokenizer().unwrap().encode("12", true).unwrap().ids
+    };
+    assert_eq!(digits(&file).len(), 1);
+    assert_eq!(digits(&read("tiny.gguf")).len(), 2);
+}
+
 /// The library SentencePiece learned the tokenizer and gave the ids.
 #[test]
 fn sentencepiece_tokenizers_give_the_ids_of_sentencepiece() {
