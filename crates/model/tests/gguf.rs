@@ -63,7 +63,7 @@ fn a_model_has_the_expected_weights_and_settings() {
     let expected = read("tiny.safetensors");
     let expected = SafeTensors::deserialize(&expected).unwrap();
     for (i, info) in base.spec().weights().iter().enumerate() {
-        let found = to_bits(base.weight(WeightId(i as u32)));
+        let found = to_bits(&base.weight(WeightId(i as u32)));
         assert_eq!(found, bits(&expected, &info.name), "{}", info.name);
     }
     let config = base.config();
@@ -174,9 +174,9 @@ fn half_storage_rounds_to_the_nearest() {
     for storage in [Storage::F16, Storage::Bf16] {
         let base = Base::from_files(tiny(storage)).unwrap();
         for i in 0..base.spec().weights().len() as u32 {
-            let exact = exact.weight(WeightId(i)).iter();
-            let wanted: Vec<f32> = exact.map(|v| narrow(storage, *v)).collect();
-            assert_eq!(to_bits(base.weight(WeightId(i))), to_bits(&wanted));
+            let exact = exact.weight(WeightId(i));
+            let wanted: Vec<f32> = exact.iter().map(|v| narrow(storage, *v)).collect();
+            assert_eq!(to_bits(&base.weight(WeightId(i))), to_bits(&wanted));
         }
     }
 }
