@@ -2,7 +2,7 @@
 #![no_main]
 
 use assay_fuzz::canonical;
-use assay_fuzz::samples::model::states;
+use assay_fuzz::samples::model::{methods, states, tiny};
 use assay_model::TrainState;
 use libfuzzer_sys::fuzz_target;
 
@@ -11,13 +11,17 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
-    let Some(state) = canonical(data, TrainState::from_bytes, TrainState::to_bytes) else {
-        return;
-    };
-    // Every byte counts: the lowest bit of the last value, for one.
-    let mut other = data.to_vec();
-    other[data.len() - 4] ^= 1;
-    if let Ok(other) = TrainState::from_bytes(&other) {
-        assert_ne!(other.digest(), state.digest());
+    let model = tiny();
+    for method in methods() {
+        let decode = |bytes: &[u8]| TrainState::from_bytes(bytes, &method, &model);
+        let Some(state) = canonical(data, decode, TrainState::to_bytes) else {
+            continue;
+        };
+        // Every byte counts: the lowest bit of the last value, for one.
+        let mut other = data.to_vec();
+        other[data.len() - 4] ^= 1;
+        if let Ok(other) = decode(&other) {
+            assert_ne!(other.digest(), state.digest());
+        }
     }
 });

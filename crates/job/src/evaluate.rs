@@ -10,16 +10,16 @@ use assay_crypto::Digest;
 use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, BatchShape, Evaluator, Score};
+use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Score};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
-use crate::language::{self, MODEL, Reading};
+use crate::language::{self, ADAPTER, MODEL, Reading};
 use crate::sections::{Audit, Deadlines, Market, within};
-use crate::source::{InputSource, MAX_INPUT_BYTES};
+use crate::source::InputSource;
 
 /// Scores a model on data.
 #[derive(Debug)]
@@ -27,8 +27,6 @@ pub(crate) struct Evaluate;
 
 /// Input: the records to score.
 const DATA: &str = "data";
-/// Optional input: a PEFT folder, as one archive.
-const ADAPTER: &str = "adapter";
 
 /// An evaluation job file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -218,7 +216,7 @@ impl Scoring {
         let specification = Specification::decode(&task.spec)?;
         let inputs = language::by_name(task);
         let kernel = Kernel::detect()?;
-        let base = language::base(&inputs)?;
+        let base = Arc::new(language::base(&inputs)?);
         let rows = language::rows(&inputs, DATA, &base, &specification.data)?;
         let batch_size = specification.evaluation.batch_size as usize;
         let batches = rows.batches(batch_size) as u64;
@@ -231,7 +229,7 @@ impl Scoring {
         }
         let adapter = inputs
             .get(ADAPTER)
-            .map(|bytes| adapter(bytes, &base))
+            .map(|bytes| language::adapter(bytes, &base))
             .transpose()?;
         let shape = BatchShape {
             batch: batch_size,
@@ -246,14 +244,6 @@ impl Scoring {
             score: Score::default(),
         })
     }
-}
-
-fn adapter(bytes: &[u8], base: &assay_model::Base) -> Result<Adapter, BuildError> {
-    let files = assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES)
-        .map_err(|e| BuildError::input(ADAPTER, e))?;
-    let file = |name: &str| files.get(name).map(Vec::as_slice).unwrap_or_default();
-    Adapter::from_peft_files(file(ADAPTER_CONFIG), file(ADAPTER_WEIGHTS), base.config())
-        .map_err(|e| BuildError::input(ADAPTER, e))
 }
 
 impl Program for Scoring {

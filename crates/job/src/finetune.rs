@@ -1,7 +1,10 @@
-//! `kind = "finetune"`: LoRA training of a Llama-family model.
+//! `kind = "finetune"`: training an adapter of a Llama-family model, or the model itself.
 
+mod adapter;
 mod file;
 mod program;
+mod state;
+mod training;
 
 use std::path::Path;
 
@@ -10,12 +13,14 @@ use assay_proof::{Program, Task};
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
 
-/// Trains a LoRA adapter; every step is one batch.
+/// Trains by one of the methods of [`assay_model::Method`]; every step is one batch.
 #[derive(Debug)]
 pub(crate) struct Finetune;
 
 /// Input: the training records.
 const TRAIN: &str = "train";
+/// Input: records on which the run watches itself.
+const VALIDATION: &str = "validation";
 /// Private input: the held-out records.
 const HELDOUT: &str = "heldout";
 

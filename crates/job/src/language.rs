@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use assay_data::{DataSet, Format, Message, Options, Record, Role};
 use assay_kernel::Kernel;
-use assay_model::{Adapter, Base, BatchShape, Evaluator, Score, answer, read_model_folder};
+use assay_model::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, ModelFiles, Score,
+    answer, read_model_folder,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BuildError, JobError};
@@ -15,6 +18,8 @@ use crate::source::MAX_INPUT_BYTES;
 
 /// Input: the base model's folder, as one archive.
 pub(crate) const MODEL: &str = "model";
+/// Input: an adapter's PEFT folder, as one archive.
+pub(crate) const ADAPTER: &str = "adapter";
 
 /// Rows that are scored at once.
 const SCORE_BATCH: usize = 8;
@@ -59,13 +64,25 @@ pub(crate) fn pack_model(field: &'static str, folder: &Path) -> Result<Vec<u8>, 
     assay_vault::bundle::pack(&files).map_err(|e| JobError::value(field, e.to_string()))
 }
 
-/// The base model in an archive.
-pub(crate) fn base(inputs: &Inputs) -> Result<Arc<Base>, BuildError> {
+/// The files of the base model in an archive.
+pub(crate) fn model_files(inputs: &Inputs) -> Result<ModelFiles, BuildError> {
     let bytes = input(inputs, MODEL)?;
+    assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES).map_err(|e| BuildError::input(MODEL, e))
+}
+
+/// The base model in an archive.
+pub(crate) fn base(inputs: &Inputs) -> Result<Base, BuildError> {
+    let files = model_files(inputs)?;
+    Base::from_files(files).map_err(|e| BuildError::input(MODEL, e))
+}
+
+/// The adapter in an archive.
+pub(crate) fn adapter(bytes: &[u8], base: &Base) -> Result<Adapter, BuildError> {
     let files = assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES)
-        .map_err(|e| BuildError::input(MODEL, e))?;
-    let base = Base::from_files(files).map_err(|e| BuildError::input(MODEL, e))?;
-    Ok(Arc::new(base))
+        .map_err(|e| BuildError::input(ADAPTER, e))?;
+    let file = |name: &str| files.get(name).map(Vec::as_slice).unwrap_or_default();
+    Adapter::from_peft_files(file(ADAPTER_CONFIG), file(ADAPTER_WEIGHTS), base.config())
+        .map_err(|e| BuildError::input(ADAPTER, e))
 }
 
 /// The rows of a data set.

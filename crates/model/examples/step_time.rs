@@ -15,8 +15,8 @@ use assay_data::Batch;
 use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 use assay_model::{
-    AdamWConfig, Adapter, Base, BatchShape, Evaluator, Input, LoraConfig, ModelConfig, Op, Target,
-    TrainState, Trainer,
+    AdamWConfig, Adapter, Base, BatchShape, Evaluator, Input, LoraConfig, Method, ModelConfig, Op,
+    Target, TrainState, Trainer,
 };
 
 const DEMO: &str = r#"{"model_type": "llama", "vocab_size": 1024, "hidden_size": 128,
@@ -40,13 +40,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let vocab = config.vocab_size as u32;
     let base = Arc::new(Base::random(config, &[1; 32])?);
     let targets: Vec<&str> = Target::ALL.into_iter().map(Target::name).collect();
-    let lora = LoraConfig::new(8, 16, 0.0, &targets)?;
+    let lora = Method::Lora(LoraConfig::new(8, 16, 0.0, &targets)?);
     let settings = AdamWConfig {
         weight_decay: 0.01,
         ..AdamWConfig::default()
     };
-    let mut trainer = Trainer::new(&kernel, base.clone(), &lora, settings, shape)?;
-    let mut state = TrainState::new(Adapter::init(base.config(), &lora, &[2; 32]));
+    let mut trainer = Trainer::new(&kernel, base.clone(), &lora, settings, shape, &[2; 32])?;
+    let mut state = TrainState::new(Adapter::init(&kernel, &base, &lora, &[2; 32]));
     let mut batch = Batch::padding(shape.batch, shape.seq, 0);
     let mut stream = Stream::new(&[3; 32], 0, 0);
     batch.ids.fill_with(|| stream.below(vocab));

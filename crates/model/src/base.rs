@@ -1,5 +1,6 @@
 //! A frozen base model.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,14 +9,18 @@ use assay_crypto::Digest;
 use assay_data::Tokenizer;
 use assay_kernel::random::Stream;
 use assay_kernel::{Isa, Kernel, MatRef, PackedB};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde_json::Value;
 
+use crate::adapter::Target;
 use crate::config::{ModelConfig, token_ids};
 use crate::digest::tensor_digest;
 use crate::error::LoadError;
 use crate::files::{self, ModelFiles, read_model_folder};
 use crate::rope::RopeTables;
 use crate::spec::{ModelSpec, WeightId};
+use crate::storage::{Precision, Stored};
 use crate::weights::TensorFile;
 
 /// The purpose under which random base weights are drawn.
@@ -30,9 +35,9 @@ type PackKey = (WeightId, bool, Isa);
 pub struct Base {
     config: ModelConfig,
     spec: ModelSpec,
-    weights: Vec<Vec<f32>>,
+    weights: Vec<Stored>,
     rope: RopeTables,
-    tokenizer: Option<Tokenizer>,
+    tokenizer: Option<Arc<Tokenizer>>,
     packed: Mutex<HashMap<PackKey, Arc<PackedB>>>,
 }
 
@@ -78,7 +83,12 @@ impl Base {
         config.eos_token_ids.dedup();
         let spec = ModelSpec::new(&config);
         let weights = load_weights(&spec, files)?;
-        Ok(Self::assemble(config, spec, weights, Some(tokenizer)))
+        Ok(Self::assemble(
+            config,
+            spec,
+            weights,
+            Some(Arc::new(tokenizer)),
+        ))
     }
 
     /// A model with random weights and no tokenizer, for benches and tests: norms are 1, other
@@ -105,9 +115,10 @@ impl Base {
         config: ModelConfig,
         spec: ModelSpec,
         weights: Vec<Vec<f32>>,
-        tokenizer: Option<Tokenizer>,
+        tokenizer: Option<Arc<Tokenizer>>,
     ) -> Self {
         let rope = RopeTables::new(&config);
+        let weights = weights.into_iter().map(Stored::Float32).collect();
         Self {
             config,
             spec,
@@ -128,9 +139,87 @@ impl Base {
         &self.spec
     }
 
-    /// The values of a tensor, row-major.
-    pub fn weight(&self, id: WeightId) -> &[f32] {
+    /// The same model with its projections held in this precision; see
+    /// [`storage`](crate::storage). What was held more exactly before is lost.
+    pub fn held_in(mut self, precision: Precision) -> Self {
+        for layer in &self.spec.layers {
+            for target in Target::ALL {
+                let linear = layer.linear(target);
+                let held = &mut self.weights[linear.weight.index()];
+                let values = std::mem::replace(held, Stored::Float32(Vec::new()));
+                *held = Stored::new(values.widened().into_owned(), linear.input, precision);
+            }
+        }
+        self.packed = Mutex::default();
+        self
+    }
+
+    /// Bytes that the frozen tensors take, without what is packed for a kernel.
+    pub fn bytes(&self) -> usize {
+        self.weights.iter().map(Stored::bytes).sum()
+    }
+
+    /// The values of a tensor, row-major; widened, if they are held in another form.
+    pub fn weight(&self, id: WeightId) -> Cow<'_, [f32]> {
+        self.weights[id.index()].widened()
+    }
+
+    /// A tensor as it is held.
+    pub(crate) fn stored(&self, id: WeightId) -> &Stored {
         &self.weights[id.index()]
+    }
+
+    /// The values of every tensor, in the order of [`ModelSpec::weights`].
+    pub(crate) fn weights(&self) -> Vec<Vec<f32>> {
+        let widened = self.weights.iter().map(Stored::widened);
+        widened.map(Cow::into_owned).collect()
+    }
+
+    /// Every tensor in f32, as `model.safetensors` holds them.
+    pub(crate) fn safetensors(&self) -> Vec<u8> {
+        let bytes: Vec<Vec<u8>> = (self.weights.iter())
+            .map(|held| {
+                held.widened()
+                    .iter()
+                    .flat_map(|v| v.to_le_bytes())
+                    .collect()
+            })
+            .collect();
+        let all = self.spec.weights().iter().zip(&bytes);
+        let views = all.filter_map(|(info, bytes)| {
+            let view = TensorView::new(Dtype::F32, info.shape.clone(), bytes).ok()?;
+            Some((info.name.as_str(), view))
+        });
+        // `transformers` looks for the format mark; sizes match by construction, so this cannot
+        // fail on them.
+        let metadata = [("format".to_owned(), "pt".to_owned())].into();
+        safetensors::serialize(views, Some(metadata)).unwrap_or_default()
+    }
+
+    /// The same model with other values, as many as before.
+    pub(crate) fn with_weights(&self, weights: Vec<Vec<f32>>) -> Self {
+        let (config, spec) = (self.config.clone(), self.spec.clone());
+        Self::assemble(config, spec, weights, self.tokenizer.clone())
+    }
+
+    /// The same model under a configuration that differs in its biases. Tensors take their values
+    /// from `values` by name, else from this model; new biases are zero.
+    pub(crate) fn with_config(&self, config: ModelConfig, values: &HashMap<&str, &[f32]>) -> Self {
+        let spec = ModelSpec::new(&config);
+        let old: HashMap<&str, &Stored> = (self.spec.weights().iter())
+            .map(|info| info.name.as_str())
+            .zip(&self.weights)
+            .collect();
+        let take = |info: &crate::spec::WeightInfo| {
+            let name = info.name.as_str();
+            let given = values.get(name).map(|values| values.to_vec());
+            let kept = || old.get(name).map(|stored| stored.widened().into_owned());
+            given
+                .or_else(kept)
+                .unwrap_or_else(|| vec![0.0; info.shape.iter().product()])
+        };
+        let weights = spec.weights().iter().map(take).collect();
+        Self::assemble(config, spec, weights, self.tokenizer.clone())
     }
 
     /// Its rotary tables.
@@ -143,16 +232,16 @@ impl Base {
     /// # Errors
     /// When the model was made by [`Base::random`].
     pub fn tokenizer(&self) -> Result<&Tokenizer, LoadError> {
-        self.tokenizer.as_ref().ok_or(LoadError::NoTokenizer)
+        self.tokenizer.as_deref().ok_or(LoadError::NoTokenizer)
     }
 
     /// A digest of every number that training reads from the base: weights and rotary tables, by
     /// tensor, with their names and shapes. The storage type of the file does not enter.
     pub fn digest(&self) -> Digest {
         let mut leaves: Vec<Digest> = (self.spec.weights().iter().zip(&self.weights))
-            .map(|(info, values)| {
-                let cols = info.shape.last().copied().unwrap_or(1).max(1);
-                tensor_digest(&info.name, values.len() / cols, cols, values)
+            .map(|(info, held)| {
+                let (values, (rows, cols)) = (held.widened(), info.matrix());
+                tensor_digest(&info.name, rows, cols, &values)
             })
             .collect();
         let half = self.config.head_dim / 2;
@@ -164,17 +253,24 @@ impl Base {
         Digest::of("assay/base/v1", &[&constants, root.as_bytes()])
     }
 
-    /// A matrix packed as the right-hand side of products on `kernel`'s path, transposed or not.
-    pub(crate) fn packed(&self, kernel: &Kernel, id: WeightId, transposed: bool) -> Arc<PackedB> {
+    /// A matrix packed as the right-hand side of products on `kernel`'s path, transposed or not;
+    /// none for one that is held in a shorter form, which a packed copy would undo.
+    pub(crate) fn packed(
+        &self,
+        kernel: &Kernel,
+        id: WeightId,
+        transposed: bool,
+    ) -> Option<Arc<PackedB>> {
+        let values = self.stored(id).plain()?;
         let key = (id, transposed, kernel.isa());
         let mut cache = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
         let pack = || {
             let shape = &self.spec.weights()[id.index()].shape;
-            let matrix = MatRef::row_major(self.weight(id), shape[0], shape[1]);
+            let matrix = MatRef::row_major(values, shape[0], shape[1]);
             let matrix = if transposed { matrix.t() } else { matrix };
             Arc::new(kernel.pack(matrix))
         };
-        cache.entry(key).or_insert_with(pack).clone()
+        Some(cache.entry(key).or_insert_with(pack).clone())
     }
 }
 

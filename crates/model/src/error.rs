@@ -83,7 +83,7 @@ pub enum LoadError {
     NoTokenizer,
     /// Adapter settings that cannot be used.
     #[error(transparent)]
-    Lora(#[from] LoraError),
+    Method(#[from] MethodError),
 }
 
 impl LoadError {
@@ -94,7 +94,7 @@ impl LoadError {
 
 /// Why adapter settings cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoraError {
+pub enum MethodError {
     /// A module no adapter can be put on.
     #[error(
         "target module {0:?} is unknown; use any of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"
@@ -111,9 +111,21 @@ pub enum LoraError {
     /// A scale out of range.
     #[error("lora_alpha is {0}; use a whole number from 1 to 65536")]
     BadAlpha(u64),
-    /// Dropout.
-    #[error("lora_dropout is {0}; only 0 is computed")]
-    Dropout(String),
+    /// A dropout out of range.
+    #[error("lora_dropout is {0}; use a number from 0 to below 1")]
+    BadDropout(String),
+    /// DoRA with dropout.
+    #[error("use_dora is not computed together with lora_dropout; set one of them to its default")]
+    DoraDropout,
+    /// A feed-forward module that is no target.
+    #[error("feedforward_modules names a projection that target_modules does not; add it there")]
+    FeedForward,
+    /// The adapter has other settings than the job.
+    #[error("the adapter's method or settings differ from those of the job; write its own there")]
+    OtherSettings,
+    /// The adapter was made for another model.
+    #[error("the adapter does not belong to this model: {0}")]
+    OtherModel(String),
     /// An option of PEFT that is not computed.
     #[error("adapter_config.json: {0}")]
     Unsupported(String),
@@ -133,6 +145,9 @@ pub enum ShapeError {
         /// The most it may be.
         max: usize,
     },
+    /// A cache is for one row.
+    #[error("a cache of {2} positions takes one row of up to as many tokens, not {0} x {1}")]
+    Cache(usize, usize, usize),
     /// More than can be computed at once.
     #[error(
         "a batch of {0} x {1} needs tensors of more than 2147483647 values; lower batch_size or sequence_length"
@@ -182,8 +197,8 @@ pub enum StateError {
     #[error("these bytes are no training state")]
     NotAState,
     /// Another version of the format.
-    #[error("training state format {0} is unknown; this program reads format 1")]
-    Version(u16),
+    #[error("training state format {0} is unknown; this program reads format 2")]
+    Version(u64),
     /// The bytes end early or late.
     #[error("a training state of {expected} bytes was announced, and {found} are there")]
     Length {
@@ -192,6 +207,9 @@ pub enum StateError {
         /// What is there.
         found: u64,
     },
+    /// A state of another adapter or model.
+    #[error("the training state belongs to another method, adapter or model")]
+    OtherLayout,
     /// A field outside its range.
     #[error("the training state is malformed: {0}")]
     Malformed(&'static str),

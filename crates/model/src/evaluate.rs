@@ -8,7 +8,7 @@ use assay_kernel::Kernel;
 use crate::adapter::Adapter;
 use crate::base::Base;
 use crate::error::InvalidStep;
-use crate::executor::Executor;
+use crate::executor::{Executor, Feed};
 use crate::graph::{BatchShape, Purpose};
 use crate::trainer::{GradientError, check_batch, load_adapter};
 
@@ -65,7 +65,7 @@ impl Evaluator {
     pub fn score(&mut self, batch: &Batch) -> Result<Score, InvalidStep> {
         let vocab = self.executor.base().config().vocab_size;
         check_batch(batch, self.executor.graph().shape, vocab)?;
-        self.executor.run(&batch.ids, &batch.labels)?;
+        self.executor.run(Feed::of(batch))?;
         let sum = self.executor.graph().results[0];
         Ok(Score {
             loss_sum: f64::from(self.executor.result(sum)[0]),
@@ -107,7 +107,7 @@ pub fn logits(
     };
     let mut executor = with_adapter(kernel, base.clone(), adapter, shape, Purpose::Logits)?;
     check_batch(batch, shape, base.config().vocab_size)?;
-    executor.run(&batch.ids, &batch.labels)?;
+    executor.run(Feed::of(batch))?;
     Ok(executor.result(executor.graph().results[0]).to_vec())
 }
 
@@ -119,13 +119,13 @@ pub(crate) fn with_adapter(
     shape: BatchShape,
     purpose: Purpose,
 ) -> Result<Executor, GradientError> {
-    let lora = adapter.map(Adapter::config);
-    if let (Some(adapter), Some(lora)) = (adapter, lora)
-        && let Some(reason) = adapter.mismatch(lora, &lora.params(base.config()))
+    let method = adapter.map(Adapter::method);
+    if let (Some(adapter), Some(method)) = (adapter, method)
+        && let Some(reason) = adapter.mismatch(method, base.config())
     {
         return Err(InvalidStep::State(reason).into());
     }
-    let mut executor = Executor::new(kernel, base, lora, shape, purpose)?;
+    let mut executor = Executor::new(kernel, base, method, shape, purpose)?;
     if let Some(adapter) = adapter {
         load_adapter(&mut executor, adapter);
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use assay_kernel::{Kernel, PackedB, all_finite};
+use assay_data::Batch;
+use assay_kernel::{Kernel, MatRef, PackedB, all_finite};
 
+use crate::adapter::Method;
 use crate::base::Base;
 use crate::error::{InvalidStep, ShapeError};
 use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose, TensorId};
-use crate::lora::LoraConfig;
-use crate::run_node::{Argument, Values, run_node};
+use crate::run_node::{Argument, Noise, Values, run_node};
 
 /// The most inputs and outputs an operator has.
 const MAX_INPUTS: usize = 6;
@@ -16,6 +17,28 @@ const MAX_OUTPUTS: usize = 3;
 
 /// Sees a node's outputs right after it ran: the node's index, and one slice per output.
 pub type Observer<'a> = dyn FnMut(usize, &[&[f32]]) + Send + 'a;
+
+/// What a step reads besides the state: ids and labels of all micro-batches, what dropout draws
+/// from, and how many positions came before.
+#[derive(Clone, Copy)]
+pub(crate) struct Feed<'a> {
+    pub(crate) ids: &'a [u32],
+    pub(crate) labels: &'a [i32],
+    pub(crate) noise: Option<Noise>,
+    pub(crate) past: usize,
+}
+
+impl<'a> Feed<'a> {
+    /// The rows of a batch, without dropout.
+    pub(crate) fn of(batch: &'a Batch) -> Self {
+        Self {
+            ids: &batch.ids,
+            labels: &batch.labels,
+            noise: None,
+            past: 0,
+        }
+    }
+}
 
 /// Whether a step can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,17 +61,21 @@ pub(crate) struct Executor {
     packed: Vec<Option<Arc<PackedB>>>,
     /// For each node, whether its outputs are looked at for NaN and infinity.
     watched: Vec<bool>,
+    /// The matrix of the running node that is held in a shorter form, widened.
+    widened: Vec<f32>,
+    /// The first node that has to run: constant ones do so once.
+    first: usize,
 }
 
 impl Executor {
     pub(crate) fn new(
         kernel: &Kernel,
         base: Arc<Base>,
-        lora: Option<&LoraConfig>,
+        method: Option<&Method>,
         shape: BatchShape,
         purpose: Purpose,
     ) -> Result<Self, ShapeError> {
-        let graph = Graph::build(base.config(), lora, shape, purpose)?;
+        let graph = Graph::build(base.config(), method, shape, purpose)?;
         let plan = Plan::new(&graph);
         let buffers = plan.sizes().iter().map(|n| vec![0.0; *n]).collect();
         let pack = |node: &crate::graph::Node| {
@@ -56,7 +83,7 @@ impl Executor {
                 return None;
             };
             match graph.tensor(node.inputs[1]).input {
-                Some(Input::Weight(id)) => Some(base.packed(kernel, id, tb)),
+                Some(Input::Weight(id)) => base.packed(kernel, id, tb),
                 _ => None,
             }
         };
@@ -70,6 +97,8 @@ impl Executor {
             buffers,
             packed,
             watched,
+            widened: Vec::new(),
+            first: 0,
         })
     }
 
@@ -87,6 +116,31 @@ impl Executor {
         inputs.zip(&mut self.buffers)
     }
 
+    /// Packs the adapter's matrices too. They must be in place, and stay as they are.
+    pub(crate) fn pack_params(&mut self) {
+        let all = self.graph.nodes.iter().zip(&mut self.packed);
+        for (node, packed) in all.skip(self.graph.constants) {
+            let Op::Product { tb, .. } = node.op else {
+                continue;
+            };
+            let tensor = self.graph.tensor(node.inputs[1]);
+            let buffer = self.plan.buffer(node.inputs[1]);
+            if let (Some(Input::Param(_)), Some(buffer)) = (tensor.input, buffer) {
+                let matrix = MatRef::row_major(&self.buffers[buffer], tensor.rows, tensor.cols);
+                let matrix = if tb { matrix.t() } else { matrix };
+                *packed = Some(Arc::new(self.kernel.pack(matrix)));
+            }
+        }
+    }
+
+    /// Exchanges everything a step changes with an executor of the same model, adapter and
+    /// purpose for another number of tokens.
+    pub(crate) fn exchange_state(&mut self, other: &mut Self) {
+        for (own, theirs) in self.state_buffers().zip(other.state_buffers()) {
+            std::mem::swap(own.1, theirs.1);
+        }
+    }
+
     /// The values of a result after a run.
     pub(crate) fn result(&self, id: TensorId) -> &[f32] {
         let values = self.graph.tensor(id).values();
@@ -102,10 +156,10 @@ impl Executor {
     /// # Errors
     /// With the first node that gives a NaN or infinity, or when the floating-point state of a
     /// thread was changed.
-    pub(crate) fn run(&mut self, ids: &[u32], labels: &[i32]) -> Result<(), InvalidStep> {
-        match self.run_watched(ids, labels, None)? {
+    pub(crate) fn run(&mut self, feed: Feed<'_>) -> Result<(), InvalidStep> {
+        match self.run_watched(feed, None)? {
             Outcome::Finite => Ok(()),
-            Outcome::NotFinite => Err(self.first_fault(ids, labels)),
+            Outcome::NotFinite => Err(self.first_fault(feed)),
         }
     }
 
@@ -113,29 +167,29 @@ impl Executor {
     /// anywhere. After [`Outcome::NotFinite`] state buffers hold half a step.
     pub(crate) fn run_watched(
         &mut self,
-        ids: &[u32],
-        labels: &[i32],
+        feed: Feed<'_>,
         mut observer: Option<&mut Observer<'_>>,
     ) -> Result<Outcome, InvalidStep> {
         self.kernel.check_environment()?;
         let kernel = self.kernel.clone();
         Ok(kernel.run(move || {
-            for node in 0..self.graph.nodes.len() {
+            for node in self.first..self.graph.nodes.len() {
                 let watch = self.watched[node];
-                if !self.run_one(node, ids, labels, watch, observer.as_deref_mut()) {
+                if !self.run_one(node, feed, watch, observer.as_deref_mut()) {
                     return Outcome::NotFinite;
                 }
             }
+            self.first = self.graph.constants;
             Outcome::Finite
         }))
     }
 
     /// Runs the step again from the same inputs, looking at every output: names the first node
     /// that gives a NaN or infinity.
-    pub(crate) fn first_fault(&mut self, ids: &[u32], labels: &[i32]) -> InvalidStep {
+    pub(crate) fn first_fault(&mut self, feed: Feed<'_>) -> InvalidStep {
         let kernel = self.kernel.clone();
         let count = self.graph.nodes.len();
-        let found = kernel.run(|| (0..count).find(|n| !self.run_one(*n, ids, labels, true, None)));
+        let found = kernel.run(|| (0..count).find(|n| !self.run_one(*n, feed, true, None)));
         let node = found.unwrap_or(count);
         let operator = self.graph.describe(node);
         InvalidStep::NotFinite { node, operator }
@@ -145,11 +199,11 @@ impl Executor {
     fn run_one(
         &mut self,
         index: usize,
-        ids: &[u32],
-        labels: &[i32],
+        feed: Feed<'_>,
         watch: bool,
         observer: Option<&mut Observer<'_>>,
     ) -> bool {
+        self.widen(index);
         let node = &self.graph.nodes[index];
         let mut taken: [Vec<f32>; MAX_OUTPUTS] = Default::default();
         for (slot, (k, output)) in taken.iter_mut().zip(node.outputs.iter().enumerate()) {
@@ -162,7 +216,7 @@ impl Executor {
                 let values = self.graph.tensor(old).values();
                 let from = match self.plan.buffer(old) {
                     Some(from) => &self.buffers[from][..],
-                    None => self.outside(old),
+                    None => self.outside(old, feed.past),
                 };
                 slot[..values].copy_from_slice(&from[..values]);
             }
@@ -174,9 +228,12 @@ impl Executor {
         for (argument, id) in arguments.iter_mut().zip(&node.inputs) {
             let tensor = *self.graph.tensor(*id);
             let values = match (self.plan.buffer(*id), tensor.input) {
-                (_, Some(Input::Ids)) => Values::Ids(ids),
-                (_, Some(Input::Labels)) => Values::Labels(labels),
-                (None, _) => Values::Floats(self.outside(*id)),
+                (_, Some(Input::Ids(k))) => Values::Ids(micro(feed.ids, k, tensor.rows)),
+                (_, Some(Input::Labels(k))) => Values::Labels(micro(feed.labels, k, tensor.rows)),
+                (_, Some(Input::AllLabels)) => Values::Labels(feed.labels),
+                (_, Some(Input::Past)) => Values::Past(feed.past),
+                (_, Some(Input::Noise)) => feed.noise.map_or(Values::InOutput, Values::Noise),
+                (None, _) => Values::Floats(self.outside(*id, feed.past)),
                 (Some(buffer), _) => match self.buffers[buffer].get(..tensor.values()) {
                     Some(values) => Values::Floats(values),
                     None => Values::InOutput,
@@ -209,14 +266,39 @@ impl Executor {
         finite
     }
 
+    /// Widens the matrix that a node reads, if one is held in a shorter form; no operator reads two.
+    fn widen(&mut self, index: usize) {
+        for id in &self.graph.nodes[index].inputs {
+            let tensor = self.graph.tensor(*id);
+            let Some(Input::Weight(weight)) = tensor.input else {
+                continue;
+            };
+            let stored = self.base.stored(weight);
+            if stored.plain().is_none() {
+                self.widened
+                    .resize(self.widened.len().max(stored.len()), 0.0);
+                stored.widen_into(&mut self.widened[..stored.len()]);
+            }
+        }
+    }
+
     /// The values of a tensor outside the step's memory.
-    fn outside(&self, id: TensorId) -> &[f32] {
+    fn outside(&self, id: TensorId, past: usize) -> &[f32] {
         let tensor = self.graph.tensor(id);
+        let rows = past * tensor.cols..past * tensor.cols + tensor.values();
         match tensor.input {
-            Some(Input::Weight(weight)) => self.base.weight(weight),
-            Some(Input::RopeCos) => &self.base.rope().cos[..tensor.values()],
-            Some(Input::RopeSin) => &self.base.rope().sin[..tensor.values()],
+            Some(Input::Weight(weight)) => match self.base.stored(weight).plain() {
+                Some(values) => values,
+                None => &self.widened[..tensor.values()],
+            },
+            Some(Input::RopeCos) => &self.base.rope().cos[rows],
+            Some(Input::RopeSin) => &self.base.rope().sin[rows],
             _ => &[],
         }
     }
+}
+
+/// The part of a micro-batch.
+fn micro<T>(all: &[T], k: u32, positions: usize) -> &[T] {
+    &all[k as usize * positions..][..positions]
 }

@@ -1,8 +1,22 @@
 //! One operator, from its inputs to its outputs.
 
-use assay_kernel::{AdamW, BiasPowers, IGNORE, Kernel, MatMut, MatRef, PackedB, Store};
+use assay_kernel::{
+    AdamW, BiasPowers, IGNORE, Kernel, MatMut, MatRef, PackedB, Store, clip_factor,
+};
 
 use crate::graph::{Op, Tensor};
+
+/// The purpose under which dropout draws from the job's seed.
+pub const DROPOUT_PURPOSE: u32 = 4;
+
+/// What the masks of a step are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noise {
+    /// The job's seed.
+    pub key: [u8; 32],
+    /// Steps done before this one.
+    pub step: u64,
+}
 
 /// The values of an input.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +27,10 @@ pub enum Values<'a> {
     Ids(&'a [u32]),
     /// Labels.
     Labels(&'a [i32]),
+    /// What dropout draws from.
+    Noise(Noise),
+    /// How many positions came before.
+    Past(usize),
     /// Nothing: the input is what an output buffer already holds ([`Op::updates`]).
     InOutput,
 }
@@ -81,15 +99,16 @@ pub fn run_node(
             kernel.embedding(x(0), inputs[1].values.ids(), inputs[0].tensor.cols, out);
         }
         (Op::RmsNorm { eps }, [out, inverse]) => kernel.rmsnorm(x(0), x(1), eps, out, inverse),
-        (Op::RmsNormBackward, [dx]) => {
-            kernel.rmsnorm_backward(x(0), x(1), x(2), x(3), dx, None);
+        (Op::RmsNormBackward { .. }, [dx, rest @ ..]) => {
+            let weight = rest.first_mut().map(|d| &mut **d);
+            kernel.rmsnorm_backward(x(0), x(1), x(2), x(3), dx, weight);
+        }
+        (Op::EmbeddingBackward, [dtable]) => {
+            let hidden = inputs[0].tensor.cols;
+            kernel.embedding_backward(x(0), inputs[1].values.ids(), hidden, dtable);
         }
         (Op::Product { ta, tb, accumulate }, [out]) => {
-            let store = if accumulate {
-                Store::Accumulate
-            } else {
-                Store::Overwrite
-            };
+            let store = store(accumulate);
             let a = inputs[0].matrix(ta);
             match packed {
                 Some(b) => {
@@ -114,6 +133,19 @@ pub fn run_node(
         (Op::AttentionBackward { shape, scale }, [dq, dk, dv]) => {
             kernel.attention_backward(x(0), x(1), x(2), x(3), x(4), shape, scale, dq, dk, dv);
         }
+        (Op::CachedAttention { shape, scale }, [out, keys, values]) => {
+            let past = match inputs[5].values {
+                Values::Past(past) => past,
+                _ => 0,
+            };
+            let width = shape.kv_heads * shape.head_dim;
+            let (from, to) = (past * width, (past + shape.seq) * width);
+            keys[from..to].copy_from_slice(x(1));
+            values[from..to].copy_from_slice(x(2));
+            let (keys, values) = (&keys[..to], &values[..to]);
+            kernel.attention_cached(x(0), keys, values, shape, past, scale, out);
+        }
+        (Op::LastRow, [out]) => out.copy_from_slice(&x(0)[x(0).len() - out.len()..]),
         (Op::SiluMul, [out]) => kernel.silu_mul(x(0), x(1), out),
         (Op::SiluMulBackward, [dgate, dup]) => {
             kernel.silu_mul_backward(x(0), x(1), x(2), dgate, dup);
@@ -121,7 +153,7 @@ pub fn run_node(
         (Op::CrossEntropy { .. }, [losses, rest @ ..]) => {
             let labels = inputs[1].values.labels();
             let vocab = inputs[0].tensor.cols;
-            let scale = 1.0 / counted(labels);
+            let scale = 1.0 / counted(inputs[2].values.labels());
             let gradient = rest.first_mut().map(|d| &mut **d);
             kernel.cross_entropy(x(0), labels, vocab, losses, gradient, scale);
         }
@@ -129,6 +161,25 @@ pub fn run_node(
         (Op::Mean, [mean]) => mean[0] = kernel.sum(x(0)) / counted(inputs[1].values.labels()),
         (Op::Scale { factor }, [out]) => kernel.scale(out, factor),
         (Op::Add, [out]) => kernel.add_assign(out, x(1)),
+        (Op::Divide, [out]) => kernel.divide(x(0), x(1), out),
+        (Op::ScaleColumns, [out]) => kernel.scale_columns(x(0), x(1), out),
+        (Op::ScaleBy, [out]) => kernel.scale(out, x(1)[0]),
+        (Op::ColumnSums { accumulate }, [out]) => kernel.column_sums(x(0), out, store(accumulate)),
+        (Op::ColumnDots { accumulate }, [out]) => {
+            kernel.column_dots(x(0), x(1), out, store(accumulate));
+        }
+        (Op::RowNorms, [out]) => kernel.row_norms(x(0), inputs[0].tensor.cols, out),
+        (Op::Dropout { p, slot, slots }, [out]) => {
+            if let Values::Noise(Noise { key, step }) = inputs[1].values {
+                let index = step.wrapping_mul(slots.into()).wrapping_add(slot.into());
+                kernel.dropout(x(0), &key, DROPOUT_PURPOSE, index, p, out);
+            }
+        }
+        (Op::SumSquares { accumulate }, [out]) => {
+            let before = if accumulate { out[0] } else { 0.0 };
+            out[0] = before + kernel.dot(x(0), x(0));
+        }
+        (Op::ClipFactor { max_norm }, [out]) => out[0] = clip_factor(x(0)[0], max_norm),
         (Op::NextPowers(settings), [out]) => {
             let powers = BiasPowers {
                 beta1: out[0],
@@ -155,6 +206,13 @@ pub fn run_node(
             kernel.adamw(param, x(1), first, second, &settings);
         }
         (op, outputs) => unreachable!("{} has no {} outputs", op.name(), outputs.len()),
+    }
+}
+
+fn store(accumulate: bool) -> Store {
+    match accumulate {
+        true => Store::Accumulate,
+        false => Store::Overwrite,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which tensors a model has, in one fixed order.
 
+use crate::adapter::Target;
 use crate::config::ModelConfig;
-use crate::lora::Target;
 
 /// The index of a frozen tensor in [`ModelSpec::weights`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,16 @@ pub struct WeightInfo {
     pub name: String,
     /// Its shape there: two numbers for a matrix, one for a vector.
     pub shape: Vec<usize>,
+}
+
+impl WeightInfo {
+    /// Rows and columns; a vector has one row.
+    pub fn matrix(&self) -> (usize, usize) {
+        match self.shape[..] {
+            [rows, cols] => (rows, cols),
+            _ => (1, self.shape.iter().product()),
+        }
+    }
 }
 
 /// A projection and its bias.

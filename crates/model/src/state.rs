@@ -11,7 +11,7 @@ use crate::digest::tensor_digest;
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainState {
     pub(crate) adapter: Adapter,
-    /// First moments, one list per matrix of the adapter.
+    /// First moments, one list per tensor of the adapter; empty for frozen ones.
     pub(crate) first: Vec<Vec<f32>>,
     /// Second moments.
     pub(crate) second: Vec<Vec<f32>>,
@@ -22,7 +22,7 @@ pub struct TrainState {
 impl TrainState {
     /// The state before the first step.
     pub fn new(adapter: Adapter) -> Self {
-        let zeros = || adapter.params.iter().map(|p| vec![0.0; p.values.len()]);
+        let zeros = || (adapter.params.iter()).map(|p| vec![0.0; p.moments()]);
         Self {
             first: zeros().collect(),
             second: zeros().collect(),
@@ -47,22 +47,24 @@ impl TrainState {
         self.step
     }
 
-    /// The digest a trace commits to: adapter settings, step and powers, and the Merkle root over
-    /// the tensors (every adapter matrix, then every first moment, then every second moment), each
-    /// tensor a Merkle root over tiles of 4,096 values.
+    /// The digest a trace commits to: method and tensor list, step and powers, and the Merkle root
+    /// over the tensors (every one of the adapter, then the first moments of the trained ones, then
+    /// their second moments), each tensor a Merkle root over tiles of 4,096 values.
     pub fn digest(&self) -> Digest {
         let root = merkle::root(self.tensor_digests());
-        let config = self.adapter.config();
-        let settings = [
-            (config.r() as u32).to_le_bytes(),
-            config.lora_alpha().to_le_bytes(),
-            u32::from(config.target_bits()).to_le_bytes(),
+        let layout = self.adapter.layout_digest();
+        let powers = [
             self.powers.beta1.to_le_bytes(),
             self.powers.beta2.to_le_bytes(),
         ];
         let step = self.step.to_le_bytes();
-        let parts: [&[u8]; 3] = [settings.as_flattened(), &step, root.as_bytes()];
-        Digest::of("assay/state/v1", &parts)
+        let parts: [&[u8]; 4] = [
+            layout.as_bytes(),
+            &step,
+            powers.as_flattened(),
+            root.as_bytes(),
+        ];
+        Digest::of("assay/state/v2", &parts)
     }
 
     /// The leaves under [`TrainState::digest`], named `NAME`, `first:NAME` and `second:NAME`.
@@ -79,7 +81,11 @@ impl TrainState {
         };
         let moments = |prefix: &'static str, all: &[Vec<f32>]| -> Vec<Digest> {
             let one = |(i, values): (usize, &Vec<f32>)| of(prefix, i, values);
-            all.iter().enumerate().map(one).collect()
+            let trained = all
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| params[*i].info.is_trained());
+            trained.map(one).collect()
         };
         let mut digests: Vec<Digest> = (params.iter().enumerate())
             .map(|(i, param)| of("", i, &param.values))
@@ -100,7 +106,7 @@ impl TrainState {
         }
         self.first.clone_from(&other.first);
         self.second.clone_from(&other.second);
-        self.adapter.config.clone_from(&other.adapter.config);
+        self.adapter.method.clone_from(&other.adapter.method);
         self.step = other.step;
         self.powers = other.powers;
     }

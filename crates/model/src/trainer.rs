@@ -6,13 +6,13 @@ use assay_crypto::Digest;
 use assay_data::Batch;
 use assay_kernel::{BiasPowers, IGNORE, Kernel};
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Method, ParamInfo};
 use crate::base::Base;
 use crate::digest::node_digest;
 use crate::error::{InvalidStep, ShapeError};
-use crate::executor::{Executor, Observer, Outcome};
-use crate::graph::{AdamWConfig, BatchShape, Graph, Input, Purpose};
-use crate::lora::{LoraConfig, ParamInfo};
+use crate::executor::{Executor, Feed, Observer, Outcome};
+use crate::graph::{BatchShape, Graph, Input, Purpose, TrainSettings};
+use crate::run_node::Noise;
 use crate::state::TrainState;
 
 /// What a step says about itself.
@@ -28,31 +28,35 @@ pub struct StepOutput {
 /// on every machine.
 pub struct Trainer {
     executor: Executor,
-    lora: LoraConfig,
-    /// The matrices a state must have.
+    method: Method,
+    /// The tensors a state must have.
     params: Vec<ParamInfo>,
+    /// What dropout draws from.
+    seed: [u8; 32],
     /// The state before the step, kept so that an invalid step leaves no trace.
     before: Option<TrainState>,
 }
 
 impl Trainer {
-    /// A trainer for batches of one shape. Frozen matrices are packed for the kernel here, once
-    /// per base.
+    /// A trainer for batches of one shape, which with accumulation is that of a micro-batch. Frozen
+    /// matrices are packed for the kernel here, once per base. Dropout draws from `seed`.
     ///
     /// # Errors
     /// When the batch is empty, too long for the model or too large.
     pub fn new(
         kernel: &Kernel,
         base: Arc<Base>,
-        lora: &LoraConfig,
-        optimizer: AdamWConfig,
+        method: &Method,
+        settings: impl Into<TrainSettings>,
         shape: BatchShape,
+        seed: &[u8; 32],
     ) -> Result<Self, ShapeError> {
-        let purpose = Purpose::Train(optimizer);
+        let purpose = Purpose::Train(settings.into());
         Ok(Self {
-            params: lora.params(base.config()),
-            executor: Executor::new(kernel, base, Some(lora), shape, purpose)?,
-            lora: lora.clone(),
+            params: method.params(base.config()),
+            executor: Executor::new(kernel, base, Some(method), shape, purpose)?,
+            method: method.clone(),
+            seed: *seed,
             before: None,
         })
     }
@@ -91,12 +95,12 @@ impl Trainer {
             return Err(InvalidStep::LearningRate(learning_rate));
         }
         let config = self.executor.base().config();
-        check_batch(batch, self.executor.graph().shape, config.vocab_size)?;
+        check_batch(batch, self.executor.graph().rows(), config.vocab_size)?;
         let tokens = batch.counted();
         if tokens == 0 {
             return Err(InvalidStep::NothingCounted);
         }
-        check_state(state, &self.lora, &self.params)?;
+        check_state(state, &self.method, &self.params)?;
         let Some(next) = state.step.checked_add(1) else {
             return Err(InvalidStep::State(
                 "it counts more steps than there are".into(),
@@ -104,15 +108,20 @@ impl Trainer {
         };
         let before = self.before.get_or_insert_with(|| state.clone());
         before.copy_from(state);
+        let feed = Feed {
+            noise: Some(Noise {
+                key: self.seed,
+                step: state.step,
+            }),
+            ..Feed::of(batch)
+        };
         self.load(state, learning_rate);
-        let ran = self
-            .executor
-            .run_watched(&batch.ids, &batch.labels, observer);
+        let ran = self.executor.run_watched(feed, observer);
         self.exchange(state);
         if ran? == Outcome::NotFinite {
             self.restore(state);
             self.load(state, learning_rate);
-            let fault = self.executor.first_fault(&batch.ids, &batch.labels);
+            let fault = self.executor.first_fault(feed);
             self.exchange(state);
             self.restore(state);
             return Err(fault);
@@ -175,8 +184,8 @@ impl Trainer {
     }
 }
 
-/// Computes the mean loss of a batch and the gradient of every adapter matrix, in the order of
-/// [`LoraConfig::params`], without an update.
+/// Computes the mean loss of a batch and the gradient of every trained tensor, in the order of
+/// [`Method::params`], without an update or dropout.
 ///
 /// # Errors
 /// As [`Trainer::step`].
@@ -190,17 +199,18 @@ pub fn gradients(
         batch: batch.batch,
         seq: batch.seq,
     };
-    let lora = adapter.config();
-    let mut executor = Executor::new(kernel, base.clone(), Some(lora), shape, Purpose::Gradients)?;
+    let method = adapter.method();
+    let purpose = Purpose::Gradients;
+    let mut executor = Executor::new(kernel, base.clone(), Some(method), shape, purpose)?;
     check_batch(batch, shape, base.config().vocab_size)?;
     if batch.counted() == 0 {
         return Err(InvalidStep::NothingCounted.into());
     }
-    if let Some(reason) = adapter.mismatch(lora, &lora.params(base.config())) {
+    if let Some(reason) = adapter.mismatch(method, base.config()) {
         return Err(InvalidStep::State(reason).into());
     }
     load_adapter(&mut executor, adapter);
-    executor.run(&batch.ids, &batch.labels)?;
+    executor.run(Feed::of(batch))?;
     let results = executor.graph().results.clone();
     let all = results[1..].iter().map(|id| executor.result(*id).to_vec());
     Ok((executor.result(results[0])[0], all.collect()))
@@ -259,11 +269,13 @@ pub(crate) fn check_batch(
 
 fn check_state(
     state: &TrainState,
-    lora: &LoraConfig,
+    method: &Method,
     params: &[ParamInfo],
 ) -> Result<(), InvalidStep> {
-    let reason = state.adapter.mismatch(lora, params).or_else(|| {
-        let params = state.adapter.params.iter().map(|p| p.values.len());
+    let other = (state.adapter.method != *method).then(|| "its method or settings differ".into());
+    let misfit = other.or_else(|| state.adapter.misfit(params));
+    let reason = misfit.or_else(|| {
+        let params = state.adapter.params.iter().map(|p| p.moments());
         let moments = |all: &[Vec<f32>]| params.clone().eq(all.iter().map(Vec::len));
         let fits = moments(&state.first) && moments(&state.second);
         (!fits).then(|| "its moments have other shapes".into())

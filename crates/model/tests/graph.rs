@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use assay_kernel::Kernel;
 use assay_model::{
-    AdamWConfig, Argument, BatchShape, Graph, Input, ModelConfig, Op, Plan, Purpose, ShapeError,
-    Target, TensorId, TrainState, Trainer, Values, run_node,
+    AdamWConfig, Argument, BatchShape, Graph, Input, Method, ModelConfig, Noise, Op, Plan, Purpose,
+    ShapeError, Target, TensorId, TrainSettings, TrainState, Trainer, Values, run_node,
 };
 
 const SHAPE: BatchShape = BatchShape { batch: 2, seq: 6 };
@@ -16,16 +16,41 @@ const PURPOSES: [Purpose; 4] = [
     Purpose::Logits,
     Purpose::Loss,
     Purpose::Gradients,
-    Purpose::Train(AdamWConfig {
-        beta1: 0.9,
-        beta2: 0.999,
-        eps: 1e-8,
-        weight_decay: 0.01,
+    Purpose::Train(TrainSettings {
+        optimizer: AdamWConfig {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.01,
+        },
+        gradient_accumulation_steps: 1,
+        max_grad_norm: None,
+        gradient_checkpointing: false,
+        loraplus_lr_ratio: None,
     }),
 ];
 
 fn config(json: &str) -> ModelConfig {
     ModelConfig::from_json(json.as_bytes()).unwrap()
+}
+
+/// Training settings of every sort.
+fn settings() -> Vec<TrainSettings> {
+    let plain = TrainSettings::from(AdamWConfig::default());
+    vec![
+        plain,
+        TrainSettings {
+            gradient_checkpointing: true,
+            max_grad_norm: Some(0.5),
+            ..plain
+        },
+        TrainSettings {
+            gradient_accumulation_steps: 3,
+            gradient_checkpointing: true,
+            loraplus_lr_ratio: Some(4.0),
+            ..plain
+        },
+    ]
 }
 
 fn graphs() -> Vec<Graph> {
@@ -41,6 +66,17 @@ fn graphs() -> Vec<Graph> {
             for targets in subsets {
                 let lora = common::lora(targets);
                 all.push(Graph::build(&config(json), Some(&lora), SHAPE, purpose).unwrap());
+            }
+        }
+        for (_, method) in common::methods() {
+            let settings = settings().into_iter().map(Purpose::Train);
+            for purpose in PURPOSES.into_iter().chain(settings) {
+                all.push(Graph::build(&config(json), Some(&method), SHAPE, purpose).unwrap());
+            }
+            for seq in [1, 6] {
+                let shape = BatchShape { batch: 1, seq };
+                let next = Purpose::Next { context: 16 };
+                all.push(Graph::build(&config(json), Some(&method), shape, next).unwrap());
             }
         }
         for purpose in &PURPOSES[..2] {
@@ -66,7 +102,6 @@ fn every_tensor_is_an_input_or_the_output_of_one_earlier_node() {
                 assert!(!was, "{node:?} writes a tensor twice");
             }
         }
-        assert!(known.iter().all(|k| *k));
     }
 }
 
@@ -78,7 +113,10 @@ fn frozen_matrices_get_no_gradient_and_the_first_layer_no_input_gradient() {
     let count = |op: fn(&Op) -> bool| graph.nodes.iter().filter(|n| op(&n.op)).count();
     let layers = config.num_hidden_layers;
     // One per norm, less the first layer's: nothing trainable lies below it.
-    assert_eq!(count(|op| matches!(op, Op::RmsNormBackward)), 2 * layers);
+    assert_eq!(
+        count(|op| matches!(op, Op::RmsNormBackward { .. })),
+        2 * layers
+    );
     assert_eq!(
         count(|op| matches!(op, Op::AttentionBackward { .. })),
         layers
@@ -172,84 +210,101 @@ fn memory_is_reused() {
 #[test]
 fn every_node_of_a_step_can_be_run_alone() {
     for json in [common::BIASED_TIED, common::QWEN] {
-        let base = common::base(json);
-        let lora = common::lora(&Target::ALL);
-        let fast = Kernel::detect().unwrap();
-        let mut trainer =
-            Trainer::new(&fast, base.clone(), &lora, AdamWConfig::default(), SHAPE).unwrap();
-        let mut state = TrainState::new(common::adapter(&base, &lora));
-        let batch = common::batch(2, 6, 3);
-        trainer.step(&mut state, &batch, 1e-2).unwrap();
+        for (name, method) in common::methods() {
+            for settings in settings() {
+                check_nodes(json, name, &method, settings);
+            }
+        }
+    }
+}
 
-        let before = state.clone();
-        let mut seen: Vec<Vec<Vec<f32>>> = Vec::new();
-        let mut observe = |node: usize, outputs: &[&[f32]]| {
-            assert_eq!(node, seen.len());
-            seen.push(outputs.iter().map(|o| o.to_vec()).collect());
-        };
-        trainer
-            .step_observed(&mut state, &batch, 1e-2, Some(&mut observe))
-            .unwrap();
-        let graph = trainer.graph();
-        assert_eq!(seen.len(), graph.nodes.len());
+fn check_nodes(json: &str, name: &str, method: &Method, settings: TrainSettings) {
+    let base = common::base(json);
+    let fast = Kernel::detect().unwrap();
+    let seed = [2; 32];
+    let mut trainer = Trainer::new(&fast, base.clone(), method, settings, SHAPE, &seed).unwrap();
+    let mut state = TrainState::new(common::adapter(&base, method));
+    let rows = trainer.graph().rows();
+    let batch = common::batch(rows.batch, rows.seq, 3);
+    trainer.step(&mut state, &batch, 1e-2).unwrap();
 
-        let mut values: HashMap<TensorId, Vec<f32>> = HashMap::new();
-        let judge = Kernel::new(assay_kernel::Isa::Scalar, 1).unwrap();
-        let state_bytes = before.to_bytes();
-        let from = |id: TensorId| -> Vec<f32> {
-            let tensor = graph.tensor(id);
-            match tensor.input.unwrap() {
-                Input::Weight(weight) => base.weight(weight).to_vec(),
-                Input::RopeCos => base.rope().cos[..tensor.values()].to_vec(),
-                Input::RopeSin => base.rope().sin[..tensor.values()].to_vec(),
-                Input::LearningRate => vec![1e-2],
-                Input::Powers => vec![0.9, 0.999],
-                Input::Param(i) => before.adapter().params()[i as usize].values.clone(),
-                Input::First(i) => moment(&state_bytes, &before, 1, i as usize),
-                Input::Second(i) => moment(&state_bytes, &before, 2, i as usize),
-                Input::Ids | Input::Labels => Vec::new(),
+    let before = state.clone();
+    let mut seen: Vec<Vec<Vec<f32>>> = Vec::new();
+    let mut observe = |node: usize, outputs: &[&[f32]]| {
+        assert_eq!(node, seen.len());
+        seen.push(outputs.iter().map(|o| o.to_vec()).collect());
+    };
+    trainer
+        .step_observed(&mut state, &batch, 1e-2, Some(&mut observe))
+        .unwrap();
+    let graph = trainer.graph();
+    assert_eq!(seen.len(), graph.nodes.len());
+
+    let mut values: HashMap<TensorId, Vec<f32>> = HashMap::new();
+    let judge = Kernel::new(assay_kernel::Isa::Scalar, 1).unwrap();
+    let state_bytes = before.to_bytes();
+    let from = |id: TensorId| -> Vec<f32> {
+        let tensor = graph.tensor(id);
+        match tensor.input.unwrap() {
+            Input::Weight(weight) => base.weight(weight).to_vec(),
+            Input::RopeCos => base.rope().cos[..tensor.values()].to_vec(),
+            Input::RopeSin => base.rope().sin[..tensor.values()].to_vec(),
+            Input::LearningRate => vec![1e-2],
+            Input::Powers => vec![0.9, 0.999],
+            Input::Param(i) => before.adapter().params()[i as usize].values.clone(),
+            Input::First(i) => moment(&state_bytes, &before, 1, i as usize),
+            Input::Second(i) => moment(&state_bytes, &before, 2, i as usize),
+            Input::Ids(_) | Input::Labels(_) | Input::AllLabels | Input::Noise => Vec::new(),
+            Input::Past | Input::Keys(_) | Input::Values(_) => panic!("a step has no cache"),
+        }
+    };
+    let positions = SHAPE.positions();
+    let part = |k: u32| k as usize * positions..(k as usize + 1) * positions;
+    for (node, seen) in graph.nodes.iter().zip(&seen) {
+        for id in &node.inputs {
+            if graph.tensor(*id).input.is_some() {
+                values.entry(*id).or_insert_with(|| from(*id));
             }
-        };
-        for (node, seen) in graph.nodes.iter().zip(&seen) {
-            for id in &node.inputs {
-                if graph.tensor(*id).input.is_some() {
-                    values.entry(*id).or_insert_with(|| from(*id));
-                }
-            }
-            let mut outputs: Vec<Vec<f32>> = (node.outputs.iter().enumerate())
-                .map(|(k, id)| match node.op.updates(k) {
-                    Some(i) => values[&node.inputs[i]].clone(),
-                    None => vec![f32::NAN; graph.tensor(*id).values()],
-                })
-                .collect();
-            let arguments: Vec<Argument<'_>> = (node.inputs.iter())
-                .map(|id| Argument {
-                    tensor: *graph.tensor(*id),
-                    values: match graph.tensor(*id).input {
-                        Some(Input::Ids) => Values::Ids(&batch.ids),
-                        Some(Input::Labels) => Values::Labels(&batch.labels),
-                        _ => Values::Floats(&values[id]),
-                    },
-                })
-                .collect();
-            let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-            run_node(&judge, node.op, &arguments, None, &mut slices);
-            for ((ours, theirs), id) in outputs.into_iter().zip(seen).zip(&node.outputs) {
-                let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-                assert_eq!(bits(&ours), bits(theirs), "{node:?}");
-                values.insert(*id, ours);
-            }
+        }
+        let mut outputs: Vec<Vec<f32>> = (node.outputs.iter().enumerate())
+            .map(|(k, id)| match node.op.updates(k) {
+                Some(i) => values[&node.inputs[i]].clone(),
+                None => vec![f32::NAN; graph.tensor(*id).values()],
+            })
+            .collect();
+        let arguments: Vec<Argument<'_>> = (node.inputs.iter())
+            .map(|id| Argument {
+                tensor: *graph.tensor(*id),
+                values: match graph.tensor(*id).input {
+                    Some(Input::Ids(k)) => Values::Ids(&batch.ids[part(k)]),
+                    Some(Input::Labels(k)) => Values::Labels(&batch.labels[part(k)]),
+                    Some(Input::AllLabels) => Values::Labels(&batch.labels),
+                    Some(Input::Noise) => Values::Noise(Noise { key: seed, step: 1 }),
+                    _ => Values::Floats(&values[id]),
+                },
+            })
+            .collect();
+        let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        run_node(&judge, node.op, &arguments, None, &mut slices);
+        for ((ours, theirs), id) in outputs.into_iter().zip(seen).zip(&node.outputs) {
+            let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&ours), bits(theirs), "{name}: {node:?}");
+            values.insert(*id, ours);
         }
     }
 }
 
 /// Moment `which` (1 first, 2 second) of matrix `index`, read from the end of a state's bytes.
 fn moment(bytes: &[u8], state: &TrainState, which: usize, index: usize) -> Vec<f32> {
-    let sizes: Vec<usize> = state
-        .adapter()
-        .params()
-        .iter()
-        .map(|p| p.values.len())
+    let params = state.adapter().params().iter();
+    let sizes: Vec<usize> = params
+        .map(|p| {
+            if p.info.is_trained() {
+                p.values.len()
+            } else {
+                0
+            }
+        })
         .collect();
     let all: usize = sizes.iter().sum();
     let start = bytes.len() - 4 * all * (3 - which) + 4 * sizes[..index].iter().sum::<usize>();
@@ -271,6 +326,36 @@ fn impossible_shapes_are_refused() {
         Err(ShapeError::TooLarge(usize::MAX, 32))
     );
     assert_eq!(build(1, 32), Ok(()));
+    let next = |batch, seq, context| {
+        let (shape, next) = (BatchShape { batch, seq }, Purpose::Next { context });
+        Graph::build(&config(common::PLAIN), None, shape, next).map(|_| ())
+    };
+    assert_eq!(next(2, 4, 8), Err(ShapeError::Cache(2, 4, 8)));
+    assert_eq!(next(1, 9, 8), Err(ShapeError::Cache(1, 9, 8)));
+    assert_eq!(
+        next(1, 4, 33),
+        Err(ShapeError::TooLong { seq: 33, max: 32 })
+    );
+    assert_eq!(next(1, 32, 32), Ok(()));
+}
+
+/// DoRA's row lengths follow from the adapter alone: a token must not compute them again.
+#[test]
+fn what_depends_on_no_token_comes_first() {
+    let config = config(common::QWEN);
+    let shape = BatchShape { batch: 1, seq: 1 };
+    let next = Purpose::Next { context: 8 };
+    for (name, method) in common::methods() {
+        let graph = Graph::build(&config, Some(&method), shape, next).unwrap();
+        let projections = config.num_hidden_layers * Target::ALL.len();
+        let expected = if name == "dora" { 4 * projections } else { 0 };
+        assert_eq!(graph.constants, expected, "{name}");
+        let rest = &graph.nodes[graph.constants..];
+        let norms = rest.iter().filter(|node| node.op == Op::RowNorms);
+        assert_eq!(norms.count(), 0, "{name}");
+        let step = Graph::build(&config, Some(&method), shape, PURPOSES[0]).unwrap();
+        assert_eq!(step.constants, 0, "{name}");
+    }
 }
 
 /// What [`Graph::watched`] rests on: an operator said to carry a NaN or infinity from an input
@@ -279,10 +364,15 @@ fn impossible_shapes_are_refused() {
 fn carrying_operators_hide_nothing() {
     let kernel = Kernel::detect().unwrap();
     let base = common::base(common::BIASED_TIED);
-    let lora = common::lora(&Target::ALL);
-    let graph = Graph::build(base.config(), Some(&lora), SHAPE, PURPOSES[3]).unwrap();
     let mut stream = assay_kernel::random::Stream::new(&[8; 32], 0, 0);
-    for node in &graph.nodes {
+    let settings = Purpose::Train(settings()[1]);
+    let graphs: Vec<Graph> = (common::methods().iter())
+        .map(|(_, method)| Graph::build(base.config(), Some(method), SHAPE, settings).unwrap())
+        .collect();
+    let nodes = graphs
+        .iter()
+        .flat_map(|graph| graph.nodes.iter().map(move |node| (graph, node)));
+    for (graph, node) in nodes {
         for carrying in (0..node.inputs.len()).filter(|i| node.op.carries(*i)) {
             for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 let mut inputs: Vec<Vec<f32>> = (node.inputs.iter())
@@ -295,6 +385,7 @@ fn carrying_operators_hide_nothing() {
                 let at = stream.below(inputs[carrying].len() as u32) as usize;
                 inputs[carrying][at] = bad;
                 let labels = vec![1; SHAPE.positions()];
+                let ids = vec![1; SHAPE.positions()];
                 let mut outputs: Vec<Vec<f32>> = (node.outputs.iter().enumerate())
                     .map(|(k, id)| match node.op.updates(k) {
                         Some(i) => inputs[i].clone(),
@@ -305,7 +396,8 @@ fn carrying_operators_hide_nothing() {
                     .map(|(id, values)| Argument {
                         tensor: *graph.tensor(*id),
                         values: match graph.tensor(*id).input {
-                            Some(Input::Labels) => Values::Labels(&labels),
+                            Some(Input::Labels(_)) => Values::Labels(&labels),
+                            Some(Input::Ids(_)) => Values::Ids(&ids),
                             _ => Values::Floats(values),
                         },
                     })

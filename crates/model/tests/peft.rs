@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use assay_data::{Message, Role};
 use assay_kernel::Kernel;
-use assay_model::{Adapter, Base, LoraConfig, LoraError, Target, answer, generate, logits};
+use assay_model::{Adapter, Base, LoraConfig, MethodError, Target, answer, generate, logits};
 use serde_json::{Value, json};
 
 fn example() -> Arc<Base> {
@@ -34,7 +34,7 @@ fn a_folder_comes_back_as_the_same_adapter() {
 fn the_settings_are_those_peft_expects() {
     let base = common::base(common::PLAIN);
     let lora = common::lora(&[Target::VProj, Target::QProj]);
-    let adapter = Adapter::init(base.config(), &lora, &[1; 32]);
+    let adapter = common::fresh(&base, &lora, 1);
     let files = adapter.peft_files("examples/model");
     let value: Value = serde_json::from_slice(&files[0].1).unwrap();
     for (name, expected) in [
@@ -63,11 +63,11 @@ fn the_settings_are_those_peft_expects() {
 fn a_fresh_adapter_changes_nothing_and_its_a_is_kaiming_uniform() {
     let kernel = Kernel::detect().unwrap();
     let base = common::base(common::QWEN);
-    let fresh = Adapter::init(base.config(), &common::lora(&Target::ALL), &[1; 32]);
+    let fresh = common::fresh(&base, &common::lora(&Target::ALL), 1);
     let batch = common::batch(2, 9, 0);
     let plain = logits(&kernel, &base, None, &batch).unwrap();
     assert_eq!(logits(&kernel, &base, Some(&fresh), &batch).unwrap(), plain);
-    let moved = common::adapter(&base, fresh.config());
+    let moved = common::adapter(&base, fresh.method());
     assert_ne!(logits(&kernel, &base, Some(&moved), &batch).unwrap(), plain);
     for pair in fresh.params().chunks_exact(2) {
         let bound = 1.0 / (pair[0].info.cols as f32).sqrt();
@@ -76,7 +76,7 @@ fn a_fresh_adapter_changes_nothing_and_its_a_is_kaiming_uniform() {
         assert!(largest > 0.8 * bound);
         assert!(pair[1].values.iter().all(|v| *v == 0.0));
     }
-    let other = Adapter::init(base.config(), fresh.config(), &[2; 32]);
+    let other = common::fresh(&base, fresh.method(), 2);
     assert_ne!(other, fresh);
 }
 
@@ -84,24 +84,24 @@ fn a_fresh_adapter_changes_nothing_and_its_a_is_kaiming_uniform() {
 fn settings_that_are_not_computed_are_refused() {
     let new = |r, alpha, dropout, names: &[&str]| LoraConfig::new(r, alpha, dropout, names);
     let error = new(8, 16, 0.0, &["q_proj", "query"]).unwrap_err();
-    assert_eq!(error, LoraError::UnknownTarget("query".into()));
+    assert_eq!(error, MethodError::UnknownTarget("query".into()));
     assert!(
         error
             .to_string()
             .contains("q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj")
     );
-    assert_eq!(new(8, 16, 0.0, &[]).unwrap_err(), LoraError::NoTargets);
+    assert_eq!(new(8, 16, 0.0, &[]).unwrap_err(), MethodError::NoTargets);
     assert_eq!(
         new(0, 16, 0.0, &["q_proj"]).unwrap_err(),
-        LoraError::BadRank(0)
+        MethodError::BadRank(0)
     );
     assert_eq!(
         new(8, 0, 0.0, &["q_proj"]).unwrap_err(),
-        LoraError::BadAlpha(0)
+        MethodError::BadAlpha(0)
     );
     assert!(matches!(
-        new(8, 16, 0.1, &["q_proj"]),
-        Err(LoraError::Dropout(_))
+        new(8, 16, 1.0, &["q_proj"]),
+        Err(MethodError::BadDropout(_))
     ));
 
     let base = common::base(common::PLAIN);
@@ -115,9 +115,9 @@ fn settings_that_are_not_computed_are_refused() {
     };
     assert_eq!(read(&|_| (), &files[1].1).unwrap(), adapter);
     let cases: [(&str, Value, &str); 10] = [
-        ("peft_type", json!("IA3"), "only LORA"),
-        ("use_dora", json!(true), "use_dora is true"),
-        ("use_rslora", json!(true), "use_rslora is true"),
+        ("peft_type", json!("VERA"), "peft_type is \"VERA\""),
+        ("use_dora", json!(true), "lora_magnitude_vector is missing"),
+        ("use_rslora", json!(1), "use_rslora is 1"),
         ("bias", json!("all"), "bias is \"all\""),
         ("modules_to_save", json!(["lm_head"]), "modules_to_save"),
         ("rank_pattern", json!({"q_proj": 4}), "rank_pattern"),

@@ -176,9 +176,9 @@ fn ten_optimiser_steps() {
         weight_decay: 0.01,
         ..AdamWConfig::default()
     };
-    let lora = adapter.config().clone();
+    let lora = adapter.method().clone();
     let shape = BatchShape { batch: 4, seq: 32 };
-    let mut trainer = Trainer::new(&kernel, base, &lora, settings, shape).unwrap();
+    let mut trainer = Trainer::new(&kernel, base, &lora, settings, shape, &[0; 32]).unwrap();
     let mut state = TrainState::new(adapter);
     let losses = expected["losses_of_steps_on_this_batch"]
         .as_array()

@@ -1,6 +1,10 @@
 //! A model of a few weights, its adapters, and its tokenizer.
 
-use assay_model::{Adapter, LoraConfig, ModelConfig, TrainState};
+use assay_kernel::Kernel;
+use assay_model::{
+    Adapter, Base, BitFitConfig, Ia3Config, LoraConfig, Method, ModelConfig, PrivateLoraConfig, Target,
+    TrainState,
+};
 
 /// `config.json` of the smallest model there is.
 pub const TINY: &str = r#"{"model_type": "llama", "vocab_size": 4, "hidden_size": 4,
@@ -49,24 +53,31 @@ pub fn tiny() -> ModelConfig {
     ModelConfig::from_json(TINY.as_bytes()).expect("a valid configuration")
 }
 
-/// Fresh adapters of [`tiny`].
+/// One of every method, on [`tiny`].
+pub fn methods() -> Vec<Method> {
+    let all = Target::ALL.map(Target::name);
+    let lora = |targets| LoraConfig::new(1, 2, 0.0, targets).expect("valid settings");
+    let dora = lora(&all[..2]).with_dora(true).expect("valid settings");
+    let ia3 = Ia3Config::new(&all, &all[6..]).expect("valid settings");
+    let bitfit = BitFitConfig::new(&all[..1]).expect("valid settings");
+    let private = PrivateLoraConfig::new(1, 2, &all[1..2]).expect("valid settings");
+    vec![
+        Method::Lora(lora(&all[..1])),
+        Method::Lora(lora(&all)),
+        Method::Lora(dora),
+        Method::Ia3(ia3),
+        Method::BitFit(bitfit),
+        Method::PrivateLora(private),
+        Method::Full,
+    ]
+}
+
+/// Fresh adapters of [`tiny`], one of every method.
 pub fn adapters() -> Vec<Adapter> {
-    let all = [
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
-    ];
-    [&all[..1], &all[1..2], &all[..]]
-        .iter()
-        .map(|targets| {
-            let lora = LoraConfig::new(1, 2, 0.0, targets).expect("valid settings");
-            Adapter::init(&tiny(), &lora, &[5; 32])
-        })
-        .collect()
+    let kernel = Kernel::detect().expect("a kernel");
+    let base = Base::random(tiny(), &[4; 32]).expect("a valid configuration");
+    let fresh = |method: &Method| Adapter::init(&kernel, &base, method, &[5; 32]);
+    methods().iter().map(fresh).collect()
 }
 
 /// Training states of [`adapters`].

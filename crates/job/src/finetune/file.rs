@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_model::{Decay, LoraConfig};
+use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Method, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HELDOUT, TRAIN};
+use super::adapter::{Adapter, AdapterFile};
+use super::training::Training;
+use super::{HELDOUT, TRAIN, VALIDATION};
 use crate::error::{BuildError, JobError};
 use crate::kind::Job;
-use crate::language::{MODEL, Reading};
+use crate::language::{ADAPTER, MODEL, Reading};
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
 
@@ -26,7 +28,7 @@ pub(super) struct FinetuneFile {
     model: Model,
     data: Data,
     #[serde(default)]
-    adapter: Adapter,
+    adapter: AdapterFile,
     training: Training,
     #[serde(default)]
     audit: Audit,
@@ -42,6 +44,36 @@ pub(super) struct FinetuneFile {
 struct Model {
     /// A Hugging Face model folder, relative to this file.
     path: PathBuf,
+    /// How the frozen projections are held in memory while an adapter is trained: shorter forms take
+    /// less of it and change the model a little. Full fine-tuning has only float32.
+    #[serde(default)]
+    precision: PrecisionName,
+}
+
+/// How a value is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PrecisionName {
+    /// 4 bytes.
+    #[default]
+    Float32,
+    /// 2 bytes.
+    BFloat16,
+    /// 1 byte, with a scale for each row.
+    Int8,
+    /// Half a byte, with a scale for each block of 64 (QLoRA's NormalFloat).
+    Nf4,
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::Float32 => Self::Float32,
+            PrecisionName::BFloat16 => Self::BFloat16,
+            PrecisionName::Int8 => Self::Int8,
+            PrecisionName::Nf4 => Self::Nf4,
+        }
+    }
 }
 
 /// The records to learn from.
@@ -50,6 +82,8 @@ struct Model {
 struct Data {
     /// Training records: JSONL, JSON or plain text.
     train: PathBuf,
+    /// Records of the same form for training.eval_steps; provider and auditors can read them.
+    validation: Option<PathBuf>,
     /// Held-out records of the same form; nobody but you can read them.
     heldout: Option<PathBuf>,
     /// Learn only from completions, not from prompts.
@@ -65,60 +99,6 @@ struct Data {
     truncation: bool,
 }
 
-/// The LoRA adapter, in PEFT's words.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Adapter {
-    /// Rank.
-    pub(super) r: u32,
-    /// Scale numerator: the update is multiplied by `lora_alpha / r`.
-    pub(super) lora_alpha: u32,
-    /// Which projections to adapt.
-    pub(super) target_modules: Vec<String>,
-}
-
-impl Default for Adapter {
-    fn default() -> Self {
-        Self {
-            r: 8,
-            lora_alpha: 16,
-            target_modules: vec!["q_proj".into(), "v_proj".into()],
-        }
-    }
-}
-
-/// The optimiser and how long it runs.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Training {
-    /// Optimiser steps.
-    pub(super) steps: u64,
-    /// Sequences per step.
-    pub(super) batch_size: u32,
-    /// Peak learning rate.
-    pub(super) learning_rate: f32,
-    /// Decoupled weight decay.
-    #[serde(default)]
-    pub(super) weight_decay: f32,
-    /// Steps over which the learning rate rises from zero.
-    #[serde(default)]
-    pub(super) warmup_steps: u64,
-    /// What the learning rate does after the warm-up.
-    #[serde(default)]
-    pub(super) schedule: Schedule,
-}
-
-/// Learning-rate schedule after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Schedule {
-    /// Stays at the peak.
-    #[default]
-    Constant,
-    /// Falls in a straight line to zero at the last step.
-    Linear,
-}
-
 fn yes() -> bool {
     true
 }
@@ -128,6 +108,7 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 pub(super) struct Specification {
     pub(super) version: u32,
+    pub(super) precision: PrecisionName,
     pub(super) data: Reading,
     pub(super) adapter: Adapter,
     pub(super) training: Training,
@@ -147,28 +128,10 @@ impl Specification {
         Ok(specification)
     }
 
-    /// The adapter's settings.
-    pub(super) fn lora(&self) -> Result<LoraConfig, BuildError> {
-        let Adapter {
-            r,
-            lora_alpha,
-            target_modules,
-        } = &self.adapter;
-        LoraConfig::new(u64::from(*r), u64::from(*lora_alpha), 0.0, target_modules)
-            .map_err(|e| BuildError::Specification(e.to_string()))
-    }
-
-    /// The learning rates.
-    pub(super) fn schedule(&self) -> assay_model::Schedule {
-        assay_model::Schedule {
-            peak: self.training.learning_rate,
-            steps: self.training.steps,
-            warmup_steps: self.training.warmup_steps,
-            decay: match self.training.schedule {
-                Schedule::Constant => Decay::Constant,
-                Schedule::Linear => Decay::Linear,
-            },
-        }
+    /// The method with its settings.
+    pub(super) fn method(&self) -> Result<Method, BuildError> {
+        let method = self.adapter.method();
+        method.map_err(|e| BuildError::Specification(e.to_string()))
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -180,58 +143,68 @@ impl Specification {
     fn check(&self) -> Result<(), JobError> {
         within("version", self.version, 1, 1)?;
         within("data.sequence_length", self.data.sequence_length, 2, 8_192)?;
-        within("adapter.r", self.adapter.r, 1, 1_024)?;
-        within("adapter.lora_alpha", self.adapter.lora_alpha, 1, 65_536)?;
-        self.lora()
-            .map_err(|e| JobError::value("adapter", e.to_string()))?;
-        within("training.steps", self.training.steps, 1, 10_000_000)?;
-        within("training.batch_size", self.training.batch_size, 1, 4_096)?;
-        within(
-            "training.learning_rate",
-            self.training.learning_rate,
-            1e-9,
-            10.0,
-        )?;
-        within(
-            "training.weight_decay",
-            self.training.weight_decay,
-            0.0,
-            10.0,
-        )?;
-        within(
-            "training.warmup_steps",
-            self.training.warmup_steps,
-            0,
-            self.training.steps,
-        )
+        let method = self.adapter.method();
+        let method = method.map_err(|e| JobError::value("adapter", e.to_string()))?;
+        if method == Method::Full && self.precision != PrecisionName::Float32 {
+            let reason = "full fine-tuning trains the model in float32; remove it, or choose lora";
+            return Err(JobError::value("model.precision", reason.to_owned()));
+        }
+        if self.training.loraplus_lr_ratio.is_some() && !matches!(method, Method::Lora(_)) {
+            let reason = "only lora has it; remove it, or choose another method".to_owned();
+            return Err(JobError::value("training.loraplus_lr_ratio", reason));
+        }
+        self.training.check()
     }
 }
 
 /// Reads a job file; see [`crate::read`].
 pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
     let file: FinetuneFile = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+    let resumed = file.adapter.path.clone();
     let specification = Specification {
         version: 1,
+        precision: file.model.precision,
         data: Reading {
             completion_only: file.data.completion_only,
             sequence_length: file.data.sequence_length,
             packing: file.data.packing,
             truncation: file.data.truncation,
         },
-        adapter: file.adapter,
+        adapter: file.adapter.resolve()?,
         training: file.training,
     };
     specification.check()?;
+    if resumed.is_some() && specification.adapter == Adapter::Full {
+        let reason = "full fine-tuning has no adapter; name the tuned model as model.path instead";
+        return Err(JobError::value("adapter.path", reason.to_owned()));
+    }
     let source = |name, field, path: &Path| InputSource::file(name, field, folder, path);
+    let mut inputs = vec![
+        InputSource::model(MODEL, "model.path", folder, &file.model.path),
+        source(TRAIN, "data.train", &file.data.train),
+    ];
+    let (watches, given) = (
+        specification.training.eval_steps.is_some(),
+        file.data.validation.is_some(),
+    );
+    if watches != given {
+        let reason = "data.validation and training.eval_steps belong together; set both or neither";
+        return Err(JobError::value("data.validation", reason.to_owned()));
+    }
+    if let Some(path) = &file.data.validation {
+        inputs.push(source(VALIDATION, "data.validation", path));
+    }
+    if let Some(path) = &resumed {
+        const FILES: &[&str] = &[ADAPTER_CONFIG, ADAPTER_WEIGHTS];
+        let field = "adapter.path";
+        inputs.push(InputSource::folder(ADAPTER, field, folder, path, FILES));
+    }
     Ok(Job {
         kind: "finetune",
         name: file.name,
         steps: specification.training.steps,
         specification: specification.encode(),
-        inputs: vec![
-            InputSource::model(MODEL, "model.path", folder, &file.model.path),
-            source(TRAIN, "data.train", &file.data.train),
-        ],
+        inputs,
         private: file
             .data
             .heldout

@@ -1,116 +1,170 @@
 //! Fine-tuning as a chain of steps: one optimiser step on one batch each.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use assay_crypto::Digest;
 use assay_data::{DataSet, Sampler};
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
 use assay_model::{
-    AdamWConfig, Adapter, BatchShape, InvalidStep, LoraConfig, Schedule, TrainState, Trainer,
+    Adapter, Base, BatchShape, InvalidStep, Method, Schedule, Trainer, merged_files,
 };
 use assay_proof::{Program, ProgramError, StepReport, Task};
 
 use super::file::Specification;
-use super::{HELDOUT, TRAIN};
+use super::state::State;
+use super::training::Evaluation;
+use super::{HELDOUT, TRAIN, VALIDATION};
 use crate::error::BuildError;
 use crate::kind::{Delivery, Inputs};
-use crate::language;
+use crate::language::{self, ADAPTER};
 
 /// Samples that a delivery shows.
 const SAMPLES: usize = 3;
 
 /// The run of one fine-tuning.
 pub(super) struct Finetuning {
-    lora: LoraConfig,
-    model: assay_model::ModelConfig,
+    method: Method,
+    base: Arc<Base>,
     data: DataSet,
-    batch_size: usize,
-    schedule: Schedule,
+    rows: usize,
+    rates: Schedule,
     trainer: Trainer,
     seed: [u8; 32],
-    state: TrainState,
+    kernel: Kernel,
+    evaluation: Option<(Evaluation, DataSet)>,
+    /// The adapter that the run starts from.
+    first: Adapter,
+    state: State,
 }
 
 impl Finetuning {
-    /// Reads model and data and plans the step.
+    /// Reads model, data and adapter and plans the step.
     pub(super) fn new(task: &Task) -> Result<Self, BuildError> {
         let specification = Specification::decode(&task.spec)?;
-        if specification.training.steps != task.steps {
+        let training = &specification.training;
+        if training.steps != task.steps {
             return Err(BuildError::Specification(format!(
                 "it has {} steps and the order {}",
-                specification.training.steps, task.steps
+                training.steps, task.steps
             )));
         }
         let inputs = language::by_name(task);
         let kernel = Kernel::detect()?;
-        let base = language::base(&inputs)?;
+        let base = base(&specification, &inputs)?;
         let data = language::rows(&inputs, TRAIN, &base, &specification.data)?;
-        let lora = specification.lora()?;
-        let batch_size = specification.training.batch_size as usize;
+        let method = specification.method()?;
         let shape = BatchShape {
-            batch: batch_size,
+            batch: training.batch_size as usize,
             seq: data.sequence_length(),
         };
-        let optimizer = AdamWConfig {
-            weight_decay: specification.training.weight_decay,
-            ..AdamWConfig::default()
-        };
-        let model = base.config().clone();
-        let trainer = Trainer::new(&kernel, base, &lora, optimizer, shape)
+        let (seed, settings) = (task.seed.0, training.settings());
+        let trainer = Trainer::new(&kernel, base.clone(), &method, settings, shape, &seed)
             .map_err(|e| BuildError::Specification(e.to_string()))?;
-        let seed = task.seed.0;
-        let state = TrainState::new(Adapter::init(&model, &lora, &seed));
-        let schedule = specification.schedule();
+        let first = match inputs.get(ADAPTER) {
+            None => Adapter::init(&kernel, &base, &method, &seed),
+            Some(bytes) => resumed(bytes, &base, &method)?,
+        };
+        let evaluation = match training.evaluation() {
+            None => None,
+            Some(evaluation) => {
+                let data = language::rows(&inputs, VALIDATION, &base, &specification.data)?;
+                Some((evaluation, data))
+            }
+        };
+        let watch = evaluation.as_ref().map(|(evaluation, _)| evaluation);
         Ok(Self {
-            lora,
-            model,
+            rows: training.rows(),
+            rates: training.rates(),
+            state: State::new(first.clone(), watch),
+            evaluation,
+            kernel,
+            first,
+            method,
+            base,
             data,
-            batch_size,
-            schedule,
             trainer,
             seed,
-            state,
         })
+    }
+}
+
+/// The base model, held in the precision that the job asks for.
+fn base(specification: &Specification, inputs: &Inputs) -> Result<Arc<Base>, BuildError> {
+    let base = language::base(inputs)?;
+    Ok(Arc::new(base.held_in(specification.precision.into())))
+}
+
+/// An adapter to go on from, which must have the job's own settings.
+fn resumed(bytes: &[u8], base: &Base, method: &Method) -> Result<Adapter, BuildError> {
+    let adapter = language::adapter(bytes, base)?;
+    adapter
+        .resumed_as(method)
+        .map_err(|e| BuildError::input(ADAPTER, e))
+}
+
+impl Finetuning {
+    fn watch(&self) -> Option<&Evaluation> {
+        self.evaluation.as_ref().map(|(evaluation, _)| evaluation)
+    }
+
+    /// Measures the validation loss, if it is due after this step.
+    fn evaluate(&mut self, step: StepIndex) -> Result<(), ProgramError> {
+        let Some((evaluation, data)) = &self.evaluation else {
+            return Ok(());
+        };
+        if !step.0.is_multiple_of(evaluation.every) && step.0 != self.rates.steps {
+            return Ok(());
+        }
+        let adapter = self.state.train.adapter();
+        let score = language::score(&self.kernel, &self.base, Some(adapter), data);
+        let score = score.map_err(|error| ProgramError::Refused(error.to_string()))?;
+        self.state.observe(step.0, score.mean(), evaluation);
+        Ok(())
     }
 }
 
 impl Program for Finetuning {
     fn restart(&mut self) -> Result<(), ProgramError> {
-        self.state = TrainState::new(Adapter::init(&self.model, &self.lora, &self.seed));
+        self.state = State::new(self.first.clone(), self.watch());
         Ok(())
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
-        let state = TrainState::from_bytes(bytes)
-            .map_err(|error| ProgramError::Refused(error.to_string()))?;
-        let shapes = state.adapter().params().iter().map(|param| &param.info);
-        if *state.adapter().config() != self.lora || !shapes.eq(&self.lora.params(&self.model)) {
-            let refused = "the state belongs to another adapter or model";
-            return Err(ProgramError::Refused(refused.to_owned()));
-        }
-        self.state = state;
+        let (model, watch) = (self.base.config(), self.watch());
+        self.state =
+            State::from_bytes(bytes, &self.method, model, watch).map_err(ProgramError::Refused)?;
         Ok(())
     }
 
     fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
-        let index = step.0.saturating_sub(1);
-        let batch = Sampler::new(&self.data, self.seed, self.batch_size).batch(index);
-        let rate = self.schedule.rate(index);
         let report = |loss_micro, units, valid| StepReport {
             step,
             loss_micro,
             units,
             valid,
         };
-        match self.trainer.step(&mut self.state, &batch, rate) {
+        if self.state.watch.as_ref().is_some_and(|watch| watch.stopped) {
+            return Ok(report(None, 0, true));
+        }
+        let index = step.0.saturating_sub(1);
+        let batch = Sampler::new(&self.data, self.seed, self.rows).batch(index);
+        let rate = self.rates.rate(index);
+        let report = match self.trainer.step(&mut self.state.train, &batch, rate) {
             Ok(done) => {
                 let micro = (f64::from(done.loss) * 1e6).round() as i64;
-                Ok(report(Some(micro), batch.ids.len() as u64, true))
+                report(Some(micro), batch.ids.len() as u64, true)
             }
             // The trainer left the state as it was; the chain goes on without this step.
-            Err(InvalidStep::NotFinite { .. }) => Ok(report(None, 0, false)),
-            Err(error @ InvalidStep::Environment(_)) => Err(ProgramError::Local(error.to_string())),
-            Err(error) => Err(ProgramError::Refused(error.to_string())),
-        }
+            Err(InvalidStep::NotFinite { .. }) => report(None, 0, false),
+            Err(error @ InvalidStep::Environment(_)) => {
+                return Err(ProgramError::Local(error.to_string()));
+            }
+            Err(error) => return Err(ProgramError::Refused(error.to_string())),
+        };
+        self.evaluate(step)?;
+        Ok(report)
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -122,7 +176,8 @@ impl Program for Finetuning {
     }
 }
 
-/// The adapter as a PEFT folder and, with held-out data, what it is worth.
+/// The adapter as a PEFT folder, or with full fine-tuning the model's folder, and with held-out data
+/// what it is worth.
 pub(super) fn deliver(
     specification: &[u8],
     inputs: &Inputs,
@@ -130,17 +185,34 @@ pub(super) fn deliver(
     state: &[u8],
 ) -> Result<Delivery, BuildError> {
     let specification = Specification::decode(specification)?;
-    let state = TrainState::from_bytes(state).map_err(|e| BuildError::input("result", e))?;
+    let (base, method) = (base(&specification, inputs)?, specification.method()?);
+    let watch = specification.training.evaluation();
+    let state = State::from_bytes(state, &method, base.config(), watch.as_ref())
+        .map_err(|e| BuildError::input("result", e))?;
+    let mut figures = BTreeMap::new();
+    if let Some(watch) = &state.watch {
+        figures.insert("validation_loss".to_owned(), watch.best_loss);
+        figures.insert("validation_step".to_owned(), watch.best_step as f64);
+    }
     let adapter = state.into_adapter();
+    let kernel = Kernel::detect()?;
+    let files = match method {
+        Method::Full => {
+            let files = language::model_files(inputs)?;
+            let merged = merged_files(&kernel, &base, files, &adapter);
+            let merged = merged.map_err(|e| BuildError::input("result", e))?;
+            merged.into_iter().collect()
+        }
+        _ => adapter.peft_files(language::MODEL),
+    };
     let mut delivery = Delivery {
-        files: adapter.peft_files(language::MODEL),
+        files,
+        figures,
         ..Delivery::default()
     };
     let Some(heldout) = private.get(HELDOUT) else {
         return Ok(delivery);
     };
-    let kernel = Kernel::detect()?;
-    let base = language::base(inputs)?;
     let data = language::rows(private, HELDOUT, &base, &specification.data)?;
     for (name, adapter) in [("loss_before", None), ("loss_after", Some(&adapter))] {
         let score = language::score(&kernel, &base, adapter, &data)?;

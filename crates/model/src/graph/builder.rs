@@ -2,29 +2,27 @@
 
 use assay_kernel::AttentionShape;
 
+use super::linear::TapedLinear;
 use super::node::{Input, Node, Op, Tensor, TensorId};
-use super::{AdamWConfig, BatchShape, Graph, Purpose};
+use super::{BatchShape, Graph, Purpose, TrainSettings};
+use crate::adapter::{Method, ParamInfo};
 use crate::config::ModelConfig;
-use crate::lora::LoraConfig;
 use crate::spec::{ModelSpec, WeightId};
 
 /// A forward operator as backward sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Taped {
+    Embedding {
+        table: TensorId,
+        y: TensorId,
+    },
     Norm {
         x: TensorId,
         weight: TensorId,
         inverse: TensorId,
         y: TensorId,
     },
-    /// `y = x W^T (+ bias) (+ s (x A^T) B^T) (+ residual)`.
-    Linear {
-        x: TensorId,
-        weight: TensorId,
-        lora: Option<TapedLora>,
-        residual: Option<TensorId>,
-        y: TensorId,
-    },
+    Linear(TapedLinear),
     Rope {
         x: TensorId,
         heads: usize,
@@ -42,43 +40,48 @@ pub(super) enum Taped {
         up: TensorId,
         y: TensorId,
     },
-}
-
-/// The adapter's part of a projection; `scaled` is `s x A^T`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TapedLora {
-    pub(super) a: TensorId,
-    pub(super) b: TensorId,
-    pub(super) scaled: TensorId,
+    /// A whole layer, of which only the input is kept.
+    Layer {
+        layer: usize,
+        x: TensorId,
+        y: TensorId,
+    },
 }
 
 pub(super) struct Builder<'a> {
     pub(super) config: &'a ModelConfig,
     pub(super) spec: &'a ModelSpec,
-    pub(super) lora: Option<&'a LoraConfig>,
+    pub(super) method: Option<&'a Method>,
     pub(super) shape: BatchShape,
+    pub(super) purpose: Purpose,
+    pub(super) infos: Vec<ParamInfo>,
     pub(super) tensors: Vec<Tensor>,
     pub(super) nodes: Vec<Node>,
     pub(super) tape: Vec<(Option<u32>, Taped)>,
-    /// Whether a tensor depends on an adapter matrix.
+    /// Whether a tensor depends on one that is trained.
     pub(super) needs_gradient: Vec<bool>,
     pub(super) weights: Vec<TensorId>,
     pub(super) params: Vec<TensorId>,
     pub(super) layer: Option<u32>,
+    /// The micro-batch that is being enumerated.
+    pub(super) micro: u32,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(
         config: &'a ModelConfig,
         spec: &'a ModelSpec,
-        lora: Option<&'a LoraConfig>,
+        method: Option<&'a Method>,
         shape: BatchShape,
+        purpose: Purpose,
     ) -> Self {
         Self {
             config,
             spec,
-            lora,
+            method,
             shape,
+            purpose,
+            infos: method.map(|m| m.params(config)).unwrap_or_default(),
             tensors: Vec::new(),
             nodes: Vec::new(),
             tape: Vec::new(),
@@ -86,54 +89,54 @@ impl<'a> Builder<'a> {
             weights: Vec::new(),
             params: Vec::new(),
             layer: None,
+            micro: 0,
         }
     }
 
-    pub(super) fn build(mut self, purpose: Purpose) -> Graph {
-        let inputs = self.declare_inputs(purpose);
-        let logits = self.forward(&inputs);
-        let results = match purpose {
-            Purpose::Logits => vec![logits],
+    pub(super) fn build(mut self) -> Graph {
+        let inputs = self.declare_inputs();
+        let results = match self.purpose {
+            Purpose::Logits | Purpose::Next { .. } => vec![self.forward(&inputs)],
             Purpose::Loss => {
+                let logits = self.forward(&inputs);
                 let op = Op::CrossEntropy { gradient: false };
-                let losses = self.emit(op, &[logits, inputs.labels], &[(self.positions(), 1)]);
+                let read = [logits, inputs.labels[0], inputs.all_labels];
+                let losses = self.emit(op, &read, &[(self.positions(), 1)]);
                 let sum = self.emit(Op::Sum, &[losses[0]], &[(1, 1)]);
                 vec![sum[0]]
             }
-            Purpose::Gradients | Purpose::Train(_) => {
-                let (loss, gradients) = self.backward(logits, &inputs);
-                match purpose {
-                    Purpose::Train(settings) => {
-                        let powers = self.optimise(settings, &inputs, &gradients);
-                        vec![loss, powers]
-                    }
-                    _ => [vec![loss], gradients].concat(),
-                }
+            Purpose::Gradients => {
+                let (loss, gradients) = self.differentiate(&inputs);
+                let all = gradients.into_iter().map(|(_, gradient)| gradient);
+                [loss].into_iter().chain(all).collect()
+            }
+            Purpose::Train(settings) => {
+                let (loss, gradients) = self.differentiate(&inputs);
+                let powers = self.optimise(&settings, &inputs, gradients);
+                vec![loss, powers]
             }
         };
-        Graph {
+        let mut graph = Graph {
             tensors: self.tensors,
             nodes: self.nodes,
             results,
             shape: self.shape,
+            micro_batches: inputs.ids.len(),
+            constants: 0,
+        };
+        graph.drop_unread();
+        if inputs.cache.is_some() {
+            graph.hoist_constants();
         }
+        graph
     }
 
-    /// AdamW on every adapter matrix; returns the next running powers.
-    fn optimise(
-        &mut self,
-        settings: AdamWConfig,
-        inputs: &Inputs,
-        gradients: &[TensorId],
-    ) -> TensorId {
-        let powers = self.emit(Op::NextPowers(settings), &[inputs.powers], &[(1, 2)])[0];
-        for (i, gradient) in gradients.iter().enumerate() {
-            let (param, first, second) = (self.params[i], inputs.first[i], inputs.second[i]);
-            let Tensor { rows, cols, .. } = self.tensors[param.0 as usize];
-            let read = [param, *gradient, first, second, powers, inputs.rate];
-            self.emit(Op::AdamW(settings), &read, &[(rows, cols); 3]);
+    /// The settings of a training step, if this is one.
+    pub(super) fn settings(&self) -> Option<TrainSettings> {
+        match self.purpose {
+            Purpose::Train(settings) => Some(settings),
+            _ => None,
         }
-        powers
     }
 
     pub(super) fn positions(&self) -> usize {
@@ -156,55 +159,84 @@ impl<'a> Builder<'a> {
     }
 
     fn declare(&mut self, input: Input, rows: usize, cols: usize) -> TensorId {
-        let id = self.tensor(rows, cols, Some(input));
-        self.needs_gradient[id.0 as usize] = matches!(input, Input::Param(_));
-        id
+        self.tensor(rows, cols, Some(input))
     }
 
-    fn declare_inputs(&mut self, purpose: Purpose) -> Inputs {
+    fn declare_inputs(&mut self) -> Inputs {
         let spec = self.spec;
         for (i, info) in spec.weights().iter().enumerate() {
-            let (rows, cols) = match info.shape[..] {
-                [rows, cols] => (rows, cols),
-                _ => (1, info.shape[0]),
-            };
+            let (rows, cols) = info.matrix();
             let id = self.declare(Input::Weight(WeightId(i as u32)), rows, cols);
             self.weights.push(id);
         }
         let (positions, half) = (self.positions(), self.config.head_dim / 2);
         let cos = self.declare(Input::RopeCos, self.shape.seq, half);
         let sin = self.declare(Input::RopeSin, self.shape.seq, half);
-        let ids = self.declare(Input::Ids, positions, 1);
-        let labels = self.declare(Input::Labels, positions, 1);
+        let micro_batches = self
+            .settings()
+            .map_or(1, |s| s.gradient_accumulation_steps.max(1));
+        let (mut ids, mut labels) = (Vec::new(), Vec::new());
+        for k in 0..micro_batches {
+            ids.push(self.declare(Input::Ids(k), positions, 1));
+            labels.push(self.declare(Input::Labels(k), positions, 1));
+        }
+        let all_labels = match labels[..] {
+            [only] => only,
+            _ => self.declare(Input::AllLabels, positions * labels.len(), 1),
+        };
+        let noise = self.declare(Input::Noise, 0, 0);
         let rate = self.declare(Input::LearningRate, 1, 1);
         let powers = self.declare(Input::Powers, 1, 2);
-        let infos = self
-            .lora
-            .map(|lora| lora.params(self.config))
-            .unwrap_or_default();
+        let cache = match self.purpose {
+            Purpose::Next { context } => Some(self.declare_cache(context)),
+            _ => None,
+        };
+        let infos = std::mem::take(&mut self.infos);
         let numbered = || (0u32..).zip(&infos);
         for (i, info) in numbered() {
             let id = self.declare(Input::Param(i), info.rows, info.cols);
+            self.needs_gradient[id.0 as usize] = info.is_trained();
             self.params.push(id);
         }
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        if matches!(purpose, Purpose::Train(_)) {
-            for (i, info) in numbered() {
-                first.push(self.declare(Input::First(i), info.rows, info.cols));
-            }
-            for (i, info) in numbered() {
-                second.push(self.declare(Input::Second(i), info.rows, info.cols));
-            }
+        if matches!(self.purpose, Purpose::Train(_)) {
+            let mut moments = |make: fn(u32) -> Input| -> Vec<TensorId> {
+                let one = |(i, info): (u32, &ParamInfo)| match info.is_trained() {
+                    true => self.declare(make(i), info.rows, info.cols),
+                    false => self.declare(make(i), 0, 0),
+                };
+                numbered().map(one).collect()
+            };
+            first = moments(Input::First);
+            second = moments(Input::Second);
         }
+        self.infos = infos;
         Inputs {
             cos,
             sin,
             ids,
             labels,
+            all_labels,
+            noise,
             rate,
             powers,
             first,
             second,
+            cache,
+        }
+    }
+
+    fn declare_cache(&mut self, context: usize) -> Cache {
+        let width = self.config.key_width();
+        let past = self.declare(Input::Past, 0, 0);
+        let layers = 0..self.config.num_hidden_layers as u32;
+        let layer = |i| {
+            let keys = self.declare(Input::Keys(i), context, width);
+            (keys, self.declare(Input::Values(i), context, width))
+        };
+        Cache {
+            past,
+            layers: layers.map(layer).collect(),
         }
     }
 
@@ -235,6 +267,12 @@ impl<'a> Builder<'a> {
             layer: self.layer,
         });
         outputs
+    }
+
+    /// Appends a node whose only output has the shape of its first input.
+    pub(super) fn like(&mut self, op: Op, inputs: &[TensorId]) -> TensorId {
+        let shape = self.shape_of(inputs[0]);
+        self.emit(op, inputs, &[shape])[0]
     }
 
     /// `a b` with transposes, added to `onto` when there is one.
@@ -271,19 +309,38 @@ impl<'a> Builder<'a> {
         (rows, cols)
     }
 
+    /// A tensor of the model: the trained one where the whole model is trained.
     pub(super) fn weight(&self, id: WeightId) -> TensorId {
-        self.weights[id.index()]
+        match self.method {
+            Some(Method::Full) => self.params[id.index()],
+            _ => self.weights[id.index()],
+        }
+    }
+
+    pub(super) fn tape(&mut self, entry: Taped) {
+        self.tape.push((self.layer, entry));
     }
 }
 
-/// The inputs that are not weights or adapter matrices.
+/// The inputs that are neither weights nor the adapter's.
 pub(super) struct Inputs {
     pub(super) cos: TensorId,
     pub(super) sin: TensorId,
-    pub(super) ids: TensorId,
-    pub(super) labels: TensorId,
+    /// One for each micro-batch.
+    pub(super) ids: Vec<TensorId>,
+    pub(super) labels: Vec<TensorId>,
+    pub(super) all_labels: TensorId,
+    pub(super) noise: TensorId,
     pub(super) rate: TensorId,
     pub(super) powers: TensorId,
     pub(super) first: Vec<TensorId>,
     pub(super) second: Vec<TensorId>,
+    pub(super) cache: Option<Cache>,
+}
+
+/// What earlier runs left for the attention of later positions.
+pub(super) struct Cache {
+    pub(super) past: TensorId,
+    /// Keys and values of each layer.
+    pub(super) layers: Vec<(TensorId, TensorId)>,
 }

@@ -1,27 +1,53 @@
 //! The forward pass, from token ids to logits.
 
-use super::builder::{Builder, Inputs, Taped, TapedLora};
+use super::builder::{Builder, Inputs, Taped};
+use super::linear::Plain;
 use super::node::{Op, TensorId};
-use crate::lora::Target;
+use crate::adapter::Target;
 use crate::spec::WeightId;
 
 impl Builder<'_> {
-    /// Enumerates the forward pass; returns the logits, `[positions, vocab]`.
+    /// Enumerates the forward pass; returns the logits, `[positions, vocab]`, or with a cache
+    /// those of the last position.
     pub(super) fn forward(&mut self, inputs: &Inputs) -> TensorId {
         let spec = self.spec;
         let (positions, hidden) = (self.positions(), self.config.hidden_size);
         let table = self.weight(spec.embedding);
-        let embedded = [table, inputs.ids];
+        let embedded = [table, inputs.ids[self.micro as usize]];
         let mut stream = self.emit(Op::Embedding, &embedded, &[(positions, hidden)])[0];
+        self.tape(Taped::Embedding { table, y: stream });
+        let checkpointing = self.settings().is_some_and(|s| s.gradient_checkpointing);
         for layer in 0..self.config.num_hidden_layers {
-            self.layer = Some(layer as u32);
-            stream = self.attention_block(layer, stream, inputs);
-            stream = self.feed_forward_block(layer, stream);
+            let (x, taped) = (stream, self.tape.len());
+            stream = self.forward_layer(layer, x, inputs);
+            if checkpointing {
+                self.tape.truncate(taped);
+                self.tape(Taped::Layer {
+                    layer,
+                    x,
+                    y: stream,
+                });
+            }
         }
+        if inputs.cache.is_some() {
+            stream = self.emit(Op::LastRow, &[stream], &[(1, hidden)])[0];
+        }
+        let x = self.norm(stream, spec.norm);
+        self.linear(Plain {
+            x,
+            weight: self.weight(spec.head),
+            bias: None,
+            residual: None,
+        })
+    }
+
+    /// Enumerates one layer; returns the residual stream after it.
+    pub(super) fn forward_layer(&mut self, layer: usize, x: TensorId, inputs: &Inputs) -> TensorId {
+        self.layer = Some(layer as u32);
+        let stream = self.attention_block(layer, x, inputs);
+        let stream = self.feed_forward_block(layer, stream, inputs);
         self.layer = None;
-        let last = self.norm(stream, spec.norm);
-        let head = self.weight(spec.head);
-        self.linear(last, head, None, None, None)
+        stream
     }
 
     fn attention_block(&mut self, layer: usize, stream: TensorId, inputs: &Inputs) -> TensorId {
@@ -31,23 +57,26 @@ impl Builder<'_> {
             self.config.num_key_value_heads,
         );
         let x = self.norm(stream, spec.input_norm);
-        let q = self.project(layer, Target::QProj, x, None);
-        let k = self.project(layer, Target::KProj, x, None);
-        let v = self.project(layer, Target::VProj, x, None);
+        let q = self.project(layer, Target::QProj, x, None, inputs);
+        let k = self.project(layer, Target::KProj, x, None, inputs);
+        let v = self.project(layer, Target::VProj, x, None, inputs);
         let q = self.rotate(q, heads, inputs);
         let k = self.rotate(k, kv, inputs);
-        let out = self.attend(q, k, v);
-        self.project(layer, Target::OProj, out, Some(stream))
+        let out = match &inputs.cache {
+            None => self.attend(q, k, v),
+            Some(cache) => self.attend_cached(q, k, v, cache.layers[layer], cache.past),
+        };
+        self.project(layer, Target::OProj, out, Some(stream), inputs)
     }
 
-    fn feed_forward_block(&mut self, layer: usize, stream: TensorId) -> TensorId {
+    fn feed_forward_block(&mut self, layer: usize, stream: TensorId, inputs: &Inputs) -> TensorId {
         let spec = &self.spec.layers[layer];
         let x = self.norm(stream, spec.post_attention_norm);
-        let gate = self.project(layer, Target::GateProj, x, None);
-        let up = self.project(layer, Target::UpProj, x, None);
+        let gate = self.project(layer, Target::GateProj, x, None, inputs);
+        let up = self.project(layer, Target::UpProj, x, None, inputs);
         let y = self.emit(Op::SiluMul, &[gate, up], &[self.shape_of(gate)])[0];
         self.tape(Taped::Silu { gate, up, y });
-        self.project(layer, Target::DownProj, y, Some(stream))
+        self.project(layer, Target::DownProj, y, Some(stream), inputs)
     }
 
     fn norm(&mut self, x: TensorId, weight: WeightId) -> TensorId {
@@ -64,55 +93,6 @@ impl Builder<'_> {
             x,
             weight,
             inverse,
-            y,
-        });
-        y
-    }
-
-    /// A projection of a layer with its bias, its adapter, and the residual it is added to.
-    fn project(
-        &mut self,
-        layer: usize,
-        target: Target,
-        x: TensorId,
-        residual: Option<TensorId>,
-    ) -> TensorId {
-        let linear = self.spec.layers[layer].linear(target);
-        let bias = linear.bias.map(|id| self.weight(id));
-        let adapted = self.lora.and_then(|lora| {
-            let slot = lora.target_modules().position(|t| t == target)?;
-            let per_layer = lora.target_modules().count();
-            let index = 2 * (layer * per_layer + slot);
-            Some((self.params[index], self.params[index + 1], lora.scale()))
-        });
-        let weight = self.weight(linear.weight);
-        self.linear(x, weight, bias, adapted, residual)
-    }
-
-    fn linear(
-        &mut self,
-        x: TensorId,
-        weight: TensorId,
-        bias: Option<TensorId>,
-        adapted: Option<(TensorId, TensorId, f32)>,
-        residual: Option<TensorId>,
-    ) -> TensorId {
-        let mut y = self.product((x, false), (weight, true), residual);
-        if let Some(bias) = bias {
-            y = self.emit(Op::AddBias, &[y, bias], &[self.shape_of(y)])[0];
-        }
-        let lora = adapted.map(|(a, b, factor)| {
-            let down = self.product((x, false), (a, true), None);
-            let op = Op::Scale { factor };
-            let scaled = self.emit(op, &[down], &[self.shape_of(down)])[0];
-            y = self.product((scaled, false), (b, true), Some(y));
-            TapedLora { a, b, scaled }
-        });
-        self.tape(Taped::Linear {
-            x,
-            weight,
-            lora,
-            residual,
             y,
         });
         y
@@ -147,7 +127,20 @@ impl Builder<'_> {
         out
     }
 
-    fn tape(&mut self, entry: Taped) {
-        self.tape.push((self.layer, entry));
+    /// Without a tape: nothing is trained on a cache.
+    fn attend_cached(
+        &mut self,
+        q: TensorId,
+        k: TensorId,
+        v: TensorId,
+        (keys, values): (TensorId, TensorId),
+        past: TensorId,
+    ) -> TensorId {
+        let op = Op::CachedAttention {
+            shape: self.attention_shape(),
+            scale: self.attention_scale(),
+        };
+        let shapes = [q, keys, values].map(|id| self.shape_of(id));
+        self.emit(op, &[q, k, v, keys, values, past], &shapes)[0]
     }
 }

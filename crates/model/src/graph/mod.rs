@@ -1,6 +1,6 @@
 //! The step graph: a training step as a fixed, enumerated list of kernel operators.
 //!
-//! [`Graph::build`] makes the list from the model's shape, the adapter's settings and the batch's
+//! [`Graph::build`] makes the list from the model's shape, the method's settings and the batch's
 //! shape alone, so every machine enumerates the same nodes, and a node's index means the same to a
 //! provider and to a judge. The list is in single-assignment form: a tensor is either an input of
 //! the step or the output of exactly one node, and nodes read only inputs and outputs of earlier
@@ -12,15 +12,17 @@
 mod backward;
 mod builder;
 mod forward;
+mod linear;
 mod node;
+mod optimise;
 mod plan;
 
 pub use node::{Input, Node, Op, Tensor, TensorId};
 pub use plan::Plan;
 
+use crate::adapter::Method;
 use crate::config::ModelConfig;
 use crate::error::ShapeError;
-use crate::lora::LoraConfig;
 use crate::spec::ModelSpec;
 use builder::Builder;
 
@@ -65,6 +67,34 @@ impl Default for AdamWConfig {
     }
 }
 
+/// Settings of a training step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainSettings {
+    /// The optimiser.
+    pub optimizer: AdamWConfig,
+    /// Micro-batches of a step; their gradients add up to that of one batch of all rows.
+    pub gradient_accumulation_steps: u32,
+    /// The longest gradient, over all tensors; a longer one is scaled down to it.
+    pub max_grad_norm: Option<f32>,
+    /// Computes each layer again in the backward pass instead of keeping what it needs.
+    pub gradient_checkpointing: bool,
+    /// The factor on the learning rate of LoRA's B (LoRA+; Hayou et al., 2024).
+    pub loraplus_lr_ratio: Option<f32>,
+}
+
+impl From<AdamWConfig> for TrainSettings {
+    /// One batch a step, nothing clipped, nothing computed twice.
+    fn from(optimizer: AdamWConfig) -> Self {
+        Self {
+            optimizer,
+            gradient_accumulation_steps: 1,
+            max_grad_norm: None,
+            gradient_checkpointing: false,
+            loraplus_lr_ratio: None,
+        }
+    }
+}
+
 /// What a graph computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Purpose {
@@ -72,10 +102,16 @@ pub enum Purpose {
     Logits,
     /// The sum of the losses.
     Loss,
-    /// The mean loss and the gradient of every adapter matrix.
+    /// The mean loss and the gradient of every trained tensor, without dropout.
     Gradients,
-    /// [`Purpose::Gradients`], and AdamW on every adapter matrix.
-    Train(AdamWConfig),
+    /// [`Purpose::Gradients`], and AdamW on every trained tensor.
+    Train(TrainSettings),
+    /// Logits of the last position of one sequence whose earlier positions have been run before:
+    /// their keys and values are kept, for at most `context` positions in all.
+    Next {
+        /// The most positions.
+        context: usize,
+    },
 }
 
 /// The operators of one step, in order.
@@ -87,8 +123,13 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Tensors that are read after the step: logits or loss, and gradients where asked for.
     pub results: Vec<TensorId>,
-    /// The shape of the batch.
+    /// The shape of a micro-batch.
     pub shape: BatchShape,
+    /// Micro-batches of the step.
+    pub micro_batches: usize,
+    /// The first so many nodes read nothing but the model and the adapter: with
+    /// [`Purpose::Next`] they need to run only once.
+    pub constants: usize,
 }
 
 impl Graph {
@@ -98,7 +139,7 @@ impl Graph {
     /// When the batch is empty, too long for the model, or too large to compute.
     pub fn build(
         config: &ModelConfig,
-        lora: Option<&LoraConfig>,
+        method: Option<&Method>,
         shape: BatchShape,
         purpose: Purpose,
     ) -> Result<Self, ShapeError> {
@@ -123,8 +164,28 @@ impl Graph {
         if values.is_none_or(|n| n > i32::MAX as usize) {
             return Err(ShapeError::TooLarge(batch, seq));
         }
+        if let Purpose::Next { context } = purpose {
+            if batch != 1 || seq > context {
+                return Err(ShapeError::Cache(batch, seq, context));
+            }
+            if context > max {
+                return Err(ShapeError::TooLong { seq: context, max });
+            }
+            let kept = context.checked_mul(config.key_width());
+            if kept.is_none_or(|n| n > i32::MAX as usize) {
+                return Err(ShapeError::TooLarge(batch, context));
+            }
+        }
         let spec = ModelSpec::new(config);
-        Ok(Builder::new(config, &spec, lora, shape).build(purpose))
+        Ok(Builder::new(config, &spec, method, shape, purpose).build())
+    }
+
+    /// The shape of all micro-batches together.
+    pub fn rows(&self) -> BatchShape {
+        BatchShape {
+            batch: self.shape.batch * self.micro_batches,
+            ..self.shape
+        }
     }
 
     /// The tensor with this id.
@@ -141,6 +202,45 @@ impl Graph {
             Some(layer) => format!("{} of layer {layer}", node.op.name()),
             None => node.op.name().to_owned(),
         }
+    }
+
+    /// Removes nodes that lead to no result and no update: what a recomputed layer has beyond what
+    /// its backward pass reads.
+    fn drop_unread(&mut self) {
+        let mut read = vec![false; self.tensors.len()];
+        for id in &self.results {
+            read[id.0 as usize] = true;
+        }
+        let mut kept = vec![false; self.nodes.len()];
+        for (node, keep) in self.nodes.iter().zip(&mut kept).rev() {
+            let wanted = node.outputs.iter().any(|id| read[id.0 as usize]);
+            *keep = wanted || matches!(node.op, Op::AdamW(_));
+            for id in node.inputs.iter().filter(|_| *keep) {
+                read[id.0 as usize] = true;
+            }
+        }
+        let mut kept = kept.into_iter();
+        self.nodes.retain(|_| kept.next().unwrap_or(true));
+    }
+
+    /// Moves the nodes that read nothing but the model and the adapter to the front.
+    fn hoist_constants(&mut self) {
+        let constant = |t: &Tensor| matches!(t.input, Some(Input::Weight(_) | Input::Param(_)));
+        let mut is_constant: Vec<bool> = self.tensors.iter().map(constant).collect();
+        let (mut first, mut rest) = (Vec::new(), Vec::new());
+        for node in std::mem::take(&mut self.nodes) {
+            if node.inputs.iter().all(|id| is_constant[id.0 as usize]) {
+                node.outputs
+                    .iter()
+                    .for_each(|id| is_constant[id.0 as usize] = true);
+                first.push(node);
+            } else {
+                rest.push(node);
+            }
+        }
+        self.constants = first.len();
+        self.nodes = first;
+        self.nodes.append(&mut rest);
     }
 
     /// For every node, whether its outputs have to be looked at to notice the first NaN or

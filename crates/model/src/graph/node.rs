@@ -14,19 +14,29 @@ pub struct TensorId(pub u32);
 pub enum Input {
     /// A frozen tensor.
     Weight(WeightId),
-    /// Cosines of the batch's positions.
+    /// Cosines of the batch's positions, from [`Input::Past`] on.
     RopeCos,
     /// Sines of them.
     RopeSin,
-    /// Token ids (integers).
-    Ids,
-    /// Labels (integers).
-    Labels,
+    /// Token ids of a micro-batch (integers).
+    Ids(u32),
+    /// Its labels (integers).
+    Labels(u32),
+    /// The labels of all micro-batches.
+    AllLabels,
+    /// What dropout draws from: a key and the number of the step.
+    Noise,
+    /// How many positions came before, in earlier runs (an integer).
+    Past,
+    /// The keys of a layer, of all positions of the context; those to come hold anything finite.
+    Keys(u32),
+    /// The values of a layer.
+    Values(u32),
     /// The learning rate: one value.
     LearningRate,
     /// AdamW's running powers: two values.
     Powers,
-    /// An adapter matrix.
+    /// A tensor of the adapter.
     Param(u32),
     /// Its first moment.
     First(u32),
@@ -63,8 +73,13 @@ pub enum Op {
         /// Added to the mean square.
         eps: f32,
     },
-    /// `dy, x, weight, inverse root mean squares -> dx`
-    RmsNormBackward,
+    /// `dy, x, weight, inverse root mean squares -> dx`, and with `weight` `-> dx, dweight`
+    RmsNormBackward {
+        /// Whether the weight's gradient is computed.
+        weight: bool,
+    },
+    /// `dx, ids -> dtable`
+    EmbeddingBackward,
     /// `a, b -> a b`, or with `accumulate` `a, b, c -> c + a b`; `a` and `b` transposed as marked.
     Product {
         /// Whether `a` is transposed.
@@ -97,11 +112,22 @@ pub enum Op {
         /// Factor on the scores.
         scale: f32,
     },
+    /// `q, k, v, keys, values, past -> out, keys, values`: writes `k` and `v` behind the `past`
+    /// positions that `keys` and `values` hold, and attends to all of them.
+    CachedAttention {
+        /// Sizes of `q`, `k` and `v`; one sequence.
+        shape: AttentionShape,
+        /// Factor on the scores.
+        scale: f32,
+    },
+    /// `x -> its last row`
+    LastRow,
     /// `gate, up -> silu(gate) * up`
     SiluMul,
     /// `dout, gate, up -> dgate, dup`
     SiluMulBackward,
-    /// `logits, labels -> losses`, and with `gradient` `-> losses, dlogits` of the mean loss
+    /// `logits, labels, all labels -> losses`, and with `gradient` `-> losses, dlogits` of the mean
+    /// over all labels that count
     CrossEntropy {
         /// Whether the gradient is computed.
         gradient: bool,
@@ -117,6 +143,43 @@ pub enum Op {
     },
     /// `a, b -> a + b`
     Add,
+    /// `a, b -> a / b`
+    Divide,
+    /// `x, factors -> x times a factor for each column`
+    ScaleColumns,
+    /// `x, factor -> x * factor`
+    ScaleBy,
+    /// `x -> sums over the rows`, or with `accumulate` `x, c -> c + sums`
+    ColumnSums {
+        /// Whether the chain starts from `c`.
+        accumulate: bool,
+    },
+    /// `a, b -> sums over the rows of a b`, or with `accumulate` `a, b, c -> c + sums`
+    ColumnDots {
+        /// Whether the chain starts from `c`.
+        accumulate: bool,
+    },
+    /// `x -> the length of each row`
+    RowNorms,
+    /// `x, noise -> x with a share p of it zero and the rest over 1 - p`
+    Dropout {
+        /// The share.
+        p: f32,
+        /// Which of the step's masks; the stream's index is `step * slots + slot`.
+        slot: u32,
+        /// How many masks a step has.
+        slots: u32,
+    },
+    /// `x -> the sum of its squares`, or with `accumulate` `x, c -> c + the sum`
+    SumSquares {
+        /// Whether it is added to `c`.
+        accumulate: bool,
+    },
+    /// `sum of squares -> the factor that clips a gradient of this norm`
+    ClipFactor {
+        /// The longest gradient that is left as it is.
+        max_norm: f32,
+    },
     /// `powers -> powers one step later`
     NextPowers(AdamWConfig),
     /// `param, gradient, first, second, powers, learning rate -> param, first, second`
@@ -129,13 +192,16 @@ impl Op {
         match self {
             Self::Embedding => "embedding",
             Self::RmsNorm { .. } => "rmsnorm",
-            Self::RmsNormBackward => "rmsnorm backward",
+            Self::RmsNormBackward { .. } => "rmsnorm backward",
+            Self::EmbeddingBackward => "embedding backward",
             Self::Product { .. } => "product",
             Self::AddBias => "bias",
             Self::Rope { inverse: false, .. } => "rope",
             Self::Rope { inverse: true, .. } => "rope backward",
             Self::Attention { .. } => "attention",
             Self::AttentionBackward { .. } => "attention backward",
+            Self::CachedAttention { .. } => "cached attention",
+            Self::LastRow => "last row",
             Self::SiluMul => "silu",
             Self::SiluMulBackward => "silu backward",
             Self::CrossEntropy { .. } => "cross-entropy",
@@ -143,6 +209,15 @@ impl Op {
             Self::Mean => "mean",
             Self::Scale { .. } => "scale",
             Self::Add => "add",
+            Self::Divide => "divide",
+            Self::ScaleColumns => "column scale",
+            Self::ScaleBy => "clip",
+            Self::ColumnSums { .. } => "column sums",
+            Self::ColumnDots { .. } => "column dots",
+            Self::RowNorms => "row norms",
+            Self::Dropout { .. } => "dropout",
+            Self::SumSquares { .. } => "sum of squares",
+            Self::ClipFactor { .. } => "clip factor",
             Self::NextPowers(_) => "powers",
             Self::AdamW(_) => "adamw",
         }
@@ -154,21 +229,35 @@ impl Op {
             (
                 Self::Product {
                     accumulate: true, ..
-                },
+                }
+                | Self::ColumnDots { accumulate: true },
                 0,
             ) => Some(2),
+            (Self::ColumnSums { accumulate: true } | Self::SumSquares { accumulate: true }, 0) => {
+                Some(1)
+            }
             (
                 Self::AddBias
                 | Self::Rope { .. }
                 | Self::Scale { .. }
+                | Self::ScaleBy
                 | Self::Add
                 | Self::NextPowers(_)
                 | Self::AdamW(_),
                 0,
             ) => Some(0),
             (Self::AdamW(_), 1 | 2) => Some(output + 1),
+            (Self::CachedAttention { .. }, 1 | 2) => Some(output + 2),
             _ => None,
         }
+    }
+
+    /// Whether an output that takes over an input of the step may be written where that lies.
+    pub(super) fn writes_inputs(self) -> bool {
+        matches!(
+            self,
+            Self::AdamW(_) | Self::NextPowers(_) | Self::CachedAttention { .. }
+        )
     }
 
     /// Whether a NaN or infinity in this input always leads to one in output 0 (for
@@ -176,9 +265,19 @@ impl Op {
     /// infinity is NaN. Attention and the loss can hide one behind `exp(-inf) = 0`.
     pub fn carries(self, input: usize) -> bool {
         match self {
-            Self::Product { .. } | Self::Add | Self::SiluMul => true,
+            Self::Product { .. }
+            | Self::Add
+            | Self::SiluMul
+            | Self::ScaleColumns
+            | Self::ScaleBy
+            | Self::ColumnSums { .. }
+            | Self::ColumnDots { .. }
+            | Self::RowNorms
+            | Self::SumSquares { .. } => true,
             Self::RmsNorm { .. }
-            | Self::RmsNormBackward
+            | Self::RmsNormBackward { .. }
+            | Self::EmbeddingBackward
+            | Self::Divide
             | Self::AddBias
             | Self::Rope { .. }
             | Self::Scale { .. }
@@ -189,9 +288,14 @@ impl Op {
         }
     }
 
-    /// Whether a NaN or infinity in this output always comes with one in output 0.
+    /// Whether a NaN or infinity in this output always comes with one in output 0, or for what a
+    /// cache keeps, in the key or value that was put there.
     pub fn is_shown_by_first(self, output: usize) -> bool {
-        output == 1 && matches!(self, Self::RmsNorm { .. } | Self::Attention { .. })
+        match self {
+            Self::RmsNorm { .. } | Self::Attention { .. } => output == 1,
+            Self::CachedAttention { .. } => output > 0,
+            _ => false,
+        }
     }
 }
 

@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use assay_data::Batch;
-use assay_kernel::IGNORE;
 use assay_kernel::random::Stream;
-use assay_model::{Adapter, Base, LoraConfig, ModelConfig, ModelFiles, ModelSpec, Target};
+use assay_kernel::{IGNORE, Kernel};
+use assay_model::{
+    Adapter, Base, BitFitConfig, Ia3Config, LoraConfig, Method, ModelConfig, ModelFiles, ModelSpec,
+    PrivateLoraConfig, Target,
+};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -35,8 +38,40 @@ pub(crate) fn names(targets: &[Target]) -> Vec<&'static str> {
     targets.iter().map(|t| t.name()).collect()
 }
 
-pub(crate) fn lora(targets: &[Target]) -> LoraConfig {
+pub(crate) fn lora_config(targets: &[Target]) -> LoraConfig {
     LoraConfig::new(3, 4, 0.0, &names(targets)).unwrap()
+}
+
+pub(crate) fn lora(targets: &[Target]) -> Method {
+    Method::Lora(lora_config(targets))
+}
+
+/// Every method, on all projections or a few.
+pub(crate) fn methods() -> Vec<(&'static str, Method)> {
+    let all = names(&Target::ALL);
+    let few = ["k_proj", "v_proj", "down_proj"];
+    let lora = |dropout| LoraConfig::new(3, 4, dropout, &all).unwrap();
+    vec![
+        ("lora", lora(0.0).into()),
+        ("lora with dropout", lora(0.25).with_rslora(true).into()),
+        ("dora", lora(0.0).with_dora(true).unwrap().into()),
+        ("ia3", Method::Ia3(Ia3Config::new(&few, &few[2..]).unwrap())),
+        (
+            "ia3 everywhere",
+            Method::Ia3(Ia3Config::new(&all, &["q_proj", "gate_proj"]).unwrap()),
+        ),
+        ("bitfit", Method::BitFit(BitFitConfig::new(&all).unwrap())),
+        (
+            "private lora",
+            Method::PrivateLora(PrivateLoraConfig::new(3, 4, &all).unwrap()),
+        ),
+        ("full", Method::Full),
+    ]
+}
+
+/// An adapter before its first step.
+pub(crate) fn fresh(base: &Base, method: &Method, seed: u8) -> Adapter {
+    Adapter::init(&Kernel::detect().unwrap(), base, method, &[seed; 32])
 }
 
 /// Name, shape and values.
@@ -84,9 +119,9 @@ pub(crate) fn base(config: &str) -> Arc<Base> {
     Arc::new(Base::from_files(files(config)).unwrap())
 }
 
-/// An adapter with both factors away from zero.
-pub(crate) fn adapter(base: &Base, lora: &LoraConfig) -> Adapter {
-    let mut adapter = Adapter::init(base.config(), lora, &[5; 32]);
+/// An adapter with every tensor away from where it starts.
+pub(crate) fn adapter(base: &Base, method: &Method) -> Adapter {
+    let mut adapter = fresh(base, method, 5);
     for (i, param) in adapter.params_mut().iter_mut().enumerate() {
         let mut stream = Stream::new(&[6; 32], 78, i as u64);
         param.values.fill_with(|| stream.normal() * 0.3);

@@ -16,10 +16,13 @@ pub(crate) struct Reference {
 
 impl Reference {
     pub(crate) fn new(base: &Base, adapter: &Adapter) -> Self {
+        let assay_model::Method::Lora(lora) = adapter.method() else {
+            panic!("the reference computes LoRA only");
+        };
         let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
         let spec = base.spec().weights();
         let id = |i: usize| assay_model::WeightId(i as u32);
-        let weight = |i: usize| (spec[i].name.clone(), wide(base.weight(id(i))));
+        let weight = |i: usize| (spec[i].name.clone(), wide(&base.weight(id(i))));
         let params = adapter.params().iter();
         Self {
             config: base.config().clone(),
@@ -27,8 +30,8 @@ impl Reference {
             adapter: params
                 .map(|p| (p.info.name.clone(), wide(&p.values)))
                 .collect(),
-            scale: f64::from(adapter.config().lora_alpha()) / adapter.config().r() as f64,
-            rank: adapter.config().r(),
+            scale: f64::from(lora.lora_alpha()) / lora.r() as f64,
+            rank: lora.r(),
         }
     }
 

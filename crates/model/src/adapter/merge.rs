@@ -1,0 +1,186 @@
+//! Putting an adapter into the model it belongs to.
+
+use assay_kernel::{Kernel, MatMut, MatRef, Store};
+
+use serde_json::Value;
+
+use super::method::Method;
+use super::{Adapter, Param, Target};
+use crate::base::Base;
+use crate::config::ModelConfig;
+use crate::error::MethodError;
+use crate::files::{self, ModelFiles};
+
+impl Adapter {
+    /// The base with this adapter in its own tensors, so that it needs none any more. Its results
+    /// are those of base and adapter up to rounding.
+    ///
+    /// BitFit gives biases to projections that had none, which the configuration then says.
+    ///
+    /// # Errors
+    /// When the adapter does not fit the base.
+    pub fn merge(&self, kernel: &Kernel, base: &Base) -> Result<Base, MethodError> {
+        if let Some(reason) = self.mismatch(&self.method, base.config()) {
+            return Err(MethodError::OtherModel(reason));
+        }
+        if matches!(self.method, Method::BitFit(_)) {
+            return Ok(self.merge_biases(base));
+        }
+        let mut weights = base.weights();
+        if self.method == Method::Full {
+            let values = self.params.iter().map(|p| p.values.clone());
+            return Ok(base.with_weights(values.collect()));
+        }
+        let per_target = self.method.params_per_target();
+        let mut params = self.params.chunks_exact(per_target);
+        for layer in 0..base.config().num_hidden_layers {
+            for target in self.method.target_modules().iter() {
+                let linear = base.spec().layers[layer].linear(target);
+                let Some(params) = params.next() else { break };
+                let shape = (linear.out, linear.input);
+                self.merge_one(kernel, params, shape, &mut weights[linear.weight.index()]);
+                if let (Method::Ia3(ia3), Some(bias)) = (&self.method, linear.bias)
+                    && !ia3.feedforward_modules().contains(target)
+                {
+                    scale_each(&mut weights[bias.index()], &params[0].values);
+                }
+            }
+        }
+        Ok(base.with_weights(weights))
+    }
+
+    /// Changes one weight, `[out, in]`.
+    fn merge_one(
+        &self,
+        kernel: &Kernel,
+        params: &[Param],
+        (out, input): (usize, usize),
+        weight: &mut [f32],
+    ) {
+        let add = |up: &[f32], down: &[f32], r: usize, weight: &mut [f32]| {
+            let (up, down) = (
+                MatRef::row_major(up, out, r),
+                MatRef::row_major(down, r, input),
+            );
+            let mut sum = MatMut::row_major(weight, out, input);
+            kernel.gemm(up, down, &mut sum, Store::Accumulate);
+        };
+        match &self.method {
+            Method::Lora(lora) => {
+                let mut up = params[1].values.clone();
+                kernel.scale(&mut up, lora.scale());
+                add(&up, &params[0].values, lora.r(), weight);
+                if let Some(lengths) = params.get(2) {
+                    let mut norms = vec![0.0; out];
+                    kernel.row_norms(weight, input, &mut norms);
+                    let gains = lengths.values.iter().zip(&norms).map(|(m, n)| m / n);
+                    for (row, gain) in weight.chunks_exact_mut(input).zip(gains) {
+                        kernel.scale(row, gain);
+                    }
+                }
+            }
+            Method::PrivateLora(private) => {
+                let r = private.r();
+                let mut up = vec![0.0; out * r];
+                let b = MatRef::row_major(&params[1].values, out, r);
+                let m = MatRef::row_major(&params[2].values, r, r);
+                let mut product = MatMut::row_major(&mut up, out, r);
+                kernel.gemm(b, m, &mut product, Store::Overwrite);
+                kernel.scale(&mut up, private.scale());
+                add(&up, &params[0].values, r, weight);
+            }
+            Method::Ia3(_) if params[0].info.rows == 1 => {
+                for row in weight.chunks_exact_mut(input) {
+                    scale_each(row, &params[0].values);
+                }
+            }
+            Method::Ia3(_) => {
+                for (row, factor) in weight.chunks_exact_mut(input).zip(&params[0].values) {
+                    kernel.scale(row, *factor);
+                }
+            }
+            Method::BitFit(_) | Method::Full => {}
+        }
+    }
+
+    fn merge_biases(&self, base: &Base) -> Base {
+        let mut config = base.config().clone();
+        let targets = self.method.target_modules();
+        let any = |all: &[Target]| all.iter().any(|target| targets.contains(*target));
+        let qkv = any(&[Target::QProj, Target::KProj, Target::VProj]);
+        let o = any(&[Target::OProj]);
+        // One field of Llama's configuration stands for the biases of all four; Qwen2's has three.
+        config.o_bias |= o || (qkv && !config.qkv_bias);
+        config.qkv_bias |= qkv || o;
+        config.mlp_bias |= any(&[Target::GateProj, Target::UpProj, Target::DownProj]);
+        let values = self
+            .params
+            .iter()
+            .map(|p| (p.info.name.as_str(), &*p.values));
+        base.with_config(config, &values.collect())
+    }
+}
+
+/// The folder of a model with an adapter merged into it, from the folder of the base: the same
+/// configuration, tokenizer and template, and the weights in f32.
+///
+/// # Errors
+/// When the adapter does not fit the base, or gives biases to a model whose `config.json` cannot
+/// say so.
+pub fn merged_files(
+    kernel: &Kernel,
+    base: &Base,
+    mut files: ModelFiles,
+    adapter: &Adapter,
+) -> Result<ModelFiles, MethodError> {
+    let merged = adapter.merge(kernel, base)?;
+    files.retain(|name, _| !name.ends_with(".safetensors") && name != files::INDEX);
+    let config = files
+        .get(files::CONFIG)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let config = merged_config(config, base.config(), merged.config())?;
+    files.insert(files::CONFIG.into(), config);
+    files.insert(files::WEIGHTS.into(), merged.safetensors());
+    Ok(files)
+}
+
+/// `config.json` of the merged model.
+fn merged_config(
+    json: &[u8],
+    before: &ModelConfig,
+    after: &ModelConfig,
+) -> Result<Vec<u8>, MethodError> {
+    let failed = |reason: &str| MethodError::OtherModel(format!("config.json {reason}"));
+    let value: Value = serde_json::from_slice(json).map_err(|e| failed(&e.to_string()))?;
+    let Value::Object(mut fields) = value else {
+        return Err(failed("is no object"));
+    };
+    let attention = |config: &ModelConfig| (config.qkv_bias, config.o_bias);
+    if attention(before) != attention(after) {
+        if fields["model_type"] != "llama" {
+            return Err(failed("of this family has no field for these biases"));
+        }
+        fields.insert("attention_bias".into(), true.into());
+    }
+    if before.mlp_bias != after.mlp_bias {
+        if fields["model_type"] != "llama" {
+            return Err(failed("of this family has no field for these biases"));
+        }
+        fields.insert("mlp_bias".into(), true.into());
+    }
+    for name in ["dtype", "torch_dtype"] {
+        if let Some(dtype) = fields.get_mut(name) {
+            *dtype = "float32".into();
+        }
+    }
+    let mut text = format!("{:#}", Value::Object(fields));
+    text.push('\n');
+    Ok(text.into_bytes())
+}
+
+fn scale_each(row: &mut [f32], factors: &[f32]) {
+    for (value, factor) in row.iter_mut().zip(factors) {
+        *value *= factor;
+    }
+}

@@ -1,0 +1,144 @@
+//! Adapters as Hugging Face PEFT writes and reads them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use super::method::Method;
+use super::{Adapter, Param, ParamInfo, peft_config};
+use crate::config::ModelConfig;
+use crate::error::LoadError;
+use crate::weights::TensorFile;
+
+/// The settings of a PEFT adapter.
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+/// The tensors of a PEFT adapter.
+pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
+
+impl Adapter {
+    /// The files of a PEFT folder: `adapter_config.json` and `adapter_model.safetensors`.
+    /// `base_model` is written as `base_model_name_or_path`, where PEFT looks for the base.
+    ///
+    /// A PrivateLoRA is written as the LoRA of the same update: `lora_B` is `B M`.
+    pub fn peft_files(&self, base_model: &str) -> Vec<(String, Vec<u8>)> {
+        let config = peft_config::write(&self.method, base_model);
+        vec![
+            (ADAPTER_CONFIG.into(), config),
+            (ADAPTER_WEIGHTS.into(), self.safetensors()),
+        ]
+    }
+
+    /// Writes the PEFT folder, creating it where needed.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save_peft(&self, folder: &Path, base_model: &str) -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        for (name, bytes) in self.peft_files(base_model) {
+            std::fs::write(folder.join(name), bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a PEFT folder of an adapter for `model`.
+    ///
+    /// # Errors
+    /// As [`Adapter::from_peft_files`], or when a file cannot be read.
+    pub fn load_peft(folder: &Path, model: &ModelConfig) -> Result<Self, LoadError> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|source| LoadError::Read {
+                path: path.display().to_string(),
+                source,
+            })
+        };
+        Self::from_peft_files(&read(ADAPTER_CONFIG)?, &read(ADAPTER_WEIGHTS)?, model)
+    }
+
+    /// Reads an adapter for `model` from the contents of its two files.
+    ///
+    /// # Errors
+    /// When the settings ask for something not computed, or a tensor is missing, superfluous, of
+    /// another shape, or not finite.
+    pub fn from_peft_files(
+        config: &[u8],
+        weights: &[u8],
+        model: &ModelConfig,
+    ) -> Result<Self, LoadError> {
+        let method = peft_config::read(config)?;
+        let file = TensorFile::open(ADAPTER_WEIGHTS, weights)?;
+        let mut params = Vec::new();
+        for info in method.params(model) {
+            let values = file.get(&info.name, &peft_shape(&info))?;
+            let values = values.ok_or_else(|| LoadError::MissingTensor(info.name.clone()))?;
+            params.push(Param { info, values });
+        }
+        let known = |name: &str| params.iter().any(|p: &Param| p.info.name == name);
+        if let Some(extra) = file.names().find(|name| !known(name)) {
+            let reason = format!("tensor {extra} belongs to no adapted projection of this model");
+            return Err(LoadError::Safetensors {
+                file: ADAPTER_WEIGHTS.into(),
+                reason: reason.chars().take(300).collect(),
+            });
+        }
+        Ok(Self { method, params })
+    }
+
+    /// The tensors, by their names in PEFT, f32. Bytes depend on nothing but the values.
+    fn safetensors(&self) -> Vec<u8> {
+        let tensors: Vec<Named> = match &self.method {
+            Method::PrivateLora(private) => {
+                let triples = self.params.chunks_exact(3);
+                let factors = |t: &[Param]| [named(&t[0]), up_factor(t, private.r())];
+                triples.flat_map(factors).collect()
+            }
+            _ => self.params.iter().map(named).collect(),
+        };
+        let bytes: BTreeMap<String, (Vec<usize>, Vec<u8>)> = (tensors.into_iter())
+            .map(|(name, shape, values)| {
+                let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                (name, (shape, bytes))
+            })
+            .collect();
+        let views = bytes.iter().filter_map(|(name, (shape, bytes))| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).ok()?;
+            Some((name, view))
+        });
+        // `transformers` looks for the format mark; sizes match by construction, so this cannot
+        // fail on them.
+        let metadata = [("format".to_owned(), "pt".to_owned())].into();
+        safetensors::serialize(views, Some(metadata)).unwrap_or_default()
+    }
+}
+
+/// Name, shape and values of a tensor in a file.
+type Named = (String, Vec<usize>, Vec<f32>);
+
+fn named(param: &Param) -> Named {
+    let info = &param.info;
+    (info.name.clone(), peft_shape(info), param.values.clone())
+}
+
+/// Biases and DoRA's lengths are vectors in the files; (IA)3's factors are matrices.
+fn peft_shape(info: &ParamInfo) -> Vec<usize> {
+    let vector = info.name.ends_with("bias") || info.name.ends_with("magnitude_vector");
+    match vector {
+        true => vec![info.cols],
+        false => vec![info.rows, info.cols],
+    }
+}
+
+/// `B M` of a PrivateLoRA's `A, B, M`, under B's name: products summed in ascending order by fused
+/// multiply-adds.
+fn up_factor(triple: &[Param], r: usize) -> Named {
+    let (b, m) = (&triple[1], &triple[2]);
+    let cell = |row: &[f32], j: usize| {
+        let terms = row.iter().zip(m.values[j..].iter().step_by(r));
+        terms.fold(0.0f32, |sum, (x, y)| x.mul_add(*y, sum))
+    };
+    let rows = b.values.chunks_exact(r);
+    let values = rows.flat_map(|row| (0..r).map(move |j| cell(row, j)));
+    (b.info.name.clone(), vec![b.info.rows, r], values.collect())
+}
