@@ -61,6 +61,8 @@ pub(crate) struct Executor {
     packed: Vec<Option<Arc<PackedB>>>,
     /// For each node, whether its outputs are looked at for NaN and infinity.
     watched: Vec<bool>,
+    /// The matrix of the running node that is held in a shorter form, widened.
+    widened: Vec<f32>,
     /// The first node that has to run: constant ones do so once.
     first: usize,
 }
@@ -81,7 +83,7 @@ impl Executor {
                 return None;
             };
             match graph.tensor(node.inputs[1]).input {
-                Some(Input::Weight(id)) => Some(base.packed(kernel, id, tb)),
+                Some(Input::Weight(id)) => base.packed(kernel, id, tb),
                 _ => None,
             }
         };
@@ -95,6 +97,7 @@ impl Executor {
             buffers,
             packed,
             watched,
+            widened: Vec::new(),
             first: 0,
         })
     }
@@ -200,6 +203,7 @@ impl Executor {
         watch: bool,
         observer: Option<&mut Observer<'_>>,
     ) -> bool {
+        self.widen(index);
         let node = &self.graph.nodes[index];
         let mut taken: [Vec<f32>; MAX_OUTPUTS] = Default::default();
         for (slot, (k, output)) in taken.iter_mut().zip(node.outputs.iter().enumerate()) {
@@ -262,12 +266,31 @@ impl Executor {
         finite
     }
 
+    /// Widens the matrix that a node reads, if one is held in a shorter form; no operator reads two.
+    fn widen(&mut self, index: usize) {
+        for id in &self.graph.nodes[index].inputs {
+            let tensor = self.graph.tensor(*id);
+            let Some(Input::Weight(weight)) = tensor.input else {
+                continue;
+            };
+            let stored = self.base.stored(weight);
+            if stored.plain().is_none() {
+                self.widened
+                    .resize(self.widened.len().max(stored.len()), 0.0);
+                stored.widen_into(&mut self.widened[..stored.len()]);
+            }
+        }
+    }
+
     /// The values of a tensor outside the step's memory.
     fn outside(&self, id: TensorId, past: usize) -> &[f32] {
         let tensor = self.graph.tensor(id);
         let rows = past * tensor.cols..past * tensor.cols + tensor.values();
         match tensor.input {
-            Some(Input::Weight(weight)) => self.base.weight(weight),
+            Some(Input::Weight(weight)) => match self.base.stored(weight).plain() {
+                Some(values) => values,
+                None => &self.widened[..tensor.values()],
+            },
             Some(Input::RopeCos) => &self.base.rope().cos[rows],
             Some(Input::RopeSin) => &self.base.rope().sin[rows],
             _ => &[],

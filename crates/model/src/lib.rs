@@ -50,6 +50,7 @@ mod schedule;
 mod spec;
 mod state;
 mod state_bytes;
+pub mod storage;
 mod trainer;
 mod weights;
 
@@ -77,5 +78,6 @@ pub use run_node::{Argument, DROPOUT_PURPOSE, Noise, Values, run_node};
 pub use schedule::{Decay, Schedule};
 pub use spec::{ModelSpec, WeightId, WeightInfo};
 pub use state::TrainState;
+pub use storage::Precision;
 pub use trainer::{GradientError, StepOutput, Trainer, gradients};
 pub use weights::check_safetensors;
