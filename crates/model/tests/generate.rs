@@ -90,7 +90,7 @@ fn cached_logits_have_the_bits_of_the_whole_row_with_every_method() {
 #[test]
 fn bases_in_shorter_forms_give_the_bits_of_whole_rows() {
     let kernel = Kernel::detect().unwrap();
-    for precision in [Precision::Bfloat16, Precision::Int8, Precision::Nf4] {
+    for precision in Precision::ALL {
         let files = common::files(common::QWEN);
         let base = Arc::new(Base::from_files(files).unwrap().held_in(precision));
         let row = row(&base, 20);
