@@ -3,6 +3,7 @@
 
 mod bench;
 mod full;
+mod gemm;
 mod rooms;
 mod smollm2;
 
