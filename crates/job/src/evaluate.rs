@@ -10,7 +10,7 @@ use assay_crypto::Digest;
 use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Score};
+use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Precision, Score};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -174,7 +174,7 @@ impl Kind for Evaluate {
         };
         // One pass over the data: only the data says how many steps that is.
         let read = job.read_inputs()?;
-        let base = language::base(&read)?;
+        let base = language::base(&read, Precision::Float32)?;
         let rows = language::rows(&read, DATA, &base, &specification.data)?;
         job.steps = rows.batches(specification.evaluation.batch_size as usize) as u64;
         Ok(job)
@@ -216,7 +216,7 @@ impl Scoring {
         let specification = Specification::decode(&task.spec)?;
         let inputs = language::by_name(task);
         let kernel = Kernel::detect()?;
-        let base = Arc::new(language::base(&inputs)?);
+        let base = language::base(&inputs, Precision::Float32)?;
         let rows = language::rows(&inputs, DATA, &base, &specification.data)?;
         let batch_size = specification.evaluation.batch_size as usize;
         let batches = rows.batches(batch_size) as u64;

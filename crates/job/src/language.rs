@@ -1,14 +1,15 @@
 //! What the kinds of job on language models share: bases, data sets, scores and samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use assay_crypto::Digest;
 use assay_data::{DataSet, Format, Message, Options, Record, Role};
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
-    Generator, ModelFiles, Score, read_model_folder,
+    Generator, ModelFiles, Precision, Score, read_model_folder,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,10 +71,28 @@ pub(crate) fn model_files(inputs: &Inputs) -> Result<ModelFiles, BuildError> {
     assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES).map_err(|e| BuildError::input(MODEL, e))
 }
 
-/// The base model in an archive.
-pub(crate) fn base(inputs: &Inputs) -> Result<Base, BuildError> {
-    let files = model_files(inputs)?;
-    Base::from_files(files).map_err(|e| BuildError::input(MODEL, e))
+/// Bases that somebody in this process holds, by archive and precision.
+type Held = HashMap<(Digest, Precision), Weak<Base>>;
+
+/// The base model in an archive, its projections held in this precision.
+///
+/// All parties in a process that work on one archive share one base: a devnet would otherwise hold
+/// a large model, and what is packed of it, once for each of its roles.
+pub(crate) fn base(inputs: &Inputs, precision: Precision) -> Result<Arc<Base>, BuildError> {
+    static HELD: Mutex<Option<Held>> = Mutex::new(None);
+    let archive = input(inputs, MODEL)?;
+    let key = (Digest::of("assay/base-archive/v1", &[archive]), precision);
+    // Whoever comes second waits for the first, instead of reading the archive again.
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let held = held.get_or_insert_default();
+    if let Some(base) = held.get(&key).and_then(Weak::upgrade) {
+        return Ok(base);
+    }
+    let base = Base::from_files(model_files(inputs)?).map_err(|e| BuildError::input(MODEL, e))?;
+    let base = Arc::new(base.held_in(precision));
+    held.retain(|_, base| base.strong_count() > 0);
+    held.insert(key, Arc::downgrade(&base));
+    Ok(base)
 }
 
 /// The adapter in an archive.

@@ -147,7 +147,11 @@ impl Base {
                 let linear = layer.linear(target);
                 let held = &mut self.weights[linear.weight.index()];
                 let values = std::mem::replace(held, Stored::Float32(Vec::new()));
-                *held = Stored::new(values.widened().into_owned(), linear.input, precision);
+                let values = match values {
+                    Stored::Float32(values) => values,
+                    shorter => shorter.widened().into_owned(),
+                };
+                *held = Stored::new(values, linear.input, precision);
             }
         }
         self.packed = Mutex::default();

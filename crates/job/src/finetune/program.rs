@@ -52,7 +52,7 @@ impl Finetuning {
         }
         let inputs = language::by_name(task);
         let kernel = Kernel::detect()?;
-        let base = base(&specification, &inputs)?;
+        let base = language::base(&inputs, specification.precision.into())?;
         let data = language::rows(&inputs, TRAIN, &base, &specification.data)?;
         let method = specification.method()?;
         let shape = BatchShape {
@@ -88,12 +88,6 @@ impl Finetuning {
             seed,
         })
     }
-}
-
-/// The base model, held in the precision that the job asks for.
-fn base(specification: &Specification, inputs: &Inputs) -> Result<Arc<Base>, BuildError> {
-    let base = language::base(inputs)?;
-    Ok(Arc::new(base.held_in(specification.precision.into())))
 }
 
 /// An adapter to go on from, which must have the job's own settings.
@@ -185,7 +179,8 @@ pub(super) fn deliver(
     state: &[u8],
 ) -> Result<Delivery, BuildError> {
     let specification = Specification::decode(specification)?;
-    let (base, method) = (base(&specification, inputs)?, specification.method()?);
+    let base = language::base(inputs, specification.precision.into())?;
+    let method = specification.method()?;
     let watch = specification.training.evaluation();
     let state = State::from_bytes(state, &method, base.config(), watch.as_ref())
         .map_err(|e| BuildError::input("result", e))?;
