@@ -74,5 +74,5 @@ pub use run_node::{Argument, DROPOUT_PURPOSE, Noise, Values, run_node};
 pub use schedule::{Decay, Schedule};
 pub use spec::{ModelSpec, WeightId, WeightInfo};
 pub use state::TrainState;
-pub use trainer::{GradientError, StepOutput, Trainer, gradients};
+pub use trainer::{GradientError, StepOutput, Trainer, check_batch, gradients};
 pub use weights::check_safetensors;
