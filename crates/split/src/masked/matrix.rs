@@ -4,22 +4,17 @@
 //! each element the sum over the inner index modulo 2^64. Integer sums have no order, so any
 //! blocking gives the same bits.
 //!
-//! Processors without a 64-bit vector multiplication have a 32 x 32 -> 64 one, so a product is made
-//! of two: with `b' = b + 2^23`, which has 25 bits and no sign, and `a = a1 2^32 + a0`,
-//!
-//! ```text
-//! sum a b = sum a0 b' + 2^32 sum a1 b' - 2^23 sum a    (mod 2^64)
-//! ```
+//! A left side is walked in pairs of rows and the matrix in panels of columns, so that a block of
+//! sums stays in registers; every processor multiplies one pair of 64-bit integers a cycle.
 
 use assay_model::Base;
 use assay_model::WeightId;
 
-use super::fixed::{BITS, Fixed};
+use super::fixed::Fixed;
 
 /// Columns of a panel, and rows computed together.
 const COLS: usize = 4;
 const ROWS: usize = 2;
-const OFFSET: u64 = 1 << BITS;
 
 /// A quantised matrix, ready to be the right-hand side of products, transposed or not.
 #[derive(Clone, Debug)]
@@ -32,10 +27,10 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Quantises a row-major matrix; `None` when a value is a NaN or infinity or the length is not
-    /// `rows * cols`.
+    /// Quantises a row-major matrix; `None` when a value is a NaN or infinity, or the length is 0 or
+    /// not `rows * cols`.
     pub fn quantise(values: &[f32], rows: usize, cols: usize) -> Option<Self> {
-        if rows.checked_mul(cols) != Some(values.len()) {
+        if values.is_empty() || rows.checked_mul(cols) != Some(values.len()) {
             return None;
         }
         let Fixed { integers, exponent } = Fixed::of(values)?;
@@ -83,30 +78,30 @@ impl Matrix {
     }
 }
 
-/// Columns in groups of [`COLS`], each group row by row, every integer plus `2^23`.
+/// Columns in groups of [`COLS`], each group row by row.
 #[derive(Clone, Debug)]
 struct Panels {
     inner: usize,
     cols: usize,
-    offset: Vec<[u32; COLS]>,
+    panels: Vec<[i32; COLS]>,
 }
 
 impl Panels {
     fn new(inner: usize, cols: usize, value: impl Fn(usize, usize) -> i32) -> Self {
-        let mut offset = Vec::with_capacity(cols.div_ceil(COLS) * inner);
+        let mut panels = Vec::with_capacity(cols.div_ceil(COLS) * inner);
         for first in (0..cols).step_by(COLS) {
             for k in 0..inner {
                 let one = |j: usize| match first + j < cols {
-                    true => (value(k, first + j) + (1 << BITS)) as u32,
+                    true => value(k, first + j),
                     false => 0,
                 };
-                offset.push(std::array::from_fn(one));
+                panels.push(std::array::from_fn(one));
             }
         }
         Self {
             inner,
             cols,
-            offset,
+            panels,
         }
     }
 
@@ -114,18 +109,14 @@ impl Panels {
         let rows = a.len() / self.inner;
         let mut out = vec![0; rows * self.cols];
         let row = |i: usize| &a[i * self.inner..][..self.inner];
-        let sum = |row: &[u64]| row.iter().fold(0u64, |sum, a| sum.wrapping_add(*a));
         for i in (0..rows).step_by(ROWS) {
             let pair = [row(i), row((i + 1).min(rows - 1))];
-            let minus = pair.map(|row| sum(row).wrapping_mul(OFFSET));
-            for (p, panel) in self.offset.chunks_exact(self.inner).enumerate() {
+            for (p, panel) in self.panels.chunks_exact(self.inner).enumerate() {
                 let block = tile(pair, panel);
                 let width = COLS.min(self.cols - p * COLS);
                 for r in 0..ROWS.min(rows - i) {
                     let to = &mut out[(i + r) * self.cols + p * COLS..][..width];
-                    for (to, sum) in to.iter_mut().zip(block[r]) {
-                        *to = sum.wrapping_sub(minus[r]);
-                    }
+                    to.copy_from_slice(&block[r][..width]);
                 }
             }
         }
@@ -133,20 +124,17 @@ impl Panels {
     }
 }
 
-/// `sum a b'` for two rows and one panel.
+/// The sums of two rows and one panel.
 #[inline]
-fn tile([first, second]: [&[u64]; ROWS], panel: &[[u32; COLS]]) -> [[u64; COLS]; ROWS] {
-    let (mut low, mut high) = ([[0u64; COLS]; ROWS], [[0u64; COLS]; ROWS]);
+fn tile([first, second]: [&[u64]; ROWS], panel: &[[i32; COLS]]) -> [[u64; COLS]; ROWS] {
+    let mut sums = [[0u64; COLS]; ROWS];
     for ((a, b), columns) in first.iter().zip(second).zip(panel) {
         for (r, a) in [a, b].into_iter().enumerate() {
-            let (a0, a1) = (a & 0xffff_ffff, a >> 32);
             for j in 0..COLS {
-                let b = u64::from(columns[j]);
-                low[r][j] = low[r][j].wrapping_add(a0 * b);
-                high[r][j] = high[r][j].wrapping_add(a1 * b);
+                let b = i64::from(columns[j]) as u64;
+                sums[r][j] = sums[r][j].wrapping_add(a.wrapping_mul(b));
             }
         }
     }
-    let join = |low: u64, high: u64| low.wrapping_add(high << 32);
-    std::array::from_fn(|r| std::array::from_fn(|j| join(low[r][j], high[r][j])))
+    sums
 }

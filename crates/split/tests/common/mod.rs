@@ -90,7 +90,7 @@ pub(crate) fn all_settings() -> Vec<TrainSettings> {
     vec![
         plain,
         TrainSettings {
-            max_grad_norm: Some(0.05),
+            max_grad_norm: Some(1e-4),
             ..plain
         },
         TrainSettings {
@@ -102,7 +102,7 @@ pub(crate) fn all_settings() -> Vec<TrainSettings> {
             ..plain
         },
         TrainSettings {
-            max_grad_norm: Some(0.05),
+            max_grad_norm: Some(1e-4),
             gradient_accumulation_steps: 2,
             gradient_checkpointing: true,
             ..plain
