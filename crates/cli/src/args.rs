@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Demo(commands::try_job::Demo),
     Try(commands::try_job::Try),
     Train(commands::train::Train),
+    Generate(commands::generate::Generate),
+    Merge(commands::merge::Merge),
     Audit(commands::audit::Audit),
     Devnet(commands::devnet::RunDevnet),
     #[command(subcommand)]

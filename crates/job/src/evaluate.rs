@@ -216,7 +216,7 @@ impl Scoring {
         let specification = Specification::decode(&task.spec)?;
         let inputs = language::by_name(task);
         let kernel = Kernel::detect()?;
-        let base = language::base(&inputs)?;
+        let base = Arc::new(language::base(&inputs)?);
         let rows = language::rows(&inputs, DATA, &base, &specification.data)?;
         let batch_size = specification.evaluation.batch_size as usize;
         let batches = rows.batches(batch_size) as u64;

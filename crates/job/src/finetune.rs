@@ -3,6 +3,7 @@
 mod adapter;
 mod file;
 mod program;
+mod state;
 mod training;
 
 use std::path::Path;
@@ -18,6 +19,8 @@ pub(crate) struct Finetune;
 
 /// Input: the training records.
 const TRAIN: &str = "train";
+/// Input: records on which the run watches itself.
+const VALIDATION: &str = "validation";
 /// Private input: the held-out records.
 const HELDOUT: &str = "heldout";
 

@@ -71,10 +71,9 @@ pub(crate) fn model_files(inputs: &Inputs) -> Result<ModelFiles, BuildError> {
 }
 
 /// The base model in an archive.
-pub(crate) fn base(inputs: &Inputs) -> Result<Arc<Base>, BuildError> {
+pub(crate) fn base(inputs: &Inputs) -> Result<Base, BuildError> {
     let files = model_files(inputs)?;
-    let base = Base::from_files(files).map_err(|e| BuildError::input(MODEL, e))?;
-    Ok(Arc::new(base))
+    Base::from_files(files).map_err(|e| BuildError::input(MODEL, e))
 }
 
 /// The adapter in an archive.

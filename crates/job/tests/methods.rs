@@ -40,7 +40,7 @@ const ALL: &str = r#"target_modules = ["q_proj", "k_proj", "v_proj", "o_proj", "
 
 /// State digests of the runs below. They change with the kernel specification, the step graph or the
 /// example, never with a machine.
-const GOLDEN: [(&str, &str); 7] = [
+const GOLDEN: [(&str, &str); 10] = [
     (
         "lora",
         "82f8e64fdc0a778b5c87e00f0ab41c07afd0cfb19ac35ab1a5fd90bdb8bc926e",
@@ -69,12 +69,25 @@ const GOLDEN: [(&str, &str); 7] = [
         "full",
         "72210208e2b271073649d0598460b22466c19889f4cdc272c20af1cef9ab89c6",
     ),
+    (
+        "lora on bfloat16",
+        "c640dbf91187b7635116da46df070686136f60a28c2676cb5479615cda983888",
+    ),
+    (
+        "lora on int8",
+        "be9a0207066b481f0c7de84690c04ce703dd33e6d0cf9ab255f92d040c294643",
+    ),
+    (
+        "lora on nf4",
+        "390d920d9d1530be98f2841aa2d93bd3422f7a397e32f1fe9f670e8667f4ff75",
+    ),
 ];
 
 #[test]
 fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
     let lora = format!("r = 8\nlora_alpha = 16\n{ALL}");
     let rate = |rate: &'static str| vec![("learning_rate = 0.007", rate)];
+    let held = |precision: &'static str| vec![("path = \"glassllm\"", precision)];
     let runs = [
         ("lora", lora.clone(), rate("learning_rate = 0.007")),
         (
@@ -107,6 +120,21 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
             "method = \"full\"".to_owned(),
             rate("learning_rate = 0.001"),
         ),
+        (
+            "lora on bfloat16",
+            lora.clone(),
+            held("path = \"glassllm\"\nprecision = \"bfloat16\""),
+        ),
+        (
+            "lora on int8",
+            lora.clone(),
+            held("path = \"glassllm\"\nprecision = \"int8\""),
+        ),
+        (
+            "lora on nf4",
+            lora.clone(),
+            held("path = \"glassllm\"\nprecision = \"nf4\""),
+        ),
     ];
     let mut losses = BTreeMap::new();
     for ((name, adapter, training), golden) in runs.into_iter().zip(GOLDEN) {
@@ -123,4 +151,131 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
         losses["private lora"] <= 1.05 * losses["lora"],
         "{losses:?}"
     );
+}
+
+/// The example's job, which watches itself on the first held-out records.
+fn watched(folder: &Path, settings: &str) -> Job {
+    let heldout = std::fs::read_to_string(examples().join("dialogue/heldout.jsonl")).unwrap();
+    let some: String = heldout.split_inclusive('\n').take(24).collect();
+    std::fs::write(folder.join("validation.jsonl"), some).unwrap();
+    let validation = format!(
+        "completion_only = true\nvalidation = {:?}",
+        folder.join("validation.jsonl")
+    );
+    let training = [
+        ("completion_only = true", validation.as_str()),
+        ("steps = 160", settings),
+        // Far too fast, so that it overshoots.
+        ("learning_rate = 0.007", "learning_rate = 0.05"),
+    ];
+    let text = std::fs::read_to_string(examples().join("finetune.toml")).unwrap();
+    let text = training.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "the example has no {from}");
+        text.replacen(from, to, 1)
+    });
+    assay_job::read(&text, &examples()).unwrap()
+}
+
+#[test]
+fn a_run_stops_early_and_ends_with_its_best_adapter() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = watched(folder.path(), "steps = 60\neval_steps = 5");
+    let (_, last) = train(&plain);
+    let best = watched(
+        folder.path(),
+        "steps = 60\neval_steps = 5\nload_best_model_at_end = true",
+    );
+    let (_, best) = train(&best);
+    let stopping = watched(
+        folder.path(),
+        "steps = 60\neval_steps = 5\nload_best_model_at_end = true\nearly_stopping_patience = 2",
+    );
+    let local = Local::new(&stopping, Digest::ZERO).unwrap();
+    let mut trained = 0;
+    let done = run(&local.task, &mut |report| {
+        trained += u64::from(report.loss_micro.is_some());
+        ControlFlow::Continue(())
+    });
+    let (spec, inputs) = (&stopping.specification, &local.inputs);
+    let state = done.unwrap().state;
+    let stopped = stopping
+        .kind()
+        .deliver(spec, inputs, &local.private, &state);
+    let stopped = stopped.unwrap();
+
+    let step = stopped.figures["validation_step"];
+    assert!(trained < 60, "it never stopped");
+    assert_eq!(trained as f64, step + 10.0, "two evaluations later");
+    assert!(best.figures["validation_loss"] <= stopped.figures["validation_loss"]);
+    assert_eq!(
+        best.figures["validation_loss"],
+        last.figures["validation_loss"]
+    );
+    // The validation records are among the held-out ones, so the best is better there too.
+    assert!(best.figures["loss_after"] < last.figures["loss_after"]);
+}
+
+#[test]
+fn a_run_goes_on_from_a_saved_adapter() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = ("steps = 160", "steps = 20");
+    let lora = format!("r = 8\nlora_alpha = 16\n{ALL}");
+    let (_, first) = train(&job(&lora, &[short]).unwrap());
+    for (name, bytes) in &first.files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let resumed = format!("{lora}\npath = {:?}", folder.path());
+    let (_, second) = train(&job(&resumed, &[short]).unwrap());
+    assert!(second.figures["loss_after"] < first.figures["loss_after"]);
+
+    // An adapter of other settings is refused by name, before any step.
+    let other = format!("r = 4\nlora_alpha = 16\n{ALL}\npath = {:?}", folder.path());
+    let error = assay_job::check(&job(&other, &[short]).unwrap()).unwrap_err();
+    let mut refused: Option<&dyn std::error::Error> = Some(&error);
+    let mut text = String::new();
+    while let Some(error) = refused {
+        text += &format!("{error}: ");
+        refused = error.source();
+    }
+    assert!(text.contains("differ from those of the job"), "{text}");
+}
+
+#[test]
+fn settings_of_another_method_are_refused_by_name() {
+    let cases = [
+        ("method = \"ia3\"\nr = 8", "adapter.r"),
+        (
+            "method = \"full\"\ntarget_modules = [\"q_proj\"]",
+            "adapter.target_modules",
+        ),
+        ("method = \"bitfit\"\nuse_dora = true", "adapter.use_dora"),
+        (
+            "method = \"private_lora\"\nlora_dropout = 0.1",
+            "adapter.lora_dropout",
+        ),
+        (
+            "feedforward_modules = [\"down_proj\"]",
+            "adapter.feedforward_modules",
+        ),
+        (
+            "use_dora = true\nlora_dropout = 0.1",
+            "use_dora is not computed together",
+        ),
+        ("lora_dropout = 1.0", "lora_dropout is 1"),
+        (
+            "method = \"full\"\npath = \"x\"",
+            "full fine-tuning has no adapter",
+        ),
+        ("method = \"vera\"", "unknown variant"),
+    ];
+    for (adapter, expected) in cases {
+        let text = job(adapter, &[]).unwrap_err().to_string();
+        assert!(text.contains(expected), "{text:?} lacks {expected:?}");
+    }
+    let early = [(
+        "warmup_steps = 8",
+        "warmup_steps = 8\nearly_stopping_patience = 2",
+    )];
+    let text = job("r = 8", &early).unwrap_err().to_string();
+    assert!(text.contains("training.eval_steps"), "{text}");
 }

@@ -1,5 +1,6 @@
 //! A frozen base model.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,12 +13,14 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 
+use crate::adapter::Target;
 use crate::config::{ModelConfig, token_ids};
 use crate::digest::tensor_digest;
 use crate::error::LoadError;
 use crate::files::{self, ModelFiles, read_model_folder};
 use crate::rope::RopeTables;
 use crate::spec::{ModelSpec, WeightId};
+use crate::storage::{Precision, Stored};
 use crate::weights::TensorFile;
 
 /// The purpose under which random base weights are drawn.
@@ -32,7 +35,7 @@ type PackKey = (WeightId, bool, Isa);
 pub struct Base {
     config: ModelConfig,
     spec: ModelSpec,
-    weights: Vec<Vec<f32>>,
+    weights: Vec<Stored>,
     rope: RopeTables,
     tokenizer: Option<Arc<Tokenizer>>,
     packed: Mutex<HashMap<PackKey, Arc<PackedB>>>,
@@ -115,6 +118,7 @@ impl Base {
         tokenizer: Option<Arc<Tokenizer>>,
     ) -> Self {
         let rope = RopeTables::new(&config);
+        let weights = weights.into_iter().map(Stored::Float32).collect();
         Self {
             config,
             spec,
@@ -135,20 +139,51 @@ impl Base {
         &self.spec
     }
 
-    /// The values of a tensor, row-major.
-    pub fn weight(&self, id: WeightId) -> &[f32] {
+    /// The same model with its projections held in this precision; see
+    /// [`storage`](crate::storage). What was held more exactly before is lost.
+    pub fn held_in(mut self, precision: Precision) -> Self {
+        for layer in &self.spec.layers {
+            for target in Target::ALL {
+                let linear = layer.linear(target);
+                let held = &mut self.weights[linear.weight.index()];
+                let values = std::mem::replace(held, Stored::Float32(Vec::new()));
+                *held = Stored::new(values.widened().into_owned(), linear.input, precision);
+            }
+        }
+        self.packed = Mutex::default();
+        self
+    }
+
+    /// Bytes that the frozen tensors take, without what is packed for a kernel.
+    pub fn bytes(&self) -> usize {
+        self.weights.iter().map(Stored::bytes).sum()
+    }
+
+    /// The values of a tensor, row-major; widened, if they are held in another form.
+    pub fn weight(&self, id: WeightId) -> Cow<'_, [f32]> {
+        self.weights[id.index()].widened()
+    }
+
+    /// A tensor as it is held.
+    pub(crate) fn stored(&self, id: WeightId) -> &Stored {
         &self.weights[id.index()]
     }
 
     /// The values of every tensor, in the order of [`ModelSpec::weights`].
-    pub(crate) fn weights(&self) -> &[Vec<f32>] {
-        &self.weights
+    pub(crate) fn weights(&self) -> Vec<Vec<f32>> {
+        let widened = self.weights.iter().map(Stored::widened);
+        widened.map(Cow::into_owned).collect()
     }
 
     /// Every tensor in f32, as `model.safetensors` holds them.
     pub(crate) fn safetensors(&self) -> Vec<u8> {
         let bytes: Vec<Vec<u8>> = (self.weights.iter())
-            .map(|values| values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            .map(|held| {
+                held.widened()
+                    .iter()
+                    .flat_map(|v| v.to_le_bytes())
+                    .collect()
+            })
             .collect();
         let all = self.spec.weights().iter().zip(&bytes);
         let views = all.filter_map(|(info, bytes)| {
@@ -171,14 +206,14 @@ impl Base {
     /// from `values` by name, else from this model; new biases are zero.
     pub(crate) fn with_config(&self, config: ModelConfig, values: &HashMap<&str, &[f32]>) -> Self {
         let spec = ModelSpec::new(&config);
-        let old: HashMap<&str, &Vec<f32>> = (self.spec.weights().iter())
+        let old: HashMap<&str, &Stored> = (self.spec.weights().iter())
             .map(|info| info.name.as_str())
             .zip(&self.weights)
             .collect();
         let take = |info: &crate::spec::WeightInfo| {
             let name = info.name.as_str();
             let given = values.get(name).map(|values| values.to_vec());
-            let kept = || old.get(name).map(|values| (*values).clone());
+            let kept = || old.get(name).map(|stored| stored.widened().into_owned());
             given
                 .or_else(kept)
                 .unwrap_or_else(|| vec![0.0; info.shape.iter().product()])
@@ -204,9 +239,9 @@ impl Base {
     /// tensor, with their names and shapes. The storage type of the file does not enter.
     pub fn digest(&self) -> Digest {
         let mut leaves: Vec<Digest> = (self.spec.weights().iter().zip(&self.weights))
-            .map(|(info, values)| {
-                let cols = info.shape.last().copied().unwrap_or(1).max(1);
-                tensor_digest(&info.name, values.len() / cols, cols, values)
+            .map(|(info, held)| {
+                let (values, (rows, cols)) = (held.widened(), info.matrix());
+                tensor_digest(&info.name, rows, cols, &values)
             })
             .collect();
         let half = self.config.head_dim / 2;
@@ -218,17 +253,24 @@ impl Base {
         Digest::of("assay/base/v1", &[&constants, root.as_bytes()])
     }
 
-    /// A matrix packed as the right-hand side of products on `kernel`'s path, transposed or not.
-    pub(crate) fn packed(&self, kernel: &Kernel, id: WeightId, transposed: bool) -> Arc<PackedB> {
+    /// A matrix packed as the right-hand side of products on `kernel`'s path, transposed or not;
+    /// none for one that is held in a shorter form, which a packed copy would undo.
+    pub(crate) fn packed(
+        &self,
+        kernel: &Kernel,
+        id: WeightId,
+        transposed: bool,
+    ) -> Option<Arc<PackedB>> {
+        let values = self.stored(id).plain()?;
         let key = (id, transposed, kernel.isa());
         let mut cache = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
         let pack = || {
             let shape = &self.spec.weights()[id.index()].shape;
-            let matrix = MatRef::row_major(self.weight(id), shape[0], shape[1]);
+            let matrix = MatRef::row_major(values, shape[0], shape[1]);
             let matrix = if transposed { matrix.t() } else { matrix };
             Arc::new(kernel.pack(matrix))
         };
-        cache.entry(key).or_insert_with(pack).clone()
+        Some(cache.entry(key).or_insert_with(pack).clone())
     }
 }
 

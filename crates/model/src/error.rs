@@ -145,6 +145,9 @@ pub enum ShapeError {
         /// The most it may be.
         max: usize,
     },
+    /// A cache is for one row.
+    #[error("a cache of {2} positions takes one row of up to as many tokens, not {0} x {1}")]
+    Cache(usize, usize, usize),
     /// More than can be computed at once.
     #[error(
         "a batch of {0} x {1} needs tensors of more than 2147483647 values; lower batch_size or sequence_length"

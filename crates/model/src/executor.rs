@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assay_data::Batch;
-use assay_kernel::{Kernel, PackedB, all_finite};
+use assay_kernel::{Kernel, MatRef, PackedB, all_finite};
 
 use crate::adapter::Method;
 use crate::base::Base;
@@ -18,13 +18,14 @@ const MAX_OUTPUTS: usize = 3;
 /// Sees a node's outputs right after it ran: the node's index, and one slice per output.
 pub type Observer<'a> = dyn FnMut(usize, &[&[f32]]) + Send + 'a;
 
-/// What a step reads besides the state: ids and labels of all micro-batches, and what dropout draws
-/// from.
+/// What a step reads besides the state: ids and labels of all micro-batches, what dropout draws
+/// from, and how many positions came before.
 #[derive(Clone, Copy)]
 pub(crate) struct Feed<'a> {
     pub(crate) ids: &'a [u32],
     pub(crate) labels: &'a [i32],
     pub(crate) noise: Option<Noise>,
+    pub(crate) past: usize,
 }
 
 impl<'a> Feed<'a> {
@@ -34,6 +35,7 @@ impl<'a> Feed<'a> {
             ids: &batch.ids,
             labels: &batch.labels,
             noise: None,
+            past: 0,
         }
     }
 }
@@ -59,6 +61,10 @@ pub(crate) struct Executor {
     packed: Vec<Option<Arc<PackedB>>>,
     /// For each node, whether its outputs are looked at for NaN and infinity.
     watched: Vec<bool>,
+    /// The matrix of the running node that is held in a shorter form, widened.
+    widened: Vec<f32>,
+    /// The first node that has to run: constant ones do so once.
+    first: usize,
 }
 
 impl Executor {
@@ -77,7 +83,7 @@ impl Executor {
                 return None;
             };
             match graph.tensor(node.inputs[1]).input {
-                Some(Input::Weight(id)) => Some(base.packed(kernel, id, tb)),
+                Some(Input::Weight(id)) => base.packed(kernel, id, tb),
                 _ => None,
             }
         };
@@ -91,6 +97,8 @@ impl Executor {
             buffers,
             packed,
             watched,
+            widened: Vec::new(),
+            first: 0,
         })
     }
 
@@ -106,6 +114,31 @@ impl Executor {
     pub(crate) fn state_buffers(&mut self) -> impl Iterator<Item = (Input, &mut Vec<f32>)> {
         let inputs = self.plan.state().iter().map(|(input, _)| *input);
         inputs.zip(&mut self.buffers)
+    }
+
+    /// Packs the adapter's matrices too. They must be in place, and stay as they are.
+    pub(crate) fn pack_params(&mut self) {
+        let all = self.graph.nodes.iter().zip(&mut self.packed);
+        for (node, packed) in all.skip(self.graph.constants) {
+            let Op::Product { tb, .. } = node.op else {
+                continue;
+            };
+            let tensor = self.graph.tensor(node.inputs[1]);
+            let buffer = self.plan.buffer(node.inputs[1]);
+            if let (Some(Input::Param(_)), Some(buffer)) = (tensor.input, buffer) {
+                let matrix = MatRef::row_major(&self.buffers[buffer], tensor.rows, tensor.cols);
+                let matrix = if tb { matrix.t() } else { matrix };
+                *packed = Some(Arc::new(self.kernel.pack(matrix)));
+            }
+        }
+    }
+
+    /// Exchanges everything a step changes with an executor of the same model, adapter and
+    /// purpose for another number of tokens.
+    pub(crate) fn exchange_state(&mut self, other: &mut Self) {
+        for (own, theirs) in self.state_buffers().zip(other.state_buffers()) {
+            std::mem::swap(own.1, theirs.1);
+        }
     }
 
     /// The values of a result after a run.
@@ -140,12 +173,13 @@ impl Executor {
         self.kernel.check_environment()?;
         let kernel = self.kernel.clone();
         Ok(kernel.run(move || {
-            for node in 0..self.graph.nodes.len() {
+            for node in self.first..self.graph.nodes.len() {
                 let watch = self.watched[node];
                 if !self.run_one(node, feed, watch, observer.as_deref_mut()) {
                     return Outcome::NotFinite;
                 }
             }
+            self.first = self.graph.constants;
             Outcome::Finite
         }))
     }
@@ -169,6 +203,7 @@ impl Executor {
         watch: bool,
         observer: Option<&mut Observer<'_>>,
     ) -> bool {
+        self.widen(index);
         let node = &self.graph.nodes[index];
         let mut taken: [Vec<f32>; MAX_OUTPUTS] = Default::default();
         for (slot, (k, output)) in taken.iter_mut().zip(node.outputs.iter().enumerate()) {
@@ -181,7 +216,7 @@ impl Executor {
                 let values = self.graph.tensor(old).values();
                 let from = match self.plan.buffer(old) {
                     Some(from) => &self.buffers[from][..],
-                    None => self.outside(old),
+                    None => self.outside(old, feed.past),
                 };
                 slot[..values].copy_from_slice(&from[..values]);
             }
@@ -196,8 +231,9 @@ impl Executor {
                 (_, Some(Input::Ids(k))) => Values::Ids(micro(feed.ids, k, tensor.rows)),
                 (_, Some(Input::Labels(k))) => Values::Labels(micro(feed.labels, k, tensor.rows)),
                 (_, Some(Input::AllLabels)) => Values::Labels(feed.labels),
+                (_, Some(Input::Past)) => Values::Past(feed.past),
                 (_, Some(Input::Noise)) => feed.noise.map_or(Values::InOutput, Values::Noise),
-                (None, _) => Values::Floats(self.outside(*id)),
+                (None, _) => Values::Floats(self.outside(*id, feed.past)),
                 (Some(buffer), _) => match self.buffers[buffer].get(..tensor.values()) {
                     Some(values) => Values::Floats(values),
                     None => Values::InOutput,
@@ -230,13 +266,33 @@ impl Executor {
         finite
     }
 
+    /// Widens the matrix that a node reads, if one is held in a shorter form; no operator reads two.
+    fn widen(&mut self, index: usize) {
+        for id in &self.graph.nodes[index].inputs {
+            let tensor = self.graph.tensor(*id);
+            let Some(Input::Weight(weight)) = tensor.input else {
+                continue;
+            };
+            let stored = self.base.stored(weight);
+            if stored.plain().is_none() {
+                self.widened
+                    .resize(self.widened.len().max(stored.len()), 0.0);
+                stored.widen_into(&mut self.widened[..stored.len()]);
+            }
+        }
+    }
+
     /// The values of a tensor outside the step's memory.
-    fn outside(&self, id: TensorId) -> &[f32] {
+    fn outside(&self, id: TensorId, past: usize) -> &[f32] {
         let tensor = self.graph.tensor(id);
+        let rows = past * tensor.cols..past * tensor.cols + tensor.values();
         match tensor.input {
-            Some(Input::Weight(weight)) => self.base.weight(weight),
-            Some(Input::RopeCos) => &self.base.rope().cos[..tensor.values()],
-            Some(Input::RopeSin) => &self.base.rope().sin[..tensor.values()],
+            Some(Input::Weight(weight)) => match self.base.stored(weight).plain() {
+                Some(values) => values,
+                None => &self.widened[..tensor.values()],
+            },
+            Some(Input::RopeCos) => &self.base.rope().cos[rows],
+            Some(Input::RopeSin) => &self.base.rope().sin[rows],
             _ => &[],
         }
     }

@@ -50,6 +50,7 @@ mod schedule;
 mod spec;
 mod state;
 mod state_bytes;
+pub mod storage;
 mod trainer;
 mod weights;
 
@@ -65,7 +66,10 @@ pub use error::{InvalidStep, LoadError, MethodError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
 pub use files::{ModelFiles, read_model_folder};
-pub use generate::{GenerateError, answer, generate};
+pub use generate::{
+    Ended, GenerateError, GenerateSettings, Generated, Generator, SAMPLE_PURPOSE, Sampling,
+    SettingsError, answer, generate, greedy,
+};
 pub use graph::{
     AdamWConfig, BatchShape, Graph, Input, Node, Op, Plan, Purpose, Tensor, TensorId, TrainSettings,
 };
@@ -74,5 +78,6 @@ pub use run_node::{Argument, DROPOUT_PURPOSE, Noise, Values, run_node};
 pub use schedule::{Decay, Schedule};
 pub use spec::{ModelSpec, WeightId, WeightInfo};
 pub use state::TrainState;
+pub use storage::Precision;
 pub use trainer::{GradientError, StepOutput, Trainer, check_batch, gradients};
 pub use weights::check_safetensors;

@@ -29,6 +29,8 @@ pub enum Values<'a> {
     Labels(&'a [i32]),
     /// What dropout draws from.
     Noise(Noise),
+    /// How many positions came before.
+    Past(usize),
     /// Nothing: the input is what an output buffer already holds ([`Op::updates`]).
     InOutput,
 }
@@ -131,6 +133,19 @@ pub fn run_node(
         (Op::AttentionBackward { shape, scale }, [dq, dk, dv]) => {
             kernel.attention_backward(x(0), x(1), x(2), x(3), x(4), shape, scale, dq, dk, dv);
         }
+        (Op::CachedAttention { shape, scale }, [out, keys, values]) => {
+            let past = match inputs[5].values {
+                Values::Past(past) => past,
+                _ => 0,
+            };
+            let width = shape.kv_heads * shape.head_dim;
+            let (from, to) = (past * width, (past + shape.seq) * width);
+            keys[from..to].copy_from_slice(x(1));
+            values[from..to].copy_from_slice(x(2));
+            let (keys, values) = (&keys[..to], &values[..to]);
+            kernel.attention_cached(x(0), keys, values, shape, past, scale, out);
+        }
+        (Op::LastRow, [out]) => out.copy_from_slice(&x(0)[x(0).len() - out.len()..]),
         (Op::SiluMul, [out]) => kernel.silu_mul(x(0), x(1), out),
         (Op::SiluMulBackward, [dgate, dup]) => {
             kernel.silu_mul_backward(x(0), x(1), x(2), dgate, dup);

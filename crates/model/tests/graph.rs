@@ -73,6 +73,11 @@ fn graphs() -> Vec<Graph> {
             for purpose in PURPOSES.into_iter().chain(settings) {
                 all.push(Graph::build(&config(json), Some(&method), SHAPE, purpose).unwrap());
             }
+            for seq in [1, 6] {
+                let shape = BatchShape { batch: 1, seq };
+                let next = Purpose::Next { context: 16 };
+                all.push(Graph::build(&config(json), Some(&method), shape, next).unwrap());
+            }
         }
         for purpose in &PURPOSES[..2] {
             all.push(Graph::build(&config(json), None, SHAPE, *purpose).unwrap());
@@ -250,6 +255,7 @@ fn check_nodes(json: &str, name: &str, method: &Method, settings: TrainSettings)
             Input::First(i) => moment(&state_bytes, &before, 1, i as usize),
             Input::Second(i) => moment(&state_bytes, &before, 2, i as usize),
             Input::Ids(_) | Input::Labels(_) | Input::AllLabels | Input::Noise => Vec::new(),
+            Input::Past | Input::Keys(_) | Input::Values(_) => panic!("a step has no cache"),
         }
     };
     let positions = SHAPE.positions();
@@ -320,6 +326,36 @@ fn impossible_shapes_are_refused() {
         Err(ShapeError::TooLarge(usize::MAX, 32))
     );
     assert_eq!(build(1, 32), Ok(()));
+    let next = |batch, seq, context| {
+        let (shape, next) = (BatchShape { batch, seq }, Purpose::Next { context });
+        Graph::build(&config(common::PLAIN), None, shape, next).map(|_| ())
+    };
+    assert_eq!(next(2, 4, 8), Err(ShapeError::Cache(2, 4, 8)));
+    assert_eq!(next(1, 9, 8), Err(ShapeError::Cache(1, 9, 8)));
+    assert_eq!(
+        next(1, 4, 33),
+        Err(ShapeError::TooLong { seq: 33, max: 32 })
+    );
+    assert_eq!(next(1, 32, 32), Ok(()));
+}
+
+/// DoRA's row lengths follow from the adapter alone: a token must not compute them again.
+#[test]
+fn what_depends_on_no_token_comes_first() {
+    let config = config(common::QWEN);
+    let shape = BatchShape { batch: 1, seq: 1 };
+    let next = Purpose::Next { context: 8 };
+    for (name, method) in common::methods() {
+        let graph = Graph::build(&config, Some(&method), shape, next).unwrap();
+        let projections = config.num_hidden_layers * Target::ALL.len();
+        let expected = if name == "dora" { 4 * projections } else { 0 };
+        assert_eq!(graph.constants, expected, "{name}");
+        let rest = &graph.nodes[graph.constants..];
+        let norms = rest.iter().filter(|node| node.op == Op::RowNorms);
+        assert_eq!(norms.count(), 0, "{name}");
+        let step = Graph::build(&config, Some(&method), shape, PURPOSES[0]).unwrap();
+        assert_eq!(step.constants, 0, "{name}");
+    }
 }
 
 /// What [`Graph::watched`] rests on: an operator said to carry a NaN or infinity from an input

@@ -77,7 +77,7 @@ fn half_precision_storage_widens_exactly() {
         let base = Base::from_files(files).unwrap();
         for (i, (_, _, values)) in tensors.iter().enumerate() {
             let widened: Vec<f32> = values.iter().map(|v| narrow(*v).1).collect();
-            assert_eq!(base.weight(WeightId(i as u32)), widened);
+            assert_eq!(*base.weight(WeightId(i as u32)), widened);
         }
     };
     load(Dtype::F16, |v| {

@@ -9,8 +9,8 @@ pub enum SetupError {
     /// The batch cannot be computed.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// Gradients alone are not split.
-    #[error("gradients without an update are not split; use a training step, a loss or logits")]
+    /// A graph that has no split form.
+    #[error("this purpose has no split form; use a training step, a loss or logits")]
     Purpose,
     /// A tensor that the provider must not have.
     #[error("{0:?} must stay with the requester; leave it out of the provider's tensors")]

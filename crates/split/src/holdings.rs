@@ -7,7 +7,8 @@ use assay_model::{Adapter, Base, Graph, Input};
 use crate::error::SetupError;
 use crate::ownership::{Side, Split, may_hold};
 
-/// Frozen tensors, by the input of the step that they are.
+/// Frozen tensors, by the input of the step that they are. Those that a base holds in a shorter
+/// form ([`Precision`](assay_model::Precision)) are widened here.
 #[derive(Clone, Default)]
 pub struct Holdings {
     values: HashMap<Input, Vec<f32>>,
@@ -43,17 +44,18 @@ impl Holdings {
         let mut holdings = Self::default();
         for input in inputs {
             let length = length(graph, input);
+            let start = |table: &[f32]| table.get(..length).unwrap_or_default().to_vec();
             let values = match input {
-                Input::Weight(id) => base.weight(id),
-                Input::RopeCos => base.rope().cos.get(..length).unwrap_or_default(),
-                Input::RopeSin => base.rope().sin.get(..length).unwrap_or_default(),
+                Input::Weight(id) => base.weight(id).into_owned(),
+                Input::RopeCos => start(&base.rope().cos),
+                Input::RopeSin => start(&base.rope().sin),
                 Input::Param(i) => match adapter.params().get(i as usize) {
-                    Some(param) if !param.info.is_trained() => &param.values,
+                    Some(param) if !param.info.is_trained() => param.values.clone(),
                     _ => continue,
                 },
                 _ => continue,
             };
-            holdings.values.insert(input, values.to_vec());
+            holdings.values.insert(input, values);
         }
         Ok(holdings)
     }

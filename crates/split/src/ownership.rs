@@ -52,14 +52,14 @@ impl Split {
     ///
     /// # Errors
     /// When the batch cannot be computed, the purpose has no split form
-    /// ([`Purpose::Gradients`]), or the provider would read what only the requester may hold.
+    /// ([`Purpose::Gradients`] and [`Purpose::Next`]), or the provider would read what only the requester may hold.
     pub fn new(
         config: &ModelConfig,
         method: &PrivateLoraConfig,
         shape: BatchShape,
         purpose: Purpose,
     ) -> Result<Self, SetupError> {
-        if purpose == Purpose::Gradients {
+        if !has_split_form(purpose) {
             return Err(SetupError::Purpose);
         }
         let method = Method::PrivateLora(method.clone());
@@ -142,6 +142,11 @@ impl Split {
     pub fn purpose(&self) -> Purpose {
         self.purpose
     }
+}
+
+/// Training steps, losses and logits can be split.
+pub(crate) fn has_split_form(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Train(_) | Purpose::Loss | Purpose::Logits)
 }
 
 /// The rule of the module's documentation. In a layer of a frozen model the only product with a

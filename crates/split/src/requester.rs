@@ -200,7 +200,7 @@ pub(crate) fn finish(
             }))
         }
         Purpose::Logits => Ok(Outcome::Logits(first)),
-        Purpose::Loss | Purpose::Gradients => Ok(Outcome::Scored(Score {
+        _ => Ok(Outcome::Scored(Score {
             loss_sum: f64::from(value),
             tokens: tokens as u64,
         })),

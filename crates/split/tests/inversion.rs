@@ -33,7 +33,7 @@ fn the_plain_split_gives_tokens_away() {
             panic!("the first message holds values");
         };
         let seen: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
-        let guesses = common::nearest(&seen, table, base.config().hidden_size);
+        let guesses = common::nearest(&seen, &table, base.config().hidden_size);
         let hits = common::hits(&batch, &guesses);
         (right, count) = (right + hits.0, count + hits.1);
     }
@@ -51,7 +51,7 @@ fn normalised(base: &Base) -> Vec<f32> {
     let kernel = Kernel::detect().unwrap();
     let (mut rows, mut inverse) = (vec![0.0; table.len()], vec![0.0; table.len() / hidden]);
     let eps = base.config().rms_norm_eps;
-    kernel.rmsnorm(table, norm, eps, &mut rows, &mut inverse);
+    kernel.rmsnorm(&table, &norm, eps, &mut rows, &mut inverse);
     rows
 }
 

@@ -3,8 +3,10 @@
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod devnet;
+pub(crate) mod generate;
 pub(crate) mod job;
 pub(crate) mod keys;
+pub(crate) mod merge;
 pub(crate) mod network;
 pub(crate) mod node;
 pub(crate) mod train;
@@ -24,6 +26,8 @@ pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Demo(demo) => demo.run(&cli.global, output),
         Command::Try(job) => job.run(&cli.global, output),
         Command::Train(train) => train.run(&cli.global, output),
+        Command::Generate(generate) => generate.run(&cli.global, output),
+        Command::Merge(merge) => merge.run(&cli.global, output),
         Command::Audit(audit) => audit.run(&cli.global, output),
         Command::Devnet(devnet) => devnet.run(&cli.global, output),
         Command::Job(job) => job.run(&cli.global, output),

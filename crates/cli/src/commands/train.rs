@@ -110,7 +110,8 @@ pub(crate) fn bar(steps: u64, output: &Output) -> ProgressBar {
     bar
 }
 
-fn seed(text: &str) -> Result<Digest, Failure> {
+/// A seed of up to 64 hex digits.
+pub(crate) fn seed(text: &str) -> Result<Digest, Failure> {
     let padded = format!("{text:0<64}");
     padded.parse().map_err(|error| {
         let failure = Failure::new(Kind::Usage, anyhow::Error::new(error).context("--seed"));

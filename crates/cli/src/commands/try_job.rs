@@ -179,6 +179,13 @@ fn show(dir: &Path, report: &Report, output: &Output) -> String {
         "  assay audit --offline {0}   believe nothing: recompute it\n",
         dir.display()
     );
+    if dir.join("example/glassllm").is_dir() {
+        text += &format!(
+            "  assay generate {0}/example/glassllm --adapter {1}   talk to it\n",
+            dir.display(),
+            report.adapter_dir.display()
+        );
+    }
     text += "  assay try JOB.toml           your own model and data\n";
     text += "  assay devnet                 a network that stays\n";
     text

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Method};
+use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Method, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, AdapterFile};
 use super::training::Training;
-use super::{HELDOUT, TRAIN};
+use super::{HELDOUT, TRAIN, VALIDATION};
 use crate::error::{BuildError, JobError};
 use crate::kind::Job;
 use crate::language::{ADAPTER, MODEL, Reading};
@@ -44,6 +44,36 @@ pub(super) struct FinetuneFile {
 struct Model {
     /// A Hugging Face model folder, relative to this file.
     path: PathBuf,
+    /// How the frozen projections are held in memory while an adapter is trained: shorter forms take
+    /// less of it and change the model a little. Full fine-tuning has only float32.
+    #[serde(default)]
+    precision: PrecisionName,
+}
+
+/// How a value is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PrecisionName {
+    /// 4 bytes.
+    #[default]
+    Float32,
+    /// 2 bytes.
+    BFloat16,
+    /// 1 byte, with a scale for each row.
+    Int8,
+    /// Half a byte, with a scale for each block of 64 (QLoRA's NormalFloat).
+    Nf4,
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::Float32 => Self::Float32,
+            PrecisionName::BFloat16 => Self::BFloat16,
+            PrecisionName::Int8 => Self::Int8,
+            PrecisionName::Nf4 => Self::Nf4,
+        }
+    }
 }
 
 /// The records to learn from.
@@ -52,6 +82,8 @@ struct Model {
 struct Data {
     /// Training records: JSONL, JSON or plain text.
     train: PathBuf,
+    /// Records of the same form for training.eval_steps; provider and auditors can read them.
+    validation: Option<PathBuf>,
     /// Held-out records of the same form; nobody but you can read them.
     heldout: Option<PathBuf>,
     /// Learn only from completions, not from prompts.
@@ -76,6 +108,7 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 pub(super) struct Specification {
     pub(super) version: u32,
+    pub(super) precision: PrecisionName,
     pub(super) data: Reading,
     pub(super) adapter: Adapter,
     pub(super) training: Training,
@@ -112,6 +145,10 @@ impl Specification {
         within("data.sequence_length", self.data.sequence_length, 2, 8_192)?;
         let method = self.adapter.method();
         let method = method.map_err(|e| JobError::value("adapter", e.to_string()))?;
+        if method == Method::Full && self.precision != PrecisionName::Float32 {
+            let reason = "full fine-tuning trains the model in float32; remove it, or choose lora";
+            return Err(JobError::value("model.precision", reason.to_owned()));
+        }
         if self.training.loraplus_lr_ratio.is_some() && !matches!(method, Method::Lora(_)) {
             let reason = "only lora has it; remove it, or choose another method".to_owned();
             return Err(JobError::value("training.loraplus_lr_ratio", reason));
@@ -126,6 +163,7 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
     let resumed = file.adapter.path.clone();
     let specification = Specification {
         version: 1,
+        precision: file.model.precision,
         data: Reading {
             completion_only: file.data.completion_only,
             sequence_length: file.data.sequence_length,
@@ -145,6 +183,17 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         InputSource::model(MODEL, "model.path", folder, &file.model.path),
         source(TRAIN, "data.train", &file.data.train),
     ];
+    let (watches, given) = (
+        specification.training.eval_steps.is_some(),
+        file.data.validation.is_some(),
+    );
+    if watches != given {
+        let reason = "data.validation and training.eval_steps belong together; set both or neither";
+        return Err(JobError::value("data.validation", reason.to_owned()));
+    }
+    if let Some(path) = &file.data.validation {
+        inputs.push(source(VALIDATION, "data.validation", path));
+    }
     if let Some(path) = &resumed {
         const FILES: &[&str] = &[ADAPTER_CONFIG, ADAPTER_WEIGHTS];
         let field = "adapter.path";

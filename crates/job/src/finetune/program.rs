@@ -1,5 +1,6 @@
 //! Fine-tuning as a chain of steps: one optimiser step on one batch each.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_crypto::Digest;
@@ -7,12 +8,14 @@ use assay_data::{DataSet, Sampler};
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
 use assay_model::{
-    Adapter, Base, BatchShape, InvalidStep, Method, Schedule, TrainState, Trainer, merged_files,
+    Adapter, Base, BatchShape, InvalidStep, Method, Schedule, Trainer, merged_files,
 };
 use assay_proof::{Program, ProgramError, StepReport, Task};
 
 use super::file::Specification;
-use super::{HELDOUT, TRAIN};
+use super::state::State;
+use super::training::Evaluation;
+use super::{HELDOUT, TRAIN, VALIDATION};
 use crate::error::BuildError;
 use crate::kind::{Delivery, Inputs};
 use crate::language::{self, ADAPTER};
@@ -29,9 +32,11 @@ pub(super) struct Finetuning {
     rates: Schedule,
     trainer: Trainer,
     seed: [u8; 32],
+    kernel: Kernel,
+    evaluation: Option<(Evaluation, DataSet)>,
     /// The adapter that the run starts from.
     first: Adapter,
-    state: TrainState,
+    state: State,
 }
 
 impl Finetuning {
@@ -47,7 +52,7 @@ impl Finetuning {
         }
         let inputs = language::by_name(task);
         let kernel = Kernel::detect()?;
-        let base = language::base(&inputs)?;
+        let base = base(&specification, &inputs)?;
         let data = language::rows(&inputs, TRAIN, &base, &specification.data)?;
         let method = specification.method()?;
         let shape = BatchShape {
@@ -61,10 +66,20 @@ impl Finetuning {
             None => Adapter::init(&kernel, &base, &method, &seed),
             Some(bytes) => resumed(bytes, &base, &method)?,
         };
+        let evaluation = match training.evaluation() {
+            None => None,
+            Some(evaluation) => {
+                let data = language::rows(&inputs, VALIDATION, &base, &specification.data)?;
+                Some((evaluation, data))
+            }
+        };
+        let watch = evaluation.as_ref().map(|(evaluation, _)| evaluation);
         Ok(Self {
             rows: training.rows(),
             rates: training.rates(),
-            state: TrainState::new(first.clone()),
+            state: State::new(first.clone(), watch),
+            evaluation,
+            kernel,
             first,
             method,
             base,
@@ -75,6 +90,12 @@ impl Finetuning {
     }
 }
 
+/// The base model, held in the precision that the job asks for.
+fn base(specification: &Specification, inputs: &Inputs) -> Result<Arc<Base>, BuildError> {
+    let base = language::base(inputs)?;
+    Ok(Arc::new(base.held_in(specification.precision.into())))
+}
+
 /// An adapter to go on from, which must have the job's own settings.
 fn resumed(bytes: &[u8], base: &Base, method: &Method) -> Result<Adapter, BuildError> {
     let adapter = language::adapter(bytes, base)?;
@@ -83,38 +104,67 @@ fn resumed(bytes: &[u8], base: &Base, method: &Method) -> Result<Adapter, BuildE
         .map_err(|e| BuildError::input(ADAPTER, e))
 }
 
+impl Finetuning {
+    fn watch(&self) -> Option<&Evaluation> {
+        self.evaluation.as_ref().map(|(evaluation, _)| evaluation)
+    }
+
+    /// Measures the validation loss, if it is due after this step.
+    fn evaluate(&mut self, step: StepIndex) -> Result<(), ProgramError> {
+        let Some((evaluation, data)) = &self.evaluation else {
+            return Ok(());
+        };
+        if !step.0.is_multiple_of(evaluation.every) && step.0 != self.rates.steps {
+            return Ok(());
+        }
+        let adapter = self.state.train.adapter();
+        let score = language::score(&self.kernel, &self.base, Some(adapter), data);
+        let score = score.map_err(|error| ProgramError::Refused(error.to_string()))?;
+        self.state.observe(step.0, score.mean(), evaluation);
+        Ok(())
+    }
+}
+
 impl Program for Finetuning {
     fn restart(&mut self) -> Result<(), ProgramError> {
-        self.state = TrainState::new(self.first.clone());
+        self.state = State::new(self.first.clone(), self.watch());
         Ok(())
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
-        self.state = TrainState::from_bytes(bytes, &self.method, self.base.config())
-            .map_err(|error| ProgramError::Refused(error.to_string()))?;
+        let (model, watch) = (self.base.config(), self.watch());
+        self.state =
+            State::from_bytes(bytes, &self.method, model, watch).map_err(ProgramError::Refused)?;
         Ok(())
     }
 
     fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
-        let index = step.0.saturating_sub(1);
-        let batch = Sampler::new(&self.data, self.seed, self.rows).batch(index);
-        let rate = self.rates.rate(index);
         let report = |loss_micro, units, valid| StepReport {
             step,
             loss_micro,
             units,
             valid,
         };
-        match self.trainer.step(&mut self.state, &batch, rate) {
+        if self.state.watch.as_ref().is_some_and(|watch| watch.stopped) {
+            return Ok(report(None, 0, true));
+        }
+        let index = step.0.saturating_sub(1);
+        let batch = Sampler::new(&self.data, self.seed, self.rows).batch(index);
+        let rate = self.rates.rate(index);
+        let report = match self.trainer.step(&mut self.state.train, &batch, rate) {
             Ok(done) => {
                 let micro = (f64::from(done.loss) * 1e6).round() as i64;
-                Ok(report(Some(micro), batch.ids.len() as u64, true))
+                report(Some(micro), batch.ids.len() as u64, true)
             }
             // The trainer left the state as it was; the chain goes on without this step.
-            Err(InvalidStep::NotFinite { .. }) => Ok(report(None, 0, false)),
-            Err(error @ InvalidStep::Environment(_)) => Err(ProgramError::Local(error.to_string())),
-            Err(error) => Err(ProgramError::Refused(error.to_string())),
-        }
+            Err(InvalidStep::NotFinite { .. }) => report(None, 0, false),
+            Err(error @ InvalidStep::Environment(_)) => {
+                return Err(ProgramError::Local(error.to_string()));
+            }
+            Err(error) => return Err(ProgramError::Refused(error.to_string())),
+        };
+        self.evaluate(step)?;
+        Ok(report)
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -135,9 +185,15 @@ pub(super) fn deliver(
     state: &[u8],
 ) -> Result<Delivery, BuildError> {
     let specification = Specification::decode(specification)?;
-    let (base, method) = (language::base(inputs)?, specification.method()?);
-    let state = TrainState::from_bytes(state, &method, base.config())
+    let (base, method) = (base(&specification, inputs)?, specification.method()?);
+    let watch = specification.training.evaluation();
+    let state = State::from_bytes(state, &method, base.config(), watch.as_ref())
         .map_err(|e| BuildError::input("result", e))?;
+    let mut figures = BTreeMap::new();
+    if let Some(watch) = &state.watch {
+        figures.insert("validation_loss".to_owned(), watch.best_loss);
+        figures.insert("validation_step".to_owned(), watch.best_step as f64);
+    }
     let adapter = state.into_adapter();
     let kernel = Kernel::detect()?;
     let files = match method {
@@ -151,6 +207,7 @@ pub(super) fn deliver(
     };
     let mut delivery = Delivery {
         files,
+        figures,
         ..Delivery::default()
     };
     let Some(heldout) = private.get(HELDOUT) else {

@@ -38,6 +38,26 @@ pub(super) struct Training {
     /// Compute each layer again in the backward pass: slower, in less memory, with equal bits.
     #[serde(default)]
     pub(super) gradient_checkpointing: bool,
+    /// Measure the loss on data.validation after every so many steps, and after the last.
+    #[serde(default)]
+    pub(super) eval_steps: Option<u64>,
+    /// Stop once so many evaluations in a row were no better than the best.
+    #[serde(default)]
+    pub(super) early_stopping_patience: Option<u32>,
+    /// End with the adapter of the best evaluation instead of the last step's.
+    #[serde(default)]
+    pub(super) load_best_model_at_end: bool,
+}
+
+/// How a run watches itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Evaluation {
+    /// Steps between evaluations.
+    pub(super) every: u64,
+    /// Evaluations without improvement after which it stops.
+    pub(super) patience: Option<u32>,
+    /// Whether it ends with the best adapter.
+    pub(super) keeps_best: bool,
 }
 
 /// Learning-rate schedule after the warm-up.
@@ -72,6 +92,15 @@ impl Training {
         }
     }
 
+    /// How the run watches itself, if it does.
+    pub(super) fn evaluation(&self) -> Option<Evaluation> {
+        self.eval_steps.map(|every| Evaluation {
+            every,
+            patience: self.early_stopping_patience,
+            keeps_best: self.load_best_model_at_end,
+        })
+    }
+
     /// Sequences of a whole step.
     pub(super) fn rows(&self) -> usize {
         self.batch_size as usize * self.gradient_accumulation_steps as usize
@@ -103,6 +132,19 @@ impl Training {
         within("training.weight_decay", self.weight_decay, 0.0, 10.0)?;
         let longest = self.max_grad_norm.unwrap_or(1.0);
         within("training.max_grad_norm", longest, 1e-6, 1e6)?;
+        within(
+            "training.eval_steps",
+            self.eval_steps.unwrap_or(1),
+            1,
+            self.steps,
+        )?;
+        let patience = self.early_stopping_patience.unwrap_or(1);
+        within("training.early_stopping_patience", patience, 1, 1_000_000)?;
+        let watches = self.early_stopping_patience.is_some() || self.load_best_model_at_end;
+        if watches && self.eval_steps.is_none() {
+            let reason = "stopping early and keeping the best need evaluations; set it";
+            return Err(JobError::value("training.eval_steps", reason.to_owned()));
+        }
         within("training.warmup_steps", self.warmup_steps, 0, self.steps)
     }
 }

@@ -26,7 +26,7 @@ impl Adapter {
         if matches!(self.method, Method::BitFit(_)) {
             return Ok(self.merge_biases(base));
         }
-        let mut weights = base.weights().to_vec();
+        let mut weights = base.weights();
         if self.method == Method::Full {
             let values = self.params.iter().map(|p| p.values.clone());
             return Ok(base.with_weights(values.collect()));

@@ -7,7 +7,7 @@ mod peft;
 mod peft_config;
 mod target;
 
-use assay_crypto::Digest;
+use assay_crypto::{Digest, merkle};
 use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 
@@ -19,6 +19,7 @@ pub use target::{Target, Targets};
 
 use crate::base::Base;
 use crate::config::ModelConfig;
+use crate::digest::tensor_digest;
 use crate::error::MethodError;
 
 /// The purpose under which initial matrices are drawn from the job's seed.
@@ -69,7 +70,7 @@ impl Adapter {
                 Init::RowNorms(id) => {
                     let weight = base.weight(id);
                     let mut norms = vec![0.0; info.values()];
-                    kernel.row_norms(weight, weight.len() / norms.len(), &mut norms);
+                    kernel.row_norms(&weight, weight.len() / norms.len(), &mut norms);
                     norms
                 }
             };
@@ -121,6 +122,19 @@ impl Adapter {
             true => Ok(self),
             false => Err(MethodError::OtherSettings),
         }
+    }
+
+    /// A digest of the method, its settings, and every tensor.
+    pub fn digest(&self) -> Digest {
+        let of = |param: &Param| {
+            let ParamInfo {
+                name, rows, cols, ..
+            } = &param.info;
+            tensor_digest(name, *rows, *cols, &param.values)
+        };
+        let root = merkle::root(self.params.iter().map(of).collect());
+        let layout = self.layout_digest();
+        Digest::of("assay/adapter/v1", &[layout.as_bytes(), root.as_bytes()])
     }
 
     /// A digest of the method, its settings, and the tensors' names and shapes.

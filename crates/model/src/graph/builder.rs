@@ -96,7 +96,7 @@ impl<'a> Builder<'a> {
     pub(super) fn build(mut self) -> Graph {
         let inputs = self.declare_inputs();
         let results = match self.purpose {
-            Purpose::Logits => vec![self.forward(&inputs)],
+            Purpose::Logits | Purpose::Next { .. } => vec![self.forward(&inputs)],
             Purpose::Loss => {
                 let logits = self.forward(&inputs);
                 let op = Op::CrossEntropy { gradient: false };
@@ -122,8 +122,12 @@ impl<'a> Builder<'a> {
             results,
             shape: self.shape,
             micro_batches: inputs.ids.len(),
+            constants: 0,
         };
         graph.drop_unread();
+        if inputs.cache.is_some() {
+            graph.hoist_constants();
+        }
         graph
     }
 
@@ -183,6 +187,10 @@ impl<'a> Builder<'a> {
         let noise = self.declare(Input::Noise, 0, 0);
         let rate = self.declare(Input::LearningRate, 1, 1);
         let powers = self.declare(Input::Powers, 1, 2);
+        let cache = match self.purpose {
+            Purpose::Next { context } => Some(self.declare_cache(context)),
+            _ => None,
+        };
         let infos = std::mem::take(&mut self.infos);
         let numbered = || (0u32..).zip(&infos);
         for (i, info) in numbered() {
@@ -214,6 +222,21 @@ impl<'a> Builder<'a> {
             powers,
             first,
             second,
+            cache,
+        }
+    }
+
+    fn declare_cache(&mut self, context: usize) -> Cache {
+        let width = self.config.key_width();
+        let past = self.declare(Input::Past, 0, 0);
+        let layers = 0..self.config.num_hidden_layers as u32;
+        let layer = |i| {
+            let keys = self.declare(Input::Keys(i), context, width);
+            (keys, self.declare(Input::Values(i), context, width))
+        };
+        Cache {
+            past,
+            layers: layers.map(layer).collect(),
         }
     }
 
@@ -312,4 +335,12 @@ pub(super) struct Inputs {
     pub(super) powers: TensorId,
     pub(super) first: Vec<TensorId>,
     pub(super) second: Vec<TensorId>,
+    pub(super) cache: Option<Cache>,
+}
+
+/// What earlier runs left for the attention of later positions.
+pub(super) struct Cache {
+    pub(super) past: TensorId,
+    /// Keys and values of each layer.
+    pub(super) layers: Vec<(TensorId, TensorId)>,
 }

@@ -7,7 +7,8 @@ use crate::adapter::Target;
 use crate::spec::WeightId;
 
 impl Builder<'_> {
-    /// Enumerates the forward pass; returns the logits, `[positions, vocab]`.
+    /// Enumerates the forward pass; returns the logits, `[positions, vocab]`, or with a cache
+    /// those of the last position.
     pub(super) fn forward(&mut self, inputs: &Inputs) -> TensorId {
         let spec = self.spec;
         let (positions, hidden) = (self.positions(), self.config.hidden_size);
@@ -27,6 +28,9 @@ impl Builder<'_> {
                     y: stream,
                 });
             }
+        }
+        if inputs.cache.is_some() {
+            stream = self.emit(Op::LastRow, &[stream], &[(1, hidden)])[0];
         }
         let x = self.norm(stream, spec.norm);
         self.linear(Plain {
@@ -58,7 +62,10 @@ impl Builder<'_> {
         let v = self.project(layer, Target::VProj, x, None, inputs);
         let q = self.rotate(q, heads, inputs);
         let k = self.rotate(k, kv, inputs);
-        let out = self.attend(q, k, v);
+        let out = match &inputs.cache {
+            None => self.attend(q, k, v),
+            Some(cache) => self.attend_cached(q, k, v, cache.layers[layer], cache.past),
+        };
         self.project(layer, Target::OProj, out, Some(stream), inputs)
     }
 
@@ -118,5 +125,22 @@ impl Builder<'_> {
             out,
         });
         out
+    }
+
+    /// Without a tape: nothing is trained on a cache.
+    fn attend_cached(
+        &mut self,
+        q: TensorId,
+        k: TensorId,
+        v: TensorId,
+        (keys, values): (TensorId, TensorId),
+        past: TensorId,
+    ) -> TensorId {
+        let op = Op::CachedAttention {
+            shape: self.attention_shape(),
+            scale: self.attention_scale(),
+        };
+        let shapes = [q, keys, values].map(|id| self.shape_of(id));
+        self.emit(op, &[q, k, v, keys, values, past], &shapes)[0]
     }
 }

@@ -106,6 +106,12 @@ pub enum Purpose {
     Gradients,
     /// [`Purpose::Gradients`], and AdamW on every trained tensor.
     Train(TrainSettings),
+    /// Logits of the last position of one sequence whose earlier positions have been run before:
+    /// their keys and values are kept, for at most `context` positions in all.
+    Next {
+        /// The most positions.
+        context: usize,
+    },
 }
 
 /// The operators of one step, in order.
@@ -121,6 +127,9 @@ pub struct Graph {
     pub shape: BatchShape,
     /// Micro-batches of the step.
     pub micro_batches: usize,
+    /// The first so many nodes read nothing but the model and the adapter: with
+    /// [`Purpose::Next`] they need to run only once.
+    pub constants: usize,
 }
 
 impl Graph {
@@ -154,6 +163,18 @@ impl Graph {
             .and_then(|w| w.checked_mul(seq)?.checked_mul(batch));
         if values.is_none_or(|n| n > i32::MAX as usize) {
             return Err(ShapeError::TooLarge(batch, seq));
+        }
+        if let Purpose::Next { context } = purpose {
+            if batch != 1 || seq > context {
+                return Err(ShapeError::Cache(batch, seq, context));
+            }
+            if context > max {
+                return Err(ShapeError::TooLong { seq: context, max });
+            }
+            let kept = context.checked_mul(config.key_width());
+            if kept.is_none_or(|n| n > i32::MAX as usize) {
+                return Err(ShapeError::TooLarge(batch, context));
+            }
         }
         let spec = ModelSpec::new(config);
         Ok(Builder::new(config, &spec, method, shape, purpose).build())
@@ -200,6 +221,26 @@ impl Graph {
         }
         let mut kept = kept.into_iter();
         self.nodes.retain(|_| kept.next().unwrap_or(true));
+    }
+
+    /// Moves the nodes that read nothing but the model and the adapter to the front.
+    fn hoist_constants(&mut self) {
+        let constant = |t: &Tensor| matches!(t.input, Some(Input::Weight(_) | Input::Param(_)));
+        let mut is_constant: Vec<bool> = self.tensors.iter().map(constant).collect();
+        let (mut first, mut rest) = (Vec::new(), Vec::new());
+        for node in std::mem::take(&mut self.nodes) {
+            if node.inputs.iter().all(|id| is_constant[id.0 as usize]) {
+                node.outputs
+                    .iter()
+                    .for_each(|id| is_constant[id.0 as usize] = true);
+                first.push(node);
+            } else {
+                rest.push(node);
+            }
+        }
+        self.constants = first.len();
+        self.nodes = first;
+        self.nodes.append(&mut rest);
     }
 
     /// For every node, whether its outputs have to be looked at to notice the first NaN or

@@ -14,7 +14,7 @@ pub struct TensorId(pub u32);
 pub enum Input {
     /// A frozen tensor.
     Weight(WeightId),
-    /// Cosines of the batch's positions.
+    /// Cosines of the batch's positions, from [`Input::Past`] on.
     RopeCos,
     /// Sines of them.
     RopeSin,
@@ -26,6 +26,12 @@ pub enum Input {
     AllLabels,
     /// What dropout draws from: a key and the number of the step.
     Noise,
+    /// How many positions came before, in earlier runs (an integer).
+    Past,
+    /// The keys of a layer, of all positions of the context; those to come hold anything finite.
+    Keys(u32),
+    /// The values of a layer.
+    Values(u32),
     /// The learning rate: one value.
     LearningRate,
     /// AdamW's running powers: two values.
@@ -106,6 +112,16 @@ pub enum Op {
         /// Factor on the scores.
         scale: f32,
     },
+    /// `q, k, v, keys, values, past -> out, keys, values`: writes `k` and `v` behind the `past`
+    /// positions that `keys` and `values` hold, and attends to all of them.
+    CachedAttention {
+        /// Sizes of `q`, `k` and `v`; one sequence.
+        shape: AttentionShape,
+        /// Factor on the scores.
+        scale: f32,
+    },
+    /// `x -> its last row`
+    LastRow,
     /// `gate, up -> silu(gate) * up`
     SiluMul,
     /// `dout, gate, up -> dgate, dup`
@@ -184,6 +200,8 @@ impl Op {
             Self::Rope { inverse: true, .. } => "rope backward",
             Self::Attention { .. } => "attention",
             Self::AttentionBackward { .. } => "attention backward",
+            Self::CachedAttention { .. } => "cached attention",
+            Self::LastRow => "last row",
             Self::SiluMul => "silu",
             Self::SiluMulBackward => "silu backward",
             Self::CrossEntropy { .. } => "cross-entropy",
@@ -229,8 +247,17 @@ impl Op {
                 0,
             ) => Some(0),
             (Self::AdamW(_), 1 | 2) => Some(output + 1),
+            (Self::CachedAttention { .. }, 1 | 2) => Some(output + 2),
             _ => None,
         }
+    }
+
+    /// Whether an output that takes over an input of the step may be written where that lies.
+    pub(super) fn writes_inputs(self) -> bool {
+        matches!(
+            self,
+            Self::AdamW(_) | Self::NextPowers(_) | Self::CachedAttention { .. }
+        )
     }
 
     /// Whether a NaN or infinity in this input always leads to one in output 0 (for
@@ -261,9 +288,14 @@ impl Op {
         }
     }
 
-    /// Whether a NaN or infinity in this output always comes with one in output 0.
+    /// Whether a NaN or infinity in this output always comes with one in output 0, or for what a
+    /// cache keeps, in the key or value that was put there.
     pub fn is_shown_by_first(self, output: usize) -> bool {
-        output == 1 && matches!(self, Self::RmsNorm { .. } | Self::Attention { .. })
+        match self {
+            Self::RmsNorm { .. } | Self::Attention { .. } => output == 1,
+            Self::CachedAttention { .. } => output > 0,
+            _ => false,
+        }
     }
 }
 

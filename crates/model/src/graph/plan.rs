@@ -1,14 +1,15 @@
 //! Where each tensor lies in memory.
 
 use super::Graph;
-use super::node::{Input, Op, TensorId};
+use super::node::{Input, TensorId};
 
 /// The memory of a step, decided before it runs: which buffer holds each tensor, and how large the
 /// buffers are. Buffers are reused once a tensor has been read for the last time, and operators
 /// that work in place get their old value's buffer.
 ///
 /// The first buffers hold the inputs that a step changes: learning rate, running powers, adapter
-/// matrices, first moments, second moments, in the order in which the graph declares them.
+/// matrices, first moments, second moments, or keys and values, in the order in which the graph
+/// declares them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The buffer of each tensor; none for weights, tables, ids and labels, which nobody writes.
@@ -40,11 +41,9 @@ impl Plan {
         for (n, node) in graph.nodes.iter().enumerate() {
             for (k, output) in node.outputs.iter().enumerate() {
                 let old = node.op.updates(k).map(|i| node.inputs[i]);
-                // Only the optimiser may write over an input.
-                let owned = |old: &TensorId| {
-                    let updates = matches!(node.op, Op::AdamW(_) | Op::NextPowers(_));
-                    updates || graph.tensor(*old).input.is_none()
-                };
+                // Only the optimiser and the cache may write over an input.
+                let owned =
+                    |old: &TensorId| node.op.writes_inputs() || graph.tensor(*old).input.is_none();
                 let inherited = old
                     .filter(|old| last_use[old.0 as usize] == n && owned(old))
                     .and_then(|old| plan.buffer(old));
@@ -117,17 +116,30 @@ impl Plan {
 fn is_state(input: Input) -> bool {
     matches!(
         input,
-        Input::LearningRate | Input::Powers | Input::Param(_) | Input::First(_) | Input::Second(_)
+        Input::LearningRate
+            | Input::Powers
+            | Input::Param(_)
+            | Input::First(_)
+            | Input::Second(_)
+            | Input::Keys(_)
+            | Input::Values(_)
     )
 }
 
-/// For each tensor the last node that reads it, or the node that makes it when none does; results
-/// live to the end.
+/// For each tensor the last node that reads it, or the node that makes it when none does; results,
+/// and what constant nodes make for later ones, live to the end.
 fn last_uses(graph: &Graph) -> Vec<usize> {
     let mut last = vec![0; graph.tensors.len()];
     for (n, node) in graph.nodes.iter().enumerate() {
         for id in node.inputs.iter().chain(&node.outputs) {
             last[id.0 as usize] = n;
+        }
+    }
+    for node in &graph.nodes[..graph.constants] {
+        for id in &node.outputs {
+            if last[id.0 as usize] >= graph.constants {
+                last[id.0 as usize] = usize::MAX;
+            }
         }
     }
     for id in &graph.results {

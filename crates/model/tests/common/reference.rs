@@ -22,7 +22,7 @@ impl Reference {
         let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
         let spec = base.spec().weights();
         let id = |i: usize| assay_model::WeightId(i as u32);
-        let weight = |i: usize| (spec[i].name.clone(), wide(base.weight(id(i))));
+        let weight = |i: usize| (spec[i].name.clone(), wide(&base.weight(id(i))));
         let params = adapter.params().iter();
         Self {
             config: base.config().clone(),

@@ -48,7 +48,7 @@ impl Matrix {
     /// A matrix of a base.
     pub fn of(base: &Base, id: WeightId) -> Option<Self> {
         let (rows, cols) = base.spec().weights().get(id.0 as usize)?.matrix();
-        Self::quantise(base.weight(id), rows, cols)
+        Self::quantise(&base.weight(id), rows, cols)
     }
 
     /// Its exponent, which the requester needs to rescale.

@@ -109,7 +109,7 @@ pub fn provider_traffic(
         if settings.is_some_and(|s| s.gradient_checkpointing) && target != Target::DownProj {
             add(times, input, out);
         }
-        if settings.is_some() || purpose == Purpose::Gradients {
+        if settings.is_some() {
             let without = micro_batches * without_input_gradient(one, trained);
             add(times - without, out, input);
         }

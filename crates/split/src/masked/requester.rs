@@ -16,6 +16,7 @@ use super::share::Masker;
 use super::wire::{Kind, Shares};
 use crate::error::{MessageError, SetupError, StepError};
 use crate::holdings::Holdings;
+use crate::ownership::has_split_form;
 use crate::requester::{Outcome, check_feed, finish, read};
 use crate::runner::Runner;
 
@@ -69,7 +70,7 @@ impl MaskedRequester {
         masker: Masker,
     ) -> Result<Self, SetupError> {
         let (config, method) = (base.config(), state.adapter().method().clone());
-        if purpose == Purpose::Gradients {
+        if !has_split_form(purpose) {
             return Err(SetupError::Purpose);
         }
         state.check(&method, config)?;
@@ -80,7 +81,7 @@ impl MaskedRequester {
             if exponents.contains_key(&product.matrix) {
                 continue;
             }
-            let exponent = Fixed::of(base.weight(product.matrix)).map(|fixed| fixed.exponent);
+            let exponent = Fixed::of(&base.weight(product.matrix)).map(|fixed| fixed.exponent);
             exponents.insert(product.matrix, exponent.ok_or(SetupError::NotFinite)?);
         }
         let masked =

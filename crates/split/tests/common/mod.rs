@@ -142,10 +142,10 @@ pub(crate) fn batch(rows: usize, seq: usize, vocab: usize, seed: u64) -> Batch {
 }
 
 /// A tensor of the base by name.
-pub(crate) fn weight<'a>(base: &'a Base, name: &str) -> &'a [f32] {
+pub(crate) fn weight(base: &Base, name: &str) -> Vec<f32> {
     let mut all = base.spec().weights().iter();
     let at = all.position(|info| info.name == name).unwrap();
-    base.weight(WeightId(at as u32))
+    base.weight(WeightId(at as u32)).into_owned()
 }
 
 /// Tokens and what an attacker took them for, where the position holds text (padding is not

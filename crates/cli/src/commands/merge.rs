@@ -1,0 +1,70 @@
+//! `assay merge`: a model with an adapter in its own weights.
+
+use std::path::PathBuf;
+
+use assay_kernel::Kernel;
+use assay_model::{Adapter, Base, merged_files, read_model_folder};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    args::Global,
+    failure::{Failure, Kind},
+    output::{Output, facts},
+    trial::failed,
+};
+
+/// Put an adapter into the weights of its model
+///
+/// The result is a model folder in float32 that transformers and Assay load without the adapter.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  assay merge examples/glassllm adapter --out tuned")]
+pub(crate) struct Merge {
+    /// The model's folder
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The adapter's folder, as PEFT or Assay wrote it
+    #[arg(value_name = "ADAPTER")]
+    adapter: PathBuf,
+    /// Where to write the merged model; must not exist or be empty
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Merged {
+    out: PathBuf,
+    files: Vec<String>,
+    bytes: usize,
+}
+
+impl Merge {
+    pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
+        let taken = std::fs::read_dir(&self.out).is_ok_and(|mut dir| dir.next().is_some());
+        if taken {
+            let text = format!("{} is not empty", self.out.display());
+            return Err(Failure::say(Kind::Usage, text).hint("name another folder with --out"));
+        }
+        let files = read_model_folder(&self.model).map_err(failed)?;
+        let base = Base::from_files(files.clone()).map_err(failed)?;
+        let adapter = Adapter::load_peft(&self.adapter, base.config()).map_err(failed)?;
+        let kernel = Kernel::detect().map_err(failed)?;
+        let files = merged_files(&kernel, &base, files, &adapter).map_err(failed)?;
+        std::fs::create_dir_all(&self.out).map_err(failed)?;
+        for (name, bytes) in &files {
+            std::fs::write(self.out.join(name), bytes).map_err(failed)?;
+        }
+        let merged = Merged {
+            out: self.out,
+            bytes: files.values().map(Vec::len).sum(),
+            files: files.into_keys().collect(),
+        };
+        output.result(&merged, |merged| {
+            facts([
+                ("model", merged.out.display().to_string()),
+                ("files", merged.files.join(", ")),
+                ("bytes", merged.bytes.to_string()),
+            ])
+        })
+    }
+}
