@@ -29,8 +29,11 @@ fn values(bytes: &[u8]) -> (u64, u32, Vec<f32>) {
     }
 }
 
+/// A message, and whether an error fits it.
+type Wrong = (Vec<u8>, fn(&MessageError) -> bool);
+
 /// Everything that a message can be instead of the next one.
-fn wrong(good: &[u8]) -> Vec<(Vec<u8>, fn(&MessageError) -> bool)> {
+fn wrong(good: &[u8]) -> Vec<Wrong> {
     use MessageError as E;
     let (exchange, tensor, list) = values(good);
     let with = |exchange, tensor, values: &[f32]| {
@@ -139,6 +142,20 @@ fn a_run_under_hostile_messages_has_the_same_bits() {
         assert!(requester.is_idle() && provider.is_idle());
         assert_eq!(requester.state().digest(), state.digest());
     }
+}
+
+#[test]
+fn the_encoding_is_frozen() {
+    let message = Message::Values {
+        exchange: 0x0102,
+        tensor: 7,
+        values: vec![1.0, -2.0],
+    };
+    let mut expected = b"ASPL\x01\x01\0\0\x02\x01\0\0\0\0\0\0\x07\0\0\0\x02\0\0\0".to_vec();
+    expected.extend(b"\0\0\x80\x3f\0\0\0\xc0");
+    assert_eq!(message.encode(), expected);
+    let told = Message::Abandon { exchange: 3 }.encode();
+    assert_eq!(told, b"ASPL\x01\x02\0\0\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 }
 
 #[test]

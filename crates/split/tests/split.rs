@@ -5,7 +5,7 @@ mod common;
 
 use assay_kernel::{Isa, Kernel};
 use assay_model::{
-    BatchShape, Evaluator, Input, Op, Purpose, Targets, TrainState, Trainer, logits,
+    BatchShape, Evaluator, Input, Op, Precision, Purpose, Targets, TrainState, Trainer, logits,
 };
 use assay_split::wire::HEADER;
 use assay_split::{
@@ -135,8 +135,12 @@ fn a_provider_refuses_tensors_that_it_must_not_have_and_notices_missing_ones() {
 /// the two sides.
 #[test]
 fn a_split_run_has_the_bits_of_the_unsplit_one() {
-    for json in [common::BIASED, common::QWEN, common::PLAIN] {
-        let base = common::base(json);
+    let held = Arc::into_inner(common::base(common::PLAIN)).unwrap();
+    let bases = [common::BIASED, common::QWEN, common::PLAIN].map(common::base);
+    for base in bases
+        .into_iter()
+        .chain([Arc::new(held.held_in(Precision::Nf4))])
+    {
         for targets in [&["q_proj", "down_proj"][..], &common::all()] {
             let private = common::private(3, targets);
             let mut ends = Vec::new();

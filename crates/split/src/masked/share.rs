@@ -3,7 +3,7 @@
 use assay_kernel::random::Stream;
 
 /// The purpose under which shares are drawn from the masking key.
-pub const SHARE_PURPOSE: u32 = 5;
+pub const SHARE_PURPOSE: u32 = 6;
 
 /// Draws shares. Product `n` uses the stream `(key, SHARE_PURPOSE, n)`, and no `n` is used twice.
 ///
