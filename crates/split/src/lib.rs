@@ -9,8 +9,8 @@
 //!
 //! 1. A [`Split`] gives every node of a step an owner and lists the tensors that cross.
 //! 2. [`Holdings`] are the frozen tensors of one party.
-//! 3. The parties are machines: bytes in, bytes out. They run the same nodes in the same order as a
-//!    [`Trainer`](assay_model::Trainer), so the state has the same bits. [`local`] joins them in
+//! 3. The parties are machines: bytes in, bytes out. They run the same nodes on the same values
+//!    as a [`Trainer`](assay_model::Trainer), so the state has the same bits. [`local`] joins them in
 //!    one process.
 //! 4. [`wire`] has the encoding, and [`step_traffic`] says how much of it a step sends.
 //! 5. [`masked`] hides activations as well: two providers hold additive shares of them.

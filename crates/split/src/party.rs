@@ -34,8 +34,12 @@ pub(crate) struct Party {
     pub(crate) phase: Phase,
     /// The number of the exchange that runs, or of the next one.
     pub(crate) exchange: u64,
-    /// The next node.
+    /// Which nodes need no more thought: run, or the other side's.
+    done: Vec<bool>,
+    /// The first node that is not done.
     at: usize,
+    /// How many of the tensors for the other side are sent.
+    sent: usize,
     /// How many of the expected tensors have come.
     received: usize,
 }
@@ -54,7 +58,9 @@ impl Party {
             runner,
             phase: Phase::Idle,
             exchange: 0,
+            done: Vec::new(),
             at: 0,
+            sent: 0,
             received: 0,
         }
     }
@@ -67,7 +73,10 @@ impl Party {
     ) {
         self.runner.reset(batch);
         self.runner.put_inputs(state);
-        (self.at, self.received, self.phase) = (0, 0, Phase::Running);
+        let owners = self.split.owners().iter();
+        self.done = owners.map(|owner| *owner != self.side).collect();
+        (self.at, self.sent, self.received) = (0, 0, 0);
+        self.phase = Phase::Running;
     }
 
     /// Checks a message against what comes next, and takes it. On an error nothing changes.
@@ -106,48 +115,57 @@ impl Party {
         Ok(Event::Progress)
     }
 
-    /// Runs every node that can run, in order; returns the messages that came of it.
+    /// Runs every node of this side whose inputs are there; returns the messages that came of it.
+    ///
+    /// Nodes that wait are passed over, so that the queries, keys and values of a layer cross in
+    /// one round and not in three. Messages still leave in the order of the graph, which is the one
+    /// order the other side accepts, and bits depend on no order.
     pub(crate) fn advance(&mut self) -> Result<Vec<Vec<u8>>, StepError> {
         let kernel = self.runner.kernel().clone();
         let result = match kernel.check_environment() {
             Ok(()) => kernel.run(|| self.walk()),
             Err(error) => Err(error.into()),
         };
-        if result.is_err() {
-            self.phase = Phase::Failed;
-        }
-        result
-    }
-
-    fn walk(&mut self) -> Result<Vec<Vec<u8>>, StepError> {
-        let split = self.split.clone();
-        let graph = split.graph();
-        let sent = split.received_by(self.side.other());
-        let mut messages = Vec::new();
-        while let Some(node) = graph.nodes.get(self.at) {
-            if split.owners()[self.at] == self.side {
-                if !self.runner.is_ready(node) {
-                    break;
-                }
-                self.runner.run(self.at)?;
-                for id in node.outputs.iter().filter(|id| sent.contains(id)) {
-                    messages.push(self.message(*id));
-                }
+        match result {
+            Ok(()) => Ok(self.messages()),
+            Err(error) => {
+                self.phase = Phase::Failed;
+                Err(error)
             }
-            self.at += 1;
         }
-        Ok(messages)
     }
 
-    fn message(&mut self, id: TensorId) -> Vec<u8> {
-        let values = self.runner.take(id);
-        let (exchange, tensor) = (self.exchange, id.0);
-        let message = Message::Values {
-            exchange,
-            tensor,
-            values,
-        };
-        message.encode()
+    fn walk(&mut self) -> Result<(), StepError> {
+        let graph = self.split.graph().clone();
+        for (index, node) in graph.nodes.iter().enumerate().skip(self.at) {
+            if !self.done[index] && self.runner.is_ready(node) {
+                self.runner.run(index)?;
+                self.done[index] = true;
+            }
+            if self.at == index && self.done[index] {
+                self.at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next tensors for the other side, as far as they are made.
+    fn messages(&mut self) -> Vec<Vec<u8>> {
+        let split = self.split.clone();
+        let all = split.received_by(self.side.other());
+        let mut messages = Vec::new();
+        while let Some(id) = all.get(self.sent)
+            && self.runner.floats(*id).is_some()
+        {
+            let message = Message::Values {
+                exchange: self.exchange,
+                tensor: id.0,
+                values: self.runner.take(*id),
+            };
+            messages.push(message.encode());
+            self.sent += 1;
+        }
+        messages
     }
 
     pub(crate) fn has_run_all(&self) -> bool {

@@ -198,6 +198,9 @@ fn the_example_model_trains_to_the_same_bits() {
             local::exchange(&mut requester, &mut provider, &batch, 0.01).unwrap();
         assert_eq!(outcome, Outcome::Trained(expected));
         assert_eq!(requester.state().digest(), state.digest());
+        // Queries, keys and values share a round, and so do gate and up: four there and back a
+        // layer, forward and backward, and the tokens' way in and the loss's way back.
+        assert_eq!(transcript.trips, 2 * (4 * 8 + 1));
         if step == 0 {
             let bytes = |all: &[Vec<u8>]| all.iter().map(Vec::len).sum::<usize>();
             let (to, from) = (&transcript.to_provider, &transcript.to_requester);
