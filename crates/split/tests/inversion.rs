@@ -42,6 +42,57 @@ fn the_plain_split_gives_tokens_away() {
     assert!(right * 100 >= count * 99, "{right} of {count}");
 }
 
+/// `mixed = scaled M^T` is a linear map of which the provider made the input and is sent the output:
+/// as many independent positions as M has columns determine it.
+#[test]
+fn the_plain_split_gives_m_away() {
+    let base = common::base(common::BIASED);
+    let (r, private) = (3, common::private(3, &common::all()));
+    let shape = BatchShape { batch: 2, seq: 5 };
+    let (mut requester, mut provider) = common::parties(&base, &private, shape, Purpose::Loss);
+    let batch = common::batch(shape.batch, shape.seq, 20, 0);
+    let (_, transcript) = local::exchange(&mut requester, &mut provider, &batch, 0.0).unwrap();
+    // Of the first projection: what the provider sent first, and was sent after the tokens.
+    let values = |bytes: &[u8]| -> Vec<f64> {
+        match Message::decode(bytes).unwrap() {
+            Message::Values { values, .. } => values.into_iter().map(f64::from).collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let scaled = values(&transcript.to_requester[0]);
+    let mixed = values(&transcript.to_provider[1]);
+    // Normal equations (S^T S) M^T = S^T Y, solved by elimination.
+    let moment = |a: &[f64], b: &[f64], i: usize, j: usize| -> f64 {
+        let rows = a.chunks_exact(r).zip(b.chunks_exact(r));
+        rows.map(|(a, b)| a[i] * b[j]).sum()
+    };
+    let mut rows: Vec<Vec<f64>> = (0..r)
+        .map(|i| {
+            let left = (0..r).map(|j| moment(&scaled, &scaled, i, j));
+            left.chain((0..r).map(|j| moment(&scaled, &mixed, i, j)))
+                .collect()
+        })
+        .collect();
+    for i in 0..r {
+        let pivot = rows[i].clone();
+        for (k, row) in rows.iter_mut().enumerate().filter(|(k, _)| *k != i) {
+            let factor = row[i] / pivot[i];
+            assert!(factor.is_finite(), "row {k}");
+            row.iter_mut()
+                .zip(&pivot)
+                .for_each(|(a, b)| *a -= factor * b);
+        }
+    }
+    let m = &requester.state().adapter().params()[2];
+    assert!(m.info.is_trained());
+    for (i, row) in rows.iter().enumerate() {
+        for j in 0..r {
+            let (found, real) = (row[r + j] / row[i], f64::from(m.values[j * r + i]));
+            assert!((found - real).abs() < 1e-3, "{found} for {real}");
+        }
+    }
+}
+
 /// The rows that the first projection multiplies, for every token: its embedding, normalised, times
 /// the first norm's weights. All public.
 fn normalised(base: &Base) -> Vec<f32> {
