@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 MODEL = EXAMPLES / "glassllm"
 FIXTURES = ROOT / "crates" / "model" / "tests" / "fixtures"
-DISTRIBUTIONS = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy")
+DISTRIBUTIONS = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "gguf", "sentencepiece")
 
 
 def home() -> Path:

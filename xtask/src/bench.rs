@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 /// The benches that exist.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
+    /// Matrix products against the processor's peak and other libraries.
+    Gemm,
     /// LoRA step against PyTorch+PEFT, and what an audit costs.
     Train,
     /// Vault sealing against the bare cipher.
@@ -19,6 +21,7 @@ pub(crate) enum Name {
 pub(crate) fn run(name: Name) -> Result<()> {
     std::fs::create_dir_all("target/bench").context("target/bench")?;
     match name {
+        Name::Gemm => report("gemm", crate::gemm::rows()?),
         Name::Train => train(),
         // Prints its own table and writes its own rows.
         Name::Vault => example("assay-vault", "bench", &[], false).map(drop),

@@ -3,7 +3,9 @@
 
 mod bench;
 mod full;
+mod gemm;
 mod rooms;
+mod smollm2;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -34,6 +36,9 @@ enum Chore {
         #[arg(long)]
         fresh: bool,
     },
+    /// Fetch SmolLM2-135M-Instruct (Apache-2.0, 93 MB) and make a model folder of it.
+    #[command(name = "fetch-smollm2")]
+    FetchSmollm2(smollm2::Options),
 }
 
 fn main() -> Result<()> {
@@ -41,5 +46,6 @@ fn main() -> Result<()> {
         Chore::Rooms => rooms::check(),
         Chore::Bench { name } => bench::run(name),
         Chore::Full { scale, fresh } => full::run(scale, fresh),
+        Chore::FetchSmollm2(options) => smollm2::fetch(&options),
     }
 }

@@ -59,3 +59,82 @@ fn help_teaches_with_examples_and_lists_exit_codes() {
     let help = assay(dir.path(), &["keys", "new", "--help"]);
     assert!(help.out.contains("Examples:"), "{}", help.out);
 }
+
+fn examples(path: &str) -> String {
+    format!("{}/../../examples/{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn text_is_reproduced_by_its_seed_and_survives_merging() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = examples("glassllm");
+    // A few steps, so that there is an adapter.
+    let job = std::fs::read_to_string(examples("finetune.toml")).unwrap();
+    let job = [
+        ("\"glassllm\"".to_owned(), format!("{model:?}")),
+        ("steps = 160".to_owned(), "steps = 20".to_owned()),
+        ("dialogue/".to_owned(), examples("dialogue/")),
+    ]
+    .iter()
+    .fold(job, |job, (from, to)| job.replace(from, to));
+    std::fs::write(dir.path().join("job.toml"), job).unwrap();
+    let adapter = dir.path().join("adapter");
+    let (job, adapter) = (dir.path().join("job.toml"), adapter.to_str().unwrap());
+    let trained = ["train", job.to_str().unwrap(), "--out", adapter, "--json"];
+    assay(dir.path(), &trained).ok();
+
+    let prompt = "How are you?";
+    let write = |model: &str, more: &[&str]| {
+        let arguments = [&["generate", model, prompt, "--json"], more].concat();
+        assay(dir.path(), &arguments).ok()["text"].clone()
+    };
+    let greedy = write(&model, &["--adapter", adapter]);
+    assert_ne!(greedy, write(&model, &[]), "the adapter changes nothing");
+    let drawn = |seed| {
+        write(
+            &model,
+            &["--adapter", adapter, "--temperature", "1.5", "--seed", seed],
+        )
+    };
+    assert_eq!(drawn("07"), drawn("07"));
+    assert!((0..8).any(|n| drawn(&format!("a{n}")) != drawn("07")));
+
+    let merged = dir.path().join("merged");
+    let merged = merged.to_str().unwrap();
+    let merge = ["merge", &model, adapter, "--out", merged, "--json"];
+    assay(dir.path(), &merge).ok();
+    assert_eq!(write(merged, &[]), greedy);
+    // It never writes over something.
+    let again = assay(dir.path(), &merge);
+    assert_eq!(again.code, 2);
+    assert!(
+        again.json()["error"]
+            .as_str()
+            .unwrap()
+            .contains("is not empty")
+    );
+}
+
+#[test]
+fn settings_of_generation_are_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = examples("glassllm");
+    for (more, expected) in [
+        (["--temperature", "0"], "temperature is 0"),
+        (["--top-p", "1.5"], "top_p is 1.5"),
+        (["--seed", "xyz"], "--seed"),
+        (["--stop", ""], "a stop string is empty"),
+    ] {
+        let run = assay(
+            dir.path(),
+            &["generate", &model, "Hi", more[0], more[1], "--json"],
+        );
+        let error = run.json()["error"].as_str().unwrap().to_owned();
+        assert_eq!(run.code, 2, "{error}");
+        assert!(error.contains(expected), "{error:?} lacks {expected:?}");
+    }
+    let missing = assay(dir.path(), &["generate", "nowhere", "Hi", "--json"]);
+    assert_eq!(missing.code, 1);
+    let error = missing.json()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("config.json is missing"), "{error}");
+}

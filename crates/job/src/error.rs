@@ -37,8 +37,8 @@ pub enum JobError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A model folder cannot be read.
-    #[error("{field}: this is no model folder")]
+    /// A model cannot be read.
+    #[error("{field}: this is no model folder or GGUF file that can be read")]
     Model {
         /// Dotted path of the field, as in the file.
         field: &'static str,

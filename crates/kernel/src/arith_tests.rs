@@ -1,4 +1,5 @@
 use super::*;
+use crate::dispatch::dispatch;
 
 /// Full-range bit patterns: subnormals, huge values and cancellations included.
 fn pattern(state: &mut u64) -> f32 {
@@ -8,21 +9,18 @@ fn pattern(state: &mut u64) -> f32 {
     f32::from_bits((*state >> 32) as u32)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "fma")]
-fn hardware(a: f32, b: f32, c: f32) -> f32 {
-    a.mul_add(b, c)
+#[inline(always)]
+fn fused<F: Arith>(a: f32, b: f32, c: f32) -> f32 {
+    F::fma(a, b, c)
 }
 
-#[cfg(target_arch = "x86_64")]
 #[test]
 fn soft_equals_hardware() {
-    if !std::arch::is_x86_feature_detected!("fma") {
+    let Ok(kernel) = crate::Kernel::new(crate::Isa::Scalar, 1) else {
         return;
-    }
+    };
     let same = |a: f32, b: f32, c: f32| {
-        // SAFETY: the feature was detected above.
-        let hard = unsafe { hardware(a, b, c) };
+        let hard = dispatch!(kernel.path, fused(a: f32, b: f32, c: f32) -> f32);
         let soft = Soft::fma(a, b, c);
         let equal = hard.to_bits() == soft.to_bits() || (hard.is_nan() && soft.is_nan());
         assert!(

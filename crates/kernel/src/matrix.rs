@@ -118,6 +118,11 @@ impl<'a> MatRef<'a> {
         }
     }
 
+    /// `count` columns from `first` on.
+    pub(crate) fn columns_from(self, first: usize, count: usize) -> Self {
+        self.t().rows_from(first, count).t()
+    }
+
     /// The element at `(row, col)`.
     #[inline(always)]
     pub(crate) fn at(&self, row: usize, col: usize) -> f32 {

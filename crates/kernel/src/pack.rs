@@ -36,6 +36,23 @@ impl Panels {
     pub(crate) fn data(&self) -> &[f32] {
         self.data.as_slice()
     }
+
+    /// The panels to read.
+    pub(crate) fn view(&self) -> PanelsRef<'_> {
+        PanelsRef {
+            data: self.data(),
+            width: padded(self.cols),
+            first: 0,
+        }
+    }
+}
+
+/// Panels of a matrix `width` columns wide that begins at column `first` of the right-hand side.
+#[derive(Clone, Copy)]
+pub(crate) struct PanelsRef<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) width: usize,
+    pub(crate) first: usize,
 }
 
 /// `cols` rounded up to whole panels.
@@ -51,25 +68,106 @@ pub(crate) fn panel_offset(start: usize, depth: usize, col: usize, width: usize)
 
 /// Packs columns `from..to` of `b` (`from` a multiple of 32) as a matrix of their own.
 pub(crate) fn pack_b(b: MatRef<'_>, from: usize, to: usize, out: &mut [f32]) {
-    let width = padded(to - from);
+    for part in parts(b, from, to, out, 1) {
+        part.pack(b);
+    }
+}
+
+/// Some panels of one block of a right-hand matrix, to be packed by one thread.
+pub(crate) struct Part<'a> {
+    start: usize,
+    depth: usize,
+    from: usize,
+    to: usize,
+    out: &'a mut [f32],
+}
+
+/// Cuts the packing of columns `from..to` of `b` into at least `least` parts, if it has so many
+/// panels.
+pub(crate) fn parts<'a>(
+    b: MatRef<'_>,
+    from: usize,
+    to: usize,
+    mut out: &'a mut [f32],
+    least: usize,
+) -> Vec<Part<'a>> {
+    let cuts = b.rows().div_ceil(BLOCK).max(1);
+    let panels = (to - from).div_ceil(PANEL);
+    let step = (panels / least.div_ceil(cuts)).max(1) * PANEL;
+    let mut all = Vec::new();
     for start in (0..b.rows()).step_by(BLOCK) {
         let depth = BLOCK.min(b.rows() - start);
-        for col in (from..to).step_by(PANEL) {
-            let cols = PANEL.min(to - col);
-            let offset = panel_offset(start, depth, col - from, width);
-            let panel = &mut out[offset..offset + depth * PANEL];
-            if cols < PANEL {
-                panel.fill(0.0);
-            }
+        for col in (from..to).step_by(step) {
+            let end = to.min(col + step);
+            let (part, rest) = out.split_at_mut(depth * padded(end - col));
+            out = rest;
+            all.push(Part {
+                start,
+                depth,
+                from: col,
+                to: end,
+                out: part,
+            });
+        }
+    }
+    all
+}
+
+impl Part<'_> {
+    /// Copies this part out of `b`.
+    pub(crate) fn pack(self, b: MatRef<'_>) {
+        let size = self.depth * PANEL;
+        let mut col = self.from;
+        // Four panels at once, so that a row is read in longer runs.
+        for group in self.out.chunks_mut(4 * size) {
+            let end = self.to.min(col + 4 * PANEL);
             if b.col_stride() == 1 {
-                for (k, to) in panel.chunks_exact_mut(PANEL).enumerate() {
-                    let at = (start + k) * b.row_stride() + col;
-                    to[..cols].copy_from_slice(&b.data()[at..at + cols]);
+                for k in 0..self.depth {
+                    let at = (self.start + k) * b.row_stride();
+                    copy_row(&b.data()[at + col..at + end], k, size, group);
                 }
             } else {
-                interleave(b.t(), col, cols, start, depth, panel, PANEL);
+                for (n, panel) in group.chunks_exact_mut(size).enumerate() {
+                    let first = col + n * PANEL;
+                    let cols = PANEL.min(end - first);
+                    if cols < PANEL {
+                        panel.fill(0.0);
+                    }
+                    interleave(b.t(), first, cols, self.start, self.depth, panel, PANEL);
+                }
             }
+            col = end;
         }
+    }
+}
+
+/// Row k of some panels of `size` values each, the last one filled up with zeros.
+fn copy_row(row: &[f32], k: usize, size: usize, panels: &mut [f32]) {
+    let (whole, rest) = row.as_chunks::<PANEL>();
+    let mut to = k * PANEL;
+    for row in whole {
+        panels[to..to + PANEL].copy_from_slice(row);
+        to += size;
+    }
+    if !rest.is_empty() {
+        let to = &mut panels[to..to + PANEL];
+        to.fill(0.0);
+        to[..rest.len()].copy_from_slice(rest);
+    }
+}
+
+/// Copies a matrix of at most `width` columns into rows of `width`, the rest zeros.
+pub(crate) fn pack_rows(b: MatRef<'_>, width: usize, out: &mut [f32]) {
+    if b.cols() < width {
+        out.fill(0.0);
+    }
+    if b.col_stride() == 1 {
+        for (k, to) in out.chunks_exact_mut(width).enumerate() {
+            let at = k * b.row_stride();
+            to[..b.cols()].copy_from_slice(&b.data()[at..at + b.cols()]);
+        }
+    } else {
+        interleave(b.t(), 0, b.cols(), 0, b.rows(), out, width);
     }
 }
 

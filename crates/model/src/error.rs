@@ -3,6 +3,8 @@
 use assay_data::TokenizerError;
 use assay_kernel::EnvironmentError;
 
+use crate::gguf::GgufError;
+
 /// Why a model or adapter cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -17,7 +19,7 @@ pub enum LoadError {
     },
     /// A file is missing.
     #[error(
-        "{0} is missing; a model folder holds config.json, model.safetensors (or its index and shards) and tokenizer.json"
+        "{0} is missing; a model is a .gguf file, or a folder with config.json, model.safetensors (or its index and shards) and tokenizer.json"
     )]
     MissingFile(String),
     /// `config.json` is wrong or asks for something not computed.
@@ -75,6 +77,9 @@ pub enum LoadError {
         /// Rows of the embedding.
         vocab_size: usize,
     },
+    /// A GGUF file cannot be read or converted.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
     /// The tokenizer is wrong.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),

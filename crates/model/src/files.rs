@@ -1,4 +1,4 @@
-//! A model as the files of a Hugging Face folder.
+//! A model as the files of a Hugging Face folder, which a GGUF file is converted to.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::LoadError;
+use crate::gguf;
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.safetensors";
@@ -22,9 +23,17 @@ pub type ModelFiles = BTreeMap<String, Vec<u8>>;
 /// shards their index names), `tokenizer.json`, and where present `tokenizer_config.json`,
 /// `generation_config.json` and `chat_template.jinja`. Nothing else in the folder is opened.
 ///
+/// A path that ends with `.gguf` is a file, and what it converts to is given instead, stored as
+/// f32: the same files as from a folder made by [`gguf::convert`] before.
+///
 /// # Errors
-/// When a needed file is missing or cannot be read, or the index is malformed.
+/// When a needed file is missing or cannot be read, the index is malformed, or a GGUF file cannot
+/// be converted.
 pub fn read_model_folder(folder: &Path) -> Result<ModelFiles, LoadError> {
+    let extension = folder.extension();
+    if extension.is_some_and(|e| e.eq_ignore_ascii_case(gguf::EXTENSION)) && !folder.is_dir() {
+        return gguf::convert(&read_path(folder)?, gguf::Storage::F32);
+    }
     let mut files = ModelFiles::new();
     for name in [CONFIG, TOKENIZER] {
         files.insert(name.into(), read(folder, name)?);
@@ -50,8 +59,11 @@ pub fn read_model_folder(folder: &Path) -> Result<ModelFiles, LoadError> {
 }
 
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>, LoadError> {
-    let path = folder.join(name);
-    std::fs::read(&path).map_err(|source| match source.kind() {
+    read_path(&folder.join(name))
+}
+
+fn read_path(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => LoadError::MissingFile(path.display().to_string()),
         _ => LoadError::Read {
             path: path.display().to_string(),

@@ -1,8 +1,9 @@
 //! Define, load, adapt and differentiate models.
 //!
-//! A [`Base`] is a frozen Llama-family decoder from a Hugging Face folder; an [`Adapter`] is a
-//! LoRA, DoRA, (IA)3, BitFit or PrivateLoRA adapter of its projections, or with full fine-tuning all
-//! of its tensors ([`Method`]). A training step is a [`Graph`]: a fixed, enumerated
+//! A [`Base`] is a frozen Llama-family decoder from a Hugging Face folder or, through [`gguf`], a
+//! GGUF file; an [`Adapter`] is a LoRA, DoRA, (IA)3, BitFit or PrivateLoRA adapter of its
+//! projections, or with full fine-tuning all of its tensors ([`Method`]). A training step is a
+//! [`Graph`]: a fixed, enumerated
 //! list of kernel operators that follows from the shapes alone. A [`Trainer`] runs it on a
 //! [`TrainState`], and the state's digest is what a trace commits to. All of it gives the same
 //! bits on every machine.
@@ -43,6 +44,7 @@ mod evaluate;
 mod executor;
 mod files;
 mod generate;
+pub mod gguf;
 mod graph;
 mod rope;
 mod run_node;

@@ -34,8 +34,16 @@ pub(crate) struct Try {
 /// Runs the example job twice: once with honest providers, once with a provider that skips the
 /// work, is found out by an audit, loses its bond, and is replaced.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  assay demo\n  assay demo --dir /tmp/demo --json")]
-pub(crate) struct Demo {}
+#[command(
+    after_help = "Examples:\n  assay demo\n  assay demo --dir /tmp/demo --json\n  \
+                        assay demo --model smollm2"
+)]
+pub(crate) struct Demo {
+    /// Another model: smollm2 (135 million parameters, fetched by `cargo xtask fetch-smollm2`), or
+    /// the folder of any Llama-family model
+    #[arg(long, value_name = "NAME|DIR")]
+    model: Option<String>,
+}
 
 impl Try {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
@@ -49,7 +57,11 @@ impl Demo {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let dir = fresh_dir(global)?;
         trial::unpack_example(&dir.join("example"))?;
-        let job = load(&dir.join("example/finetune.toml"))?;
+        let example = dir.join("example");
+        let job = match &self.model {
+            None => load(&example.join("finetune.toml"))?,
+            Some(model) => load(&trial::on_model(&example, model)?)?,
+        };
         finish(&dir, block_on(trial(&dir, &job, true, output))??, output)
     }
 }

@@ -21,7 +21,7 @@ use assay_proof::{
     cheaters::{LazyPrograms, Share},
 };
 
-pub(crate) use self::example::unpack as unpack_example;
+pub(crate) use self::example::{on_model, unpack as unpack_example};
 pub(crate) use self::report::{Cheater, Report, Run, balances, caught};
 use self::screen::Screen;
 use crate::{

@@ -42,7 +42,7 @@ pub(super) struct FinetuneFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Model {
-    /// A Hugging Face model folder, relative to this file.
+    /// A Hugging Face model folder or a .gguf file, relative to this file.
     path: PathBuf,
     /// How the frozen projections are held in memory while an adapter is trained: shorter forms take
     /// less of it and change the model a little. Full fine-tuning has only float32.

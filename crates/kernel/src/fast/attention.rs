@@ -10,7 +10,7 @@ use super::tile::Tile;
 use crate::arith::Arith;
 use crate::dispatch::{Path, dispatch};
 use crate::matrix::{MatRef, Store};
-use crate::pack::{pack_b, padded};
+use crate::pack::{PanelsRef, pack_b, padded};
 use crate::reference::activation::softmax_in_place;
 use crate::reference::attention::score_gradient;
 use crate::reference::reduce::{BLOCK, LANES};
@@ -210,11 +210,11 @@ impl<'a> Panel<'a> {
     /// The panels from row `start` (a multiple of 256) on.
     pub(super) fn rows_from(self, start: usize) -> Source<'a> {
         let width = padded(self.cols);
-        Source::Panels {
+        Source::Panels(PanelsRef {
             data: &self.data[start * width..],
             width,
             first: 0,
-        }
+        })
     }
 }
 
@@ -318,6 +318,7 @@ unsafe fn lower(engine: &Engine, map: &[f32], b: Panel<'_>, s: &AttentionShape, 
                         a_stride: seq,
                         b: right.as_ptr(),
                         b_stride,
+                        next: right.as_ptr(),
                         c: c.data,
                         c_stride: c.stride,
                         cols,
@@ -367,6 +368,7 @@ unsafe fn turned(
                         a_stride: seq,
                         b: right.as_ptr(),
                         b_stride,
+                        next: right.as_ptr(),
                         c: c.data,
                         c_stride: c.stride,
                         cols,

@@ -3,14 +3,19 @@
 use super::engine::{Engine, TileFn};
 use super::tile::Tile;
 use crate::matrix::{MatRef, Store};
-use crate::pack::{self, PANEL, Panels, padded};
+use crate::pack::{self, PANEL, PanelsRef, padded};
 use crate::reference::reduce::BLOCK;
 use crate::scratch::with_scratch;
 
 /// Rows of A packed at a time (224 KiB), to stay in the second-level cache.
 const ROWS: usize = 224;
-/// Columns of B packed at a time (1 MiB).
+/// Values of B packed at a time (16 MiB), if that is [`COLS`] columns or more.
+const PACKED: usize = 1 << 22;
+/// Columns of B packed at a time at least.
 const COLS: usize = 1024;
+/// Up to so many columns, B is copied into rows of one tile's width, and A is read once along its
+/// rows.
+const NARROW: usize = 16;
 /// From so many columns on, A is copied into panels first ...
 const PACK_A_FROM: usize = 768;
 /// ... and from so many, when its rows lie a multiple of a KiB apart, where they would push each
@@ -51,7 +56,7 @@ pub(crate) enum Right<'a> {
     /// As the caller holds it.
     Plain(MatRef<'a>),
     /// Packed before.
-    Packed(&'a Panels),
+    Packed(PanelsRef<'a>),
 }
 
 /// `c = a b` or `c += a b` for columns `from..to` of b (`from` a multiple of 32), on this thread.
@@ -72,32 +77,29 @@ pub(crate) unsafe fn multiply(
     unsafe {
         match b {
             Right::Packed(panels) => {
-                let width = padded(panels.cols());
-                let source = Source::Panels {
-                    data: panels.data(),
-                    width,
-                    first: 0,
-                };
+                let source = Source::Panels(panels);
                 blocks(engine, a, source, (from, to), c, store);
             }
             Right::Plain(b) if is_thin(a, to - from) => turned(engine, a, b, (from, to), c, store),
+            Right::Plain(b) if to - from <= NARROW => narrow(engine, a, b, (from, to), c, store),
             Right::Plain(b) => {
                 let mut rest = from;
                 if b.col_stride() == 1 && a.rows() <= DIRECT_B_ROWS {
                     rest = to - (to - from) % engine.width();
                     blocks(engine, a, Source::Rows(b), (from, rest), c, store);
                 }
-                for col in (rest..to).step_by(COLS) {
-                    let end = to.min(col + COLS);
+                let step = columns_at_once(b.rows());
+                for col in (rest..to).step_by(step) {
+                    let end = to.min(col + step);
                     let width = padded(end - col);
                     let c = c.at(0, col - from);
                     with_scratch(b.rows() * width, |data| {
                         pack::pack_b(b, col, end, data);
-                        let source = Source::Panels {
+                        let source = Source::Panels(PanelsRef {
                             data,
                             width,
                             first: col,
-                        };
+                        });
                         blocks(engine, a, source, (col, end), c, store);
                     });
                 }
@@ -106,15 +108,22 @@ pub(crate) unsafe fn multiply(
     }
 }
 
+/// Whether a product is better made by [`multiply`] from B as it lies; otherwise threads share one
+/// packed copy.
+pub(crate) fn reads_plain(a: MatRef<'_>, cols: usize) -> bool {
+    is_thin(a, cols) || cols <= NARROW || a.rows() <= DIRECT_B_ROWS
+}
+
+/// How many columns of a matrix of this depth to pack at a time.
+pub(crate) fn columns_at_once(depth: usize) -> usize {
+    (PACKED / depth.max(1)).max(COLS) / PANEL * PANEL
+}
+
 /// Where tiles read B.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// In panels of a matrix `width` columns wide that begins at column `first`.
-    Panels {
-        data: &'a [f32],
-        width: usize,
-        first: usize,
-    },
+    /// In panels.
+    Panels(PanelsRef<'a>),
     /// In rows of consecutive values, for tiles of full width only.
     Rows(MatRef<'a>),
 }
@@ -123,7 +132,7 @@ impl<'a> Source<'a> {
     /// The values from `(start, col)` on and the distance of two rows, for a block of this depth.
     pub(super) fn at(self, start: usize, depth: usize, col: usize) -> (&'a [f32], usize) {
         match self {
-            Self::Panels { data, width, first } => {
+            Self::Panels(PanelsRef { data, width, first }) => {
                 let (panel, inside) = ((col - first) / PANEL * PANEL, (col - first) % PANEL);
                 (
                     &data[pack::panel_offset(start, depth, panel, width) + inside..],
@@ -151,40 +160,50 @@ pub(super) unsafe fn blocks(
     let cols = columns.1 - columns.0;
     let aliased = a.row_stride().is_multiple_of(256) && cols >= PACK_ALIASED_A_FROM;
     let copy = !plain || aliased || cols >= PACK_A_FROM;
-    for start in (0..a.cols()).step_by(BLOCK) {
-        let depth = BLOCK.min(a.cols() - start);
+    // Few columns: the rows of a tile through all blocks, so that A is read once along its rows.
+    // Many: a block of B, which stays in a near cache, with all rows.
+    let (rows, rows_first) = if cols <= NARROW && !copy {
+        (engine.fit(cols).rows(), true)
+    } else {
+        (ROWS, false)
+    };
+    let (chunks, cuts) = (a.rows().div_ceil(rows), a.cols().div_ceil(BLOCK));
+    for n in 0..chunks * cuts {
+        let (chunk, cut) = match rows_first {
+            true => (n / cuts, n % cuts),
+            false => (n % chunks, n / chunks),
+        };
+        let (row, start) = (chunk * rows, cut * BLOCK);
+        let (end, depth) = (a.rows().min(row + rows), BLOCK.min(a.cols() - start));
         let add = start > 0 || store == Store::Accumulate;
         let block = Block { start, depth, add };
-        for row in (0..a.rows()).step_by(ROWS) {
-            let end = a.rows().min(row + ROWS);
-            // SAFETY: the function's contract; the rows lie within c.
-            unsafe {
-                let c = c.at(row, 0);
-                if copy {
-                    with_scratch((end - row) * depth, |copied| {
-                        let height = engine.panel_rows;
-                        pack::pack_a(a, (row, end), (start, depth), height, copied);
-                        let left = Left::Panels {
-                            data: copied,
-                            height,
-                        };
-                        sweep(engine, left, end - row, b, columns, block, c);
-                    });
-                } else {
-                    let data = &a.data()[row * a.row_stride() + start * a.col_stride()..];
-                    let left = if a.row_stride() == 1 {
-                        Left::Columns {
-                            data,
-                            stride: a.col_stride(),
-                        }
-                    } else {
-                        Left::Rows {
-                            data,
-                            stride: a.row_stride(),
-                        }
+        // SAFETY: the function's contract; the rows lie within c.
+        unsafe {
+            let c = c.at(row, 0);
+            if copy {
+                with_scratch((end - row) * depth, |copied| {
+                    let height = engine.panel_rows;
+                    pack::pack_a(a, (row, end), (start, depth), height, copied);
+                    let left = Left::Panels {
+                        data: copied,
+                        height,
                     };
                     sweep(engine, left, end - row, b, columns, block, c);
-                }
+                });
+            } else {
+                let data = &a.data()[row * a.row_stride() + start * a.col_stride()..];
+                let left = if a.row_stride() == 1 {
+                    Left::Columns {
+                        data,
+                        stride: a.col_stride(),
+                    }
+                } else {
+                    Left::Rows {
+                        data,
+                        stride: a.row_stride(),
+                    }
+                };
+                sweep(engine, left, end - row, b, columns, block, c);
             }
         }
     }
@@ -232,6 +251,8 @@ unsafe fn sweep(
             Left::Panels { height, .. } => height,
             _ => tiles.rows(),
         };
+        // The next panel, a part of it during each tile of this one.
+        let (after, ahead) = (block.depth * b_stride, Tile::ahead(block.depth));
         for row in (0..rows).step_by(height) {
             let count = height.min(rows - row);
             let (a, a_stride, table): (_, _, &[TileFn]) = match left {
@@ -249,6 +270,7 @@ unsafe fn sweep(
                     a_stride,
                     b: b.as_ptr(),
                     b_stride,
+                    next: b.as_ptr().wrapping_add(after + row / height * ahead),
                     c: to.data,
                     c_stride: c.stride,
                     cols,
@@ -257,6 +279,34 @@ unsafe fn sweep(
             }
         }
         col += cols;
+    }
+}
+
+/// A product with few columns: B in rows of one tile's width, copied unless it lies so.
+///
+/// # Safety
+/// As [`multiply`].
+unsafe fn narrow(
+    engine: &Engine,
+    a: MatRef<'_>,
+    b: MatRef<'_>,
+    (from, to): (usize, usize),
+    c: Target,
+    store: Store,
+) {
+    let (depth, cols) = (b.rows(), to - from);
+    let width = engine.fit(cols).width;
+    let b = b.columns_from(from, cols);
+    // SAFETY: the function's contract.
+    unsafe {
+        if b.col_stride() == 1 && b.row_stride() == width && cols == width {
+            return blocks(engine, a, Source::Rows(b), (0, cols), c, store);
+        }
+        with_scratch(depth * width, |data| {
+            pack::pack_rows(b, width, data);
+            let rows = MatRef::row_major(data, depth, width);
+            blocks(engine, a, Source::Rows(rows), (0, cols), c, store);
+        });
     }
 }
 
@@ -284,13 +334,7 @@ unsafe fn turned(
             data: turned.as_mut_ptr(),
             stride: rows,
         };
-        let left = MatRef::new(
-            &b.data()[from * b.col_stride()..],
-            cols,
-            b.rows(),
-            b.col_stride(),
-            b.row_stride(),
-        );
+        let left = b.columns_from(from, cols).t();
         // SAFETY: the scratch holds `cols` rows of `rows` values; c as the contract says.
         unsafe {
             let element = |i: usize, j: usize| c.data.add(i * c.stride + j);

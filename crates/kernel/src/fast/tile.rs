@@ -12,6 +12,9 @@ pub(super) struct Tile {
     pub(super) a_stride: usize,
     pub(super) b: *const f32,
     pub(super) b_stride: usize,
+    /// Part of what later tiles read, brought closer during this one: [`Tile::ahead`] values. Any
+    /// address will do.
+    pub(super) next: *const f32,
     pub(super) c: *mut f32,
     pub(super) c_stride: usize,
     /// Columns stored; `b` must be readable to the tile's full width whatever this is.
@@ -19,6 +22,20 @@ pub(super) struct Tile {
     /// Whether the chain is added to `c` or stored.
     pub(super) add: bool,
 }
+
+impl Tile {
+    /// How many values from `next` on a tile of this depth asks for.
+    pub(super) fn ahead(depth: usize) -> usize {
+        depth.div_ceil(CHUNK) * LINE
+    }
+}
+
+/// Values in a cache line.
+const LINE: usize = 16;
+/// Steps along k between two requests to the caches.
+const CHUNK: usize = 8;
+/// How far ahead B is asked for, in steps.
+const B_AHEAD: usize = 16;
 
 /// `a` is laid out along the rows of the tile.
 pub(super) const UNIT: u8 = 0;
@@ -71,21 +88,45 @@ pub(super) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, co
                 a
             }
         });
-        for _ in done..t.depth {
-            let mut right = [V::zero(); VECTORS];
-            for (v, right) in right.iter_mut().enumerate() {
-                *right = V::load(b.add(v * V::WIDTH));
-            }
-            for i in 0..ROWS {
-                let left = V::splat(at(groups[i / 4], i % 4, row_step));
-                for v in 0..VECTORS {
-                    acc[i][v] = left.fma(right[v], acc[i][v]);
+        // Caches are told ahead what comes: this tile's part of C and the next panel of B, a line
+        // at a time; the rows of the next tile where they lie apart; B some steps before its turn.
+        let (mut c, mut next) = (t.c.cast_const(), t.next);
+        let next_rows = row_step.wrapping_mul(ROWS);
+        let mut left = t.depth.wrapping_sub(done);
+        while left > 0 {
+            let steps = left.min(if KIND == STRIDED { LINE } else { CHUNK });
+            if KIND == STRIDED {
+                for i in 0..ROWS {
+                    let later = at(groups[i / 4], i % 4, row_step).wrapping_add(next_rows);
+                    V::prefetch_far(later);
                 }
+            } else {
+                for v in 0..VECTORS {
+                    V::prefetch_far(c.wrapping_add(v * V::WIDTH));
+                }
+                c = c.wrapping_add(t.c_stride);
             }
-            for group in &mut groups {
-                *group = group.add(depth_step);
+            V::prefetch_far(next);
+            next = next.wrapping_add(LINE);
+            for _ in 0..steps {
+                let mut right = [V::zero(); VECTORS];
+                for (v, right) in right.iter_mut().enumerate() {
+                    let b = b.add(v * V::WIDTH);
+                    *right = V::load(b);
+                    V::prefetch(b.wrapping_add(t.b_stride.wrapping_mul(B_AHEAD)));
+                }
+                for i in 0..ROWS {
+                    let left = V::splat(at(groups[i / 4], i % 4, row_step));
+                    for v in 0..VECTORS {
+                        acc[i][v] = left.fma(right[v], acc[i][v]);
+                    }
+                }
+                for group in &mut groups {
+                    *group = group.add(depth_step);
+                }
+                b = b.add(t.b_stride);
             }
-            b = b.add(t.b_stride);
+            left = left.wrapping_sub(steps);
         }
         a = groups[0];
         if KIND == CAUSAL_ROWS {

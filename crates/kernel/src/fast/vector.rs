@@ -26,4 +26,10 @@ pub(super) trait Vector: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `self * b + c`, fused.
     unsafe fn fma(self, b: Self, c: Self) -> Self;
+    /// Asks for the cache line of an address; any address will do.
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const f32) {}
+    /// As [`Vector::prefetch`], into the second-level cache.
+    #[inline(always)]
+    unsafe fn prefetch_far(_from: *const f32) {}
 }

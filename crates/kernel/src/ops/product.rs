@@ -2,11 +2,15 @@
 
 use crate::arith::Arith;
 use crate::dispatch::dispatch;
+use crate::fast::Engine;
+use crate::fast::product::{Right, Target, columns_at_once, multiply, reads_plain};
 use crate::kernel::Kernel;
 use crate::matrix::{MatMut, MatRef, Store};
-use crate::pack::{PANEL, Panels, padded, panel_offset};
+use crate::pack::{PANEL, Panels, PanelsRef, pack_b, padded, panel_offset, parts};
 use crate::reference::product;
 use crate::reference::reduce::BLOCK;
+use crate::scratch::with_scratch;
+use rayon::prelude::*;
 
 /// A right-hand matrix kept in the layout the product reads, the same on every path: for weights
 /// that stay as they are across steps.
@@ -39,7 +43,7 @@ impl Kernel {
     /// If the shapes disagree.
     pub fn gemm(&self, a: MatRef<'_>, b: MatRef<'_>, c: &mut MatMut<'_>, store: Store) {
         check(&a, b.rows(), b.cols(), c);
-        if self.gemm_fast(a, crate::fast::product::Right::Plain(b), c, store) {
+        if self.gemm_fast(a, Right::Plain(b), c, store) {
             return;
         }
         if b.col_stride() != 1 {
@@ -68,7 +72,7 @@ impl Kernel {
     pub fn gemm_packed(&self, a: MatRef<'_>, b: &PackedB, c: &mut MatMut<'_>, store: Store) {
         let panels = &b.0;
         check(&a, panels.rows(), panels.cols(), c);
-        if self.gemm_fast(a, crate::fast::product::Right::Packed(panels), c, store) {
+        if self.gemm_fast(a, Right::Packed(panels.view()), c, store) {
             return;
         }
         // The plain path reads the matrix back, row-major.
@@ -119,15 +123,7 @@ impl Kernel {
     }
 
     /// The vector paths; false when this kernel's path has none.
-    fn gemm_fast(
-        &self,
-        a: MatRef<'_>,
-        b: crate::fast::product::Right<'_>,
-        c: &mut MatMut<'_>,
-        store: Store,
-    ) -> bool {
-        use crate::fast::Engine;
-        use crate::fast::product::{Target, multiply};
+    fn gemm_fast(&self, a: MatRef<'_>, b: Right<'_>, c: &mut MatMut<'_>, store: Store) -> bool {
         let Some(engine) = Engine::of(self.path) else {
             return false;
         };
@@ -147,21 +143,73 @@ impl Kernel {
             stride: c.row_stride(),
             data: c.data_mut().as_mut_ptr(),
         };
-        let grid = Grid::new(self.useful_threads(rows * cols * a.cols() / 10), rows, cols);
+        let threads = self.useful_threads(rows * cols * a.cols() / 10);
+        match b {
+            Right::Plain(b) if !reads_plain(a, cols) => {
+                self.gemm_shared(engine, a, b, target, store, threads);
+            }
+            _ => self.gemm_pieces(engine, a, b, (0, cols), target, store, threads),
+        }
+        true
+    }
+
+    /// Packs B with all threads, some columns at a time, and multiplies by that copy.
+    fn gemm_shared(
+        &self,
+        engine: &'static Engine,
+        a: MatRef<'_>,
+        b: MatRef<'_>,
+        c: Target,
+        store: Store,
+        threads: usize,
+    ) {
+        let (depth, cols) = (b.rows(), b.cols());
+        let step = columns_at_once(depth);
+        for from in (0..cols).step_by(step) {
+            let to = cols.min(from + step);
+            let width = padded(to - from);
+            with_scratch(depth * width, |data| {
+                if threads == 1 {
+                    pack_b(b, from, to, data);
+                } else {
+                    let parts = parts(b, from, to, data, 4 * threads);
+                    self.run(|| parts.into_par_iter().for_each(|part| part.pack(b)));
+                }
+                let first = from;
+                let b = Right::Packed(PanelsRef { data, width, first });
+                self.gemm_pieces(engine, a, b, (from, to), c, store, threads);
+            });
+        }
+    }
+
+    /// Columns `from..to` of the product, a piece for each thread.
+    #[allow(clippy::too_many_arguments)]
+    fn gemm_pieces(
+        &self,
+        engine: &'static Engine,
+        a: MatRef<'_>,
+        b: Right<'_>,
+        (from, to): (usize, usize),
+        c: Target,
+        store: Store,
+        threads: usize,
+    ) {
+        let grid = Grid::new(threads, a.rows(), to - from);
         self.for_each(grid.pieces(), |piece| {
             let ((top, bottom), (left, right)) = grid.piece(piece);
             let a = a.rows_from(top, bottom - top);
+            let columns = (from + left, from + right);
             // SAFETY: the engine belongs to the kernel's detected path; c has the product's shape
             // (checked by the caller) and the grid's pieces do not overlap.
             unsafe {
-                multiply(engine, a, b, (left, right), target.at(top, left), store);
+                multiply(engine, a, b, columns, c.at(top, from + left), store);
             }
         });
-        true
     }
 }
 
-/// A division of a matrix into pieces, one a thread: along the longer side first, columns at
+/// A division of a matrix into pieces, one a thread: along the rows when each piece has many, so
+/// that no two threads copy the same part of A; else along the longer side first. Columns are cut at
 /// multiples of a panel.
 struct Grid {
     rows: usize,
@@ -173,7 +221,7 @@ struct Grid {
 impl Grid {
     fn new(threads: usize, rows: usize, cols: usize) -> Self {
         let (tall, wide) = (rows.div_ceil(16), cols.div_ceil(PANEL));
-        let (down, across) = if rows >= cols {
+        let (down, across) = if rows >= cols || rows >= threads * MANY_ROWS {
             let down = threads.min(tall);
             (down, (threads / down).min(wide))
         } else {
@@ -201,6 +249,9 @@ impl Grid {
         ((row(i), row(i + 1)), (col(j), col(j + 1)))
     }
 }
+
+/// Rows that keep a thread busy with one panel of B.
+const MANY_ROWS: usize = 224;
 
 #[track_caller]
 fn check(a: &MatRef<'_>, b_rows: usize, b_cols: usize, c: &MatMut<'_>) {

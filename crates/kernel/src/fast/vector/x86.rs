@@ -58,6 +58,16 @@ impl Vector for __m256 {
         // SAFETY: the trait's contract.
         unsafe { _mm256_fmadd_ps(self, b, c) }
     }
+    #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        // SAFETY: a prefetch of any address is sound.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn prefetch_far(from: *const f32) {
+        // SAFETY: a prefetch of any address is sound.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
 }
 
 /// A mask for the first `n` of sixteen lanes.
@@ -109,5 +119,15 @@ impl Vector for __m512 {
     unsafe fn fma(self, b: Self, c: Self) -> Self {
         // SAFETY: the trait's contract.
         unsafe { _mm512_fmadd_ps(self, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        // SAFETY: a prefetch of any address is sound.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn prefetch_far(from: *const f32) {
+        // SAFETY: a prefetch of any address is sound.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 }

@@ -1,0 +1,25 @@
+//! Converts a GGUF file into a Hugging Face model folder: `import_gguf FILE.gguf FOLDER [f32|f16|bf16]`.
+//!
+//! f32, the default, keeps the dequantised values exactly. The folder is made if it is missing.
+
+use std::error::Error;
+use std::path::Path;
+
+use assay_model::gguf::{Storage, convert};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (file, folder, storage) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        [file, folder] | [file, folder, "f32"] => (file, folder, Storage::F32),
+        [file, folder, "f16"] => (file, folder, Storage::F16),
+        [file, folder, "bf16"] => (file, folder, Storage::Bf16),
+        _ => return Err("usage: import_gguf FILE.gguf FOLDER [f32|f16|bf16]".into()),
+    };
+    let files = convert(&std::fs::read(file)?, storage)?;
+    std::fs::create_dir_all(folder)?;
+    for (name, bytes) in files {
+        std::fs::write(Path::new(folder).join(name), bytes)?;
+    }
+    Ok(())
+}
