@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use assay_data::Batch;
 use assay_kernel::Kernel;
-use assay_model::{Input, TensorId};
+use assay_model::Input;
 
 use crate::error::{MessageError, StepError};
 use crate::holdings::Holdings;

@@ -102,7 +102,7 @@ fn draws_follow_the_distribution_and_are_the_same_everywhere() {
     let logits = logits(50, 3);
     let sampling = sampling(0.8, 20, 0.95);
     let (ids, probabilities) = sampling.distribution(&kernel(), &logits);
-    let mut counts = vec![0u32; 50];
+    let mut counts = [0u32; 50];
     let draws: Vec<u32> = (0..20_000)
         .map(|position| sampling.draw(&kernel(), &logits, position))
         .collect();
