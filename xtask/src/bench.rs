@@ -24,26 +24,24 @@ pub(crate) fn run(name: Name) -> Result<()> {
         Name::Gemm => report("gemm", crate::gemm::rows()?),
         Name::Train => train(),
         // Prints its own table and writes its own rows.
-        Name::Vault => example("assay-vault", "bench", &[], false).map(drop),
+        Name::Vault => example("assay-vault", "bench", &[], 1, false).map(drop),
     }
 }
 
-/// Runs an example of a crate on one thread; gives what it printed if `capture`.
-fn example(package: &str, name: &str, arguments: &[&str], capture: bool) -> Result<String> {
+/// Runs an example of a crate on so many threads; gives what it printed if `capture`.
+fn example(
+    package: &str,
+    name: &str,
+    arguments: &[&str],
+    threads: u32,
+    capture: bool,
+) -> Result<String> {
     let mut command = Command::new(env!("CARGO"));
     command
-        .args([
-            "run",
-            "--release",
-            "--quiet",
-            "-p",
-            package,
-            "--example",
-            name,
-            "--",
-        ])
+        .args(["run", "--release", "--quiet", "-p", package])
+        .args(["--example", name, "--"])
         .args(arguments)
-        .env("ASSAY_THREADS", "1");
+        .env("ASSAY_THREADS", threads.to_string());
     if capture {
         command.stdout(Stdio::piped());
     }
@@ -54,34 +52,82 @@ fn example(package: &str, name: &str, arguments: &[&str], capture: bool) -> Resu
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Shapes of `bench/lora_step.py`, and whether the targets are about them.
+const SHAPES: [(&str, bool); 4] = [
+    ("glassllm", false),
+    ("hidden512", true),
+    ("hidden288", true),
+    ("smollm2", true),
+];
+/// What PyTorch can be told to be faster.
+const SETTINGS: [&str; 4] = ["eager", "compiled", "flushed", "avx512"];
+
 fn train() -> Result<()> {
     let mut rows = Vec::new();
-    for (shape, peer, target) in [("demo", "glassllm", 1.0), ("bench", "hidden512", 1.0)] {
-        let ours: Value =
-            serde_json::from_str(&example("assay-model", "step_time", &[shape, "10"], true)?)?;
-        let ours = ours["step_median_s"].as_f64().context("step_median_s")?;
-        let theirs = peer_step(peer)?;
-        let seconds = theirs
-            .as_ref()
-            .and_then(|peer| peer["seconds_median"].as_f64());
-        rows.push(json!({
-            "metric": format!("lora_step/{peer}/1"),
-            "ours": ours,
-            "peer": seconds,
-            "peer_name": "PyTorch+PEFT (SDPA)",
-            "peer_version": theirs.as_ref().map(|peer| peer["versions"].clone()),
-            "ratio": seconds.map(|seconds| seconds / ours),
-            "unit": "s",
-            "target": target,
-        }));
+    for (shape, aimed) in SHAPES {
+        for threads in [1, 2] {
+            let arguments = [shape, "5"];
+            let ours = example("assay-model", "step_time", &arguments, threads, true)?;
+            let ours: Value = serde_json::from_str(&ours)?;
+            let stock = peer_step(shape, threads, "stock")?;
+            let others = SETTINGS
+                .iter()
+                .map(|setting| peer_step(shape, threads, setting));
+            let others = others.collect::<Result<Vec<_>>>()?;
+            let seconds = |peer: &Value| peer["seconds_median"].as_f64().unwrap_or(f64::INFINITY);
+            let all = stock.iter().chain(others.iter().flatten());
+            let fastest = all.min_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+            let step = |kind: &str, peer: Option<&Value>, target: f64| {
+                let metric = format!("lora_step/{shape}/{threads}/{kind}");
+                let (ours, target) = (&ours["step_median_s"], aimed.then_some(target));
+                compared(metric, ours, peer, "seconds_median", "s", target)
+            };
+            rows.push(step("stock", stock.as_ref(), 2.5));
+            rows.push(step("fastest", fastest, 1.5));
+            let (metric, target) = (
+                format!("lora_memory/{shape}/{threads}"),
+                aimed.then_some(1.0 / 0.6),
+            );
+            let (ours, peer) = (&ours["peak_bytes"], stock.as_ref());
+            rows.push(compared(metric, ours, peer, "peak_bytes", "B", target));
+        }
     }
-    let cost: Value = serde_json::from_str(&example("assay-job", "audit_cost", &[], true)?)?;
+    rows.push(audit()?);
+    report("train", rows)
+}
+
+/// A row that compares one of our figures with a peer's.
+fn compared(
+    metric: String,
+    ours: &Value,
+    peer: Option<&Value>,
+    field: &str,
+    unit: &str,
+    target: Option<f64>,
+) -> Value {
+    let (ours, theirs) = (ours.as_f64(), peer.and_then(|peer| peer[field].as_f64()));
+    let setting = peer.and_then(|peer| peer["setting"].as_str());
+    json!({
+        "metric": metric,
+        "ours": ours,
+        "peer": theirs,
+        "peer_name": setting.map(|setting| format!("PyTorch+PEFT, {setting}")),
+        "peer_version": peer.map(|peer| peer["versions"].clone()),
+        "ratio": ours.zip(theirs).map(|(ours, theirs)| theirs / ours),
+        "unit": unit,
+        "target": target,
+    })
+}
+
+/// What an audit costs next to the training that it audits.
+fn audit() -> Result<Value> {
+    let cost: Value = serde_json::from_str(&example("assay-job", "audit_cost", &[], 1, true)?)?;
     let (train, audit) = (&cost["train_seconds"], &cost["audit_seconds"]);
     let (train, audit) = (
         train.as_f64().context("train")?,
         audit.as_f64().context("audit")?,
     );
-    rows.push(json!({
+    Ok(json!({
         "metric": "audit_overhead",
         "ours": audit,
         "peer": train,
@@ -90,20 +136,34 @@ fn train() -> Result<()> {
         "ratio": train / audit,
         "unit": "s",
         "target": 2.0,
-    }));
-    report("train", rows)
+    }))
 }
 
-/// One line of `bench/lora_step.py`; `None` where the peers are not installed.
-fn peer_step(shape: &str) -> Result<Option<Value>> {
+/// One line of `bench/lora_step.py`; `None` where the peers are not installed or cannot do this.
+fn peer_step(shape: &str, threads: u32, setting: &str) -> Result<Option<Value>> {
+    let threads = threads.to_string();
     let output = Command::new("python3")
-        .args(["bench/lora_step.py", "--only", shape])
-        .stderr(Stdio::inherit())
+        .args([
+            "bench/lora_step.py",
+            shape,
+            "--threads",
+            &threads,
+            "--setting",
+            setting,
+        ])
+        .stderr(Stdio::piped())
         .output();
     match output {
         Ok(output) if output.status.success() => Ok(Some(serde_json::from_slice(&output.stdout)?)),
-        _ => {
-            println!("not run: PyTorch+PEFT is missing; bench/setup_peers.sh installs it");
+        Ok(output) => {
+            let said =
+                String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            let last = said.lines().last().unwrap_or_default().to_owned();
+            println!("not run: {shape}, {threads} threads, {setting}: {last}");
+            Ok(None)
+        }
+        Err(error) => {
+            println!("not run: python3: {error}");
             Ok(None)
         }
     }
@@ -112,7 +172,7 @@ fn peer_step(shape: &str) -> Result<Option<Value>> {
 /// Prints the rows as a table and writes them.
 fn report(name: &str, rows: Vec<Value>) -> Result<()> {
     println!(
-        "{:<24} {:>10} {:>10} {:>7} {:>7}",
+        "{:<32} {:>14} {:>14} {:>8} {:>8}",
         "metric", "ours", "peer", "ratio", "target"
     );
     for row in &rows {
@@ -123,7 +183,7 @@ fn report(name: &str, rows: Vec<Value>) -> Result<()> {
         };
         let metric = row["metric"].as_str().unwrap_or_default();
         println!(
-            "{metric:<24} {:>10} {:>10} {:>7} {:>7}",
+            "{metric:<32} {:>14} {:>14} {:>8} {:>8}",
             number("ours"),
             number("peer"),
             number("ratio"),

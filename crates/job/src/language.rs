@@ -7,8 +7,8 @@ use std::sync::Arc;
 use assay_data::{DataSet, Format, Message, Options, Record, Role};
 use assay_kernel::Kernel;
 use assay_model::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, ModelFiles, Score,
-    answer, read_model_folder,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
+    Generator, ModelFiles, Score, read_model_folder,
 };
 use serde::{Deserialize, Serialize};
 
@@ -137,10 +137,19 @@ pub(crate) fn samples(
     // Spread over the data, since neighbours come from one source.
     let prompts: Vec<&Message> = prompts.collect();
     let stride = (prompts.len() / count.max(1)).max(1);
-    let respond = |prompt: &Message, adapter| {
+    let settings = GenerateSettings {
+        stop_strings: vec!["\n".into()],
+        ..GenerateSettings::greedy(SAMPLE_TOKENS)
+    };
+    let start = |adapter| Generator::new(kernel, base.clone(), adapter, usize::MAX).ok();
+    let (mut plain, mut adapted) = (start(None), start(Some(adapter)));
+    let respond = |prompt: &Message, generator: &mut Option<Generator>| {
         let asked = std::slice::from_ref(prompt);
         // A sample is for the eye: a prompt that is too long for the model is passed over.
-        answer(kernel, base, adapter, asked, SAMPLE_TOKENS, Some("\n")).unwrap_or_default()
+        let answer = generator
+            .as_mut()
+            .and_then(|generator| generator.answer(asked, &settings, |_| ()).ok());
+        answer.map(|answer| answer.text).unwrap_or_default()
     };
     prompts
         .iter()
@@ -148,8 +157,8 @@ pub(crate) fn samples(
         .take(count)
         .map(|prompt| Sample {
             prompt: prompt.content.clone(),
-            base: respond(prompt, None),
-            adapted: respond(prompt, Some(adapter)),
+            base: respond(prompt, &mut plain),
+            adapted: respond(prompt, &mut adapted),
         })
         .collect()
 }

@@ -88,17 +88,17 @@ fn time(
         // The prompt's last token is read once more.
         token.push(start.elapsed().as_secs_f64() / tokens as f64);
     }
-    let median = |seconds: &mut Vec<f64>| {
+    for seconds in [&mut prefill, &mut token] {
         seconds.remove(0);
         seconds.sort_by(f64::total_cmp);
-        seconds[seconds.len() / 2]
-    };
-    let (prefill, token) = (median(&mut prefill), median(&mut token));
+    }
+    let middle = token[token.len() / 2];
     Ok(serde_json::json!({
         "set_up_s": set_up,
-        "prompt_tokens_per_s": prompt.len() as f64 / prefill,
-        "token_ms": token * 1e3,
-        "tokens_per_s": 1.0 / token,
+        "prompt_tokens_per_s": prompt.len() as f64 / prefill[prefill.len() / 2],
+        "token_ms": middle * 1e3,
+        "token_best_ms": token[0] * 1e3,
+        "tokens_per_s": 1.0 / middle,
     }))
 }
 

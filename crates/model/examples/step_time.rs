@@ -1,9 +1,9 @@
-//! Times LoRA steps and prints one JSON object: `step_time [demo|bench] [STEPS]`.
+//! Times LoRA steps and prints one JSON object: `step_time [SHAPE] [STEPS]`.
 //!
-//! `demo` is the shape of `examples/glassllm` (0.85 M parameters) with 8 rows of 64 tokens, `bench`
-//! hidden 512, 8 layers and a vocabulary of 8,192 with 4 rows of 256: the shape the PyTorch peer
-//! runs. Weights and tokens are random, rank 8 is on all seven projections. `ASSAY_KERNEL` and
-//! `ASSAY_THREADS` choose the path and the threads.
+//! `glassllm` is the shape of the example model with 8 rows of 64 tokens; `hidden512`, `hidden288`
+//! and `smollm2` have 4 rows of 256. `bench/lora_step.py` times the same shapes in PyTorch. Weights
+//! and tokens are random, rank 8 is on all seven projections. `ASSAY_KERNEL` and `ASSAY_THREADS`
+//! choose the path and the threads.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,21 +19,49 @@ use assay_model::{
     Target, TrainState, Trainer,
 };
 
-const DEMO: &str = r#"{"model_type": "llama", "vocab_size": 1024, "hidden_size": 128,
-    "intermediate_size": 341, "num_hidden_layers": 4, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 128, "tie_word_embeddings": true}"#;
-const BENCH: &str = r#"{"model_type": "llama", "vocab_size": 8192, "hidden_size": 512,
-    "intermediate_size": 1376, "num_hidden_layers": 8, "num_attention_heads": 8,
-    "max_position_embeddings": 512, "rms_norm_eps": 1e-5}"#;
+/// Name, `config.json` and batch of a shape.
+type Shape = (&'static str, &'static str, BatchShape);
+
+const SHAPES: [Shape; 4] = [
+    (
+        "glassllm",
+        r#"{"model_type": "llama", "vocab_size": 1024, "hidden_size": 128,
+            "intermediate_size": 341, "num_hidden_layers": 4, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "max_position_embeddings": 128, "tie_word_embeddings": true}"#,
+        BatchShape { batch: 8, seq: 64 },
+    ),
+    (
+        "hidden512",
+        r#"{"model_type": "llama", "vocab_size": 8192, "hidden_size": 512,
+            "intermediate_size": 1376, "num_hidden_layers": 8, "num_attention_heads": 8,
+            "max_position_embeddings": 512, "rms_norm_eps": 1e-5}"#,
+        BatchShape { batch: 4, seq: 256 },
+    ),
+    (
+        "hidden288",
+        r#"{"model_type": "llama", "vocab_size": 32000, "hidden_size": 288,
+            "intermediate_size": 768, "num_hidden_layers": 6, "num_attention_heads": 6,
+            "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "tie_word_embeddings": true}"#,
+        BatchShape { batch: 4, seq: 256 },
+    ),
+    (
+        "smollm2",
+        r#"{"model_type": "llama", "vocab_size": 49152, "hidden_size": 576,
+            "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+            "num_key_value_heads": 3, "max_position_embeddings": 8192, "rms_norm_eps": 1e-5,
+            "rope_theta": 100000.0, "tie_word_embeddings": true}"#,
+        BatchShape { batch: 4, seq: 256 },
+    ),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let name = arguments.next().unwrap_or_else(|| "demo".into());
+    let name = arguments.next().unwrap_or_else(|| "glassllm".into());
     let steps: usize = arguments.next().map_or(Ok(10), |n| n.parse())?;
-    let (config, shape) = match name.as_str() {
-        "demo" => (DEMO, BatchShape { batch: 8, seq: 64 }),
-        "bench" => (BENCH, BatchShape { batch: 4, seq: 256 }),
-        other => return Err(format!("unknown shape {other}; use demo or bench").into()),
+    let known = SHAPES.into_iter().find(|(known, ..)| *known == name);
+    let Some((_, config, shape)) = known else {
+        let names = SHAPES.map(|(name, ..)| name).join(", ");
+        return Err(format!("unknown shape {name}; use one of {names}").into());
     };
     let kernel = Kernel::detect()?;
     let config = ModelConfig::from_json(config.as_bytes())?;
@@ -60,6 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         losses.push(trainer.step(&mut state, &batch, 1e-3)?.loss);
         Ok(())
     })?;
+    let peak = peak_bytes();
     let digest = timed(3, || {
         state.digest();
         Ok(())
@@ -78,6 +107,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "nodes": trainer.graph().nodes.len(),
         "step_best_s": seconds[0],
         "step_median_s": seconds[seconds.len() / 2],
+        "peak_bytes": peak,
         "tokens_per_s": shape.positions() as f64 / seconds[seconds.len() / 2],
         "digest_s": digest[0],
         "forward_s": forward[0],
@@ -87,6 +117,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     writeln!(std::io::stdout(), "{report:#}")?;
     Ok(())
+}
+
+/// The most memory the process has had, where the system tells (`VmHWM` of Linux).
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// Milliseconds a step spends in each operator: the best time of every node, added up by name.

@@ -10,7 +10,7 @@ use assay_data::{Batch, Message, Role};
 use assay_kernel::{IGNORE, Isa, Kernel};
 use assay_model::{
     Adapter, Base, Ended, GenerateError, GenerateSettings, Generator, Method, ModelConfig,
-    Sampling, logits,
+    Precision, Sampling, logits,
 };
 
 fn example() -> Arc<Base> {
@@ -82,6 +82,23 @@ fn cached_logits_have_the_bits_of_the_whole_row_with_every_method() {
             ] {
                 check_split(&mut generator, &row, &expected, parts);
             }
+        }
+    }
+}
+
+/// DoRA also reads the frozen matrices as such.
+#[test]
+fn bases_in_shorter_forms_give_the_bits_of_whole_rows() {
+    let kernel = Kernel::detect().unwrap();
+    for precision in Precision::ALL {
+        let files = common::files(common::QWEN);
+        let base = Arc::new(Base::from_files(files).unwrap().held_in(precision));
+        let row = row(&base, 20);
+        for (_, method) in &common::methods()[1..4] {
+            let adapter = common::adapter(&base, method);
+            let expected = whole(&base, Some(&adapter), &row);
+            let mut generator = Generator::new(&kernel, base.clone(), Some(&adapter), 20).unwrap();
+            check_split(&mut generator, &row, &expected, &[7, 1]);
         }
     }
 }

@@ -92,14 +92,19 @@ impl Plan {
         &self.state
     }
 
-    /// The best fitting free buffer, else the largest one grown, else a new one.
+    /// The best fitting free buffer of at most twice the size, else the largest one of at least half
+    /// the size grown, else a new one: a small tensor that lives long must not hold a large buffer.
     fn allocate(&mut self, values: usize, free: &mut Vec<usize>) -> usize {
         let sizes = &self.sizes;
         let fitting = (0..free.len())
-            .filter(|i| sizes[free[*i]] >= values)
+            .filter(|i| (values..=2 * values).contains(&sizes[free[*i]]))
             .min_by_key(|i| sizes[free[*i]]);
-        let largest = || (0..free.len()).max_by_key(|i| sizes[free[*i]]);
-        match fitting.or_else(largest) {
+        let nearly = || {
+            (0..free.len())
+                .filter(|i| (values / 2..values).contains(&sizes[free[*i]]))
+                .max_by_key(|i| sizes[free[*i]])
+        };
+        match fitting.or_else(nearly) {
             Some(i) => {
                 let buffer = free.swap_remove(i);
                 self.sizes[buffer] = self.sizes[buffer].max(values);
