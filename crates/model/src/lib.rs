@@ -81,5 +81,5 @@ pub use schedule::{Decay, Schedule};
 pub use spec::{ModelSpec, WeightId, WeightInfo};
 pub use state::TrainState;
 pub use storage::Precision;
-pub use trainer::{GradientError, StepOutput, Trainer, gradients};
+pub use trainer::{GradientError, StepOutput, Trainer, check_batch, gradients};
 pub use weights::check_safetensors;

@@ -3,8 +3,11 @@
 use assay_crypto::{Digest, merkle};
 use assay_kernel::BiasPowers;
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Method};
+use crate::config::ModelConfig;
 use crate::digest::tensor_digest;
+use crate::error::InvalidStep;
+use crate::graph::Input;
 
 /// Everything a step reads and writes: the adapter, AdamW's moments and running powers, and the
 /// number of steps done. With the base, the data and the seed it determines the rest of the run.
@@ -93,6 +96,57 @@ impl TrainState {
         digests.extend(moments("first:", &self.first));
         digests.extend(moments("second:", &self.second));
         digests
+    }
+
+    /// The values that a step reads as `input`, if it is part of the state: a tensor of the
+    /// adapter, one of its moments, or the running powers.
+    pub fn input(&self, input: Input) -> Option<Vec<f32>> {
+        match input {
+            Input::Param(i) => Some(self.adapter.params.get(i as usize)?.values.clone()),
+            Input::First(i) => self.first.get(i as usize).cloned(),
+            Input::Second(i) => self.second.get(i as usize).cloned(),
+            Input::Powers => Some(vec![self.powers.beta1, self.powers.beta2]),
+            _ => None,
+        }
+    }
+
+    /// Counts a step that was computed elsewhere, given what it changed. On an error nothing
+    /// changes.
+    ///
+    /// # Errors
+    /// When a tensor is not part of the state or has another length.
+    pub fn advance(&mut self, changed: Vec<(Input, Vec<f32>)>) -> Result<(), InvalidStep> {
+        let wrong = |text: &str| InvalidStep::State(text.into());
+        for (input, values) in &changed {
+            let old = self.input(*input).map(|old| old.len());
+            if old != Some(values.len()) {
+                return Err(wrong("a changed tensor has another shape"));
+            }
+        }
+        let next = self.step.checked_add(1);
+        self.step = next.ok_or_else(|| wrong("it counts more steps than there are"))?;
+        for (input, values) in changed {
+            match input {
+                Input::Param(i) => self.adapter.params[i as usize].values = values,
+                Input::First(i) => self.first[i as usize] = values,
+                Input::Second(i) => self.second[i as usize] = values,
+                _ => {
+                    self.powers = BiasPowers {
+                        beta1: values[0],
+                        beta2: values[1],
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the state is one of this method on this model.
+    ///
+    /// # Errors
+    /// [`InvalidStep::State`] says what differs.
+    pub fn check(&self, method: &Method, config: &ModelConfig) -> Result<(), InvalidStep> {
+        crate::trainer::check_state(self, method, &method.params(config))
     }
 
     /// Makes `self` equal to `other` without allocating, when their shapes are equal.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::adapter::LoraConfig;
 use crate::base::Base;
+use crate::graph::Input;
 
 fn config() -> ModelConfig {
     let json = br#"{"model_type": "llama", "vocab_size": 9, "hidden_size": 6,
@@ -139,4 +140,45 @@ proptest! {
             prop_assert_eq!(state.to_bytes(), bytes);
         }
     }
+}
+
+/// A step computed elsewhere counts whole or not at all.
+#[test]
+fn a_state_advances_by_what_a_step_changed() {
+    let mut state = state();
+    let before = state.clone();
+    let last = state.adapter().params().len() as u32 - 1;
+    let values = |input| before.input(input).unwrap();
+    let doubled = |input| (input, values(input).iter().map(|v| v * 2.0).collect());
+    let changed: Vec<(Input, Vec<f32>)> = [
+        Input::Param(0),
+        Input::First(1),
+        Input::Second(1),
+        Input::Powers,
+    ]
+    .map(doubled)
+    .into();
+    for bad in [
+        (Input::Param(last), vec![0.0; 1]),
+        (Input::Param(last + 1), Vec::new()),
+        (Input::Powers, vec![0.0; 3]),
+        (Input::LearningRate, vec![0.0; 1]),
+    ] {
+        let with_bad = changed.iter().cloned().chain([bad]).collect();
+        assert!(state.advance(with_bad).is_err());
+        assert_eq!(state, before);
+    }
+    state.advance(changed.clone()).unwrap();
+    assert_eq!(state.step(), before.step() + 1);
+    for (input, values) in changed {
+        assert_eq!(state.input(input), Some(values));
+    }
+    assert_eq!(
+        state.input(Input::Param(last)),
+        before.input(Input::Param(last))
+    );
+    assert!(state.check(&method(), &config()).is_ok());
+    assert!(state.check(&Method::Full, &config()).is_err());
+    state.step = u64::MAX;
+    assert!(state.advance(Vec::new()).is_err());
 }

@@ -244,12 +244,12 @@ fn set(executor: &mut Executor, which: Input, values: &[f32]) {
     }
 }
 
-/// Checks that a batch has the graph's shape and no token outside the vocabulary.
-pub(crate) fn check_batch(
-    batch: &Batch,
-    shape: BatchShape,
-    vocab: usize,
-) -> Result<(), InvalidStep> {
+/// Checks that a batch has a shape, in rows of all micro-batches, and no token outside the
+/// vocabulary.
+///
+/// # Errors
+/// [`InvalidStep::BatchShape`] or [`InvalidStep::Token`].
+pub fn check_batch(batch: &Batch, shape: BatchShape, vocab: usize) -> Result<(), InvalidStep> {
     let positions = shape.positions();
     let fits = (batch.batch, batch.seq) == (shape.batch, shape.seq)
         && batch.ids.len() == positions
@@ -267,7 +267,7 @@ pub(crate) fn check_batch(
     }
 }
 
-fn check_state(
+pub(crate) fn check_state(
     state: &TrainState,
     method: &Method,
     params: &[ParamInfo],
