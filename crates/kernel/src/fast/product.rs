@@ -9,10 +9,8 @@ use crate::scratch::with_scratch;
 
 /// Rows of A packed at a time (224 KiB), to stay in the second-level cache.
 const ROWS: usize = 224;
-/// Values of B packed at a time (16 MiB), if that is [`COLS`] columns or more.
-const PACKED: usize = 1 << 22;
-/// Columns of B packed at a time at least.
-const COLS: usize = 1024;
+/// Columns of B packed at a time: a block of the chain is then 1 MiB.
+pub(crate) const COLS: usize = 1024;
 /// Up to so many columns, B is copied into rows of one tile's width, and A is read once along its
 /// rows.
 const NARROW: usize = 16;
@@ -88,9 +86,8 @@ pub(crate) unsafe fn multiply(
                     rest = to - (to - from) % engine.width();
                     blocks(engine, a, Source::Rows(b), (from, rest), c, store);
                 }
-                let step = columns_at_once(b.rows());
-                for col in (rest..to).step_by(step) {
-                    let end = to.min(col + step);
+                for col in (rest..to).step_by(COLS) {
+                    let end = to.min(col + COLS);
                     let width = padded(end - col);
                     let c = c.at(0, col - from);
                     with_scratch(b.rows() * width, |data| {
@@ -112,11 +109,6 @@ pub(crate) unsafe fn multiply(
 /// packed copy.
 pub(crate) fn reads_plain(a: MatRef<'_>, cols: usize) -> bool {
     is_thin(a, cols) || cols <= NARROW || a.rows() <= DIRECT_B_ROWS
-}
-
-/// How many columns of a matrix of this depth to pack at a time.
-pub(crate) fn columns_at_once(depth: usize) -> usize {
-    (PACKED / depth.max(1)).max(COLS) / PANEL * PANEL
 }
 
 /// Where tiles read B.
