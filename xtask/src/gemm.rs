@@ -1,6 +1,7 @@
 //! Matrix products against the processor's peak and against other libraries.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -72,7 +73,7 @@ pub(crate) fn rows() -> Result<Vec<Value>> {
                     "peer_version": "measured in the same run",
                     "ratio": ours / peak,
                     "unit": "GFLOP/s",
-                "clock": clock,
+                    "clock": clock,
                     "target": PEAK_SHARE,
                 }));
             }
@@ -89,14 +90,11 @@ fn ours() -> Command {
 }
 
 fn rust_peers() -> Command {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--release", "--quiet", "--manifest-path"]);
-    command.args([
-        "bench/gemm-peers/Cargo.toml",
-        "--target-dir",
-        "target/gemm-peers",
-        "--",
-    ]);
+    command.args(["bench/gemm-peers/Cargo.toml", "--target-dir"]);
+    command.arg(Path::new(&target).join("gemm-peers")).arg("--");
     command
 }
 

@@ -3,7 +3,7 @@
 use crate::arith::Arith;
 use crate::dispatch::dispatch;
 use crate::fast::Engine;
-use crate::fast::product::{COLS, Right, Target, multiply, reads_plain};
+use crate::fast::product::{COLS, GROUP, Right, Target, multiply, reads_plain};
 use crate::kernel::Kernel;
 use crate::matrix::{MatMut, MatRef, Store};
 use crate::pack::{PANEL, Panels, PanelsRef, pack_b, padded, panel_offset, parts};
@@ -153,8 +153,8 @@ impl Kernel {
         true
     }
 
-    /// Packs a block of B with all threads, multiplies by that copy while it lies in the caches, and
-    /// goes on to the next block.
+    /// Packs some blocks of B with all threads, multiplies by that copy while it lies in the caches,
+    /// and goes on to the next ones.
     fn gemm_shared(
         &self,
         engine: &'static Engine,
@@ -167,9 +167,9 @@ impl Kernel {
         for from in (0..b.cols()).step_by(COLS) {
             let to = b.cols().min(from + COLS);
             let width = padded(to - from);
-            with_scratch(b.rows().min(BLOCK) * width, |data| {
-                for start in (0..b.rows()).step_by(BLOCK) {
-                    let depth = BLOCK.min(b.rows() - start);
+            with_scratch(b.rows().min(GROUP) * width, |data| {
+                for start in (0..b.rows()).step_by(GROUP) {
+                    let depth = GROUP.min(b.rows() - start);
                     let (a, b) = (a.columns_from(start, depth), b.rows_from(start, depth));
                     let data = &mut data[..depth * width];
                     if threads == 1 {
