@@ -124,6 +124,9 @@ impl Part<'_> {
             if b.col_stride() == 1 {
                 for k in 0..self.depth {
                     let at = (self.start + k) * b.row_stride();
+                    for line in (col..end).step_by(16) {
+                        prefetch(b.data(), at + ROWS_AHEAD * b.row_stride() + line);
+                    }
                     copy_row(&b.data()[at + col..at + end], k, size, group);
                 }
             } else {
@@ -139,6 +142,21 @@ impl Part<'_> {
             col = end;
         }
     }
+}
+
+/// Rows of B asked for before they are copied: each lies in a page of its own, which the processor
+/// does not foresee.
+const ROWS_AHEAD: usize = 8;
+
+/// Asks for the cache line of an element, if there is one.
+fn prefetch(data: &[f32], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if at < data.len() {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch has no effect on memory, and the address lies in the slice.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().add(at).cast()) };
+    }
+    let _ = (data, at);
 }
 
 /// Row k of some panels of `size` values each, the last one filled up with zeros.
