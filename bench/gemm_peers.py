@@ -2,7 +2,7 @@
 
 usage: python3 bench/gemm_peers.py THREADS SAMPLES M,N,K ...
 
-Prints a line `peer version m n k seconds` a sample.
+Prints a line `peer version m n k wall cpu` a sample.
 """
 
 import os
@@ -31,10 +31,11 @@ def measure(peer: str, shape: tuple[int, int, int], samples: int, work) -> None:
     for _ in range(runs + 1):
         work()
     for _ in range(samples):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         for _ in range(runs):
             work()
-        print(peer, *shape, (time.perf_counter() - start) / runs, flush=True)
+        wall, busy = time.perf_counter() - start, time.process_time() - busy
+        print(peer, *shape, wall / runs, busy / runs, flush=True)
 
 
 def main() -> None:
@@ -50,7 +51,6 @@ def main() -> None:
         c = torch.empty(m, n)
         measure(f"MKL torch-{torch.__version__}", shape, samples, lambda: torch.mm(a, b, out=c))
         left, right = a.to_mkldnn(), b.t().contiguous().to_mkldnn()
-        linear = torch._C._nn.mkldnn_linear
         measure(f"oneDNN torch-{torch.__version__}", shape, samples, lambda: torch._C._nn.mkldnn_linear(left, right))
 
 

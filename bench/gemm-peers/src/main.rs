@@ -1,14 +1,21 @@
 //! Times matrix products of `faer` and `gemm`. For `cargo xtask bench gemm`.
 //!
-//! `gemm-peers THREADS SAMPLES M,N,K ...` prints a line `peer version m n k seconds` a sample.
+//! `gemm-peers THREADS SAMPLES M,N,K ...` prints a line `peer version m n k wall cpu` a sample.
 
 use std::time::Instant;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use rustix::time::{ClockId, clock_gettime};
 
 /// The least time a sample covers, in seconds.
 const SAMPLE: f64 = 0.03;
+
+/// The processor time of this process, in seconds.
+fn processor_time() -> f64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
 
 /// Prints the time of one run of `work`, as many times as asked.
 fn time(peer: &str, shape: [usize; 3], samples: usize, mut work: impl FnMut()) {
@@ -19,12 +26,13 @@ fn time(peer: &str, shape: [usize; 3], samples: usize, mut work: impl FnMut()) {
         work();
     }
     for _ in 0..samples {
-        let start = Instant::now();
+        let (start, busy) = (Instant::now(), processor_time());
         for _ in 0..runs as usize {
             work();
         }
-        let seconds = start.elapsed().as_secs_f64() / runs;
-        println!("{peer} {} {} {} {seconds:e}", shape[0], shape[1], shape[2]);
+        let (busy, wall) = (processor_time() - busy, start.elapsed().as_secs_f64());
+        let [m, n, k] = shape;
+        println!("{peer} {m} {n} {k} {:e} {:e}", wall / runs, busy / runs);
     }
 }
 
@@ -33,7 +41,10 @@ fn main() {
     let [threads, samples] = [0, 1].map(|i| arguments[i].parse().expect("THREADS SAMPLES"));
     rayon_threads(threads);
     for shape in &arguments[2..] {
-        let sizes: Vec<usize> = shape.split(',').map(|n| n.parse().expect("M,N,K")).collect();
+        let sizes: Vec<usize> = shape
+            .split(',')
+            .map(|n| n.parse().expect("M,N,K"))
+            .collect();
         let [m, n, k] = sizes[..] else {
             panic!("{shape} is not M,N,K");
         };
@@ -41,7 +52,11 @@ fn main() {
         let a: Vec<f32> = (0..m * k).map(value).collect();
         let b: Vec<f32> = (0..k * n).map(value).collect();
         let mut c = vec![0.0f32; m * n];
-        let par = if threads == 1 { Par::Seq } else { Par::rayon(threads) };
+        let par = if threads == 1 {
+            Par::Seq
+        } else {
+            Par::rayon(threads)
+        };
         time("faer 0.24.4", [m, n, k], samples, || {
             matmul(
                 MatMut::from_row_major_slice_mut(&mut c, m, n),
@@ -60,11 +75,24 @@ fn main() {
             // SAFETY: the three buffers are row-major matrices of these shapes.
             unsafe {
                 gemm::gemm(
-                    m, n, k,
-                    c.as_mut_ptr(), 1, n as isize, false,
-                    a.as_ptr(), 1, k as isize,
-                    b.as_ptr(), 1, n as isize,
-                    0.0, 1.0, false, false, false,
+                    m,
+                    n,
+                    k,
+                    c.as_mut_ptr(),
+                    1,
+                    n as isize,
+                    false,
+                    a.as_ptr(),
+                    1,
+                    k as isize,
+                    b.as_ptr(),
+                    1,
+                    n as isize,
+                    0.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
                     parallelism,
                 );
             }

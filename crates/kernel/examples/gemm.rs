@@ -1,14 +1,22 @@
 //! Times matrix products and the fused multiply-add peak. For `cargo xtask bench gemm`.
 //!
-//! `... --example gemm -- THREADS SAMPLES M,N,K ...` prints a line `name m n k seconds` a sample;
+//! `... --example gemm -- THREADS SAMPLES M,N,K ...` prints a line `name m n k wall cpu` a sample;
 //! the peak's is the time of the one multiply-add of a 1 x 1 x 1 product.
 
 use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use assay_kernel::{ConfigError, Isa, Kernel, MatMut, MatRef, Store};
 
 /// The least time a sample covers, in seconds.
 const SAMPLE: f64 = 0.03;
+
+/// The processor time of this process, in seconds.
+fn processor_time() -> f64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
 
 /// Prints the time of one run of `work` divided by `parts`, as many times as asked.
 #[allow(clippy::print_stdout)]
@@ -20,12 +28,14 @@ fn time(name: &str, shape: [usize; 3], samples: usize, parts: f64, mut work: imp
         work();
     }
     for _ in 0..samples {
-        let start = Instant::now();
+        let (start, busy) = (Instant::now(), processor_time());
         for _ in 0..runs as usize {
             work();
         }
-        let seconds = start.elapsed().as_secs_f64() / runs / parts;
-        println!("{name} {} {} {} {seconds:e}", shape[0], shape[1], shape[2]);
+        let each = |seconds: f64| seconds / runs / parts;
+        let (busy, wall) = (processor_time() - busy, start.elapsed().as_secs_f64());
+        let [m, n, k] = shape;
+        println!("{name} {m} {n} {k} {:e} {:e}", each(wall), each(busy));
     }
 }
 

@@ -124,6 +124,9 @@ impl Part<'_> {
             if b.col_stride() == 1 {
                 for k in 0..self.depth {
                     let at = (self.start + k) * b.row_stride();
+                    for line in (col..end).step_by(16) {
+                        prefetch(b.data(), at + ROWS_AHEAD * b.row_stride() + line);
+                    }
                     copy_row(&b.data()[at + col..at + end], k, size, group);
                 }
             } else {
@@ -139,6 +142,21 @@ impl Part<'_> {
             col = end;
         }
     }
+}
+
+/// Rows of B asked for before they are copied: each lies in a page of its own, which the processor
+/// does not foresee.
+const ROWS_AHEAD: usize = 8;
+
+/// Asks for the cache line of an element, if there is one.
+fn prefetch(data: &[f32], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if at < data.len() {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch has no effect on memory, and the address lies in the slice.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().add(at).cast()) };
+    }
+    let _ = (data, at);
 }
 
 /// Row k of some panels of `size` values each, the last one filled up with zeros.
@@ -171,8 +189,16 @@ pub(crate) fn pack_rows(b: MatRef<'_>, width: usize, out: &mut [f32]) {
     }
 }
 
-/// Packs rows `from..to` of columns `start..start + depth` of `a` in panels of `rows` rows, the
-/// last one as narrow as what is left.
+/// Cuts `n` rows into as few parts of at most `most` as there can be, of almost equal size: a small
+/// rest would leave most of the processor idle. Gives the first row and the number of rows.
+pub(crate) fn even_cuts(n: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = n.div_ceil(most);
+    let (size, larger) = (n / parts.max(1), n % parts.max(1));
+    (0..parts).map(move |i| (i * size + i.min(larger), size + usize::from(i < larger)))
+}
+
+/// Packs rows `from..to` of columns `start..start + depth` of `a` in panels of at most `rows` rows,
+/// as [`even_cuts`] cuts them.
 pub(crate) fn pack_a(
     a: MatRef<'_>,
     (from, to): (usize, usize),
@@ -180,9 +206,9 @@ pub(crate) fn pack_a(
     rows: usize,
     out: &mut [f32],
 ) {
-    for (n, row) in (from..to).step_by(rows).enumerate() {
-        let count = rows.min(to - row);
-        let panel = &mut out[n * rows * depth..][..count * depth];
+    for (first, count) in even_cuts(to - from, rows) {
+        let row = from + first;
+        let panel = &mut out[first * depth..][..count * depth];
         if a.row_stride() == 1 {
             for (k, to) in panel.chunks_exact_mut(count).enumerate() {
                 let at = (start + k) * a.col_stride() + row;

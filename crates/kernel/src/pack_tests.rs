@@ -48,14 +48,16 @@ fn a_panels_hold_every_element() {
             let (from, to, start, depth) = (2, a.rows() - 1, 3, a.cols() - 4);
             let mut out = vec![-1.0; (to - from).next_multiple_of(height) * depth];
             pack_a(a, (from, to), (start, depth), height, &mut out);
-            for i in from..to {
-                let panel = (i - from) / height * height;
-                let count = height.min(to - from - panel);
-                for k in 0..depth {
-                    let found = out[panel * depth + k * count + (i - from - panel)];
-                    assert_eq!(found, a.at(i, start + k));
+            let mut next = from;
+            for (first, count) in even_cuts(to - from, height) {
+                assert!(count <= height && from + first == next);
+                next += count;
+                for (i, k) in (0..count).flat_map(|i| (0..depth).map(move |k| (i, k))) {
+                    let found = out[first * depth + k * count + i];
+                    assert_eq!(found, a.at(from + first + i, start + k));
                 }
             }
+            assert_eq!(next, to);
         }
     }
 }

@@ -3,16 +3,17 @@
 use super::engine::{Engine, TileFn};
 use super::tile::Tile;
 use crate::matrix::{MatRef, Store};
-use crate::pack::{self, PANEL, PanelsRef, padded};
+use crate::pack::{self, PANEL, PanelsRef, even_cuts, padded};
 use crate::reference::reduce::BLOCK;
 use crate::scratch::with_scratch;
 
-/// Rows of A packed at a time (224 KiB), to stay in the second-level cache.
+/// Rows of A packed at a time ...
 const ROWS: usize = 224;
-/// Values of B packed at a time (16 MiB), if that is [`COLS`] columns or more.
-const PACKED: usize = 1 << 22;
-/// Columns of B packed at a time at least.
-const COLS: usize = 1024;
+/// ... and their depth: 448 KiB, to stay in the second-level cache. A part of C goes through so many
+/// blocks before the next one.
+pub(crate) const GROUP: usize = 2 * BLOCK;
+/// Columns of B packed at a time: a group of blocks is 8 MiB at most.
+pub(crate) const COLS: usize = 4096;
 /// Up to so many columns, B is copied into rows of one tile's width, and A is read once along its
 /// rows.
 const NARROW: usize = 16;
@@ -88,9 +89,8 @@ pub(crate) unsafe fn multiply(
                     rest = to - (to - from) % engine.width();
                     blocks(engine, a, Source::Rows(b), (from, rest), c, store);
                 }
-                let step = columns_at_once(b.rows());
-                for col in (rest..to).step_by(step) {
-                    let end = to.min(col + step);
+                for col in (rest..to).step_by(COLS) {
+                    let end = to.min(col + COLS);
                     let width = padded(end - col);
                     let c = c.at(0, col - from);
                     with_scratch(b.rows() * width, |data| {
@@ -112,11 +112,6 @@ pub(crate) unsafe fn multiply(
 /// packed copy.
 pub(crate) fn reads_plain(a: MatRef<'_>, cols: usize) -> bool {
     is_thin(a, cols) || cols <= NARROW || a.rows() <= DIRECT_B_ROWS
-}
-
-/// How many columns of a matrix of this depth to pack at a time.
-pub(crate) fn columns_at_once(depth: usize) -> usize {
-    (PACKED / depth.max(1)).max(COLS) / PANEL * PANEL
 }
 
 /// Where tiles read B.
@@ -142,6 +137,19 @@ impl<'a> Source<'a> {
             Self::Rows(b) => (&b.data()[start * b.row_stride() + col..], b.row_stride()),
         }
     }
+
+    /// Where the values from `(start, col)` on lie, or anywhere when there are none; to be asked
+    /// for, not to be read. At most `depth` rows follow.
+    fn address(self, start: usize, depth: usize, col: usize) -> *const f32 {
+        match self {
+            Self::Panels(PanelsRef { data, width, first }) => {
+                let depth = depth.min(BLOCK);
+                let at = pack::panel_offset(start, depth, (col - first) / PANEL * PANEL, width);
+                data.as_ptr().wrapping_add(at)
+            }
+            Self::Rows(b) => b.data().as_ptr().wrapping_add(start * b.row_stride() + col),
+        }
+    }
 }
 
 /// All blocks of the chain in order, A copied where that pays.
@@ -160,67 +168,65 @@ pub(super) unsafe fn blocks(
     let cols = columns.1 - columns.0;
     let aliased = a.row_stride().is_multiple_of(256) && cols >= PACK_ALIASED_A_FROM;
     let copy = !plain || aliased || cols >= PACK_A_FROM;
-    // Few columns: the rows of a tile through all blocks, so that A is read once along its rows.
-    // Many: a block of B, which stays in a near cache, with all rows.
-    let (rows, rows_first) = if cols <= NARROW && !copy {
-        (engine.fit(cols).rows(), true)
-    } else {
-        (ROWS, false)
+    let narrow = cols <= NARROW && !copy;
+    // Few columns: the rows of a tile through the whole depth, so that A is read once along its
+    // rows. Many: as many rows and blocks as a near cache holds.
+    let (rows, group) = match narrow {
+        true => (engine.fit(cols).rows(), a.cols()),
+        false => (ROWS, GROUP),
     };
-    let (chunks, cuts) = (a.rows().div_ceil(rows), a.cols().div_ceil(BLOCK));
-    for n in 0..chunks * cuts {
-        let (chunk, cut) = match rows_first {
-            true => (n / cuts, n % cuts),
-            false => (n % chunks, n / chunks),
-        };
-        let (row, start) = (chunk * rows, cut * BLOCK);
-        let (end, depth) = (a.rows().min(row + rows), BLOCK.min(a.cols() - start));
+    for start in (0..a.cols()).step_by(group.max(1)) {
+        let depth = group.min(a.cols() - start);
         let add = start > 0 || store == Store::Accumulate;
-        let block = Block { start, depth, add };
-        // SAFETY: the function's contract; the rows lie within c.
-        unsafe {
-            let c = c.at(row, 0);
-            if copy {
-                with_scratch((end - row) * depth, |copied| {
-                    let height = engine.panel_rows;
-                    pack::pack_a(a, (row, end), (start, depth), height, copied);
-                    let left = Left::Panels {
-                        data: copied,
-                        height,
-                    };
-                    sweep(engine, left, end - row, b, columns, block, c);
-                });
-            } else {
-                let data = &a.data()[row * a.row_stride() + start * a.col_stride()..];
-                let left = if a.row_stride() == 1 {
-                    Left::Columns {
-                        data,
-                        stride: a.col_stride(),
-                    }
+        let group = Group { start, depth, add };
+        for (row, count) in even_cuts(a.rows(), rows) {
+            // SAFETY: the function's contract; the rows lie within c.
+            unsafe {
+                let c = c.at(row, 0);
+                if copy {
+                    with_scratch(count * depth, |data| {
+                        let height = engine.panel_rows;
+                        for from in (0..depth).step_by(BLOCK) {
+                            let block = (start + from, BLOCK.min(depth - from));
+                            let to = &mut data[count * from..];
+                            pack::pack_a(a, (row, row + count), block, height, to);
+                        }
+                        let left = Left::Panels { data, height };
+                        sweep(engine, left, count, b, columns, group, c);
+                    });
                 } else {
-                    Left::Rows {
-                        data,
-                        stride: a.row_stride(),
-                    }
-                };
-                sweep(engine, left, end - row, b, columns, block, c);
+                    let data = &a.data()[row * a.row_stride() + start * a.col_stride()..];
+                    let left = if a.row_stride() == 1 {
+                        Left::Columns {
+                            data,
+                            stride: a.col_stride(),
+                        }
+                    } else {
+                        Left::Rows {
+                            data,
+                            stride: a.row_stride(),
+                        }
+                    };
+                    sweep(engine, left, count, b, columns, group, c);
+                }
             }
         }
     }
 }
 
-/// A block of the chain.
+/// Some blocks of the chain.
 #[derive(Clone, Copy)]
-struct Block {
+struct Group {
     start: usize,
     depth: usize,
+    /// Whether the first one is added to C.
     add: bool,
 }
 
-/// One block of A, from the element in its first row and column on.
+/// A group of blocks of A, from the element in its first row and column on.
 #[derive(Clone, Copy)]
 enum Left<'a> {
-    /// Panels of `height` rows, the last one narrower.
+    /// Block by block, panels of at most `height` rows.
     Panels { data: &'a [f32], height: usize },
     /// Rows `stride` apart.
     Rows { data: &'a [f32], stride: usize },
@@ -228,54 +234,67 @@ enum Left<'a> {
     Columns { data: &'a [f32], stride: usize },
 }
 
-/// Every tile of one block: for each panel of B, which then lies in the nearest cache, all rows.
+/// Every tile of a group: for each panel of B each block, which then lies in the nearest cache, with
+/// all rows; so a part of C is done before the next one is begun.
 ///
 /// # Safety
-/// As [`multiply`]; `left` holds `rows` rows of the block's depth.
+/// As [`multiply`]; `left` holds `rows` rows of the group's depth.
 unsafe fn sweep(
     engine: &Engine,
     left: Left<'_>,
     rows: usize,
     b: Source<'_>,
     (from, to): (usize, usize),
-    block: Block,
+    group: Group,
     c: Target,
 ) {
     let mut col = from;
     while col < to {
         let tiles = engine.fit(to - col);
         let cols = tiles.width.min(to - col);
-        let (b, b_stride) = b.at(block.start, block.depth, col);
-        assert!(b.len() >= (block.depth - 1) * b_stride + tiles.width);
         let height = match left {
             Left::Panels { height, .. } => height,
             _ => tiles.rows(),
         };
-        // The next panel, a part of it during each tile of this one.
-        let (after, ahead) = (block.depth * b_stride, Tile::ahead(block.depth));
-        for row in (0..rows).step_by(height) {
-            let count = height.min(rows - row);
-            let (a, a_stride, table): (_, _, &[TileFn]) = match left {
-                Left::Panels { data, .. } => (&data[row * block.depth..], count, tiles.unit),
-                Left::Rows { data, stride } => (&data[row * stride..], stride, tiles.strided),
-                Left::Columns { data, stride } => (&data[row..], stride, tiles.unit),
+        for done in (0..group.depth).step_by(BLOCK) {
+            let depth = BLOCK.min(group.depth - done);
+            let (right, b_stride) = b.at(group.start + done, depth, col);
+            assert!(right.len() >= (depth - 1) * b_stride + tiles.width);
+            // What comes after this block, a part of it during each tile.
+            let mut next = match done + depth < group.depth {
+                true => b.address(group.start + done + depth, group.depth - done - depth, col),
+                false => b.address(group.start, group.depth, col + cols),
             };
-            // SAFETY: a holds `count` rows of the block by the caller's contract; b was checked
-            // above; the tile of c lies within the target.
-            unsafe {
-                let to = c.at(row, col - from);
-                table[count - 1](&Tile {
-                    depth: block.depth,
-                    a: a.as_ptr(),
-                    a_stride,
-                    b: b.as_ptr(),
-                    b_stride,
-                    next: b.as_ptr().wrapping_add(after + row / height * ahead),
-                    c: to.data,
-                    c_stride: c.stride,
-                    cols,
-                    add: block.add,
-                });
+            for (row, count) in even_cuts(rows, height) {
+                let (a, a_stride, table): (_, _, &[TileFn]) = match left {
+                    Left::Panels { data, .. } => {
+                        (&data[rows * done + row * depth..], count, tiles.unit)
+                    }
+                    Left::Rows { data, stride } => {
+                        (&data[row * stride + done..], stride, tiles.strided)
+                    }
+                    Left::Columns { data, stride } => {
+                        (&data[row + done * stride..], stride, tiles.unit)
+                    }
+                };
+                // SAFETY: a holds `count` rows of the block by the caller's contract; b was
+                // checked above; the tile of c lies within the target.
+                unsafe {
+                    let to = c.at(row, col - from);
+                    table[count - 1](&Tile {
+                        depth,
+                        a: a.as_ptr(),
+                        a_stride,
+                        b: right.as_ptr(),
+                        b_stride,
+                        next,
+                        c: to.data,
+                        c_stride: c.stride,
+                        cols,
+                        add: group.add || done > 0,
+                    });
+                }
+                next = next.wrapping_add(Tile::ahead(depth));
             }
         }
         col += cols;

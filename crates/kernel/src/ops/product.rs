@@ -3,7 +3,7 @@
 use crate::arith::Arith;
 use crate::dispatch::dispatch;
 use crate::fast::Engine;
-use crate::fast::product::{Right, Target, columns_at_once, multiply, reads_plain};
+use crate::fast::product::{COLS, GROUP, Right, Target, multiply, reads_plain};
 use crate::kernel::Kernel;
 use crate::matrix::{MatMut, MatRef, Store};
 use crate::pack::{PANEL, Panels, PanelsRef, pack_b, padded, panel_offset, parts};
@@ -153,7 +153,8 @@ impl Kernel {
         true
     }
 
-    /// Packs B with all threads, some columns at a time, and multiplies by that copy.
+    /// Packs some blocks of B with all threads, multiplies by that copy while it lies in the caches,
+    /// and goes on to the next ones.
     fn gemm_shared(
         &self,
         engine: &'static Engine,
@@ -163,21 +164,25 @@ impl Kernel {
         store: Store,
         threads: usize,
     ) {
-        let (depth, cols) = (b.rows(), b.cols());
-        let step = columns_at_once(depth);
-        for from in (0..cols).step_by(step) {
-            let to = cols.min(from + step);
+        for from in (0..b.cols()).step_by(COLS) {
+            let to = b.cols().min(from + COLS);
             let width = padded(to - from);
-            with_scratch(depth * width, |data| {
-                if threads == 1 {
-                    pack_b(b, from, to, data);
-                } else {
-                    let parts = parts(b, from, to, data, 4 * threads);
-                    self.run(|| parts.into_par_iter().for_each(|part| part.pack(b)));
+            with_scratch(b.rows().min(GROUP) * width, |data| {
+                for start in (0..b.rows()).step_by(GROUP) {
+                    let depth = GROUP.min(b.rows() - start);
+                    let (a, b) = (a.columns_from(start, depth), b.rows_from(start, depth));
+                    let data = &mut data[..depth * width];
+                    if threads == 1 {
+                        pack_b(b, from, to, data);
+                    } else {
+                        let parts = parts(b, from, to, data, 2 * threads);
+                        self.run(|| parts.into_par_iter().for_each(|part| part.pack(b)));
+                    }
+                    let first = from;
+                    let packed = Right::Packed(PanelsRef { data, width, first });
+                    let store = if start > 0 { Store::Accumulate } else { store };
+                    self.gemm_pieces(engine, a, packed, (from, to), c, store, threads);
                 }
-                let first = from;
-                let b = Right::Packed(PanelsRef { data, width, first });
-                self.gemm_pieces(engine, a, b, (from, to), c, store, threads);
             });
         }
     }

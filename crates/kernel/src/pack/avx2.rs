@@ -2,6 +2,9 @@
 
 use core::arch::x86_64::*;
 
+/// Rows that lie this far ahead are asked for: those of the next panel.
+const ROWS_AHEAD: usize = 14;
+
 /// `out[k * out_stride + i] = from[i * stride + k]` for eight rows and `depth` columns.
 #[target_feature(enable = "avx2")]
 pub(super) fn interleave8(
@@ -16,10 +19,17 @@ pub(super) fn interleave8(
     let whole = depth / 8 * 8;
     for k in (0..whole).step_by(8) {
         // SAFETY: row 7, columns k..k + 8 end before 7 * stride + depth; output row k + 7 ends
-        // at (k + 7) * out_stride + 8; both lie inside the slices by the assertions above.
+        // at (k + 7) * out_stride + 8; both lie inside the slices by the assertions above. A
+        // prefetch of any address is sound.
         unsafe {
             let r: [__m256; 8] =
                 std::array::from_fn(|i| _mm256_loadu_ps(from.as_ptr().add(i * stride + k)));
+            if k % 16 == 0 {
+                for i in ROWS_AHEAD..ROWS_AHEAD + 8 {
+                    let later = from.as_ptr().wrapping_add(i * stride + k);
+                    _mm_prefetch::<_MM_HINT_T0>(later.cast());
+                }
+            }
             for (n, row) in transpose8(r).into_iter().enumerate() {
                 _mm256_storeu_ps(out.as_mut_ptr().add((k + n) * out_stride), row);
             }

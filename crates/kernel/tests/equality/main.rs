@@ -98,6 +98,13 @@ fn products_at_the_edges() {
     }
 }
 
+#[test]
+fn products_over_several_groups_and_chunks() {
+    product(230, 770, 520, (0, 0), 1);
+    product(230, 8, 1030, (0, 1), 1);
+    product(33, 4130, 20, (0, 0), 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
