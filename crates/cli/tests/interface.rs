@@ -90,7 +90,7 @@ fn text_is_reproduced_by_its_seed_and_survives_merging() {
     };
     let greedy = write(&model, &["--adapter", adapter]);
     assert_ne!(greedy, write(&model, &[]), "the adapter changes nothing");
-    let drawn = |seed| {
+    let drawn = |seed: &str| {
         write(
             &model,
             &["--adapter", adapter, "--temperature", "1.5", "--seed", seed],
