@@ -142,7 +142,8 @@ impl Services {
             .filter(|(_, registration)| !registration.leaving)
             .map(|(account, _)| account)
             .collect();
-        let candidates = files::candidates(&self.transport, &nodes).await;
+        let candidates =
+            files::candidates(&self.transport, &nodes, self.upload.copies.into()).await;
         let file = NewFile {
             owner,
             name,

@@ -10,13 +10,15 @@ mod download;
 mod tests;
 mod upload;
 
+use std::time::Duration;
+
 use assay_crypto::{Digest, PublicKey, aead::FileKey};
 use assay_vault::{
     Unreachable,
     placement::Candidate,
     wire::{Request, Response},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 
 pub use self::{
     download::download,
@@ -41,19 +43,39 @@ pub(crate) fn fresh_seed() -> Result<Digest, getrandom::Error> {
     Ok(Digest(seed))
 }
 
-/// Asks every node how much room it has; nodes that do not answer are left out.
-pub async fn candidates(transport: &Transport, nodes: &[PublicKey]) -> Vec<Candidate> {
-    let mut asked = JoinSet::new();
-    for node in nodes.iter().copied() {
-        let transport = transport.clone();
-        asked.spawn(async move {
-            match ask(&transport, node, Request::Free).await {
-                Ok(Response::Free { bytes }) => Some(Candidate { node, free: bytes }),
-                _ => None,
+/// Pauses before nodes that did not answer are asked again, in milliseconds.
+const ASK_AGAIN_MS: [u64; 3] = [200, 800, 3_000];
+
+/// Asks every node how much room it has, those that do not answer again while fewer than `wanted`
+/// have; nodes that never do are left out.
+pub async fn candidates(
+    transport: &Transport,
+    nodes: &[PublicKey],
+    wanted: usize,
+) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    let mut silent = nodes.to_vec();
+    let mut pauses = ASK_AGAIN_MS.into_iter();
+    loop {
+        let mut asked = JoinSet::new();
+        for node in silent.drain(..) {
+            let transport = transport.clone();
+            asked.spawn(async move { (node, ask(&transport, node, Request::Free).await) });
+        }
+        for (node, answer) in asked.join_all().await {
+            match answer {
+                Ok(Response::Free { bytes }) => found.push(Candidate { node, free: bytes }),
+                _ => silent.push(node),
             }
-        });
+        }
+        if found.len() >= wanted || silent.is_empty() {
+            return found;
+        }
+        let Some(pause) = pauses.next() else {
+            return found;
+        };
+        sleep(Duration::from_millis(pause)).await;
     }
-    asked.join_all().await.into_iter().flatten().collect()
 }
 
 /// One storage request. Whatever keeps the answer from coming counts as unreachable; the machine

@@ -88,7 +88,7 @@ impl Network {
             key: key.clone(),
             envelope_to: Some(owner.encryption().public()),
         };
-        let candidates = candidates(&self.client, &self.ids()).await;
+        let candidates = candidates(&self.client, &self.ids(), 2).await;
         let config = UploadConfig {
             copies: 2,
             attempts: 2,
