@@ -64,7 +64,7 @@ pub(super) fn run(
     let mut sent = None;
     let record: FileRecord = runtime()?.block_on(async {
         let transport = session.dial(&key, &nodes).await?;
-        let candidates = files::candidates(&transport, &accounts).await;
+        let candidates = files::candidates(&transport, &accounts, copies.into()).await;
         let record = |record: FileRecord| {
             // The chain is asked on this thread; the upload has nothing else to do meanwhile.
             let call = Call::PutFile(Box::new(record));
