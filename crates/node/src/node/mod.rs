@@ -175,6 +175,8 @@ impl Node {
             on_work: watch_work(desk.board.clone()),
         });
         let mut tasks = JoinSet::new();
+        // Whoever starts a node may use it at once, so it must know whom to call.
+        upkeep::learn_addresses(&services);
         tasks.spawn(upkeep::address_book(services.clone()));
         // What acts on the chain waits until what it sees of it is new.
         let after = |work: BoxFuture<'static, ()>| {

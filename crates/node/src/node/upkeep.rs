@@ -19,21 +19,24 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Keeps the addresses of registered nodes at hand.
 pub(super) async fn address_book(services: Arc<Services>) {
     let mut heights = services.chain.heights();
-    let me = services.sender.account();
     loop {
-        let state = services.chain.state();
-        for role in Role::ALL {
-            for (account, registration) in query::registrations(&*state, role) {
-                let address: Option<SocketAddr> = registration.address.parse().ok();
-                if let (Some(address), true) = (address, account != me) {
-                    services.transport.book().set(account, [address]);
-                }
-            }
-        }
-        drop(state);
         let next = services.chain.head().height.0 + SELDOM;
         if heights.wait_for(|height| height.0 >= next).await.is_err() {
             return;
+        }
+        learn_addresses(&services);
+    }
+}
+
+/// Takes the addresses of registered nodes from the ledger as it is now.
+pub(super) fn learn_addresses(services: &Services) {
+    let (me, state) = (services.sender.account(), services.chain.state());
+    for role in Role::ALL {
+        for (account, registration) in query::registrations(&*state, role) {
+            let address: Option<SocketAddr> = registration.address.parse().ok();
+            if let (Some(address), true) = (address, account != me) {
+                services.transport.book().set(account, [address]);
+            }
         }
     }
 }
