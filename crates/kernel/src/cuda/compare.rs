@@ -110,8 +110,10 @@ fn product(run: &mut Run<'_>) -> Result<bool, DeviceError> {
             let k = [run.size(40), run.size(700), 256, 320][(index + transposed) % 4];
             let (ta, tb) = (transposed & 1 > 0, transposed & 2 > 0);
             // Widths that are multiples of four take the path of whole vectors.
+            let any = matches!(tile, Tile::Small | Tile::Thin);
             let (m, n, k) = match run.stream.below(2) {
-                0 => (m, n, k),
+                0 if any => (m, n, k),
+                0 => (m.next_multiple_of(4), n.next_multiple_of(4), k),
                 _ => (
                     m.next_multiple_of(4),
                     n.next_multiple_of(4),
@@ -129,9 +131,12 @@ fn product(run: &mut Run<'_>) -> Result<bool, DeviceError> {
                 true => MatRef::row_major(&b, n, k).t(),
                 false => MatRef::row_major(&b, k, n),
             };
+            // Enough for any division.
+            let (device, kernel) = (run.device, run.kernel);
+            let scratch = device.reserve(64 + m * k + k * n + k.div_ceil(256) * m * n)?;
             for store in [Store::Accumulate, Store::Overwrite] {
-                let (device, kernel) = (run.device, run.kernel);
-                device.product_with(tile, &a_there, &b_there, &c_there, shape, store)?;
+                let operands = [&a_there, &b_there];
+                device.product_with(tile, operands, &c_there, shape, store, &scratch)?;
                 kernel.gemm(left, right, &mut MatMut::row_major(&mut c, m, n), store);
                 same &= run.same(&c, &c_there)?;
             }

@@ -10,10 +10,10 @@ pub(super) const PLAIN_SHARED: u32 = 48 * 1024;
 
 /// Kernels without shared memory of a chosen size.
 const PLAIN: [&str; 36] = [
-    "thin_plain",
-    "thin_rows_a",
-    "thin_rows_b",
     "thin_rows",
+    "thin_any",
+    "thin_fold",
+    "transpose",
     "rmsnorm",
     "rmsnorm_backward",
     "row_norms",
