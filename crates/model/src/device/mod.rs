@@ -10,8 +10,6 @@ mod weights;
 
 pub(crate) use weights::DeviceWeights;
 
-use std::sync::Arc;
-
 use assay_kernel::cuda::{Device, DeviceError, DeviceSlice, Recording};
 
 use crate::base::Base;
@@ -30,7 +28,6 @@ struct Slices {
 /// A graph's memory on a device.
 pub(crate) struct DeviceStep {
     device: Device,
-    weights: Arc<DeviceWeights>,
     nodes: Vec<Slices>,
     /// All buffers of the state, in one piece, and where each begins in it.
     state: DeviceSlice,
@@ -106,7 +103,6 @@ impl DeviceStep {
         let results = graph.results.iter().map(|id| slice(*id)).collect();
         Ok(Self {
             device: device.clone(),
-            weights,
             nodes,
             state,
             starts,
@@ -230,15 +226,7 @@ impl DeviceStep {
             self.device.copy(from, to)?;
         }
         let node = &graph.nodes[index];
-        run_node(
-            &self.device,
-            graph,
-            node,
-            inputs,
-            outputs,
-            &self.weights,
-            &self.scratch,
-        )?;
+        run_node(&self.device, graph, node, inputs, outputs, &self.scratch)?;
         if watch {
             for output in outputs {
                 self.device.find_fault(output, &self.flag)?;

@@ -3,7 +3,6 @@
 use assay_kernel::Store;
 use assay_kernel::cuda::{Device, DeviceAdamW, DeviceError, DeviceSlice, Mask, ProductShape};
 
-use super::DeviceWeights;
 use crate::graph::{Graph, Node, Op};
 use crate::run_node::DROPOUT_PURPOSE;
 
@@ -51,7 +50,6 @@ pub(super) fn run_node(
     node: &Node,
     x: &[DeviceSlice],
     outputs: &[DeviceSlice],
-    _weights: &DeviceWeights,
     scratch: &Scratch,
 ) -> Result<(), DeviceError> {
     match (node.op, outputs) {

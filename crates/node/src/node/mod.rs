@@ -67,6 +67,9 @@ pub enum NodeError {
     /// The JSON API did not start.
     #[error("the JSON API did not start")]
     Http(#[from] ServeError),
+    /// The machine gives wrong bits, or cannot compute at all.
+    #[error("the node must not take part in jobs")]
+    Machine(#[from] assay_job::MachineError),
     /// The computing thread did not start.
     #[error("the computing thread did not start")]
     Compute(#[source] io::Error),
@@ -130,6 +133,10 @@ impl Node {
     /// # Errors
     /// [`NodeError`] says which part did not start and why; what had started is stopped.
     pub async fn start(config: &NodeConfig, options: Options) -> Result<Self, NodeError> {
+        // A node that would be slashed for wrong bits does not join.
+        if !parts(config).is_empty() {
+            assay_job::self_test()?;
+        }
         let key = keys::load(&config.key)?;
         let genesis = read_genesis(&config.genesis)?;
         let desk = Arc::new(Desk::default());
