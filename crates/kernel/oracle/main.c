@@ -299,6 +299,62 @@ static void case_adamw(void) {
     emit(v, n);
 }
 
+static void case_quantize_rows(void) {
+    usize rows = 40, cols = 77;
+    float *x = tensor(43, rows * cols), *factors = tensor(44, cols);
+    static const uint32_t largest[] = {0x0d7fffff, 0x0d800000, 0x00000001};
+    for (usize i = 0; i < cols; i++) {
+        x[i] = 0.0f;
+        for (usize r = 0; r < 3; r++)
+            x[(1 + r) * cols + i] = from_bits(largest[r]) / (float)(1 + i % 3);
+        x[4 * cols + i] = i == 0 ? 127.0f : (float)i - 38.5f;
+    }
+    x[5 * cols + 3] = INFINITY;
+    x[6 * cols + 4] = NAN;
+    int8_t *q = malloc(cols);
+    for (int scaled = 0; scaled < 2; scaled++)
+        for (usize r = 0; r < rows; r++) {
+            emit_one(quantize_row(x + r * cols, scaled ? factors : NULL, cols, q));
+            for (usize i = 0; i < cols; i++) emit_word((uint32_t)(int32_t)q[i]);
+        }
+    free(q);
+}
+
+static int8_t *integers(uint32_t number, usize n) {
+    int8_t *all = malloc(n + 1);
+    for (usize i = 0; i < n; i++) {
+        uint32_t byte = bits_of(value(number, i)) >> 8 & 255;
+        all[i] = (int8_t)(byte < 128 ? (int)byte : (int)byte - 256);
+    }
+    return all;
+}
+
+static void case_product_i8(void) {
+    static const usize shapes[][3] = {{1, 1, 1}, {7, 33, 257}, {13, 40, 600}, {3, 2, 0}, {40, 5, 30}};
+    for (int n_shape = 0; n_shape < 5; n_shape++) {
+        usize m = shapes[n_shape][0], n = shapes[n_shape][1], depth = shapes[n_shape][2];
+        int8_t *a = integers(45, m * depth), *b = integers(46, depth * n);
+        float *sa = tensor(47, m), *sb = tensor(48, n), *c = tensor(49, m * n);
+        for (int transposed = 0; transposed < 2; transposed++)
+            for (int scaled = 0; scaled < 2; scaled++)
+                for (int accumulate = 0; accumulate < 2; accumulate++)
+                    for (usize i = 0; i < m; i++)
+                        for (usize j = 0; j < n; j++) {
+                            int32_t s = 0;
+                            for (usize k = 0; k < depth; k++) {
+                                int left = a[i * depth + k];
+                                int right = b[transposed ? j * depth + k : k * n + j];
+                                s += left * right;
+                            }
+                            float result = (float)s * sa[i];
+                            if (scaled) result = result * sb[j];
+                            emit_one(accumulate ? c[i * n + j] + result : result);
+                        }
+        free(a);
+        free(b);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -326,6 +382,8 @@ static const struct {
     {"clip_factor", case_clip_factor},
     {"sums", case_sums},
     {"adamw", case_adamw},
+    {"quantize_rows", case_quantize_rows},
+    {"product_i8", case_product_i8},
 };
 
 int main(int argc, char **argv) {

@@ -99,3 +99,21 @@ void adamw(float *p, const float *g, float *m, float *v, usize n, adamw_settings
         p[i] = fmaf(-step, m[i] / denominator, p[i] * decay);
     }
 }
+
+float quantize_row(const float *x, const float *factors, usize n, signed char *q) {
+    uint32_t most = 0;
+    for (usize j = 0; j < n; j++) {
+        float y = factors ? x[j] * factors[j] : x[j];
+        uint32_t size = bits_of(y) & 0x7fffffff;
+        if (size > most) most = size;
+    }
+    float m = from_bits(most), scale = m / 127.0f, inv = 127.0f / m, magic = from_bits(0x4b400000);
+    int zero = most < 0x0d800000, invalid = most >= 0x7f800000;
+    for (usize j = 0; j < n; j++) {
+        float y = factors ? x[j] * factors[j] : x[j];
+        float scaled = y * inv;
+        float shifted = scaled + magic;
+        q[j] = (signed char)(zero || invalid ? 0 : (int)(shifted - magic));
+    }
+    return zero ? 0.0f : scale;
+}

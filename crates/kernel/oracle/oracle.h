@@ -64,6 +64,8 @@ float cross_entropy(const float *x, int label, usize n, float scale, float *dx);
 typedef struct {
     float lr, beta1, beta2, eps, weight_decay, bias1, bias2;
 } adamw_settings;
+/* Eight-bit integers for y = x, or y = x * factors; returns their scale. */
+float quantize_row(const float *x, const float *factors, usize n, signed char *q);
 void adamw(float *p, const float *g, float *m, float *v, usize n, adamw_settings o);
 
 #endif

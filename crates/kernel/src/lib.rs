@@ -51,10 +51,12 @@ pub use environment::{EnvironmentError, check_environment};
 pub use finite::all_finite;
 pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS};
 pub use matrix::{MatMut, MatRef, Store};
-pub use ops::PackedB;
+pub use ops::{MAX_DEPTH_I8, PackedB, PackedI8};
 pub use reference::norm::clip_factor;
 pub use self_test::SelfTestError;
 pub use shape::{AdamW, AttentionShape, BiasPowers, Function, IGNORE};
 
-/// The version of the arithmetic specification; it changes when any operator's bits change.
-pub const SPEC_VERSION: u32 = 1;
+/// The version of the arithmetic specification: it changes when any operator's bits change, and with
+/// operators that jobs of earlier versions cannot name. Version 2 is version 1, bit for bit, with the
+/// products of 8-bit integers.
+pub const SPEC_VERSION: u32 = 2;

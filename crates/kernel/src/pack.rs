@@ -270,6 +270,7 @@ fn interleave8(
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+pub(crate) mod quads;
 
 #[cfg(test)]
 #[path = "pack_tests.rs"]

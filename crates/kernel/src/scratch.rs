@@ -29,6 +29,21 @@ impl Buffer {
         }
         &mut self.0.as_flattened_lines_mut()[..len]
     }
+
+    /// The whole buffer as bytes.
+    pub(crate) fn as_bytes(&self) -> &[i8] {
+        let values = self.as_slice();
+        // SAFETY: four bytes a value, every bit pattern is an i8, and bytes need no alignment.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), 4 * values.len()) }
+    }
+
+    /// At least `len` bytes, of no particular content.
+    pub(crate) fn take_bytes(&mut self, len: usize) -> &mut [i8] {
+        let values = self.take(len.div_ceil(4));
+        // SAFETY: as in `as_bytes`; every bit pattern is an f32 as well, the borrow is exclusive, and
+        // there are at least `len` bytes.
+        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), len) }
+    }
 }
 
 /// Lines seen as one slice of values.
@@ -55,8 +70,17 @@ thread_local! {
 
 /// Lends `body` a buffer of `len` values of no particular content; it may ask for more inside.
 pub(crate) fn with_scratch<R>(len: usize, body: impl FnOnce(&mut [f32]) -> R) -> R {
+    with_buffer(|buffer| body(buffer.take(len)))
+}
+
+/// [`with_scratch`] for bytes.
+pub(crate) fn with_bytes<R>(len: usize, body: impl FnOnce(&mut [i8]) -> R) -> R {
+    with_buffer(|buffer| body(buffer.take_bytes(len)))
+}
+
+fn with_buffer<R>(body: impl FnOnce(&mut Buffer) -> R) -> R {
     let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    let result = body(buffer.take(len));
+    let result = body(&mut buffer);
     SPARE.with_borrow_mut(|spare| spare.push(buffer));
     result
 }

@@ -70,7 +70,7 @@ fn digest(values: &[f32]) -> String {
 /// An operator's name and its outputs, one after the other.
 type Operator = (&'static str, fn(&Kernel) -> Vec<f32>);
 
-const OPERATORS: [Operator; 24] = [
+const OPERATORS: [Operator; 26] = [
     ("random", |_| random()),
     ("gemm", gemm),
     ("gemm_packed", gemm_packed),
@@ -95,10 +95,12 @@ const OPERATORS: [Operator; 24] = [
     ("column_dots and scale_columns", columns),
     ("multiply and divide", multiply_and_divide),
     ("functions", functions),
+    ("quantize_rows", quantize_rows),
+    ("product_i8", product_i8),
 ];
 
 /// The digests of `OPERATORS`, in order.
-const GOLDEN: [&str; 24] = [
+const GOLDEN: [&str; 26] = [
     "abccc3704d87bbc3ab2db2a6fa843192b6b42c85ebbb256eff4038dd703c3381",
     "726f5bc54c668e11bc96750cfb68f1536521dc8482bfb3579647970824c45540",
     "6df082c424456b73155fbebbc90e8aba17666b92227ca0c86e7ad34c35f81bae",
@@ -123,6 +125,8 @@ const GOLDEN: [&str; 24] = [
     "e705e81d08b1bd080ab15aa6a15efcdfcc40d14f38d52fc481b1e24ae481acad",
     "feabf4fd9e3dc1d605d5bc5b275e22217d88757552b2572bc684fa00f88fbef5",
     "6f4d4b5b6eb4c948b6b26159fbaa68198e7bf9a75a6e4fec975b90e605b88b3b",
+    "5a7488c27ded1161f389bd46ad779f76cca39839daa924744679962fb0cc3eec",
+    "6f187c625fbd67679ad72542284cdc5844f81ece5af5a81b912c19cea09e4d0d",
 ];
 
 /// Normal values times powers of two from 1/16 to 16: inputs of a stream of their own.
@@ -445,6 +449,41 @@ fn functions(k: &Kernel) -> Vec<f32> {
     all.iter()
         .map(|x| if x.is_nan() { 0.5 } else { *x })
         .collect()
+}
+
+fn quantize_rows(k: &Kernel) -> Vec<f32> {
+    let (x, factors) = (values(47, ROWS * COLS), values(48, COLS));
+    let mut all = Vec::new();
+    for factors in [None, Some(&factors[..])] {
+        let (mut q, mut scale) = (vec![0; ROWS * COLS], vec![0.0; ROWS]);
+        k.quantize_rows(&x, factors, &mut q, &mut scale);
+        all.extend(q.iter().map(|q| f32::from(*q)));
+        all.extend(scale);
+    }
+    all
+}
+
+fn product_i8(k: &Kernel) -> Vec<f32> {
+    let mut out = Vec::new();
+    for (m, n, depth) in SHAPES {
+        let integers = |index, count| -> Vec<i8> {
+            let mut stream = Stream::new(b"assay kernel self-test, integers", 1, index);
+            (0..count).map(|_| stream.below(256) as u8 as i8).collect()
+        };
+        let (a, b) = (integers(0, m * depth), integers(1, n * depth));
+        let (sa, sb) = (values(49, m), values(50, n));
+        for (rows, cols, transposed) in [(depth, n, false), (n, depth, true)] {
+            let packed = k.pack_i8(&b, rows, cols, transposed);
+            let mut c = values(51, m * n);
+            let to = &mut MatMut::row_major(&mut c, m, n);
+            k.product_i8(&a, &sa, &packed, Some(&sb), to, Store::Accumulate);
+            out.extend_from_slice(&c);
+            let to = &mut MatMut::row_major(&mut c, m, n);
+            k.product_i8(&a, &sa, &packed, None, to, Store::Overwrite);
+            out.extend_from_slice(&c);
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ mod function;
 mod norm;
 mod optimizer;
 mod product;
+mod quantized;
 mod tensor;
 
 pub use product::PackedB;
+pub use quantized::{MAX_DEPTH_I8, PackedI8};
 
 /// Checks a length that the caller is responsible for.
 #[track_caller]

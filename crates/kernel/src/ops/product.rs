@@ -1,5 +1,7 @@
 //! Matrix products.
 
+use std::ops::Range;
+
 use crate::arith::Arith;
 use crate::dispatch::dispatch;
 use crate::fast::Engine;
@@ -52,7 +54,8 @@ impl Kernel {
             let plain: Vec<f32> = (0..rows * cols).map(|i| b.at(i / cols, i % cols)).collect();
             return self.gemm(a, MatRef::row_major(&plain, rows, cols), c, store);
         }
-        self.gemm_rows(a, c, |a, c| {
+        self.share_rows(c, a.cols() * b.cols() / 2, |rows, c| {
+            let a = a.rows_from(rows.start, rows.len());
             dispatch!(
                 self.path,
                 gemm(a: MatRef<'_>, b: MatRef<'_>, c: &mut MatMut<'_>, store: Store)
@@ -90,12 +93,12 @@ impl Kernel {
         self.gemm(a, MatRef::row_major(&plain, rows, cols), c, store);
     }
 
-    /// Shares the rows of a product among the threads.
-    fn gemm_rows(
+    /// Shares the rows of a product among the threads; `cost` is the work of one.
+    pub(super) fn share_rows(
         &self,
-        a: MatRef<'_>,
         c: &mut MatMut<'_>,
-        body: impl Fn(MatRef<'_>, &mut MatMut<'_>) + Sync,
+        cost: usize,
+        body: impl Fn(Range<usize>, &mut MatMut<'_>) + Sync,
     ) {
         let (rows, cols, stride) = (c.rows(), c.cols(), c.row_stride());
         if rows == 0 || cols == 0 {
@@ -104,22 +107,13 @@ impl Kernel {
         // The last row may end before its stride does, so it is not a whole row to split.
         let whole = (rows - 1) * stride;
         let (front, last) = c.data_mut().split_at_mut(whole);
-        self.for_rows(
-            rows - 1,
-            a.cols() * cols / 2,
-            [stride],
-            [front],
-            |r, [part]| {
-                if !r.is_empty() {
-                    let mut c = MatMut::new(part, r.len(), cols, stride);
-                    body(a.rows_from(r.start, r.len()), &mut c);
-                }
-            },
-        );
-        body(
-            a.rows_from(rows - 1, 1),
-            &mut MatMut::new(last, 1, cols, stride),
-        );
+        self.for_rows(rows - 1, cost, [stride], [front], |r, [part]| {
+            if !r.is_empty() {
+                let mut c = MatMut::new(part, r.len(), cols, stride);
+                body(r, &mut c);
+            }
+        });
+        body(rows - 1..rows, &mut MatMut::new(last, 1, cols, stride));
     }
 
     /// The vector paths; false when this kernel's path has none.
@@ -216,7 +210,7 @@ impl Kernel {
 /// A division of a matrix into pieces, one a thread: along the rows when each piece has many, so
 /// that no two threads copy the same part of A; else along the longer side first. Columns are cut at
 /// multiples of a panel.
-struct Grid {
+pub(super) struct Grid {
     rows: usize,
     cols: usize,
     down: usize,
@@ -224,7 +218,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(threads: usize, rows: usize, cols: usize) -> Self {
+    pub(super) fn new(threads: usize, rows: usize, cols: usize) -> Self {
         let (tall, wide) = (rows.div_ceil(16), cols.div_ceil(PANEL));
         let (down, across) = if rows >= cols || rows >= threads * MANY_ROWS {
             let down = threads.min(tall);
@@ -241,12 +235,12 @@ impl Grid {
         }
     }
 
-    fn pieces(&self) -> usize {
+    pub(super) fn pieces(&self) -> usize {
         self.down * self.across
     }
 
     /// Rows and columns of a piece.
-    fn piece(&self, n: usize) -> ((usize, usize), (usize, usize)) {
+    pub(super) fn piece(&self, n: usize) -> ((usize, usize), (usize, usize)) {
         let (i, j) = (n / self.across, n % self.across);
         let row = |i: usize| self.rows * i / self.down;
         let panels = self.cols.div_ceil(PANEL);

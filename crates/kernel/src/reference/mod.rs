@@ -14,5 +14,6 @@ pub(crate) mod loss;
 pub(crate) mod norm;
 pub(crate) mod optimizer;
 pub(crate) mod product;
+pub(crate) mod quantized;
 pub(crate) mod reduce;
 pub(crate) mod rope;

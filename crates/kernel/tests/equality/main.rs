@@ -3,6 +3,7 @@
 
 mod cached;
 mod methods;
+mod quantized;
 
 use assay_kernel::random::Stream;
 use assay_kernel::{AdamW, AttentionShape, IGNORE, Isa, Kernel, MatMut, MatRef, Store, all_finite};

@@ -8,7 +8,7 @@ use assay_kernel::{
 /// A case and the bits of its values.
 type Case = (&'static str, fn(&Kernel) -> Vec<u32>);
 
-pub(super) const CASES: [Case; 23] = [
+pub(super) const CASES: [Case; 25] = [
     ("inputs", |_| bits(&tensor(0, 1000))),
     ("random", |_| random()),
     ("exp", |k| sweep(k, Function::Exp)),
@@ -32,6 +32,8 @@ pub(super) const CASES: [Case; 23] = [
     ("clip_factor", |_| clip()),
     ("sums", sums),
     ("adamw", adamw),
+    ("quantize_rows", quantize_rows),
+    ("product_i8", product_i8),
 ];
 
 /// NaN payloads are outside the specification.
@@ -309,4 +311,65 @@ fn adamw(k: &Kernel) -> Vec<u32> {
         k.adamw(&mut p, &tensor(38 + step, 500), &mut m, &mut v, &settings);
     }
     bits(&[p, m, v].concat())
+}
+
+fn quantize_rows(k: &Kernel) -> Vec<u32> {
+    let (rows, cols) = (40, 77);
+    let mut x = tensor(43, rows * cols);
+    // A row of zeros, rows around the smallest magnitude that counts, and ties.
+    x[..cols].fill(0.0);
+    for (row, largest) in [(1, 0x0d7f_ffff), (2, 0x0d80_0000), (3, 0x0000_0001)] {
+        let row = &mut x[row * cols..(row + 1) * cols];
+        for (i, x) in row.iter_mut().enumerate() {
+            *x = f32::from_bits(largest) / (1 + i % 3) as f32;
+        }
+    }
+    for (i, x) in x[4 * cols..5 * cols].iter_mut().enumerate() {
+        *x = if i == 0 { 127.0 } else { i as f32 - 38.5 };
+    }
+    x[5 * cols + 3] = f32::INFINITY;
+    x[6 * cols + 4] = f32::NAN;
+    let factors = tensor(44, cols);
+    let mut all = Vec::new();
+    for factors in [None, Some(&factors[..])] {
+        let (mut q, mut scale) = (vec![9; rows * cols], vec![9.0; rows]);
+        k.quantize_rows(&x, factors, &mut q, &mut scale);
+        for (q, scale) in q.chunks(cols).zip(scale) {
+            all.extend(bits(&[scale]));
+            all.extend(q.iter().map(|q| i32::from(*q) as u32));
+        }
+    }
+    all
+}
+
+fn integers(number: u32, n: usize) -> Vec<i8> {
+    let one = |i| (value(number, i).to_bits() >> 8) as u8 as i8;
+    (0..n).map(one).collect()
+}
+
+fn product_i8(k: &Kernel) -> Vec<u32> {
+    let mut out = Vec::new();
+    for (m, n, depth) in [
+        (1, 1, 1),
+        (7, 33, 257),
+        (13, 40, 600),
+        (3, 2, 0),
+        (40, 5, 30),
+    ] {
+        let (a, b) = (integers(45, m * depth), integers(46, depth * n));
+        let (sa, sb) = (tensor(47, m), tensor(48, n));
+        for transposed in [false, true] {
+            let (rows, cols) = if transposed { (n, depth) } else { (depth, n) };
+            let packed = k.pack_i8(&b, rows, cols, transposed);
+            for sb in [None, Some(&sb[..])] {
+                for store in [Store::Overwrite, Store::Accumulate] {
+                    let mut c = tensor(49, m * n);
+                    let to = &mut MatMut::row_major(&mut c, m, n);
+                    k.product_i8(&a, &sa, &packed, sb, to, store);
+                    out.extend(bits(&c));
+                }
+            }
+        }
+    }
+    out
 }

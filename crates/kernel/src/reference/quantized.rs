@@ -1,0 +1,108 @@
+//! Rows of 8-bit integers with one scale each, and their product.
+
+use super::elementary::MAGIC;
+use crate::arith::Arith;
+use crate::matrix::{MatMut, Store};
+use crate::pack::quads::{PANEL, QUAD, QuadsRef};
+
+/// 2^-100: a row whose largest magnitude is smaller counts as zeros, so that neither the scale nor
+/// its inverse leaves the normal numbers.
+const SMALLEST: u32 = 0x0d80_0000;
+const INFINITE: u32 = 0x7f80_0000;
+const MAGNITUDE: u32 = 0x7fff_ffff;
+
+/// One row of `y = x` or `y = x * factors`; returns its scale.
+///
+/// `m` is the largest magnitude by its bits as an integer, so that a NaN exceeds everything;
+/// `scale = m / 127`, `inv = 127 / m`, `q = bits((y * inv) + MAGIC) - bits(MAGIC)`, which is
+/// `y * inv` rounded to nearest even. With `m < 2^-100` scale and row are zero; with an infinite or
+/// NaN `m` the row is zero and the scale is not finite, so no product with it is.
+#[inline(always)]
+pub(crate) fn row(x: &[f32], factors: Option<&[f32]>, q: &mut [i8]) -> f32 {
+    match factors {
+        None => row_of(|| x.iter().copied(), q),
+        Some(factors) => row_of(|| x.iter().zip(factors).map(|(x, f)| x * f), q),
+    }
+}
+
+#[inline(always)]
+fn row_of<I: Iterator<Item = f32>>(values: impl Fn() -> I, q: &mut [i8]) -> f32 {
+    let most = values().fold(0, |most, y| (y.to_bits() & MAGNITUDE).max(most));
+    let m = f32::from_bits(most);
+    let scale = m / 127.0;
+    if most < SMALLEST {
+        q.fill(0);
+        return 0.0;
+    }
+    if most >= INFINITE {
+        q.fill(0);
+        return scale;
+    }
+    let inv = 127.0 / m;
+    for (q, y) in q.iter_mut().zip(values()) {
+        // The low byte is the whole difference: it lies within 127 of zero.
+        *q = ((y * inv) + MAGIC).to_bits() as i8;
+    }
+    scale
+}
+
+/// Rows of `cols` values.
+#[inline(always)]
+#[allow(clippy::extra_unused_type_parameters)]
+pub(crate) fn rows<F: Arith>(
+    x: &[f32],
+    factors: Option<&[f32]>,
+    cols: usize,
+    q: &mut [i8],
+    scale: &mut [f32],
+) {
+    let all = x.chunks_exact(cols).zip(q.chunks_exact_mut(cols));
+    for ((x, q), scale) in all.zip(scale) {
+        *scale = row(x, factors, q);
+    }
+}
+
+/// `c_ij = (f32(sum_k qa_ik * qb_kj) * sa_i) * sb_j`, or that added to `c_ij`; without `sb` its
+/// multiplication is left out.
+#[inline(always)]
+#[allow(clippy::extra_unused_type_parameters)]
+pub(crate) fn product<F: Arith>(
+    qa: &[i8],
+    sa: &[f32],
+    b: QuadsRef<'_>,
+    sb: Option<&[f32]>,
+    c: &mut MatMut<'_>,
+    store: Store,
+) {
+    let cols = c.cols();
+    // Along k one row of 16-bit integers after the other, in which the compiler finds vectors.
+    let mut wide = vec![[0i16; PANEL]; b.depth];
+    for first in (0..cols).step_by(PANEL) {
+        let panel = b.panel(first / PANEL);
+        for (k, row) in wide.iter_mut().enumerate() {
+            let step = &panel[k / QUAD * PANEL * QUAD..][..PANEL * QUAD];
+            for (wide, quad) in row.iter_mut().zip(step.chunks_exact(QUAD)) {
+                *wide = quad[k % QUAD].into();
+            }
+        }
+        for (i, sa) in sa.iter().enumerate() {
+            let mut sums = [0i32; PANEL];
+            for (a, row) in qa[i * b.depth..][..b.depth].iter().zip(&wide) {
+                for (sum, b) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(*a) * i32::from(*b);
+                }
+            }
+            let row = &mut c.row_mut(i)[first..cols.min(first + PANEL)];
+            for (j, (c, sum)) in row.iter_mut().zip(sums).enumerate() {
+                let mut value = sum as f32 * sa;
+                if let Some(sb) = sb {
+                    value *= sb[first + j];
+                }
+                match store {
+                    Store::Overwrite => *c = value,
+                    Store::Accumulate => *c += value,
+                }
+            }
+        }
+    }
+}
