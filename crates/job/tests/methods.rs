@@ -40,7 +40,7 @@ const ALL: &str = r#"target_modules = ["q_proj", "k_proj", "v_proj", "o_proj", "
 
 /// State digests of the runs below. They change with the kernel specification, the step graph or the
 /// example, never with a machine.
-const GOLDEN: [(&str, &str); 10] = [
+const GOLDEN: [(&str, &str); 11] = [
     (
         "lora",
         "82f8e64fdc0a778b5c87e00f0ab41c07afd0cfb19ac35ab1a5fd90bdb8bc926e",
@@ -80,6 +80,10 @@ const GOLDEN: [(&str, &str); 10] = [
     (
         "lora on nf4",
         "390d920d9d1530be98f2841aa2d93bd3422f7a397e32f1fe9f670e8667f4ff75",
+    ),
+    (
+        "lora on w8a8",
+        "a82d6e64cc3531f975f6741f2aa8aff33f7f2a78dd3a20c913692726c00bbb5f",
     ),
 ];
 
@@ -134,6 +138,11 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
             "lora on nf4",
             lora.clone(),
             held("path = \"glassllm\"\nprecision = \"nf4\""),
+        ),
+        (
+            "lora on w8a8",
+            lora.clone(),
+            held("path = \"glassllm\"\nprecision = \"w8a8\""),
         ),
     ];
     let mut losses = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Times LoRA steps and prints one JSON object: `step_time [SHAPE] [STEPS]`.
+//! Times LoRA steps and prints one JSON object: `step_time [SHAPE] [STEPS] [PRECISION]`.
 //!
 //! `glassllm` is the shape of the example model with 8 rows of 64 tokens; `hidden512`, `hidden288`
 //! and `smollm2` have 4 rows of 256. `bench/lora_step.py` times the same shapes in PyTorch. Weights
@@ -16,7 +16,7 @@ use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 use assay_model::{
     AdamWConfig, Adapter, Base, BatchShape, Evaluator, Input, LoraConfig, Method, ModelConfig, Op,
-    Target, TrainState, Trainer,
+    Precision, Target, TrainState, Trainer,
 };
 
 /// Name, `config.json` and batch of a shape.
@@ -58,6 +58,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "glassllm".into());
     let steps: usize = arguments.next().map_or(Ok(10), |n| n.parse())?;
+    let precision: Precision = arguments
+        .next()
+        .map_or(Ok(Precision::Float32), |p| p.parse())?;
     let known = SHAPES.into_iter().find(|(known, ..)| *known == name);
     let Some((_, config, shape)) = known else {
         let names = SHAPES.map(|(name, ..)| name).join(", ");
@@ -66,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let kernel = Kernel::detect()?;
     let config = ModelConfig::from_json(config.as_bytes())?;
     let vocab = config.vocab_size as u32;
-    let base = Arc::new(Base::random(config, &[1; 32])?);
+    let base = Arc::new(Base::random(config, &[1; 32])?.held_in(precision));
     let targets: Vec<&str> = Target::ALL.into_iter().map(Target::name).collect();
     let lora = Method::Lora(LoraConfig::new(8, 16, 0.0, &targets)?);
     let settings = AdamWConfig {
@@ -102,6 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = serde_json::json!({
         "operators_ms": operators,
         "shape": name,
+        "precision": precision.name(),
         "isa": kernel.isa().name(),
         "threads": kernel.threads(),
         "nodes": trainer.graph().nodes.len(),

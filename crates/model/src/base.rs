@@ -10,7 +10,7 @@ use assay_data::Tokenizer;
 #[cfg(feature = "cuda")]
 use assay_kernel::cuda::{Device, DeviceError};
 use assay_kernel::random::Stream;
-use assay_kernel::{Isa, Kernel, MatRef, PackedB};
+use assay_kernel::{Isa, Kernel, MatRef, PackedB, PackedI8};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
@@ -42,10 +42,14 @@ pub struct Base {
     weights: Vec<Stored>,
     rope: RopeTables,
     tokenizer: Option<Arc<Tokenizer>>,
+    /// How the projections are held.
+    precision: Precision,
     packed: Mutex<HashMap<PackKey, Arc<PackedB>>>,
     /// Copies on devices, by the device's number.
     #[cfg(feature = "cuda")]
     devices: Mutex<HashMap<usize, Arc<DeviceWeights>>>,
+    /// Matrices of integers, transposed or not; their layout is the same on every path.
+    packed_i8: Mutex<HashMap<(WeightId, bool), Arc<PackedI8>>>,
 }
 
 impl Base {
@@ -132,9 +136,11 @@ impl Base {
             weights,
             rope,
             tokenizer,
+            precision: Precision::Float32,
             packed: Mutex::default(),
             #[cfg(feature = "cuda")]
             devices: Mutex::default(),
+            packed_i8: Mutex::default(),
         }
     }
 
@@ -163,12 +169,19 @@ impl Base {
                 *held = Stored::new(values, linear.input, precision);
             }
         }
+        self.precision = precision;
         self.packed = Mutex::default();
         #[cfg(feature = "cuda")]
         {
             self.devices = Mutex::default();
         }
+        self.packed_i8 = Mutex::default();
         self
+    }
+
+    /// How the projections are held, and with [`Precision::W8A8`] computed.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Bytes that the frozen tensors take, without what is packed for a kernel.
@@ -179,6 +192,12 @@ impl Base {
     /// The values of a tensor, row-major; widened, if they are held in another form.
     pub fn weight(&self, id: WeightId) -> Cow<'_, [f32]> {
         self.weights[id.index()].widened()
+    }
+
+    /// A matrix in 8-bit integers, row-major, and the scale of each row; none for one that is held in
+    /// another form.
+    pub fn weight_int8(&self, id: WeightId) -> Option<(&[i8], &[f32])> {
+        self.stored(id).int8()
     }
 
     /// A tensor as it is held.
@@ -306,6 +325,24 @@ impl Base {
             Arc::new(kernel.pack(matrix))
         };
         Some(cache.entry(key).or_insert_with(pack).clone())
+    }
+
+    /// A matrix of integers packed as the right-hand side of products, transposed or not; none for
+    /// one that is held in another form.
+    pub(crate) fn packed_i8(
+        &self,
+        kernel: &Kernel,
+        id: WeightId,
+        transposed: bool,
+    ) -> Option<Arc<PackedI8>> {
+        let (values, _) = self.weight_int8(id)?;
+        let mut cache = self
+            .packed_i8
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (rows, cols) = self.spec.weights()[id.index()].matrix();
+        let pack = || Arc::new(kernel.pack_i8(values, rows, cols, transposed));
+        Some(cache.entry((id, transposed)).or_insert_with(pack).clone())
     }
 }
 

@@ -158,6 +158,9 @@ pub enum ShapeError {
         "a batch of {0} x {1} needs tensors of more than 2147483647 values; lower batch_size or sequence_length"
     )]
     TooLarge(usize, usize),
+    /// A projection too wide for an exact sum of integers.
+    #[error("precision w8a8 sums up to 131071 products, and this model has {0}; use int8")]
+    TooDeep(usize),
 }
 
 /// Why a step is invalid. The state is left as it was before the step.

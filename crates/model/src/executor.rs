@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assay_data::Batch;
-use assay_kernel::{Kernel, MatRef, PackedB, all_finite};
+use assay_kernel::{Kernel, MatRef, PackedB, PackedI8, all_finite};
 
 use crate::adapter::Method;
 use crate::base::Base;
@@ -59,6 +59,8 @@ pub(crate) struct Executor {
     buffers: Vec<Vec<f32>>,
     /// For each node, its packed right-hand matrix, if that is a frozen one.
     packed: Vec<Option<Arc<PackedB>>>,
+    /// The same for products of integers.
+    packed_i8: Vec<Option<Arc<PackedI8>>>,
     /// For each node, whether its outputs are looked at for NaN and infinity.
     watched: Vec<bool>,
     /// The matrix of the running node that is held in a shorter form, widened.
@@ -78,7 +80,7 @@ impl Executor {
         shape: BatchShape,
         purpose: Purpose,
     ) -> Result<Self, ShapeError> {
-        let graph = Graph::build(base.config(), method, shape, purpose)?;
+        let graph = Graph::build_in(base.config(), method, shape, purpose, base.precision())?;
         let plan = Plan::new(&graph);
         let here = computed_here(kernel, &graph);
         // A device has the step's memory; what goes in and comes out passes through here.
@@ -100,6 +102,16 @@ impl Executor {
             }
         };
         let packed = graph.nodes.iter().map(pack).collect();
+        let pack_i8 = |node: &crate::graph::Node| {
+            let Op::QuantizedProduct { transposed, .. } = node.op else {
+                return None;
+            };
+            match graph.tensor(node.inputs[1]).input {
+                Some(Input::Weight(id)) => base.packed_i8(kernel, id, transposed),
+                _ => None,
+            }
+        };
+        let packed_i8 = graph.nodes.iter().map(pack_i8).collect();
         let watched = graph.watched();
         Ok(Self {
             kernel: kernel.clone(),
@@ -108,6 +120,7 @@ impl Executor {
             plan,
             buffers,
             packed,
+            packed_i8,
             watched,
             widened: Vec::new(),
             first: 0,
@@ -287,6 +300,10 @@ impl Executor {
         }; MAX_INPUTS];
         for (argument, id) in arguments.iter_mut().zip(&node.inputs) {
             let tensor = *self.graph.tensor(*id);
+            if let Some(values) = self.integers(index, tensor.input) {
+                *argument = Argument { tensor, values };
+                continue;
+            }
             let values = match (self.plan.buffer(*id), tensor.input) {
                 (_, Some(Input::Ids(k))) => Values::Ids(micro(feed.ids, k, tensor.rows)),
                 (_, Some(Input::Labels(k))) => Values::Labels(micro(feed.labels, k, tensor.rows)),
@@ -326,8 +343,27 @@ impl Executor {
         finite
     }
 
-    /// Widens the matrix that a node reads, if one is held in a shorter form; no operator reads two.
+    /// The matrix of a product of integers.
+    fn integers(&self, index: usize, input: Option<Input>) -> Option<Values<'_>> {
+        let (Op::QuantizedProduct { .. }, Some(Input::Weight(id))) =
+            (self.graph.nodes[index].op, input)
+        else {
+            return None;
+        };
+        let (values, scales) = self.base.weight_int8(id)?;
+        Some(Values::Int8 {
+            values,
+            scales,
+            packed: self.packed_i8[index].as_deref(),
+        })
+    }
+
+    /// Widens the matrix that a node reads, if one is held in a shorter form; no operator reads two,
+    /// and products of integers none.
     fn widen(&mut self, index: usize) {
+        if matches!(self.graph.nodes[index].op, Op::QuantizedProduct { .. }) {
+            return;
+        }
         for id in &self.graph.nodes[index].inputs {
             let tensor = self.graph.tensor(*id);
             let Some(Input::Weight(weight)) = tensor.input else {

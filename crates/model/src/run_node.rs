@@ -1,7 +1,7 @@
 //! One operator, from its inputs to its outputs.
 
 use assay_kernel::{
-    AdamW, BiasPowers, IGNORE, Kernel, MatMut, MatRef, PackedB, Store, clip_factor,
+    AdamW, BiasPowers, IGNORE, Kernel, MatMut, MatRef, PackedB, PackedI8, Store, clip_factor,
 };
 
 use crate::graph::{Op, Tensor};
@@ -23,6 +23,15 @@ pub struct Noise {
 pub enum Values<'a> {
     /// Numbers.
     Floats(&'a [f32]),
+    /// The matrix of an integer product.
+    Int8 {
+        /// Its integers, row-major.
+        values: &'a [i8],
+        /// The scale of each row.
+        scales: &'a [f32],
+        /// The same integers packed as the product reads them, transposed as it asks, if they are.
+        packed: Option<&'a PackedI8>,
+    },
     /// Token ids.
     Ids(&'a [u32]),
     /// Labels.
@@ -84,7 +93,7 @@ impl<'a> Argument<'a> {
 /// right-hand matrix of a product, already transposed as the operator asks; it changes no bit.
 ///
 /// # Panics
-/// If the lengths of inputs and outputs disagree with the operator, as kernel operators do: nodes
+/// If the lengths or kinds of inputs and outputs disagree with the operator, as kernel operators do: nodes
 /// come from [`Graph::build`](crate::Graph::build), never unchecked from outside.
 pub fn run_node(
     kernel: &Kernel,
@@ -122,6 +131,13 @@ pub fn run_node(
                 }
             }
         }
+        (
+            Op::QuantizedProduct {
+                transposed,
+                accumulate,
+            },
+            [out],
+        ) => quantized_product(kernel, inputs, transposed, store(accumulate), out),
         (Op::AddBias, [out]) => kernel.add_bias_rows(out, x(1)),
         (Op::Rope { heads, inverse }, [out]) => {
             let Tensor { rows, cols, .. } = inputs[1].tensor;
@@ -206,6 +222,37 @@ pub fn run_node(
             kernel.adamw(param, x(1), first, second, &settings);
         }
         (op, outputs) => unreachable!("{} has no {} outputs", op.name(), outputs.len()),
+    }
+}
+
+/// The scales of the weight's rows belong to the product's columns when it is transposed, else to
+/// the columns of `x`.
+fn quantized_product(
+    kernel: &Kernel,
+    inputs: &[Argument<'_>],
+    transposed: bool,
+    store: Store,
+    out: &mut [f32],
+) {
+    let Values::Int8 {
+        values,
+        scales,
+        packed,
+    } = inputs[1].values
+    else {
+        unreachable!("an integer product by a matrix that is not held in integers")
+    };
+    let (x, Tensor { rows, cols, .. }) = (inputs[0].floats(), inputs[1].tensor);
+    let own = packed
+        .is_none()
+        .then(|| kernel.pack_i8(values, rows, cols, transposed));
+    let Some(b) = packed.or(own.as_ref()) else {
+        return;
+    };
+    let mut c = MatMut::row_major(out, inputs[0].tensor.rows, b.cols());
+    match transposed {
+        true => kernel.quantized_product(x, None, b, Some(scales), &mut c, store),
+        false => kernel.quantized_product(x, Some(scales), b, None, &mut c, store),
     }
 }
 

@@ -125,6 +125,12 @@ impl ModelSpec {
         }
     }
 
+    /// Whether a tensor is the matrix of a layer's projection.
+    pub(crate) fn is_projection(&self, id: WeightId) -> bool {
+        let mut linears = self.layers.iter().flat_map(|layer| &layer.linears);
+        linears.any(|linear| linear.weight == id)
+    }
+
     /// Every frozen tensor.
     pub fn weights(&self) -> &[WeightInfo] {
         &self.weights

@@ -11,10 +11,16 @@
 //! | `float32` | the value | itself |
 //! | `bfloat16` | the upper half of the bits, rounded to nearest, ties to even | exactly |
 //! | `int8` | per row: `s = max|w| / 127`, `q = round(w / s)` (ties to even, within ±127) | `q * s` |
+//! | `w8a8` | as `int8` | as `int8` |
 //! | `nf4` | per block of 64 values of the row-major matrix: `s = max|w|`, `q` the index of the level nearest to `w / s` (the lower one on a tie) | `level[q] * s` |
 //!
 //! The levels of `nf4` are those of QLoRA (Dettmers et al., 2023, appendix E). A row or block of
 //! zeros has `s = 0` and `q = 0` (for `nf4` the level 0).
+//!
+//! `w8a8` is also computed in integers: products by such a matrix round the rows of their other
+//! side to 8 bits and add up exactly
+//! ([`Op::QuantizedProduct`](crate::Op::QuantizedProduct)); only what else reads it is given widened
+//! values.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -58,11 +64,24 @@ pub enum Precision {
     Int8,
     /// Half a byte a value, and 1/16 byte for scales.
     Nf4,
+    /// Held as [`Precision::Int8`], and computed in 8-bit integers.
+    W8A8,
 }
 
 impl Precision {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Float32, Self::BFloat16, Self::Int8, Self::Nf4];
+    pub const ALL: [Self; 5] = [
+        Self::Float32,
+        Self::BFloat16,
+        Self::Int8,
+        Self::Nf4,
+        Self::W8A8,
+    ];
+
+    /// Whether products by the projections are of 8-bit integers instead of widened values.
+    pub fn computes_in_int8(self) -> bool {
+        self == Self::W8A8
+    }
 
     /// Its name in job files.
     pub fn name(self) -> &'static str {
@@ -71,6 +90,7 @@ impl Precision {
             Self::BFloat16 => "bfloat16",
             Self::Int8 => "int8",
             Self::Nf4 => "nf4",
+            Self::W8A8 => "w8a8",
         }
     }
 }
@@ -83,7 +103,7 @@ impl fmt::Display for Precision {
 
 /// A name that is no [`Precision`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("precision {0:?} is unknown; use float32, bfloat16, int8 or nf4")]
+#[error("precision {0:?} is unknown; use float32, bfloat16, int8, nf4 or w8a8")]
 pub struct UnknownPrecision(String);
 
 impl FromStr for Precision {
@@ -119,7 +139,7 @@ impl Stored {
         match precision {
             Precision::Float32 => Self::Float32(values),
             Precision::BFloat16 => Self::BFloat16(values.iter().map(|v| narrow(*v)).collect()),
-            Precision::Int8 => {
+            Precision::Int8 | Precision::W8A8 => {
                 let mut scales = Vec::with_capacity(values.len() / cols.max(1));
                 let mut held = Vec::with_capacity(values.len());
                 for row in values.chunks(cols.max(1)) {
@@ -157,6 +177,14 @@ impl Stored {
     pub(crate) fn plain(&self) -> Option<&[f32]> {
         match self {
             Self::Float32(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The integers and the scale of each row, if it is held so.
+    pub(crate) fn int8(&self) -> Option<(&[i8], &[f32])> {
+        match self {
+            Self::Int8 { scales, values, .. } => Some((values, scales)),
             _ => None,
         }
     }

@@ -4,11 +4,13 @@
 mod common;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use assay_kernel::Kernel;
 use assay_model::{
-    AdamWConfig, Argument, BatchShape, Graph, Input, Method, ModelConfig, Noise, Op, Plan, Purpose,
-    ShapeError, Target, TensorId, TrainSettings, TrainState, Trainer, Values, run_node,
+    AdamWConfig, Argument, Base, BatchShape, Graph, Input, Method, ModelConfig, Noise, Op, Plan,
+    Precision, Purpose, ShapeError, Target, TensorId, TrainSettings, TrainState, Trainer, Values,
+    run_node,
 };
 
 const SHAPE: BatchShape = BatchShape { batch: 2, seq: 6 };
@@ -71,7 +73,11 @@ fn graphs() -> Vec<Graph> {
         for (_, method) in common::methods() {
             let settings = settings().into_iter().map(Purpose::Train);
             for purpose in PURPOSES.into_iter().chain(settings) {
-                all.push(Graph::build(&config(json), Some(&method), SHAPE, purpose).unwrap());
+                let build = |precision| {
+                    Graph::build_in(&config(json), Some(&method), SHAPE, purpose, precision)
+                };
+                all.push(build(Precision::Float32).unwrap());
+                all.push(build(Precision::W8A8).unwrap());
             }
             for seq in [1, 6] {
                 let shape = BatchShape { batch: 1, seq };
@@ -210,20 +216,23 @@ fn memory_is_reused() {
 #[test]
 fn every_node_of_a_step_can_be_run_alone() {
     for json in [common::BIASED_TIED, common::QWEN] {
-        for (name, method) in common::methods() {
-            for settings in settings() {
-                check_nodes(json, name, &method, settings);
+        for precision in [Precision::Float32, Precision::W8A8] {
+            let base = Base::from_files(common::files(json)).unwrap();
+            let base = Arc::new(base.held_in(precision));
+            for (name, method) in common::methods() {
+                for settings in settings() {
+                    check_nodes(&base, name, &method, settings);
+                }
             }
         }
     }
 }
 
-fn check_nodes(json: &str, name: &str, method: &Method, settings: TrainSettings) {
-    let base = common::base(json);
+fn check_nodes(base: &Arc<Base>, name: &str, method: &Method, settings: TrainSettings) {
     let fast = Kernel::detect().unwrap();
     let seed = [2; 32];
     let mut trainer = Trainer::new(&fast, base.clone(), method, settings, SHAPE, &seed).unwrap();
-    let mut state = TrainState::new(common::adapter(&base, method));
+    let mut state = TrainState::new(common::adapter(base, method));
     let rows = trainer.graph().rows();
     let batch = common::batch(rows.batch, rows.seq, 3);
     trainer.step(&mut state, &batch, 1e-2).unwrap();
@@ -280,6 +289,16 @@ fn check_nodes(json: &str, name: &str, method: &Method, settings: TrainSettings)
                     Some(Input::Labels(k)) => Values::Labels(&batch.labels[part(k)]),
                     Some(Input::AllLabels) => Values::Labels(&batch.labels),
                     Some(Input::Noise) => Values::Noise(Noise { key: seed, step: 1 }),
+                    Some(Input::Weight(weight))
+                        if matches!(node.op, Op::QuantizedProduct { .. }) =>
+                    {
+                        let (values, scales) = base.weight_int8(weight).unwrap();
+                        Values::Int8 {
+                            values,
+                            scales,
+                            packed: None,
+                        }
+                    }
                     _ => Values::Floats(&values[id]),
                 },
             })

@@ -21,6 +21,12 @@ pub enum SetupError {
     /// Base, adapter and split do not belong together.
     #[error("the model or the adapter differs from the one that the split was made for")]
     OtherModel,
+    /// A base that computes in integers.
+    #[error(
+        "precision w8a8 rounds whole rows at once and is not computed by two parties; use \
+         float32, bfloat16, int8 or nf4"
+    )]
+    Precision,
     /// The state does not fit.
     #[error(transparent)]
     State(#[from] InvalidStep),

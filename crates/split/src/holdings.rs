@@ -41,6 +41,9 @@ impl Holdings {
         base: &Base,
         adapter: &Adapter,
     ) -> Result<Self, SetupError> {
+        if base.precision().computes_in_int8() {
+            return Err(SetupError::Precision);
+        }
         let mut holdings = Self::default();
         for input in inputs {
             let length = length(graph, input);

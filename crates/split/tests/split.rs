@@ -131,6 +131,26 @@ fn a_provider_refuses_tensors_that_it_must_not_have_and_notices_missing_ones() {
     assert!(matches!(gradients, Err(SetupError::Purpose)));
 }
 
+/// A row is rounded as a whole, which two parties with parts of the step could not follow.
+#[test]
+fn a_base_that_computes_in_integers_is_refused() {
+    let base = Arc::into_inner(common::base(common::PLAIN)).unwrap();
+    let base = base.held_in(Precision::W8A8);
+    let settings = common::private(3, &common::all());
+    let split = Split::new(base.config(), &settings, SHAPE, Purpose::Logits).unwrap();
+    let state = common::state(&base, &settings);
+    for side in [Side::Requester, Side::Provider] {
+        let refused = Holdings::of(&split, side, &base, state.adapter());
+        assert!(matches!(refused, Err(SetupError::Precision)));
+    }
+    let masked = assay_split::masked::MaskedProvider::new(0, &base, 8);
+    let text = masked.map(|_| ()).unwrap_err().to_string();
+    assert!(
+        text.contains("use float32, bfloat16, int8 or nf4"),
+        "{text}"
+    );
+}
+
 /// The point of it all: state digests of every step, for every setting, on different code paths on
 /// the two sides.
 #[test]

@@ -8,6 +8,7 @@ use super::{BatchShape, Graph, Purpose, TrainSettings};
 use crate::adapter::{Method, ParamInfo};
 use crate::config::ModelConfig;
 use crate::spec::{ModelSpec, WeightId};
+use crate::storage::Precision;
 
 /// A forward operator as backward sees it.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,7 @@ pub(super) struct Builder<'a> {
     pub(super) method: Option<&'a Method>,
     pub(super) shape: BatchShape,
     pub(super) purpose: Purpose,
+    pub(super) precision: Precision,
     pub(super) infos: Vec<ParamInfo>,
     pub(super) tensors: Vec<Tensor>,
     pub(super) nodes: Vec<Node>,
@@ -74,6 +76,7 @@ impl<'a> Builder<'a> {
         method: Option<&'a Method>,
         shape: BatchShape,
         purpose: Purpose,
+        precision: Precision,
     ) -> Self {
         Self {
             config,
@@ -81,6 +84,7 @@ impl<'a> Builder<'a> {
             method,
             shape,
             purpose,
+            precision,
             infos: method.map(|m| m.params(config)).unwrap_or_default(),
             tensors: Vec::new(),
             nodes: Vec::new(),
@@ -275,7 +279,8 @@ impl<'a> Builder<'a> {
         self.emit(op, inputs, &[shape])[0]
     }
 
-    /// `a b` with transposes, added to `onto` when there is one.
+    /// `a b` with transposes, added to `onto` when there is one; of integers where `b` is a frozen
+    /// projection of a base whose products are.
     pub(super) fn product(
         &mut self,
         (a, ta): (TensorId, bool),
@@ -291,13 +296,26 @@ impl<'a> Builder<'a> {
             }
         };
         let shape = (size(a, ta).0, size(b, tb).1);
-        let op = Op::Product {
-            ta,
-            tb,
-            accumulate: onto.is_some(),
+        let accumulate = onto.is_some();
+        let op = match !ta && self.is_quantized(b) {
+            true => Op::QuantizedProduct {
+                transposed: tb,
+                accumulate,
+            },
+            false => Op::Product { ta, tb, accumulate },
         };
         let inputs: Vec<TensorId> = [a, b].into_iter().chain(onto).collect();
         self.emit(op, &inputs, &[shape])[0]
+    }
+
+    /// Whether products by this tensor are of integers.
+    fn is_quantized(&self, id: TensorId) -> bool {
+        match self.tensors[id.0 as usize].input {
+            Some(Input::Weight(id)) => {
+                self.precision.computes_in_int8() && self.spec.is_projection(id)
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn needs(&self, id: TensorId) -> bool {

@@ -20,10 +20,13 @@ mod plan;
 pub use node::{Input, Node, Op, Tensor, TensorId};
 pub use plan::Plan;
 
-use crate::adapter::Method;
+use assay_kernel::MAX_DEPTH_I8;
+
+use crate::adapter::{Method, Target};
 use crate::config::ModelConfig;
 use crate::error::ShapeError;
 use crate::spec::ModelSpec;
+use crate::storage::Precision;
 use builder::Builder;
 
 /// The shape of a batch.
@@ -133,7 +136,8 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Enumerates a step.
+    /// Enumerates a step that computes in f32 whatever form the base is held in: all but
+    /// [`Precision::W8A8`].
     ///
     /// # Errors
     /// When the batch is empty, too long for the model, or too large to compute.
@@ -142,6 +146,20 @@ impl Graph {
         method: Option<&Method>,
         shape: BatchShape,
         purpose: Purpose,
+    ) -> Result<Self, ShapeError> {
+        Self::build_in(config, method, shape, purpose, Precision::Float32)
+    }
+
+    /// Enumerates a step on a base that is held in `precision`.
+    ///
+    /// # Errors
+    /// As [`Graph::build`], and when an exact sum of integers would not fit 32 bits.
+    pub fn build_in(
+        config: &ModelConfig,
+        method: Option<&Method>,
+        shape: BatchShape,
+        purpose: Purpose,
+        precision: Precision,
     ) -> Result<Self, ShapeError> {
         let BatchShape { batch, seq } = shape;
         if batch == 0 || seq == 0 {
@@ -176,8 +194,18 @@ impl Graph {
                 return Err(ShapeError::TooLarge(batch, context));
             }
         }
+        if precision.computes_in_int8() {
+            let sizes = Target::ALL.map(|target| target.shape(config));
+            let deepest = sizes
+                .into_iter()
+                .flat_map(|(out, input)| [out, input])
+                .max();
+            if let Some(depth) = deepest.filter(|depth| *depth > MAX_DEPTH_I8) {
+                return Err(ShapeError::TooDeep(depth));
+            }
+        }
         let spec = ModelSpec::new(config);
-        Ok(Builder::new(config, &spec, method, shape, purpose).build())
+        Ok(Builder::new(config, &spec, method, shape, purpose, precision).build())
     }
 
     /// The shape of all micro-batches together.

@@ -89,6 +89,15 @@ pub enum Op {
         /// Whether the chain starts from `c`.
         accumulate: bool,
     },
+    /// `x, weight -> x W^T`, or untransposed `-> x W`, or with `accumulate` `x, weight, c -> c + that`,
+    /// of integers: the rows of `x` (untransposed, times the scales of the weight's rows) are
+    /// rounded to 8 bits, as the weight is held (`quantize_rows`, then `product_i8`).
+    QuantizedProduct {
+        /// Whether the weight is transposed: the forward pass.
+        transposed: bool,
+        /// Whether the product is added to `c`.
+        accumulate: bool,
+    },
     /// `x, bias -> x + bias`, on every row
     AddBias,
     /// `x, cos, sin -> rotated x`
@@ -195,6 +204,7 @@ impl Op {
             Self::RmsNormBackward { .. } => "rmsnorm backward",
             Self::EmbeddingBackward => "embedding backward",
             Self::Product { .. } => "product",
+            Self::QuantizedProduct { .. } => "integer product",
             Self::AddBias => "bias",
             Self::Rope { inverse: false, .. } => "rope",
             Self::Rope { inverse: true, .. } => "rope backward",
@@ -230,6 +240,9 @@ impl Op {
                 Self::Product {
                     accumulate: true, ..
                 }
+                | Self::QuantizedProduct {
+                    accumulate: true, ..
+                }
                 | Self::ColumnDots { accumulate: true },
                 0,
             ) => Some(2),
@@ -262,10 +275,12 @@ impl Op {
 
     /// Whether a NaN or infinity in this input always leads to one in output 0 (for
     /// `SiluMulBackward`, in output 1): a product has no zero that hides it, since 0 times
-    /// infinity is NaN. Attention and the loss can hide one behind `exp(-inf) = 0`.
+    /// infinity is NaN, and in an integer product it makes the scale of its row one. Attention and
+    /// the loss can hide one behind `exp(-inf) = 0`.
     pub fn carries(self, input: usize) -> bool {
         match self {
             Self::Product { .. }
+            | Self::QuantizedProduct { .. }
             | Self::Add
             | Self::SiluMul
             | Self::ScaleColumns

@@ -28,8 +28,11 @@ impl MaskedProvider {
     /// time.
     ///
     /// # Errors
-    /// When a matrix holds a NaN or infinity.
+    /// When a matrix holds a NaN or infinity, or the base computes in integers.
     pub fn new(which: u8, base: &Base, most_rows: usize) -> Result<Self, SetupError> {
+        if base.precision().computes_in_int8() {
+            return Err(SetupError::Precision);
+        }
         let matrices = frozen_matrices(base.config()).into_iter();
         let quantised = matrices.map(|id| Some((id, Matrix::of(base, id)?)));
         let matrices: Option<_> = quantised.collect();
