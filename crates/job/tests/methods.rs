@@ -160,6 +160,10 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
         losses["private lora"] <= 1.05 * losses["lora"],
         "{losses:?}"
     );
+    assert!(
+        losses["lora on w8a8"] <= 1.02 * losses["lora"],
+        "{losses:?}"
+    );
 }
 
 /// The example's job, which watches itself on the first held-out records.

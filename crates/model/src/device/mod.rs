@@ -263,8 +263,14 @@ impl DeviceStep {
 }
 
 /// Whether a graph for this purpose runs on a device: those of generation run node by node for
-/// single tokens, which a device does not speed up, and keep their cache on the processor.
+/// single tokens, which a device does not speed up, and keep their cache on the processor; the
+/// matrices of integer products are held there too.
 pub(crate) fn suits(graph: &Graph) -> bool {
-    let cached = |node: &crate::graph::Node| matches!(node.op, Op::CachedAttention { .. });
-    !graph.nodes.iter().any(cached)
+    let here = |node: &crate::graph::Node| {
+        matches!(
+            node.op,
+            Op::CachedAttention { .. } | Op::QuantizedProduct { .. }
+        )
+    };
+    !graph.nodes.iter().any(here)
 }
