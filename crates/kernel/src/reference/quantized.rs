@@ -74,27 +74,25 @@ pub(crate) fn product<F: Arith>(
     c: &mut MatMut<'_>,
     store: Store,
 ) {
-    let cols = c.cols();
-    // Along k one row of 16-bit integers after the other, in which the compiler finds vectors.
-    let mut wide = vec![[0i16; PANEL]; b.depth];
+    let (cols, depth) = (c.cols(), b.depth);
+    // In 16 bits and along k, where the compiler finds the instruction for pairs of products.
+    let mut columns = vec![0i16; PANEL * depth];
+    let mut left = vec![0i16; depth];
     for first in (0..cols).step_by(PANEL) {
         let panel = b.panel(first / PANEL);
-        for (k, row) in wide.iter_mut().enumerate() {
-            let step = &panel[k / QUAD * PANEL * QUAD..][..PANEL * QUAD];
-            for (wide, quad) in row.iter_mut().zip(step.chunks_exact(QUAD)) {
-                *wide = quad[k % QUAD].into();
+        for (j, column) in columns.chunks_exact_mut(depth.max(1)).enumerate() {
+            for (k, value) in column.iter_mut().enumerate() {
+                *value = panel[(k / QUAD * PANEL + j) * QUAD + k % QUAD].into();
             }
         }
         for (i, sa) in sa.iter().enumerate() {
-            let mut sums = [0i32; PANEL];
-            for (a, row) in qa[i * b.depth..][..b.depth].iter().zip(&wide) {
-                for (sum, b) in sums.iter_mut().zip(row) {
-                    *sum += i32::from(*a) * i32::from(*b);
-                }
+            for (left, value) in left.iter_mut().zip(&qa[i * depth..]) {
+                *left = (*value).into();
             }
             let row = &mut c.row_mut(i)[first..cols.min(first + PANEL)];
-            for (j, (c, sum)) in row.iter_mut().zip(sums).enumerate() {
-                let mut value = sum as f32 * sa;
+            for (j, c) in row.iter_mut().enumerate() {
+                let column = &columns[j * depth..][..depth];
+                let mut value = dot(&left, column) as f32 * sa;
                 if let Some(sb) = sb {
                     value *= sb[first + j];
                 }
@@ -105,4 +103,13 @@ pub(crate) fn product<F: Arith>(
             }
         }
     }
+}
+
+/// Without checks for an overflow, which there cannot be and which would keep it from being compiled
+/// to vectors.
+#[inline(always)]
+fn dot(a: &[i16], b: &[i16]) -> i32 {
+    a.iter().zip(b).fold(0, |sum: i32, (a, b)| {
+        sum.wrapping_add(i32::from(*a).wrapping_mul(i32::from(*b)))
+    })
 }
