@@ -174,13 +174,25 @@ fn the_plan_overwrites_nothing_that_is_still_read() {
                 }
             }
         }
-        for node in &graph.nodes {
+        for (n, node) in graph.nodes.iter().enumerate() {
             for input in &node.inputs {
                 if let Some(buffer) = plan.buffer(*input) {
                     assert_eq!(holder[&buffer], *input, "{node:?}");
                 }
             }
             let mut written = Vec::new();
+            // What is widened for a node may lie on nothing that it or a later one reads.
+            for (place, buffer) in plan.widened(n) {
+                let id = node.inputs[*place];
+                assert!(plan.sizes()[*buffer] >= graph.tensor(id).values());
+                assert!(!plan.is_bfloat16(*buffer) && !written.contains(buffer));
+                let read = node.inputs.iter().map(|id| plan.buffer(*id));
+                assert!(!read.clone().any(|b| b == Some(*buffer)), "{node:?}");
+                written.push(*buffer);
+                holder.insert(*buffer, TensorId(u32::MAX));
+            }
+            let rounded = |id: &&TensorId| plan.buffer(**id).is_some_and(|b| plan.is_bfloat16(b));
+            assert_eq!(node.inputs.iter().filter(rounded).count(), written.len());
             for (k, output) in node.outputs.iter().enumerate() {
                 let buffer = plan.buffer(*output).unwrap();
                 assert!(!written.contains(&buffer));
