@@ -4,11 +4,16 @@
 //! a step uses. Where there is no device the object says why. `bench/cuda_peers.py` times cuBLAS.
 
 use std::error::Error;
+use std::io::Write;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let runs = std::env::args().nth(1).map_or(Ok(20), |n| n.parse())?;
     let report = measure(runs)?;
-    println!("{}", serde_json::to_string_pretty(&report)?);
+    writeln!(
+        std::io::stdout(),
+        "{}",
+        serde_json::to_string_pretty(&report)?
+    )?;
     Ok(())
 }
 
@@ -48,6 +53,7 @@ fn measure(runs: usize) -> Result<serde_json::Value, Box<dyn Error>> {
     for (m, n, k) in shapes {
         let (a, b) = (device.upload(&draw(m * k))?, device.upload(&draw(k * n))?);
         let c = device.reserve(m * n)?;
+        let scratch = device.reserve(m * k + k * n + 64)?;
         let operations = 2.0 * m as f64 * n as f64 * k as f64;
         for (ta, tb) in [(false, true), (false, false), (true, false)] {
             let shape = ProductShape { m, n, k, ta, tb };
@@ -57,11 +63,13 @@ fn measure(runs: usize) -> Result<serde_json::Value, Box<dyn Error>> {
                     continue;
                 }
                 let seconds = timed(&device, runs, || {
-                    device.product_with(tile, &a, &b, &c, shape, Overwrite)
+                    device.product_with(tile, [&a, &b], &c, shape, Overwrite, &scratch)
                 })?;
                 best.insert(format!("{tile:?}"), json!(operations / seconds / 1e12));
             }
-            let seconds = timed(&device, runs, || device.product(&a, &b, &c, shape, Overwrite))?;
+            let seconds = timed(&device, runs, || {
+                device.product([&a, &b], &c, shape, Overwrite, &scratch)
+            })?;
             best.insert("chosen".into(), json!(operations / seconds / 1e12));
             let name = match (ta, tb) {
                 (false, true) => "ab^T",

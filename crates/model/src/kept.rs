@@ -4,7 +4,9 @@ use assay_kernel::{Kernel, all_finite_bf16};
 
 use crate::graph::Plan;
 
-/// The buffers of a step that hold rounded tensors: as many as the plan has, empty for others.
+/// The buffers of a step that hold rounded tensors: as many as the plan has, empty for others. A
+/// device has them in its own memory.
+#[derive(Default)]
 pub(crate) struct Kept(Vec<Vec<u16>>);
 
 impl Kept {

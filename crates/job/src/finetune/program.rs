@@ -152,7 +152,7 @@ impl Program for Finetuning {
             }
             // The trainer left the state as it was; the chain goes on without this step.
             Err(InvalidStep::NotFinite { .. }) => report(None, 0, false),
-            Err(error @ InvalidStep::Environment(_)) => {
+            Err(error) if error.is_local() => {
                 return Err(ProgramError::Local(error.to_string()));
             }
             Err(error) => return Err(ProgramError::Refused(error.to_string())),

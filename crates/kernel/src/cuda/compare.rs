@@ -10,7 +10,7 @@ use crate::shape::{AdamW, AttentionShape, BiasPowers, IGNORE};
 /// An operator's name and a run of it on both sides.
 type Operator = (&'static str, fn(&mut Run<'_>) -> Result<bool, DeviceError>);
 
-const OPERATORS: [Operator; 17] = [
+const OPERATORS: [Operator; 18] = [
     ("product", product),
     ("rmsnorm", rmsnorm),
     ("row_norms", row_norms),
@@ -28,6 +28,7 @@ const OPERATORS: [Operator; 17] = [
     ("clip_factor", clip_factor),
     ("next_powers", next_powers),
     ("find_fault", find_fault),
+    ("round_bf16", round_bf16),
 ];
 
 /// The operators that [`compare`] runs.
@@ -110,8 +111,10 @@ fn product(run: &mut Run<'_>) -> Result<bool, DeviceError> {
             let k = [run.size(40), run.size(700), 256, 320][(index + transposed) % 4];
             let (ta, tb) = (transposed & 1 > 0, transposed & 2 > 0);
             // Widths that are multiples of four take the path of whole vectors.
+            let any = matches!(tile, Tile::Small | Tile::Thin);
             let (m, n, k) = match run.stream.below(2) {
-                0 => (m, n, k),
+                0 if any => (m, n, k),
+                0 => (m.next_multiple_of(4), n.next_multiple_of(4), k),
                 _ => (
                     m.next_multiple_of(4),
                     n.next_multiple_of(4),
@@ -129,9 +132,12 @@ fn product(run: &mut Run<'_>) -> Result<bool, DeviceError> {
                 true => MatRef::row_major(&b, n, k).t(),
                 false => MatRef::row_major(&b, k, n),
             };
+            // Enough for any division.
+            let (device, kernel) = (run.device, run.kernel);
+            let scratch = device.reserve(64 + m * k + k * n + k.div_ceil(256) * m * n)?;
             for store in [Store::Accumulate, Store::Overwrite] {
-                let (device, kernel) = (run.device, run.kernel);
-                device.product_with(tile, &a_there, &b_there, &c_there, shape, store)?;
+                let operands = [&a_there, &b_there];
+                device.product_with(tile, operands, &c_there, shape, store, &scratch)?;
                 kernel.gemm(left, right, &mut MatMut::row_major(&mut c, m, n), store);
                 same &= run.same(&c, &c_there)?;
             }
@@ -378,6 +384,21 @@ fn elementwise(run: &mut Run<'_>) -> Result<bool, DeviceError> {
     kernel.divide(&x, &y, &mut out);
     device.divide(&x_there, &y_there, &out_there)?;
     Ok(same && run.same(&out, &out_there)?)
+}
+
+/// Every pattern of bits is as likely, so most values are tiny or huge.
+fn round_bf16(run: &mut Run<'_>) -> Result<bool, DeviceError> {
+    let n = run.size(5000);
+    let (mut x, there) = run.values(n)?;
+    for x in x.iter_mut().step_by(2) {
+        let drawn = f32::from_bits(run.stream.next_u32());
+        *x = if drawn.is_nan() { 0.0 } else { drawn };
+    }
+    run.device.write(&there, &x)?;
+    let (mut out, out_there) = run.results(n)?;
+    run.kernel.round_bf16(&x, &mut out);
+    run.device.round_bf16(&there, &out_there)?;
+    run.same(&out, &out_there)
 }
 
 fn dropout(run: &mut Run<'_>) -> Result<bool, DeviceError> {

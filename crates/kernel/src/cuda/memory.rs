@@ -18,6 +18,8 @@ pub struct DeviceSlice {
     /// Holds the memory; `None` for no words at all.
     memory: Option<Arc<CudaSlice<u32>>>,
     pointer: CUdeviceptr,
+    /// Words of the memory before these.
+    start: usize,
     len: usize,
 }
 
@@ -28,6 +30,7 @@ impl DeviceSlice {
             return Ok(Self {
                 memory: None,
                 pointer: 0,
+                start: 0,
                 len: 0,
             });
         }
@@ -47,6 +50,7 @@ impl DeviceSlice {
         Ok(Self {
             memory: Some(Arc::new(memory)),
             pointer,
+            start: 0,
             len,
         })
     }
@@ -72,6 +76,7 @@ impl DeviceSlice {
         Self {
             memory: self.memory.clone(),
             pointer: self.pointer + start as u64 * 4,
+            start: self.start + start,
             len,
         }
     }
@@ -83,6 +88,39 @@ impl DeviceSlice {
     #[must_use]
     pub fn first(&self, len: usize) -> Self {
         self.part(0, len)
+    }
+
+    /// How many words after another slice of the same memory this one starts.
+    ///
+    /// # Panics
+    /// If it does not lie behind it.
+    pub fn words_after(&self, first: &Self) -> usize {
+        let same = match (&self.memory, &first.memory) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        };
+        assert!(
+            same && self.pointer >= first.pointer,
+            "slices of different memory"
+        );
+        ((self.pointer - first.pointer) / 4) as usize
+    }
+
+    /// So many words of the same memory from where this slice starts.
+    ///
+    /// # Panics
+    /// If the memory ends before.
+    #[must_use]
+    pub fn extended(&self, len: usize) -> Self {
+        let fits = match &self.memory {
+            None => len == 0,
+            Some(memory) => self.start + len <= memory.len(),
+        };
+        assert!(fits, "{len} words reach beyond the memory");
+        Self {
+            len,
+            ..self.clone()
+        }
     }
 
     /// Where they lie.

@@ -17,55 +17,65 @@ template <int GROUPS> DEVICE void copies_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(GROUPS));
 }
 
-// Copies DEPTH x WIDE values of a matrix to shared memory as [k][i]; what lies outside is zero and
-// is never part of a chain. ALONG: a row of the matrix runs along i, else along k.
-template <int WIDE, int DEPTH, int STRIDE, bool ALONG>
-DEVICE void stage(float *to, const float *from, int leading, int i0, int k0, int width, int depth,
-                  bool vectors) {
-    if (ALONG) {
-        if (vectors) {
-#pragma unroll
-            for (int at = threadIdx.x; at < WIDE * DEPTH / 4; at += 256) {
-                int k = at / (WIDE / 4), i = at % (WIDE / 4) * 4;
-                int left = min(4, width - i0 - i);
-                int bytes = k0 + k < depth && left > 0 ? left * 4 : 0;
-                const float *source = from + (bytes ? (long long)(k0 + k) * leading + i0 + i : 0);
-                copy16(to + k * STRIDE + i, source, bytes);
-            }
-        } else {
-#pragma unroll
-            for (int at = threadIdx.x; at < WIDE * DEPTH; at += 256) {
-                int k = at / WIDE, i = at % WIDE;
-                int bytes = k0 + k < depth && i0 + i < width ? 4 : 0;
-                const float *source = from + (bytes ? (long long)(k0 + k) * leading + i0 + i : 0);
-                copy4(to + k * STRIDE + i, source, bytes);
-            }
-        }
-    } else {
-#pragma unroll
-        for (int at = threadIdx.x; at < WIDE * DEPTH; at += 256) {
-            int k = at % DEPTH, i = at / DEPTH;
-            int bytes = k0 + k < depth && i0 + i < width ? 4 : 0;
-            const float *source = from + (bytes ? (long long)(i0 + i) * leading + k0 + k : 0);
-            copy4(to + k * STRIDE + i, source, bytes);
-        }
+// A thread's part in copying DEPTH x WIDE values of a [depth, width] matrix to shared memory, row by
+// row, 16 bytes at a time. Rows start at multiples of 16 bytes and `width` is a multiple of four.
+// What lies outside becomes zero and is never part of a chain.
+template <int WIDE, int DEPTH, int STRIDE> struct Copier {
+    static const int ROWS = 256 / (WIDE / 4), TIMES = DEPTH / ROWS;
+    const float *source;
+    int row, place, bytes;
+    long long apart;
+
+    DEVICE Copier(const float *from, int first, int width) {
+        row = threadIdx.x / (WIDE / 4);
+        int i = threadIdx.x % (WIDE / 4) * 4;
+        bool inside = first + i < width;
+        bytes = inside ? 16 : 0;
+        place = row * STRIDE + i;
+        source = from + (long long)row * width + (inside ? first + i : 0);
+        apart = (long long)ROWS * width;
     }
+
+    // Copies the next DEPTH rows, of which `left` are there.
+    DEVICE void copy(float *to, int left) {
+#pragma unroll
+        for (int r = 0; r < TIMES; r++) {
+            bool there = row + r * ROWS < left;
+            copy16(to + place + r * ROWS * STRIDE, there ? source + r * apart : source, there ? bytes : 0);
+        }
+        if (left > DEPTH) source += TIMES * apart;
+    }
+};
+
+// One step along k of a thread's TM x TN outputs. They lie in groups of four rows and four columns,
+// so that a warp reads shared memory in whole lines.
+template <int BM, int BN, int TM, int TN>
+DEVICE void step(const float *left, const float *right, float (*sum)[TN]) {
+    float x[TM], y[TN];
+#pragma unroll
+    for (int g = 0; g < TM / 4; g++) *(float4 *)(x + 4 * g) = *(const float4 *)(left + g * (BM / TM * 4));
+#pragma unroll
+    for (int g = 0; g < TN / 4; g++) *(float4 *)(y + 4 * g) = *(const float4 *)(right + g * (BN / TN * 4));
+#pragma unroll
+    for (int i = 0; i < TM; i++)
+#pragma unroll
+        for (int j = 0; j < TN; j++) sum[i][j] = fused(x[i], y[j], sum[i][j]);
 }
 
-// One tile of c, BM x BN, by 256 threads. A thread's TM x TN outputs lie in groups of four rows and
-// four columns, so that a warp reads shared memory in whole lines.
-template <int BM, int BN, int BK, int TM, int TN, int STAGES, bool TA, bool TB>
-DEVICE void product(const float *__restrict__ a, const float *__restrict__ b, float *c, int m, int n,
-                    int k, bool accumulate, bool vectors_a, bool vectors_b) {
-    const int STRIDE_A = BM + 4, STRIDE_B = BN + 4;
-    const int TILE = BK * (STRIDE_A + STRIDE_B);
+// One tile, BM x BN, of c = a^T b with a [k, m] and b [k, n], by 256 threads; m and n are multiples
+// of four.
+template <int BM, int BN, int BK, int TM, int TN, int STAGES>
+DEVICE void product_along(const float *a, const float *b, float *c, int m, int n, int k,
+                          bool accumulate) {
+    const int STRIDE_A = BM + 4, STRIDE_B = BN + 4, TILE = BK * (STRIDE_A + STRIDE_B);
     const int ACROSS = BN / TN;
     extern __shared__ float shared[];
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     int column = (warp % (ACROSS / 8) * 8 + lane % 8) * 4;
     int row = (warp / (ACROSS / 8) * 4 + lane / 8) * 4;
     int i0 = blockIdx.y * BM, j0 = blockIdx.x * BN;
-    int lda = TA ? m : k, ldb = TB ? k : n;
+    Copier<BM, BK, STRIDE_A> copy_a(a, i0, m);
+    Copier<BN, BK, STRIDE_B> copy_b(b, j0, n);
     int tiles = (k + BK - 1) / BK;
 
     float sum[TM][TN];
@@ -77,162 +87,263 @@ DEVICE void product(const float *__restrict__ a, const float *__restrict__ b, fl
 #pragma unroll
     for (int t = 0; t < STAGES - 1; t++) {
         if (t < tiles) {
-            float *to = shared + t * TILE;
-            stage<BM, BK, STRIDE_A, TA>(to, a, lda, i0, t * BK, m, k, vectors_a);
-            stage<BN, BK, STRIDE_B, !TB>(to + BK * STRIDE_A, b, ldb, j0, t * BK, n, k, vectors_b);
+            copy_a.copy(shared + t * TILE, k - t * BK);
+            copy_b.copy(shared + t * TILE + BK * STRIDE_A, k - t * BK);
         }
         copies_end_group();
     }
+    float *corner = c + (long long)(i0 + row) * n + j0 + column;
+    int high = m - i0 - row, wide = n - j0 - column;
     bool first = !accumulate;
+    int now = 0, next = STAGES - 1;
     for (int t = 0; t < tiles; t++) {
         copies_wait<STAGES - 2>();
         __syncthreads();
-        int next = t + STAGES - 1;
-        if (next < tiles) {
-            float *to = shared + next % STAGES * TILE;
-            stage<BM, BK, STRIDE_A, TA>(to, a, lda, i0, next * BK, m, k, vectors_a);
-            stage<BN, BK, STRIDE_B, !TB>(to + BK * STRIDE_A, b, ldb, j0, next * BK, n, k, vectors_b);
+        if (t + STAGES - 1 < tiles) {
+            float *to = shared + next * TILE;
+            copy_a.copy(to, k - (t + STAGES - 1) * BK);
+            copy_b.copy(to + BK * STRIDE_A, k - (t + STAGES - 1) * BK);
         }
         copies_end_group();
-
-        const float *left = shared + t % STAGES * TILE + row;
-        const float *right = shared + t % STAGES * TILE + BK * STRIDE_A + column;
-        float x[TM], y[TN];
-        auto step = [&](int at) {
-#pragma unroll
-            for (int g = 0; g < TM / 4; g++)
-                *(float4 *)(x + 4 * g) = *(const float4 *)(left + at * STRIDE_A + g * (BM / TM * 4));
-#pragma unroll
-            for (int g = 0; g < TN / 4; g++)
-                *(float4 *)(y + 4 * g) = *(const float4 *)(right + at * STRIDE_B + g * (ACROSS * 4));
-#pragma unroll
-            for (int i = 0; i < TM; i++)
-#pragma unroll
-                for (int j = 0; j < TN; j++) sum[i][j] = fused(x[i], y[j], sum[i][j]);
-        };
+        const float *left = shared + now * TILE + row;
+        const float *right = shared + now * TILE + BK * STRIDE_A + column;
+        now = now + 1 == STAGES ? 0 : now + 1;
+        next = next + 1 == STAGES ? 0 : next + 1;
         int depth = k - t * BK;
         if (depth >= BK) {
 #pragma unroll
-            for (int at = 0; at < BK; at++) step(at);
+            for (int at = 0; at < BK; at++)
+                step<BM, BN, TM, TN>(left + at * STRIDE_A, right + at * STRIDE_B, sum);
         } else {
 #pragma unroll 1
-            for (int at = 0; at < depth; at++) step(at);
+            for (int at = 0; at < depth; at++)
+                step<BM, BN, TM, TN>(left + at * STRIDE_A, right + at * STRIDE_B, sum);
         }
-
         if ((t + 1) * BK % BLOCK != 0 && t + 1 != tiles) continue;
+        // The end of a block of the chain. Old values are read two rows at a time, before any is
+        // written, so that their latencies overlap; for more there are no registers.
 #pragma unroll
-        for (int i = 0; i < TM; i++) {
-            int line = i0 + row + i / 4 * (BM / TM * 4) + i % 4;
-            if (line < m) {
+        for (int i = 0; i < TM; i += 2) {
+            const int OFF = i / 4 * (BM / TM * 4) + i % 4;
+            float *to = corner + (long long)OFF * n;
+            float4 old[2][TN / 4];
+            if (!first) {
+#pragma unroll
+                for (int r = 0; r < 2; r++)
+#pragma unroll
+                    for (int g = 0; g < TN / 4; g++)
+                        if (OFF + r < high && g * (ACROSS * 4) < wide)
+                            old[r][g] = *(float4 *)(to + (long long)r * n + g * (ACROSS * 4));
+            }
+#pragma unroll
+            for (int r = 0; r < 2; r++)
 #pragma unroll
                 for (int g = 0; g < TN / 4; g++) {
-                    int at = j0 + column + g * (ACROSS * 4);
-                    float *to = c + (long long)line * n + at;
-                    if (n % 4 == 0 && at < n) {
-                        float4 v = *(float4 *)(sum[i] + 4 * g);
-                        if (!first) {
-                            float4 old = *(float4 *)to;
-                            v.x = add(old.x, v.x);
-                            v.y = add(old.y, v.y);
-                            v.z = add(old.z, v.z);
-                            v.w = add(old.w, v.w);
-                        }
-                        *(float4 *)to = v;
-                    } else {
-#pragma unroll
-                        for (int j = 0; j < 4; j++)
-                            if (at + j < n) to[j] = first ? sum[i][4 * g + j] : add(to[j], sum[i][4 * g + j]);
+                    float *s = sum[i + r] + 4 * g;
+                    float4 v = make_float4(s[0], s[1], s[2], s[3]);
+                    if (!first) {
+                        v.x = add(old[r][g].x, v.x);
+                        v.y = add(old[r][g].y, v.y);
+                        v.z = add(old[r][g].z, v.z);
+                        v.w = add(old[r][g].w, v.w);
                     }
+                    if (OFF + r < high && g * (ACROSS * 4) < wide)
+                        *(float4 *)(to + (long long)r * n + g * (ACROSS * 4)) = v;
+                    s[0] = s[1] = s[2] = s[3] = 0.0f;
                 }
-            }
+        }
+        first = false;
+    }
+}
+
+// Rows, columns and depth of a tile, rows and columns of a thread, stages.
+KERNEL __launch_bounds__(256, 1)
+    product_large(const float *a, const float *b, float *c, int m, int n, int k, int accumulate) {
+    product_along<128, 256, 16, 8, 16, 3>(a, b, c, m, n, k, accumulate);
+}
+
+KERNEL __launch_bounds__(256, 2)
+    product_medium(const float *a, const float *b, float *c, int m, int n, int k, int accumulate) {
+    product_along<128, 128, 16, 8, 8, 3>(a, b, c, m, n, k, accumulate);
+}
+
+// Copies 16 x 64 values of a matrix to shared memory as [k][i], one at a time.
+// ALONG: a row of the matrix runs along i, else along k.
+template <bool ALONG>
+DEVICE void stage(float (*to)[68], const float *from, int leading, int i0, int k0, int width, int depth) {
 #pragma unroll
-            for (int j = 0; j < TN; j++) sum[i][j] = 0.0f;
-        }
-        first = false;
+    for (int r = 0; r < 4; r++) {
+        int at = r * 256 + threadIdx.x;
+        int k = ALONG ? at / 64 : at % 16, i = ALONG ? at % 64 : at / 16;
+        bool there = k0 + k < depth && i0 + i < width;
+        long long place = ALONG ? (long long)(k0 + k) * leading + i0 + i : (long long)(i0 + i) * leading + k0 + k;
+        copy4(&to[k][i], from + (there ? place : 0), there ? 4 : 0);
     }
 }
 
-#define PRODUCT(NAME, BM, BN, BK, TM, TN, STAGES, BLOCKS, TA, TB)                                   \
-    KERNEL __launch_bounds__(256, BLOCKS)                                                           \
-        NAME(const float *a, const float *b, float *c, int m, int n, int k, int accumulate,         \
-             int vectors_a, int vectors_b) {                                                        \
-        product<BM, BN, BK, TM, TN, STAGES, TA, TB>(a, b, c, m, n, k, accumulate, vectors_a,        \
-                                                    vectors_b);                                     \
+// One tile, 64 x 64, of any product, by 256 threads with 4 x 4 outputs each.
+template <bool TA, bool TB>
+DEVICE void product(const float *a, const float *b, float *c, int m, int n, int k, bool accumulate) {
+    __shared__ float left[3][16][68], right[3][16][68];
+    int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * 4;
+    int i0 = blockIdx.y * 64, j0 = blockIdx.x * 64;
+    int lda = TA ? m : k, ldb = TB ? k : n;
+    int tiles = (k + 15) / 16;
+    float sum[4][4] = {}, all[4][4];
+    for (int t = 0; t < 2; t++) {
+        if (t < tiles) {
+            stage<TA>(left[t], a, lda, i0, t * 16, m, k);
+            stage<!TB>(right[t], b, ldb, j0, t * 16, n, k);
+        }
+        copies_end_group();
     }
-
-#define PRODUCTS(SIZE, ...)                                                                         \
-    PRODUCT(product_##SIZE##_nn, __VA_ARGS__, false, false)                                         \
-    PRODUCT(product_##SIZE##_nt, __VA_ARGS__, false, true)                                          \
-    PRODUCT(product_##SIZE##_tn, __VA_ARGS__, true, false)                                          \
-    PRODUCT(product_##SIZE##_tt, __VA_ARGS__, true, true)
-
-// Rows, columns and depth of a tile, rows and columns of a thread, stages, blocks on a processor.
-PRODUCTS(large, 128, 256, 16, 8, 16, 3, 1)
-PRODUCTS(medium, 128, 128, 16, 8, 8, 3, 2)
-PRODUCTS(small, 64, 64, 16, 4, 4, 3, 3)
-
-// A product with few columns (or, with strides exchanged, few rows): 16 x 8 outputs by 128 threads,
-// each slice of threads computing every blockDim.y-th block of 256 along k.
-template <bool ROWS_A, bool ROWS_B>
-DEVICE void thin(const float *__restrict__ a, const float *__restrict__ b, float *c, int m, int n,
-                 int k, int a_i, int a_k, int b_k, int b_j, int c_i, int c_j, bool accumulate) {
-    __shared__ float part[8][128];
-    // Neighbouring threads share a row where rows run along k, and lie in one where they do not.
-    int i = blockIdx.x * 16 + (ROWS_A ? threadIdx.x / 8 : threadIdx.x % 16);
-    int j = blockIdx.y * 8 + (ROWS_A ? threadIdx.x % 8 : threadIdx.x / 16);
-    bool inside = i < m && j < n;
-    const float *x = a + (long long)(inside ? i : 0) * a_i;
-    const float *y = b + (long long)(inside ? j : 0) * b_j;
-    float *to = c + (long long)i * c_i + (long long)j * c_j;
-    int blocks = (k + BLOCK - 1) / BLOCK;
+    if (accumulate)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                if (i0 + row + i < m && j0 + column + j < n)
+                    all[i][j] = c[(long long)(i0 + row + i) * n + j0 + column + j];
     bool first = !accumulate;
-    for (int base = 0; base < blocks; base += blockDim.y) {
-        int start = (base + threadIdx.y) * BLOCK, stop = min(k, start + BLOCK);
-        float sum = 0.0f;
-        int at = start;
-        if (inside) {
-#pragma unroll 4
-            for (; at + 4 <= stop; at += 4) {
-                float4 u, v;
-                if (ROWS_A) {
-                    u = *(const float4 *)(x + at);
-                } else {
-                    const float *p = x + (long long)at * a_k;
-                    u = make_float4(p[0], p[a_k], p[2 * a_k], p[3 * a_k]);
-                }
-                if (ROWS_B) {
-                    v = *(const float4 *)(y + at);
-                } else {
-                    const float *p = y + (long long)at * b_k;
-                    v = make_float4(p[0], p[b_k], p[2 * b_k], p[3 * b_k]);
-                }
-                sum = fused(u.x, v.x, sum);
-                sum = fused(u.y, v.y, sum);
-                sum = fused(u.z, v.z, sum);
-                sum = fused(u.w, v.w, sum);
+    for (int t = 0; t < tiles; t++) {
+        copies_wait<1>();
+        __syncthreads();
+        if (t + 2 < tiles) {
+            stage<TA>(left[(t + 2) % 3], a, lda, i0, (t + 2) * 16, m, k);
+            stage<!TB>(right[(t + 2) % 3], b, ldb, j0, (t + 2) * 16, n, k);
+        }
+        copies_end_group();
+        const float *x = left[t % 3][0] + row, *y = right[t % 3][0] + column;
+        int depth = k - t * 16;
+        if (depth >= 16) {
+#pragma unroll
+            for (int at = 0; at < 16; at++) step<64, 64, 4, 4>(x + at * 68, y + at * 68, sum);
+        } else {
+#pragma unroll 1
+            for (int at = 0; at < depth; at++) step<64, 64, 4, 4>(x + at * 68, y + at * 68, sum);
+        }
+        if ((t + 1) * 16 % BLOCK != 0 && t + 1 != tiles) continue;
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                all[i][j] = first ? sum[i][j] : add(all[i][j], sum[i][j]);
+                sum[i][j] = 0.0f;
             }
-            for (; at < stop; at++)
-                sum = fused(x[(long long)at * a_k], y[(long long)at * b_k], sum);
-        }
-        part[threadIdx.y][threadIdx.x] = sum;
-        __syncthreads();
-        if (threadIdx.y == 0 && inside) {
-            int here = min((int)blockDim.y, blocks - base);
-            float value = first ? part[0][threadIdx.x] : add(*to, part[0][threadIdx.x]);
-            for (int s = 1; s < here; s++) value = add(value, part[s][threadIdx.x]);
-            *to = value;
-        }
         first = false;
-        __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            if (i0 + row + i < m && j0 + column + j < n)
+                c[(long long)(i0 + row + i) * n + j0 + column + j] = all[i][j];
+}
+
+#define PRODUCT(NAME, TA, TB)                                                                       \
+    KERNEL __launch_bounds__(256, 2)                                                                \
+        NAME(const float *a, const float *b, float *c, int m, int n, int k, int accumulate) {       \
+        product<TA, TB>(a, b, c, m, n, k, accumulate);                                              \
+    }
+PRODUCT(product_small_nn, false, false)
+PRODUCT(product_small_nt, false, true)
+PRODUCT(product_small_tn, true, false)
+PRODUCT(product_small_tt, true, true)
+
+// out [cols, rows] = x [rows, cols].
+KERNEL __launch_bounds__(256) transpose(const float *x, float *out, int rows, int cols) {
+    __shared__ float tile[32][33];
+    int column = blockIdx.x * 32 + threadIdx.x % 32, row = blockIdx.y * 32 + threadIdx.x % 32;
+    for (int r = threadIdx.x / 32; r < 32; r += 8) {
+        int i = blockIdx.y * 32 + r;
+        if (i < rows && column < cols) tile[r][threadIdx.x % 32] = x[(long long)i * cols + column];
+    }
+    __syncthreads();
+    for (int r = threadIdx.x / 32; r < 32; r += 8) {
+        int j = blockIdx.x * 32 + r;
+        if (row < rows && j < cols) out[(long long)j * rows + row] = tile[threadIdx.x % 32][r];
     }
 }
 
-#define THIN(NAME, ROWS_A, ROWS_B)                                                                  \
-    KERNEL NAME(const float *a, const float *b, float *c, int m, int n, int k, int a_i, int a_k,    \
-                int b_k, int b_j, int c_i, int c_j, int accumulate) {                               \
-        thin<ROWS_A, ROWS_B>(a, b, c, m, n, k, a_i, a_k, b_k, b_j, c_i, c_j, accumulate);           \
+// A product with few columns (or, with strides exchanged, few rows), one block of the chain a block
+// of threads: 128 rows x 8 columns, a row a thread. Sums of the block go to `c` if there is only
+// one block, else to `parts`, [block, m, n], for `thin_fold`.
+// ROWS: rows of a run along k and start at multiples of 16 bytes.
+template <bool ROWS>
+DEVICE void thin(const float *__restrict__ a, const float *__restrict__ b, float *c, float *parts,
+                 int m, int n, int k, int a_i, int a_k, int b_k, int b_j, int c_i, int c_j,
+                 bool accumulate) {
+    __shared__ float right[BLOCK][8];
+    int i = blockIdx.x * 128 + threadIdx.x, j0 = blockIdx.y * 8;
+    int start = blockIdx.z * BLOCK, depth = min(BLOCK, k - start);
+    b += (long long)start * b_k + (long long)j0 * b_j;
+    for (int at = threadIdx.x; at < BLOCK * 8; at += 128) {
+        // Neighbouring threads read neighbouring values.
+        int p = b_k == 1 ? at % BLOCK : at / 8, j = b_k == 1 ? at / BLOCK : at % 8;
+        right[p][j] = p < depth && j0 + j < n ? b[(long long)p * b_k + (long long)j * b_j] : 0.0f;
     }
-THIN(thin_plain, false, false)
-THIN(thin_rows_b, false, true)
-THIN(thin_rows_a, true, false)
-THIN(thin_rows, true, true)
+    __syncthreads();
+    if (i >= m) return;
+    a += (long long)i * a_i + (long long)start * a_k;
+    float sum[8] = {};
+    auto step = [&](float x, int p) {
+        float4 low = *(const float4 *)right[p], high = *(const float4 *)(right[p] + 4);
+        sum[0] = fused(x, low.x, sum[0]);
+        sum[1] = fused(x, low.y, sum[1]);
+        sum[2] = fused(x, low.z, sum[2]);
+        sum[3] = fused(x, low.w, sum[3]);
+        sum[4] = fused(x, high.x, sum[4]);
+        sum[5] = fused(x, high.y, sum[5]);
+        sum[6] = fused(x, high.z, sum[6]);
+        sum[7] = fused(x, high.w, sum[7]);
+    };
+    int p = 0;
+    if (ROWS) {
+#pragma unroll 4
+        for (; p + 4 <= depth; p += 4) {
+            float4 x = *(const float4 *)(a + p);
+            step(x.x, p);
+            step(x.y, p + 1);
+            step(x.z, p + 2);
+            step(x.w, p + 3);
+        }
+    }
+#pragma unroll 8
+    for (; p < depth; p++) step(a[(long long)p * a_k], p);
+    bool single = gridDim.z == 1;
+#pragma unroll
+    for (int j = 0; j < 8; j++) {
+        if (j0 + j >= n) break;
+        if (single) {
+            float *to = c + (long long)i * c_i + (long long)(j0 + j) * c_j;
+            *to = accumulate ? add(*to, sum[j]) : sum[j];
+        } else {
+            parts[((long long)blockIdx.z * m + i) * n + j0 + j] = sum[j];
+        }
+    }
+}
+
+KERNEL __launch_bounds__(128)
+    thin_rows(const float *a, const float *b, float *c, float *parts, int m, int n, int k, int a_i,
+              int a_k, int b_k, int b_j, int c_i, int c_j, int accumulate) {
+    thin<true>(a, b, c, parts, m, n, k, a_i, a_k, b_k, b_j, c_i, c_j, accumulate);
+}
+
+KERNEL __launch_bounds__(128)
+    thin_any(const float *a, const float *b, float *c, float *parts, int m, int n, int k, int a_i,
+             int a_k, int b_k, int b_j, int c_i, int c_j, int accumulate) {
+    thin<false>(a, b, c, parts, m, n, k, a_i, a_k, b_k, b_j, c_i, c_j, accumulate);
+}
+
+// Adds the sums of the blocks, in order.
+KERNEL thin_fold(const float *parts, float *c, int m, int n, int blocks, int c_i, int c_j,
+                 int accumulate) {
+    int at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= m * n) return;
+    float *to = c + (long long)(at / n) * c_i + (long long)(at % n) * c_j;
+    float value = parts[at];
+    if (accumulate) value = add(*to, value);
+#pragma unroll 4
+    for (int s = 1; s < blocks; s++) value = add(value, parts[(long long)s * m * n + at]);
+    *to = value;
+}
