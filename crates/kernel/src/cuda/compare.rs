@@ -42,6 +42,7 @@ pub fn compared_operators() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// [`DeviceError::WrongBits`] names the first operator that differs.
 pub fn compare(kernel: &Kernel, device: &Device, seed: u64) -> Result<(), DeviceError> {
+    let _turn = device.turn();
     for (index, (name, run)) in OPERATORS.into_iter().enumerate() {
         let stream = Stream::new(&[0x5a; 32], index as u32, seed);
         let mut inputs = Run {

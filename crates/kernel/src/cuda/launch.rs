@@ -1,7 +1,9 @@
 //! Starting kernels, and recording them.
 
+use std::sync::atomic::Ordering;
+
 use cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode};
-use cudarc::driver::{CudaGraph, LaunchConfig, PushKernelArg};
+use cudarc::driver::{CudaGraph, LaunchConfig, PushKernelArg, result};
 
 use super::{Device, DeviceError, DeviceSlice, int8, product};
 
@@ -170,7 +172,7 @@ impl Device {
             return Ok(());
         }
         let function = &self.0.functions[name];
-        let mut launch = self.0.stream.launch_builder(function);
+        let mut launch = self.queue().launch_builder(function);
         for argument in arguments {
             match argument {
                 Argument::Pointer(value) => launch.arg(value),
@@ -203,7 +205,8 @@ impl Device {
         Threads::new([blocks, 1, 1], [256, 1])
     }
 
-    /// Records the operators that `work` starts instead of running them.
+    /// Records the operators that `work` starts instead of running them. The caller has the
+    /// device's turn.
     ///
     /// # Errors
     /// What `work` gives, or when the driver refuses; nothing is recorded then.
@@ -212,32 +215,40 @@ impl Device {
         work: impl FnOnce() -> Result<(), E>,
     ) -> Result<Recording, E> {
         let failed = DeviceError::driver("record a step");
-        let stream = &self.0.stream;
-        stream
+        let recorder = &self.0.recorder;
+        recorder
             .begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
             .map_err(&failed)?;
+        self.0.recording.store(true, Ordering::Release);
         let worked = work();
+        self.0.recording.store(false, Ordering::Release);
         let flags = CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
-        let ended = stream.end_capture(flags).map_err(&failed);
+        let ended = recorder.end_capture(flags).map_err(&failed);
         worked?;
         Ok(Recording(ended?))
     }
 
-    /// Runs a recording. What it reads and writes must still be there.
+    /// Runs a recording, in order with what was started before. What it reads and writes must still
+    /// be there.
     ///
     /// # Errors
     /// When the driver refuses.
     pub fn replay(&self, recording: &Recording) -> Result<(), DeviceError> {
-        match &recording.0 {
-            Some(graph) => graph.launch().map_err(DeviceError::driver("replay a step")),
-            None => Ok(()),
-        }
+        let Some(graph) = &recording.0 else {
+            return Ok(());
+        };
+        let failed = DeviceError::driver("replay a step");
+        self.bind(&failed)?;
+        // SAFETY: the graph is whole and belongs to this context; its operators' slices are kept by
+        // whoever keeps the recording.
+        unsafe { result::graph::launch(graph.cu_graph_exec(), self.0.stream.cu_stream()) }
+            .map_err(failed)
     }
 }
 
 /// Operators that were recorded.
 pub struct Recording(Option<CudaGraph>);
 
-// SAFETY: a graph may be used by one thread at a time; `Recording` is not `Sync` and
+// SAFETY: a graph may be used by one thread at a time; `Recording` is not `Sync`, and
 // `Device::replay` binds the context to whichever thread uses it.
 unsafe impl Send for Recording {}

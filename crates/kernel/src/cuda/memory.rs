@@ -244,7 +244,7 @@ impl Device {
         }
         let failed = DeviceError::driver("copy values");
         self.bind(&failed)?;
-        let (stream, bytes) = (self.0.stream.cu_stream(), from.len * 4);
+        let (stream, bytes) = (self.queue().cu_stream(), from.len * 4);
         // SAFETY: both lie in live memory of this many words.
         unsafe { result::memcpy_dtod_async(to.pointer, from.pointer, bytes, stream) }
             .map_err(failed)
@@ -260,7 +260,7 @@ impl Device {
         }
         let failed = DeviceError::driver("clear values");
         self.bind(&failed)?;
-        let (stream, bytes) = (self.0.stream.cu_stream(), words.len * 4);
+        let (stream, bytes) = (self.queue().cu_stream(), words.len * 4);
         // SAFETY: the words lie in live memory.
         unsafe { result::memset_d8_async(words.pointer, 0, bytes, stream) }.map_err(failed)
     }
@@ -274,7 +274,7 @@ impl Device {
         self.0.stream.synchronize().map_err(failed)
     }
 
-    fn bind(
+    pub(super) fn bind(
         &self,
         failed: &impl Fn(cudarc::driver::DriverError) -> DeviceError,
     ) -> Result<(), DeviceError> {

@@ -7,7 +7,8 @@
 //!
 //! Values live in [`DeviceSlice`]s of 4-byte words. Operators are methods of [`Device`] that check
 //! lengths and start work on the device's one queue, in order; only [`Device::read`] waits. A step
-//! can be recorded once and replayed ([`Device::record`]).
+//! can be recorded once and replayed ([`Device::record`]). Threads that share a device take turns
+//! ([`Device::turn`]).
 
 mod attention;
 mod compare;
@@ -28,7 +29,8 @@ pub use memory::{DeviceSlice, Word};
 pub use product::{ProductShape, Tile};
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cudarc::driver::sys::CUfunction_attribute_enum;
 use cudarc::driver::{CudaContext, CudaFunction, CudaStream};
@@ -57,6 +59,10 @@ pub struct Device(Arc<Inner>);
 
 struct Inner {
     stream: Arc<CudaStream>,
+    /// The queue that takes what is recorded; it never runs anything.
+    recorder: Arc<CudaStream>,
+    recording: AtomicBool,
+    turn: Mutex<()>,
     functions: HashMap<&'static str, CudaFunction>,
     name: String,
     ordinal: usize,
@@ -110,9 +116,12 @@ impl Device {
         }
         // SAFETY: all work goes to the one queue below, so nothing has to wait for events.
         unsafe { context.disable_event_tracking() };
-        let stream = context
-            .new_stream()
-            .map_err(DeviceError::driver("make a queue"))?;
+        let queue = || {
+            context
+                .new_stream()
+                .map_err(DeviceError::driver("make a queue"))
+        };
+        let (stream, recorder) = (queue()?, queue()?);
         let attribute =
             cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
         let ask = DeviceError::driver("ask about the device");
@@ -151,12 +160,29 @@ impl Device {
         let count = DeviceSlice::new(&stream, 1)?;
         Ok(Self(Arc::new(Inner {
             stream,
+            recorder,
+            recording: AtomicBool::new(false),
+            turn: Mutex::new(()),
             functions,
             name,
             ordinal,
             processors,
             count,
         })))
+    }
+
+    /// Waits until no other thread has the device. Whoever starts several operators that belong
+    /// together, or records them, holds the guard meanwhile.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The queue that operators go to.
+    fn queue(&self) -> &Arc<CudaStream> {
+        match self.0.recording.load(Ordering::Acquire) {
+            true => &self.0.recorder,
+            false => &self.0.stream,
+        }
     }
 
     /// Its name, as the driver gives it.

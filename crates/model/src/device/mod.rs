@@ -54,6 +54,7 @@ impl DeviceStep {
         graph: &Graph,
         plan: &Plan,
     ) -> Result<Self, DeviceError> {
+        let _turn = device.turn();
         let weights = base.on_device(device)?;
         let count = plan.state().len();
         let buffers = device.reserve_all(plan.sizes())?;
@@ -132,6 +133,8 @@ impl DeviceStep {
         feed: Feed<'_>,
         observer: Option<&mut Observer<'_>>,
     ) -> Result<Outcome, DeviceError> {
+        let device = self.device.clone();
+        let _turn = device.turn();
         self.send(buffers, feed)?;
         self.device.clear(&self.flag)?;
         match (observer, &self.recording) {
@@ -158,6 +161,8 @@ impl DeviceStep {
         buffers: &[Vec<f32>],
         feed: Feed<'_>,
     ) -> Result<Option<usize>, DeviceError> {
+        let device = self.device.clone();
+        let _turn = device.turn();
         self.send(buffers, feed)?;
         self.device.clear(&self.flag)?;
         for index in 0..graph.nodes.len() {
