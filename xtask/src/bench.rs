@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 /// The benches that exist.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
+    /// Products and LoRA steps on a CUDA device against cuBLAS and PyTorch+PEFT.
+    Cuda,
     /// Matrix products against the processor's peak and other libraries.
     Gemm,
     /// LoRA step against PyTorch+PEFT, and what an audit costs.
@@ -21,6 +23,7 @@ pub(crate) enum Name {
 pub(crate) fn run(name: Name) -> Result<()> {
     std::fs::create_dir_all("target/bench").context("target/bench")?;
     match name {
+        Name::Cuda => report("cuda", crate::cuda::rows()?),
         Name::Gemm => report("gemm", crate::gemm::rows()?),
         Name::Train => train(),
         // Prints its own table and writes its own rows.
@@ -29,7 +32,7 @@ pub(crate) fn run(name: Name) -> Result<()> {
 }
 
 /// Runs an example of a crate on so many threads; gives what it printed if `capture`.
-fn example(
+pub(crate) fn example(
     package: &str,
     name: &str,
     arguments: &[&str],

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a chore reports on the terminal")]
 
 mod bench;
+mod cuda;
 mod full;
 mod gemm;
 mod rooms;

@@ -53,7 +53,7 @@ impl Tile {
             // Relative to `Large`, as measured on an H200.
             let slowness = match tile {
                 Self::Large => 100,
-                Self::Medium => 115,
+                Self::Medium => 104,
                 Self::Small | Self::Thin => 170,
             };
             tiles.div_ceil(processors) * rows * cols * slowness
@@ -79,14 +79,16 @@ impl Tile {
         whole || matches!(self, Self::Small | Self::Thin)
     }
 
-    /// Bytes of shared memory to ask for: three stages of 16 steps along k, rows padded by four
+    /// Bytes of shared memory to ask for: stages of so many steps along k, rows padded by four
     /// values.
     fn shared(self) -> u32 {
         let (m, n) = self.sides();
-        match self {
-            Self::Large | Self::Medium => (3 * 16 * (m + 4 + n + 4) * 4) as u32,
+        let steps = match self {
+            Self::Large => 2 * 32,
+            Self::Medium => 3 * 16,
             Self::Small | Self::Thin => 0,
-        }
+        };
+        (steps * (m + 4 + n + 4) * 4) as u32
     }
 }
 

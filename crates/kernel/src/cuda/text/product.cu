@@ -159,7 +159,7 @@ DEVICE void product_along(const float *a, const float *b, float *c, int m, int n
 // Rows, columns and depth of a tile, rows and columns of a thread, stages.
 KERNEL __launch_bounds__(256, 1)
     product_large(const float *a, const float *b, float *c, int m, int n, int k, int accumulate) {
-    product_along<128, 256, 16, 8, 16, 3>(a, b, c, m, n, k, accumulate);
+    product_along<128, 256, 32, 8, 16, 2>(a, b, c, m, n, k, accumulate);
 }
 
 KERNEL __launch_bounds__(256, 2)
