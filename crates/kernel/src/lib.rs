@@ -48,7 +48,7 @@ mod shape;
 mod split;
 
 pub use environment::{EnvironmentError, check_environment};
-pub use finite::all_finite;
+pub use finite::{all_finite, all_finite_bf16};
 pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS};
 pub use matrix::{MatMut, MatRef, Store};
 pub use ops::PackedB;
