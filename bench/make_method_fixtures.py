@@ -8,6 +8,7 @@ as PEFT saves it; `runs.json` holds settings and losses. Everything is f32 on on
 """
 
 import argparse
+import contextlib
 import json
 import math
 import shutil
@@ -131,7 +132,25 @@ def adamw(model, rate: float):
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate)
 
 
-def train(model, rate: float, ids, labels, max_grad_norm=None, micro_batches=1, ratio=None, cosine=False) -> list[float]:
+def keeping(model, storage: str):
+    """Rounds what autograd saves for the backward pass, but for the model's own tensors and their views."""
+    if storage == "float32":
+        return contextlib.nullcontext()
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+
+    def pack(saved):
+        exact = saved.dtype != torch.float32 or saved.untyped_storage().data_ptr() in own
+        return saved if exact else saved.to(torch.bfloat16)
+
+    def unpack(kept):
+        return kept.float() if kept.dtype == torch.bfloat16 else kept
+
+    return torch.autograd.graph.saved_tensors_hooks(pack, unpack)
+
+
+def train(
+    model, rate: float, ids, labels, max_grad_norm=None, micro_batches=1, ratio=None, cosine=False, activation_storage="float32"
+) -> list[float]:
     """The loss of every step, before its update."""
     model.train()
     if ratio is None:
@@ -145,7 +164,8 @@ def train(model, rate: float, ids, labels, max_grad_norm=None, micro_batches=1, 
         total = 0.0
         optimiser.zero_grad()
         for part_ids, part_labels in zip(ids[step].chunk(micro_batches), labels[step].chunk(micro_batches)):
-            logits = model(input_ids=part_ids).logits[:, :-1].flatten(0, 1)
+            with keeping(model, activation_storage):
+                logits = model(input_ids=part_ids).logits[:, :-1].flatten(0, 1)
             target = part_labels[:, 1:].flatten()
             loss = torch.nn.functional.cross_entropy(logits, target, ignore_index=dialogue.IGNORED, reduction="sum") / count
             loss.backward()
@@ -171,6 +191,7 @@ RUNS = {
     "accumulated": (lora, None, {"rate": 5e-3, "micro_batches": 2}),
     "loraplus": (lora, None, {"rate": 1e-3, "ratio": 8.0}),
     "cosine": (lora, None, {"rate": 1e-2, "cosine": True}),
+    "rounded": (lora, None, {"rate": 5e-3, "activation_storage": "bfloat16"}),
 }
 
 

@@ -40,7 +40,7 @@ const ALL: &str = r#"target_modules = ["q_proj", "k_proj", "v_proj", "o_proj", "
 
 /// State digests of the runs below. They change with the kernel specification, the step graph or the
 /// example, never with a machine.
-const GOLDEN: [(&str, &str); 11] = [
+const GOLDEN: [(&str, &str); 12] = [
     (
         "lora",
         "82f8e64fdc0a778b5c87e00f0ab41c07afd0cfb19ac35ab1a5fd90bdb8bc926e",
@@ -84,6 +84,10 @@ const GOLDEN: [(&str, &str); 11] = [
     (
         "lora on w8a8",
         "a82d6e64cc3531f975f6741f2aa8aff33f7f2a78dd3a20c913692726c00bbb5f",
+    ),
+    (
+        "lora with bfloat16 activations",
+        "69cf65137acac80a4abc97f421cb547ecd46a07e78ad7a34a8b3069d66f79306",
     ),
 ];
 
@@ -144,6 +148,14 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
             lora.clone(),
             held("path = \"glassllm\"\nprecision = \"w8a8\""),
         ),
+        (
+            "lora with bfloat16 activations",
+            lora.clone(),
+            vec![(
+                "warmup_steps = 8",
+                "warmup_steps = 8\nactivation_storage = \"bfloat16\"",
+            )],
+        ),
     ];
     let mut losses = BTreeMap::new();
     for ((name, adapter, training), golden) in runs.into_iter().zip(GOLDEN) {
@@ -164,6 +176,33 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
         losses["lora on w8a8"] <= 1.02 * losses["lora"],
         "{losses:?}"
     );
+    let rounded = losses["lora with bfloat16 activations"];
+    let moved = (rounded - losses["lora"]).abs() / losses["lora"];
+    assert!(moved < 0.02, "{losses:?}");
+}
+
+/// A job file may name the default, and the specification then has the bytes it has without.
+#[test]
+fn how_activations_are_held_is_part_of_the_specification() {
+    let specification = |setting: &str| {
+        let warmup = format!("warmup_steps = 8\n{setting}");
+        job("r = 8", &[("warmup_steps = 8", &warmup)]).map(|job| job.specification)
+    };
+    let plain = specification("").unwrap();
+    let named = specification("activation_storage = \"float32\"").unwrap();
+    assert_eq!(named, plain);
+    let rounded = specification("activation_storage = \"bfloat16\"").unwrap();
+    let text = String::from_utf8(rounded).unwrap();
+    assert!(
+        text.contains("\"activation_storage\":\"bfloat16\""),
+        "{text}"
+    );
+    let text = specification("activation_storage = \"int8\"")
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("expected `float32` or `bfloat16`"), "{text}");
+    let schema = assay_job::schema().to_string();
+    assert!(schema.contains("activation_storage"));
 }
 
 /// The example's job, which watches itself on the first held-out records.

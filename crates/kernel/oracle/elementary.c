@@ -96,3 +96,16 @@ float spec_gelu_slope(float x) {
     float w = fmaf(gelu_square(x), from_bits(0x3e5b33b6), from_bits(0x3fcc422a));
     return fmaf(x * (s * (1.0f - s)), w, s);
 }
+
+/* The nearer of the two neighbours with 8 significant bits, measured in binary64, which holds all
+ * three exactly; beyond the largest finite one lies 2^128, which binary32 calls infinity. */
+float spec_bf16(float x) {
+    if (isinf(x)) return x;
+    float a = fabsf(x);
+    uint32_t below = bits_of(a) / 65536, above = below + 1;
+    double low = from_bits(below * 65536);
+    double high = above == 0x7f80 ? 0x1p128 : from_bits(above * 65536);
+    double to_low = a - low, to_high = high - a;
+    uint32_t nearest = to_low < to_high ? below : to_high < to_low ? above : below + below % 2;
+    return copysignf(from_bits(nearest * 65536), x);
+}

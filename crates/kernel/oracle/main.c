@@ -299,6 +299,18 @@ static void case_adamw(void) {
     emit(v, n);
 }
 
+/* Every upper half that is finite, with lower halves at, below and above the middle. */
+static void case_round_bf16(void) {
+    static const uint32_t lower[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
+    for (uint32_t upper = 0; upper < 0x10000; upper += 37)
+        for (int i = 0; i < 6; i++) {
+            float x = from_bits(upper << 16 | lower[i]);
+            if (!isnan(x)) emit_one(spec_bf16(x));
+        }
+    for (uint32_t i = 0; i < 6; i++) emit_one(spec_bf16(from_bits(0x7f7f0000 | lower[i])));
+    for (usize i = 0; i < 3000; i++) emit_one(spec_bf16(value(42, i)));
+}
+
 static void case_quantize_rows(void) {
     usize rows = 40, cols = 77;
     float *x = tensor(43, rows * cols), *factors = tensor(44, cols);
@@ -382,6 +394,7 @@ static const struct {
     {"clip_factor", case_clip_factor},
     {"sums", case_sums},
     {"adamw", case_adamw},
+    {"round_bf16", case_round_bf16},
     {"quantize_rows", case_quantize_rows},
     {"product_i8", case_product_i8},
 };

@@ -25,6 +25,7 @@ float spec_sigmoid(float x);
 float spec_tanh(float x);
 float spec_gelu(float x);
 float spec_gelu_slope(float x);
+float spec_bf16(float x);
 
 /* sums.c: the building blocks. A term function gives operand k of a chain. */
 float lane_sum(const float *x, usize n);

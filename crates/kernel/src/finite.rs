@@ -11,6 +11,17 @@ pub fn all_finite(x: &[f32]) -> bool {
     })
 }
 
+/// Whether no value held by [`Kernel::narrow_bf16`](crate::Kernel::narrow_bf16) is NaN or infinite.
+pub fn all_finite_bf16(x: &[u16]) -> bool {
+    const EXPONENT: u16 = 0x7f80;
+    x.chunks(1024).all(|chunk| {
+        let bad = chunk
+            .iter()
+            .fold(0, |n, v| n + u16::from(v & EXPONENT == EXPONENT));
+        bad == 0
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,7 +36,10 @@ mod tests {
                 for at in [0, n / 2, n - 1] {
                     let old = std::mem::replace(&mut x[at], bad);
                     assert!(!all_finite(&x));
+                    let upper = |v: &f32| (v.to_bits() >> 16) as u16;
+                    assert!(!all_finite_bf16(&x.iter().map(upper).collect::<Vec<_>>()));
                     x[at] = old;
+                    assert!(all_finite_bf16(&x.iter().map(upper).collect::<Vec<_>>()));
                 }
             }
         }

@@ -48,7 +48,7 @@ mod shape;
 mod split;
 
 pub use environment::{EnvironmentError, check_environment};
-pub use finite::all_finite;
+pub use finite::{all_finite, all_finite_bf16};
 pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS};
 pub use matrix::{MatMut, MatRef, Store};
 pub use ops::{MAX_DEPTH_I8, PackedB, PackedI8};
@@ -57,6 +57,6 @@ pub use self_test::SelfTestError;
 pub use shape::{AdamW, AttentionShape, BiasPowers, Function, IGNORE};
 
 /// The version of the arithmetic specification: it changes when any operator's bits change, and with
-/// operators that jobs of earlier versions cannot name. Version 2 is version 1, bit for bit, with the
-/// products of 8-bit integers.
+/// operators that jobs could not ask for before. Version 2 is version 1, bit for bit, with products of
+/// 8-bit integers and with rounding to bfloat16.
 pub const SPEC_VERSION: u32 = 2;

@@ -70,7 +70,7 @@ fn digest(values: &[f32]) -> String {
 /// An operator's name and its outputs, one after the other.
 type Operator = (&'static str, fn(&Kernel) -> Vec<f32>);
 
-const OPERATORS: [Operator; 26] = [
+const OPERATORS: [Operator; 27] = [
     ("random", |_| random()),
     ("gemm", gemm),
     ("gemm_packed", gemm_packed),
@@ -95,12 +95,13 @@ const OPERATORS: [Operator; 26] = [
     ("column_dots and scale_columns", columns),
     ("multiply and divide", multiply_and_divide),
     ("functions", functions),
+    ("round_bf16", round_bf16),
     ("quantize_rows", quantize_rows),
     ("product_i8", product_i8),
 ];
 
 /// The digests of `OPERATORS`, in order.
-const GOLDEN: [&str; 26] = [
+const GOLDEN: [&str; 27] = [
     "abccc3704d87bbc3ab2db2a6fa843192b6b42c85ebbb256eff4038dd703c3381",
     "726f5bc54c668e11bc96750cfb68f1536521dc8482bfb3579647970824c45540",
     "6df082c424456b73155fbebbc90e8aba17666b92227ca0c86e7ad34c35f81bae",
@@ -125,6 +126,7 @@ const GOLDEN: [&str; 26] = [
     "e705e81d08b1bd080ab15aa6a15efcdfcc40d14f38d52fc481b1e24ae481acad",
     "feabf4fd9e3dc1d605d5bc5b275e22217d88757552b2572bc684fa00f88fbef5",
     "6f4d4b5b6eb4c948b6b26159fbaa68198e7bf9a75a6e4fec975b90e605b88b3b",
+    "b3a98184f6170fc15e67a33d5e7767e23dd57deb940778283aa1fad8700a3f03",
     "5a7488c27ded1161f389bd46ad779f76cca39839daa924744679962fb0cc3eec",
     "6f187c625fbd67679ad72542284cdc5844f81ece5af5a81b912c19cea09e4d0d",
 ];
@@ -449,6 +451,18 @@ fn functions(k: &Kernel) -> Vec<f32> {
     all.iter()
         .map(|x| if x.is_nan() { 0.5 } else { *x })
         .collect()
+}
+
+fn round_bf16(k: &Kernel) -> Vec<f32> {
+    let patterns = (0..4000u32).map(|i| f32::from_bits(i * 1_073_741));
+    let mut x: Vec<f32> = patterns.filter(|x| !x.is_nan()).collect();
+    x.extend(values(47, 500));
+    let (mut rounded, mut held) = (vec![0.0; x.len()], vec![0; x.len()]);
+    k.round_bf16(&x, &mut rounded);
+    k.narrow_bf16(&x, &mut held);
+    k.widen_bf16(&held, &mut x);
+    rounded.extend(x);
+    rounded
 }
 
 fn quantize_rows(k: &Kernel) -> Vec<f32> {

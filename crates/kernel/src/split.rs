@@ -11,9 +11,9 @@ use crate::kernel::Kernel;
 const GRAIN: usize = 100_000;
 
 /// One thread's share: some rows, and those rows of each output.
-struct Share<'a, const N: usize> {
+struct Share<'a, T, const N: usize> {
     rows: Range<usize>,
-    outs: [&'a mut [f32]; N],
+    outs: [&'a mut [T]; N],
 }
 
 impl Kernel {
@@ -33,13 +33,13 @@ impl Kernel {
 
     /// Calls `body` on disjoint ranges that cover `0..rows`, with the matching rows of each
     /// output; output n holds `widths[n]` values a row. `cost` is the work of one row.
-    pub(crate) fn for_rows<const N: usize>(
+    pub(crate) fn for_rows<T: Send, const N: usize>(
         &self,
         rows: usize,
         cost: usize,
         widths: [usize; N],
-        outs: [&mut [f32]; N],
-        body: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+        outs: [&mut [T]; N],
+        body: impl Fn(Range<usize>, [&mut [T]; N]) + Sync,
     ) {
         let pieces = self
             .useful_threads(rows.saturating_mul(cost))

@@ -1,9 +1,11 @@
-//! Times LoRA steps and prints one JSON object: `step_time [SHAPE] [STEPS] [PRECISION]`.
+//! Times LoRA steps and prints one JSON object: `step_time [SHAPE] [STEPS] [STORAGE] [PRECISION]`.
 //!
 //! `glassllm` is the shape of the example model with 8 rows of 64 tokens; `hidden512`, `hidden288`
 //! and `smollm2` have 4 rows of 256. `bench/lora_step.py` times the same shapes in PyTorch. Weights
-//! and tokens are random, rank 8 is on all seven projections. `ASSAY_KERNEL` and `ASSAY_THREADS`
-//! choose the path and the threads.
+//! and tokens are random, rank 8 is on all seven projections. STORAGE is `float32` or `bfloat16`,
+//! that of what the backward pass reads, with `-twice` behind it for gradient checkpointing; PRECISION
+//! that of the frozen projections, named as in job files. `ASSAY_KERNEL` and `ASSAY_THREADS` choose
+//! the path and the threads.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,8 +17,8 @@ use assay_data::Batch;
 use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 use assay_model::{
-    AdamWConfig, Adapter, Base, BatchShape, Evaluator, Input, LoraConfig, Method, ModelConfig, Op,
-    Precision, Target, TrainState, Trainer,
+    ActivationStorage, AdamWConfig, Adapter, Base, BatchShape, Evaluator, Input, LoraConfig,
+    Method, ModelConfig, Op, Plan, Precision, Target, TrainSettings, TrainState, Trainer,
 };
 
 /// Name, `config.json` and batch of a shape.
@@ -58,6 +60,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "glassllm".into());
     let steps: usize = arguments.next().map_or(Ok(10), |n| n.parse())?;
+    let storage = arguments.next().unwrap_or_else(|| "float32".into());
+    let (held, twice) = match storage.strip_suffix("-twice") {
+        Some(held) => (held, true),
+        None => (storage.as_str(), false),
+    };
+    let activation_storage = match held {
+        "float32" => ActivationStorage::Float32,
+        "bfloat16" => ActivationStorage::BFloat16,
+        other => return Err(format!("unknown storage {other}; use float32 or bfloat16").into()),
+    };
     let precision: Precision = arguments
         .next()
         .map_or(Ok(Precision::Float32), |p| p.parse())?;
@@ -72,9 +84,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let base = Arc::new(Base::random(config, &[1; 32])?.held_in(precision));
     let targets: Vec<&str> = Target::ALL.into_iter().map(Target::name).collect();
     let lora = Method::Lora(LoraConfig::new(8, 16, 0.0, &targets)?);
-    let settings = AdamWConfig {
-        weight_decay: 0.01,
-        ..AdamWConfig::default()
+    let settings = TrainSettings {
+        activation_storage,
+        gradient_checkpointing: twice,
+        ..AdamWConfig {
+            weight_decay: 0.01,
+            ..AdamWConfig::default()
+        }
+        .into()
     };
     let mut trainer = Trainer::new(&kernel, base.clone(), &lora, settings, shape, &[2; 32])?;
     let mut state = TrainState::new(Adapter::init(&kernel, &base, &lora, &[2; 32]));
@@ -105,6 +122,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = serde_json::json!({
         "operators_ms": operators,
         "shape": name,
+        "storage": storage,
+        "planned_bytes": Plan::new(trainer.graph()).bytes(),
         "precision": precision.name(),
         "isa": kernel.isa().name(),
         "threads": kernel.threads(),

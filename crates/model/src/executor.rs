@@ -9,6 +9,7 @@ use crate::adapter::Method;
 use crate::base::Base;
 use crate::error::{InvalidStep, ShapeError};
 use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose, TensorId};
+use crate::kept::Kept;
 use crate::run_node::{Argument, Noise, Values, run_node};
 
 /// The most inputs and outputs an operator has.
@@ -56,7 +57,9 @@ pub(crate) struct Executor {
     base: Arc<Base>,
     graph: Graph,
     plan: Plan,
+    /// Empty for those that `kept` holds.
     buffers: Vec<Vec<f32>>,
+    kept: Kept,
     /// For each node, its packed right-hand matrix, if that is a frozen one.
     packed: Vec<Option<Arc<PackedB>>>,
     /// The same for products of integers.
@@ -88,9 +91,10 @@ impl Executor {
             let result = |id: &TensorId| plan.buffer(*id) == Some(buffer);
             here || buffer < plan.state().len() || graph.results.iter().any(result)
         };
+        let wide = |buffer: usize| kept(buffer) && !plan.is_bfloat16(buffer);
         let sizes = plan.sizes().iter().enumerate();
         let buffers = sizes
-            .map(|(buffer, n)| vec![0.0; if kept(buffer) { *n } else { 0 }])
+            .map(|(buffer, n)| vec![0.0; if wide(buffer) { *n } else { 0 }])
             .collect();
         let pack = |node: &crate::graph::Node| {
             let Op::Product { tb, .. } = node.op else {
@@ -117,6 +121,11 @@ impl Executor {
             kernel: kernel.clone(),
             base,
             graph,
+            kept: if here {
+                Kept::new(&plan)
+            } else {
+                Kept::default()
+            },
             plan,
             buffers,
             packed,
@@ -276,18 +285,29 @@ impl Executor {
         watch: bool,
         observer: Option<&mut Observer<'_>>,
     ) -> bool {
+        if self.graph.nodes[index].op == Op::RoundBf16 {
+            return self.round(index, watch, observer);
+        }
         self.widen(index);
         let node = &self.graph.nodes[index];
+        for (place, to) in self.plan.widened(index) {
+            let id = node.inputs[*place];
+            let values = self.graph.tensor(id).values();
+            if let Some(from) = self.plan.buffer(id) {
+                let to = &mut self.buffers[*to][..values];
+                self.kept.widen(&self.kernel, from, to);
+            }
+        }
         let mut taken: [Vec<f32>; MAX_OUTPUTS] = Default::default();
         for (slot, (k, output)) in taken.iter_mut().zip(node.outputs.iter().enumerate()) {
             let Some(buffer) = self.plan.buffer(*output) else {
                 continue;
             };
             *slot = std::mem::take(&mut self.buffers[buffer]);
-            let old = node.op.updates(k).map(|i| node.inputs[i]);
-            if let Some(old) = old.filter(|old| self.plan.buffer(*old) != Some(buffer)) {
+            let old = node.op.updates(k).map(|i| (i, node.inputs[i]));
+            if let Some((i, old)) = old.filter(|old| self.plan.buffer(old.1) != Some(buffer)) {
                 let values = self.graph.tensor(old).values();
-                let from = match self.plan.buffer(old) {
+                let from = match self.plan.source(index, i, old) {
                     Some(from) => &self.buffers[from][..],
                     None => self.outside(old, feed.past),
                 };
@@ -298,13 +318,13 @@ impl Executor {
             tensor: self.graph.tensors[0],
             values: Values::InOutput,
         }; MAX_INPUTS];
-        for (argument, id) in arguments.iter_mut().zip(&node.inputs) {
+        for (i, (argument, id)) in arguments.iter_mut().zip(&node.inputs).enumerate() {
             let tensor = *self.graph.tensor(*id);
             if let Some(values) = self.integers(index, tensor.input) {
                 *argument = Argument { tensor, values };
                 continue;
             }
-            let values = match (self.plan.buffer(*id), tensor.input) {
+            let values = match (self.plan.source(index, i, *id), tensor.input) {
                 (_, Some(Input::Ids(k))) => Values::Ids(micro(feed.ids, k, tensor.rows)),
                 (_, Some(Input::Labels(k))) => Values::Labels(micro(feed.labels, k, tensor.rows)),
                 (_, Some(Input::AllLabels)) => Values::Labels(feed.labels),
@@ -339,6 +359,26 @@ impl Executor {
             if let Some(buffer) = self.plan.buffer(*output) {
                 self.buffers[buffer] = std::mem::take(slot);
             }
+        }
+        finite
+    }
+
+    /// Runs a node that rounds: its output is held in 2 bytes a value.
+    fn round(&mut self, index: usize, watch: bool, observer: Option<&mut Observer<'_>>) -> bool {
+        let node = &self.graph.nodes[index];
+        let values = self.graph.tensor(node.inputs[0]).values();
+        let [from, to] = [node.inputs[0], node.outputs[0]].map(|id| self.plan.buffer(id));
+        // Only what a node made is rounded, and that lies in a buffer.
+        let (Some(from), Some(to)) = (from, to) else {
+            unreachable!("{node:?} rounds an input of the step");
+        };
+        let x = &self.buffers[from][..values];
+        self.kept.round(&self.kernel, x, to);
+        let finite = !watch || self.kept.is_finite(to, values);
+        if let Some(observer) = observer {
+            let mut shown = vec![0.0; values];
+            self.kept.widen(&self.kernel, to, &mut shown);
+            observer(index, &[&shown]);
         }
         finite
     }

@@ -48,6 +48,7 @@ mod files;
 mod generate;
 pub mod gguf;
 mod graph;
+mod kept;
 mod rope;
 mod run_node;
 mod schedule;
@@ -75,7 +76,8 @@ pub use generate::{
     SettingsError, answer, generate, greedy,
 };
 pub use graph::{
-    AdamWConfig, BatchShape, Graph, Input, Node, Op, Plan, Purpose, Tensor, TensorId, TrainSettings,
+    ActivationStorage, AdamWConfig, BatchShape, Graph, Input, Node, Op, Plan, Purpose, Tensor,
+    TensorId, TrainSettings,
 };
 pub use rope::RopeTables;
 pub use run_node::{Argument, DROPOUT_PURPOSE, Noise, Values, run_node};

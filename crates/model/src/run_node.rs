@@ -191,6 +191,7 @@ pub fn run_node(
                 kernel.dropout(x(0), &key, DROPOUT_PURPOSE, index, p, out);
             }
         }
+        (Op::RoundBf16, [out]) => kernel.round_bf16(x(0), out),
         (Op::SumSquares { accumulate }, [out]) => {
             let before = if accumulate { out[0] } else { 0.0 };
             out[0] = before + kernel.dot(x(0), x(0));

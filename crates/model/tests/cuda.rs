@@ -12,9 +12,9 @@ use assay_kernel::Kernel;
 use assay_kernel::cuda::Device;
 use assay_kernel::random::Stream;
 use assay_model::{
-    AdamWConfig, Adapter, Base, BatchShape, BitFitConfig, Ia3Config, InvalidStep, LoraConfig,
-    Method, ModelConfig, PrivateLoraConfig, Target, TrainSettings, TrainState, Trainer, evaluate,
-    gradients, logits,
+    ActivationStorage, AdamWConfig, Adapter, Base, BatchShape, BitFitConfig, Ia3Config,
+    InvalidStep, LoraConfig, Method, ModelConfig, PrivateLoraConfig, Target, TrainSettings,
+    TrainState, Trainer, evaluate, gradients, logits,
 };
 
 const SEED: [u8; 32] = [9; 32];
@@ -145,6 +145,7 @@ fn every_setting_has_the_bits_of_the_processor() {
         gradient_accumulation_steps: 3,
         max_grad_norm: Some(1.0),
         gradient_checkpointing: true,
+        activation_storage: ActivationStorage::Float32,
         loraplus_lr_ratio: Some(16.0),
     };
     compare(
@@ -155,6 +156,14 @@ fn every_setting_has_the_bits_of_the_processor() {
         SHAPE,
         5,
     );
+    for gradient_checkpointing in [false, true] {
+        let rounded = TrainSettings {
+            gradient_checkpointing,
+            activation_storage: ActivationStorage::BFloat16,
+            ..settings
+        };
+        compare("rounded", &example(), &lora, rounded, SHAPE, 5);
+    }
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use assay_kernel::Kernel;
 use assay_model::{
-    AdamWConfig, Argument, Base, BatchShape, Graph, Input, Method, ModelConfig, Noise, Op, Plan,
-    Precision, Purpose, ShapeError, Target, TensorId, TrainSettings, TrainState, Trainer, Values,
-    run_node,
+    ActivationStorage, AdamWConfig, Argument, Base, BatchShape, Graph, Input, Method, ModelConfig,
+    Noise, Op, Plan, Precision, Purpose, ShapeError, Target, TensorId, TrainSettings, TrainState,
+    Trainer, Values, run_node,
 };
 
 const SHAPE: BatchShape = BatchShape { batch: 2, seq: 6 };
@@ -28,6 +28,7 @@ const PURPOSES: [Purpose; 4] = [
         gradient_accumulation_steps: 1,
         max_grad_norm: None,
         gradient_checkpointing: false,
+        activation_storage: ActivationStorage::Float32,
         loraplus_lr_ratio: None,
     }),
 ];
@@ -50,6 +51,17 @@ fn settings() -> Vec<TrainSettings> {
             gradient_accumulation_steps: 3,
             gradient_checkpointing: true,
             loraplus_lr_ratio: Some(4.0),
+            ..plain
+        },
+        TrainSettings {
+            activation_storage: ActivationStorage::BFloat16,
+            ..plain
+        },
+        TrainSettings {
+            gradient_accumulation_steps: 2,
+            gradient_checkpointing: true,
+            max_grad_norm: Some(0.5),
+            activation_storage: ActivationStorage::BFloat16,
             ..plain
         },
     ]
@@ -167,13 +179,25 @@ fn the_plan_overwrites_nothing_that_is_still_read() {
                 }
             }
         }
-        for node in &graph.nodes {
+        for (n, node) in graph.nodes.iter().enumerate() {
             for input in &node.inputs {
                 if let Some(buffer) = plan.buffer(*input) {
                     assert_eq!(holder[&buffer], *input, "{node:?}");
                 }
             }
             let mut written = Vec::new();
+            // What is widened for a node may lie on nothing that it or a later one reads.
+            for (place, buffer) in plan.widened(n) {
+                let id = node.inputs[*place];
+                assert!(plan.sizes()[*buffer] >= graph.tensor(id).values());
+                assert!(!plan.is_bfloat16(*buffer) && !written.contains(buffer));
+                let read = node.inputs.iter().map(|id| plan.buffer(*id));
+                assert!(!read.clone().any(|b| b == Some(*buffer)), "{node:?}");
+                written.push(*buffer);
+                holder.insert(*buffer, TensorId(u32::MAX));
+            }
+            let rounded = |id: &&TensorId| plan.buffer(**id).is_some_and(|b| plan.is_bfloat16(b));
+            assert_eq!(node.inputs.iter().filter(rounded).count(), written.len());
             for (k, output) in node.outputs.iter().enumerate() {
                 let buffer = plan.buffer(*output).unwrap();
                 assert!(!written.contains(&buffer));
@@ -183,6 +207,8 @@ fn the_plan_overwrites_nothing_that_is_still_read() {
                     let shares = plan.buffer(*input) == Some(buffer);
                     assert!(!shares || node.op.updates(k) == Some(i), "{node:?}");
                 }
+                let rounded = node.op == Op::RoundBf16;
+                assert_eq!(plan.is_bfloat16(buffer), rounded, "{node:?}");
                 holder.insert(buffer, *output);
             }
         }
@@ -384,10 +410,12 @@ fn carrying_operators_hide_nothing() {
     let kernel = Kernel::detect().unwrap();
     let base = common::base(common::BIASED_TIED);
     let mut stream = assay_kernel::random::Stream::new(&[8; 32], 0, 0);
-    let settings = Purpose::Train(settings()[1]);
-    let graphs: Vec<Graph> = (common::methods().iter())
-        .map(|(_, method)| Graph::build(base.config(), Some(method), SHAPE, settings).unwrap())
-        .collect();
+    let mut graphs = Vec::new();
+    for settings in [1, 4].map(|i| Purpose::Train(settings()[i])) {
+        for (_, method) in common::methods() {
+            graphs.push(Graph::build(base.config(), Some(&method), SHAPE, settings).unwrap());
+        }
+    }
     let nodes = graphs
         .iter()
         .flat_map(|graph| graph.nodes.iter().map(move |node| (graph, node)));

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use assay_data::Batch;
 use assay_kernel::{Isa, Kernel};
 use assay_model::{
-    AdamWConfig, Adapter, Base, BatchShape, BitFitConfig, Decay, LoraConfig, Method,
-    PrivateLoraConfig, Schedule, Target, TrainSettings, TrainState, Trainer, logits, merged_files,
-    read_model_folder,
+    ActivationStorage, AdamWConfig, Adapter, Base, BatchShape, BitFitConfig, Decay, LoraConfig,
+    Method, PrivateLoraConfig, Schedule, Target, TrainSettings, TrainState, Trainer, logits,
+    merged_files, read_model_folder,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -64,8 +64,10 @@ fn start(name: &str, base: &Base, notes: &Value) -> Adapter {
             let config = PrivateLoraConfig::new(r.unwrap(), alpha.unwrap(), &all);
             Method::PrivateLora(config.unwrap())
         }
-        // These differ from the plain run in the optimiser only.
-        "clipped" | "accumulated" | "loraplus" | "cosine" => return start("lora", base, notes),
+        // These differ from the plain run in the settings of a step only.
+        "clipped" | "accumulated" | "loraplus" | "cosine" | "rounded" => {
+            return start("lora", base, notes);
+        }
         saved => return Adapter::load_peft(&fixture(saved), base.config()).unwrap(),
     };
     let mut adapter = Adapter::init(&kernel, base, &method, &[0; 32]);
@@ -87,7 +89,7 @@ fn loss_curves_are_those_of_pytorch_and_peft() {
     let (steps, rows, seq) = (whole("steps"), whole("rows"), whole("length"));
     let batches = batches(steps, rows, seq);
     let runs = notes["runs"].as_object().unwrap();
-    assert_eq!(runs.len(), 11);
+    assert_eq!(runs.len(), 12);
     for (name, run) in runs {
         let number = |name: &str| run[name].as_f64().map(|x| x as f32);
         let micro_batches = run["micro_batches"].as_u64().unwrap_or(1) as usize;
@@ -95,6 +97,10 @@ fn loss_curves_are_those_of_pytorch_and_peft() {
             gradient_accumulation_steps: micro_batches as u32,
             max_grad_norm: number("max_grad_norm"),
             loraplus_lr_ratio: number("ratio"),
+            activation_storage: match run["activation_storage"] == "bfloat16" {
+                true => ActivationStorage::BFloat16,
+                false => ActivationStorage::Float32,
+            },
             ..AdamWConfig {
                 weight_decay: notes["weight_decay"].as_f64().unwrap() as f32,
                 ..AdamWConfig::default()
@@ -123,12 +129,17 @@ fn loss_curves_are_those_of_pytorch_and_peft() {
         let (mut trainer, mut state) = (trainer.unwrap(), TrainState::new(adapter));
         let theirs = run["losses"].as_array().unwrap();
         assert_eq!(theirs.len(), steps);
+        // Autograd saves other tensors than we keep, and each loses 16 bits.
+        let tolerance = if name == "rounded" { 1e-2 } else { 1e-3 };
         let mut worst = 0.0f64;
         for (step, (batch, theirs)) in batches.iter().zip(theirs).enumerate() {
             let rate = rates.rate(step as u64);
             let ours = trainer.step(&mut state, batch, rate).unwrap().loss;
             let difference = (f64::from(ours) - theirs.as_f64().unwrap()).abs();
-            assert!(difference < 1e-3, "{name}, step {step}: {ours} {theirs}");
+            assert!(
+                difference < tolerance,
+                "{name}, step {step}: {ours} {theirs}"
+            );
             worst = worst.max(difference);
         }
         eprintln!("{name}: largest difference of {steps} losses {worst:.1e}");

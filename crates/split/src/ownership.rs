@@ -2,7 +2,8 @@
 //!
 //! The rule follows from what a node reads. The requester has every node outside the layers
 //! (embedding, final norm, output, loss, optimiser) and, inside them, the nodes that read a trained
-//! tensor or make its gradient. The provider has the rest: what the frozen decoder, A and B do.
+//! tensor or make its gradient. The provider has the rest: what the frozen decoder, A and B do. A
+//! value is rounded for the backward pass by whoever reads it there, so rounding sends nothing.
 
 use std::sync::Arc;
 
@@ -65,9 +66,7 @@ impl Split {
         let method = Method::PrivateLora(method.clone());
         let graph = Graph::build(config, Some(&method), shape, purpose)?;
         let params = method.params(config);
-        let owners: Vec<Side> = (graph.nodes.iter())
-            .map(|node| owner(&graph, &params, node))
-            .collect();
+        let owners = owners(&graph, &params);
         for (node, owner) in graph.nodes.iter().zip(&owners) {
             let mut inputs = node.inputs.iter().filter_map(|id| graph.tensor(*id).input);
             if *owner == Side::Provider
@@ -147,6 +146,26 @@ impl Split {
 /// Training steps, losses and logits can be split.
 pub(crate) fn has_split_form(purpose: Purpose) -> bool {
     matches!(purpose, Purpose::Train(_) | Purpose::Loss | Purpose::Logits)
+}
+
+/// The owner of each node.
+fn owners(graph: &Graph, params: &[ParamInfo]) -> Vec<Side> {
+    let mut reader = vec![None; graph.tensors.len()];
+    let mut owners = Vec::with_capacity(graph.nodes.len());
+    // Backwards, so that the readers of a node's output come first.
+    for node in graph.nodes.iter().rev() {
+        let side = match (node.op, node.outputs.first()) {
+            (Op::RoundBf16, Some(id)) => reader[id.0 as usize],
+            _ => None,
+        };
+        let side = side.unwrap_or_else(|| owner(graph, params, node));
+        for id in &node.inputs {
+            reader[id.0 as usize] = Some(side);
+        }
+        owners.push(side);
+    }
+    owners.reverse();
+    owners
 }
 
 /// The rule of the module's documentation. In a layer of a frozen model the only product with a

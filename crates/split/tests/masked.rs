@@ -6,7 +6,8 @@ mod common;
 use assay_kernel::random::Stream;
 use assay_kernel::{Isa, Kernel};
 use assay_model::{
-    Adapter, Base, BatchShape, LoraConfig, Method, Purpose, TrainState, Trainer, logits,
+    Adapter, Base, BatchShape, LoraConfig, Method, Purpose, TrainSettings, TrainState, Trainer,
+    logits,
 };
 use assay_split::masked::fixed::{Fixed, rescale};
 use assay_split::masked::wire::{Kind, Shares};
@@ -230,7 +231,21 @@ fn private_lora_trains_in_masked_mode() {
 #[test]
 fn masked_runs_have_one_digest() {
     let base = common::base(common::BIASED);
-    let settings = common::all_settings()[4];
+    let digests = one_digest_each(&base, common::all_settings()[4]);
+    assert!(
+        digests.iter().all(|digest| digest == GOLDEN),
+        "{digests:#?}"
+    );
+    let rounded = one_digest_each(&base, common::all_settings()[6]);
+    assert!(
+        rounded.iter().all(|digest| *digest == rounded[0]),
+        "{rounded:#?}"
+    );
+    assert_ne!(rounded[0], GOLDEN);
+}
+
+/// The digests of the same three steps with several masking keys on several code paths.
+fn one_digest_each(base: &Base, settings: TrainSettings) -> Vec<String> {
     let private = common::private(3, &common::all());
     let mut digests = Vec::new();
     for (isa, threads, key) in [
@@ -244,19 +259,16 @@ fn masked_runs_have_one_digest() {
             continue;
         }
         let kernel = Kernel::new(isa, threads).unwrap();
-        let state = common::state(&base, &private);
+        let state = common::state(base, &private);
         let purpose = Purpose::Train(settings);
-        let (mut requester, mut providers) = parties(&kernel, &base, state, SMALL, purpose, key);
+        let (mut requester, mut providers) = parties(&kernel, base, state, SMALL, purpose, key);
         for seed in 0..3 {
             let batch = common::batch(2 * SMALL.batch, SMALL.seq, 20, seed);
             step(&mut requester, &mut providers, &batch, 0.01).unwrap();
         }
         digests.push(requester.state().digest().to_string());
     }
-    assert!(
-        digests.iter().all(|digest| digest == GOLDEN),
-        "{digests:#?}"
-    );
+    digests
 }
 
 /// It changes with the kernel specification, the enumeration of steps or the fixed point.

@@ -1,6 +1,6 @@
 //! The `[training]` section: the optimiser and how long it runs.
 
-use assay_model::{AdamWConfig, Decay, TrainSettings};
+use assay_model::{ActivationStorage, AdamWConfig, Decay, TrainSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,10 @@ pub(super) struct Training {
     /// Compute each layer again in the backward pass: slower, in less memory, with equal bits.
     #[serde(default)]
     pub(super) gradient_checkpointing: bool,
+    /// How what the backward pass reads of the forward pass is held until then: bfloat16 takes half
+    /// the memory and rounds the gradients' inputs, not the loss.
+    #[serde(default, skip_serializing_if = "StorageName::is_float32")]
+    pub(super) activation_storage: StorageName,
     /// Measure the loss on data.validation after every so many steps, and after the last.
     #[serde(default)]
     pub(super) eval_steps: Option<u64>,
@@ -73,6 +77,33 @@ pub(super) enum Schedule {
     Cosine,
 }
 
+/// How an activation is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StorageName {
+    /// 4 bytes.
+    #[default]
+    Float32,
+    /// 2 bytes.
+    BFloat16,
+}
+
+impl StorageName {
+    /// Left out of a specification, which then has the bytes it had before there was a choice.
+    fn is_float32(&self) -> bool {
+        *self == Self::Float32
+    }
+}
+
+impl From<StorageName> for ActivationStorage {
+    fn from(name: StorageName) -> Self {
+        match name {
+            StorageName::Float32 => Self::Float32,
+            StorageName::BFloat16 => Self::BFloat16,
+        }
+    }
+}
+
 fn one() -> u32 {
     1
 }
@@ -88,6 +119,7 @@ impl Training {
             gradient_accumulation_steps: self.gradient_accumulation_steps,
             max_grad_norm: self.max_grad_norm,
             gradient_checkpointing: self.gradient_checkpointing,
+            activation_storage: self.activation_storage.into(),
             loraplus_lr_ratio: self.loraplus_lr_ratio,
         }
     }

@@ -10,7 +10,7 @@ use crate::shape::{AdamW, AttentionShape, BiasPowers, IGNORE};
 /// An operator's name and a run of it on both sides.
 type Operator = (&'static str, fn(&mut Run<'_>) -> Result<bool, DeviceError>);
 
-const OPERATORS: [Operator; 17] = [
+const OPERATORS: [Operator; 18] = [
     ("product", product),
     ("rmsnorm", rmsnorm),
     ("row_norms", row_norms),
@@ -28,6 +28,7 @@ const OPERATORS: [Operator; 17] = [
     ("clip_factor", clip_factor),
     ("next_powers", next_powers),
     ("find_fault", find_fault),
+    ("round_bf16", round_bf16),
 ];
 
 /// The operators that [`compare`] runs.
@@ -384,6 +385,21 @@ fn elementwise(run: &mut Run<'_>) -> Result<bool, DeviceError> {
     kernel.divide(&x, &y, &mut out);
     device.divide(&x_there, &y_there, &out_there)?;
     Ok(same && run.same(&out, &out_there)?)
+}
+
+/// Every pattern of bits is as likely, so most values are tiny or huge.
+fn round_bf16(run: &mut Run<'_>) -> Result<bool, DeviceError> {
+    let n = run.size(5000);
+    let (mut x, there) = run.values(n)?;
+    for x in x.iter_mut().step_by(2) {
+        let drawn = f32::from_bits(run.stream.next_u32());
+        *x = if drawn.is_nan() { 0.0 } else { drawn };
+    }
+    run.device.write(&there, &x)?;
+    let (mut out, out_there) = run.results(n)?;
+    run.kernel.round_bf16(&x, &mut out);
+    run.device.round_bf16(&there, &out_there)?;
+    run.same(&out, &out_there)
 }
 
 fn dropout(run: &mut Run<'_>) -> Result<bool, DeviceError> {

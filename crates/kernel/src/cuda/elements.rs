@@ -164,6 +164,19 @@ impl Device {
         )
     }
 
+    /// [`Kernel::round_bf16`](crate::Kernel::round_bf16).
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn round_bf16(&self, x: &DeviceSlice, out: &DeviceSlice) -> Result<(), DeviceError> {
+        expect_len("x", x.len(), out.len());
+        self.launch(
+            "round_bf16",
+            self.elements(x.len()),
+            arguments![x, out, int(x.len())],
+        )
+    }
+
     /// [`Kernel::rope`](crate::Kernel::rope), with tables of `[seq, half]`.
     ///
     /// # Errors

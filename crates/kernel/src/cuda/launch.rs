@@ -11,7 +11,7 @@ use super::{Device, DeviceError, DeviceSlice, int8, product};
 pub(super) const PLAIN_SHARED: u32 = 48 * 1024;
 
 /// Kernels without shared memory of a chosen size.
-const PLAIN: [&str; 36] = [
+const PLAIN: [&str; 37] = [
     "thin_rows",
     "thin_any",
     "thin_fold",
@@ -37,6 +37,7 @@ const PLAIN: [&str; 36] = [
     "scale",
     "scale_by",
     "scale_columns",
+    "round_bf16",
     "rope",
     "silu_mul",
     "silu_mul_backward",

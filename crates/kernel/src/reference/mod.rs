@@ -6,6 +6,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod attention;
+pub(crate) mod bf16;
 pub(crate) mod elementary;
 pub(crate) mod elementwise;
 pub(crate) mod embedding;

@@ -1,6 +1,7 @@
 //! Every path on every number of threads gives the bits of the plain definitions.
 #![allow(clippy::unwrap_used)]
 
+mod bf16;
 mod cached;
 mod methods;
 mod quantized;

@@ -8,7 +8,7 @@ use assay_kernel::{
 /// A case and the bits of its values.
 type Case = (&'static str, fn(&Kernel) -> Vec<u32>);
 
-pub(super) const CASES: [Case; 25] = [
+pub(super) const CASES: [Case; 26] = [
     ("inputs", |_| bits(&tensor(0, 1000))),
     ("random", |_| random()),
     ("exp", |k| sweep(k, Function::Exp)),
@@ -32,6 +32,7 @@ pub(super) const CASES: [Case; 25] = [
     ("clip_factor", |_| clip()),
     ("sums", sums),
     ("adamw", adamw),
+    ("round_bf16", round_bf16),
     ("quantize_rows", quantize_rows),
     ("product_i8", product_i8),
 ];
@@ -311,6 +312,22 @@ fn adamw(k: &Kernel) -> Vec<u32> {
         k.adamw(&mut p, &tensor(38 + step, 500), &mut m, &mut v, &settings);
     }
     bits(&[p, m, v].concat())
+}
+
+/// Once by the operator, once through the 16 bits that its outputs are held in.
+fn round_bf16(k: &Kernel) -> Vec<u32> {
+    const LOWER: [u32; 6] = [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff];
+    let uppers = (0..0x1_0000).step_by(37);
+    let patterns = uppers.flat_map(|upper| LOWER.map(|lower| f32::from_bits(upper << 16 | lower)));
+    let mut x: Vec<f32> = patterns.filter(|x| !x.is_nan()).collect();
+    x.extend(LOWER.map(|lower| f32::from_bits(0x7f7f_0000 | lower)));
+    x.extend(tensor(42, 3000));
+    let (mut rounded, mut held) = (vec![9.0; x.len()], vec![9; x.len()]);
+    k.round_bf16(&x, &mut rounded);
+    k.narrow_bf16(&x, &mut held);
+    k.widen_bf16(&held, &mut x);
+    assert!(bits(&rounded) == bits(&x), "16 bits hold another value");
+    bits(&rounded)
 }
 
 fn quantize_rows(k: &Kernel) -> Vec<u32> {

@@ -125,6 +125,7 @@ pub(super) fn run_node(
             };
             device.dropout(&x[0], &x[1], mask, p, out)
         }
+        (Op::RoundBf16, [out]) => device.round_bf16(&x[0], out),
         (Op::SumSquares { accumulate }, [out]) => device.sum_squares(&x[0], out, store(accumulate)),
         (Op::ClipFactor { max_norm }, [out]) => device.clip_factor(&x[0], max_norm, out),
         (Op::NextPowers(settings), [out]) => {

@@ -68,6 +68,7 @@ impl Builder<'_> {
             Taped::Linear(taped) => self.linear_backward(taped, gradients),
             Taped::Layer { layer, x, y } => {
                 let Some(dy) = gradients.of(y) else { return };
+                self.keep_later(x);
                 let again = self.forward_layer(layer, x, inputs);
                 gradients.set(again, dy);
                 self.backward(inputs, gradients);
@@ -91,7 +92,7 @@ impl Builder<'_> {
                     return;
                 };
                 let trained = self.needs(weight);
-                let read = [dy, x, weight, inverse];
+                let read = [dy, self.kept(x), weight, inverse];
                 let shapes = [self.shape_of(x), self.shape_of(weight)];
                 let op = Op::RmsNormBackward { weight: trained };
                 let outputs = self.emit(op, &read, &shapes[..1 + usize::from(trained)]);
@@ -128,7 +129,9 @@ impl Builder<'_> {
                     scale: self.attention_scale(),
                 };
                 let shapes = [self.shape_of(q), self.shape_of(k), self.shape_of(v)];
-                let outputs = self.emit(op, &[dout, q, k, v, probs], &shapes);
+                let kept = [q, k, v, probs].map(|id| self.kept(id));
+                let read: Vec<TensorId> = [dout].into_iter().chain(kept).collect();
+                let outputs = self.emit(op, &read, &shapes);
                 for (of, gradient) in [q, k, v].into_iter().zip(outputs) {
                     if self.needs(of) {
                         self.add_gradient(of, gradient, gradients);
@@ -140,7 +143,8 @@ impl Builder<'_> {
                     return;
                 };
                 let shape = self.shape_of(gate);
-                let outputs = self.emit(Op::SiluMulBackward, &[dy, gate, up], &[shape; 2]);
+                let read = [dy, self.kept(gate), self.kept(up)];
+                let outputs = self.emit(Op::SiluMulBackward, &read, &[shape; 2]);
                 for (of, gradient) in [gate, up].into_iter().zip(outputs) {
                     if self.needs(of) {
                         self.add_gradient(of, gradient, gradients);

@@ -62,6 +62,8 @@ pub(super) struct Builder<'a> {
     pub(super) tape: Vec<(Option<u32>, Taped)>,
     /// Whether a tensor depends on one that is trained.
     pub(super) needs_gradient: Vec<bool>,
+    /// The rounded form of a tensor that backward reads.
+    pub(super) kept: Vec<Option<TensorId>>,
     pub(super) weights: Vec<TensorId>,
     pub(super) params: Vec<TensorId>,
     pub(super) layer: Option<u32>,
@@ -90,6 +92,7 @@ impl<'a> Builder<'a> {
             nodes: Vec::new(),
             tape: Vec::new(),
             needs_gradient: Vec::new(),
+            kept: Vec::new(),
             weights: Vec::new(),
             params: Vec::new(),
             layer: None,
@@ -247,6 +250,7 @@ impl<'a> Builder<'a> {
     fn tensor(&mut self, rows: usize, cols: usize, input: Option<Input>) -> TensorId {
         self.tensors.push(Tensor { rows, cols, input });
         self.needs_gradient.push(false);
+        self.kept.push(None);
         TensorId(self.tensors.len() as u32 - 1)
     }
 
@@ -336,6 +340,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn tape(&mut self, entry: Taped) {
+        self.keep(&entry);
         self.tape.push((self.layer, entry));
     }
 }

@@ -78,6 +78,23 @@ struct Dropped {
     noise: TensorId,
 }
 
+impl TapedLinear {
+    /// What backward reads of it that grows with the batch.
+    pub(super) fn activations(&self) -> Vec<TensorId> {
+        let of_method = match self.adapted {
+            Adapted::No => [None; 2],
+            Adapted::Lora {
+                dropped, scaled, ..
+            } => [dropped.map(|dropped| dropped.x), Some(scaled)],
+            Adapted::Dora { scaled, plain, .. } => [Some(scaled), Some(plain)],
+            Adapted::Input { scaled, .. } | Adapted::Private { scaled, .. } => [Some(scaled), None],
+            Adapted::Output { plain, .. } => [Some(plain), None],
+        };
+        let all = [Some(self.x)].into_iter().chain(of_method);
+        all.flatten().collect()
+    }
+}
+
 impl Builder<'_> {
     /// A projection of a layer with its bias, its adapter, and the residual it is added to.
     pub(super) fn project(
@@ -331,6 +348,7 @@ impl Builder<'_> {
                 match dropped {
                     None => self.down_backward(x, a, ddown, gradients),
                     Some(Dropped { x: kept, op, noise }) => {
+                        let kept = self.kept(kept);
                         self.add_product(a, (ddown, true), (kept, false), gradients);
                         if self.needs(x) {
                             let through = self.product((ddown, false), (a, false), None);
@@ -352,7 +370,7 @@ impl Builder<'_> {
             } => {
                 let dgain = self.emit(
                     Op::ColumnDots { accumulate: false },
-                    &[dy, plain],
+                    &[dy, self.kept(plain)],
                     &[self.shape_of(gain)],
                 )[0];
                 let dm = self.like(Op::Divide, &[dgain, lengths]);
@@ -364,8 +382,9 @@ impl Builder<'_> {
             }
             Adapted::Input { factors, scaled } => {
                 let dscaled = self.product((dy, false), (taped.weight, false), None);
-                self.add_column_dots(factors, dscaled, x, gradients);
+                self.add_column_dots(factors, dscaled, self.kept(x), gradients);
                 if self.needs(taped.weight) {
+                    let scaled = self.kept(scaled);
                     self.add_product(taped.weight, (dy, true), (scaled, false), gradients);
                 }
                 if self.needs(x) {
@@ -374,7 +393,7 @@ impl Builder<'_> {
                 }
             }
             Adapted::Output { factors, plain } => {
-                self.add_column_dots(factors, dy, plain, gradients);
+                self.add_column_dots(factors, dy, self.kept(plain), gradients);
                 let dplain = self.like(Op::ScaleColumns, &[dy, factors]);
                 self.weight_backward(taped, x, dplain, gradients);
             }
@@ -387,7 +406,8 @@ impl Builder<'_> {
             } => {
                 self.weight_backward(taped, x, dy, gradients);
                 let dmixed = self.product((dy, false), (b, false), None);
-                self.add_product(m, (dmixed, true), (scaled, false), gradients);
+                let kept = self.kept(scaled);
+                self.add_product(m, (dmixed, true), (kept, false), gradients);
                 if self.needs(x) {
                     let dscaled = self.product((dmixed, false), (m, false), None);
                     let ddown = self.like(Op::Scale { factor: scale }, &[dscaled]);
@@ -410,7 +430,8 @@ impl Builder<'_> {
     ) {
         let weight = taped.weight;
         if self.needs(weight) {
-            self.add_product(weight, (dy, true), (x, false), gradients);
+            let kept = self.kept(x);
+            self.add_product(weight, (dy, true), (kept, false), gradients);
         }
         if self.needs(x) {
             self.add_product(x, (dy, false), (weight, false), gradients);
@@ -426,7 +447,8 @@ impl Builder<'_> {
         dy: TensorId,
         gradients: &mut Gradients,
     ) -> TensorId {
-        self.add_product(b, (dy, true), (scaled, false), gradients);
+        let kept = self.kept(scaled);
+        self.add_product(b, (dy, true), (kept, false), gradients);
         let dscaled = self.product((dy, false), (b, false), None);
         self.like(Op::Scale { factor: scale }, &[dscaled])
     }
@@ -439,7 +461,8 @@ impl Builder<'_> {
         ddown: TensorId,
         gradients: &mut Gradients,
     ) {
-        self.add_product(a, (ddown, true), (x, false), gradients);
+        let kept = self.kept(x);
+        self.add_product(a, (ddown, true), (kept, false), gradients);
         if self.needs(x) {
             self.add_product(x, (ddown, false), (a, false), gradients);
         }

@@ -12,6 +12,7 @@
 mod backward;
 mod builder;
 mod forward;
+mod keep;
 mod linear;
 mod node;
 mod optimise;
@@ -70,6 +71,16 @@ impl Default for AdamWConfig {
     }
 }
 
+/// How the values that the backward pass reads are held until then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ActivationStorage {
+    /// As they were computed: 4 bytes a value.
+    #[default]
+    Float32,
+    /// Rounded to bfloat16: 2 bytes a value. Arithmetic stays in f32.
+    BFloat16,
+}
+
 /// Settings of a training step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainSettings {
@@ -81,18 +92,21 @@ pub struct TrainSettings {
     pub max_grad_norm: Option<f32>,
     /// Computes each layer again in the backward pass instead of keeping what it needs.
     pub gradient_checkpointing: bool,
+    /// How what the backward pass reads is held until then.
+    pub activation_storage: ActivationStorage,
     /// The factor on the learning rate of LoRA's B (LoRA+; Hayou et al., 2024).
     pub loraplus_lr_ratio: Option<f32>,
 }
 
 impl From<AdamWConfig> for TrainSettings {
-    /// One batch a step, nothing clipped, nothing computed twice.
+    /// One batch a step, nothing clipped, rounded or computed twice.
     fn from(optimizer: AdamWConfig) -> Self {
         Self {
             optimizer,
             gradient_accumulation_steps: 1,
             max_grad_norm: None,
             gradient_checkpointing: false,
+            activation_storage: ActivationStorage::Float32,
             loraplus_lr_ratio: None,
         }
     }

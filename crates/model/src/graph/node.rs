@@ -179,6 +179,8 @@ pub enum Op {
         /// How many masks a step has.
         slots: u32,
     },
+    /// `x -> the nearest values that bfloat16 has`
+    RoundBf16,
     /// `x -> the sum of its squares`, or with `accumulate` `x, c -> c + the sum`
     SumSquares {
         /// Whether it is added to `c`.
@@ -226,6 +228,7 @@ impl Op {
             Self::ColumnDots { .. } => "column dots",
             Self::RowNorms => "row norms",
             Self::Dropout { .. } => "dropout",
+            Self::RoundBf16 => "bfloat16",
             Self::SumSquares { .. } => "sum of squares",
             Self::ClipFactor { .. } => "clip factor",
             Self::NextPowers(_) => "powers",
@@ -297,6 +300,7 @@ impl Op {
             | Self::Rope { .. }
             | Self::Scale { .. }
             | Self::SiluMulBackward
+            | Self::RoundBf16
             | Self::Sum
             | Self::Mean => input == 0,
             _ => false,

@@ -1,7 +1,7 @@
 //! Where each tensor lies in memory.
 
 use super::Graph;
-use super::node::{Input, TensorId};
+use super::node::{Input, Op, TensorId};
 
 /// The memory of a step, decided before it runs: which buffer holds each tensor, and how large the
 /// buffers are. Buffers are reused once a tensor has been read for the last time, and operators
@@ -10,11 +10,19 @@ use super::node::{Input, TensorId};
 /// The first buffers hold the inputs that a step changes: learning rate, running powers, adapter
 /// matrices, first moments, second moments, or keys and values, in the order in which the graph
 /// declares them.
+///
+/// Tensors that were rounded to bfloat16 have buffers of their own, whose values may be held in 2
+/// bytes ([`Plan::is_bfloat16`]); a node reads them from buffers into which they are widened before
+/// it runs ([`Plan::source`]). An executor that holds them in 4 bytes has the same bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The buffer of each tensor; none for weights, tables, ids and labels, which nobody writes.
     buffers: Vec<Option<usize>>,
     sizes: Vec<usize>,
+    /// Whether each buffer holds rounded tensors.
+    bfloat16: Vec<bool>,
+    /// For each node the places of its rounded inputs and the buffers they are widened into.
+    widened: Vec<Vec<(usize, usize)>>,
     state: Vec<(Input, usize)>,
 }
 
@@ -24,6 +32,8 @@ impl Plan {
         let mut plan = Self {
             buffers: vec![None; graph.tensors.len()],
             sizes: Vec::new(),
+            bfloat16: Vec::new(),
+            widened: Vec::with_capacity(graph.nodes.len()),
             state: Vec::new(),
         };
         for (i, tensor) in graph.tensors.iter().enumerate() {
@@ -33,6 +43,7 @@ impl Plan {
                 plan.buffers[i] = Some(plan.sizes.len());
                 plan.state.push((input, plan.sizes.len()));
                 plan.sizes.push(tensor.values());
+                plan.bfloat16.push(false);
             }
         }
         let last_use = last_uses(graph);
@@ -44,15 +55,26 @@ impl Plan {
                 // Only the optimiser and the cache may write over an input.
                 let owned =
                     |old: &TensorId| node.op.writes_inputs() || graph.tensor(*old).input.is_none();
+                let rounded = node.op == Op::RoundBf16;
                 let inherited = old
                     .filter(|old| last_use[old.0 as usize] == n && owned(old))
-                    .and_then(|old| plan.buffer(old));
+                    .and_then(|old| plan.buffer(old))
+                    .filter(|buffer| plan.bfloat16[*buffer] == rounded);
                 let buffer = match inherited {
                     Some(buffer) => buffer,
-                    None => plan.allocate(graph.tensor(*output).values(), &mut free),
+                    None => plan.allocate(graph.tensor(*output).values(), rounded, &mut free),
                 };
                 plan.buffers[output.0 as usize] = Some(buffer);
             }
+            let mut widened = Vec::new();
+            for (i, id) in node.inputs.iter().enumerate() {
+                if plan.buffer(*id).is_some_and(|b| plan.bfloat16[b]) {
+                    let values = graph.tensor(*id).values();
+                    widened.push((i, plan.allocate(values, false, &mut free)));
+                }
+            }
+            free.extend(widened.iter().map(|(_, buffer)| buffer));
+            plan.widened.push(widened);
             let taken: Vec<Option<usize>> =
                 node.outputs.iter().map(|id| plan.buffer(*id)).collect();
             let mut dead: Vec<usize> = (node.inputs.iter())
@@ -87,6 +109,33 @@ impl Plan {
         &self.sizes
     }
 
+    /// Whether a buffer holds tensors that were rounded to bfloat16.
+    pub fn is_bfloat16(&self, buffer: usize) -> bool {
+        self.bfloat16[buffer]
+    }
+
+    /// The places of a node's rounded inputs, and the buffers they are widened into.
+    pub fn widened(&self, node: usize) -> &[(usize, usize)] {
+        &self.widened[node]
+    }
+
+    /// The buffer from which a node reads its input at a place; none for inputs of the step that no
+    /// step changes.
+    pub fn source(&self, node: usize, place: usize, id: TensorId) -> Option<usize> {
+        let widened = self.widened[node].iter().find(|(i, _)| *i == place);
+        widened
+            .map(|(_, buffer)| *buffer)
+            .or_else(|| self.buffer(id))
+    }
+
+    /// Bytes of all buffers, those of rounded tensors at 2 bytes a value.
+    pub fn bytes(&self) -> usize {
+        let buffers = self.sizes.iter().zip(&self.bfloat16);
+        let bytes =
+            |(values, rounded): (&usize, &bool)| if *rounded { 2 * values } else { 4 * values };
+        buffers.map(bytes).sum()
+    }
+
     /// The inputs a step changes, with their buffers.
     pub fn state(&self) -> &[(Input, usize)] {
         &self.state
@@ -94,13 +143,14 @@ impl Plan {
 
     /// The best fitting free buffer of at most twice the size, else the largest one of at least half
     /// the size grown, else a new one: a small tensor that lives long must not hold a large buffer.
-    fn allocate(&mut self, values: usize, free: &mut Vec<usize>) -> usize {
+    fn allocate(&mut self, values: usize, rounded: bool, free: &mut Vec<usize>) -> usize {
         let sizes = &self.sizes;
-        let fitting = (0..free.len())
+        let alike = (0..free.len()).filter(|i| self.bfloat16[free[*i]] == rounded);
+        let fitting = (alike.clone())
             .filter(|i| (values..=2 * values).contains(&sizes[free[*i]]))
             .min_by_key(|i| sizes[free[*i]]);
         let nearly = || {
-            (0..free.len())
+            alike
                 .filter(|i| (values / 2..values).contains(&sizes[free[*i]]))
                 .max_by_key(|i| sizes[free[*i]])
         };
@@ -112,6 +162,7 @@ impl Plan {
             }
             None => {
                 self.sizes.push(values);
+                self.bfloat16.push(rounded);
                 self.sizes.len() - 1
             }
         }

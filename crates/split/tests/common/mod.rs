@@ -8,8 +8,8 @@ use assay_data::{Batch, DataSet, Format, Options, read};
 use assay_kernel::random::Stream;
 use assay_kernel::{IGNORE, Kernel};
 use assay_model::{
-    AdamWConfig, Adapter, Base, BatchShape, Method, ModelConfig, PrivateLoraConfig, Purpose,
-    Target, TrainSettings, TrainState, WeightId,
+    ActivationStorage, AdamWConfig, Adapter, Base, BatchShape, Method, ModelConfig,
+    PrivateLoraConfig, Purpose, Target, TrainSettings, TrainState, WeightId,
 };
 use assay_split::{Holdings, Provider, Requester, Side, Split};
 
@@ -84,7 +84,7 @@ pub(crate) fn plain_settings() -> TrainSettings {
     })
 }
 
-/// Clipping, accumulation, checkpointing, and all of them.
+/// Clipping, accumulation, checkpointing, all of them, and rounding with and without them.
 pub(crate) fn all_settings() -> Vec<TrainSettings> {
     let plain = plain_settings();
     vec![
@@ -105,6 +105,16 @@ pub(crate) fn all_settings() -> Vec<TrainSettings> {
             max_grad_norm: Some(1e-4),
             gradient_accumulation_steps: 2,
             gradient_checkpointing: true,
+            ..plain
+        },
+        TrainSettings {
+            activation_storage: ActivationStorage::BFloat16,
+            ..plain
+        },
+        TrainSettings {
+            gradient_accumulation_steps: 2,
+            gradient_checkpointing: true,
+            activation_storage: ActivationStorage::BFloat16,
             ..plain
         },
     ]

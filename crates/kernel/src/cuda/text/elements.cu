@@ -47,6 +47,16 @@ KERNEL scale_columns(const float *x, const float *factors, float *out, u32 n, u3
     EACH(i, n) out[i] = mul(x[i], factors[i % width]);
 }
 
+KERNEL round_bf16(const float *x, float *out, u32 n) {
+    EACH(i, n) {
+        u32 u = __float_as_uint(x[i]);
+        u32 nearest = u + 0x7fffu + (u >> 16 & 1u);
+        // The carry could turn a NaN into a number.
+        if ((u & 0x7fffffffu) > 0x7f800000u) nearest = u | 0x00400000u;
+        out[i] = bits(nearest & 0xffff0000u);
+    }
+}
+
 // n pairs; a row has `heads` heads of 2 * half values, and one row of each table.
 KERNEL rope(float *x, const float *cosines, const float *sines, u32 n, u32 heads, u32 half,
             u32 seq, int inverse) {
