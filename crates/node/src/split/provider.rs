@@ -131,6 +131,14 @@ impl SplitProvider {
         }))
     }
 
+    /// Whether a session under these terms would be taken, accounts and free sessions apart.
+    ///
+    /// # Errors
+    /// [`TermsError`] says what does not fit.
+    pub fn would_take(&self, terms: &Terms) -> Result<(), TermsError> {
+        self.0.machine(terms).map(drop)
+    }
+
     /// Digest of the model, which a requester's must equal.
     pub fn base_digest(&self) -> Digest {
         self.0.digest
