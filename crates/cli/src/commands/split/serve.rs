@@ -44,8 +44,8 @@ pub(crate) struct Serve {
     #[arg(long, default_value = "float32")]
     precision: Precision,
     /// Sessions at once; each holds the layers once more, in float32
-    #[arg(long, value_name = "N", default_value_t = SplitLimits::default().sessions)]
-    sessions: usize,
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    sessions: u16,
     /// Longest message, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..4096))]
     longest_message: u64,
@@ -66,7 +66,7 @@ struct Serving {
     precision: String,
     /// Empty when everybody is served.
     allowed: Vec<PublicKey>,
-    sessions: usize,
+    sessions: u16,
 }
 
 impl Serve {
@@ -77,7 +77,7 @@ impl Serve {
         let base = Arc::new(base.held_in(self.precision));
         let kernel = Kernel::detect().map_err(failed)?;
         let limits = SplitLimits {
-            sessions: self.sessions,
+            sessions: self.sessions.into(),
             longest_message: self.longest_message << 20,
             step_memory: self.step_memory.saturating_mul(1 << 20),
             idle_timeout: Duration::from_secs(self.idle_timeout),
