@@ -85,7 +85,7 @@ impl Provider {
             );
             sleep(Duration::from_millis(20));
         };
-        let listen = said["listen"].as_str().unwrap_or_else(|| panic!("{said}"));
+        let listen = said["listen"].as_str().unwrap();
         self.port = listen.rsplit_once(':').unwrap().1.parse().unwrap();
     }
 

@@ -80,7 +80,8 @@ fn every_difference_has_its_reason() {
     let good = plain();
     let check = |terms: &Terms| terms.check(Digest([2; 32]), Held::Nf4);
     check(&good).unwrap();
-    let differences: [(&str, fn(&mut Terms)); 10] = [
+    type Change = fn(&mut Terms);
+    let differences: [(&str, Change); 10] = [
         ("the terms have version 2", |t| t.version = 2),
         ("messages have version 9", |t| t.messages = 9),
         ("version 7 of the kernel specification", |t| {

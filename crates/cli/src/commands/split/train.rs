@@ -158,7 +158,7 @@ impl SplitTrain {
             out: self.out,
             warning,
         };
-        output.result(&report, |report| text(report))
+        output.result(&report, text)
     }
 
     fn peers(&self) -> Result<Peers, Failure> {
