@@ -97,12 +97,9 @@ pub async fn write<W: AsyncWrite + Unpin>(
     let Some(prefix) = u32::try_from(length).ok().filter(|_| length <= limit) else {
         return Err(FrameError::TooLarge { length, limit });
     };
-    let prefix = prefix.to_le_bytes();
-    stream
-        .write_all(&prefix)
-        .await
-        .map_err(FrameError::Stream)?;
-    stream.write_all(body).await.map_err(FrameError::Stream)
+    // In one piece: a prefix on its own would travel, and wake the reader, on its own.
+    let frame = [&prefix.to_le_bytes(), body].concat();
+    stream.write_all(&frame).await.map_err(FrameError::Stream)
 }
 
 #[cfg(test)]
