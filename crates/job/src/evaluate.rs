@@ -278,9 +278,7 @@ impl Program for Scoring {
                 units: 0,
                 valid: false,
             }),
-            Err(error @ assay_model::InvalidStep::Environment(_)) => {
-                Err(ProgramError::Local(error.to_string()))
-            }
+            Err(error) if error.is_local() => Err(ProgramError::Local(error.to_string())),
             Err(error) => Err(ProgramError::Refused(error.to_string())),
         }
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+#[cfg(feature = "cuda")]
+use crate::cuda::{Device, DeviceError};
 use crate::dispatch::Path;
 use crate::environment::{EnvironmentError, check_environment};
 
@@ -99,6 +101,20 @@ pub enum ConfigError {
     /// A thread's floating-point state is not the IEEE default.
     #[error("a compute thread cannot follow the specification")]
     Environment(#[from] EnvironmentError),
+    /// `ASSAY_DEVICE` holds something else.
+    #[error("ASSAY_DEVICE is {0:?}; use cpu, cuda or cuda:N, or leave it unset")]
+    UnknownDevice(String),
+    /// The program was built without devices.
+    #[cfg(not(feature = "cuda"))]
+    #[error(
+        "this program was built without CUDA; build it with `--features cuda`, or leave \
+         ASSAY_DEVICE unset"
+    )]
+    NoCuda,
+    /// The device cannot be used.
+    #[cfg(feature = "cuda")]
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 }
 
 /// A cheap handle on one code path and one set of threads.
@@ -112,20 +128,66 @@ pub struct Kernel {
     isa: Isa,
     threads: usize,
     pub(crate) pool: Option<Arc<ThreadPool>>,
+    #[cfg(feature = "cuda")]
+    device: Option<Device>,
 }
 
 impl Kernel {
     /// The best path of this processor on all its cores, or what the environment variables
-    /// `ASSAY_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`) and `ASSAY_THREADS` ask for.
+    /// `ASSAY_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`) and `ASSAY_THREADS` ask for; with
+    /// `ASSAY_DEVICE` (`cuda`, `cuda:N`) also a device for whole steps.
     ///
     /// # Errors
-    /// [`ConfigError`] names the valid values.
+    /// [`ConfigError`] names the valid values, or what a device lacks.
     pub fn detect() -> Result<Self, ConfigError> {
         let text = |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
-        Self::from_settings(
+        let kernel = Self::from_settings(
             text("ASSAY_KERNEL").as_deref(),
             text("ASSAY_THREADS").as_deref(),
-        )
+        )?;
+        kernel.with_device_named(text("ASSAY_DEVICE").as_deref())
+    }
+
+    /// The same with the device of this name: `cpu` or none for no device, `cuda`, or `cuda:N`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the valid values, or what a device lacks.
+    pub fn with_device_named(self, name: Option<&str>) -> Result<Self, ConfigError> {
+        let unknown = |name: &str| ConfigError::UnknownDevice(name.chars().take(40).collect());
+        let ordinal = match name {
+            None | Some("cpu") => return Ok(self),
+            Some("cuda") => 0,
+            Some(name) => {
+                let number = name.strip_prefix("cuda:").and_then(|n| n.parse().ok());
+                number.ok_or_else(|| unknown(name))?
+            }
+        };
+        self.with_cuda(ordinal)
+    }
+
+    #[cfg(feature = "cuda")]
+    fn with_cuda(self, ordinal: usize) -> Result<Self, ConfigError> {
+        let device = Some(Device::open(ordinal)?);
+        Ok(Self { device, ..self })
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn with_cuda(self, _: usize) -> Result<Self, ConfigError> {
+        Err(ConfigError::NoCuda)
+    }
+
+    /// The same with this device for whole steps.
+    #[cfg(feature = "cuda")]
+    #[must_use]
+    pub fn with_device(self, device: Device) -> Self {
+        let device = Some(device);
+        Self { device, ..self }
+    }
+
+    /// The device that whole steps run on, if there is one.
+    #[cfg(feature = "cuda")]
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
     }
 
     /// As [`Kernel::detect`], from the values of the two variables.
@@ -185,6 +247,8 @@ impl Kernel {
             isa,
             threads,
             pool,
+            #[cfg(feature = "cuda")]
+            device: None,
         };
         kernel.check_environment()?;
         Ok(kernel)

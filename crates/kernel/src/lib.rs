@@ -25,6 +25,8 @@
 //! ```
 
 mod arith;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod dispatch;
 mod environment;
 #[cfg_attr(

@@ -6,27 +6,35 @@ use crate::random::Stream;
 use crate::reference::norm::clip_factor;
 use crate::shape::{AdamW, AttentionShape, Function, IGNORE};
 
-/// An operator does not give the specified bits on this machine.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "operator {operator} gives wrong bits on the {isa} path (digest {found}, specification \
-     {wanted}); this machine must not train or audit, try ASSAY_KERNEL=scalar and check the \
-     hardware"
-)]
-pub struct SelfTestError {
-    /// The operator.
-    pub operator: &'static str,
-    /// The path in use.
-    pub isa: Isa,
-    /// The digest of its outputs here, hexadecimal.
-    pub found: String,
-    /// The digest the specification gives.
-    pub wanted: &'static str,
+/// This machine does not compute as specified.
+#[derive(Debug, thiserror::Error)]
+pub enum SelfTestError {
+    /// An operator of a processor path gives other bits.
+    #[error(
+        "operator {operator} gives wrong bits on the {isa} path (digest {found}, specification \
+         {wanted}); this machine must not train or audit, try ASSAY_KERNEL=scalar and check the \
+         hardware"
+    )]
+    Operator {
+        /// The operator.
+        operator: &'static str,
+        /// The path in use.
+        isa: Isa,
+        /// The digest of its outputs here, hexadecimal.
+        found: String,
+        /// The digest the specification gives.
+        wanted: &'static str,
+    },
+    /// The device gives other bits, or does not work.
+    #[cfg(feature = "cuda")]
+    #[error(transparent)]
+    Device(#[from] crate::cuda::DeviceError),
 }
 
 impl Kernel {
     /// Runs every operator on fixed inputs and compares digests of the results with those of
-    /// specification [`crate::SPEC_VERSION`]. Takes some tens of milliseconds.
+    /// specification [`crate::SPEC_VERSION`]; a device is compared with the processor. Takes some
+    /// tens of milliseconds.
     ///
     /// # Errors
     /// Names the first operator whose bits differ.
@@ -34,13 +42,17 @@ impl Kernel {
         for ((operator, run), wanted) in OPERATORS.into_iter().zip(GOLDEN) {
             let found = digest(&run(self));
             if found != wanted {
-                return Err(SelfTestError {
+                return Err(SelfTestError::Operator {
                     operator,
                     isa: self.isa(),
                     found,
                     wanted,
                 });
             }
+        }
+        #[cfg(feature = "cuda")]
+        if let Some(device) = self.device() {
+            crate::cuda::compare(self, device, 0)?;
         }
         Ok(())
     }

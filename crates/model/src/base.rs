@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_crypto::Digest;
 use assay_data::Tokenizer;
+#[cfg(feature = "cuda")]
+use assay_kernel::cuda::{Device, DeviceError};
 use assay_kernel::random::Stream;
 use assay_kernel::{Isa, Kernel, MatRef, PackedB};
 use safetensors::Dtype;
@@ -15,6 +17,8 @@ use serde_json::Value;
 
 use crate::adapter::Target;
 use crate::config::{ModelConfig, token_ids};
+#[cfg(feature = "cuda")]
+use crate::device::DeviceWeights;
 use crate::digest::tensor_digest;
 use crate::error::LoadError;
 use crate::files::{self, ModelFiles, read_model_folder};
@@ -39,6 +43,9 @@ pub struct Base {
     rope: RopeTables,
     tokenizer: Option<Arc<Tokenizer>>,
     packed: Mutex<HashMap<PackKey, Arc<PackedB>>>,
+    /// Copies on devices, by the device's number.
+    #[cfg(feature = "cuda")]
+    devices: Mutex<HashMap<usize, Arc<DeviceWeights>>>,
 }
 
 impl Base {
@@ -126,6 +133,8 @@ impl Base {
             rope,
             tokenizer,
             packed: Mutex::default(),
+            #[cfg(feature = "cuda")]
+            devices: Mutex::default(),
         }
     }
 
@@ -155,6 +164,10 @@ impl Base {
             }
         }
         self.packed = Mutex::default();
+        #[cfg(feature = "cuda")]
+        {
+            self.devices = Mutex::default();
+        }
         self
     }
 
@@ -171,6 +184,24 @@ impl Base {
     /// A tensor as it is held.
     pub(crate) fn stored(&self, id: WeightId) -> &Stored {
         &self.weights[id.index()]
+    }
+
+    /// The values of every tensor, in the order of [`ModelSpec::weights`], one at a time.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn widened_weights(&self) -> impl Iterator<Item = Cow<'_, [f32]>> {
+        self.weights.iter().map(Stored::widened)
+    }
+
+    /// The frozen tensors on a device, copied there once.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn on_device(&self, device: &Device) -> Result<Arc<DeviceWeights>, DeviceError> {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = devices.get(&device.ordinal()) {
+            return Ok(found.clone());
+        }
+        let copied = Arc::new(DeviceWeights::new(device, self)?);
+        devices.insert(device.ordinal(), copied.clone());
+        Ok(copied)
     }
 
     /// The values of every tensor, in the order of [`ModelSpec::weights`].

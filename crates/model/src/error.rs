@@ -193,6 +193,16 @@ pub enum InvalidStep {
     /// A library changed the floating-point state.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// The device that steps run on failed.
+    #[error("the device failed: {0}")]
+    Device(String),
+}
+
+impl InvalidStep {
+    /// Whether the reason lies in this machine: the step itself may be valid.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Environment(_) | Self::Device(_))
+    }
 }
 
 /// Why bytes are no training state.

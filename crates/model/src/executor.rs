@@ -65,6 +65,9 @@ pub(crate) struct Executor {
     widened: Vec<f32>,
     /// The first node that has to run: constant ones do so once.
     first: usize,
+    /// The step on the kernel's device, if it has one, once it has run.
+    #[cfg(feature = "cuda")]
+    on_device: Option<crate::device::DeviceStep>,
 }
 
 impl Executor {
@@ -77,13 +80,22 @@ impl Executor {
     ) -> Result<Self, ShapeError> {
         let graph = Graph::build(base.config(), method, shape, purpose)?;
         let plan = Plan::new(&graph);
-        let buffers = plan.sizes().iter().map(|n| vec![0.0; *n]).collect();
+        let here = computed_here(kernel, &graph);
+        // A device has the step's memory; what goes in and comes out passes through here.
+        let kept = |buffer: usize| {
+            let result = |id: &TensorId| plan.buffer(*id) == Some(buffer);
+            here || buffer < plan.state().len() || graph.results.iter().any(result)
+        };
+        let sizes = plan.sizes().iter().enumerate();
+        let buffers = sizes
+            .map(|(buffer, n)| vec![0.0; if kept(buffer) { *n } else { 0 }])
+            .collect();
         let pack = |node: &crate::graph::Node| {
             let Op::Product { tb, .. } = node.op else {
                 return None;
             };
             match graph.tensor(node.inputs[1]).input {
-                Some(Input::Weight(id)) => base.packed(kernel, id, tb),
+                Some(Input::Weight(id)) if here => base.packed(kernel, id, tb),
                 _ => None,
             }
         };
@@ -99,6 +111,8 @@ impl Executor {
             watched,
             widened: Vec::new(),
             first: 0,
+            #[cfg(feature = "cuda")]
+            on_device: None,
         })
     }
 
@@ -171,6 +185,10 @@ impl Executor {
         mut observer: Option<&mut Observer<'_>>,
     ) -> Result<Outcome, InvalidStep> {
         self.kernel.check_environment()?;
+        #[cfg(feature = "cuda")]
+        if self.is_on_device()? {
+            return self.run_on_device(feed, observer);
+        }
         let kernel = self.kernel.clone();
         Ok(kernel.run(move || {
             for node in self.first..self.graph.nodes.len() {
@@ -187,12 +205,54 @@ impl Executor {
     /// Runs the step again from the same inputs, looking at every output: names the first node
     /// that gives a NaN or infinity.
     pub(crate) fn first_fault(&mut self, feed: Feed<'_>) -> InvalidStep {
+        #[cfg(feature = "cuda")]
+        if let Some(step) = &mut self.on_device {
+            return match step.first_fault(&self.graph, &self.buffers, feed) {
+                Ok(node) => self.fault(node),
+                Err(error) => InvalidStep::Device(chain(&error)),
+            };
+        }
         let kernel = self.kernel.clone();
         let count = self.graph.nodes.len();
         let found = kernel.run(|| (0..count).find(|n| !self.run_one(*n, feed, true, None)));
-        let node = found.unwrap_or(count);
+        self.fault(found)
+    }
+
+    fn fault(&self, node: Option<usize>) -> InvalidStep {
+        let node = node.unwrap_or(self.graph.nodes.len());
         let operator = self.graph.describe(node);
         InvalidStep::NotFinite { node, operator }
+    }
+
+    /// Puts the step on the kernel's device, if it has one.
+    #[cfg(feature = "cuda")]
+    fn is_on_device(&mut self) -> Result<bool, InvalidStep> {
+        let device = self
+            .kernel
+            .device()
+            .filter(|_| crate::device::suits(&self.graph));
+        let Some(device) = device else {
+            return Ok(false);
+        };
+        if self.on_device.is_none() {
+            let step = crate::device::DeviceStep::new(device, &self.base, &self.graph, &self.plan);
+            self.on_device = Some(step.map_err(|error| InvalidStep::Device(chain(&error)))?);
+        }
+        Ok(true)
+    }
+
+    #[cfg(feature = "cuda")]
+    fn run_on_device(
+        &mut self,
+        feed: Feed<'_>,
+        observer: Option<&mut Observer<'_>>,
+    ) -> Result<Outcome, InvalidStep> {
+        let Some(step) = &mut self.on_device else {
+            return Err(InvalidStep::Device("the step is not there".into()));
+        };
+        let (graph, plan, watched) = (&self.graph, &self.plan, &self.watched);
+        step.run(graph, plan, watched, &mut self.buffers, feed, observer)
+            .map_err(|error| InvalidStep::Device(chain(&error)))
     }
 
     /// Runs a node; with `watch`, whether all its outputs are finite.
@@ -296,6 +356,29 @@ impl Executor {
             _ => &[],
         }
     }
+}
+
+/// Whether the processor computes a graph, and not the kernel's device.
+#[cfg(not(feature = "cuda"))]
+fn computed_here(_: &Kernel, _: &Graph) -> bool {
+    true
+}
+
+#[cfg(feature = "cuda")]
+fn computed_here(kernel: &Kernel, graph: &Graph) -> bool {
+    kernel.device().is_none() || !crate::device::suits(graph)
+}
+
+/// An error with what led to it.
+#[cfg(feature = "cuda")]
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
 }
 
 /// The part of a micro-batch.

@@ -37,6 +37,8 @@
 mod adapter;
 mod base;
 mod config;
+#[cfg(feature = "cuda")]
+mod device;
 mod digest;
 mod elementary;
 mod error;

@@ -59,9 +59,7 @@ impl Program for Finetuning {
                 Ok(done) => Ok(Some(done)),
                 // The trainer left the state as it was; the chain goes on without this step.
                 Err(InvalidStep::NotFinite { .. }) => Ok(None),
-                Err(error @ InvalidStep::Environment(_)) => {
-                    Err(ProgramError::Local(error.to_string()))
-                }
+                Err(error) if error.is_local() => Err(ProgramError::Local(error.to_string())),
                 Err(error) => Err(ProgramError::Refused(error.to_string())),
             }
         })

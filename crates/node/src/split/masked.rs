@@ -153,7 +153,7 @@ impl MaskedSession {
                 Err(self.wires[which].broken(error))
             }
             StepError::Invalid(InvalidStep::NotFinite { .. }) => Ok(None),
-            StepError::Invalid(error @ InvalidStep::Environment(_)) => {
+            StepError::Invalid(error) if error.is_local() => {
                 Err(ProgramError::Local(error.to_string()).into())
             }
             error => Err(ProgramError::Refused(error.to_string()).into()),

@@ -160,7 +160,7 @@ impl PlainSession {
                 self.wire.close(Why::NotFinite, &error.to_string());
                 Ok(None)
             }
-            StepError::Invalid(error @ InvalidStep::Environment(_)) => {
+            StepError::Invalid(error) if error.is_local() => {
                 Err(ProgramError::Local(error.to_string()).into())
             }
             error => Err(ProgramError::Refused(error.to_string()).into()),
