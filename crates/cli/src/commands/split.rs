@@ -1,5 +1,6 @@
 //! `assay split`: training on two or three machines.
 
+mod report;
 mod serve;
 mod train;
 

@@ -133,6 +133,11 @@ impl Course {
         &self.state.train
     }
 
+    /// Whether the run has stopped early, so that further steps change nothing.
+    pub fn has_stopped(&self) -> bool {
+        self.state.watch.as_ref().is_some_and(|watch| watch.stopped)
+    }
+
     /// Makes the first state the current one.
     pub fn restart(&mut self) {
         self.state = State::new(self.first.clone(), self.watch());
@@ -176,7 +181,7 @@ impl Course {
             units,
             valid,
         };
-        if self.state.watch.as_ref().is_some_and(|watch| watch.stopped) {
+        if self.has_stopped() {
             return Ok(report(None, 0, true));
         }
         let index = step.0.saturating_sub(1);

@@ -14,12 +14,14 @@
 //! `docs/private-lora.md` has the byte maps, and what a provider learns.
 
 mod closing;
+mod driver;
 mod error;
 mod masked;
 mod plain;
 mod provider;
 mod run;
 mod saved;
+mod serving;
 mod session;
 mod terms;
 mod wire;

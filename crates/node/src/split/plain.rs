@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use assay_crypto::{Digest, PublicKey};
 use assay_data::Batch;
 use assay_job::Course;
-use assay_model::{Adapter, InvalidStep, Method, Purpose, StepOutput, TrainState};
+use assay_model::{InvalidStep, Method, Purpose, StepOutput, TrainState};
 use assay_proof::ProgramError;
-use assay_split::{Holdings, Outcome, Requester, Side, Split, StepError};
+use assay_split::{Holdings, MessageError, Outcome, Requester, Side, Split, StepError};
 
 use super::closing::Why;
 use super::error::SplitError;
 use super::terms::{Mode, Terms};
 use super::wire::{Link, Wire};
-use assay_crypto::PublicKey;
 
 /// What a job is to its requester, made once for all sessions.
 pub(super) struct Plain {
@@ -23,7 +23,7 @@ pub(super) struct Plain {
 
 impl Plain {
     /// Plans the split of a job; `terms.steps` is to be set for each session.
-    pub(super) fn new(course: &Course, base: assay_crypto::Digest) -> Result<Self, SplitError> {
+    pub(super) fn new(course: &Course, base: Digest) -> Result<Self, SplitError> {
         let Method::PrivateLora(settings) = course.method() else {
             return Err(SplitError::Job(
                 "only PrivateLoRA can be split: write method = \"private_lora\" under [adapter]"
@@ -31,20 +31,8 @@ impl Plain {
             ));
         };
         let (shape, seed) = (course.shape(), *course.seed());
+        // A and B are what the seed gives: an adapter to go on from is never PrivateLoRA's own form.
         let adapter = course.state().adapter();
-        let fresh = Adapter::init(course.kernel(), course.base(), course.method(), &seed);
-        let frozen = |adapter: &Adapter| -> Vec<Vec<f32>> {
-            let frozen = adapter.params().iter().filter(|p| !p.info.is_trained());
-            frozen.map(|p| p.values.clone()).collect()
-        };
-        // The provider draws A and B itself. An adapter to go on from may have others.
-        if frozen(adapter) != frozen(&fresh) {
-            return Err(SplitError::Job(
-                "the adapter at adapter.path has an A or B of another seed; give the --seed it was \
-                 trained with"
-                    .to_owned(),
-            ));
-        }
         let purpose = Purpose::Train(course.settings());
         let split = Split::new(course.base().config(), settings, shape, purpose)?;
         let terms = Terms::new(
@@ -145,7 +133,7 @@ impl PlainSession {
             next = self.requester.receive(&message);
             // A provider of ours says why it goes no further; a bare "abandon" breaks the protocol.
             if next.as_ref().is_ok_and(|turn| turn.abandoned) {
-                return Err(self.wire.broken(assay_split::MessageError::Kind(2)));
+                return Err(self.wire.broken(MessageError::Kind(2)));
             }
         }
     }

@@ -4,22 +4,18 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use assay_crypto::{Digest, PublicKey};
 use assay_kernel::Kernel;
-use assay_model::{Adapter, Base, InvalidStep, Precision};
+use assay_model::{Adapter, Base, Precision};
 use assay_split::masked::MaskedProvider;
-use assay_split::{Holdings, Provider, Side, StepError};
+use assay_split::{Holdings, Provider, Side};
 use tokio::sync::Semaphore;
 
-use super::closing::{Closing, Why};
 use super::error::TermsError;
+use super::serving::{Machine, Party, serve};
 use super::terms::{Held, Mode, Terms, longest_masked, most_masked};
 use crate::told;
 use crate::transport::{
-    Access, BoxFuture, Channel, ChannelError, Conversation, Handler, Refusal, Request, Response,
-    Standing,
+    Access, BoxFuture, Conversation, Handler, Refusal, Request, Response, Standing,
 };
-
-/// Time for the last word to arrive.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What one provider gives away.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +209,8 @@ impl Desk {
                     peer,
                     terms: terms.clone(),
                 });
-                let (messages, reason) = serve(channel, machine, &terms, &self.limits).await;
+                let ended = serve(channel, machine, &terms, self.limits.idle_timeout).await;
+                let (messages, reason) = ended;
                 (self.on_event)(ProviderEvent::Ended {
                     peer,
                     messages,
@@ -253,11 +250,8 @@ impl Desk {
         let adapter = Adapter::init(&self.kernel, &self.base, split.method(), seed);
         let holdings = Holdings::of(&split, Side::Provider, &self.base, &adapter)?;
         let provider = Provider::new(&self.kernel, Arc::new(split), holdings)?;
-        Ok(Machine {
-            party: Party::Plain(Box::new(provider)),
-            messages: 0,
-            most: per_step.saturating_mul(terms.steps),
-        })
+        let most = per_step.saturating_mul(terms.steps);
+        Ok(Machine::new(Party::Plain(Box::new(provider)), most))
     }
 
     fn masked(
@@ -281,102 +275,7 @@ impl Desk {
         let (config, shape) = (self.base.config(), terms.shape());
         longest(longest_masked(config, shape))?;
         let party = MaskedProvider::new(provider, &self.base, shape.positions())?;
-        Ok(Machine {
-            party: Party::Masked(Box::new(party)),
-            messages: 0,
-            most: most_masked(config, terms.micro_batches).saturating_mul(terms.steps),
-        })
+        let most = most_masked(config, terms.micro_batches).saturating_mul(terms.steps);
+        Ok(Machine::new(Party::Masked(Box::new(party)), most))
     }
-}
-
-/// A party, and how much it has computed.
-struct Machine {
-    party: Party,
-    messages: u64,
-    most: u64,
-}
-
-enum Party {
-    Plain(Box<Provider>),
-    Masked(Box<MaskedProvider>),
-}
-
-impl Machine {
-    /// Takes a message; returns the answers, or why the session ends.
-    fn receive(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Closing> {
-        if self.messages == self.most {
-            let text = "every step that was agreed on is taken";
-            return Err(Closing::new(Why::Refused, text));
-        }
-        self.messages += 1;
-        let answers = match &mut self.party {
-            Party::Plain(provider) => provider.receive(bytes),
-            Party::Masked(provider) => {
-                let answer = provider.receive(bytes).map_err(StepError::from);
-                answer.map(|answer| vec![answer])
-            }
-        };
-        answers.map_err(|error| {
-            let why = match &error {
-                StepError::Invalid(InvalidStep::NotFinite { .. }) => Why::NotFinite,
-                StepError::Invalid(_) => Why::Failed,
-                _ => Why::Refused,
-            };
-            Closing::new(why, told(&error))
-        })
-    }
-}
-
-/// Runs a session to its end; returns how many messages were taken, and how it ended.
-async fn serve(
-    mut channel: Channel,
-    machine: Machine,
-    terms: &Terms,
-    limits: &SplitLimits,
-) -> (u64, String) {
-    let limit = (terms.longest_message as usize).max(Closing::MAX);
-    let idle = limits.idle_timeout;
-    let mut machine = Some(machine);
-    let mut messages = 0;
-    let closing = loop {
-        let bytes = match channel.receiver.receive(limit, idle).await {
-            Ok(bytes) => bytes,
-            Err(error @ ChannelError::Lost { .. }) => return (messages, told(&error)),
-            Err(error @ ChannelError::Silent { .. }) => {
-                break Closing::new(Why::Silence, told(&error));
-            }
-            Err(error) => break Closing::new(Why::Refused, told(&error)),
-        };
-        if Closing::is(&bytes) {
-            let said = Closing::decode(&bytes).map(|closing| closing.text);
-            let said = said.unwrap_or_else(|error| error.to_string());
-            return (messages, format!("the requester ended it: {said}"));
-        }
-        let Some(mut at_work) = machine.take() else {
-            break Closing::new(Why::Failed, "computing failed");
-        };
-        let work = move || {
-            let answers = at_work.receive(&bytes);
-            (at_work, answers)
-        };
-        let Ok((back, answers)) = tokio::task::spawn_blocking(work).await else {
-            break Closing::new(Why::Failed, "computing failed");
-        };
-        machine = Some(back);
-        messages += 1;
-        let answers = match answers {
-            Ok(answers) => answers,
-            Err(closing) => break closing,
-        };
-        for answer in answers {
-            if let Err(error) = channel.sender.send(&answer, limit, idle).await {
-                return (messages, told(&error));
-            }
-        }
-    };
-    let last = closing.encode();
-    if channel.sender.send(&last, limit, FAREWELL).await.is_ok() {
-        channel.sender.finish(FAREWELL).await;
-    }
-    (messages, closing.text)
 }

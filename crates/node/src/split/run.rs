@@ -1,6 +1,6 @@
 //! A whole run: steps over sessions that may break, a state that is saved.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use assay_crypto::{Digest, PublicKey};
 use assay_job::Course;
@@ -9,14 +9,12 @@ use assay_ledger::StepIndex;
 use assay_proof::{StepReport, Task, Trace, leaf};
 use tokio::runtime::Handle;
 
+use super::driver::Driver;
 use super::error::SplitError;
 use super::saved::{Saved, Store};
-use super::session::{Plan, Session, formula};
+use super::session::{Plan, formula};
 use super::wire::Link;
 use crate::transport::Transport;
-
-/// Shortest and longest wait before a broken session is opened again.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Who computes.
 #[derive(Clone, Debug)]
@@ -37,7 +35,7 @@ pub struct Counted {
 }
 
 impl Counted {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.sent += other.sent;
         self.received += other.received;
     }
@@ -167,16 +165,7 @@ pub fn train(
         Peers::Plain(_) => 1,
         Peers::Masked(_) => 2,
     };
-    let mut driver = Driver {
-        plan,
-        link,
-        peers,
-        session: None,
-        counted: vec![Counted::default(); providers],
-        exchanged: 0,
-        skipped: 0,
-        wasted: Counted::default(),
-    };
+    let mut driver = Driver::new(plan, link, providers);
     for step in resumed_at + 1..=task.steps {
         let left = task.steps - step + 1;
         let report = driver.persist(&mut course, step, left, options.patience, progress)?;
@@ -190,9 +179,7 @@ pub fn train(
         }
         progress(Progress::Step(&report));
     }
-    if let Some(session) = driver.session.take() {
-        session.close();
-    }
+    driver.close();
     let formula = formula(&course, peers).times(driver.exchanged);
     Ok(Trained {
         state_digest: course.digest(),
@@ -205,83 +192,4 @@ pub fn train(
         counted: driver.counted,
         wasted: driver.wasted,
     })
-}
-
-struct Driver<'a> {
-    plan: Plan,
-    link: Link,
-    peers: &'a Peers,
-    session: Option<Session>,
-    counted: Vec<Counted>,
-    exchanged: u64,
-    skipped: u64,
-    wasted: Counted,
-}
-
-impl Driver<'_> {
-    /// Takes a step, in as many sessions as it needs.
-    fn persist(
-        &mut self,
-        course: &mut Course,
-        step: u64,
-        left: u64,
-        patience: Duration,
-        progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<StepReport, SplitError> {
-        let began = Instant::now();
-        let mut wait = BACKOFF.0;
-        loop {
-            let error = match self.attempt(course, step, left) {
-                Ok(report) => return Ok(report),
-                Err(error) => error,
-            };
-            self.give_up_session();
-            if !error.is_transient() || began.elapsed() + wait > patience {
-                return Err(error);
-            }
-            progress(Progress::Broken(&error));
-            std::thread::sleep(wait);
-            wait = (2 * wait).min(BACKOFF.1);
-        }
-    }
-
-    fn attempt(
-        &mut self,
-        course: &mut Course,
-        step: u64,
-        left: u64,
-    ) -> Result<StepReport, SplitError> {
-        if self.session.as_ref().is_none_or(Session::is_over) {
-            self.give_up_session();
-            let session = self.plan.open(course, &self.link, self.peers, left)?;
-            self.session = Some(session);
-        }
-        let session = &mut self.session;
-        let mut exchanged = false;
-        let report = course.advance(StepIndex(step), |state, batch, rate| match session {
-            Some(session) => {
-                let output = session.step(state, batch, rate)?;
-                exchanged = output.is_some();
-                Ok(output)
-            }
-            None => Err(SplitError::Job("no session is open".to_owned())),
-        })?;
-        self.skipped += u64::from(!report.valid);
-        if exchanged && let Some(session) = &mut self.session {
-            self.exchanged += 1;
-            for (sum, step) in self.counted.iter_mut().zip(session.take_counted()) {
-                sum.add(step);
-            }
-        }
-        Ok(report)
-    }
-
-    /// Drops the session; what it carried since the last whole step came to nothing.
-    fn give_up_session(&mut self) {
-        if let Some(mut session) = self.session.take() {
-            for counted in session.take_counted() {
-                self.wasted.add(counted);
-            }
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! A session of either kind, opened whenever one is needed.
 
-use assay_crypto::Digest;
+use assay_crypto::PublicKey;
 use assay_data::Batch;
 use assay_job::Course;
 use assay_model::{Purpose, StepOutput, TrainState};
@@ -13,18 +13,18 @@ use super::plain::{Plain, PlainSession};
 use super::run::{Counted, Peers};
 use super::wire::{Link, Wire};
 
-/// A job's plan for either mode.
+/// A job's plan for either mode, and who computes.
 pub(super) enum Plan {
-    Plain(Plain),
-    Masked(Masked),
+    Plain(Plain, PublicKey),
+    Masked(Masked, [PublicKey; 2]),
 }
 
 impl Plan {
     pub(super) fn new(course: &Course, peers: &Peers) -> Result<Self, SplitError> {
-        let base: Digest = course.base().digest();
+        let base = course.base().digest();
         Ok(match peers {
-            Peers::Plain(_) => Self::Plain(Plain::new(course, base)?),
-            Peers::Masked(_) => Self::Masked(Masked::new(course, base)?),
+            Peers::Plain(peer) => Self::Plain(Plain::new(course, base)?, *peer),
+            Peers::Masked(pair) => Self::Masked(Masked::new(course, base)?, *pair),
         })
     }
 
@@ -33,20 +33,16 @@ impl Plan {
         &self,
         course: &Course,
         link: &Link,
-        peers: &Peers,
         steps: u64,
     ) -> Result<Session, SplitError> {
-        match (self, peers) {
-            (Self::Plain(plain), Peers::Plain(peer)) => {
-                let session = plain.open(course, link, *peer, steps)?;
-                Ok(Session::Plain(Box::new(session)))
+        Ok(match self {
+            Self::Plain(plain, peer) => {
+                Session::Plain(Box::new(plain.open(course, link, *peer, steps)?))
             }
-            (Self::Masked(masked), Peers::Masked(pair)) => {
-                let session = masked.open(course, link, *pair, steps)?;
-                Ok(Session::Masked(Box::new(session)))
+            Self::Masked(masked, pair) => {
+                Session::Masked(Box::new(masked.open(course, link, *pair, steps)?))
             }
-            _ => Err(SplitError::Job("a plan of the other mode".to_owned())),
-        }
+        })
     }
 }
 

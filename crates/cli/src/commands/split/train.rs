@@ -1,19 +1,21 @@
 //! `assay split train`: the requesting side.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
-use assay_crypto::{Digest, PublicKey};
+use assay_crypto::PublicKey;
 use assay_job::Local;
 use assay_node::{
-    split::{self, Counted, Peers, Progress, SplitError, Store, TrainOptions, Trained},
+    split::{self, Peers, Progress, SplitError, Store, TrainOptions},
     told,
     transport::{Limits, Standing, Transport},
 };
 use clap::Args;
 use indicatif::ProgressBar;
-use serde::Serialize;
 
-use super::{MASKED_WARNING, PLAIN_WARNING, ProviderAt};
+use super::{
+    MASKED_WARNING, PLAIN_WARNING, ProviderAt,
+    report::{Report, Traffic},
+};
 use crate::{
     args::Global,
     commands::{
@@ -22,7 +24,7 @@ use crate::{
     },
     failure::{Failure, Kind},
     home::Home,
-    output::{Output, facts},
+    output::Output,
     session::Silent,
     trial::{failed, write_result},
 };
@@ -67,35 +69,6 @@ pub(crate) struct SplitTrain {
     /// How long a provider may take for one answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     answer_timeout: u64,
-}
-
-#[derive(Serialize)]
-struct Report {
-    state_digest: Digest,
-    trace_root: Digest,
-    steps: u64,
-    resumed_at: u64,
-    skipped: u64,
-    seconds: f64,
-    #[serde(flatten)]
-    figures: BTreeMap<String, f64>,
-    /// For each provider.
-    traffic: Vec<Traffic>,
-    /// Bytes of attempts that broke off.
-    wasted_bytes: u64,
-    out: PathBuf,
-    warning: &'static str,
-}
-
-/// Bytes of messages, headers included; each is sent in a frame of 4 bytes more.
-#[derive(Serialize)]
-struct Traffic {
-    provider: PublicKey,
-    steps: u64,
-    sent_bytes: u64,
-    sent_formula: u64,
-    received_bytes: u64,
-    received_formula: u64,
 }
 
 impl SplitTrain {
@@ -153,12 +126,12 @@ impl SplitTrain {
             skipped: trained.skipped,
             seconds,
             figures: delivery.figures,
-            traffic: traffic(&self.provider, &trained),
+            traffic: Traffic::of(&self.provider, &trained),
             wasted_bytes: trained.wasted.sent + trained.wasted.received,
             out: self.out,
             warning,
         };
-        output.result(&report, text)
+        output.result(&report, Report::text)
     }
 
     fn peers(&self) -> Result<Peers, Failure> {
@@ -213,59 +186,6 @@ fn show(bar: &ProgressBar, output: &Output, progress: Progress<'_>) {
             say(bar, output, &format!("{}; trying again", told(error)));
         }
     }
-}
-
-fn traffic(providers: &[ProviderAt], trained: &Trained) -> Vec<Traffic> {
-    let pairs = trained.counted.iter().zip(&trained.formula);
-    let one = |(provider, (counted, formula)): (&ProviderAt, (&Counted, &Counted))| Traffic {
-        provider: provider.account,
-        steps: trained.exchanged,
-        sent_bytes: counted.sent,
-        sent_formula: formula.sent,
-        received_bytes: counted.received,
-        received_formula: formula.received,
-    };
-    providers.iter().zip(pairs).map(one).collect()
-}
-
-fn text(report: &Report) -> String {
-    let mut text = facts([
-        ("state digest", report.state_digest.to_string()),
-        ("trace root", report.trace_root.to_string()),
-        (
-            "steps",
-            format!("{} in {:.1} s", report.steps, report.seconds),
-        ),
-        ("adapter", report.out.display().to_string()),
-    ]);
-    if report.resumed_at > 0 {
-        text += &format!("{} steps were saved before\n", report.resumed_at);
-    }
-    if report.skipped > 0 {
-        text += &format!("{} steps gave no number and were skipped\n", report.skipped);
-    }
-    for (name, figure) in &report.figures {
-        text += &format!("{name}  {figure:.6}\n");
-    }
-    for (which, one) in report.traffic.iter().enumerate() {
-        let equal = |bytes: u64, formula: u64| match bytes == formula {
-            true => format!("{bytes} bytes, as the formula says"),
-            false => format!("{bytes} bytes, and the formula says {formula}"),
-        };
-        text += &format!(
-            "provider {which}, {} steps  sent {}; received {}\n",
-            one.steps,
-            equal(one.sent_bytes, one.sent_formula),
-            equal(one.received_bytes, one.received_formula)
-        );
-    }
-    if report.wasted_bytes > 0 {
-        text += &format!(
-            "attempts that broke off  {} bytes more\n",
-            report.wasted_bytes
-        );
-    }
-    text
 }
 
 impl From<SplitError> for Failure {
