@@ -36,7 +36,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
     };
     assert!(body.len() <= LIMIT);
     let mut written = Vec::new();
-    now(frame::write(&mut written, &body)).expect("it was short enough to read");
+    now(frame::write(&mut written, &body, LIMIT)).expect("it was short enough to read");
     written.extend_from_slice(stream);
     assert!(written == data, "another frame, or bytes lost behind it");
 });

@@ -2,7 +2,7 @@
 #![no_main]
 
 use assay_fuzz::samples::ledger::{order, transactions};
-use assay_fuzz::samples::node::{block, certified, receipt_proof, tx, value_proof};
+use assay_fuzz::samples::node::{block, certified, receipt_proof, terms, tx, value_proof};
 use assay_fuzz::samples::vault::file;
 use assay_fuzz::{canonical, to_borsh};
 use assay_ledger::Height;
@@ -24,6 +24,9 @@ fn requests() -> Vec<Request> {
         Request::Vault(vault::Request::Free),
         Request::Progress { order: order(0) },
     ]
+    .into_iter()
+    .chain(terms().into_iter().map(Request::Split))
+    .collect()
 }
 
 fn responses() -> Vec<Response> {
@@ -51,6 +54,9 @@ fn responses() -> Vec<Response> {
             }),
         },
         Response::refused(Refusal::Busy, "later"),
+        Response::Split {
+            agreed: terms()[0].digest(),
+        },
     ]
 }
 
@@ -70,6 +76,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
             if let Some(request) = canonical(bytes, Request::decode, to_borsh) {
                 assert!(!request.name().is_empty());
                 request.needs_registration();
+                request.opens_conversation();
             }
         }
         Some((1, bytes)) => {

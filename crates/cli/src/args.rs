@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Demo(commands::try_job::Demo),
     Try(commands::try_job::Try),
     Train(commands::train::Train),
+    #[command(subcommand)]
+    Split(commands::split::Split),
     Generate(commands::generate::Generate),
     Merge(commands::merge::Merge),
     Audit(commands::audit::Audit),

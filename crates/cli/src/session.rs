@@ -149,7 +149,7 @@ fn read_genesis(path: &std::path::Path) -> Result<Genesis, Failure> {
 }
 
 /// A command asks; it has nothing to answer.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Handler for Silent {
     fn handle(&self, _peer: PublicKey, _request: Request) -> BoxFuture<'_, Response> {

@@ -7,7 +7,6 @@ mod support;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
@@ -18,45 +17,10 @@ use assay_node::{
     offline::{self, Blobs, Ledger},
 };
 use serde_json::Value;
-use support::assay;
+use support::{Process, assay};
 
 /// Each test wants the whole machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// A process that dies with the test.
-struct Process(Child);
-
-impl Process {
-    fn start(arguments: &[&str], log: &Path) -> Self {
-        let out = fs::File::create(log.with_extension("out")).unwrap();
-        let err = fs::File::create(log.with_extension("err")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-        command
-            .args(arguments)
-            .env("ASSAY_LOG", "warn")
-            .env_remove("ASSAY_DIR");
-        Self(
-            command
-                .stdout(Stdio::from(out))
-                .stderr(Stdio::from(err))
-                .spawn()
-                .unwrap(),
-        )
-    }
-
-    /// SIGKILL.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A network of eleven processes on the loopback interface.
 struct Net {

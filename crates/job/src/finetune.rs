@@ -1,6 +1,7 @@
 //! `kind = "finetune"`: training an adapter of a Llama-family model, or the model itself.
 
 mod adapter;
+mod course;
 mod file;
 mod program;
 mod state;
@@ -12,6 +13,8 @@ use assay_proof::{Program, Task};
 
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
+
+pub use course::Course;
 
 /// Trains by one of the methods of [`assay_model::Method`]; every step is one batch.
 #[derive(Debug)]

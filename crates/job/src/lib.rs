@@ -20,6 +20,7 @@ mod source;
 mod terms;
 
 pub use error::{BuildError, JobError};
+pub use finetune::Course;
 pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
 pub use local::{Local, Run, check, run};
 pub use machine::{MachineError, self_test};

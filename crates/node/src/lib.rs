@@ -6,6 +6,7 @@
 //! - [`transport`]: requests and answers between nodes that know each other by public key.
 //! - [`client`]: the chain as a role sees it, and how an account's calls get onto it.
 //! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes.
+//! - [`split`]: split training of an adapter between two or three nodes.
 //! - [`http`]: the JSON API. [`logs`], [`metrics`] and [`progress`]: what a node says of itself.
 
 pub mod client;
@@ -24,6 +25,7 @@ pub mod progress;
 pub mod requester;
 pub mod roles;
 pub mod shares;
+pub mod split;
 pub mod storage;
 pub mod transport;
 

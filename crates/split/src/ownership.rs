@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use assay_crypto::{Digest, Hasher};
 use assay_model::{
     BatchShape, Graph, Input, Method, ModelConfig, Node, Op, ParamInfo, PrivateLoraConfig, Purpose,
     TensorId,
@@ -111,6 +112,44 @@ impl Split {
         let crossing = self.to_provider.iter().chain(&self.to_requester);
         let values = crossing.map(|id| self.graph.tensor(*id).values()).max();
         crate::wire::HEADER + 4 * values.unwrap_or(0)
+    }
+
+    /// A digest of all that the provider must know of the step: its operators with their settings,
+    /// inputs and outputs, every shape among them, and the tensors that cross. Two programs for which
+    /// it is equal compute the same provider's part and exchange the same messages. The requester's
+    /// operators do not enter, so it says nothing of the optimiser.
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Hasher::new("assay/split/v1");
+        let mut tensor = |id: &TensorId| {
+            let tensor = self.graph.tensor(*id);
+            let fields = (id.0, tensor.rows, tensor.cols, tensor.input);
+            hasher.part(format!("{fields:?}").as_bytes());
+        };
+        self.to_provider.iter().for_each(&mut tensor);
+        self.to_requester.iter().for_each(&mut tensor);
+        let owned = self.graph.nodes.iter().zip(&self.owners);
+        for (node, _) in owned.clone().filter(|(_, o)| **o == Side::Provider) {
+            node.inputs
+                .iter()
+                .chain(&node.outputs)
+                .for_each(&mut tensor);
+        }
+        for (node, _) in owned.filter(|(_, o)| **o == Side::Provider) {
+            let fields = (node.op, &node.inputs, &node.outputs);
+            hasher.part(format!("{fields:?}").as_bytes());
+        }
+        hasher.finish()
+    }
+
+    /// The most memory that the values of a step can take with the provider, in bytes: every tensor
+    /// of a micro-batch that it makes or is sent, as if none were ever freed.
+    pub fn provider_bytes(&self) -> u64 {
+        let owned = self.graph.nodes.iter().zip(&self.owners);
+        let made = owned.filter(|(_, owner)| **owner == Side::Provider);
+        let made = made.flat_map(|(node, _)| &node.outputs);
+        let values = |id: &TensorId| self.graph.tensor(*id).values() as u64;
+        let all: u64 = made.chain(&self.to_provider).map(values).sum();
+        4 * all / self.graph.micro_batches.max(1) as u64
     }
 
     /// The inputs of the step that a side's nodes read, each once.

@@ -4,9 +4,13 @@ use assay_chain::light::CertifiedHeader;
 use assay_chain::{BeaconSignature, Block, Header, deal};
 use assay_crypto::merkle;
 use assay_ledger::{BoundedBytes, Genesis, Height, Receipt, Status, TxId};
+use assay_model::{AdamWConfig, Base, BatchShape, PrivateLoraConfig, Purpose};
+use assay_node::split::{Held, Mode, TERMS_VERSION, Terms};
 use assay_node::transport::{ReceiptProof, ValueProof};
+use assay_split::{Split, wire};
 
 use super::ledger::{self, digest};
+use super::model::tiny;
 use crate::to_borsh;
 
 /// [`ledger::genesis`] with a beacon key that belongs to its validators.
@@ -107,6 +111,46 @@ pub fn receipt_proof() -> ReceiptProof {
         receipt_path: merkle::Path(vec![digest("sibling"); 2]),
         header: certified().to_bytes(),
     }
+}
+
+/// A base of the smallest model.
+pub fn base() -> Base {
+    Base::random(tiny(), &[4; 32]).expect("a valid configuration")
+}
+
+/// Terms of a plain and of a masked session on [`base`] that a provider takes.
+pub fn terms() -> [Terms; 2] {
+    let settings = PrivateLoraConfig::new(1, 2, &["q_proj", "up_proj"]).expect("valid settings");
+    let (base, shape) = (base(), BatchShape { batch: 1, seq: 2 });
+    let purpose = Purpose::Train(AdamWConfig::default().into());
+    let split = Split::new(base.config(), &settings, shape, purpose).expect("a split");
+    let plain = Terms {
+        version: TERMS_VERSION,
+        messages: wire::VERSION,
+        kernel_spec: assay_kernel::SPEC_VERSION,
+        base: base.digest(),
+        held: Held::Float32,
+        batch: 1,
+        seq: 2,
+        micro_batches: 1,
+        checkpointing: false,
+        steps: 3,
+        longest_message: split.longest_message() as u64,
+        mode: Mode::Plain {
+            r: 1,
+            lora_alpha: 2,
+            targets: settings.target_modules().bits(),
+            seed: [5; 32],
+            plan: split.digest(),
+        },
+    };
+    let widest = base.config().hidden_size.max(base.config().intermediate_size);
+    let masked = Terms {
+        longest_message: (wire::HEADER + 8 * shape.positions() * widest) as u64,
+        mode: Mode::Masked { provider: 1 },
+        ..plain.clone()
+    };
+    [plain, masked]
 }
 
 /// The name of a transaction.

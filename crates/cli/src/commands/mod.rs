@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod merge;
 pub(crate) mod network;
 pub(crate) mod node;
+pub(crate) mod split;
 pub(crate) mod train;
 pub(crate) mod try_job;
 pub(crate) mod vault;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Demo(demo) => demo.run(&cli.global, output),
         Command::Try(job) => job.run(&cli.global, output),
         Command::Train(train) => train.run(&cli.global, output),
+        Command::Split(split) => split.run(&cli.global, output),
         Command::Generate(generate) => generate.run(&cli.global, output),
         Command::Merge(merge) => merge.run(&cli.global, output),
         Command::Audit(audit) => audit.run(&cli.global, output),

@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{path::Path, process::Command};
+pub(crate) mod split;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 use serde_json::Value;
 
@@ -47,5 +53,42 @@ pub(crate) fn assay(dir: &Path, arguments: &[&str]) -> Run {
         code: run.status.code().unwrap_or(-1),
         out: String::from_utf8(run.stdout).unwrap(),
         err: String::from_utf8(run.stderr).unwrap(),
+    }
+}
+
+/// A process that dies with the test.
+#[allow(dead_code)]
+pub(crate) struct Process(pub(crate) Child);
+
+#[allow(dead_code)]
+impl Process {
+    pub(crate) fn start(arguments: &[&str], log: &Path) -> Self {
+        let out = fs::File::create(log.with_extension("out")).unwrap();
+        let err = fs::File::create(log.with_extension("err")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+        command
+            .args(arguments)
+            .env("ASSAY_LOG", "warn")
+            .env_remove("ASSAY_DIR");
+        Self(
+            command
+                .stdout(Stdio::from(out))
+                .stderr(Stdio::from(err))
+                .spawn()
+                .unwrap(),
+        )
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

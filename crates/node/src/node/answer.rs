@@ -88,6 +88,9 @@ async fn answer(chain: &dyn ChainView, request: Request) -> Response {
                     proof: proven.map(ReceiptProof::from),
                 })
         }
+        Request::Split(_) => {
+            return not_served("split training is served by `assay split serve`, not here");
+        }
         Request::Vault(_) | Request::Progress { .. } => {
             return not_served("this is answered elsewhere");
         }

@@ -10,7 +10,7 @@ use iroh::{Endpoint, EndpointAddr, endpoint::Connection};
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    ALPN, AddressBook, Cause, Limits, Request, RequestError, Response,
+    ALPN, AddressBook, Cause, Channel, Limits, Request, RequestError, Response,
     frame::{self, FrameError},
 };
 
@@ -42,21 +42,17 @@ impl Dialler {
         &self,
         peer: PublicKey,
         request: &Request,
-    ) -> Result<Response, RequestError> {
+    ) -> Result<(Response, Channel), RequestError> {
         let body = borsh::to_vec(request).map_err(|e| RequestError::Frame {
             peer,
             request: request.name(),
             source: FrameError::Stream(e),
         })?;
         let (connection, kept) = self.connection(peer).await?;
-        match self
-            .exchange(peer, request.name(), &connection, &body)
-            .await
-        {
+        match self.exchange(peer, request, &connection, &body).await {
             Err(RequestError::Lost { .. }) if kept => {
                 let (connection, _) = self.connection(peer).await?;
-                self.exchange(peer, request.name(), &connection, &body)
-                    .await
+                self.exchange(peer, request, &connection, &body).await
             }
             outcome => outcome,
         }
@@ -114,13 +110,15 @@ impl Dialler {
         }
     }
 
+    /// Sends a request on a stream of its own, which `stays` open behind the answer.
     async fn exchange(
         &self,
         peer: PublicKey,
-        request: &'static str,
+        request: &Request,
         connection: &Connection,
         body: &[u8],
-    ) -> Result<Response, RequestError> {
+    ) -> Result<(Response, Channel), RequestError> {
+        let (request, stays) = (request.name(), request.opens_conversation());
         let limit = self.limits.request_timeout;
         let work = async {
             let lost = |source| RequestError::Lost { peer, source };
@@ -128,7 +126,7 @@ impl Dialler {
                 .open_bi()
                 .await
                 .map_err(|e| lost(Cause::new(e)))?;
-            let sent = frame::write(&mut send, body).await;
+            let sent = frame::write(&mut send, body, frame::MAX_FRAME).await;
             match sent {
                 Err(source @ FrameError::TooLarge { .. }) => {
                     return Err(RequestError::Frame {
@@ -138,7 +136,8 @@ impl Dialler {
                     });
                 }
                 // A peer that refuses a request stops reading it; its answer says why.
-                Err(_) | Ok(()) => drop(send.finish()),
+                Err(_) | Ok(()) if !stays => drop(send.finish()),
+                Err(_) | Ok(()) => {}
             }
             let answer = frame::read(&mut recv, frame::MAX_FRAME).await;
             let answer = answer.map_err(|source| match source {
@@ -149,11 +148,12 @@ impl Dialler {
                 },
                 other => lost(Cause::new(other)),
             })?;
-            Response::decode(&answer).map_err(|source| RequestError::Malformed {
+            let answer = Response::decode(&answer).map_err(|source| RequestError::Malformed {
                 peer,
                 request,
                 source: Some(source),
-            })
+            })?;
+            Ok((answer, Channel::new(peer, send, recv)))
         };
         let outcome = timeout(limit, work).await;
         outcome.unwrap_or(Err(RequestError::Timeout {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! +----------------+------------------+
-//! | length, u32 LE | body, borsh      |
+//! | length, u32 LE | body             |
 //! +----------------+------------------+
 //! ```
 //!
@@ -83,24 +83,23 @@ pub async fn read<R: AsyncRead + Unpin>(
     Ok(body)
 }
 
-/// Writes one frame.
+/// Writes one frame of at most `limit` bytes.
 ///
 /// # Errors
-/// [`FrameError::TooLarge`] before anything is written when `body` exceeds [`MAX_FRAME`];
+/// [`FrameError::TooLarge`] before anything is written when `body` exceeds `limit` or 4 GiB;
 /// [`FrameError::Stream`] when the stream fails.
-pub async fn write<W: AsyncWrite + Unpin>(stream: &mut W, body: &[u8]) -> Result<(), FrameError> {
-    if body.len() > MAX_FRAME {
-        return Err(FrameError::TooLarge {
-            length: body.len(),
-            limit: MAX_FRAME,
-        });
-    }
-    let prefix = (body.len() as u32).to_le_bytes();
-    stream
-        .write_all(&prefix)
-        .await
-        .map_err(FrameError::Stream)?;
-    stream.write_all(body).await.map_err(FrameError::Stream)
+pub async fn write<W: AsyncWrite + Unpin>(
+    stream: &mut W,
+    body: &[u8],
+    limit: usize,
+) -> Result<(), FrameError> {
+    let length = body.len();
+    let Some(prefix) = u32::try_from(length).ok().filter(|_| length <= limit) else {
+        return Err(FrameError::TooLarge { length, limit });
+    };
+    // In one piece: a prefix on its own would travel, and wake the reader, on its own.
+    let frame = [&prefix.to_le_bytes(), body].concat();
+    stream.write_all(&frame).await.map_err(FrameError::Stream)
 }
 
 #[cfg(test)]
@@ -110,7 +109,7 @@ mod tests {
     #[tokio::test]
     async fn a_frame_comes_back_as_it_was_written() {
         let mut wire = Vec::new();
-        write(&mut wire, b"hello").await.unwrap();
+        write(&mut wire, b"hello", 5).await.unwrap();
         assert_eq!(wire, b"\x05\0\0\0hello");
         assert_eq!(read(&mut wire.as_slice(), 5).await.unwrap(), b"hello");
     }
@@ -139,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn an_oversized_body_is_not_written() {
         let mut wire = Vec::new();
-        let error = write(&mut wire, &vec![0; MAX_FRAME + 1]).await.unwrap_err();
+        let error = write(&mut wire, &[0; 6], 5).await.unwrap_err();
         assert!(matches!(error, FrameError::TooLarge { .. }));
         assert!(wire.is_empty());
     }

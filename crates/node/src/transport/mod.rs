@@ -8,6 +8,7 @@
 //! - **Conversation.** One protocol, `assay/1`. Each stream carries one [`Request`] and one
 //!   [`Response`] in length-prefixed [frames](frame). Every request may be repeated without
 //!   harm, which is why a request on a connection that turns out dead is simply sent again.
+//!   Behind a request that opens a conversation the stream stays open as a [`Channel`].
 //! - **Bounds.** Frame sizes, connections, open requests and times are limited by [`Limits`];
 //!   peers without a registered account get a small share of everything.
 //!
@@ -27,6 +28,7 @@
 //! ```
 
 mod book;
+mod channel;
 mod dial;
 mod error;
 pub mod frame;
@@ -47,6 +49,7 @@ use iroh::{
 
 pub use self::{
     book::AddressBook,
+    channel::{Channel, ChannelError, Conversation, Receiver, Sender},
     error::{BindError, Cause, RequestError},
     limits::Limits,
     server::{Access, BoxFuture, Handler, Standing},
@@ -155,22 +158,45 @@ impl Transport {
                 .dispatch(peer, Standing::Registered, request.clone())
                 .await
         } else {
-            self.dialler.request(peer, request).await?
+            self.dialler.request(peer, request).await?.0
         };
-        match response {
-            Response::Refused { refusal, reason } => Err(RequestError::Refused {
-                peer,
-                request: request.name(),
-                refusal,
-                reason,
-            }),
-            response => Ok(response),
-        }
+        answered(peer, request, response)
+    }
+
+    /// Opens a conversation with another node: sends `request`, which must be one that
+    /// [opens a conversation](Request::opens_conversation), and returns the answer with the stream.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn open(
+        &self,
+        peer: PublicKey,
+        request: &Request,
+    ) -> Result<(Response, Channel), RequestError> {
+        let (response, channel) = self.dialler.request(peer, request).await?;
+        Ok((answered(peer, request, response)?, channel))
     }
 
     /// Stops listening and closes every connection.
     pub async fn close(&self) {
         self.endpoint.close().await;
+    }
+}
+
+/// An answer, unless it is a refusal.
+fn answered(
+    peer: PublicKey,
+    request: &Request,
+    response: Response,
+) -> Result<Response, RequestError> {
+    match response {
+        Response::Refused { refusal, reason } => Err(RequestError::Refused {
+            peer,
+            request: request.name(),
+            refusal,
+            reason,
+        }),
+        response => Ok(response),
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use tracing::{debug, trace};
 
 use super::{
+    channel::{Channel, Conversation},
     frame,
     limits::Limits,
     peer_key,
@@ -44,6 +45,16 @@ impl<F: Fn(&PublicKey) -> Standing + Send + Sync + 'static> Access for F {
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request of `peer`.
     fn handle(&self, peer: PublicKey, request: Request) -> BoxFuture<'_, Response>;
+
+    /// Answers a request that [opens a conversation](Request::opens_conversation); says who takes the
+    /// stream over once the answer is sent, unless it was a refusal.
+    fn open(
+        &self,
+        peer: PublicKey,
+        request: Request,
+    ) -> BoxFuture<'_, (Response, Option<Conversation>)> {
+        Box::pin(async move { (self.handle(peer, request).await, None) })
+    }
 }
 
 /// State shared by all connections of one endpoint.
@@ -153,32 +164,52 @@ impl Server {
             };
             // The slot is held while a body is in memory; it is what bounds memory.
             let Ok(_slot) = slots.acquire().await else {
-                return;
+                return None;
             };
-            let response = match frame::read(&mut recv, limit).await {
+            let (response, conversation) = match frame::read(&mut recv, limit).await {
                 Ok(body) => self.answer(peer, standing, &body).await,
                 Err(error @ frame::FrameError::TooLarge { .. }) => {
-                    Response::refused(Refusal::Invalid, error)
+                    (Response::refused(Refusal::Invalid, error), None)
                 }
                 Err(error) => {
                     debug!(%peer, %error, "request unreadable");
-                    return;
+                    return None;
                 }
             };
-            let _ = recv.stop(0u32.into());
             if let Err(error) = reply(&mut send, &response).await {
                 debug!(%peer, %error, "answer not delivered");
+                return None;
             }
+            if conversation.is_none() {
+                let _ = recv.stop(0u32.into());
+                let _ = send.finish();
+            }
+            conversation
         };
-        if timeout(self.limits.request_timeout, work).await.is_err() {
-            debug!(%peer, "request took too long");
+        match timeout(self.limits.request_timeout, work).await {
+            // It has bounds of its own, on time as well.
+            Ok(Some(conversation)) => conversation(Channel::new(peer, send, recv)).await,
+            Ok(None) => {}
+            Err(_) => debug!(%peer, "request took too long"),
         }
     }
 
-    async fn answer(&self, peer: PublicKey, standing: Standing, body: &[u8]) -> Response {
+    async fn answer(
+        &self,
+        peer: PublicKey,
+        standing: Standing,
+        body: &[u8],
+    ) -> (Response, Option<Conversation>) {
         match Request::decode(body) {
-            Ok(request) => self.dispatch(peer, standing, request).await,
-            Err(error) => Response::refused(Refusal::Invalid, error),
+            Ok(request) if request.opens_conversation() => {
+                let name = request.name();
+                let (response, conversation) = self.handler.open(peer, request).await;
+                let refused = matches!(response, Response::Refused { .. });
+                metrics::request_served(name, !refused);
+                (response, conversation.filter(|_| !refused))
+            }
+            Ok(request) => (self.dispatch(peer, standing, request).await, None),
+            Err(error) => (Response::refused(Refusal::Invalid, error), None),
         }
     }
 
@@ -207,7 +238,5 @@ impl Server {
 
 async fn reply(send: &mut SendStream, response: &Response) -> Result<(), frame::FrameError> {
     let body = borsh::to_vec(response).map_err(frame::FrameError::Stream)?;
-    frame::write(send, &body).await?;
-    let _ = send.finish();
-    Ok(())
+    frame::write(send, &body, frame::MAX_FRAME).await
 }

@@ -263,6 +263,11 @@ fn the_wire_format_is_frozen() {
         hex::encode(borsh::to_vec(&refused).unwrap()),
         "070504000000 66756c6c".replace(' ', "")
     );
+    let opened = Response::Split {
+        agreed: Digest([1; 32]),
+    };
+    let expected = format!("08{}", "01".repeat(32));
+    assert_eq!(hex::encode(borsh::to_vec(&opened).unwrap()), expected);
     assert!(Request::decode(&[2, 5, 0]).is_err());
     assert!(
         Request::decode(&[1, 0]).is_err(),

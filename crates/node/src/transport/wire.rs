@@ -3,9 +3,12 @@
 //! Larger things that belong to other rooms (transactions, headers, proofs, blocks) travel as
 //! the bytes those rooms define, so that this format changes only when a conversation does.
 
+use assay_crypto::Digest;
 use assay_ledger::{Height, OrderId, TxId};
 use assay_vault::wire as vault;
 use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::split::Terms;
 
 pub use super::proof::{BadProof, ReceiptProof, ValueProof};
 
@@ -44,9 +47,16 @@ pub enum Request {
         /// The order.
         order: OrderId,
     },
+    /// Opens a session of split training.
+    Split(Terms),
 }
 
 impl Request {
+    /// Whether the stream stays open behind the answer.
+    pub fn opens_conversation(&self) -> bool {
+        matches!(self, Self::Split(_))
+    }
+
     /// Whether only registered accounts may ask this. Transactions carry their own
     /// authorisation, and everything else only reads what is public.
     pub fn needs_registration(&self) -> bool {
@@ -76,6 +86,7 @@ impl Request {
             Self::Vault(vault::Request::Commit { .. }) => "vault_commit",
             Self::Vault(vault::Request::Delete { .. }) => "vault_delete",
             Self::Progress { .. } => "progress",
+            Self::Split(_) => "split",
         }
     }
 
@@ -128,6 +139,11 @@ pub enum Response {
         refusal: Refusal,
         /// What was wrong and what to do, at most 1 KiB.
         reason: String,
+    },
+    /// The session is open; its messages follow on the stream.
+    Split {
+        /// Digest of the terms that were agreed to.
+        agreed: Digest,
     },
 }
 

@@ -1,0 +1,34 @@
+//! Split training between nodes: carries the messages of `assay-split` over the transport.
+//!
+//! In reader's order:
+//!
+//! - [`Terms`] are what both sides must agree on; a session opens with them, and the provider refuses
+//!   what differs from its own model, program and limits, with the reason.
+//! - [`SplitProvider`] serves sessions. It keeps nothing between them, so it may be killed at any
+//!   moment.
+//! - A requester opens a session, takes steps, and saves its state after each ([`Store`]). When a
+//!   session breaks it opens another and takes the step again: a step changes the state only once
+//!   it is complete ([`train`]).
+//! - [`Closing`] is the last word of either side.
+//!
+//! `docs/private-lora.md` has the byte maps, and what a provider learns.
+
+mod closing;
+mod driver;
+mod error;
+mod masked;
+mod plain;
+mod provider;
+mod run;
+mod saved;
+mod serving;
+mod session;
+mod terms;
+mod wire;
+
+pub use closing::{BadClosing, Closing, Why};
+pub use error::{SplitError, TermsError};
+pub use provider::{Allowed, OnEvent, ProviderEvent, SplitLimits, SplitProvider};
+pub use run::{Counted, Peers, Progress, TrainOptions, Trained, run_digest, train};
+pub use saved::{BadSaved, Saved, Store, StoreError};
+pub use terms::{Held, Mode, TERMS_VERSION, Terms};

@@ -1,0 +1,234 @@
+//! A run's state on disk, whole or not at all.
+//!
+//! ```text
+//! 0   8   "ASSAYSR" and a zero byte
+//! 8   8   version, 1
+//! 16  32  which run (`run_digest`)
+//! 48  8   number of leaves n: steps done, and one
+//! 56  32n trace leaves of the states so far
+//! ..  8   length of the state
+//! ..      the state, as the run encodes it
+//! ..  32  BLAKE3 of everything before, in its own domain
+//! ```
+//!
+//! A new file is written aside, synced and renamed over the old one, so a kill at any moment leaves
+//! one of the two.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use assay_crypto::Digest;
+
+const MAGIC: &[u8; 8] = b"ASSAYSR\0";
+const VERSION: u64 = 1;
+const HEADER: usize = 56;
+/// Most leaves: those of the longest job.
+const MAX_LEAVES: u64 = 10_000_001;
+/// Longest file that is read, in bytes.
+const MAX_FILE: u64 = HEADER as u64 + 32 * MAX_LEAVES + 40 + assay_proof::MAX_STATE_BYTES as u64;
+
+const FILE: &str = "split.state";
+const ASIDE: &str = "split.state.new";
+const LOCK: &str = "split.lock";
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Which run.
+    pub run: Digest,
+    /// Trace leaves of the states so far, the first state's first; never empty.
+    pub leaves: Vec<Digest>,
+    /// The last state, encoded.
+    pub state: Vec<u8>,
+}
+
+/// Bytes that are no saved run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSaved {
+    /// Another kind of file, or another version.
+    #[error("it is no saved run of this version")]
+    Kind,
+    /// The bytes were changed, or end early or late.
+    #[error("it is damaged")]
+    Damaged,
+}
+
+impl Saved {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let length = HEADER + 32 * self.leaves.len() + 8 + self.state.len() + 32;
+        let mut out = Vec::with_capacity(length);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.run.0);
+        out.extend_from_slice(&(self.leaves.len() as u64).to_le_bytes());
+        for leaf in &self.leaves {
+            out.extend_from_slice(&leaf.0);
+        }
+        out.extend_from_slice(&(self.state.len() as u64).to_le_bytes());
+        out.extend_from_slice(&self.state);
+        let sum = checksum(&out);
+        out.extend_from_slice(&sum.0);
+        out
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`BadSaved`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadSaved> {
+        let (head, rest) = bytes.split_first_chunk::<HEADER>().ok_or(BadSaved::Kind)?;
+        let number = |bytes: &[u8]| {
+            let bytes = bytes.iter().rev();
+            bytes.fold(0u64, |n, byte| n << 8 | u64::from(*byte))
+        };
+        if head[..8] != *MAGIC || number(&head[8..16]) != VERSION {
+            return Err(BadSaved::Kind);
+        }
+        let damaged = || BadSaved::Damaged;
+        let (body, sum) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
+        if checksum(body).0 != *sum {
+            return Err(BadSaved::Damaged);
+        }
+        let count = number(&head[48..56]);
+        if !(1..=MAX_LEAVES).contains(&count) {
+            return Err(BadSaved::Damaged);
+        }
+        let (leaves, rest) = rest
+            .split_at_checked(32 * count as usize)
+            .ok_or_else(damaged)?;
+        let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let state = rest.len().checked_sub(32).ok_or_else(damaged)?;
+        if number(length) != state as u64 {
+            return Err(BadSaved::Damaged);
+        }
+        let (leaves, _) = leaves.as_chunks::<32>();
+        Ok(Self {
+            run: Digest(std::array::from_fn(|i| head[16 + i])),
+            leaves: leaves.iter().map(|leaf| Digest(*leaf)).collect(),
+            state: rest[..state].to_vec(),
+        })
+    }
+}
+
+fn checksum(bytes: &[u8]) -> Digest {
+    Digest::of("assay/split-saved/v1", &[bytes])
+}
+
+/// Why a run's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process works there.
+    #[error("another process trains into {0}; wait for it, or name another folder with --out")]
+    Busy(PathBuf),
+    /// The saved state is of another run.
+    #[error(
+        "{0} holds the state of another job, seed, model or mode; name another folder with --out, or delete it"
+    )]
+    OtherRun(PathBuf),
+    /// The saved state cannot be read.
+    #[error("{path} cannot be gone on from; delete it to begin again")]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: BadSaved,
+    },
+    /// The system refused.
+    #[error("cannot keep the run's state in {path}")]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The folder of a run, held by this process alone.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    /// The system lets go of it when this process ends, however it ends.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens a folder, creating it if needed.
+    ///
+    /// # Errors
+    /// When another process has it, or the system refuses.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let io = |source| StoreError::Io {
+            path: folder.to_owned(),
+            source,
+        };
+        fs::create_dir_all(folder).map_err(io)?;
+        let lock = File::create(folder.join(LOCK)).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// Where the run stands; `None` before its first step.
+    ///
+    /// # Errors
+    /// When what is there belongs to another run or cannot be read.
+    pub fn load(&self, run: &Digest) -> Result<Option<Saved>, StoreError> {
+        let path = self.folder.join(FILE);
+        let size = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|e| self.io(e))?.len(),
+        };
+        let bad = |source| StoreError::Bad {
+            path: path.clone(),
+            source,
+        };
+        if size > MAX_FILE {
+            return Err(bad(BadSaved::Damaged));
+        }
+        let bytes = fs::read(&path).map_err(|e| self.io(e))?;
+        let saved = Saved::decode(&bytes).map_err(bad)?;
+        if saved.run != *run {
+            return Err(StoreError::OtherRun(path));
+        }
+        Ok(Some(saved))
+    }
+
+    /// Replaces what is there; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// When the system refuses; what was there before stays.
+    pub fn save(&self, saved: &Saved) -> Result<(), StoreError> {
+        let aside = self.folder.join(ASIDE);
+        let write = || {
+            let mut file = File::create(&aside)?;
+            file.write_all(&saved.encode())?;
+            file.sync_all()?;
+            fs::rename(&aside, self.folder.join(FILE))?;
+            File::open(&self.folder)?.sync_all()
+        };
+        write().map_err(|e| self.io(e))
+    }
+
+    fn io(&self, source: io::Error) -> StoreError {
+        StoreError::Io {
+            path: self.folder.clone(),
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "saved_tests.rs"]
+mod tests;

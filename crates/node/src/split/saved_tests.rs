@@ -1,0 +1,79 @@
+use super::*;
+
+fn saved() -> Saved {
+    Saved {
+        run: Digest([1; 32]),
+        leaves: vec![Digest([2; 32]), Digest([3; 32])],
+        state: b"state".to_vec(),
+    }
+}
+
+#[test]
+fn the_format_is_frozen() {
+    let bytes = saved().encode();
+    let expected = [
+        "4153534159535200",
+        "0100000000000000",
+        &"01".repeat(32),
+        "0200000000000000",
+        &"02".repeat(32),
+        &"03".repeat(32),
+        "0500000000000000",
+        "7374617465",
+    ]
+    .concat();
+    let (body, sum) = bytes.split_at(bytes.len() - 32);
+    assert_eq!(hex::encode(body), expected);
+    assert_eq!(
+        hex::encode(sum),
+        "fa04ac539e8555c6058cfeba91df11ba464ceb807726426fa6c91161f9defed4"
+    );
+    assert_eq!(Saved::decode(&bytes), Ok(saved()));
+}
+
+#[test]
+fn any_changed_byte_and_any_other_length_is_noticed() {
+    let bytes = saved().encode();
+    for at in 0..bytes.len() {
+        let mut bad = bytes.clone();
+        bad[at] ^= 1;
+        assert!(Saved::decode(&bad).is_err(), "byte {at}");
+        assert!(Saved::decode(&bytes[..at]).is_err(), "{at} bytes");
+    }
+    assert_eq!(
+        Saved::decode(&[&bytes[..], &[0]].concat()),
+        Err(BadSaved::Damaged)
+    );
+    let none = Saved {
+        leaves: vec![],
+        ..saved()
+    };
+    assert_eq!(Saved::decode(&none.encode()), Err(BadSaved::Damaged));
+}
+
+#[test]
+fn a_folder_is_of_one_run_and_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.load(&saved().run).unwrap(), None);
+    store.save(&saved()).unwrap();
+    // What a kill before the rename leaves behind.
+    fs::write(dir.path().join(ASIDE), b"half").unwrap();
+    assert_eq!(store.load(&saved().run).unwrap(), Some(saved()));
+    let later = Saved {
+        state: b"later".to_vec(),
+        ..saved()
+    };
+    store.save(&later).unwrap();
+    assert_eq!(store.load(&saved().run).unwrap(), Some(later));
+    let other = store.load(&Digest([7; 32]));
+    assert!(matches!(other, Err(StoreError::OtherRun(_))), "{other:?}");
+
+    let second = Store::open(dir.path());
+    assert!(matches!(second, Err(StoreError::Busy(_))), "{second:?}");
+    drop(store);
+    let store = Store::open(dir.path()).unwrap();
+    fs::write(dir.path().join(FILE), b"something").unwrap();
+    let bad = store.load(&saved().run);
+    assert!(matches!(bad, Err(StoreError::Bad { .. })), "{bad:?}");
+}
