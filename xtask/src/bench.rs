@@ -87,6 +87,13 @@ fn train() -> Result<()> {
             };
             rows.push(step("stock", stock.as_ref(), 2.5));
             rows.push(step("fastest", fastest, 1.5));
+            // The same step with frozen products in integers: another arithmetic, so no target.
+            let integers = [shape, "5", "float32", "w8a8"];
+            let integers = example("assay-model", "step_time", &integers, threads, true)?;
+            let integers: Value = serde_json::from_str(&integers)?;
+            let metric = format!("lora_step_w8a8/{shape}/{threads}/stock");
+            let (seconds, peer) = (&integers["step_median_s"], stock.as_ref());
+            rows.push(compared(metric, seconds, peer, "seconds_median", "s", None));
             let (metric, target) = (
                 format!("lora_memory/{shape}/{threads}"),
                 aimed.then_some(1.0 / 0.6),
