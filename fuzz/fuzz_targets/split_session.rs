@@ -8,7 +8,6 @@ use assay_crypto::Digest;
 use assay_fuzz::samples::node::{base, terms};
 use assay_fuzz::{canonical, canonical_borsh, to_borsh};
 use assay_kernel::{Isa, Kernel};
-use assay_model::Precision;
 use assay_node::split::{Allowed, Closing, Saved, SplitLimits, SplitProvider, Terms, Why};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,7 +19,8 @@ static PROVIDER: LazyLock<SplitProvider> = LazyLock::new(|| {
     };
     let silent = Arc::new(|_| ());
     let base = Arc::new(base());
-    SplitProvider::new(kernel, base, Precision::Float32, limits, Allowed::Anyone, silent)
+    let provider = SplitProvider::new(kernel, base, limits, Allowed::Anyone, silent);
+    provider.expect("a base in float32")
 });
 
 fn seeds() -> Vec<Vec<u8>> {

@@ -25,7 +25,7 @@ const VARIED: [(&str, &str); 6] = [
     ),
     (
         "schedule = ",
-        "max_grad_norm = 0.5\ngradient_checkpointing = true\nschedule = ",
+        "max_grad_norm = 0.5\ngradient_checkpointing = true\nactivation_storage = \"bfloat16\"\nschedule = ",
     ),
     (
         "path = \"glassllm\"",
@@ -187,6 +187,14 @@ fn what_the_requester_can_see_itself_is_refused_before_anybody_is_asked() {
         "{}",
         error(&run)
     );
+    let w8a8 = [(
+        "path = \"glassllm\"",
+        "path = \"glassllm\"\nprecision = \"w8a8\"",
+    )];
+    let run = train(dir.path(), &job(dir.path(), &w8a8), &[&at], &[]);
+    assert_eq!(run.code, 2);
+    let said = error(&run);
+    assert!(said.contains("is not computed by two parties"), "{said}");
     // Nobody is there.
     let whole = job(dir.path(), &[STEPS, WARMUP]);
     let run = train(dir.path(), &whole, &[&at], &["--patience", "1"]);

@@ -134,6 +134,7 @@ pub fn terms() -> [Terms; 2] {
         seq: 2,
         micro_batches: 1,
         checkpointing: false,
+        rounded: false,
         steps: 3,
         longest_message: split.longest_message() as u64,
         mode: Mode::Plain {

@@ -28,7 +28,7 @@ impl Masked {
         let longest = longest_masked(course.base().config(), shape);
         let terms = Terms::new(
             base,
-            course.precision().into(),
+            course.precision().try_into()?,
             shape,
             &course.settings(),
             1,

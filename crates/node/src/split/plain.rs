@@ -37,7 +37,7 @@ impl Plain {
         let split = Split::new(course.base().config(), settings, shape, purpose)?;
         let terms = Terms::new(
             base,
-            course.precision().into(),
+            course.precision().try_into()?,
             shape,
             &course.settings(),
             1,

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use assay_crypto::{Digest, PublicKey};
 use assay_kernel::Kernel;
-use assay_model::{Adapter, Base, Precision};
+use assay_model::{Adapter, Base};
 use assay_split::masked::MaskedProvider;
-use assay_split::{Holdings, Provider, Side};
+use assay_split::{Holdings, Provider, SetupError, Side};
 use tokio::sync::Semaphore;
 
 use super::error::TermsError;
@@ -106,25 +106,27 @@ struct Desk {
 }
 
 impl SplitProvider {
-    /// A provider of a base that is held in `precision`.
+    /// A provider of a base, as it is held.
+    ///
+    /// # Errors
+    /// When it is held in a form that has no split.
     pub fn new(
         kernel: Kernel,
         base: Arc<Base>,
-        precision: Precision,
         limits: SplitLimits,
         allowed: Allowed,
         on_event: OnEvent,
-    ) -> Self {
-        Self(Arc::new(Desk {
+    ) -> Result<Self, SetupError> {
+        Ok(Self(Arc::new(Desk {
             kernel,
             digest: base.digest(),
-            base,
-            held: precision.into(),
+            held: base.precision().try_into()?,
             slots: Arc::new(Semaphore::new(limits.sessions)),
             limits,
             allowed,
             on_event,
-        }))
+            base,
+        })))
     }
 
     /// Whether a session under these terms would be taken, accounts and free sessions apart.

@@ -10,17 +10,18 @@
 //! 43   4  tokens a row
 //! 47   4  micro-batches a step
 //! 51   1  1 with gradient checkpointing, else 0
-//! 52   8  steps, at most
-//! 60   8  longest message in bytes
-//! 68   1  mode: 0 plain, 1 masked
+//! 52   1  1 when what the backward pass reads is rounded to bfloat16, else 0
+//! 53   8  steps, at most
+//! 61   8  longest message in bytes
+//! 69   1  mode: 0 plain, 1 masked
 //! plain:
-//! 69   4  rank
-//! 73   4  lora_alpha
-//! 77   1  adapted projections, a bit each
-//! 78   32 seed of A and B
-//! 110  32 digest of the provider's part of the step
+//! 70   4  rank
+//! 74   4  lora_alpha
+//! 78   1  adapted projections, a bit each
+//! 79   32 seed of A and B
+//! 111  32 digest of the provider's part of the step
 //! masked:
-//! 69   1  provider, 0 or 1
+//! 70   1  provider, 0 or 1
 //! ```
 //!
 //! Integers are little-endian (borsh). The terms say nothing of tokens, labels, M or the optimiser.
@@ -30,10 +31,10 @@ use std::fmt;
 use assay_crypto::Digest;
 use assay_kernel::SPEC_VERSION;
 use assay_model::{
-    AdamWConfig, BatchShape, ModelConfig, Precision, PrivateLoraConfig, Purpose, Target,
-    TrainSettings,
+    ActivationStorage, AdamWConfig, BatchShape, ModelConfig, Precision, PrivateLoraConfig, Purpose,
+    Target, TrainSettings,
 };
-use assay_split::{Split, masked, wire};
+use assay_split::{SetupError, Split, masked, wire};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::error::TermsError;
@@ -62,6 +63,8 @@ pub struct Terms {
     pub micro_batches: u32,
     /// Whether layers are computed again in the backward pass.
     pub checkpointing: bool,
+    /// Whether what the backward pass reads is rounded to bfloat16.
+    pub rounded: bool,
     /// Steps, at most.
     pub steps: u64,
     /// Longest message, in bytes.
@@ -106,13 +109,18 @@ pub enum Held {
     Nf4,
 }
 
-impl From<Precision> for Held {
-    fn from(precision: Precision) -> Self {
+impl TryFrom<Precision> for Held {
+    type Error = SetupError;
+
+    /// # Errors
+    /// For a base that computes in integers, which has no split form.
+    fn try_from(precision: Precision) -> Result<Self, SetupError> {
         match precision {
-            Precision::Float32 => Self::Float32,
-            Precision::BFloat16 => Self::BFloat16,
-            Precision::Int8 => Self::Int8,
-            Precision::Nf4 => Self::Nf4,
+            Precision::Float32 => Ok(Self::Float32),
+            Precision::BFloat16 => Ok(Self::BFloat16),
+            Precision::Int8 => Ok(Self::Int8),
+            Precision::Nf4 => Ok(Self::Nf4),
+            Precision::W8A8 => Err(SetupError::Precision),
         }
     }
 }
@@ -149,6 +157,7 @@ impl Terms {
             seq: shape.seq as u32,
             micro_batches: settings.gradient_accumulation_steps.max(1),
             checkpointing: settings.gradient_checkpointing,
+            rounded: settings.activation_storage == ActivationStorage::BFloat16,
             steps,
             longest_message: longest_message as u64,
             mode,
@@ -241,6 +250,10 @@ impl Terms {
         let purpose = Purpose::Train(TrainSettings {
             gradient_accumulation_steps: self.micro_batches,
             gradient_checkpointing: self.checkpointing,
+            activation_storage: match self.rounded {
+                true => ActivationStorage::BFloat16,
+                false => ActivationStorage::Float32,
+            },
             ..AdamWConfig::default().into()
         });
         let split = Split::new(config, &settings, self.shape(), purpose)?;

@@ -52,6 +52,7 @@ impl Lab {
             seq: shape.seq as u32,
             micro_batches: 1,
             checkpointing: false,
+            rounded: false,
             steps: STEPS,
             longest_message: split.longest_message() as u64,
             mode: Mode::Plain {
@@ -90,8 +91,7 @@ impl Lab {
 
     pub(crate) fn provider(&self, limits: SplitLimits, allowed: Allowed) -> SplitProvider {
         let (kernel, base) = (self.course.kernel().clone(), self.course.base().clone());
-        let precision = self.course.precision();
-        SplitProvider::new(kernel, base, precision, limits, allowed, Arc::new(|_| {}))
+        SplitProvider::new(kernel, base, limits, allowed, Arc::new(|_| {})).unwrap()
     }
 
     /// An honest provider that serves everybody.

@@ -131,6 +131,7 @@ fn terms_that_do_not_fit_are_refused_with_the_reason() {
         ),
         (other(|t| t.seq = 32), "plan different steps"),
         (other(|t| t.checkpointing = true), "plan different steps"),
+        (other(|t| t.rounded = true), "plan different steps"),
         (other(|t| t.batch = 4096), "plan different steps"),
         (
             other(|t| t.mode = Mode::Masked { provider: 2 }),

@@ -88,7 +88,8 @@ impl Serve {
         };
         let silent = output.is_json();
         let on_event = Arc::new(move |event: ProviderEvent| tell(&event, silent));
-        let provider = SplitProvider::new(kernel, base, self.precision, limits, allowed, on_event);
+        let provider =
+            SplitProvider::new(kernel, base, limits, allowed, on_event).map_err(failed)?;
         block_on(async {
             let handler = Arc::new(provider.clone());
             let bounds = Limits::default();
