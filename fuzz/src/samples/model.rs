@@ -2,8 +2,8 @@
 
 use assay_kernel::Kernel;
 use assay_model::{
-    Adapter, Base, BitFitConfig, Ia3Config, LoraConfig, Method, ModelConfig, PrivateLoraConfig, Target,
-    TrainState,
+    Adapter, Base, BitFitConfig, Ia3Config, LoraConfig, Method, ModelConfig, PrivateLoraConfig,
+    Target, TrainState,
 };
 
 /// `config.json` of the smallest model there is.

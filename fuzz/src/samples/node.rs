@@ -145,7 +145,10 @@ pub fn terms() -> [Terms; 2] {
             plan: split.digest(),
         },
     };
-    let widest = base.config().hidden_size.max(base.config().intermediate_size);
+    let widest = base
+        .config()
+        .hidden_size
+        .max(base.config().intermediate_size);
     let masked = Terms {
         longest_message: (wire::HEADER + 8 * shape.positions() * widest) as u64,
         mode: Mode::Masked { provider: 1 },
