@@ -11,7 +11,7 @@
 use std::{
     fmt::Write as _,
     fs, io,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -120,7 +120,7 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
         (Role::Provider, plan.providers),
         (Role::Auditor, plan.auditors),
     ];
-    let mut ports = Ports::default();
+    let mut ports = Ports::new()?;
     let mut seats = Vec::new();
     for (role, count) in counts {
         for index in 0..count {
@@ -136,7 +136,7 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
     let requester = keys::generate().map_err(LayoutError::Randomness)?;
     let mut plan = plan.clone();
     if let Some(http) = plan.http.filter(|http| http.port() == 0) {
-        plan.http = Some(SocketAddr::new(http.ip(), ports.tcp()?.port()));
+        plan.http = Some(ports.tcp_on(http.ip())?);
     }
     let plan = &plan;
 
@@ -271,9 +271,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
 /// Free loopback ports, all held until every one is chosen so that none is given out twice.
 ///
 /// They lie below the range from which the system takes ports for outgoing connections: a port
-/// from that range may be gone again by the time its node starts.
-#[derive(Default)]
+/// from that range may be gone again by the time its node starts. Networks that are laid out at the
+/// same moment could still choose alike before their nodes start, so where all of 127.0.0.0/8 is
+/// the machine's own, each has a random address there.
 struct Ports {
+    host: IpAddr,
     udp: Vec<UdpSocket>,
     tcp: Vec<TcpListener>,
 }
@@ -284,26 +286,49 @@ const PORTS: u16 = 20_000;
 const TRIES: usize = 1_000;
 
 impl Ports {
+    fn new() -> Result<Self, LayoutError> {
+        let mut host = Ipv4Addr::LOCALHOST;
+        if cfg!(target_os = "linux") {
+            let [.., a, b, c] = getrandom::u32()
+                .map_err(LayoutError::Randomness)?
+                .to_le_bytes();
+            // The last byte is no network's and no broadcast's.
+            host = Ipv4Addr::new(127, a, b, c.clamp(1, 254));
+        }
+        Ok(Self {
+            host: host.into(),
+            udp: Vec::new(),
+            tcp: Vec::new(),
+        })
+    }
+
     fn udp(&mut self) -> Result<SocketAddr, LayoutError> {
-        let (socket, address) = find(UdpSocket::bind)?;
+        let (socket, address) = find(self.host, UdpSocket::bind)?;
         self.udp.push(socket);
         Ok(address)
     }
 
     fn tcp(&mut self) -> Result<SocketAddr, LayoutError> {
-        let (listener, address) = find(TcpListener::bind)?;
+        self.tcp_on(self.host)
+    }
+
+    fn tcp_on(&mut self, host: IpAddr) -> Result<SocketAddr, LayoutError> {
+        let (listener, address) = find(host, TcpListener::bind)?;
         self.tcp.push(listener);
         Ok(address)
     }
 }
 
-/// Opens a socket on the first of some random ports that is free.
-fn find<T>(open: impl Fn(SocketAddr) -> io::Result<T>) -> Result<(T, SocketAddr), LayoutError> {
+/// Opens a socket on the first of some random ports of a host that is free.
+fn find<T>(
+    host: IpAddr,
+    open: impl Fn(SocketAddr) -> io::Result<T>,
+) -> Result<(T, SocketAddr), LayoutError> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..TRIES {
         let random = getrandom::u32().map_err(LayoutError::Randomness)?;
         let port = FIRST_PORT + (random % u32::from(PORTS)) as u16;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let address = SocketAddr::new(host, port);
         match open(address) {
             Ok(socket) => return Ok((socket, address)),
             Err(error) => last = error,
