@@ -94,6 +94,9 @@ pub enum BuildError {
     /// The arithmetic settings of this process are unusable.
     #[error("this machine cannot run the kernels")]
     Kernel(#[from] assay_kernel::ConfigError),
+    /// This machine or its device failed while it computed; another one may succeed.
+    #[error("this machine failed")]
+    Machine(#[source] assay_model::InvalidStep),
 }
 
 impl BuildError {
@@ -117,7 +120,7 @@ impl From<BuildError> for ProgramError {
             cause = inner.source();
         }
         match error {
-            BuildError::Kernel(_) => Self::Local(text),
+            BuildError::Kernel(_) | BuildError::Machine(_) => Self::Local(text),
             _ => Self::Refused(text),
         }
     }

@@ -135,7 +135,13 @@ pub(crate) fn score(
     let mut total = Score::default();
     for index in 0..data.batches(SCORE_BATCH) {
         let batch = data.batch(index, SCORE_BATCH);
-        total.add(evaluator.score(&batch).map_err(|e| failed(Box::new(e)))?);
+        let score = evaluator
+            .score(&batch)
+            .map_err(|error| match error.is_local() {
+                true => BuildError::Machine(error),
+                false => failed(Box::new(error)),
+            });
+        total.add(score?);
     }
     Ok(total)
 }

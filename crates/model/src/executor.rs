@@ -208,8 +208,8 @@ impl Executor {
     ) -> Result<Outcome, InvalidStep> {
         self.kernel.check_environment()?;
         #[cfg(feature = "cuda")]
-        if self.is_on_device()? {
-            return self.run_on_device(feed, observer);
+        if let Some(outcome) = self.run_on_device(feed, observer.as_deref_mut())? {
+            return Ok(outcome);
         }
         let kernel = self.kernel.clone();
         Ok(kernel.run(move || {
@@ -246,35 +246,30 @@ impl Executor {
         InvalidStep::NotFinite { node, operator }
     }
 
-    /// Puts the step on the kernel's device, if it has one.
-    #[cfg(feature = "cuda")]
-    fn is_on_device(&mut self) -> Result<bool, InvalidStep> {
-        let device = self
-            .kernel
-            .device()
-            .filter(|_| crate::device::suits(&self.graph));
-        let Some(device) = device else {
-            return Ok(false);
-        };
-        if self.on_device.is_none() {
-            let step = crate::device::DeviceStep::new(device, &self.base, &self.graph, &self.plan);
-            self.on_device = Some(step.map_err(|error| InvalidStep::Device(chain(&error)))?);
-        }
-        Ok(true)
-    }
-
+    /// Runs the step on the kernel's device; `None` where it has none for it.
     #[cfg(feature = "cuda")]
     fn run_on_device(
         &mut self,
         feed: Feed<'_>,
         observer: Option<&mut Observer<'_>>,
-    ) -> Result<Outcome, InvalidStep> {
-        let Some(step) = &mut self.on_device else {
-            return Err(InvalidStep::Device("the step is not there".into()));
+    ) -> Result<Option<Outcome>, InvalidStep> {
+        use crate::device::{DeviceStep, suits};
+        let failed = |error| InvalidStep::Device(chain(&error));
+        let device = self.kernel.device().filter(|_| suits(&self.graph));
+        let Some(device) = device else {
+            return Ok(None);
         };
-        let (graph, plan, watched) = (&self.graph, &self.plan, &self.watched);
-        step.run(graph, plan, watched, &mut self.buffers, feed, observer)
-            .map_err(|error| InvalidStep::Device(chain(&error)))
+        let (graph, plan) = (&self.graph, &self.plan);
+        let step = match &mut self.on_device {
+            Some(step) => step,
+            none => {
+                let step = DeviceStep::new(device, &self.base, graph, plan).map_err(failed)?;
+                none.insert(step)
+            }
+        };
+        let buffers = &mut self.buffers;
+        let ran = step.run(graph, plan, &self.watched, buffers, feed, observer);
+        ran.map(Some).map_err(failed)
     }
 
     /// Runs a node; with `watch`, whether all its outputs are finite.

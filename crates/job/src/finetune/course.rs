@@ -210,8 +210,7 @@ impl Course {
             return Ok(());
         }
         let adapter = self.state.train.adapter();
-        let score = language::score(&self.kernel, &self.base, Some(adapter), data);
-        let score = score.map_err(|error| ProgramError::Refused(error.to_string()))?;
+        let score = language::score(&self.kernel, &self.base, Some(adapter), data)?;
         self.state.observe(step.0, score.mean(), evaluation);
         Ok(())
     }

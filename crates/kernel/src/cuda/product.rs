@@ -54,7 +54,7 @@ impl Tile {
             let slowness = match tile {
                 Self::Large => 100,
                 Self::Medium => 104,
-                Self::Small | Self::Thin => 170,
+                Self::Small | Self::Thin => 176,
             };
             tiles.div_ceil(processors) * rows * cols * slowness
         };

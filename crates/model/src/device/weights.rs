@@ -1,7 +1,5 @@
 //! A base model's frozen tensors on a device.
 
-use std::borrow::Cow;
-
 use assay_kernel::cuda::{Device, DeviceError, DeviceSlice};
 
 use crate::base::Base;
@@ -21,7 +19,6 @@ impl DeviceWeights {
         let sizes: Vec<usize> = infos.map(|info| info.shape.iter().product()).collect();
         let tensors = device.reserve_all(&sizes)?;
         for (slice, values) in tensors.iter().zip(widened) {
-            let values: Cow<'_, [f32]> = values;
             device.write(slice, &values)?;
         }
         Ok(Self {
