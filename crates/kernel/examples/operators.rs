@@ -57,7 +57,7 @@ fn main() -> Result<(), ConfigError> {
         );
         let mut loss = vec![0.0; rows];
         let ns = best(n, || {
-            k.cross_entropy(&x, &labels, cols, &mut loss, Some(&mut a), 0.1)
+            k.cross_entropy_gradient(&mut a, &labels, cols, &mut loss, 0.1)
         });
         show("cross_entropy", ns);
         let table = vec![0.5; rows * 32];

@@ -2,32 +2,45 @@
 
 use std::cell::RefCell;
 
-/// One cache line, so that buffers start on one.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub(crate) struct Line([f32; 16]);
+/// Values in a cache line.
+const LINE: usize = 16;
+/// Values in a large page.
+const PAGE: usize = (2 << 20) / size_of::<f32>();
 
-/// A growable f32 buffer that starts on a cache line.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Buffer(Vec<Line>);
+/// A growable f32 buffer that starts on a cache line, a large one on a large page where there are
+/// such pages: fewer addresses to translate while a product runs through it.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    values: Vec<f32>,
+    /// Where the buffer starts in `values`.
+    from: usize,
+    len: usize,
+}
 
 impl Buffer {
-    /// A zeroed buffer of at least `len` values.
+    /// A zeroed buffer of `len` values.
     pub(crate) fn zeroed(len: usize) -> Self {
-        Self(vec![Line([0.0; 16]); len.div_ceil(16)])
+        let alignment = if len < PAGE { LINE } else { PAGE };
+        // Fresh from the system: what nobody touches takes no memory.
+        let values = vec![0.0; len + alignment];
+        let from = values.as_ptr().align_offset(alignment * size_of::<f32>());
+        // An allocator that is not able to say leaves the buffer where it is.
+        let from = if from <= alignment { from } else { 0 };
+        let buffer = Self { values, from, len };
+        want_large_pages(&buffer.as_slice()[..len / PAGE * PAGE]);
+        buffer
     }
 
     pub(crate) fn as_slice(&self) -> &[f32] {
-        self.0.as_flattened_lines()
+        &self.values[self.from..][..self.len]
     }
 
-    /// At least `len` values, of no particular content.
+    /// `len` values, of no particular content.
     pub(crate) fn take(&mut self, len: usize) -> &mut [f32] {
-        let lines = len.div_ceil(16);
-        if self.0.len() < lines {
-            self.0.resize(lines, Line([0.0; 16]));
+        if self.len < len {
+            *self = Self::zeroed(len);
         }
-        &mut self.0.as_flattened_lines_mut()[..len]
+        &mut self.values[self.from..][..len]
     }
 
     /// The whole buffer as bytes.
@@ -37,7 +50,7 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), 4 * values.len()) }
     }
 
-    /// At least `len` bytes, of no particular content.
+    /// `len` bytes, of no particular content.
     pub(crate) fn take_bytes(&mut self, len: usize) -> &mut [i8] {
         let values = self.take(len.div_ceil(4));
         // SAFETY: as in `as_bytes`; every bit pattern is an f32 as well, the borrow is exclusive, and
@@ -46,22 +59,24 @@ impl Buffer {
     }
 }
 
-/// Lines seen as one slice of values.
-trait Flatten {
-    fn as_flattened_lines(&self) -> &[f32];
-    fn as_flattened_lines_mut(&mut self) -> &mut [f32];
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        let mut copy = Self::zeroed(self.len);
+        copy.take(self.len).copy_from_slice(self.as_slice());
+        copy
+    }
 }
 
-impl Flatten for [Line] {
-    fn as_flattened_lines(&self) -> &[f32] {
-        // SAFETY: `Line` is `repr(C)` over sixteen f32 without padding (its size is its
-        // alignment), so n lines are 16 n consecutive values.
-        unsafe { std::slice::from_raw_parts(self.as_ptr().cast(), self.len() * 16) }
+/// Asks the system for large pages, before the first touch; it may decline.
+fn want_large_pages(values: &[f32]) {
+    #[cfg(target_os = "linux")]
+    if !values.is_empty() {
+        use rustix::mm::{Advice, madvise};
+        let (start, bytes) = (values.as_ptr().cast_mut().cast(), size_of_val(values));
+        // SAFETY: the advice changes no content, and the range is allocated.
+        let _declined = unsafe { madvise(start, bytes, Advice::LinuxHugepage) };
     }
-    fn as_flattened_lines_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as above, and the borrow is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr().cast(), self.len() * 16) }
-    }
+    let _ = values;
 }
 
 thread_local! {

@@ -318,9 +318,8 @@ fn cross_entropy(k: &Kernel) -> Vec<f32> {
     let labels: Vec<i32> = (0..20)
         .map(|r| if r % 5 == 4 { IGNORE } else { r * 3 })
         .collect();
-    let (mut loss, mut dx) = (vec![0.0; 20], vec![0.0; 20 * COLS]);
-    let logits = values(22, 20 * COLS);
-    k.cross_entropy(&logits, &labels, COLS, &mut loss, Some(&mut dx), 0.0625);
+    let (mut loss, mut dx) = (vec![0.0; 20], values(22, 20 * COLS));
+    k.cross_entropy_gradient(&mut dx, &labels, COLS, &mut loss, 0.0625);
     dx.extend_from_slice(&loss);
     dx
 }

@@ -170,8 +170,10 @@ pub fn run_node(
             let labels = inputs[1].values.labels();
             let vocab = inputs[0].tensor.cols;
             let scale = 1.0 / counted(inputs[2].values.labels());
-            let gradient = rest.first_mut().map(|d| &mut **d);
-            kernel.cross_entropy(x(0), labels, vocab, losses, gradient, scale);
+            match rest {
+                [logits] => kernel.cross_entropy_gradient(logits, labels, vocab, losses, scale),
+                _ => kernel.cross_entropy(x(0), labels, vocab, losses),
+            }
         }
         (Op::Sum, [sum]) => sum[0] = kernel.sum(x(0)),
         (Op::Mean, [mean]) => mean[0] = kernel.sum(x(0)) / counted(inputs[1].values.labels()),

@@ -83,7 +83,8 @@ impl Device {
     }
 
     /// [`Kernel::cross_entropy`](crate::Kernel::cross_entropy) of labels that the caller has
-    /// checked, with the scale `1 / n` for the n of `all_labels` that count.
+    /// checked, with the scale `1 / n` for the n of `all_labels` that count. The gradient may have
+    /// the place of the logits.
     ///
     /// # Errors
     /// When the driver refuses.

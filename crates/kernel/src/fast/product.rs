@@ -7,13 +7,13 @@ use crate::pack::{self, PANEL, PanelsRef, even_cuts, padded};
 use crate::reference::reduce::BLOCK;
 use crate::scratch::with_scratch;
 
-/// Rows of A packed at a time ...
-const ROWS: usize = 224;
-/// ... and their depth: 448 KiB, to stay in the second-level cache. A part of C goes through so many
-/// blocks before the next one.
-pub(crate) const GROUP: usize = 2 * BLOCK;
+/// Values of A packed at a time: 256 KiB, to stay in the second-level cache with panels of B.
+const PACKED_A: usize = 64 << 10;
+/// Their depth at most: a part of C goes through so many blocks before the next one, and through the
+/// caches once for all of them.
+pub(crate) const GROUP: usize = 4 * BLOCK;
 /// Columns of B packed at a time: a group of blocks is 8 MiB at most.
-pub(crate) const COLS: usize = 4096;
+pub(crate) const COLS: usize = 2048;
 /// Up to so many columns, B is copied into rows of one tile's width, and A is read once along its
 /// rows.
 const NARROW: usize = 16;
@@ -173,7 +173,10 @@ pub(super) unsafe fn blocks(
     // rows. Many: as many rows and blocks as a near cache holds.
     let (rows, group) = match narrow {
         true => (engine.fit(cols).rows(), a.cols()),
-        false => (ROWS, GROUP),
+        false => {
+            let whole = PACKED_A / GROUP.min(a.cols().max(1)) / engine.panel_rows;
+            (whole.max(1) * engine.panel_rows, GROUP)
+        }
     };
     for start in (0..a.cols()).step_by(group.max(1)) {
         let depth = group.min(a.cols() - start);

@@ -33,27 +33,26 @@ fn losses<F: Arith>(x: &[f32], labels: &[i32], vocab: usize, loss: &mut [f32]) {
         *loss = if *label == IGNORE {
             0.0
         } else {
-            loss::row::<F>(x, *label as usize, None, &mut scratch)
+            scratch.copy_from_slice(x);
+            loss::row::<F>(&mut scratch, *label as usize, None)
         };
     }
 }
 
 #[inline(always)]
 fn losses_backward<F: Arith>(
-    x: &[f32],
+    x: &mut [f32],
     labels: &[i32],
     vocab: usize,
     scale: f32,
     loss: &mut [f32],
-    dx: &mut [f32],
 ) {
-    let rows = x.chunks_exact(vocab).zip(dx.chunks_exact_mut(vocab));
-    for (((x, dx), label), loss) in rows.zip(labels).zip(loss) {
+    for ((x, label), loss) in x.chunks_exact_mut(vocab).zip(labels).zip(loss) {
         *loss = if *label == IGNORE {
-            dx.fill(0.0);
+            x.fill(0.0);
             0.0
         } else {
-            loss::row::<F>(x, *label as usize, Some(scale), dx)
+            loss::row::<F>(x, *label as usize, Some(scale))
         };
     }
 }
@@ -147,10 +146,7 @@ impl Kernel {
     }
 
     /// The cross-entropy of every row of `logits` (`vocab` wide) against its label, in nats; rows
-    /// labelled [`IGNORE`] have loss +0 and gradient +0.
-    ///
-    /// `dlogits`, when given, is overwritten with the gradient of the losses' sum times `scale`
-    /// (1 / count for a mean).
+    /// labelled [`IGNORE`] have loss +0.
     ///
     /// # Panics
     /// If the lengths disagree, or a label is neither [`IGNORE`] nor in `0..vocab`.
@@ -160,54 +156,71 @@ impl Kernel {
         labels: &[i32],
         vocab: usize,
         loss_per_row: &mut [f32],
-        dlogits: Option<&mut [f32]>,
-        scale: f32,
     ) {
-        let rows = labels.len();
-        expect_len("logits", logits.len(), rows * vocab);
-        expect_len("loss_per_row", loss_per_row.len(), rows);
-        let known = |label: i32| label == IGNORE || (label >= 0 && (label as usize) < vocab);
-        if let Some(label) = labels.iter().find(|label| !known(**label)) {
-            assert!(
-                known(*label),
-                "label {label} lies outside the vocabulary of {vocab}"
-            );
-        }
+        check_rows(logits.len(), labels, vocab, loss_per_row.len());
         if vocab == 0 {
             return loss_per_row.fill(0.0);
         }
         let cost = EXP_COST * vocab;
-        match dlogits {
-            None => self.for_rows(rows, cost, [1], [loss_per_row], |r, [loss]| {
-                let (x, labels) = (&logits[r.start * vocab..r.end * vocab], &labels[r]);
+        self.for_rows(labels.len(), cost, [1], [loss_per_row], |r, [loss]| {
+            let (x, labels) = (&logits[r.start * vocab..r.end * vocab], &labels[r]);
+            dispatch!(
+                self.path,
+                losses(x: &[f32], labels: &[i32], vocab: usize, loss: &mut [f32])
+            );
+        });
+    }
+
+    /// [`Kernel::cross_entropy`] with the gradient of the losses' sum times `scale` (1 / count for a
+    /// mean) in the place of the logits; rows labelled [`IGNORE`] have gradient +0.
+    ///
+    /// # Panics
+    /// As [`Kernel::cross_entropy`].
+    pub fn cross_entropy_gradient(
+        &self,
+        logits: &mut [f32],
+        labels: &[i32],
+        vocab: usize,
+        loss_per_row: &mut [f32],
+        scale: f32,
+    ) {
+        check_rows(logits.len(), labels, vocab, loss_per_row.len());
+        if vocab == 0 {
+            return loss_per_row.fill(0.0);
+        }
+        let (cost, sizes) = (EXP_COST * vocab, [1, vocab]);
+        self.for_rows(
+            labels.len(),
+            cost,
+            sizes,
+            [loss_per_row, logits],
+            |r, [loss, x]| {
+                let labels = &labels[r];
                 dispatch!(
                     self.path,
-                    losses(x: &[f32], labels: &[i32], vocab: usize, loss: &mut [f32])
+                    losses_backward(
+                        x: &mut [f32],
+                        labels: &[i32],
+                        vocab: usize,
+                        scale: f32,
+                        loss: &mut [f32],
+                    )
                 );
-            }),
-            Some(dx) => {
-                expect_len("dlogits", dx.len(), rows * vocab);
-                self.for_rows(
-                    rows,
-                    cost,
-                    [1, vocab],
-                    [loss_per_row, dx],
-                    |r, [loss, dx]| {
-                        let (x, labels) = (&logits[r.start * vocab..r.end * vocab], &labels[r]);
-                        dispatch!(
-                            self.path,
-                            losses_backward(
-                                x: &[f32],
-                                labels: &[i32],
-                                vocab: usize,
-                                scale: f32,
-                                loss: &mut [f32],
-                                dx: &mut [f32],
-                            )
-                        );
-                    },
-                );
-            }
-        }
+            },
+        );
+    }
+}
+
+/// Checks the sizes of a loss and its labels.
+#[track_caller]
+fn check_rows(logits: usize, labels: &[i32], vocab: usize, losses: usize) {
+    expect_len("logits", logits, labels.len() * vocab);
+    expect_len("losses", losses, labels.len());
+    let known = |label: i32| label == IGNORE || (label >= 0 && (label as usize) < vocab);
+    if let Some(label) = labels.iter().find(|label| !known(**label)) {
+        assert!(
+            known(*label),
+            "label {label} lies outside the vocabulary of {vocab}"
+        );
     }
 }

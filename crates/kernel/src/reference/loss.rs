@@ -6,26 +6,21 @@ use crate::arith::Arith;
 
 /// One row: `m = max(x)`, `s = sum(exp(x - m))`, loss = `log(s) + (m - x_label)`.
 ///
-/// The gradient is `(exp(x - m) * (1 / s)) * scale`, with `scale` subtracted at the label.
-/// `out` holds the gradient, or the exponentials when none is asked for.
+/// The gradient is `(exp(x - m) * (1 / s)) * scale`, with `scale` subtracted at the label; it takes
+/// the place of the logits. Without a scale that of the exponentials does.
 #[inline(always)]
-pub(crate) fn row<F: Arith>(
-    x: &[f32],
-    label: usize,
-    gradient: Option<f32>,
-    out: &mut [f32],
-) -> f32 {
-    let m = F::max(x);
-    for (o, x) in out.iter_mut().zip(x) {
-        *o = exp::<F>(x - m);
+pub(crate) fn row<F: Arith>(x: &mut [f32], label: usize, scale: Option<f32>) -> f32 {
+    let (m, at_label) = (F::max(x), x[label]);
+    for x in x.iter_mut() {
+        *x = exp::<F>(*x - m);
     }
-    let s = F::sum(out);
-    if let Some(scale) = gradient {
+    let s = F::sum(x);
+    if let Some(scale) = scale {
         let r = 1.0 / s;
-        for o in out.iter_mut() {
-            *o = (*o * r) * scale;
+        for x in x.iter_mut() {
+            *x = (*x * r) * scale;
         }
-        out[label] -= scale;
+        x[label] -= scale;
     }
-    log::<F>(s) + (m - x[label])
+    log::<F>(s) + (m - at_label)
 }

@@ -215,8 +215,8 @@ fn softmax(k: &Kernel) -> Vec<u32> {
     k.softmax_rows_backward(&dy, &y, cols, &mut dx);
     let label = |r| if r % 5 == 4 { IGNORE } else { 3 * r };
     let labels: Vec<i32> = (0..rows as i32).map(label).collect();
-    let (mut loss, mut gradient) = (vec![9.0; rows], vec![9.0; rows * cols]);
-    k.cross_entropy(&x, &labels, cols, &mut loss, Some(&mut gradient), 0.0625);
+    let (mut loss, mut gradient) = (vec![9.0; rows], x);
+    k.cross_entropy_gradient(&mut gradient, &labels, cols, &mut loss, 0.0625);
     let mut out = [y, dx].concat();
     for (loss, gradient) in loss.iter().zip(gradient.chunks(cols)) {
         out.push(*loss);

@@ -262,6 +262,7 @@ impl Op {
                 | Self::AdamW(_),
                 0,
             ) => Some(0),
+            (Self::CrossEntropy { gradient: true }, 1) => Some(0),
             (Self::AdamW(_), 1 | 2) => Some(output + 1),
             (Self::CachedAttention { .. }, 1 | 2) => Some(output + 2),
             _ => None,

@@ -42,7 +42,8 @@ pub(super) fn row_norms(run: &mut Run<'_>) -> Result<bool, DeviceError> {
 
 pub(super) fn cross_entropy(run: &mut Run<'_>) -> Result<bool, DeviceError> {
     let (rows, vocab) = (run.size(30), run.size(5000));
-    let (logits, logits_there) = run.values(rows * vocab)?;
+    let (mut dx, logits_there) = run.values(rows * vocab)?;
+    let (_, dx_there) = run.results(rows * vocab)?;
     let label = |stream: &mut Stream| match stream.below(4) {
         0 => IGNORE,
         _ => stream.below(vocab as u32) as i32,
@@ -51,10 +52,9 @@ pub(super) fn cross_entropy(run: &mut Run<'_>) -> Result<bool, DeviceError> {
     labels[0] = 0;
     let labels_there = run.device.upload(&labels)?;
     let scale = 1.0 / labels.iter().filter(|label| **label != IGNORE).count() as f32;
-    let ((mut loss, loss_there), (mut dx, dx_there)) =
-        (run.results(rows)?, run.results(rows * vocab)?);
+    let (mut loss, loss_there) = run.results(rows)?;
     run.kernel
-        .cross_entropy(&logits, &labels, vocab, &mut loss, Some(&mut dx), scale);
+        .cross_entropy_gradient(&mut dx, &labels, vocab, &mut loss, scale);
     let device = run.device;
     let with = |gradient| {
         device.cross_entropy(
@@ -70,10 +70,13 @@ pub(super) fn cross_entropy(run: &mut Run<'_>) -> Result<bool, DeviceError> {
     device.clear(&loss_there)?;
     with(None)?;
     let second = run.same(&loss, &loss_there)?;
+    device.clear(&loss_there)?;
+    with(Some(&logits_there))?;
+    let third = run.same(&loss, &loss_there)? && run.same(&dx, &logits_there)?;
     let mean = device.reserve(1)?;
     device.sum(&loss_there, Some(&labels_there), &mean)?;
     let count = labels.iter().filter(|label| **label != IGNORE).count() as f32;
-    Ok(first && second && run.same(&[run.kernel.sum(&loss) / count], &mean)?)
+    Ok(first && second && third && run.same(&[run.kernel.sum(&loss) / count], &mean)?)
 }
 
 pub(super) fn column_sums(run: &mut Run<'_>) -> Result<bool, DeviceError> {

@@ -114,6 +114,8 @@ KERNEL __launch_bounds__(256)
             for (int i = threadIdx.x; i < vocab; i += 256) out[i] = 0.0f;
         return;
     }
+    // The gradient may take the place of the logits.
+    float at_label = x[label];
     // Each warp takes a run of whole groups of 32, so that a lane's maximum is that of an
     // ascending scan.
     int groups = (vocab + 31) / 32;
@@ -152,7 +154,7 @@ KERNEL __launch_bounds__(256)
         sum = tree_sum(sum);
         if (lane == 0) {
             common[1] = sum;
-            losses[row] = add(logarithm(sum), sub(m, x[label]));
+            losses[row] = add(logarithm(sum), sub(m, at_label));
         }
     }
     __syncthreads();
