@@ -7,7 +7,8 @@ line: `seconds_*` is wall time, `cpu_seconds_*` is the process's CPU time, which
 lengthen by queueing, and `peak_bytes` the most memory the process has had before anything but steps ran.
 
 Settings: `stock` is what a user gets (SDPA attention). The others try to be faster: `eager` attention, `compiled` by
-TorchInductor, `flushed` with subnormal numbers flushed to zero, `avx512` with AVX-512 demanded of MKL, oneDNN and ATen.
+TorchInductor, `flushed` with subnormal numbers flushed to zero, `avx512` with AVX-512 demanded of MKL, oneDNN and ATen,
+`hugepages` with tensors on large pages.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import time
 
 from peers.environment import MODEL, enter, versions
 
-SETTINGS = ("stock", "eager", "compiled", "flushed", "avx512")
+SETTINGS = ("stock", "eager", "compiled", "flushed", "avx512", "hugepages")
 
 
 def options() -> argparse.Namespace:
@@ -37,6 +38,9 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = str(OPTIONS.threads)
 if OPTIONS.setting == "avx512":
     os.environ |= {"MKL_ENABLE_INSTRUCTIONS": "AVX512", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "ATEN_CPU_CAPABILITY": "avx512"}
+
+if OPTIONS.setting == "hugepages":
+    os.environ["THP_MEM_ALLOC_ENABLE"] = "1"
 
 enter()
 

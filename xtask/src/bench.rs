@@ -63,7 +63,7 @@ const SHAPES: [(&str, bool); 4] = [
     ("smollm2", true),
 ];
 /// What PyTorch can be told to be faster.
-const SETTINGS: [&str; 4] = ["eager", "compiled", "flushed", "avx512"];
+const SETTINGS: [&str; 5] = ["eager", "compiled", "flushed", "avx512", "hugepages"];
 
 fn train() -> Result<()> {
     let mut rows = Vec::new();
