@@ -42,6 +42,11 @@ impl Reporter for Deliveries {
 pub(crate) enum Fatal {
     #[error("the chain database could not be written")]
     Store(#[from] StoreError),
+    #[error("the engine's archive of {name} could not be opened")]
+    Archive {
+        name: &'static str,
+        source: commonware_storage::archive::Error,
+    },
     #[error("finalized block {height} does not execute here as the network says: {reason}")]
     Diverged { height: u64, reason: Rejected },
     #[error("finalized block {height} does not follow the chain in this directory")]

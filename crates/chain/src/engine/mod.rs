@@ -82,8 +82,10 @@ pub(crate) fn run(parts: Parts) -> Result<(), Fatal> {
     commonware_runtime::Runner::start(
         commonware_runtime::tokio::Runner::new(config),
         |context| async move {
-            let commands = start(&context, parts).await;
-            let result = serve(&context, commands).await;
+            let result = match start(&context, parts).await {
+                Ok(running) => serve(&context, running).await,
+                Err(fatal) => Err(fatal),
+            };
             let _ = context.stop(0, Some(Duration::from_secs(10))).await;
             result
         },
@@ -109,7 +111,7 @@ async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
     }
 }
 
-async fn start(context: &Context, parts: Parts) -> Running {
+async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
     let Parts {
         core,
         scheme,
@@ -151,7 +153,7 @@ async fn start(context: &Context, parts: Parts) -> Running {
     );
 
     let epocher = FixedEpocher::new(NZU64!(u64::MAX));
-    let (certificates, blocks) = storage::archives(context, &page_cache).await;
+    let (certificates, blocks) = storage::archives(context, &page_cache).await?;
     let (marshal, mailbox, _floor) = Actor::<_, Standard<Payload>, _, _, _, _, _, _>::init(
         context.child("marshal"),
         certificates,
@@ -247,10 +249,10 @@ async fn start(context: &Context, parts: Parts) -> Running {
         .child("gossip")
         .spawn(move |runtime| gossip::run(runtime, gossip, parts.local, channels.transactions));
     network.start();
-    Running {
+    Ok(Running {
         commands: parts.commands,
         finalizer,
-    }
+    })
 }
 
 /// Runs `work` off the threads that move messages. `None` when the runtime is stopping.

@@ -9,6 +9,7 @@ use commonware_runtime::tokio::Context;
 use commonware_storage::archive::immutable;
 use commonware_utils::{NZU16, NZU64, NZUsize};
 
+use super::finalizer::Fatal;
 use super::payload::Payload;
 use crate::scheme::{Finalization, PayloadDigest};
 
@@ -25,21 +26,20 @@ pub(crate) fn page_cache() -> CacheRef {
 
 /// Opens both archives. They are append-only and never pruned: a validator that was away for
 /// long asks for blocks from here.
-pub(crate) async fn archives(context: &Context, page_cache: &CacheRef) -> (Certificates, Blocks) {
-    let certificates = open(context, "certificates", page_cache).await;
-    let blocks = open(context, "blocks", page_cache).await;
-    (certificates, blocks)
+pub(crate) async fn archives(
+    context: &Context,
+    page_cache: &CacheRef,
+) -> Result<(Certificates, Blocks), Fatal> {
+    let certificates = open(context, "certificates", page_cache).await?;
+    let blocks = open(context, "blocks", page_cache).await?;
+    Ok((certificates, blocks))
 }
 
-#[allow(
-    clippy::expect_used,
-    reason = "without its archives the validator cannot run at all"
-)]
 async fn open<V: commonware_codec::CodecShared<Cfg = ()>>(
     context: &Context,
     name: &'static str,
     page_cache: &CacheRef,
-) -> immutable::Archive<Context, PayloadDigest, V> {
+) -> Result<immutable::Archive<Context, PayloadDigest, V>, Fatal> {
     let config = immutable::Config {
         metadata_partition: format!("{name}-metadata"),
         freezer_table_partition: format!("{name}-table"),
@@ -61,5 +61,5 @@ async fn open<V: commonware_codec::CodecShared<Cfg = ()>>(
     };
     immutable::Archive::init(context.child(name), config)
         .await
-        .expect("open the engine's archive")
+        .map_err(|source| Fatal::Archive { name, source })
 }

@@ -8,7 +8,7 @@ use assay_crypto::Digest;
 use assay_ledger::Height;
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 
-use crate::support::{Network, key, stop_all, wait_height, wait_included};
+use crate::support::{Network, key, stop_all, wait_for, wait_height, wait_included};
 
 #[test]
 fn a_stopped_chain_can_be_read_and_replayed() {
@@ -46,6 +46,19 @@ fn a_stopped_chain_can_be_read_and_replayed() {
             .unwrap();
     }
     assert!(history::open(&network.dir(9)).is_err());
+}
+
+#[test]
+fn a_validator_whose_archive_cannot_be_opened_says_so() {
+    let network = Network::new();
+    let engine = network.dir(0).join("engine");
+    std::fs::create_dir_all(&engine).unwrap();
+    // A file where the archive has a directory.
+    std::fs::write(engine.join("certificates-metadata"), b"").unwrap();
+    let chain = network.start(0);
+    wait_for("the validator to stop", || chain.failure().is_some());
+    let failure = chain.failure().unwrap();
+    assert!(failure.contains("archive of certificates"), "{failure}");
 }
 
 const BLOCKS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("blocks");
