@@ -9,8 +9,7 @@ use crate::scratch::with_scratch;
 
 /// Values of A packed at a time: 256 KiB, to stay in the second-level cache with panels of B.
 const PACKED_A: usize = 64 << 10;
-/// Their depth at most: a part of C goes through so many blocks before the next one, and through the
-/// caches once for all of them.
+/// Rows of B packed at a time: a part of C goes through so many blocks before the next part does.
 pub(crate) const GROUP: usize = 4 * BLOCK;
 /// Columns of B packed at a time: a group of blocks is 8 MiB at most.
 pub(crate) const COLS: usize = 2048;

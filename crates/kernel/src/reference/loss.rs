@@ -6,8 +6,8 @@ use crate::arith::Arith;
 
 /// One row: `m = max(x)`, `s = sum(exp(x - m))`, loss = `log(s) + (m - x_label)`.
 ///
-/// The gradient is `(exp(x - m) * (1 / s)) * scale`, with `scale` subtracted at the label; it takes
-/// the place of the logits. Without a scale that of the exponentials does.
+/// The gradient is `(exp(x - m) * (1 / s)) * scale`, with `scale` subtracted at the label. It takes
+/// the place of the logits `x`; without a scale, the exponentials do.
 #[inline(always)]
 pub(crate) fn row<F: Arith>(x: &mut [f32], label: usize, scale: Option<f32>) -> f32 {
     let (m, at_label) = (F::max(x), x[label]);
