@@ -54,7 +54,8 @@ impl Failure {
     pub(crate) fn usage(error: &clap::Error) -> Self {
         let text = error.to_string();
         let said = text.lines().map(str::trim);
-        let said = said.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+        let said =
+            said.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
         let text = said.collect::<Vec<_>>().join("; ");
         let text = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
         Self::say(Kind::Usage, text).hint("see `assay --help`")

@@ -31,9 +31,15 @@ pub(crate) fn options(global: &Global) -> String {
     let mut text = String::new();
     let in_environment = |name, value: &str| env::var_os(name).is_some_and(|set| set == value);
     let dir = global.dir.as_ref().map(|dir| dir.display().to_string());
-    let given = [("--dir", "ASSAY_DIR", &dir), ("--node", "ASSAY_NODE", &global.node)];
+    let given = [
+        ("--dir", "ASSAY_DIR", &dir),
+        ("--node", "ASSAY_NODE", &global.node),
+    ];
     for (option, variable, value) in given {
-        if let Some(value) = value.as_ref().filter(|value| !in_environment(variable, value)) {
+        if let Some(value) = value
+            .as_ref()
+            .filter(|value| !in_environment(variable, value))
+        {
             text += &format!(" {option} {}", shell(value));
         }
     }

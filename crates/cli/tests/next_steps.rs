@@ -1,6 +1,6 @@
 //! What a command prints as the next step runs as it is printed.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod support;
 
@@ -78,7 +78,12 @@ fn every_next_step_of_the_demo_runs_even_in_a_folder_with_a_space() {
     assert_eq!(demo.code, 0, "{} {}", demo.out, demo.err);
     let steps = steps(&demo.out);
     let names: Vec<&str> = steps.iter().filter_map(|s| s.split(' ').nth(1)).collect();
-    assert_eq!(names, ["audit", "generate", "try", "devnet"], "{}", demo.out);
+    assert_eq!(
+        names,
+        ["audit", "generate", "try", "devnet"],
+        "{}",
+        demo.out
+    );
     for step in &steps {
         if step.starts_with("assay devnet") {
             drop(start(step, temp.path()));
@@ -148,7 +153,10 @@ fn what_a_network_and_a_stored_file_name_next_runs() {
     fs::write(temp.path().join("notes.txt"), "one\n").unwrap();
     let put = run("assay vault put notes.txt --dir net", temp.path());
     assert_eq!(put.code, 0, "{} {}", put.out, put.err);
-    let line = put.out.lines().find(|line| line.contains("assay vault get"));
+    let line = put
+        .out
+        .lines()
+        .find(|line| line.contains("assay vault get"));
     let get = line.unwrap().split_once("assay vault get").unwrap().1;
     fs::remove_file(temp.path().join("notes.txt")).unwrap();
     let got = run(&format!("assay vault get{get}"), temp.path());

@@ -50,7 +50,12 @@ impl Try {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let job = load(&self.job)?;
         let dir = fresh_dir(global)?;
-        finish(&dir, &job, block_on(trial(&dir, &job, false, output))??, output)
+        finish(
+            &dir,
+            &job,
+            block_on(trial(&dir, &job, false, output))??,
+            output,
+        )
     }
 }
 
@@ -63,7 +68,12 @@ impl Demo {
             None => load(&example.join("finetune.toml"))?,
             Some(model) => load(&trial::on_model(&example, model)?)?,
         };
-        finish(&dir, &job, block_on(trial(&dir, &job, true, output))??, output)
+        finish(
+            &dir,
+            &job,
+            block_on(trial(&dir, &job, true, output))??,
+            output,
+        )
     }
 }
 
@@ -187,7 +197,11 @@ fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
     text += &format!("  adapter (PEFT)  {}\n", report.adapter_dir.display());
     text += &format!("  chain           {}\n", report.chain_dir.display());
     text += &format!("  blobs           {}\n", report.blob_dir.display());
-    text += &format!("\n{}\n{}", output.strong("Next"), next_steps(dir, job, report));
+    text += &format!(
+        "\n{}\n{}",
+        output.strong("Next"),
+        next_steps(dir, job, report)
+    );
     text
 }
 
@@ -199,7 +213,10 @@ fn next_steps(dir: &Path, job: &Job, report: &Report) -> String {
         "believe nothing: recompute it",
     )];
     let model = job.inputs.iter().find(|input| input.name == "model");
-    if let (Some(model), true) = (model, report.adapter_dir.join("adapter_config.json").is_file()) {
+    if let (Some(model), true) = (
+        model,
+        report.adapter_dir.join("adapter_config.json").is_file(),
+    ) {
         let (model, adapter) = (next::quoted(&model.path), next::quoted(&report.adapter_dir));
         steps.push((
             format!("assay generate {model} \"Who are you?\" --adapter {adapter}"),

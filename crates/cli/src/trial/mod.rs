@@ -61,9 +61,7 @@ impl Trial {
             programs: Box::new(move || Box::new(played.clone())),
             on_report: screen.on_report(),
         };
-        let devnet = Devnet::start(dir, &plan, options)
-            .await
-            .map_err(failed)?;
+        let devnet = Devnet::start(dir, &plan, options).await.map_err(failed)?;
         let requester = devnet.requester();
         Ok(Self {
             dir: dir.to_owned(),
