@@ -48,12 +48,21 @@ fn a_foreign_or_edited_genesis_and_every_edited_figure_is_found() {
     assert_eq!(honest["network_proven"], false, "{honest}");
     let checks = honest["checks"].as_array().unwrap().iter();
     let open = checks.filter(|check| check["equal"].is_null());
-    let open: Vec<_> = open.map(|check| check["figure"].as_str().unwrap()).collect();
-    assert_eq!(open, ["adapter_dir", "blob_dir", "chain_dir"], "said to be unchecked");
+    let open: Vec<_> = open
+        .map(|check| check["figure"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        open,
+        ["adapter_dir", "blob_dir", "chain_dir"],
+        "said to be unchecked"
+    );
 
     // The network's name comes from outside: by name, by file, and another one.
     let name = honest["network"].as_str().unwrap();
-    assert_eq!(audit(&dir, &["--network", name]).ok()["network_proven"], true);
+    assert_eq!(
+        audit(&dir, &["--network", name]).ok()["network_proven"],
+        true
+    );
     let genesis = dir.join("genesis.json");
     let copy = temp.path().join("known.json");
     fs::copy(&genesis, &copy).unwrap();

@@ -18,8 +18,8 @@ use assay_chain::{FinalizedBlock, StoreError, history};
 use assay_crypto::{Digest, SecretKey};
 use assay_job::{BuildError, Delivery, Inputs};
 use assay_ledger::{
-    AccountId, Amount, Event, FileId, Genesis, MemoryStore, Order, OrderId, Role, SlashReason, Store, TxId,
-    query,
+    AccountId, Amount, Event, FileId, Genesis, MemoryStore, Order, OrderId, Role, SlashReason,
+    Store, TxId, query,
 };
 use assay_proof::{StepReport, Task, TaskInput, WorkFailure};
 use assay_vault::{

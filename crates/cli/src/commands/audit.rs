@@ -32,8 +32,10 @@ use crate::{
 /// with 5 if anything does. A directory can hold a whole chain of its maker's own: only --network
 /// ties it to a network that you know from elsewhere.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  assay demo --dir /tmp/demo && assay audit --offline /tmp/demo\n  \
-                        assay audit --offline /tmp/demo --network genesis.json")]
+#[command(
+    after_help = "Examples:\n  assay demo --dir /tmp/demo && assay audit --offline /tmp/demo\n  \
+                        assay audit --offline /tmp/demo --network genesis.json"
+)]
 pub(crate) struct Audit {
     /// Directory of a trial, as `assay demo` and `assay try` leave it
     #[arg(long, value_name = "DIR")]
