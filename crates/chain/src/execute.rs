@@ -6,11 +6,11 @@ use std::sync::Arc;
 use assay_crypto::Digest;
 use assay_ledger::root::TreeError;
 use assay_ledger::{
-    AccountId, Admission, BlockReceipts, DecodeError, Genesis, GenesisError, Invalid, Store,
-    Transaction, TxId, query, root,
+    AccountId, Admission, AdmitError, BlockReceipts, DecodeError, Genesis, GenesisError, Invalid,
+    ReadError, Store, Transaction, TxId, query, root,
 };
 
-use crate::core::Core;
+use crate::core::{Core, NotQueued};
 use crate::mempool::{Pending, Refusal};
 use crate::speculate::View;
 
@@ -31,19 +31,24 @@ pub(crate) struct Outcome {
 pub(crate) fn admissible(
     parent: &View,
     chosen: Vec<Pending>,
-) -> (Vec<Pending>, Vec<Transaction>, Vec<Pending>) {
-    let mut admission = Admission::new(parent);
+) -> Result<(Vec<Pending>, Vec<Transaction>, Vec<Pending>), ReadError> {
+    let mut admission = Admission::new(parent)?;
     let (mut taken, mut transactions, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
     for pending in chosen {
-        match Transaction::decode(&pending.encoded) {
-            Ok(transaction) if admission.admit(&transaction).is_ok() => {
+        let Ok(transaction) = Transaction::decode(&pending.encoded) else {
+            dropped.push(pending);
+            continue;
+        };
+        match admission.admit(&transaction) {
+            Ok(()) => {
                 taken.push(pending);
                 transactions.push(transaction);
             }
-            _ => dropped.push(pending),
+            Err(AdmitError::Invalid(_)) => dropped.push(pending),
+            Err(AdmitError::Read(error)) => return Err(error),
         }
     }
-    (taken, transactions, dropped)
+    Ok((taken, transactions, dropped))
 }
 
 /// The state of the genesis block.
@@ -75,8 +80,8 @@ pub enum GenesisProblem {
 }
 
 /// The nonce the account's next transaction must have.
-pub(crate) fn next_nonce(store: &dyn Store, sender: &AccountId) -> u64 {
-    query::account(store, sender).nonce
+pub(crate) fn next_nonce(store: &dyn Store, sender: &AccountId) -> Result<u64, ReadError> {
+    Ok(query::account(store, sender)?.nonce)
 }
 
 /// Why a validator does not take a transaction.
@@ -105,6 +110,9 @@ pub enum SubmitError {
     /// The validator has stopped.
     #[error("this validator has stopped; ask another one")]
     Stopped,
+    /// Nothing about the transaction: the state here cannot be read.
+    #[error("this validator cannot judge it; ask another one")]
+    Unread(#[from] ReadError),
 }
 
 /// A transaction that is in the pool now.
@@ -123,7 +131,7 @@ pub(crate) fn admit(core: &Core, encoded: Vec<u8>) -> Result<Admitted, SubmitErr
         return Ok(Admitted { id, fresh: None });
     }
     let base = core.speculation.base();
-    let account = query::account(base.as_ref(), &transaction.sender);
+    let account = query::account(base.as_ref(), &transaction.sender)?;
     let (expected, found) = (account.nonce, transaction.nonce);
     if found < expected {
         return Err(Invalid::Nonce { expected, found }.into());
@@ -133,7 +141,12 @@ pub(crate) fn admit(core: &Core, encoded: Vec<u8>) -> Result<Admitted, SubmitErr
         nonce: expected,
         ..transaction.clone()
     };
-    Admission::new(base.as_ref()).admit(&as_if_next)?;
+    Admission::new(base.as_ref())?
+        .admit(&as_if_next)
+        .map_err(|error| match error {
+            AdmitError::Invalid(invalid) => SubmitError::Invalid(invalid),
+            AdmitError::Read(error) => SubmitError::Unread(error),
+        })?;
     transaction.verify().map_err(|_| Invalid::Signature)?;
     let encoded = Arc::new(encoded);
     let pending = Pending {
@@ -142,15 +155,21 @@ pub(crate) fn admit(core: &Core, encoded: Vec<u8>) -> Result<Admitted, SubmitErr
         nonce: found,
         encoded: encoded.clone(),
     };
-    match core.enqueue(pending) {
-        Ok(()) => Ok(Admitted {
-            id,
-            fresh: Some(encoded),
-        }),
-        Err(Refusal::Duplicate) => Ok(Admitted { id, fresh: None }),
-        Err(Refusal::Full | Refusal::SenderFull) => Err(SubmitError::Full),
-        Err(Refusal::NonceUsed) => Err(Invalid::Nonce { expected, found }.into()),
-        Err(Refusal::NonceTooFar) => Err(SubmitError::NonceTooFar { expected, found }),
-        Err(Refusal::NonceTaken) => Err(SubmitError::NonceTaken(found)),
+    let refusal = match core.enqueue(pending) {
+        Ok(()) => {
+            return Ok(Admitted {
+                id,
+                fresh: Some(encoded),
+            });
+        }
+        Err(NotQueued::Unread(error)) => return Err(error.into()),
+        Err(NotQueued::Refused(refusal)) => refusal,
+    };
+    match refusal {
+        Refusal::Duplicate => Ok(Admitted { id, fresh: None }),
+        Refusal::Full | Refusal::SenderFull => Err(SubmitError::Full),
+        Refusal::NonceUsed => Err(Invalid::Nonce { expected, found }.into()),
+        Refusal::NonceTooFar => Err(SubmitError::NonceTooFar { expected, found }),
+        Refusal::NonceTaken => Err(SubmitError::NonceTaken(found)),
     }
 }

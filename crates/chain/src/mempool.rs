@@ -124,20 +124,20 @@ impl Mempool {
     }
 
     /// Whether [`Self::select`] would give anything.
-    pub(crate) fn has_next(&self, next_nonce: impl Fn(&AccountId) -> u64) -> bool {
-        self.senders
-            .iter()
-            .any(|(sender, waiting)| waiting.contains_key(&next_nonce(sender)))
+    pub(crate) fn has_next(&self, next_nonce: impl Fn(&AccountId) -> Option<u64>) -> bool {
+        self.senders.iter().any(|(sender, waiting)| {
+            next_nonce(sender).is_some_and(|next| waiting.contains_key(&next))
+        })
     }
 
     /// The transactions a block on a state with these nonces can take: whole runs from each
     /// sender's next nonce, senders by the arrival of their first, within the block limits.
-    pub(crate) fn select(&self, next_nonce: impl Fn(&AccountId) -> u64) -> Vec<Pending> {
+    pub(crate) fn select(&self, next_nonce: impl Fn(&AccountId) -> Option<u64>) -> Vec<Pending> {
         let mut runs: Vec<(u64, u64, &BTreeMap<u64, Entry>)> = self
             .senders
             .iter()
             .filter_map(|(sender, waiting)| {
-                let next = next_nonce(sender);
+                let next = next_nonce(sender)?;
                 waiting
                     .get(&next)
                     .map(|first| (first.arrival, next, waiting))
@@ -177,11 +177,11 @@ impl Mempool {
 
     /// After block `height` became final: drops what `next_nonce` says is used up and what has
     /// waited too long.
-    pub(crate) fn settle(&mut self, height: u64, next_nonce: impl Fn(&AccountId) -> u64) {
+    pub(crate) fn settle(&mut self, height: u64, next_nonce: impl Fn(&AccountId) -> Option<u64>) {
         let oldest = height.saturating_sub(self.limits.patience);
         let (ids, bytes) = (&mut self.ids, &mut self.bytes);
         self.senders.retain(|sender, waiting| {
-            let next = next_nonce(sender);
+            let next = next_nonce(sender).unwrap_or_default();
             waiting.retain(|nonce, entry| {
                 let keep = *nonce >= next && entry.height >= oldest;
                 if !keep {

@@ -176,7 +176,7 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
 }
 
 /// An error and everything below it in one line; [`Chain::failure`] is read by people.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut below = error.source();
     while let Some(source) = below {

@@ -188,13 +188,16 @@ pub(crate) fn wait_height(chains: &[&Chain], height: u64) {
 
 pub(crate) fn wait_included(chain: &Chain, id: &TxId) -> Height {
     wait_for("inclusion of a transaction", || {
-        chain.transaction(id).is_some()
+        chain.transaction(id).unwrap().is_some()
     });
-    chain.transaction(id).unwrap().0
+    chain.transaction(id).unwrap().unwrap().0
 }
 
 pub(crate) fn balance(chain: &Chain, account: &PublicKey) -> u64 {
-    query::account(chain.read().as_ref(), account).balance.0
+    query::account(chain.read().as_ref(), account)
+        .unwrap()
+        .balance
+        .0
 }
 
 /// Every chain has the very same header at every height that all of them have.
@@ -205,7 +208,8 @@ pub(crate) fn assert_no_fork(chains: &[&Chain]) -> u64 {
         .min()
         .unwrap();
     for height in 0..=common {
-        let header = |chain: &Chain| -> Header { chain.block(Height(height)).unwrap().header };
+        let header =
+            |chain: &Chain| -> Header { chain.block(Height(height)).unwrap().unwrap().header };
         let expected = header(chains[0]);
         for chain in &chains[1..] {
             assert_eq!(header(chain), expected, "fork at height {height}");

@@ -331,7 +331,7 @@ impl ChainView for Follower {
         let (replica, head) = (&copy.replica, copy.replica.head());
         let proven = match &copy.evidence {
             Some(evidence) if evidence.header == *head => {
-                let value = replica.state().get(&key);
+                let value = replica.state().get(&key)?;
                 root::prove(replica.tree(), head.height, &key, value.as_deref())
                     .map(|proof| ProvenValue {
                         value,

@@ -5,7 +5,6 @@
 //! back news for long.
 
 use std::{
-    cell::RefCell,
     thread::sleep,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -16,7 +15,8 @@ use assay_chain::{
 };
 use assay_crypto::SecretKey;
 use assay_ledger::{
-    Amount, Call, Genesis, Parameters, Refusal, Status, Store, Transaction, TxId, query,
+    Amount, Call, Genesis, Pairs, Parameters, ReadError, Refusal, Status, Store, Transaction, TxId,
+    query,
 };
 
 use super::{HttpNode, HttpNodeError, Included};
@@ -61,6 +61,9 @@ pub enum LightError {
     /// A list was asked for, which no proof covers.
     #[error("lists cannot be proved; ask for single entries")]
     NotProvable,
+    /// A proved value is no record of the ledger.
+    #[error("what the network holds cannot be understood; is this program as new as its nodes?")]
+    Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The ledger refused the call; the fee is paid.
     #[error("the ledger refused `{0}`: {1}")]
     Refused(&'static str, Refusal),
@@ -123,16 +126,14 @@ impl LightNode {
     ///
     /// # Errors
     /// [`LightError`]; [`LightError::NotProvable`] for queries that list.
-    pub fn read<T>(&self, question: impl FnOnce(&dyn Store) -> T) -> Result<T, LightError> {
-        let store = Proved {
-            light: self,
-            problem: RefCell::new(None),
-        };
-        let answer = question(&store);
-        match store.problem.into_inner() {
-            None => Ok(answer),
-            Some(problem) => Err(problem),
-        }
+    pub fn read<T>(
+        &self,
+        question: impl FnOnce(&dyn Store) -> Result<T, ReadError>,
+    ) -> Result<T, LightError> {
+        question(&Proved(self)).map_err(|error| {
+            let cause = error.into_cause().downcast::<LightError>();
+            cause.map_or_else(LightError::Damaged, |problem| *problem)
+        })
     }
 
     /// A transaction's verified receipt; `None` while it is in no certified block.
@@ -243,25 +244,14 @@ impl LightNode {
 }
 
 /// The ledger's state as far as a node proves it, one key at a time.
-struct Proved<'a> {
-    light: &'a LightNode,
-    /// The first thing that went wrong; answers after it mean nothing.
-    problem: RefCell<Option<LightError>>,
-}
+struct Proved<'a>(&'a LightNode);
 
 impl Store for Proved<'_> {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        if self.problem.borrow().is_some() {
-            return None;
-        }
-        self.light.get(key).unwrap_or_else(|problem| {
-            self.problem.replace(Some(problem));
-            None
-        })
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.0.get(key).map_err(ReadError::new)
     }
 
-    fn range(&self, _prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.problem.replace(Some(LightError::NotProvable));
-        Vec::new()
+    fn range(&self, _prefix: &[u8]) -> Result<Pairs, ReadError> {
+        Err(ReadError::new(LightError::NotProvable))
     }
 }

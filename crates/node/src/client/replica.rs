@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use assay_chain::{Block, Header, beacon};
 use assay_ledger::{
-    BlockContext, BlockReceipts, Genesis, GenesisError, Height, InvalidBlock, MemoryStore,
+    BlockContext, BlockReceipts, ExecuteError, Genesis, GenesisError, Height, MemoryStore,
     Transaction, execute_block, root,
 };
 
@@ -27,7 +27,7 @@ pub(super) enum ReplicaError {
     Invalid {
         height: Height,
         #[source]
-        source: InvalidBlock,
+        source: ExecuteError,
     },
     #[error("the state tree of this copy cannot be updated")]
     Tree(#[from] root::TreeError),

@@ -109,8 +109,17 @@ impl Sender {
     }
 
     /// What the account can spend.
-    pub fn balance(&self) -> Amount {
-        query::account(&*self.chain.state(), &self.account()).balance
+    ///
+    /// # Errors
+    /// [`ChainError`] when the chain cannot be read.
+    pub fn balance(&self) -> Result<Amount, ChainError> {
+        let account = query::account(&*self.chain.state(), &self.account())?;
+        Ok(account.balance)
+    }
+
+    fn nonce(&self) -> Result<u64, ChainError> {
+        let account = query::account(&*self.chain.state(), &self.account())?;
+        Ok(account.nonce)
     }
 
     /// Puts `call` on the chain and waits until its effect can be read from
@@ -138,8 +147,9 @@ impl Sender {
 
     async fn send(&self, name: &'static str, call: Call) -> Result<Included, CallError> {
         let _turn = self.turn.lock().await;
+        let failed = |source| CallError::Chain { call: name, source };
         loop {
-            let nonce = query::account(&*self.chain.state(), &self.account()).nonce;
+            let nonce = self.nonce().map_err(failed)?;
             let transaction = self.sign(name, nonce, call.clone())?;
             match self.bring(name, &transaction).await? {
                 Fate::Included(included) => return decide(name, included),
@@ -151,7 +161,12 @@ impl Sender {
     }
 
     fn sign(&self, name: &'static str, nonce: u64, call: Call) -> Result<Transaction, CallError> {
-        let parameters = query::parameters(&*self.chain.state()).unwrap_or_default();
+        let parameters =
+            query::parameters(&*self.chain.state()).map_err(|error| CallError::Chain {
+                call: name,
+                source: error.into(),
+            })?;
+        let parameters = parameters.unwrap_or_default();
         let draft = Transaction::sign(&self.key, self.id, nonce, Amount::ZERO, call);
         let length = draft.encode().len();
         if length > MAX_TX_BYTES {
@@ -207,7 +222,7 @@ impl Sender {
     /// What became of a transaction, if that is decided.
     async fn fate(&self, transaction: &Transaction) -> Result<Option<Fate>, ChainError> {
         // The nonce is read first: once it is past ours, the receipt is there or never will be.
-        let nonce = query::account(&*self.chain.state(), &self.account()).nonce;
+        let nonce = self.nonce()?;
         if let Some(included) = self.chain.receipt(transaction.id()).await? {
             self.wait_for(included.height).await?;
             return Ok(Some(Fate::Included(included)));

@@ -24,10 +24,10 @@ async fn calls_take_effect_once_and_in_order() {
     }
     let state = chain.state();
     assert_eq!(
-        query::account(&*state, &key(3).public()).balance,
+        query::account(&*state, &key(3).public()).unwrap().balance,
         Amount::tokens(1_006)
     );
-    assert_eq!(query::account(&*state, &key(2).public()).nonce, 3);
+    assert_eq!(query::account(&*state, &key(2).public()).unwrap().nonce, 3);
 }
 
 #[tokio::test]
@@ -44,7 +44,9 @@ async fn concurrent_calls_do_not_disturb_each_other() {
         call.await.unwrap().unwrap();
     }
     assert_eq!(
-        query::account(&*chain.state(), &key(3).public()).balance,
+        query::account(&*chain.state(), &key(3).public())
+            .unwrap()
+            .balance,
         Amount::tokens(1_010)
     );
 }
@@ -88,7 +90,12 @@ async fn a_lost_transaction_is_sent_again() {
     chain.swallow(2);
     sender(&chain, 2).call(pay(1)).await.unwrap();
     assert_eq!(chain.submissions(), 3);
-    assert_eq!(query::account(&*chain.state(), &key(2).public()).nonce, 1);
+    assert_eq!(
+        query::account(&*chain.state(), &key(2).public())
+            .unwrap()
+            .nonce,
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,13 +117,13 @@ async fn a_nonce_taken_by_another_process_is_replaced() {
     )]);
     call.await.unwrap().unwrap();
     let state = chain.state();
-    assert_eq!(query::account(&*state, &key(2).public()).nonce, 2);
+    assert_eq!(query::account(&*state, &key(2).public()).unwrap().nonce, 2);
     assert_eq!(
-        query::account(&*state, &key(3).public()).balance,
+        query::account(&*state, &key(3).public()).unwrap().balance,
         Amount::tokens(1_001)
     );
     assert_eq!(
-        query::account(&*state, &key(4).public()).balance,
+        query::account(&*state, &key(4).public()).unwrap().balance,
         Amount::tokens(1_007)
     );
 }

@@ -8,9 +8,9 @@ use std::{
 use assay_chain::light::{ProvenTransaction, ProvenValue};
 use assay_crypto::{Digest, PublicKey, SecretKey};
 use assay_ledger::{
-    Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount,
-    GenesisRegistration, Height, Invalid, MemoryStore, Parameters, Role, Transaction, TxId,
-    ValidatorInfo, check_block, execute_block,
+    Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, ExecuteError, Genesis,
+    GenesisAccount, GenesisRegistration, Height, Invalid, MemoryStore, Pairs, Parameters,
+    ReadError, Role, Store, Transaction, TxId, ValidatorInfo, check_block, execute_block,
 };
 use tokio::sync::watch;
 
@@ -35,6 +35,21 @@ struct Inner {
     /// Submissions to swallow, as a lossy network would.
     swallow: u32,
     submissions: u32,
+    /// Whether the disk under the state has failed.
+    broken: bool,
+}
+
+/// A state on a disk that no longer answers.
+struct Broken;
+
+impl Store for Broken {
+    fn get(&self, _key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        Err(ReadError::new("the disk failed: I/O error"))
+    }
+
+    fn range(&self, _prefix: &[u8]) -> Result<Pairs, ReadError> {
+        Err(ReadError::new("the disk failed: I/O error"))
+    }
 }
 
 impl TestChain {
@@ -72,6 +87,7 @@ impl TestChain {
             receipts: HashMap::new(),
             swallow: 0,
             submissions: 0,
+            broken: false,
         };
         let heights = watch::Sender::new(Height(0));
         std::sync::Arc::new(Self {
@@ -84,6 +100,11 @@ impl TestChain {
     /// Loses the next submissions.
     pub(crate) fn swallow(&self, submissions: u32) {
         self.inner().swallow = submissions;
+    }
+
+    /// Breaks or mends the disk under the state.
+    pub(crate) fn set_broken(&self, broken: bool) {
+        self.inner().broken = broken;
     }
 
     /// Submissions so far, lost ones included.
@@ -162,7 +183,11 @@ impl ChainView for TestChain {
     }
 
     fn state(&self) -> Snapshot {
-        std::sync::Arc::new(self.inner().store.clone())
+        let inner = self.inner();
+        if inner.broken {
+            return std::sync::Arc::new(Broken);
+        }
+        std::sync::Arc::new(inner.store.clone())
     }
 
     fn heights(&self) -> watch::Receiver<Height> {
@@ -203,13 +228,15 @@ impl ChainView for TestChain {
                 let id = transaction.id();
                 let mut inner = self.inner();
                 inner.submissions += 1;
-                check_block(&inner.store, std::slice::from_ref(&transaction)).map_err(|error| {
-                    match error.reason {
+                let checked = check_block(&inner.store, std::slice::from_ref(&transaction));
+                checked.map_err(|error| match error {
+                    ExecuteError::Read(error) => SubmitError::Later(error.to_string()),
+                    ExecuteError::Invalid(error) => match error.reason {
                         Invalid::Nonce { expected, found } if found < expected => {
                             SubmitError::Spent(error.reason.to_string())
                         }
                         reason => rejected(reason.to_string()),
-                    }
+                    },
                 })?;
                 if inner.swallow > 0 {
                     inner.swallow -= 1;
@@ -230,7 +257,9 @@ impl ChainView for TestChain {
 /// A transfer by the account with this seed byte, signed but not sent.
 pub(crate) fn transfer(chain: &TestChain, from: u8, to: PublicKey, amount: Amount) -> Transaction {
     let secret = key(from);
-    let nonce = assay_ledger::query::account(&*chain.state(), &secret.public()).nonce;
+    let nonce = assay_ledger::query::account(&*chain.state(), &secret.public())
+        .unwrap()
+        .nonce;
     let call = assay_ledger::Call::Transfer { to, amount };
     Transaction::sign(
         &secret,

@@ -108,8 +108,16 @@ async fn next(heights: &mut watch::Receiver<Height>) -> bool {
     heights.changed().await.is_ok()
 }
 
+/// The order as it is now; `None` where there is none, or where the state cannot be read: the
+/// next block is another try.
 fn view(chain: &dyn ChainView, order: OrderId) -> Option<Input> {
-    View::read(&*chain.state(), &order).map(|view| Input::Order(Box::new(view)))
+    match View::read(&*chain.state(), &order) {
+        Ok(view) => view.map(|view| Input::Order(Box::new(view))),
+        Err(error) => {
+            warn!(%order, reason = told(&error), "an order cannot be read");
+            None
+        }
+    }
 }
 
 fn context(chain: &dyn ChainView) -> Result<Context, DriveError> {

@@ -37,11 +37,9 @@ impl Access for Arc<Desk> {
         let Some(chain) = self.chain.get() else {
             return Standing::Stranger;
         };
-        let account = query::account(&*chain.state(), peer);
-        if account.balance.0 > 0 || account.nonce > 0 {
-            Standing::Registered
-        } else {
-            Standing::Stranger
+        match query::account(&*chain.state(), peer) {
+            Ok(account) if account.balance.0 > 0 || account.nonce > 0 => Standing::Registered,
+            _ => Standing::Stranger,
         }
     }
 }

@@ -183,7 +183,7 @@ impl Node {
         });
         let mut tasks = JoinSet::new();
         // Whoever starts a node may use it at once, so it must know whom to call.
-        upkeep::learn_addresses(&services);
+        upkeep::learn_addresses(&services).map_err(ChainError::from)?;
         tasks.spawn(upkeep::address_book(services.clone()));
         // What acts on the chain waits until what it sees of it is new.
         let after = |work: BoxFuture<'static, ()>| {

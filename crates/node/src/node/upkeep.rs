@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use assay_ledger::{Amount, BoundedString, Call, Event, Height, Role, Store, query};
+use assay_ledger::{Amount, BoundedString, Call, Event, Height, ReadError, Role, Store, query};
 use tracing::{info, warn};
 
 use crate::{driver::Services, storage::StorageRole, told};
@@ -24,21 +24,27 @@ pub(super) async fn address_book(services: Arc<Services>) {
         if heights.wait_for(|height| height.0 >= next).await.is_err() {
             return;
         }
-        learn_addresses(&services);
+        if let Err(error) = learn_addresses(&services) {
+            warn!(reason = told(&error), "the nodes' addresses cannot be read");
+        }
     }
 }
 
 /// Takes the addresses of registered nodes from the ledger as it is now.
-pub(super) fn learn_addresses(services: &Services) {
+///
+/// # Errors
+/// [`ReadError`] when the ledger cannot be read.
+pub(super) fn learn_addresses(services: &Services) -> Result<(), ReadError> {
     let (me, state) = (services.sender.account(), services.chain.state());
     for role in Role::ALL {
-        for (account, registration) in query::registrations(&*state, role) {
+        for (account, registration) in query::registrations(&*state, role)? {
             let address: Option<SocketAddr> = registration.address.parse().ok();
             if let (Some(address), true) = (address, account != me) {
                 services.transport.book().set(account, [address]);
             }
         }
     }
+    Ok(())
 }
 
 /// Tells the storage role which files the ledger records as kept here.
@@ -123,13 +129,15 @@ async fn register(
     let state = services.chain.state();
     let text = address.to_string();
     let key = services.key.encryption().public();
-    let bond = match query::registration(&*state, role, &services.sender.account()) {
+    let known = query::registration(&*state, role, &services.sender.account());
+    let bond = match known.map_err(|error| told(&error))? {
         Some(known) if known.address.as_str() == text && known.encryption_key == key => {
             return Ok(());
         }
         Some(_) => Amount::ZERO,
         None => {
-            let parameters = query::parameters(&*state).unwrap_or_default();
+            let parameters = query::parameters(&*state).map_err(|error| told(&error))?;
+            let parameters = parameters.unwrap_or_default();
             bond.map_or(parameters.min_bond(role), Amount)
         }
     };
