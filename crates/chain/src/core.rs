@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assay_ledger::root::TreeError;
-use assay_ledger::{ReadError, Store, TxId};
+use assay_ledger::{AccountId, ReadError, TxId, query};
 use tokio::sync::Notify;
 
 use crate::beacon::BeaconVerifier;
@@ -84,8 +84,9 @@ impl Core {
     /// Puts a checked transaction into the pool.
     pub(crate) fn enqueue(&self, pending: Pending) -> Result<(), NotQueued> {
         let base = self.speculation.base();
-        let next = execute::next_nonce(base.as_ref(), &pending.sender)?;
-        self.pool().insert(pending, next, base.header().height.0)?;
+        let account = query::account(base.as_ref(), &pending.sender)?;
+        let height = base.header().height.0;
+        self.pool().insert(pending, account, height)?;
         self.arrived.notify_waiters();
         Ok(())
     }
@@ -112,7 +113,7 @@ impl Core {
             .ok()?;
         let mut pool = self.pool();
         for pending in dropped {
-            pool.remove(&pending.sender, pending.nonce);
+            pool.drop_from(&pending.sender, pending.nonce);
         }
         drop(pool);
         let transactions: Vec<Vec<u8>> = taken
@@ -151,8 +152,8 @@ impl Core {
         });
     }
 
-    /// Moves to a newly finalized state.
-    pub(crate) fn finalized(&self, base: Snapshot, certified: bool) {
+    /// Moves to a newly finalized state, whose block has transactions of these senders.
+    pub(crate) fn finalized(&self, base: Snapshot, certified: bool, senders: &[AccountId]) {
         let base = Arc::new(base);
         if certified {
             *self
@@ -161,7 +162,7 @@ impl Core {
                 .unwrap_or_else(PoisonError::into_inner) = Some(base.clone());
         }
         self.speculation.finalize(base);
-        self.settle();
+        self.settle(senders);
     }
 
     /// The newest finalized state whose own header is certified.
@@ -172,12 +173,18 @@ impl Core {
             .clone()
     }
 
-    /// Clears the pool of what the finalized state has used up.
-    pub(crate) fn settle(&self) {
+    /// Clears the pool of what the finalized state has used up. Only a sender of the last block
+    /// can have used a nonce; of one that cannot be read all stays until it has waited too long.
+    fn settle(&self, senders: &[AccountId]) {
         let base = self.speculation.base();
-        let store: &dyn Store = base.as_ref();
-        self.pool().settle(base.header().height.0, |sender| {
-            execute::next_nonce(store, sender).ok()
-        });
+        let next: Vec<_> = senders
+            .iter()
+            .filter_map(|sender| Some((sender, execute::next_nonce(base.as_ref(), sender).ok()?)))
+            .collect();
+        let mut pool = self.pool();
+        for (sender, next) in next {
+            pool.used(sender, next);
+        }
+        pool.expire(base.header().height.0);
     }
 }

@@ -86,6 +86,7 @@ mod state;
 mod store;
 mod terms;
 mod transaction;
+mod turn;
 
 pub use account::{Account, Registration, Role};
 pub use bounded::{BoundedBytes, BoundedString, BoundedVec, OutOfBounds};
@@ -113,3 +114,4 @@ pub use refusal::{FileProblem, Refusal};
 pub use store::{MemoryStore, Pairs, ReadError, Store};
 pub use terms::{Deadlines, Input, JobKind, Terms};
 pub use transaction::{DecodeError, MAX_TX_BYTES, Transaction};
+pub use turn::Turn;

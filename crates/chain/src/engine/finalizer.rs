@@ -116,11 +116,14 @@ impl Finalizer {
             certificate: certificate.as_deref(),
             outcome: &layer.outcome,
         })?;
-        self.core
-            .finalized(self.store.snapshot()?, certificate.is_some());
-        self.head.send_replace(height);
         let finalized =
             FinalizedBlock::new(block.inner().0.clone(), layer.outcome.receipts.clone())?;
+        let mut senders: Vec<_> = finalized.transactions.iter().map(|tx| tx.sender).collect();
+        senders.sort_unstable();
+        senders.dedup();
+        self.core
+            .finalized(self.store.snapshot()?, certificate.is_some(), &senders);
+        self.head.send_replace(height);
         // An error only means that nobody is subscribed.
         let _ = self.subscribers.send(Arc::new(finalized));
         Ok(())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use assay_ledger::{Height, Status};
 
 use crate::support::{
-    Network, assert_no_fork, balance, key, stop_all, wait_for, wait_height, wait_included,
+    Network, assert_no_fork, balance, bring, key, stop_all, wait_for, wait_height, wait_included,
 };
 
 #[test]
@@ -17,8 +17,8 @@ fn four_validators_agree_and_apply_transfers() {
     let ids: Vec<_> = (0..40u64)
         .map(|nonce| {
             // Each through another validator: gossip has to bring them together.
-            let encoded = network.transfer(nonce, to, 1 + nonce).encode();
-            chains[nonce as usize % 4].submit(encoded).unwrap()
+            let transaction = network.transfer(nonce, to, 1 + nonce);
+            bring(&chains[nonce as usize % 4], &transaction)
         })
         .collect();
     for chain in &chains {
@@ -130,11 +130,7 @@ fn a_dead_validator_does_not_stop_the_rest_and_catches_up() {
 
     let to = key(200).public();
     let ids: Vec<_> = (0..30u64)
-        .map(|nonce| {
-            chains[0]
-                .submit(network.transfer(nonce, to, 1).encode())
-                .unwrap()
-        })
+        .map(|nonce| bring(&chains[0], &network.transfer(nonce, to, 1)))
         .collect();
     wait_included(&chains[1], &ids[29]);
     wait_height(&[&chains[0], &chains[1], &chains[2]], left_at + 12);

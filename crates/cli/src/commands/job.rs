@@ -189,6 +189,7 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
         listen: ([0, 0, 0, 0], 0).into(),
         advertise: None,
         http: None,
+        http_names: Vec::new(),
         validator: None,
         provider: None,
         auditor: None,

@@ -14,4 +14,5 @@ mod moves;
 mod orders;
 mod random;
 mod roots;
+mod turns;
 mod world;

@@ -19,7 +19,7 @@ use assay_ledger::{
     query,
 };
 
-use super::{HttpNode, HttpNodeError, Included};
+use super::{HttpNode, HttpNodeError, Included, Said};
 use crate::{
     http::views::{ProofView, ReceiptProofView, Submission, Submitted},
     transport::{BadProof, ReceiptProof, ValueProof},
@@ -69,9 +69,9 @@ pub enum LightError {
     Refused(&'static str, Refusal),
     /// The call was in no block when time ran out.
     #[error(
-        "transaction {0} of `{1}` is in no block yet; look for it later with `assay why {0}` before repeating it"
+        "transaction {0} of `{1}` is in no block yet{2}; look for it later with `assay why {0}` before repeating it"
     )]
-    Late(TxId, &'static str),
+    Late(TxId, &'static str, Said),
 }
 
 /// A node whose every answer is checked.
@@ -175,6 +175,7 @@ impl LightNode {
         let transaction = self.sign(key, call)?;
         let (tx, bytes) = (transaction.id(), hex::encode(transaction.encode()));
         let mut sent: Option<Instant> = None;
+        let mut said = Said::default();
         while began.elapsed() < patience {
             if let Some(included) = sent.map(|_| self.receipt(tx)).transpose()?.flatten() {
                 return match included.receipt.status {
@@ -187,17 +188,18 @@ impl LightNode {
                     transaction: bytes.clone(),
                 };
                 match self.node.post::<_, Submitted>("/v1/tx", &submission) {
-                    Ok(_)
-                    | Err(HttpNodeError::Refused {
-                        status: 409 | 503, ..
-                    }) => {}
+                    Ok(_) => said = Said::default(),
+                    Err(HttpNodeError::Refused {
+                        status: 409 | 503,
+                        body,
+                    }) => said = Said(Some(body.error)),
                     Err(error) => return Err(error.into()),
                 }
                 sent = Some(Instant::now());
             }
             sleep(POLL);
         }
-        Err(LightError::Late(tx, name))
+        Err(LightError::Late(tx, name, said))
     }
 
     fn sign(&self, key: &SecretKey, call: Call) -> Result<Transaction, LightError> {

@@ -212,10 +212,15 @@ fn sort(error: Refused) -> SubmitError {
         Refused::Invalid(Invalid::Nonce { expected, found }) if found < expected => {
             SubmitError::Spent(reason)
         }
-        Refused::NonceTaken(_) | Refused::Full | Refused::Stopped | Refused::Unread(_) => {
-            SubmitError::Later(reason)
-        }
-        Refused::Malformed(_) | Refused::Invalid(_) | Refused::NonceTooFar { .. } => {
+        // Those before it may be on their way here, and fees fall when the rush is over.
+        Refused::Gap { .. }
+        | Refused::NonceTaken { .. }
+        | Refused::SenderFull(_)
+        | Refused::Full { .. }
+        | Refused::Behind
+        | Refused::Stopped
+        | Refused::Unread(_) => SubmitError::Later(reason),
+        Refused::Malformed(_) | Refused::Invalid(_) | Refused::Unaffordable { .. } => {
             SubmitError::Rejected(reason)
         }
     }

@@ -157,3 +157,15 @@ async fn a_call_longer_than_a_transaction_is_refused_here() {
     assert!(matches!(error, CallError::Refused { .. }), "{error}");
     assert_eq!(chain.submissions(), 1);
 }
+
+/// With a pool full of dearer ones the last word is which fee would do.
+#[tokio::test(start_paused = true)]
+async fn a_late_call_says_why_it_was_not_taken() {
+    let chain = TestChain::new();
+    chain.turn_away("the pool is full: a fee of 0.007 or more would be taken now");
+    let error = sender(&chain, 2).call(pay(1)).await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, CallError::Late { .. }), "{text}");
+    assert!(text.contains("a fee of 0.007 or more"), "{text}");
+    assert!(chain.submissions() > 1, "it goes on asking until then");
+}

@@ -37,6 +37,10 @@ struct Inner {
     submissions: u32,
     /// Whether the disk under the state has failed.
     broken: bool,
+    /// What submissions are turned away with, if they are.
+    turned_away: Option<String>,
+    /// Blocks up to this height are no longer kept.
+    forgotten: u64,
 }
 
 /// A state on a disk that no longer answers.
@@ -88,6 +92,8 @@ impl TestChain {
             swallow: 0,
             submissions: 0,
             broken: false,
+            turned_away: None,
+            forgotten: 0,
         };
         let heights = watch::Sender::new(Height(0));
         std::sync::Arc::new(Self {
@@ -100,6 +106,17 @@ impl TestChain {
     /// Loses the next submissions.
     pub(crate) fn swallow(&self, submissions: u32) {
         self.inner().swallow = submissions;
+    }
+
+    /// Takes no transaction from now on, and says why.
+    pub(crate) fn turn_away(&self, reason: &str) {
+        self.inner().turned_away = Some(reason.to_owned());
+    }
+
+    /// No longer keeps the blocks so far, only their state.
+    pub(crate) fn forget_blocks(&self) {
+        let mut inner = self.inner();
+        inner.forgotten = inner.blocks.len() as u64;
     }
 
     /// Breaks or mends the disk under the state.
@@ -196,8 +213,14 @@ impl ChainView for TestChain {
 
     fn block(&self, height: Height) -> BoxFuture<'_, Result<Option<BlockInfo>, ChainError>> {
         let index = height.0.checked_sub(1).map(|index| index as usize);
-        let block = index.and_then(|index| self.inner().blocks.get(index).cloned());
-        Box::pin(async move { Ok(block) })
+        let inner = self.inner();
+        let block = index.and_then(|index| inner.blocks.get(index).cloned());
+        let found = match height.0 <= inner.forgotten {
+            true => Err(ChainError::Local(format!("block {height} is not kept"))),
+            false => Ok(block),
+        };
+        drop(inner);
+        Box::pin(async move { found })
     }
 
     fn stretch(&self, _first: Height) -> BoxFuture<'_, Result<Stretch, ChainError>> {
@@ -228,6 +251,9 @@ impl ChainView for TestChain {
                 let id = transaction.id();
                 let mut inner = self.inner();
                 inner.submissions += 1;
+                if let Some(reason) = &inner.turned_away {
+                    return Err(SubmitError::Later(reason.clone()));
+                }
                 let checked = check_block(&inner.store, std::slice::from_ref(&transaction));
                 checked.map_err(|error| match error {
                     ExecuteError::Read(error) => SubmitError::Later(error.to_string()),

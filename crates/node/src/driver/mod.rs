@@ -18,7 +18,7 @@ use tracing::{info, warn};
 pub use self::compute::{Compute, OnStep};
 pub use self::journal::Journal;
 pub use self::perform::{OnWork, Services};
-use crate::client::ChainView;
+use crate::{client::ChainView, told};
 
 /// Called with everything a party reports.
 pub type OnProgress = Box<dyn FnMut(&Progress) + Send>;

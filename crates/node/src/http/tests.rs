@@ -21,15 +21,15 @@ impl ProgressSource for NoProgress {
     }
 }
 
-struct Served {
-    chain: Arc<TestChain>,
+pub(super) struct Served {
+    pub(super) chain: Arc<TestChain>,
     _server: HttpServer,
-    base: String,
+    pub(super) base: String,
     agent: Agent,
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let chain = TestChain::new();
         crate::metrics::install();
         let api = Api {
@@ -38,6 +38,7 @@ impl Served {
             roles: vec![RoleName::Validator],
             progress: Arc::new(NoProgress),
             book: AddressBook::new(),
+            names: Vec::new(),
         };
         let server = HttpServer::start("127.0.0.1:0".parse().unwrap(), api.routes())
             .await
@@ -56,7 +57,7 @@ impl Served {
         }
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(super) async fn get(&self, path: &str) -> (u16, Value) {
         let (agent, url) = (self.agent.clone(), format!("{}{path}", self.base));
         tokio::task::spawn_blocking(move || {
             let mut answer = agent.get(url).call().unwrap();
