@@ -508,8 +508,9 @@ impl Mempool {
 /// The least fee that replaces a waiting transaction by one of so many bytes: a tenth more, in all
 /// and for each byte, so that nobody makes the network pass the same place on for nothing.
 fn replacement(old: &Entry, bytes: usize) -> Amount {
-    let tenth_more = |amount: u64| amount.saturating_add(amount.div_ceil(10).max(1));
-    let by_fee = tenth_more(old.pending.fee.0);
-    let by_price = Price(tenth_more(old.pending.price().0).saturating_sub(1)).beaten_by(bytes);
-    Amount(by_fee.max(by_price.0))
+    let (fee, price) = (old.pending.fee.0, old.pending.price().0);
+    let by_fee = fee.saturating_add(fee.div_ceil(10).max(1));
+    // Rounded down: prices are, too.
+    let below = price.saturating_add((price / 10).max(1)) - 1;
+    Amount(by_fee.max(Price(below).beaten_by(bytes).0))
 }

@@ -8,7 +8,7 @@ use crate::life::REACH;
 use crate::world::{Run, Who, World, sealed, terms};
 
 /// Every call that names the order, as good as the tests can make it.
-fn calls(world: &World, order: &Order) -> Vec<Call> {
+fn calls(order: &Order) -> Vec<Call> {
     let id = order.id;
     let truth = Run::truth(&terms());
     let digest = truth.root();
@@ -62,7 +62,6 @@ fn calls(world: &World, order: &Order) -> Vec<Call> {
             sealed: sealed("keys"),
         });
     }
-    let _ = world;
     calls
 }
 
@@ -70,7 +69,7 @@ fn calls(world: &World, order: &Order) -> Vec<Call> {
 fn awaited(world: &World, order: &Order) -> BTreeSet<String> {
     let validators = query::validators(&world.store).unwrap();
     let mut found = BTreeSet::new();
-    for call in calls(world, order) {
+    for call in calls(order) {
         for who in Who::all() {
             let Some(turn) = order.turn(&validators, who.id(), &call) else {
                 continue;
@@ -188,7 +187,7 @@ fn strangers_are_not_waited_for() {
         let mut world = World::new();
         let order = reach(&mut world, &truth);
         let record = world.order(order);
-        for call in calls(&world, &record) {
+        for call in calls(&record) {
             assert_eq!(
                 record.turn(&[], Who::Stranger.id(), &call),
                 None,
