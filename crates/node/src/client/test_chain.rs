@@ -215,7 +215,7 @@ impl ChainView for TestChain {
         let index = height.0.checked_sub(1).map(|index| index as usize);
         let inner = self.inner();
         let block = index.and_then(|index| inner.blocks.get(index).cloned());
-        let found = match height.0 <= inner.forgotten {
+        let found = match (1..=inner.forgotten).contains(&height.0) {
             true => Err(ChainError::Local(format!("block {height} is not kept"))),
             false => Ok(block),
         };

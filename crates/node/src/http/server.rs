@@ -22,7 +22,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -224,9 +224,21 @@ async fn guard(State(slots): State<Arc<Slots>>, request: Request, next: Next) ->
         .map(|path| path.as_str().to_owned());
     let response = match answer(&slots, route.as_deref(), request, next).await {
         Ok(response) => response,
-        Err(error) => error.into_response(),
+        Err(error) => refusal(error),
     };
     metrics::http_served(route.unwrap_or_default(), response.status().as_u16());
+    response
+}
+
+/// What is refused before it is read ends its connection: the rest of it may still come.
+fn refusal(error: ApiError) -> Response {
+    let unread = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
+    let ends = unread.contains(&error.status());
+    let mut response = error.into_response();
+    if ends {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     response
 }
 
