@@ -265,9 +265,11 @@ impl World {
         let mut transactions = Vec::new();
         for (number, call) in calls {
             let sender = account(number);
-            let nonce = nonces
-                .entry(sender)
-                .or_insert_with(|| query::account(&self.store, &sender).expect("a state in memory").nonce);
+            let nonce = nonces.entry(sender).or_insert_with(|| {
+                query::account(&self.store, &sender)
+                    .expect("a state in memory")
+                    .nonce
+            });
             let transaction = Transaction {
                 chain: self.chain,
                 sender,
