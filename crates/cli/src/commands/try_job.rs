@@ -117,6 +117,7 @@ async fn trial(
 ) -> Result<Report, Failure> {
     let inputs = job.read_inputs().map_err(trial::failed)?;
     let private = job.read_private().map_err(trial::failed)?;
+    output.notes(&assay_job::notes(&inputs).map_err(trial::failed)?);
     let trial = Trial::start(dir, output).await?;
     let outcome = async {
         let honest = trial.run(job, &inputs, &private).await?;
