@@ -110,7 +110,7 @@ pub(super) fn deliver(
             merged.into_iter().collect()
         }
         _ => {
-            let mut files = adapter.peft_files(None);
+            let mut files = adapter.peft_files(None::<&str>);
             files.extend(carried_files(&language::tokenizer_files(inputs)?, template));
             files
         }

@@ -122,7 +122,7 @@ fn fitted(pairs: &[(f64, f64)]) -> Option<Llama3> {
     let smooth = |divisor: f64| (1.0 / divisor - 1.0 / factor) / (1.0 - 1.0 / factor);
     // From the highest frequency to the lowest.
     let is_end = |divisor: f64| divisor == 1.0 || divisor == factor;
-    let kept = pairs.iter().filter(|(_, d)| *d == 1.0).next_back();
+    let kept = pairs.iter().rfind(|(_, d)| *d == 1.0);
     let slowed = pairs.iter().find(|(_, d)| *d == factor)?;
     let between: Vec<_> = pairs.iter().filter(|(_, d)| !is_end(*d)).collect();
     let (a, b) = match (between.as_slice(), kept) {
