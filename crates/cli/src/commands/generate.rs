@@ -33,7 +33,7 @@ use crate::{
                   assay generate examples/glassllm --adapter adapter --seed 7 --temperature 0.8"
 )]
 pub(crate) struct Generate {
-    /// The model's folder
+    /// The model's folder or .gguf file
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// What to answer, or with --raw what to continue

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  assay merge examples/glassllm adapter --out tuned")]
 pub(crate) struct Merge {
-    /// The model's folder
+    /// The model's folder or .gguf file
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The adapter's folder, as PEFT or Assay wrote it
