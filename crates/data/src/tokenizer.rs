@@ -190,7 +190,8 @@ impl Tokenizer {
         ];
         let text = self.template.render(&turns, false).ok()?;
         let from = text.rfind(ANSWER)? + ANSWER.len();
-        let after = self.encode(text.get(from..)?, false).ok()?;
+        let after = text.get(from..)?.trim_start();
+        let after = self.encode(after, false).ok()?;
         let id = *after.ids.first()?;
         let added = self.inner.get_added_tokens_decoder();
         added.get(&id).filter(|token| token.special).map(|_| id)
