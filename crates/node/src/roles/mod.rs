@@ -133,7 +133,13 @@ impl Stage {
         let mut playing: JoinSet<Result<Outcome, DriveError>> = JoinSet::new();
         let mut tasks: HashMap<task::Id, Place> = HashMap::new();
         loop {
-            for order in query::active_orders(&*self.services.chain.state()) {
+            let orders = query::active_orders(&*self.services.chain.state());
+            let orders = orders.unwrap_or_else(|error| {
+                // The next block is another try.
+                error!(reason = told(&error), "the orders cannot be read");
+                Vec::new()
+            });
+            for order in orders {
                 for part in &self.parts {
                     let place = (order.id, *part);
                     let due = taken
