@@ -151,6 +151,7 @@ impl From<LightError> for Failure {
             LightError::NotProvable
             | LightError::Damaged(_)
             | LightError::Refused(..)
+            | LightError::Unaffordable { .. }
             | LightError::Late(..) => Kind::Failed,
         };
         Self::new(kind, error)

@@ -11,7 +11,7 @@ use std::{
 
 use assay_chain::{
     Header,
-    light::{LightClient, LightError as Evidence},
+    light::{LightClient, LightError as Evidence, ProvenTransaction},
 };
 use assay_crypto::SecretKey;
 use assay_ledger::{
@@ -21,7 +21,10 @@ use assay_ledger::{
 
 use super::{HttpNode, HttpNodeError, Included, Said};
 use crate::{
-    http::views::{ProofView, ReceiptProofView, Submission, Submitted},
+    http::views::{
+        BlockView, ProofView, ReceiptProofView, Status as NodeStatus, Submission, Submitted,
+        TransactionView,
+    },
     transport::{BadProof, ReceiptProof, ValueProof},
 };
 
@@ -30,6 +33,12 @@ const POLL: Duration = Duration::from_millis(150);
 
 /// Time after which a transaction is sent again.
 const RESEND: Duration = Duration::from_secs(3);
+
+/// The same after a node did not take it at once.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Most blocks that are looked through at once for a transaction that took another's place.
+const MOST_BLOCKS: u64 = 64;
 
 /// Why a node's word was not good enough, or a call took no effect.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +73,21 @@ pub enum LightError {
     /// A proved value is no record of the ledger.
     #[error("what the network holds cannot be understood; is this program as new as its nodes?")]
     Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The account does not have what the call needs; nothing was sent.
+    #[error(
+        "the account has {balance} tokens, which does not cover {amount} and the fee of {fee}; nothing was sent or charged"
+    )]
+    Unaffordable {
+        /// What the call moves.
+        amount: Amount,
+        /// What it would cost besides.
+        fee: Amount,
+        /// What there is.
+        balance: Amount,
+    },
     /// The ledger refused the call; the fee is paid.
-    #[error("the ledger refused `{0}`: {1}")]
-    Refused(&'static str, Refusal),
+    #[error("the ledger refused `{0}`: {1}; the fee of {2} tokens was charged")]
+    Refused(&'static str, Refusal, Amount),
     /// The call was in no block when time ran out.
     #[error(
         "transaction {0} of `{1}` is in no block yet{2}; look for it later with `assay why {0}` before repeating it"
@@ -141,6 +162,18 @@ impl LightNode {
     /// # Errors
     /// [`LightError`].
     pub fn receipt(&self, tx: TxId) -> Result<Option<Included>, LightError> {
+        let Some(proven) = self.proven(tx)? else {
+            return Ok(None);
+        };
+        Ok(Some(Included {
+            height: proven.header.header.height,
+            index: proven.index,
+            receipt: proven.receipt,
+        }))
+    }
+
+    /// A transaction with its receipt, both verified; `None` while it is in no certified block.
+    fn proven(&self, tx: TxId) -> Result<Option<ProvenTransaction>, LightError> {
         let view: ReceiptProofView = match self.node.get(&format!("/v1/tx/{tx}/proof")) {
             Err(HttpNodeError::Refused { status: 404, .. }) => return Ok(None),
             other => other?,
@@ -154,17 +187,19 @@ impl LightNode {
         if proven.receipt.tx != tx {
             return Err(self.untrue(Evidence::OtherBlock));
         }
-        Ok(Some(Included {
-            height: proven.header.header.height,
-            index: proven.index,
-            receipt: proven.receipt,
-        }))
+        Ok(Some(proven))
     }
 
     /// Signs a call, sends it until it is in a block, and returns its verified receipt.
     ///
+    /// Another program may use the account at the same moment, and its transaction may take this
+    /// one's place. The call is then signed anew for the next place, but only once a node has
+    /// proved that the other transaction is in a block: this one can then never be in one, so
+    /// nothing is done twice.
+    ///
     /// # Errors
-    /// [`LightError`]; after [`LightError::Late`] the call may still take effect.
+    /// [`LightError`]; [`LightError::Unaffordable`] before anything is sent; after
+    /// [`LightError::Late`] the call may still take effect.
     pub fn call(
         &self,
         key: &SecretKey,
@@ -172,34 +207,78 @@ impl LightNode {
         patience: Duration,
     ) -> Result<Included, LightError> {
         let (name, began) = (call.name(), Instant::now());
-        let transaction = self.sign(key, call)?;
-        let (tx, bytes) = (transaction.id(), hex::encode(transaction.encode()));
-        let mut sent: Option<Instant> = None;
+        // What is proved may be a few blocks older than what the node has.
+        let mut looked_at = self.height()?.saturating_sub(8);
+        let mut transaction = self.sign(key, call)?;
+        let (mut sent, mut resend): (Option<Instant>, _) = (None, RESEND);
         let mut said = Said::default();
         while began.elapsed() < patience {
+            let tx = transaction.id();
             if let Some(included) = sent.map(|_| self.receipt(tx)).transpose()?.flatten() {
+                let fee = included.receipt.fee;
                 return match included.receipt.status {
                     Status::Applied => Ok(included),
-                    Status::Refused(refusal) => Err(LightError::Refused(name, refusal)),
+                    Status::Refused(refusal) => Err(LightError::Refused(name, refusal, fee)),
                 };
             }
-            if sent.is_none_or(|sent| sent.elapsed() > RESEND) {
+            if sent.is_none_or(|sent| sent.elapsed() > resend) {
+                sent = Some(Instant::now());
                 let submission = Submission {
-                    transaction: bytes.clone(),
+                    transaction: hex::encode(transaction.encode()),
                 };
                 match self.node.post::<_, Submitted>("/v1/tx", &submission) {
-                    Ok(_) => said = Said::default(),
+                    Ok(_) => (said, resend) = (Said::default(), RESEND),
                     Err(HttpNodeError::Refused {
-                        status: 409 | 503,
+                        status: status @ (409 | 503),
                         body,
-                    }) => said = Said(Some(body.error)),
+                    }) => {
+                        (said, resend) = (Said(Some(body.error)), RETRY);
+                        if status == 409 && self.displaced(&transaction, &mut looked_at)? {
+                            transaction = self.sign(key, transaction.call)?;
+                            sent = None;
+                            continue;
+                        }
+                    }
                     Err(error) => return Err(error.into()),
                 }
-                sent = Some(Instant::now());
             }
             sleep(POLL);
         }
-        Err(LightError::Late(tx, name, said))
+        Err(LightError::Late(transaction.id(), name, said))
+    }
+
+    /// Height of the node's newest block, as it says.
+    fn height(&self) -> Result<u64, LightError> {
+        let status: NodeStatus = self.node.get("/v1/status")?;
+        Ok(status.head.height)
+    }
+
+    /// Whether another transaction of the same account and nonce is proved to be in a block.
+    /// Blocks up to `looked_at` are not looked at again.
+    fn displaced(&self, ours: &Transaction, looked_at: &mut u64) -> Result<bool, LightError> {
+        let head = self.height()?;
+        for height in *looked_at..=head.min(looked_at.saturating_add(MOST_BLOCKS)) {
+            *looked_at = height;
+            let block: BlockView = match self.node.get(&format!("/v1/blocks/{height}")) {
+                Err(HttpNodeError::Refused { status: 404, .. }) => continue,
+                other => other?,
+            };
+            let same = |other: &&TransactionView| {
+                other.sender == ours.sender && other.nonce == ours.nonce && other.tx != ours.id()
+            };
+            let Some(other) = block.transactions.iter().find(same) else {
+                continue;
+            };
+            let Some(proven) = self.proven(other.tx)? else {
+                // Its block is not certified yet.
+                return Ok(false);
+            };
+            let other = Transaction::decode(&proven.transaction);
+            return Ok(other.is_ok_and(|other| {
+                (other.sender, other.nonce) == (ours.sender, ours.nonce) && other.id() != ours.id()
+            }));
+        }
+        Ok(false)
     }
 
     fn sign(&self, key: &SecretKey, call: Call) -> Result<Transaction, LightError> {
@@ -209,6 +288,21 @@ impl LightNode {
         let draft = Transaction::sign(key, chain, account.nonce, Amount::ZERO, call);
         // The fee has a fixed width, so the length is that of the final transaction too.
         let fee = parameters.unwrap_or_default().min_fee(draft.encode().len());
+        // Refused here it costs nothing; refused by the ledger it would cost the fee.
+        let amount = match &draft.call {
+            Call::Transfer { amount, .. } => *amount,
+            _ => Amount::ZERO,
+        };
+        if amount
+            .checked_add(fee)
+            .is_none_or(|sum| sum > account.balance)
+        {
+            return Err(LightError::Unaffordable {
+                amount,
+                fee,
+                balance: account.balance,
+            });
+        }
         Ok(Transaction::sign(
             key,
             chain,

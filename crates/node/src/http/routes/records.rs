@@ -1,7 +1,7 @@
 //! Accounts, orders and files.
 
 use assay_crypto::PublicKey;
-use assay_ledger::{FileId, Order, OrderId, Role, query};
+use assay_ledger::{FileId, Order, OrderId, Phase, Role, query};
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -52,7 +52,8 @@ pub(crate) async fn account(
 #[into_params(parameter_in = Query)]
 pub(crate) struct OrderFilter {
     /// Only orders in this phase.
-    phase: Option<String>,
+    #[param(value_type = Option<String>)]
+    phase: Option<Phase>,
     /// Only orders of this account.
     requester: Option<String>,
     /// Only orders that are not final.
@@ -89,7 +90,7 @@ pub(crate) async fn orders(
         filter
             .phase
             .as_ref()
-            .is_none_or(|phase| order.phase.name() == phase)
+            .is_none_or(|phase| order.phase == *phase)
             && requester.is_none_or(|requester| order.requester == requester)
     });
     found.sort_by_key(|order| (std::cmp::Reverse(order.updated), order.id));
