@@ -5,6 +5,7 @@ mod report;
 mod screen;
 
 use std::{
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -50,7 +51,11 @@ impl Trial {
     /// Starts the network in `dir`.
     pub(crate) async fn start(dir: &Path, output: &Output) -> Result<Self, Failure> {
         let screen = Screen::new(output);
-        let plan = Plan::default();
+        // With an API, so that the network can be asked while it runs, and when it is started again.
+        let plan = Plan {
+            http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            ..Plan::default()
+        };
         screen.heading(&format!(
             "Starting a network: {} validators, {} storage nodes, {} providers, {} auditors",
             plan.validators, plan.storage, plan.providers, plan.auditors
