@@ -168,6 +168,7 @@ impl Kind for Evaluate {
             inputs,
             private: vec![],
             steps: 0,
+            steps_field: "data.path",
             audit: file.audit,
             market: file.market,
             deadlines: file.deadlines,

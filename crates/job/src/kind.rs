@@ -91,6 +91,8 @@ pub struct Job {
     pub private: Vec<InputSource>,
     /// Steps of the whole work.
     pub steps: u64,
+    /// The field of the job file that decides how many those are.
+    pub steps_field: &'static str,
     /// How it is audited.
     pub audit: Audit,
     /// What it costs.
