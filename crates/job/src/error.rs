@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use assay_proof::ProgramError;
 use thiserror::Error;
 
+use crate::price::{Bytes, Price};
 use crate::terms::Problem;
 
 /// A job file that cannot become an order; the text says what to change.
@@ -62,6 +63,19 @@ pub enum JobError {
     /// No network would take the job as an order.
     #[error("{}", one_each(.0))]
     Terms(Vec<Problem>),
+    /// A run takes more memory than there is.
+    #[error(
+        "the job takes {price}, and this machine has {} to give; make training.batch_size or \
+         data.sequence_length smaller, hold the model in a shorter form (model.precision), or set \
+         training.gradient_checkpointing",
+        Bytes(*memory)
+    )]
+    Memory {
+        /// What it takes.
+        price: Box<Price>,
+        /// What there is, in bytes.
+        memory: u64,
+    },
     /// The first step cannot be taken.
     #[error("the job cannot begin")]
     FirstStep(#[source] ProgramError),

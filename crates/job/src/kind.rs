@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::error::{BuildError, JobError};
 use crate::evaluate::Evaluate;
 use crate::finetune::Finetune;
+use crate::price::Price;
 use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
 
@@ -38,6 +39,13 @@ pub trait Kind: Send + Sync {
     /// # Errors
     /// When the specification is not canonical or an input is unusable.
     fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError>;
+
+    /// What a run takes of a machine's memory. Of the inputs only sizes and the model's
+    /// `config.json` are looked at.
+    ///
+    /// # Errors
+    /// When the specification is not canonical, or the model's shape cannot be computed.
+    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError>;
 
     /// Turns the final state into files and figures for the requester.
     ///

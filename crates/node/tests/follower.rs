@@ -93,7 +93,7 @@ async fn lies_about_blocks_are_noticed_and_another_node_is_followed() {
         ..Plan::default()
     };
     let options = DevnetOptions {
-        programs: Box::new(|| Box::new(Registry)),
+        runner: Box::new(|_| Box::new(InProcess::new(Box::new(Registry)))),
         on_report: Arc::new(|_, _, _| {}),
     };
     let devnet = Devnet::start(dir.path(), &plan, options).await.unwrap();
@@ -182,7 +182,7 @@ async fn a_chain_of_another_genesis_is_not_followed() {
         ..Plan::default()
     };
     let options = DevnetOptions {
-        programs: Box::new(|| Box::new(Registry)),
+        runner: Box::new(|_| Box::new(InProcess::new(Box::new(Registry)))),
         on_report: Arc::new(|_, _, _| {}),
     };
     let devnet = Devnet::start(dir.path(), &plan, options).await.unwrap();

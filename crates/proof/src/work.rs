@@ -48,10 +48,10 @@ pub enum WorkFailure {
     /// Every machine would refuse it alike: wrong specification, inputs or starting state.
     #[error("no machine can do this work: {0}")]
     Refused(String),
-    /// It takes more memory than this machine gives: a provider gives the order back, others find
-    /// nothing.
+    /// This machine will not do it, now or later, for instance because it takes more memory than
+    /// there is: a provider gives the order back, others find nothing.
     #[error("this machine cannot do the work: {0}")]
-    TooLarge(String),
+    Unable(String),
     /// Only this machine failed; the party asks again.
     #[error("this machine could not do the work: {0}; it will be tried again")]
     Local(String),
@@ -64,7 +64,7 @@ impl From<ProgramError> for WorkFailure {
     fn from(error: ProgramError) -> WorkFailure {
         match error {
             ProgramError::Refused(why) => WorkFailure::Refused(why),
-            ProgramError::TooLarge(why) => WorkFailure::TooLarge(why),
+            ProgramError::TooLarge(why) => WorkFailure::Unable(why),
             ProgramError::Local(why) => WorkFailure::Local(why),
         }
     }

@@ -16,7 +16,10 @@ use serde::Serialize;
 
 use crate::{
     args::Global,
-    commands::try_job::{block_on, check_terms, load},
+    commands::{
+        try_job::{block_on, check_terms, load},
+        worker::worker,
+    },
     failure::{Failure, Kind},
     home::Home,
     output::{Output, facts, short, table},
@@ -82,6 +85,10 @@ struct Checked {
     detection: [String; 3],
     /// Loss of a first step, in nats.
     first_loss: Option<f64>,
+    /// Bytes of memory that a run takes, by what they hold.
+    memory: assay_job::Price,
+    /// The same together.
+    memory_bytes: u64,
 }
 
 /// An order that was posted, and its result once there is one.
@@ -113,7 +120,7 @@ impl JobCommand {
 fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(), Failure> {
     let job = load(path)?;
     check_terms(path, &job, &network(global)?)?;
-    let first = assay_job::check(&job).map_err(|error| {
+    let assay_job::Checked { first, price } = assay_job::check(&job).map_err(|error| {
         let context = format!("{} cannot run", path.display());
         Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
     })?;
@@ -135,6 +142,8 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
         auditors: job.audit.auditors,
         detection: [odds(1), odds(5), odds(10)],
         first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
+        memory: price,
+        memory_bytes: price.total(),
     };
     output.result(&checked, |c| {
         let [tenth, half, all] = &c.detection;
@@ -153,6 +162,10 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
             (
                 "odds",
                 format!("who fakes 10% is caught with {tenth}, 50% with {half}, all with {all}"),
+            ),
+            (
+                "memory",
+                format!("{}", c.memory),
             ),
             (
                 "first loss",
@@ -208,10 +221,14 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
         provider: None,
         auditor: None,
         storage: None,
+        work: None,
         peers,
     };
+    // What comes back is a stranger's: it is looked at in a worker.
+    let worker = worker(&config.dir, config.memory())?;
     let options = Options {
         requester: true,
+        runner: Box::new(worker.desk()),
         ..Options::default()
     };
     let node = Node::start(&config, options).await.map_err(failed)?;

@@ -51,6 +51,7 @@ impl Train {
         let seed = seed(&self.seed)?;
         let job = load(&self.job)?;
         let local = Local::new(&job, seed).map_err(failed)?;
+        local.price(&job).map_err(failed)?;
         let bar = bar(job.steps, output);
         let began = std::time::Instant::now();
         let run = assay_job::run(&local.task, &mut |report| {

@@ -1,12 +1,20 @@
 //! What a driver does for its party.
 
-use std::{io::Cursor, sync::Arc};
+use std::{
+    io::{self, Cursor, Write},
+    sync::Arc,
+};
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_ledger::{AccountId, Call, FileId, OrderId, Role, query};
-use assay_proof::{FetchFailure, Identity, Input, Output, StepReport};
+use assay_job::Bytes;
+use assay_proof::{
+    FetchFailure, Identity, Input, MAX_STATE_BYTES, MAX_TASK_BYTES, Output, StepReport,
+};
 use assay_vault::{
+    UnsealError,
     download::{DownloadConfig, DownloadError},
+    length,
     upload::UploadConfig,
 };
 
@@ -20,6 +28,30 @@ use crate::{
 
 /// Media type of the states that parties store.
 const STATE_TYPE: &str = "application/x-assay-state";
+
+/// The most bytes of one input of an order, or of one state.
+fn most_bytes(is_input: bool) -> u64 {
+    match is_input {
+        true => assay_job::MAX_INPUT_BYTES,
+        false => MAX_STATE_BYTES as u64,
+    }
+}
+
+/// Bytes in memory; where there is none left, an error and not the end of the process.
+#[derive(Default)]
+struct Held(Vec<u8>);
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len())?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Called after every step of work done for an order.
 pub type OnWork = Arc<dyn Fn(OrderId, &StepReport, u64) + Send + Sync>;
@@ -38,6 +70,8 @@ pub struct Services {
     pub key: SecretKey,
     /// How files are stored.
     pub upload: UploadConfig,
+    /// Bytes of memory that strangers' programs may take together.
+    pub memory: u64,
     /// Told about every step of work.
     pub on_work: OnWork,
 }
@@ -70,7 +104,13 @@ impl Services {
                 content,
             } => Input::Fetched {
                 tag,
-                result: self.fetch(file, owner, key, content).await,
+                result: match self.room(order, content.is_some()) {
+                    Ok(()) => {
+                        let most = most_bytes(content.is_some());
+                        self.fetch(file, owner, key, content, most).await
+                    }
+                    Err(failure) => Err(failure),
+                },
             },
             Output::Store {
                 tag,
@@ -93,7 +133,40 @@ impl Services {
         })
     }
 
-    /// Reads a file from the vault.
+    /// Whether an order's inputs are few enough bytes, by their records on the ledger, to be
+    /// fetched and worked on here.
+    fn room(&self, order: OrderId, is_input: bool) -> Result<(), FetchFailure> {
+        let state = self.chain.state();
+        let Some(order) = query::order(&*state, &order).filter(|_| is_input) else {
+            return Ok(());
+        };
+        let records = order
+            .terms
+            .inputs
+            .iter()
+            .filter_map(|input| query::file(&*state, &input.file, &order.requester));
+        let bytes = records.fold(0, |sum: u64, record| sum.saturating_add(record.length_class));
+        if bytes > MAX_TASK_BYTES {
+            // The same on every machine, whatever it has.
+            return Err(FetchFailure::Corrupt(format!(
+                "the order's inputs hold up to {}, more than the {} of any order",
+                Bytes(bytes),
+                Bytes(MAX_TASK_BYTES)
+            )));
+        }
+        // They are here, and in the worker, and there is what is made of them.
+        if bytes > self.memory / 2 {
+            return Err(FetchFailure::TooLarge(format!(
+                "they hold up to {}, and this machine gives {} to a job",
+                Bytes(bytes),
+                Bytes(self.memory)
+            )));
+        }
+        Ok(())
+    }
+
+    /// Reads a file of at most `most` bytes from the vault. A longer one is known by its record, and
+    /// nothing of it is fetched.
     ///
     /// # Errors
     /// [`FetchFailure`]: whether trying again can help.
@@ -103,17 +176,28 @@ impl Services {
         owner: AccountId,
         key: FileKey,
         content: Option<Digest>,
+        most: u64,
     ) -> Result<Vec<u8>, FetchFailure> {
         let Some(record) = query::file(&*self.chain.state(), &file, &owner) else {
             return Err(FetchFailure::Unavailable(format!(
                 "{owner} has recorded no file {file}"
             )));
         };
-        let mut bytes = Vec::new();
+        if record.length_class > length::class(most) {
+            return Err(FetchFailure::Corrupt(format!(
+                "its record says up to {}, and it may hold {}",
+                Bytes(record.length_class),
+                Bytes(most)
+            )));
+        }
+        let mut bytes = Held::default();
         let config = DownloadConfig::default();
         let read = files::download(&self.transport, config, &record, key, &mut bytes).await;
         match read {
-            Ok(found) if content.is_none_or(|digest| digest == found.digest) => Ok(bytes),
+            Ok(found) if content.is_none_or(|digest| digest == found.digest) => Ok(bytes.0),
+            Err(DownloadError::Unseal(UnsealError::Sink(error))) => {
+                Err(FetchFailure::Unavailable(told(&error)))
+            }
             Ok(_) => Err(FetchFailure::Corrupt(
                 "its content is not the one named".to_owned(),
             )),

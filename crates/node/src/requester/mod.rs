@@ -5,11 +5,11 @@ mod keys;
 use std::sync::Arc;
 
 use assay_crypto::aead::FileKey;
-use assay_job::{BuildError, Draft, Inputs, Job, JobError, Network};
+use assay_job::{BuildError, Draft, Inputs, Job, JobError, MAX_INPUT_BYTES, Network};
 use assay_ledger::{
     AccountId, Amount, Call, Event, FileId, Order, OrderId, Phase, SegmentIndex, query,
 };
-use assay_proof::FetchFailure;
+use assay_proof::{FetchFailure, MAX_STATE_BYTES};
 
 pub use self::keys::{KeysError, open_own, private_name, recover};
 use crate::{
@@ -247,7 +247,7 @@ impl Requester {
             let (file, content) = (input.file, Some(input.content));
             let bytes = self
                 .services
-                .fetch(file, order.requester, key.clone(), content)
+                .fetch(file, order.requester, key.clone(), content, MAX_INPUT_BYTES)
                 .await?;
             inputs.insert(input.name.to_string(), Arc::new(bytes));
         }
@@ -277,7 +277,7 @@ impl Requester {
             })?;
             let bytes = self
                 .services
-                .fetch(record.id, record.owner, key, None)
+                .fetch(record.id, record.owner, key, None, MAX_INPUT_BYTES)
                 .await?;
             inputs.insert(name.to_owned(), Arc::new(bytes));
         }
@@ -298,6 +298,7 @@ impl Requester {
         let file = order.state_file(last).ok_or_else(nothing)?;
         let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
         let key = keys.checkpoint(order.attempt, last.0);
-        Ok(self.services.fetch(file, provider, key, None).await?)
+        let most = MAX_STATE_BYTES as u64;
+        Ok(self.services.fetch(file, provider, key, None, most).await?)
     }
 }

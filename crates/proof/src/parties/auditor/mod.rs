@@ -143,7 +143,7 @@ impl Auditor {
                     self.replay.block(SegmentIndex(segment));
                 }
                 (_, Err(failure)) => {
-                    self.unable |= matches!(failure, WorkFailure::TooLarge(_));
+                    self.unable |= matches!(failure, WorkFailure::Unable(_));
                     self.desk.rest(tag, now);
                     self.trouble(failure.to_string());
                 }

@@ -273,7 +273,7 @@ impl Validator {
                 case.useless.insert(candidate);
             }
             (Err(failure), _) => {
-                case.unable |= matches!(failure, WorkFailure::TooLarge(_));
+                case.unable |= matches!(failure, WorkFailure::Unable(_));
                 self.trouble(failure.to_string());
             }
             _ => {}
