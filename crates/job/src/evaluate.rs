@@ -10,7 +10,9 @@ use assay_crypto::Digest;
 use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Precision, Purpose, Score};
+use assay_model::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Precision, Purpose, Score,
+};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

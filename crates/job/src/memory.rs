@@ -40,20 +40,28 @@ fn free_of_groups() -> Option<u64> {
 /// The least that a group or one around it has left.
 fn free_below(root: &Path, path: &str) -> Option<u64> {
     let group: PathBuf = root.join(path.trim_start_matches('/'));
-    let around = group.ancestors().take_while(|folder| folder.starts_with(root));
+    let around = group
+        .ancestors()
+        .take_while(|folder| folder.starts_with(root));
     around.filter_map(free_of_group).min()
 }
 
 fn free_of_group(folder: &Path) -> Option<u64> {
     let number = |name: &str| -> Option<u64> {
-        fs::read_to_string(folder.join(name)).ok()?.trim().parse().ok()
+        fs::read_to_string(folder.join(name))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     };
     let most = number("memory.max").or_else(|| number("memory.limit_in_bytes"))?;
     let used = number("memory.current").or_else(|| number("memory.usage_in_bytes"))?;
     // Pages of files can be had back at any time.
     let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
     let files = stat.lines().find_map(|line| {
-        let files = line.strip_prefix("inactive_file ").or_else(|| line.strip_prefix("total_inactive_file "));
+        let files = line
+            .strip_prefix("inactive_file ")
+            .or_else(|| line.strip_prefix("total_inactive_file "));
         files?.parse::<u64>().ok()
     });
     let used = used.saturating_sub(files.unwrap_or(0));

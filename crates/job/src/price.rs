@@ -65,7 +65,9 @@ impl Price {
         let texts = priced.inputs.iter().filter(|(name, _)| *name != MODEL);
         let texts: u64 = texts.map(|(_, bytes)| bytes.len() as u64).sum();
         let model = archive.len() as u64;
-        let state = priced.method.map_or(0, |method| state_values(&config, method));
+        let state = priced
+            .method
+            .map_or(0, |method| state_values(&config, method));
         let price = Self {
             inputs: model + texts * (1 + READ_TEXT),
             model: step.weights,

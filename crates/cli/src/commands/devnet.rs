@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use crate::{
     args::Global,
-    commands::{try_job::block_on, worker::{memory_of_nodes, worker}},
+    commands::{
+        try_job::block_on,
+        worker::{memory_of_nodes, worker},
+    },
     failure::{Failure, Kind},
     output::{Output, table},
     trial::failed,

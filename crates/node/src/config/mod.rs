@@ -71,16 +71,7 @@ pub struct NodeConfig {
     pub provider: Option<WorkConfig>,
     /// Settings of an auditor.
     pub auditor: Option<WorkConfig>,
-    /// Limits on what strangers' programs take of the machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorkLimits {
-    /// Most bytes of memory for all of them together; seven eighths of what the machine has free
-    /// when the node starts, if absent.
-    pub memory: Option<ByteSize>,
-}
-
-/// Settings of a storage node.
+    /// Settings of a storage node.
     pub storage: Option<StorageConfig>,
     /// Limits on what strangers' programs take.
     pub work: Option<WorkLimits>,
@@ -124,6 +115,15 @@ pub struct WorkConfig {
     pub bond: Option<u64>,
     /// Threads for training; all processors if absent.
     pub threads: Option<usize>,
+}
+
+/// Limits on what strangers' programs take of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkLimits {
+    /// Most bytes of memory for all of them together; seven eighths of what the machine has free
+    /// when the node starts, if absent.
+    pub memory: Option<ByteSize>,
 }
 
 /// Settings of a storage node.

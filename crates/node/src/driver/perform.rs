@@ -6,8 +6,8 @@ use std::{
 };
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
-use assay_ledger::{AccountId, Call, FileId, OrderId, Role, query};
 use assay_job::Bytes;
+use assay_ledger::{AccountId, Call, FileId, OrderId, Role, query};
 use assay_proof::{
     FetchFailure, Identity, Input, MAX_STATE_BYTES, MAX_TASK_BYTES, Output, StepReport,
 };
@@ -145,7 +145,9 @@ impl Services {
             .inputs
             .iter()
             .filter_map(|input| query::file(&*state, &input.file, &order.requester));
-        let bytes = records.fold(0, |sum: u64, record| sum.saturating_add(record.length_class));
+        let bytes = records.fold(0, |sum: u64, record| {
+            sum.saturating_add(record.length_class)
+        });
         if bytes > MAX_TASK_BYTES {
             // The same on every machine, whatever it has.
             return Err(FetchFailure::Corrupt(format!(

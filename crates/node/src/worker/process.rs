@@ -117,7 +117,11 @@ impl WorkerProcess {
             .arg("--memory")
             .arg(self.memory.to_string())
             .env_clear()
-            .envs(VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(
+                VARIABLES
+                    .iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
             .env("TMPDIR", &self.folder)
             .current_dir(&self.folder)
             // Ctrl-C is for the node, which ends its worker itself.
@@ -270,7 +274,11 @@ impl Drop for Alive {
 
 fn death(status: io::Result<std::process::ExitStatus>, words: &str, memory: u64) -> Death {
     // What Rust's runtime says before it aborts, and what C's says.
-    let starved = ["memory allocation of", "out of memory", "Cannot allocate memory"];
+    let starved = [
+        "memory allocation of",
+        "out of memory",
+        "Cannot allocate memory",
+    ];
     let out_of_memory = starved.iter().any(|said| words.contains(said));
     let how = match status {
         Ok(status) => match (status.signal(), status.code()) {
@@ -444,11 +452,13 @@ impl WorkerDesk {
     fn name_inputs(&mut self, work: &Work) {
         let inputs = work.task.inputs.iter();
         let named = inputs.map(|input| {
-            let known = self.named.iter().find(|(bytes, _)| Arc::ptr_eq(bytes, &input.bytes));
+            let known = self
+                .named
+                .iter()
+                .find(|(bytes, _)| Arc::ptr_eq(bytes, &input.bytes));
             let digest = known.map(|(_, digest)| *digest);
-            let digest = digest.unwrap_or_else(|| {
-                Digest::of("assay/worker/input/v1", &[&input.bytes[..]])
-            });
+            let digest =
+                digest.unwrap_or_else(|| Digest::of("assay/worker/input/v1", &[&input.bytes[..]]));
             (input.bytes.clone(), digest)
         });
         self.named = named.collect();
@@ -462,7 +472,9 @@ impl WorkerDesk {
             desk: self.number,
             kind: task.kind.clone(),
             spec: task.spec.clone(),
-            inputs: names.map(|(input, (_, digest))| (input.name.clone(), *digest)).collect(),
+            inputs: names
+                .map(|(input, (_, digest))| (input.name.clone(), *digest))
+                .collect(),
             seed: task.seed,
             steps: task.steps,
             segment_steps: task.segment_steps,

@@ -44,7 +44,10 @@ fn limit(memory: u64) -> io::Result<()> {
     };
     setrlimit(Resource::Core, fixed(0))?;
     let held = rustix::process::getrlimit(Resource::Data).maximum;
-    setrlimit(Resource::Data, fixed(held.map_or(memory, |held| held.min(memory))))?;
+    setrlimit(
+        Resource::Data,
+        fixed(held.map_or(memory, |held| held.min(memory))),
+    )?;
     Ok(())
 }
 
