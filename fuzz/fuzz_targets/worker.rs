@@ -29,7 +29,7 @@ fn asks() -> Vec<Ask> {
             from: StepIndex(4),
             to: StepIndex(8),
         })),
-        Ask::Stop { piece: 1 },
+        Ask::Stop { desk: 2, piece: 1 },
         Ask::Leave { desk: 2 },
     ]
 }

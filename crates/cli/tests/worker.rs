@@ -107,7 +107,10 @@ fn a_worker_that_dies_every_time_is_given_up_and_nobody_is_blamed() {
             kills += 1;
         }
     };
-    let failure = process.desk().run(&work, &mut on_step, &|| false).unwrap_err();
+    let failure = process
+        .desk()
+        .run(&work, &mut on_step, &|| false)
+        .unwrap_err();
     let WorkFailure::Unable(told) = failure else {
         panic!("{failure}");
     };
@@ -139,9 +142,14 @@ fn what_is_priced_too_low_ends_the_worker_and_not_the_node() {
     let train = format!("{}/train.jsonl", examples("dialogue/"));
     let path = job(dir.path(), "job.toml", &[(&train, &tiny)]);
     let work = work(&path, 1);
-    let failure = worker(dir.path(), 224 << 20).desk().run(&work, &mut |_| (), &|| false);
+    let failure = worker(dir.path(), 224 << 20)
+        .desk()
+        .run(&work, &mut |_| (), &|| false);
     let told = failure.unwrap_err().to_string();
-    assert!(told.contains("the worker ran out of its 224.0 MiB"), "{told}");
+    assert!(
+        told.contains("the worker ran out of its 224.0 MiB"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -166,10 +174,18 @@ fn a_worker_has_no_more_than_it_needs() {
     process.desk().run(&work, &mut on_step, &|| false).unwrap();
     let (fds, limits, environment, folder) = seen.unwrap();
     assert_eq!(fds.len(), 3, "{fds:?}");
-    assert!(fds.iter().all(|fd| fd.display().to_string().starts_with("pipe:")), "{fds:?}");
+    assert!(
+        fds.iter()
+            .all(|fd| fd.display().to_string().starts_with("pipe:")),
+        "{fds:?}"
+    );
     let limit = |name: &str| {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
-        line[name.len()..].split_whitespace().next().unwrap().to_owned()
+        line[name.len()..]
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(limit("Max data size"), (3_u64 << 30).to_string());
     assert_eq!(limit("Max core file size"), "0");
@@ -205,7 +221,10 @@ impl Net {
             .stderr(Stdio::from(log))
             .spawn()
             .unwrap();
-        let net = Self { dir: dir.to_owned(), process };
+        let net = Self {
+            dir: dir.to_owned(),
+            process,
+        };
         net.until("the network runs", || {
             fs::read_to_string(dir.join("out")).unwrap().contains('\n')
         });
@@ -215,7 +234,11 @@ impl Net {
     fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let began = Instant::now();
         while !holds() {
-            assert!(began.elapsed() < Duration::from_secs(300), "never: {what}\n{}", self.log());
+            assert!(
+                began.elapsed() < Duration::from_secs(300),
+                "never: {what}\n{}",
+                self.log()
+            );
             sleep(Duration::from_millis(20));
         }
     }
@@ -257,7 +280,11 @@ fn a_network_of_12_gib_refuses_what_it_cannot_hold_with_its_price_and_goes_on() 
     let mut net = Net::start(dir.path(), 12 << 20);
 
     // More than the account has: nothing is stored.
-    let dear = job(dir.path(), "dear.toml", &[("price = \"10.0\"", "price = 9_999.9")]);
+    let dear = job(
+        dir.path(),
+        "dear.toml",
+        &[("price = \"10.0\"", "price = 9_999.9")],
+    );
     let refused = net.run(&["job", "post", &dear, "--json"]);
     let told = refused.json()["error"].as_str().unwrap().to_owned();
     assert!(told.contains("nothing was sent"), "{told}");
@@ -278,7 +305,14 @@ fn a_network_of_12_gib_refuses_what_it_cannot_hold_with_its_price_and_goes_on() 
     // A worker that is killed in the middle of an order is replaced, and the order settles.
     let small = job(dir.path(), "small.toml", &[]);
     let out = dir.path().join("adapter");
-    let post = ["job", "post", &small, "--json", "--out", out.to_str().unwrap()];
+    let post = [
+        "job",
+        "post",
+        &small,
+        "--json",
+        "--out",
+        out.to_str().unwrap(),
+    ];
     let settled = std::thread::scope(|scope| {
         let order = scope.spawn(|| net.run(&post));
         net.until("the order runs", || {
@@ -292,7 +326,14 @@ fn a_network_of_12_gib_refuses_what_it_cannot_hold_with_its_price_and_goes_on() 
         });
         order.join().unwrap()
     });
-    assert_eq!(settled.code, 0, "{} {}\n{}", settled.out, settled.err, net.log());
+    assert_eq!(
+        settled.code,
+        0,
+        "{} {}\n{}",
+        settled.out,
+        settled.err,
+        net.log()
+    );
     assert_eq!(settled.json()["phase"], "settled");
     assert!(out.join("adapter_model.safetensors").exists());
 

@@ -101,9 +101,6 @@ impl Draft {
     }
 
     /// The terms, with the files of the inputs in the job's own sequence.
-    ///
-    /// # Panics
-    /// Never: files beyond the inputs are passed over, and inputs without one keep none.
     pub fn place(self, files: impl IntoIterator<Item = FileId>) -> Terms {
         let mut terms = self.0;
         let mut inputs = terms.inputs.to_vec();

@@ -108,7 +108,7 @@ impl Measured {
             match node.op {
                 // A matrix held in a shorter form is widened for each product instead.
                 Op::Product { tb, .. }
-                    if precision == Precision::Float32 || !spec.is_projection(id) =>
+                    if precision == Precision::Float32 || !is_projection(&spec, id) =>
                 {
                     packed.insert((id, tb, false));
                 }
@@ -156,7 +156,7 @@ pub fn weight_bytes(config: &ModelConfig, precision: Precision) -> u64 {
     sum(all.map(|(id, info)| {
         let values = product(&info.shape);
         match info.shape[..] {
-            [_, cols] if spec.is_projection(WeightId(id)) => projection(values, cols as u64),
+            [_, cols] if is_projection(&spec, WeightId(id)) => projection(values, cols as u64),
             _ => plain(values),
         }
     }))
@@ -169,6 +169,11 @@ pub fn state_values(config: &ModelConfig, method: &Method) -> u64 {
         let values = (param.rows as u64).saturating_mul(param.cols as u64);
         values.saturating_mul(if param.is_trained() { 3 } else { 1 })
     }))
+}
+
+/// Every matrix is one, but for the embedding and the output.
+fn is_projection(spec: &ModelSpec, id: WeightId) -> bool {
+    id != spec.embedding && id != spec.head
 }
 
 fn largest_projection(config: &ModelConfig) -> u64 {

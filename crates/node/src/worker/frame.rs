@@ -32,6 +32,8 @@ pub enum Ask {
     Work(Box<Piece>),
     /// Nobody waits for this piece any more.
     Stop {
+        /// At which desk.
+        desk: u32,
         /// Which.
         piece: u64,
     },

@@ -442,7 +442,8 @@ impl WorkerDesk {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Lost),
             }
             if stop() {
-                alive.say(&Ask::Stop { piece })?;
+                let desk = self.number;
+                alive.say(&Ask::Stop { desk, piece })?;
                 return Ok(Err(WorkFailure::Stopped));
             }
         }
@@ -451,17 +452,19 @@ impl WorkerDesk {
     /// Remembers the digests of a task's inputs, which are many times as long as a piece of work.
     fn name_inputs(&mut self, work: &Work) {
         let inputs = work.task.inputs.iter();
-        let named = inputs.map(|input| {
-            let known = self
-                .named
-                .iter()
-                .find(|(bytes, _)| Arc::ptr_eq(bytes, &input.bytes));
-            let digest = known.map(|(_, digest)| *digest);
-            let digest =
-                digest.unwrap_or_else(|| Digest::of("assay/worker/input/v1", &[&input.bytes[..]]));
-            (input.bytes.clone(), digest)
-        });
-        self.named = named.collect();
+        let named: Vec<_> = inputs
+            .map(|input| {
+                let known = self
+                    .named
+                    .iter()
+                    .find(|(bytes, _)| Arc::ptr_eq(bytes, &input.bytes));
+                let digest = known.map(|(_, digest)| *digest);
+                let digest = digest
+                    .unwrap_or_else(|| Digest::of("assay/worker/input/v1", &[&input.bytes[..]]));
+                (input.bytes.clone(), digest)
+            })
+            .collect();
+        self.named = named;
     }
 
     fn piece(&self, piece: u64, work: &Work) -> Piece {

@@ -25,7 +25,8 @@ pub fn run_worker(memory: u64) -> ! {
         let _ = writeln!(io::stderr(), "the worker cannot limit itself: {error}");
         std::process::exit(1)
     }
-    let programs: MakePrograms = Arc::new(move || Box::new(Limited { memory }));
+    let programs: MakePrograms =
+        Arc::new(move || -> Box<dyn Programs> { Box::new(Limited { memory }) });
     match serve(io::stdin().lock(), io::stdout(), programs) {
         // Desks may still compute; nobody waits for them.
         Ok(()) => std::process::exit(0),
@@ -80,8 +81,8 @@ pub fn serve(
                 }
                 Err((piece, inputs)) => out.say(&Answer::Missing { piece, inputs }),
             },
-            Ask::Stop { piece } => {
-                for desk in desks.values() {
+            Ask::Stop { desk, piece } => {
+                if let Some(desk) = desks.get(&desk) {
                     desk.stopped.store(piece, Ordering::Relaxed);
                 }
             }

@@ -210,8 +210,8 @@ fn a_broken_frame_ends_the_worker() {
 #[test]
 fn frames_keep_their_bytes() {
     let mut bytes = Vec::new();
-    write_frame(&mut bytes, &Ask::Stop { piece: 7 }).unwrap();
-    assert_eq!(bytes, [9, 0, 0, 0, 2, 7, 0, 0, 0, 0, 0, 0, 0]);
+    write_frame(&mut bytes, &Ask::Stop { desk: 3, piece: 7 }).unwrap();
+    assert_eq!(bytes, [13, 0, 0, 0, 2, 3, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
     let mut bytes = Vec::new();
     write_frame(&mut bytes, &Ask::Work(Box::new(piece(7, &[5], &[1])))).unwrap();
     let digest = Digest::of("test", &[&bytes]);
@@ -258,7 +258,7 @@ fn nobody_is_told_of_a_piece_that_was_stopped() {
         ..piece(1, b"", &[])
     };
     worker.ask(&Ask::Work(Box::new(long)));
-    worker.ask(&Ask::Stop { piece: 1 });
+    worker.ask(&Ask::Stop { desk: 3, piece: 1 });
     let (told, heard) = mpsc::channel();
     let mut answers = worker.answers.try_clone().unwrap();
     let reader = std::thread::spawn(move || {
