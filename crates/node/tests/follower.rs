@@ -19,6 +19,7 @@ use assay_node::{
     transport::{
         Access, BoxFuture, Handler, Limits, Refusal, Request, Response, Standing, Transport,
     },
+    worker::InProcess,
 };
 
 /// What a liar does to an honest answer.
