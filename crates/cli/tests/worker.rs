@@ -140,7 +140,8 @@ fn what_is_priced_too_low_ends_the_worker_and_not_the_node() {
     fs::write(dir.path().join("tiny.jsonl"), records).unwrap();
     let tiny = format!("{}/tiny.jsonl", dir.path().display());
     let train = format!("{}/train.jsonl", examples("dialogue/"));
-    let path = job(dir.path(), "job.toml", &[(&train, &tiny)]);
+    let texts = ("completion_only = true", "completion_only = false");
+    let path = job(dir.path(), "job.toml", &[(&train, &tiny), texts]);
     let work = work(&path, 1);
     let failure = worker(dir.path(), 224 << 20)
         .desk()

@@ -43,7 +43,7 @@ impl Footprint {
         purpose: Purpose,
         precision: Precision,
     ) -> Result<Self, ShapeError> {
-        let (purpose, micro_batches) = few_micro_batches(purpose);
+        let (purpose, planned_batches, all) = few_micro_batches(purpose);
         let planned = |layers: usize| {
             let config = ModelConfig {
                 num_hidden_layers: layers,
@@ -70,21 +70,23 @@ impl Footprint {
             step: measured.step,
             operators: measured
                 .nodes
-                .saturating_mul(micro_batches)
+                .saturating_mul(all)
+                .div_ceil(planned_batches)
                 .saturating_mul(NODE_BYTES),
         })
     }
 }
 
-/// Memory is reused from one micro-batch to the next, so the second shows all that is kept.
-fn few_micro_batches(purpose: Purpose) -> (Purpose, u64) {
+/// Memory is reused from one micro-batch to the next, so the second shows all that is kept: the
+/// purpose with at most two of them, how many those are, and how many there are.
+fn few_micro_batches(purpose: Purpose) -> (Purpose, u64, u64) {
     match purpose {
         Purpose::Train(mut settings) if settings.gradient_accumulation_steps > 2 => {
             let all = u64::from(settings.gradient_accumulation_steps);
             settings.gradient_accumulation_steps = 2;
-            (Purpose::Train(settings), all.div_ceil(2))
+            (Purpose::Train(settings), 2, all)
         }
-        other => (other, 1),
+        other => (other, 1, 1),
     }
 }
 

@@ -228,7 +228,7 @@ fn frames_keep_their_bytes() {
 }
 
 const GOLDEN_LENGTH: usize = 4 + 1 + 8 + 4 + 7 + 5 + 4 + 11 + 32 + 32 + 8 + 4 + 1 + 16;
-const GOLDEN_WORK: &str = "";
+const GOLDEN_WORK: &str = "410b99475f8d4ef5c9a4d7729ef618df47400b15cf1056672662d549d2be0576";
 
 #[test]
 fn frames_from_nowhere_are_errors_and_take_no_memory() {
