@@ -45,10 +45,13 @@ pub enum DevnetError {
     },
 }
 
+/// Makes what one node runs strangers' programs in.
+pub type MakeRunner = Box<dyn Fn(&NodeConfig) -> Box<dyn Runner> + Send>;
+
 /// What the nodes of a development network are started with.
 pub struct DevnetOptions {
     /// Makes what each node runs strangers' programs in.
-    pub runner: Box<dyn Fn(&NodeConfig) -> Box<dyn Runner> + Send>,
+    pub runner: MakeRunner,
     /// Told what the parties report.
     pub on_report: OnReport,
 }

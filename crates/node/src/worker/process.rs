@@ -173,7 +173,10 @@ fn last_words(mut errors: impl Read) -> String {
 
 /// Who waits for which piece; closed for good when the worker has ended.
 #[derive(Clone)]
-struct Waiting(Arc<Mutex<Option<BTreeMap<u64, mpsc::Sender<Answer>>>>>);
+struct Waiting(Arc<Mutex<Option<Desks>>>);
+
+/// Where the answers about each piece go.
+type Desks = BTreeMap<u64, mpsc::Sender<Answer>>;
 
 impl Default for Waiting {
     fn default() -> Self {
