@@ -25,6 +25,7 @@ mod terms;
 pub use error::{BuildError, JobError};
 pub use finetune::Course;
 pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
+pub use language::notes;
 pub use local::{Checked, Local, Run, check, run};
 pub use machine::{MachineError, self_test};
 pub use memory::available_memory;

@@ -89,6 +89,8 @@ struct Checked {
     memory: assay_job::Price,
     /// The same together.
     memory_bytes: u64,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 /// An order that was posted, and its result once there is one.
@@ -100,6 +102,8 @@ struct Posted {
     out: Option<PathBuf>,
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 impl JobCommand {
@@ -124,6 +128,8 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
         let context = format!("{} cannot run", path.display());
         Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
     })?;
+    let inputs = job.read_inputs().map_err(failed)?;
+    let notes = assay_job::notes(&inputs).map_err(failed)?;
     let odds = |part: u64| {
         Probability::ratio(part, 10)
             .detection(job.audit.segments)
@@ -144,7 +150,9 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
         first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
         memory: price,
         memory_bytes: price.total(),
+        notes,
     };
+    output.notes(&checked.notes);
     output.result(&checked, |c| {
         let [tenth, half, all] = &c.detection;
         facts([
@@ -214,6 +222,7 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
         listen: ([0, 0, 0, 0], 0).into(),
         advertise: None,
         http: None,
+        http_names: Vec::new(),
         validator: None,
         provider: None,
         auditor: None,
@@ -255,6 +264,8 @@ async fn post(
     check_terms(path, &job, &network(global)?)?;
     let inputs = job.read_inputs().map_err(failed)?;
     let private = job.read_private().map_err(failed)?;
+    let notes = assay_job::notes(&inputs).map_err(failed)?;
+    output.notes(&notes);
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
@@ -269,6 +280,7 @@ async fn post(
                 phase: Phase::Posted,
                 out: None,
                 figures,
+                notes,
             });
         }
         let bar = crate::commands::train::bar(job.steps, output);
@@ -278,7 +290,7 @@ async fn post(
             .await;
         bar.finish_and_clear();
         let order = order.map_err(failed)?;
-        fetch(&requester, &order, out, private).await
+        fetch(&requester, &order, out, private, job.model_path()).await
     };
     let outcome = outcome.await;
     node.stop().await;
@@ -294,7 +306,8 @@ async fn result(
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
-        if query::order(&*node.services().chain.state(), &id).is_none() {
+        let known = query::order(&*node.services().chain.state(), &id).map_err(failed)?;
+        if known.is_none() {
             let text = format!("the chain has no order {id}");
             return Err(
                 Failure::say(Kind::NotFound, text).hint("`assay job list` shows those it has")
@@ -302,7 +315,7 @@ async fn result(
         }
         let order = requester.follow(id, |_| {}).await.map_err(failed)?;
         let private = requester.private(&order).await.map_err(failed)?;
-        fetch(&requester, &order, out, private).await
+        fetch(&requester, &order, out, private, None).await
     };
     let outcome = outcome.await;
     node.stop().await;
@@ -315,6 +328,7 @@ async fn fetch(
     order: &Order,
     out: Option<PathBuf>,
     private: assay_job::Inputs,
+    base: Option<String>,
 ) -> Result<Posted, Failure> {
     let (id, phase) = (order.id, order.phase);
     if phase != Phase::Settled {
@@ -328,7 +342,8 @@ async fn fetch(
     let judged = tokio::task::spawn_blocking(move || {
         kind.deliver(&specification, &inputs, &private, &state)
     });
-    let delivery = judged.await.map_err(failed)?.map_err(failed)?;
+    let mut delivery = judged.await.map_err(failed)?.map_err(failed)?;
+    delivery.name_base(base.as_deref());
     let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
     write_result(&out, &delivery)?;
     Ok(Posted {
@@ -336,6 +351,7 @@ async fn fetch(
         phase,
         out: Some(out),
         figures: delivery.figures,
+        notes: delivery.notes,
     })
 }
 
