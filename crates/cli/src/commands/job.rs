@@ -171,7 +171,7 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
                 "odds",
                 format!("who fakes 10% is caught with {tenth}, 50% with {half}, all with {all}"),
             ),
-            ("memory", format!("{}", c.memory)),
+            ("memory", c.memory.to_string()),
             (
                 "first loss",
                 c.first_loss
