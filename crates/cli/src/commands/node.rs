@@ -78,7 +78,7 @@ impl RunNode {
 
 async fn serve(config: &NodeConfig, output: &Output) -> Result<(), Failure> {
     assay_node::metrics::install();
-    let worker = worker(&config.dir, config.memory())?;
+    let worker = worker(&config.dir, config.memory())?.with_threads(config.threads());
     let options = Options {
         runner: Box::new(worker.desk()),
         ..Options::default()

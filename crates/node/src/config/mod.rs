@@ -235,6 +235,12 @@ impl NodeConfig {
         set.map_or_else(free_memory, |size| size.0)
     }
 
+    /// Threads for the programs of the roles that compute; all processors if none are set.
+    pub fn threads(&self) -> Option<usize> {
+        let of = |work: &Option<WorkConfig>| work.as_ref().and_then(|work| work.threads);
+        of(&self.provider).max(of(&self.auditor))
+    }
+
     fn anchor(&mut self, base: &Path) {
         for path in [&mut self.key, &mut self.dir, &mut self.genesis] {
             *path = base.join(&*path);

@@ -52,6 +52,7 @@ pub struct WorkerProcess {
     program: PathBuf,
     arguments: Vec<OsString>,
     memory: u64,
+    threads: Option<usize>,
     folder: PathBuf,
     alive: Mutex<Option<Arc<Alive>>>,
     desks: AtomicU32,
@@ -71,11 +72,20 @@ impl WorkerProcess {
             program,
             arguments,
             memory,
+            threads: None,
             folder,
             alive: Mutex::default(),
             desks: AtomicU32::new(0),
             pieces: AtomicU64::new(0),
         })
+    }
+
+    /// The same with so many threads for its kernels, where a number is given.
+    pub fn with_threads(mut self: Arc<Self>, threads: Option<usize>) -> Arc<Self> {
+        if let Some(process) = Arc::get_mut(&mut self) {
+            process.threads = threads;
+        }
+        self
     }
 
     /// A place at which pieces are done one after the other, beside those of other desks.
@@ -122,6 +132,7 @@ impl WorkerProcess {
                     .iter()
                     .filter_map(|name| Some((name, std::env::var_os(name)?))),
             )
+            .envs(self.threads.map(|n| ("ASSAY_THREADS", n.to_string())))
             .env("TMPDIR", &self.folder)
             .current_dir(&self.folder)
             // Ctrl-C is for the node, which ends its worker itself.
