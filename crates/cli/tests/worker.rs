@@ -157,7 +157,7 @@ fn what_is_priced_too_low_ends_the_worker_and_not_the_node() {
 fn a_worker_has_no_more_than_it_needs() {
     let dir = tempfile::tempdir().unwrap();
     let work = work(&job(dir.path(), "job.toml", &[]), 3);
-    let process = worker(dir.path(), 3 << 30);
+    let process = worker(dir.path(), 3 << 30).with_threads(Some(1));
     let mut seen = None;
     let mut on_step = |_: &assay_proof::StepReport| {
         let proc = PathBuf::from(format!("/proc/{}", process.id().unwrap()));
@@ -192,6 +192,7 @@ fn a_worker_has_no_more_than_it_needs() {
     assert_eq!(limit("Max core file size"), "0");
     let environment = String::from_utf8_lossy(&environment).into_owned();
     assert!(!environment.contains("CARGO_MANIFEST_DIR"), "{environment}");
+    assert!(environment.contains("ASSAY_THREADS=1"), "{environment}");
     assert_eq!(folder, fs::canonicalize(dir.path()).unwrap().join("worker"));
     // It ends with whoever started it.
     let pid = process.id().unwrap();
