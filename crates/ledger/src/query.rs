@@ -178,8 +178,8 @@ fn sum(mut amounts: impl Iterator<Item = Amount>) -> Option<Amount> {
 }
 
 /// All the money there is: what the genesis gave out.
-pub fn genesis_supply(store: &dyn Store) -> Option<Amount> {
-    chain(store).map(|chain| chain.supply)
+pub fn genesis_supply(store: &dyn Store) -> Read<Option<Amount>> {
+    Ok(chain(store)?.map(|chain| chain.supply))
 }
 
 /// Counts all the money; reads the whole state.

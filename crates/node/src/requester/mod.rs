@@ -167,13 +167,15 @@ impl Requester {
     /// Whether the ledger would take this order from this account.
     fn check(&self, job: &Job, draft: &Draft, files: usize) -> Result<(), RequestFailure> {
         let state = self.services.chain.state();
-        let parameters = query::parameters(&*state).unwrap_or_default();
+        let parameters = query::parameters(&*state).map_err(ChainError::from)?;
+        let parameters = parameters.unwrap_or_default();
         job.check_terms(&Network {
             parameters: parameters.clone(),
-            supply: query::genesis_supply(&*state),
+            supply: query::genesis_supply(&*state).map_err(ChainError::from)?,
         })?;
         let account = self.services.sender.account();
-        let balance = query::account(&*state, &account).balance;
+        let balance = query::account(&*state, &account).map_err(ChainError::from)?;
+        let balance = balance.balance;
         // Refused above, if there is none.
         let escrow = draft.escrow().unwrap_or(Amount(u64::MAX));
         let post = parameters.min_fee(draft.length() + ENVELOPE_BYTES);
