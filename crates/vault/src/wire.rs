@@ -51,6 +51,14 @@ pub enum Request {
         /// Its digest.
         digest: Digest,
     },
+    /// How much may the asking account still bring here?
+    Room,
+    /// Which pieces of the asking account belong to no recorded file? The first [`MAX_HAS`] of
+    /// them in order of their digests.
+    Pending {
+        /// Only those above this one.
+        after: Option<Digest>,
+    },
 }
 
 /// What a storage node answers.
@@ -88,6 +96,52 @@ pub enum Response {
     },
     /// The node will not, and says why.
     Refused(Refusal),
+    /// What the asking account may still bring.
+    Room {
+        /// Bytes free on the node.
+        free: u64,
+        /// Bytes of the account that belong to no recorded file.
+        pending: u64,
+        /// The most that these may come to.
+        allowed: u64,
+    },
+    /// Pieces of the asking account that belong to no recorded file.
+    Pending {
+        /// Their digests and lengths in bytes.
+        pieces: Unrecorded,
+    },
+}
+
+/// At most [`MAX_HAS`] pieces with their lengths in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct Unrecorded(Vec<(Digest, u32)>);
+
+impl Unrecorded {
+    /// Keeps the first [`MAX_HAS`] pieces.
+    pub fn new(mut pieces: Vec<(Digest, u32)>) -> Self {
+        pieces.truncate(MAX_HAS);
+        Self(pieces)
+    }
+
+    /// The pieces in order.
+    pub fn as_slice(&self) -> &[(Digest, u32)] {
+        &self.0
+    }
+}
+
+impl BorshDeserialize for Unrecorded {
+    fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
+        let count = u32::deserialize_reader(reader)? as usize;
+        if count > MAX_HAS {
+            return Err(invalid(format!(
+                "{count} pieces are over the limit of {MAX_HAS}"
+            )));
+        }
+        (0..count)
+            .map(|_| <(Digest, u32)>::deserialize_reader(reader))
+            .collect::<std::io::Result<Vec<_>>>()
+            .map(Self)
+    }
 }
 
 /// Why a storage node did not do what it was asked.
@@ -100,7 +154,10 @@ pub enum Refusal {
         free: u64,
     },
     /// This account has too many bytes here that belong to no recorded file.
-    #[error("too many bytes of unfinished uploads; record a file or wait until they are collected")]
+    #[error(
+        "too many bytes of unfinished uploads; `assay vault ls --unfinished` lists them and \
+         `assay vault delete` removes them"
+    )]
     TooMuchPending,
     /// The piece does not hash to its digest.
     #[error("the piece does not have the digest it was sent under")]

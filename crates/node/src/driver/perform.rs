@@ -167,10 +167,11 @@ impl Services {
             &candidates,
             file,
             source,
+            None,
             record,
         )
         .await
-        .map(|record| record.id)
+        .map(|stored| stored.record.id)
         .map_err(|error| told(&error))
     }
 }

@@ -102,9 +102,11 @@ impl Network {
             &candidates,
             file,
             source,
+            None,
             async |_| Ok(()),
         )
         .await
+        .map(|stored| stored.record)
     }
 
     async fn read(&self, record: &FileRecord, key: FileKey) -> Result<Vec<u8>, DownloadError> {

@@ -29,6 +29,8 @@ impl StorageNode {
             }
             Request::Commit { file, slices } => self.commit(tag, file, slices.into_vec(), out),
             Request::Delete { digest } => self.delete(from, tag, digest, out),
+            Request::Room => Ok(Some(self.room(&from))),
+            Request::Pending { after } => Ok(Some(self.unrecorded(&from, after))),
         };
         match done {
             Ok(Some(response)) => reply(out, tag, response),
