@@ -1,19 +1,20 @@
 //! What a driver does for its party.
 
-use std::{io::Cursor, sync::Arc};
+use std::{io::Cursor, path::PathBuf, sync::Arc};
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_ledger::{AccountId, Call, FileId, OrderId, Role, query};
 use assay_proof::{FetchFailure, Identity, Input, Output, StepReport};
 use assay_vault::{
+    Coding, Sealer,
     download::{DownloadConfig, DownloadError},
-    upload::UploadConfig,
+    upload::{UploadConfig, leftover},
 };
 
 use super::Compute;
 use crate::{
     client::{ChainView, Sender},
-    files::{self, NewFile},
+    files::{self, Memory, NewFile},
     told,
     transport::Transport,
 };
@@ -38,6 +39,8 @@ pub struct Services {
     pub key: SecretKey,
     /// How files are stored.
     pub upload: UploadConfig,
+    /// Where uploads under derived keys are written down.
+    pub uploads: PathBuf,
     /// Told about every step of work.
     pub on_work: OnWork,
 }
@@ -126,6 +129,10 @@ impl Services {
 
     /// Brings a file to the vault and records it, with its key sealed to `envelope_to` if given.
     ///
+    /// Without an envelope the key is derived, and may come again after a crash with other bytes
+    /// than before; so what was sent under it is written down, and nothing else is ever sent under
+    /// it.
+    ///
     /// # Errors
     /// A sentence that says why it is not there.
     pub async fn store(
@@ -137,6 +144,16 @@ impl Services {
         bytes: Vec<u8>,
     ) -> Result<FileId, String> {
         let owner = self.sender.account();
+        let memory = match &envelope_to {
+            Some(_) => None,
+            None => {
+                let memory = files::remember(&self.uploads, &key)?;
+                if let Some(file) = self.stored_before(&memory, owner, &key, &bytes)? {
+                    return Ok(file);
+                }
+                Some(memory)
+            }
+        };
         let nodes: Vec<AccountId> = query::registrations(&*self.chain.state(), Role::Storage)
             .into_iter()
             .filter(|(_, registration)| !registration.leaving)
@@ -167,11 +184,40 @@ impl Services {
             &candidates,
             file,
             source,
-            None,
+            memory,
             record,
         )
         .await
         .map(|stored| stored.record.id)
         .map_err(|error| told(&error))
+    }
+
+    /// The file, if an earlier life has brought exactly these bytes as far as the ledger.
+    fn stored_before(
+        &self,
+        memory: &Memory,
+        owner: AccountId,
+        key: &FileKey,
+        bytes: &[u8],
+    ) -> Result<Option<FileId>, String> {
+        let left = leftover(&memory.past, key).map_err(|error| told(&error))?;
+        let Some(file) = left.file else {
+            return Ok(None);
+        };
+        if query::file(&*self.chain.state(), &file, &owner).is_none() {
+            return Ok(None);
+        }
+        let coding = Coding::Replicated {
+            copies: self.upload.copies,
+        };
+        let sealed = Sealer::new(bytes, key.clone(), coding).finish();
+        match sealed {
+            Ok(sealed) if sealed.id == file => Ok(Some(file)),
+            Ok(_) => Err(format!(
+                "other bytes were stored under this key before, as file {file}: the work did not \
+                 give the same result again"
+            )),
+            Err(error) => Err(told(&error)),
+        }
     }
 }

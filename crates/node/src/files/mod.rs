@@ -29,6 +29,7 @@ use tokio::{task::JoinSet, time::sleep};
 pub use self::{
     download::{download, fetch},
     leftovers::{Deleted, Pending, delete, pending},
+    unfinished::remember,
     upload::{Memory, NewFile, StoreError, Stored, sealed_length, upload},
 };
 use crate::transport::{self, Transport};

@@ -246,6 +246,30 @@ impl Unfinished {
     }
 }
 
+/// The memory of an upload under a derived key, which its owner may come with again. It is never
+/// removed: as long as the key can come again, so must what was sent under it.
+///
+/// # Errors
+/// A sentence that says why it cannot be had.
+pub fn remember(folder: &Path, key: &FileKey) -> Result<Memory, String> {
+    let id = Digest::of("assay/derived upload/v1", &[&key.0]);
+    let path = folder.join(format!("{id}.derived"));
+    let open = || {
+        let file = locked::open(&path)?.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::WouldBlock, "it is being stored just now")
+        })?;
+        let (journal, past) = Journal::on(file, &path)?;
+        locked::sync_folder_of(&path)?;
+        Ok(Memory { journal, past })
+    };
+    open().map_err(|error: io::Error| {
+        format!(
+            "the upload journal {} cannot be used: {error}",
+            path.display()
+        )
+    })
+}
+
 /// Removes the file of an upload that this process has.
 ///
 /// # Errors

@@ -179,6 +179,7 @@ impl Node {
             compute,
             key,
             upload: UploadConfig::default(),
+            uploads: config.dir.join("uploads"),
             on_work: watch_work(desk.board.clone()),
         });
         let mut tasks = JoinSet::new();
