@@ -9,6 +9,8 @@ mod download;
 mod leftovers;
 mod locked;
 pub mod place;
+#[cfg(test)]
+mod resume_tests;
 pub mod source;
 pub mod spool;
 #[cfg(test)]

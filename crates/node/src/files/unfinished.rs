@@ -79,10 +79,14 @@ impl Plan {
         PathBuf::from(std::ffi::OsStr::from_bytes(&self.path))
     }
 
-    fn encode(&self) -> io::Result<Vec<u8>> {
+    /// Bytes of the first entry.
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
-        self.serialize(&mut bytes)?;
-        Ok(bytes)
+        // Writing to memory does not fail.
+        if self.serialize(&mut bytes).is_err() {
+            bytes.clear();
+        }
+        bytes
     }
 
     /// Reads the first entry of an upload's file.
@@ -168,7 +172,7 @@ impl Unfinished {
         plan.salt = fresh_seed().map_err(UnfinishedError::Randomness)?;
         let begin = |journal: &mut Journal| {
             journal.clear()?;
-            journal.append(&plan.encode()?)?;
+            journal.append(&plan.encode())?;
             locked::sync_folder_of(&path)
         };
         begin(&mut journal).map_err(disk)?;

@@ -15,6 +15,7 @@ mod read;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 pub use header::Entry;
 pub use names::{MAX_ENTRIES, MAX_NAME_BYTES, Names, is_plain};
@@ -172,6 +173,48 @@ pub fn unpack(source: impl Read, max_bytes: u64) -> Result<BTreeMap<String, Vec<
         files.insert(entry.name, bytes);
     }
     Ok(files)
+}
+
+/// Where each file lies in a bundle that is held in memory: names and places of their bytes. Nothing
+/// is copied, and of the contents nothing is looked at.
+///
+/// # Errors
+/// [`BundleError`] when a header is not one that [`pack`] writes, or a file ends beyond the bytes.
+pub fn list(bytes: &[u8]) -> Result<Vec<(String, Range<usize>)>, BundleError> {
+    let mut found = Vec::new();
+    let mut names = Names::default();
+    let mut at = 0;
+    let cut = || read::damaged("it ends inside a file");
+    loop {
+        let end = at + BLOCK;
+        let block: &[u8; BLOCK] = bytes
+            .get(at..end)
+            .and_then(|block| block.try_into().ok())
+            .ok_or_else(cut)?;
+        if block == &[0; BLOCK] {
+            return Ok(found);
+        }
+        let entry = basic(Entry::read(block)?)?;
+        names.admit(&entry)?;
+        let length = usize::try_from(entry.length).ok();
+        let place = length.and_then(|length| Some(end..end.checked_add(length)?));
+        let place = place
+            .filter(|place| place.end <= bytes.len())
+            .ok_or_else(cut)?;
+        at = place.end.next_multiple_of(BLOCK);
+        found.push((entry.name, place));
+    }
+}
+
+/// An entry of the first version of the format.
+fn basic(entry: Entry) -> Result<Entry, BundleError> {
+    if entry.is_folder() {
+        return Err(BundleError::NotAFile { name: entry.name });
+    }
+    if entry.mode != FILE_MODE {
+        return Err(read::damaged("a header says more than a name and a length"));
+    }
+    Ok(entry)
 }
 
 #[cfg(test)]

@@ -27,7 +27,9 @@ impl StorageNode {
                     held: Flags::new(held),
                 }))
             }
-            Request::Commit { file, slices } => self.commit(tag, file, slices.into_vec(), out),
+            Request::Commit { file, slices } => {
+                self.commit(from, tag, file, slices.into_vec(), out)
+            }
             Request::Delete { digest } => self.delete(from, tag, digest, out),
             Request::Room => Ok(Some(self.room(&from))),
             Request::Pending { after } => Ok(Some(self.unrecorded(&from, after))),
@@ -110,6 +112,7 @@ impl StorageNode {
 
     fn commit(
         &mut self,
+        from: AccountId,
         tag: Tag,
         file: FileId,
         slices: Vec<Digest>,
@@ -130,6 +133,9 @@ impl StorageNode {
         }
         let (key, mut holding, row) = Holding::new(file, slices, self.now);
         if let Some(known) = self.holdings.get_mut(&key) {
+            if known.by != Some(from) {
+                known.by = None;
+            }
             match &mut known.state {
                 HoldingState::Held => {
                     known.since = self.now;
@@ -141,6 +147,7 @@ impl StorageNode {
             return Ok(None);
         }
         self.room_to_work()?;
+        holding.by = Some(from);
         if holding.row_bytes > self.free() {
             return Err(Refusal::Full { free: self.free() });
         }
@@ -168,6 +175,12 @@ impl StorageNode {
         if slot.state == State::Writing {
             return Err(Refusal::Busy);
         }
+        if slot.holdings > 0 {
+            self.abandon(from, FileId(digest), out);
+        }
+        let Some(slot) = self.slots.get_mut(&digest) else {
+            return Ok(Some(Response::Deleted { digest }));
+        };
         if slot.holdings > 0 || !slot.claims.contains(&from) {
             return Err(Refusal::InUse);
         }

@@ -1,7 +1,7 @@
 //! Committed files: which pieces belong together, and which of them the ledger protects.
 
 use assay_crypto::{Digest, merkle};
-use assay_ledger::FileId;
+use assay_ledger::{AccountId, FileId};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{Output, Record, Shelf, State, StorageNode};
@@ -19,6 +19,8 @@ pub(super) struct Holding {
     pub(super) pieces: Vec<Digest>,
     pub(super) row_bytes: u64,
     pub(super) since: Millis,
+    /// Who committed it; `None` if several did, or if that was before the node's last start.
+    pub(super) by: Option<AccountId>,
     pub(super) state: HoldingState,
 }
 
@@ -57,6 +59,7 @@ impl Holding {
             pieces,
             row_bytes: row.len() as u64,
             since,
+            by: None,
             state: HoldingState::Held,
         };
         (key(file, root), holding, row)
@@ -186,6 +189,30 @@ impl StorageNode {
         for digest in gone {
             self.drop_slot(&digest);
         }
+    }
+
+    /// Takes apart what only this account put together as this file, while no record names it: its
+    /// owner deletes what an interrupted upload left. Anybody else's commit of the same file keeps
+    /// it, so that nobody takes from under an owner what is about to be recorded.
+    pub(super) fn abandon(&mut self, by: AccountId, file: FileId, out: &mut Vec<Output>) {
+        let found = self.holdings.iter().find(|(key, holding)| {
+            holding.file == file
+                && holding.by == Some(by)
+                && holding.state == HoldingState::Held
+                && !self.records.contains_key(key)
+        });
+        let Some(key) = found.map(|(key, _)| *key) else {
+            return;
+        };
+        self.forget(key);
+        if let Some(holding) = self.holdings.get_mut(&key) {
+            holding.state = HoldingState::Removing;
+        }
+        self.in_flight += 1;
+        out.push(Output::Remove {
+            shelf: Shelf::Holdings,
+            digest: key,
+        });
     }
 
     /// Takes a holding's count off its pieces.
