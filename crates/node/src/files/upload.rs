@@ -11,11 +11,17 @@ use assay_vault::{
     upload::{Input, Need, Output, ResumeError, Upload, UploadConfig, UploadError},
     wire::Request,
 };
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tracing::debug;
 
 use super::{ask, fresh_seed, source::Source};
 use crate::{clock, driver::Journal, transport::Transport};
+
+/// How long an upload that failed waits for what it has sent.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// What the ledger is to say about a file, apart from what follows from its bytes.
 #[derive(Clone, Debug)]
@@ -157,7 +163,12 @@ where
                     outputs.extend(machine.step(clock::now(), Input::Recorded(result)));
                 }
                 Output::Finished(result) => {
-                    result?;
+                    if let Err(error) = result {
+                        // Whoever cleans up after us must not be overtaken by what is on its way.
+                        let settled = async { while replies.join_next().await.is_some() {} };
+                        let _ = timeout(SETTLE, settled).await;
+                        return Err(error.into());
+                    }
                     let missing = UploadError::NotRecorded("no record was made".to_owned());
                     let record = recorded.ok_or(missing)?;
                     return Ok(Stored { record, sent });

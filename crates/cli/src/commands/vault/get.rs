@@ -232,7 +232,10 @@ fn not_written(path: &Path, error: &BundleError, file: FileId) -> Failure {
     let text = assay_node::told(error);
     let shown = files::source::shown(path);
     let disk = match error {
-        BundleError::Archive(error) => error.kind() != std::io::ErrorKind::InvalidData,
+        BundleError::Archive(error) => !matches!(
+            error.kind(),
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+        ),
         _ => false,
     };
     if disk {

@@ -182,18 +182,19 @@ fn a_commit_needs_every_piece() {
 
 #[test]
 fn an_account_is_told_what_it_has_outside_recorded_files() {
-    let mut node = service(10_000);
+    let mut node = service(20_000);
     let pieces: Vec<_> = (1..=3).map(|seed| piece(500, seed)).collect();
     for piece in &pieces {
         node.handle(NOW, account(1), put(piece));
     }
     node.handle(NOW, account(2), put(&pieces[0]));
-    keep(&mut node, account(1), 7);
+    let (kept, _) = keep(&mut node, account(1), 7);
+    node.recorded(NOW, record(&kept, account(1)));
     let used = node.usage().used;
     let room = |pending| Response::Room {
-        free: 10_000 - used,
+        free: 20_000 - used,
         pending,
-        allowed: 2_500,
+        allowed: 5_000,
     };
     let mut digests: Vec<_> = pieces.iter().map(|piece| (piece.digest(), 500)).collect();
     digests.sort_unstable();
