@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 const ATTEMPTS: usize = 8;
 
 /// Pause between two of them.
-const PAUSE: Duration = Duration::from_millis(25);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Opens or creates `path`, readable by nobody else, for this process alone; `None` while another
 /// process has it. Its folder is made. A name that leads elsewhere is refused.

@@ -114,7 +114,7 @@ impl Network {
             bytes: Cursor::new(text()),
             at: 2 * SLICE_BYTES as u64 + 7,
             stored: Box::new(move || dirs.iter().map(|dir| files_below(dir).len()).sum()),
-            wanted: 2,
+            wanted: 4,
         };
         let key = unfinished.plan.key(&owner());
         let error = self.upload(source, key, unfinished.into_memory()).await;
@@ -137,7 +137,7 @@ async fn an_upload_goes_on_and_sends_only_what_nodes_lack() {
     let folder = tempfile::tempdir().unwrap();
     network.interrupt(folder.path()).await;
     let kept = network.kept();
-    assert!(kept >= 2 * SLICE_BYTES as u64, "{kept}");
+    assert!(kept >= 4 * SLICE_BYTES as u64, "{kept}");
 
     let unfinished = Unfinished::begin(folder.path(), plan(1), &owner()).unwrap();
     assert!(unfinished.is_resumed());
@@ -351,8 +351,8 @@ fn downloads_of_one_file_at_once_have_a_spool_each() {
     let folder = tempfile::tempdir().unwrap();
     let file = assay_ledger::FileId(Digest([3; 32]));
     let open = || Spool::open(folder.path(), file).unwrap();
-    let spools: Vec<_> = (0..9).map(|_| open()).collect();
-    assert!(spools[..8].iter().all(Option::is_some) && spools[8].is_none());
+    let spools: Vec<_> = (0..5).map(|_| open()).collect();
+    assert!(spools[..4].iter().all(Option::is_some) && spools[4].is_none());
     assert!(
         spool::list(folder.path())
             .unwrap()

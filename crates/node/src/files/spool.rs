@@ -25,7 +25,7 @@ use super::locked;
 const ENDING: &str = "part";
 
 /// Downloads of one file at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 
 /// A file of pieces that this process has to itself.
 #[derive(Debug)]

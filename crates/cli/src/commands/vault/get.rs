@@ -39,7 +39,7 @@ use crate::{
 struct GetReport {
     file: FileId,
     name: String,
-    path: PathBuf,
+    path: String,
     /// Plaintext bytes.
     length: u64,
     /// Digest of the plaintext.
@@ -115,14 +115,14 @@ pub(super) fn run(
     let report = GetReport {
         file,
         name: record.name.to_string(),
-        path,
+        path: files::source::shown(&path),
         length,
         content: digest,
         fetched,
     };
     output.result(&report, |report| {
         facts([
-            ("fetched", output.strong(report.path.display())),
+            ("fetched", output.strong(&report.path)),
             ("bytes", report.length.to_string()),
             ("content", report.content.to_string()),
         ])

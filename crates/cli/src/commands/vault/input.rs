@@ -38,15 +38,9 @@ impl Input {
             return Err(Failure::say(Kind::Usage, text)
                 .hint("write it to a file first; a file of that name is `./-`"));
         }
-        let place = path
-            .canonicalize()
-            .map_err(|source| SourceError::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?;
-        let place = place.as_os_str().as_bytes().to_vec();
         if !path.is_dir() {
             let source = FileSource::open(path)?;
+            let place = place_of(path)?;
             let stamp = *source.stamp();
             let (seconds, nanos) = stamp.modified;
             return Ok(Self {
@@ -65,6 +59,7 @@ impl Input {
             });
         }
         let tree = Tree::scan(path, follow_links, Some(home))?;
+        let place = place_of(path)?;
         Ok(Self {
             media_type: if tree.is_basic() {
                 BUNDLE_TYPE
@@ -77,6 +72,16 @@ impl Input {
             source: Either::Tree(Box::new(tree)),
         })
     }
+}
+
+/// Where it lies, whatever the working directory and the links on the way.
+fn place_of(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let place = path.canonicalize();
+    let place = place.map_err(|source| SourceError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(place.as_os_str().as_bytes().to_vec())
 }
 
 impl Read for Either {

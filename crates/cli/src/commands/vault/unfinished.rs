@@ -1,6 +1,6 @@
 //! `assay vault ls --unfinished` and `assay vault delete`: what interrupted commands left.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{AccountId, FileId, Registration, Role, query};
@@ -38,7 +38,7 @@ struct Leftovers {
 struct UploadLeft {
     upload: String,
     name: Option<String>,
-    path: Option<PathBuf>,
+    path: Option<String>,
     /// Plaintext bytes in all.
     length: Option<u64>,
     /// Plaintext bytes that were sent, or were about to be.
@@ -76,7 +76,7 @@ pub(super) fn list(session: &Session, output: &Output) -> Result<(), Failure> {
         UploadLeft {
             upload: listed.id,
             name: plan.as_ref().map(|plan| plan.name.clone()),
-            path: plan.as_ref().map(unfinished::Plan::path),
+            path: plan.as_ref().map(|plan| shown(&plan.path())),
             length,
             stored: stored.min(length.unwrap_or(u64::MAX)),
             running: listed.running,
@@ -135,7 +135,7 @@ fn told(left: &Leftovers) -> String {
     let running = |running| if running { "running" } else { "interrupted" };
     let uploads = left.uploads.iter().map(|upload| {
         let length = upload.length.unwrap_or(0);
-        let name = upload.path.as_deref().map_or_else(String::new, shown);
+        let name = upload.path.clone().unwrap_or_default();
         [
             upload.upload.clone(),
             "put".to_owned(),

@@ -96,7 +96,25 @@ impl FileSource {
             path: self.path.clone(),
             source,
         })?;
-        match self.stamp.difference(&Stamp::of(&now)) {
+        let now = Stamp::of(&now);
+        match self.stamp.difference(&now) {
+            None => Ok(()),
+            Some(what) if !self.stamp.has_same_content(&now) => Err(self.changed(what)),
+            // Perhaps it lost its name, which its name tells better.
+            Some(what) => {
+                self.compare_name()?;
+                Err(self.changed(what))
+            }
+        }
+    }
+
+    /// Whether its name leads to what it was.
+    fn compare_name(&self) -> Result<(), SourceError> {
+        let there = match fs::metadata(&self.path) {
+            Ok(found) => Stamp::of(&found),
+            Err(error) => return Err(self.changed(format!("its name leads nowhere: {error}"))),
+        };
+        match self.stamp.difference(&there) {
             None => Ok(()),
             Some(what) => Err(self.changed(what)),
         }
@@ -134,14 +152,7 @@ impl Seek for FileSource {
 impl Source for FileSource {
     fn check(&mut self) -> Result<(), SourceError> {
         self.compare()?;
-        let there = match fs::metadata(&self.path) {
-            Ok(found) => Stamp::of(&found),
-            Err(error) => return Err(self.changed(format!("its name leads nowhere: {error}"))),
-        };
-        match self.stamp.difference(&there) {
-            None => Ok(()),
-            Some(what) => Err(self.changed(what)),
-        }
+        self.compare_name()
     }
 }
 

@@ -35,6 +35,11 @@ impl Stamp {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
+    /// Whether the content is as long and as old.
+    pub(super) fn has_same_content(&self, other: &Self) -> bool {
+        (self.length, self.modified) == (other.length, other.modified)
+    }
+
     /// What happened between this stamp and a later one, in words.
     pub fn difference(&self, later: &Self) -> Option<String> {
         let (before, after) = (self.length, later.length);
