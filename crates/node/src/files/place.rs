@@ -136,8 +136,10 @@ pub fn directory(path: &Path, label: &str, from: impl Read) -> Result<(), Bundle
     let aside = aside(path, label);
     clear(&aside)?;
     DirBuilder::new().mode(0o777).create(&aside)?;
-    let filled = fill(&aside, from).and_then(|()| {
+    let filled = fill(&aside, from).and_then(|folders| {
+        // Before permissions forbid it.
         sync(&aside)?;
+        restrict(folders)?;
         rename(&aside, path)?;
         sync_folder_of(path)?;
         Ok(())
@@ -176,8 +178,9 @@ fn clear(aside: &Path) -> io::Result<()> {
     fs::remove_dir_all(aside)
 }
 
-/// Writes the entries of a bundle below `root`.
-fn fill(root: &Path, from: impl Read) -> Result<(), BundleError> {
+/// Writes the entries of a bundle below `root`; returns the folders whose permissions are to be
+/// those of their entries.
+fn fill(root: &Path, from: impl Read) -> Result<Vec<(PathBuf, u32)>, BundleError> {
     let mut reader = BundleReader::new(from);
     let mut waiting: Vec<(Nameless, PathBuf)> = Vec::new();
     let mut folders: Vec<(PathBuf, u32)> = Vec::new();
@@ -198,10 +201,16 @@ fn fill(root: &Path, from: impl Read) -> Result<(), BundleError> {
         }
     }
     give_names(&mut waiting)?;
-    // Last and innermost first: a folder may not be written to any more afterwards.
-    for (path, mode) in folders.iter().rev() {
-        let made = fs::metadata(path)?.permissions().mode();
-        fs::set_permissions(path, fs::Permissions::from_mode(made & 0o777 & mode))?;
+    Ok(folders)
+}
+
+/// Takes away the permissions that folders did not have, innermost first: a folder may not be
+/// entered any more afterwards.
+fn restrict(mut folders: Vec<(PathBuf, u32)>) -> io::Result<()> {
+    folders.sort_by_key(|(path, _)| std::cmp::Reverse(path.components().count()));
+    for (path, mode) in folders {
+        let made = fs::metadata(&path)?.permissions().mode();
+        fs::set_permissions(&path, fs::Permissions::from_mode(made & 0o777 & mode))?;
     }
     Ok(())
 }
