@@ -310,7 +310,8 @@ async fn a_download_goes_on_from_whatever_is_whole_in_its_spool() {
     assert!(all > LENGTH as u64);
     let path = spool::list(folder.path()).unwrap()[0].path.clone();
     let whole = fs::read(&path).unwrap();
-    assert!(!whole.windows(64).any(|window| window == &text()[..64]));
+    let beginning = &text()[..64];
+    assert!(!whole.windows(64).any(|window| window == beginning));
     assert_eq!(fetched(&network, &record, &key, &mut open()).await, 0);
 
     let piece = SLICE_BYTES as u64 + 16;
