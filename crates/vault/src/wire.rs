@@ -153,10 +153,11 @@ pub enum Refusal {
         /// Bytes still free.
         free: u64,
     },
-    /// This account has too many bytes here that belong to no recorded file.
+    /// This account has as much here as one account may: of unfinished uploads, or in all.
     #[error(
-        "too many bytes of unfinished uploads; `assay vault ls --unfinished` lists them and \
-         `assay vault delete` removes them"
+        "this account has as much on this node as one account may; `assay vault ls --unfinished` \
+         lists what counts as unfinished and `assay vault delete` removes it; or choose another node"
+    )]
     )]
     TooMuchPending,
     /// The piece does not hash to its digest.
@@ -186,6 +187,10 @@ pub enum Refusal {
     /// The request did not decode.
     #[error("the request did not decode; check the protocol version")]
     Malformed,
+    /// A commit names a piece twice. Slices are sealed to their places, so no file has two equal
+    /// ones.
+    #[error("the commit names a piece twice; name each slice of the file once")]
+    Repeated,
 }
 
 /// At most [`MAX_HAS`] booleans.

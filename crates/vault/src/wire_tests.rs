@@ -52,6 +52,7 @@ fn responses() -> Vec<Response> {
         Response::Refused(Refusal::Busy),
         Response::Refused(Refusal::DiskFailed),
         Response::Refused(Refusal::Malformed),
+        Response::Refused(Refusal::Repeated),
         Response::Room {
             free: 1,
             pending: 2,
@@ -112,6 +113,7 @@ fn response_bytes_are_frozen() {
         "010607".to_owned(),
         "010608".to_owned(),
         "010609".to_owned(),
+        "01060a".to_owned(),
         format!("0107{}{}{}", le(1), le(2), le(3)),
         format!("010801000000{}05000000", d(4)),
     ];

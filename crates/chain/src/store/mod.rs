@@ -22,7 +22,7 @@ use crate::finalized::FinalizedBlock;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database itself failed.
-    #[error("the chain database failed: check the disk, then start again")]
+    #[error("the disk failed under the chain database: check it, then start again")]
     Database(#[from] Box<redb::Error>),
     /// Another process, or another validator in this one, has it open.
     #[error("the chain directory is in use: stop the validator that runs on it first")]
@@ -287,6 +287,16 @@ pub(crate) fn certificate_from(
             Ok(Some((Height(at.value()), bytes.value().to_vec())))
         }
     }
+}
+
+/// The last height up to `head` with a stored certificate.
+pub(crate) fn last_certificate(
+    transaction: &ReadTransaction,
+    head: Height,
+) -> Result<Option<Height>, StoreError> {
+    let certificates = transaction.open_table(t::CERTIFICATES)?;
+    let last = certificates.range(..=head.0)?.next_back();
+    Ok(last.transpose()?.map(|(at, _)| Height(at.value())))
 }
 
 /// Where a transaction was included.

@@ -111,7 +111,8 @@ impl Trial {
             program.restore(&state)?;
             Ok::<_, anyhow::Error>((delivery, program.digest()))
         });
-        let (delivery, state_digest) = judged.await.map_err(failed)?.map_err(Failure::from)?;
+        let (mut delivery, state_digest) = judged.await.map_err(failed)?.map_err(Failure::from)?;
+        delivery.name_base(job.model_path().as_deref());
         Ok(Finished {
             order,
             delivery,
@@ -132,9 +133,26 @@ impl Trial {
         order.map_err(failed)
     }
 
-    /// Everything about the orders that were run, for `result.json`.
-    pub(crate) async fn report(&self, honest: Finished, cheated: Option<Finished>) -> Report {
-        report::make(&self.dir, &self.devnet, &self.requester, honest, cheated).await
+    /// Everything about the orders that were run, for `result.json`. It is there as soon as the
+    /// validator whose directory an auditor will read can prove all of it.
+    pub(crate) async fn report(
+        &self,
+        honest: Finished,
+        cheated: Option<Finished>,
+    ) -> Result<Report, Failure> {
+        let report = report::make(&self.dir, &self.devnet, &self.requester, honest, cheated)
+            .await
+            .map_err(failed)?;
+        let head = self.requester.services().chain.head().height;
+        let Some(validator) = self.devnet.nodes().next().map(|(_, node)| node) else {
+            return Ok(report);
+        };
+        let chain = &validator.services().chain;
+        let mut heights = chain.heights();
+        while chain.stretch(head).await.map_err(failed)?.blocks.is_empty() {
+            heights.changed().await.map_err(failed)?;
+        }
+        Ok(report)
     }
 
     /// Says something between runs.
@@ -165,7 +183,11 @@ pub(crate) fn not_settled(order: &Order) -> Failure {
 pub(crate) fn write_result(dir: &Path, delivery: &Delivery) -> Result<(), Failure> {
     std::fs::create_dir_all(dir).map_err(failed)?;
     for (name, bytes) in &delivery.files {
-        std::fs::write(dir.join(name), bytes).map_err(failed)?;
+        let path = dir.join(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        std::fs::write(path, bytes).map_err(failed)?;
     }
     Ok(())
 }

@@ -107,10 +107,13 @@ impl Services {
         key: FileKey,
         content: Option<Digest>,
     ) -> Result<Vec<u8>, FetchFailure> {
-        let Some(record) = query::file(&*self.chain.state(), &file, &owner) else {
-            return Err(FetchFailure::Unavailable(format!(
-                "{owner} has recorded no file {file}"
-            )));
+        let record = match query::file(&*self.chain.state(), &file, &owner) {
+            Ok(Some(record)) => record,
+            Ok(None) => {
+                let text = format!("{owner} has recorded no file {file}");
+                return Err(FetchFailure::Unavailable(text));
+            }
+            Err(error) => return Err(FetchFailure::Unavailable(told(&error))),
         };
         let mut bytes = Vec::new();
         let config = DownloadConfig::default();
@@ -155,6 +158,7 @@ impl Services {
             }
         };
         let nodes: Vec<AccountId> = query::registrations(&*self.chain.state(), Role::Storage)
+            .map_err(|error| told(&error))?
             .into_iter()
             .filter(|(_, registration)| !registration.leaving)
             .map(|(account, _)| account)

@@ -155,22 +155,32 @@ pub fn pack(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, BundleError> {
 /// # Errors
 /// [`BundleError`] for anything that [`pack`] would not have written, down to the byte.
 pub fn unpack(source: impl Read, max_bytes: u64) -> Result<BTreeMap<String, Vec<u8>>, BundleError> {
+    unpack_some(source, max_bytes, |_| true)
+}
+
+/// Reads those files of a bundle into memory whose names `keep` wants; the others are read and
+/// checked, and not kept.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn unpack_some(
+    source: impl Read,
+    max_bytes: u64,
+    keep: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Vec<u8>>, BundleError> {
     let mut files = BTreeMap::new();
     let mut reader = BundleReader::new(source);
     let mut left = max_bytes;
     while let Some(entry) = reader.next_entry()? {
-        if entry.is_folder() {
-            return Err(BundleError::NotAFile { name: entry.name });
-        }
-        if entry.mode != FILE_MODE {
-            return Err(read::damaged("a header says more than a name and a length"));
-        }
+        let entry = basic(entry)?;
         left = left
             .checked_sub(entry.length)
             .ok_or(BundleError::TooLarge { limit: max_bytes })?;
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes)?;
-        files.insert(entry.name, bytes);
+        if keep(&entry.name) {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes)?;
+            files.insert(entry.name, bytes);
+        }
     }
     Ok(files)
 }

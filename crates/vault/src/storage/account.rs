@@ -12,15 +12,21 @@ impl StorageNode {
     pub(super) fn room(&self, account: &AccountId) -> Response {
         Response::Room {
             free: self.free(),
-            pending: self.pending_of(account),
-            allowed: self.config.pending_per_account,
+            pending: self.pending.of(account).bytes,
+            // What is recorded leaves less of what an account may have in all.
+            allowed: self.config.pending_per_account.bytes.min(
+                self.config
+                    .held_per_account
+                    .bytes
+                    .saturating_sub(self.recorded.of(account).bytes),
+            ),
         }
     }
 
     /// The account's pieces above `after` that belong to no recorded file.
     pub(super) fn unrecorded(&self, account: &AccountId, after: Option<Digest>) -> Response {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut left = self.pending_of(account);
+        let mut left = self.pending.of(account).bytes;
         let mut pieces = Vec::new();
         for (digest, slot) in self.slots.range((from, Bound::Unbounded)) {
             // What is accounted for is found: the rest of a full disk is not looked through.
@@ -35,9 +41,5 @@ impl StorageNode {
         Response::Pending {
             pieces: Unrecorded::new(pieces),
         }
-    }
-
-    fn pending_of(&self, account: &AccountId) -> u64 {
-        self.pending.get(account).copied().unwrap_or(0)
     }
 }
