@@ -158,7 +158,6 @@ pub enum Refusal {
         "this account has as much on this node as one account may; `assay vault ls --unfinished` \
          lists what counts as unfinished and `assay vault delete` removes it; or choose another node"
     )]
-    )]
     TooMuchPending,
     /// The piece does not hash to its digest.
     #[error("the piece does not have the digest it was sent under")]

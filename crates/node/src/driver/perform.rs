@@ -208,7 +208,8 @@ impl Services {
         let Some(file) = left.file else {
             return Ok(None);
         };
-        if query::file(&*self.chain.state(), &file, &owner).is_none() {
+        let recorded = query::file(&*self.chain.state(), &file, &owner);
+        if recorded.map_err(|error| told(&error))?.is_none() {
             return Ok(None);
         }
         let coding = Coding::Replicated {
