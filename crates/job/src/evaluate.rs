@@ -69,7 +69,7 @@ struct Data {
     completion_only: bool,
     /// Tokens per sequence.
     sequence_length: u32,
-    /// Let records follow one another in a sequence; otherwise each has one to itself.
+    /// Only false: every record has a sequence to itself, so that none sees another.
     #[serde(default)]
     packing: bool,
     /// Cut records that are longer than a sequence; otherwise they are an error.
@@ -135,12 +135,12 @@ impl Kind for Evaluate {
 
     fn read(&self, text: &str, folder: &Path) -> Result<Job, JobError> {
         let file: EvaluateFile = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+        language::check_packing(file.data.packing)?;
         let specification = Specification {
             version: 1,
             data: Reading {
                 completion_only: file.data.completion_only,
                 sequence_length: file.data.sequence_length,
-                packing: file.data.packing,
                 truncation: file.data.truncation,
             },
             evaluation: file.evaluation,

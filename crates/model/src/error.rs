@@ -39,6 +39,16 @@ pub enum LoadError {
     /// A tensor is not in the files.
     #[error("tensor {0} is missing; the weights do not belong to this config.json")]
     MissingTensor(String),
+    /// A tensor of the decoder that the configuration does not describe.
+    #[error(
+        "tensor {0} is in the weights and not in the model that config.json describes; use the config.json that belongs to them (biases: attention_bias, mlp_bias; layers: num_hidden_layers)"
+    )]
+    ExtraTensor(String),
+    /// An output projection that is said to be the embedding, and is not.
+    #[error(
+        "config.json has tie_word_embeddings = true, and the weights hold an lm_head.weight that differs from model.embed_tokens.weight; set it to false to use both, or remove lm_head.weight"
+    )]
+    TwoOutputs,
     /// A tensor of another shape.
     #[error(
         "tensor {name} has shape {found:?}, and config.json asks for {expected:?}; the weights do not belong to it"
@@ -149,6 +159,16 @@ pub enum ShapeError {
         seq: usize,
         /// The most it may be.
         max: usize,
+    },
+    /// Rows on which a sliding window would hide something.
+    #[error(
+        "sequence_length {seq} is more than the model's sliding_window of {window}, beyond which it does not look back, and only full attention is computed; set sequence_length to at most {window}"
+    )]
+    Window {
+        /// Tokens a row.
+        seq: usize,
+        /// Tokens that a position sees.
+        window: usize,
     },
     /// A cache is for one row.
     #[error("a cache of {2} positions takes one row of up to as many tokens, not {0} x {1}")]

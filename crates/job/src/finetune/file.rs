@@ -11,7 +11,7 @@ use super::training::Training;
 use super::{HELDOUT, TRAIN, VALIDATION};
 use crate::error::{BuildError, JobError};
 use crate::kind::Job;
-use crate::language::{ADAPTER, MODEL, Reading};
+use crate::language::{self, ADAPTER, MODEL, Reading};
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
 
@@ -94,7 +94,7 @@ struct Data {
     completion_only: bool,
     /// Tokens per sequence.
     sequence_length: u32,
-    /// Let records follow one another in a sequence; otherwise each has one to itself.
+    /// Only false: every record has a sequence to itself, so that none sees another.
     #[serde(default)]
     packing: bool,
     /// Cut records that are longer than a sequence; otherwise they are an error.
@@ -163,6 +163,7 @@ impl Specification {
 /// Reads a job file; see [`crate::read`].
 pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
     let file: FinetuneFile = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+    language::check_packing(file.data.packing)?;
     let resumed = file.adapter.path.clone();
     let specification = Specification {
         version: 1,
@@ -170,7 +171,6 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         data: Reading {
             completion_only: file.data.completion_only,
             sequence_length: file.data.sequence_length,
-            packing: file.data.packing,
             truncation: file.data.truncation,
         },
         adapter: file.adapter.resolve()?,
