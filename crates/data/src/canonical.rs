@@ -8,8 +8,8 @@
 
 use crate::error::{DataError, Place, Problem};
 use crate::foreign::Foreign;
-use crate::json::without_mark;
 use crate::format::Format;
+use crate::json::without_mark;
 use crate::read::MAX_BYTES;
 use crate::table;
 
@@ -25,20 +25,17 @@ pub fn canonical(bytes: Vec<u8>, format: Format) -> Result<Vec<u8>, DataError> {
     if bytes.len() > MAX_BYTES {
         return Err(DataError::TooLarge(bytes.len()));
     }
-    if format == Format::Parquet {
-        return table::json_array(bytes);
-    }
-    let bytes = plain(bytes)?;
     match format {
         Format::Csv | Format::Tsv => table::json_lines(bytes, format),
-        Format::Text => text(bytes),
-        _ => json(bytes),
+        Format::Parquet => table::json_array(bytes),
+        Format::Text => text(plain(bytes)?),
+        _ => json(plain(bytes)?),
     }
 }
 
 /// Checks that bytes are text in UTF-8 and nothing else, and gives them without byte order mark and
 /// with the line ends of Unix.
-fn plain(mut bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
+pub(crate) fn plain(mut bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
     if let Some(encoding) = wide(&bytes) {
         return Err(DataError::OtherEncoding(encoding));
     }
@@ -105,8 +102,14 @@ pub(crate) fn not_utf8(bytes: &[u8], error: &std::str::Utf8Error) -> DataError {
 fn place(bytes: &[u8], at: usize) -> (usize, usize) {
     let before = &bytes[..at];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |n| n + 1);
-    (line, String::from_utf8_lossy(&before[start..]).chars().count() + 1)
+    let start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |n| n + 1);
+    (
+        line,
+        String::from_utf8_lossy(&before[start..]).chars().count() + 1,
+    )
 }
 
 fn unix_lines(bytes: &[u8]) -> Vec<u8> {
@@ -127,7 +130,11 @@ fn text(bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
         let line = line.trim_ascii();
         line.starts_with(b"{") && serde_json::from_slice::<serde_json::Map<_, _>>(line).is_ok()
     };
-    let lines = || bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let lines = || {
+        bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
+    };
     let seen = lines().take(1000).count();
     let objects = lines().take(1000).filter(|line| is_object(line)).count();
     if objects * 2 > seen {
@@ -163,5 +170,7 @@ fn json(bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
 fn first_line(bytes: &[u8]) -> (Place, &[u8]) {
     let lines = bytes.split(|byte| *byte == b'\n').enumerate();
     let mut filled = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
-    filled.next().map_or((Place::Line(1), &[]), |(i, line)| (Place::Line(i + 1), line))
+    filled.next().map_or((Place::Line(1), &[]), |(i, line)| {
+        (Place::Line(i + 1), line)
+    })
 }

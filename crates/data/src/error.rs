@@ -81,7 +81,9 @@ pub enum DataError {
         column: usize,
     },
     /// The last character is incomplete.
-    #[error("the file ends within a character of line {0}: it is cut off; download or copy it again")]
+    #[error(
+        "the file ends within a character of line {0}: it is cut off; download or copy it again"
+    )]
     CutCharacter(usize),
     /// Running text that is a list of records.
     #[error(

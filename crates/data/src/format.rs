@@ -24,28 +24,75 @@ pub(crate) const READ: &str = ".jsonl, .json, .csv, .tsv, .parquet, or .txt for 
 
 /// Endings of what is not read: what it is, and what to do.
 const OTHERS: [(&[&str], &str, &str); 15] = [
-    (&["gz", "tgz", "gzip"], "compressed with gzip", "unpack it with `gunzip --keep FILE`"),
-    (&["zst", "zstd"], "compressed with zstd", "unpack it with `zstd --decompress FILE`"),
-    (&["bz2"], "compressed with bzip2", "unpack it with `bunzip2 --keep FILE`"),
-    (&["xz"], "compressed with xz", "unpack it with `xz --decompress --keep FILE`"),
-    (&["lz4"], "compressed with lz4", "unpack it with `lz4 -d FILE`"),
-    (&["br"], "compressed with brotli", "unpack it with `brotli --decompress FILE`"),
+    (
+        &["gz", "tgz", "gzip"],
+        "compressed with gzip",
+        "unpack it with `gunzip --keep FILE`",
+    ),
+    (
+        &["zst", "zstd"],
+        "compressed with zstd",
+        "unpack it with `zstd --decompress FILE`",
+    ),
+    (
+        &["bz2"],
+        "compressed with bzip2",
+        "unpack it with `bunzip2 --keep FILE`",
+    ),
+    (
+        &["xz"],
+        "compressed with xz",
+        "unpack it with `xz --decompress --keep FILE`",
+    ),
+    (
+        &["lz4"],
+        "compressed with lz4",
+        "unpack it with `lz4 -d FILE`",
+    ),
+    (
+        &["br"],
+        "compressed with brotli",
+        "unpack it with `brotli --decompress FILE`",
+    ),
     (&["zip"], "a ZIP archive", "unpack it with `unzip FILE`"),
     (&["7z"], "a 7-Zip archive", "unpack it with `7z x FILE`"),
     (&["tar"], "a tar archive", "unpack it with `tar -xf FILE`"),
     (
-        &["part", "partial", "incomplete", "crdownload", "download", "opdownload", "aria2", "filepart"],
+        &[
+            "part",
+            "partial",
+            "incomplete",
+            "crdownload",
+            "download",
+            "opdownload",
+            "aria2",
+            "filepart",
+        ],
         "a download that has not finished",
         "let it finish, or download the file again",
     ),
-    (&["xlsx", "xls", "xlsm", "ods", "numbers"], "a spreadsheet", "export the table as CSV (UTF-8)"),
     (
-        &["arrow", "feather", "avro", "orc", "db", "sqlite", "npy", "npz", "pkl", "pickle"],
+        &["xlsx", "xls", "xlsm", "ods", "numbers"],
+        "a spreadsheet",
+        "export the table as CSV (UTF-8)",
+    ),
+    (
+        &[
+            "arrow", "feather", "avro", "orc", "db", "sqlite", "npy", "npz", "pkl", "pickle",
+        ],
         "a kind of data that is not read",
         "export it as Parquet, CSV or JSON Lines",
     ),
-    (&["yaml", "yml", "toml", "xml"], "a kind of data that is not read", "convert it to JSON Lines"),
-    (&["html", "htm"], "a web page", "extract its text and save that as .txt or .jsonl"),
+    (
+        &["yaml", "yml", "toml", "xml"],
+        "a kind of data that is not read",
+        "convert it to JSON Lines",
+    ),
+    (
+        &["html", "htm"],
+        "a web page",
+        "extract its text and save that as .txt or .jsonl",
+    ),
     (
         &["pdf", "doc", "docx", "odt", "rtf", "epub"],
         "a document",

@@ -77,7 +77,11 @@ impl JsonFault {
         Self {
             line: line.max(1),
             column: before.chars().count() + 1,
-            reason: format!("{}{}", reason.chars().take(160).collect::<String>(), hint(&word)),
+            reason: format!(
+                "{}{}",
+                reason.chars().take(160).collect::<String>(),
+                hint(&word)
+            ),
             excerpt,
             ends_early,
         }
@@ -127,12 +131,18 @@ mod tests {
     #[test]
     fn faults_say_where_why_and_what_stands_there_once() {
         let cases = [
-            ("{\"a\": 1\n \"b\": 2}", "line 2, column 2: expected `,` or `}`, at  <here>\"b\": 2}"),
+            (
+                "{\"a\": 1\n \"b\": 2}",
+                "line 2, column 2: expected `,` or `}`, at  <here>\"b\": 2}",
+            ),
             ("{\"a\": tru}", "line 1, column"),
             ("{\"a\": NaN}", "JSON has no NaN or infinity"),
             ("[-Infinity]", "JSON has no NaN or infinity"),
             ("{\"a\": None}", "JSON writes true, false and null"),
-            ("{'a': 1}", "JSON writes strings in double quotes), at {<here>'a': 1}"),
+            (
+                "{'a': 1}",
+                "JSON writes strings in double quotes), at {<here>'a': 1}",
+            ),
             ("{\"a\": 1,}", "trailing comma, at {\"a\": 1,<here>}"),
             ("{\"a\": ", "EOF while parsing a value, at {\"a\": <here>"),
             ("{\"\u{e9}\u{e9}\": ?}", "line 1, column 8:"),
@@ -144,7 +154,11 @@ mod tests {
             assert!(told.contains(expected), "{told:?} lacks {expected:?}");
             assert_eq!(told.matches("column").count(), 1, "{told}");
         }
-        let long = format!("{{\"a\": \"{}\" \"b\": \"{}\"}}", "x".repeat(900), "y".repeat(900));
+        let long = format!(
+            "{{\"a\": \"{}\" \"b\": \"{}\"}}",
+            "x".repeat(900),
+            "y".repeat(900)
+        );
         let told = fault(&long);
         assert!(told.len() < 200 && told.contains("...x"), "{told}");
         let deep = "[".repeat(100_000);

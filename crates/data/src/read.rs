@@ -71,9 +71,13 @@ fn json_lines(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
 /// The error of a file that is one object, with the advice for one that holds the list of records.
 fn unwrapping(error: DataError, fields: &Map<String, Value>) -> DataError {
     match (&error, wrapped(fields)) {
-        (DataError::Record { problem: Problem::UnknownKind(_), .. }, Some(field)) => {
-            DataError::Wrapped(field)
-        }
+        (
+            DataError::Record {
+                problem: Problem::UnknownKind(_),
+                ..
+            },
+            Some(field),
+        ) => DataError::Wrapped(field),
         _ => error,
     }
 }
@@ -93,7 +97,9 @@ fn broken_line(place: Place, rest: &str, line: &str, fault: &JsonFault) -> DataE
     if rest[line.len()..].trim().is_empty() {
         return wrong(Problem::CutOff);
     }
-    let first = serde_json::Deserializer::from_str(rest).into_iter::<Value>().next();
+    let first = serde_json::Deserializer::from_str(rest)
+        .into_iter::<Value>()
+        .next();
     match first {
         Some(Ok(Value::Object(fields))) => match wrapped(&fields) {
             Some(field) => DataError::Wrapped(field),
@@ -128,7 +134,11 @@ fn json_array(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
     let next = |from: usize| from + text[from..].len() - text[from..].trim_start().len();
     let mut at = next(0);
     if !text[at..].starts_with('[') {
-        return Err(broken(fault(at, "a list begins with [", text[at..].is_empty())));
+        return Err(broken(fault(
+            at,
+            "a list begins with [",
+            text[at..].is_empty(),
+        )));
     }
     at = next(at + 1);
     while !text[at..].starts_with(']') {
@@ -141,7 +151,11 @@ fn json_array(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
         let value = serde_json::from_str(part).map_err(|error| {
             let inner = JsonFault::new(part.as_bytes(), &error);
             if part.is_empty() || inner.ends_early {
-                return broken(fault(at, "expected a record", at + part.len() == text.len()));
+                return broken(fault(
+                    at,
+                    "expected a record",
+                    at + part.len() == text.len(),
+                ));
             }
             let line = text[..at].matches('\n').count() + inner.line;
             wrong(Problem::NotJson(JsonFault { line, ..inner }.to_string()))
@@ -152,7 +166,11 @@ fn json_array(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
             Some(',') => {
                 at = next(at + 1);
                 if text[at..].starts_with(']') {
-                    return Err(broken(fault(at, "a comma before the end of the list", false)));
+                    return Err(broken(fault(
+                        at,
+                        "a comma before the end of the list",
+                        false,
+                    )));
                 }
             }
             Some(']') => {}

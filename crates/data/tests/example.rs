@@ -115,7 +115,10 @@ fn ids_beyond_the_embedding_are_refused_where_a_record_uses_them() {
     let (id, text) = high.unwrap();
     let told = DataSet::build(&[low, record(&text)], &tokenizer, &options).unwrap_err();
     let told = told.to_string();
-    assert!(told.starts_with("line 3: the record holds the token"), "{told}");
+    assert!(
+        told.starts_with("line 3: the record holds the token"),
+        "{told}"
+    );
     assert!(told.contains(&format!("(id {id})")), "{told}");
     assert!(told.contains(&format!("ends at id {highest}")), "{told}");
 }

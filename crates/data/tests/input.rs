@@ -130,7 +130,10 @@ fn refusals_say_where_and_what_to_do() {
     let large = format!("{{\"text\": \"{}\"}}", "a".repeat(MAX_RECORD_BYTES));
     assert!(refused(&large, lines).contains("at most 4194304 are read"));
     let error = read(b"{\"text\": \"\xff\"}", lines).unwrap_err();
-    assert!(matches!(error, DataError::NotUtf8 { at: 10, .. }), "{error}");
+    assert!(
+        matches!(error, DataError::NotUtf8 { at: 10, .. }),
+        "{error}"
+    );
 }
 
 fn tokens() -> SpecialTokens {

@@ -62,7 +62,7 @@ struct Folder {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
-    /// Records: JSONL, JSON or plain text.
+    /// Records (.jsonl, .json, .csv, .tsv, .parquet) or running text (.txt, .md).
     path: PathBuf,
     /// Count only completions, not prompts.
     #[serde(default)]
@@ -71,6 +71,7 @@ struct Data {
     sequence_length: u32,
     /// Only false: every record has a sequence to itself, so that none sees another.
     #[serde(default)]
+    #[schemars(extend("const" = false))]
     packing: bool,
     /// Cut records that are longer than a sequence; otherwise they are an error.
     #[serde(default)]
@@ -148,7 +149,7 @@ impl Kind for Evaluate {
         specification.check()?;
         let mut inputs = vec![
             InputSource::model(MODEL, "model.path", folder, &file.model.path),
-            InputSource::file(DATA, "data.path", folder, &file.data.path),
+            InputSource::data(DATA, "data.path", folder, &file.data.path),
         ];
         if let Some(adapter) = &file.adapter {
             const FILES: &[&str] = &[ADAPTER_CONFIG, ADAPTER_WEIGHTS];

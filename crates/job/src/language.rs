@@ -126,7 +126,8 @@ pub(crate) fn rows(
     let records =
         assay_data::read(bytes, Format::of_bytes(bytes)).map_err(|e| BuildError::input(name, e))?;
     let tokenizer = base.tokenizer().map_err(|e| BuildError::input(MODEL, e))?;
-    DataSet::build(&records, tokenizer, &reading.options(base)).map_err(|e| BuildError::input(name, e))
+    DataSet::build(&records, tokenizer, &reading.options(base))
+        .map_err(|e| BuildError::input(name, e))
 }
 
 /// Mean loss over every counted token of a data set, in nats.

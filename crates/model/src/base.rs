@@ -400,7 +400,12 @@ fn check_names(
     file: &TensorFile<'_>,
 ) -> Result<(), LoadError> {
     let known: HashSet<&str> = spec.weights().iter().map(|w| w.name.as_str()).collect();
-    let decoder = ["model.layers.", "model.norm.", "model.embed_tokens.", "lm_head."];
+    let decoder = [
+        "model.layers.",
+        "model.norm.",
+        "model.embed_tokens.",
+        "lm_head.",
+    ];
     let extra = file.names().find(|name| {
         let repeated = config.tie_word_embeddings && *name == OUTPUT;
         let ours = decoder.iter().any(|prefix| name.starts_with(prefix));

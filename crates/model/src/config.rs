@@ -79,7 +79,7 @@ impl ModelConfig {
             return Err(LoadError::config("it has more than 1 MiB"));
         }
         let value: Value =
-            serde_json::from_slice(bytes).map_err(|e| LoadError::config(e.to_string()))?;
+            assay_data::from_json(bytes).map_err(|fault| LoadError::config(fault.to_string()))?;
         let fields = Fields(&value);
         let kind = value["model_type"].as_str().unwrap_or("none");
         // What a position may look back to is a default of the architecture, where nothing is said.

@@ -1,6 +1,6 @@
 //! What can be wrong with a model, an adapter, a state or a step.
 
-use assay_data::TokenizerError;
+use assay_data::{Foreign, JsonFault, TokenizerError};
 use assay_kernel::EnvironmentError;
 
 use crate::gguf::GgufError;
@@ -22,6 +22,46 @@ pub enum LoadError {
         "{0} is missing; a model is a .gguf file, or a folder with config.json, model.safetensors (or its index and shards) and tokenizer.json"
     )]
     MissingFile(String),
+    /// A path that is no model, with what it is instead.
+    #[error("{path} is no model that can be read: {reason}")]
+    NotAModel {
+        /// The folder or file.
+        path: String,
+        /// What it is or lacks, and what to do.
+        reason: String,
+    },
+    /// A path that is no adapter, with what it is instead.
+    #[error("{path} is no adapter that can be read: {reason}")]
+    NotAnAdapter {
+        /// The folder or file.
+        path: String,
+        /// What it is or lacks, and what to do.
+        reason: String,
+    },
+    /// A link to a file that is not there.
+    #[error("{path} is a link to {target}, which does not exist; download the file again")]
+    Dangling {
+        /// The link.
+        path: String,
+        /// Where it leads.
+        target: String,
+    },
+    /// A file that is another kind of file than its name says.
+    #[error("{file} is {found}")]
+    Foreign {
+        /// The file.
+        file: String,
+        /// What it is.
+        found: Foreign,
+    },
+    /// A file that is no JSON.
+    #[error("{file}: {fault}")]
+    Json {
+        /// The file.
+        file: String,
+        /// Where and why.
+        fault: Box<JsonFault>,
+    },
     /// `config.json` is wrong or asks for something not computed.
     #[error("config.json: {0}")]
     Config(String),

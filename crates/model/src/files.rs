@@ -1,8 +1,12 @@
 //! A model as the files of a Hugging Face folder, which a GGUF file is converted to.
 
+mod folder;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use assay_data::{Foreign, from_json, without_mark};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::error::LoadError;
@@ -23,53 +27,87 @@ pub type ModelFiles = BTreeMap<String, Vec<u8>>;
 /// shards their index names), `tokenizer.json`, and where present `tokenizer_config.json`,
 /// `generation_config.json` and `chat_template.jinja`. Nothing else in the folder is opened.
 ///
-/// A path that ends with `.gguf` is a file, and what it converts to is given instead, stored as
-/// f32: the same files as from a folder made by [`gguf::convert`] before.
+/// A path that ends with `.gguf`, or a file that begins as one, is a file, and what it converts to is
+/// given instead, stored as f32: the same files as from a folder made by [`gguf::convert`] before.
 ///
 /// # Errors
-/// When a needed file is missing or cannot be read, the index is malformed, or a GGUF file cannot
-/// be converted.
+/// When a needed file is missing, cannot be read or is another kind of file, the index is malformed,
+/// or a GGUF file cannot be converted.
 pub fn read_model_folder(folder: &Path) -> Result<ModelFiles, LoadError> {
-    let extension = folder.extension();
-    if extension.is_some_and(|e| e.eq_ignore_ascii_case(gguf::EXTENSION)) && !folder.is_dir() {
-        return gguf::convert(&read_path(folder)?, gguf::Storage::F32);
+    if !folder.is_dir() {
+        return gguf::convert(&folder::read_gguf(folder)?, gguf::Storage::F32);
     }
+    folder::check(folder)?;
     let mut files = ModelFiles::new();
     for name in [CONFIG, TOKENIZER] {
-        files.insert(name.into(), read(folder, name)?);
+        files.insert(name.into(), read_file(folder, name)?);
     }
     for name in [TOKENIZER_CONFIG, GENERATION_CONFIG, CHAT_TEMPLATE] {
-        if folder.join(name).exists() {
-            files.insert(name.into(), read(folder, name)?);
+        if folder::is_there(folder, name) {
+            files.insert(name.into(), read_file(folder, name)?);
         }
     }
-    if folder.join(WEIGHTS).exists() {
-        files.insert(WEIGHTS.into(), read(folder, WEIGHTS)?);
-    } else if folder.join(INDEX).exists() {
-        let index = read(folder, INDEX)?;
-        for shard in shards(&index)? {
-            let bytes = read(folder, &shard)?;
+    if folder::is_there(folder, WEIGHTS) {
+        files.insert(WEIGHTS.into(), read_file(folder, WEIGHTS)?);
+    } else {
+        let index = read_file(folder, INDEX)?;
+        let names = shards(&index)?;
+        folder::check_shards(folder, &names)?;
+        for shard in names {
+            let bytes = read_file(folder, &shard)?;
             files.insert(shard, bytes);
         }
         files.insert(INDEX.into(), index);
-    } else {
-        return Err(LoadError::MissingFile(WEIGHTS.into()));
     }
     Ok(files)
 }
 
-fn read(folder: &Path, name: &str) -> Result<Vec<u8>, LoadError> {
-    read_path(&folder.join(name))
+/// Reads one file of a model's or an adapter's folder. Names of JSON files must hold JSON, names of
+/// safetensors files may hold nothing else; a byte order mark before a text is left out.
+///
+/// # Errors
+/// When the file is missing, cannot be read, or is another kind of file.
+pub fn read_file(folder: &Path, name: &str) -> Result<Vec<u8>, LoadError> {
+    if name.starts_with("adapter_") && !folder::is_there(folder, name) {
+        return Err(folder::no_adapter(folder, name));
+    }
+    let bytes = read_path(&folder.join(name))?;
+    check_kind(name, &bytes)?;
+    let json = name.ends_with(".json");
+    if json || name.ends_with(".jinja") {
+        let text = without_mark(&bytes);
+        if json {
+            from_json::<IgnoredAny>(text).map_err(|fault| LoadError::Json {
+                file: name.to_owned(),
+                fault: Box::new(fault),
+            })?;
+        }
+        if text.len() < bytes.len() {
+            return Ok(text.to_vec());
+        }
+    }
+    Ok(bytes)
+}
+
+/// Refuses bytes that are visibly something else than a file of this name.
+fn check_kind(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
+    let fits = |foreign: &Foreign| match foreign {
+        Foreign::Safetensors => name.ends_with(".safetensors"),
+        // A template may be a page of HTML, or nothing.
+        Foreign::Html | Foreign::Xml | Foreign::Empty => name.ends_with(".jinja"),
+        _ => false,
+    };
+    match Foreign::of(bytes).filter(|foreign| !fits(foreign)) {
+        None => Ok(()),
+        Some(found) => Err(LoadError::Foreign {
+            file: name.to_owned(),
+            found,
+        }),
+    }
 }
 
 fn read_path(path: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => LoadError::MissingFile(path.display().to_string()),
-        _ => LoadError::Read {
-            path: path.display().to_string(),
-            source,
-        },
-    })
+    std::fs::read(path).map_err(|source| folder::unreadable(path, source))
 }
 
 /// The shard files an index names, each once, in order. Names that could leave the folder are
@@ -79,7 +117,7 @@ pub(crate) fn shards(index: &[u8]) -> Result<Vec<String>, LoadError> {
     if index.len() > 64 << 20 {
         return Err(wrong("it has more than 64 MiB".into()));
     }
-    let value: Value = serde_json::from_slice(index).map_err(|e| wrong(e.to_string()))?;
+    let value: Value = from_json(index).map_err(|fault| wrong(fault.to_string()))?;
     let Some(map) = value["weight_map"].as_object() else {
         return Err(wrong("it has no weight_map".into()));
     };

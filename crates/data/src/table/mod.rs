@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::canonical::plain;
 use crate::error::{DataError, Place};
 use crate::format::Format;
 
@@ -74,8 +75,8 @@ impl Table {
     /// When the bytes are no table of this format, or a column has no name or another's.
     pub fn open(bytes: Vec<u8>, format: Format) -> Result<Self, DataError> {
         let table = match format {
-            Format::Csv => separated::open(bytes, b',')?,
-            Format::Tsv => separated::open(bytes, b'\t')?,
+            Format::Csv => separated::open(plain(bytes)?, b',')?,
+            Format::Tsv => separated::open(plain(bytes)?, b'\t')?,
             _ => return Err(TableError::NoTable.into()),
         };
         Ok(table)
@@ -98,7 +99,9 @@ impl Iterator for Table {
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = &self.columns;
-        f.debug_struct("Table").field("columns", columns).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("columns", columns)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,7 +143,9 @@ pub enum TableError {
     #[error("columns {1} and {2} are both called {0:?}; rename or remove one of them")]
     TwoNames(String, usize, usize),
     /// More columns than are read.
-    #[error("the table has {0} columns, and at most 4096 are read; remove those that are not needed")]
+    #[error(
+        "the table has {0} columns, and at most 4096 are read; remove those that are not needed"
+    )]
     TooManyColumns(usize),
     /// More rows than are read.
     #[error("the table has more than 4194304 rows; split it into several files")]

@@ -99,7 +99,10 @@ fn refusal(names: &[String], row: &Row, problem: Problem, any: bool) -> DataErro
     if !matches!(problem, Problem::UnknownKind(_)) {
         return DataError::Record { place, problem };
     }
-    let empty = names.iter().zip(&row.cells).filter(|(_, cell)| cell.is_null());
+    let empty = names
+        .iter()
+        .zip(&row.cells)
+        .filter(|(_, cell)| cell.is_null());
     let empty: Vec<&str> = empty.map(|(name, _)| name.as_str()).collect();
     if !empty.is_empty() {
         let columns = short(&empty.join(", "));

@@ -3,7 +3,9 @@
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::Value;
 
-use super::{Column, ColumnType, MAX_ROW_BYTES, MAX_ROWS, Row, Table, TableError, check_names, short};
+use super::{
+    Column, ColumnType, MAX_ROW_BYTES, MAX_ROWS, Row, Table, TableError, check_names, short,
+};
 use crate::error::{DataError, Place};
 
 /// Opens bytes that are UTF-8 with lines of Unix: names in the first line, then rows. Blank lines are
@@ -105,8 +107,12 @@ fn unreadable(error: csv::Error) -> DataError {
 
 /// Refuses a first line of one column that another separator would make several.
 fn check_separator(names: &StringRecord, separator: u8) -> Result<(), TableError> {
-    const CHARACTERS: [(char, &str); 4] =
-        [(',', "commas"), (';', "semicolons"), ('\t', "tabs"), ('|', "bars (|)")];
+    const CHARACTERS: [(char, &str); 4] = [
+        (',', "commas"),
+        (';', "semicolons"),
+        ('\t', "tabs"),
+        ('|', "bars (|)"),
+    ];
     let line = names.get(0).unwrap_or_default();
     let found = CHARACTERS.iter().find(|(c, _)| line.contains(*c));
     let (Some((character, found)), 1) = (found, names.len()) else {

@@ -83,7 +83,7 @@ impl From<PrecisionName> for Precision {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
-    /// Training records: JSONL, JSON or plain text.
+    /// Training records (.jsonl, .json, .csv, .tsv, .parquet) or running text (.txt, .md).
     train: PathBuf,
     /// Records of the same form for training.eval_steps; provider and auditors can read them.
     validation: Option<PathBuf>,
@@ -96,6 +96,7 @@ struct Data {
     sequence_length: u32,
     /// Only false: every record has a sequence to itself, so that none sees another.
     #[serde(default)]
+    #[schemars(extend("const" = false))]
     packing: bool,
     /// Cut records that are longer than a sequence; otherwise they are an error.
     #[serde(default)]
@@ -181,7 +182,7 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         let reason = "full fine-tuning has no adapter; name the tuned model as model.path instead";
         return Err(JobError::value("adapter.path", reason.to_owned()));
     }
-    let source = |name, field, path: &Path| InputSource::file(name, field, folder, path);
+    let source = |name, field, path: &Path| InputSource::data(name, field, folder, path);
     let mut inputs = vec![
         InputSource::model(MODEL, "model.path", folder, &file.model.path),
         source(TRAIN, "data.train", &file.data.train),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use assay_data::{Batch, DataSet, Format, Options, read};
+use assay_data::{Batch, DataSet, Format, Options, Place, Record, read};
 use assay_kernel::random::Stream;
 use assay_kernel::{IGNORE, Kernel};
 use assay_model::{
