@@ -44,7 +44,7 @@ pub(crate) fn plain(mut bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
         Some(foreign) => return Err(DataError::Foreign(foreign)),
         None => {}
     }
-    if without_mark(&bytes).len() < bytes.len() {
+    while without_mark(&bytes).len() < bytes.len() {
         bytes.drain(..MARK.len());
     }
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {

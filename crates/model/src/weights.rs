@@ -101,7 +101,7 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
             _ => false,
         };
         let orderly = offsets.is_some_and(|o| o.len() == 2 && o[0].as_u64() <= o[1].as_u64());
-        if !inside && orderly && end > data.len() as u64 {
+        if !inside && orderly && (data.len() as u64 + 1..1 << 48).contains(&end) {
             let whole = end.saturating_add(8 + length);
             return Err(cut_off(bytes.len() as u64, whole));
         }

@@ -3,8 +3,10 @@
 //! A [`Table`] reads CSV, TSV or Parquet row by row. What a table is used for stands elsewhere; here
 //! is its use as a list of records, a column for each field ([`json_lines`], [`json_array`]).
 
+mod columnar;
 mod records;
 mod separated;
+mod thrift;
 
 use std::fmt;
 
@@ -36,7 +38,7 @@ pub enum ColumnType {
     Boolean,
     /// A day, a time or both, given as a number from the epoch or from midnight.
     Time,
-    /// Bytes that are no text. Their cells are missing: no use of a table reads them.
+    /// Bytes that nothing says are text. Cells that are no UTF-8 are missing.
     Bytes,
     /// Lists.
     List,
@@ -77,6 +79,7 @@ impl Table {
         let table = match format {
             Format::Csv => separated::open(plain(bytes)?, b',')?,
             Format::Tsv => separated::open(plain(bytes)?, b'\t')?,
+            Format::Parquet => columnar::open(bytes)?,
             _ => return Err(TableError::NoTable.into()),
         };
         Ok(table)
