@@ -1,8 +1,12 @@
 //! JSON that does not parse: where, why, and what stands there.
 
+mod unique;
+
 use std::fmt;
 
 use serde::de::DeserializeOwned;
+
+pub(crate) use unique::Unique;
 
 /// How much of a line is shown before and after the place.
 const SHOWN: (usize, usize) = (40, 24);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::canonical::{canonical, not_utf8};
 use crate::error::{DataError, Place, Problem};
 pub use crate::format::Format;
-use crate::json::JsonFault;
+use crate::json::{JsonFault, Unique};
 use crate::record::Record;
 
 /// The largest data set that is read, in bytes.
@@ -52,7 +52,7 @@ fn json_lines(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
         if line.len() > MAX_RECORD_BYTES {
             return Err(wrong(Problem::TooLarge(line.len())));
         }
-        let value = serde_json::from_str(line).map_err(|error| {
+        let Unique(value) = serde_json::from_str(line).map_err(|error| {
             let fault = JsonFault::new(line.as_bytes(), &error);
             let rest = &text[offset(text, line)..];
             broken_line(place, rest, line, &fault)
@@ -148,7 +148,7 @@ fn json_array(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
         if part.len() > MAX_RECORD_BYTES {
             return Err(wrong(Problem::TooLarge(part.len())));
         }
-        let value = serde_json::from_str(part).map_err(|error| {
+        let Unique(value) = serde_json::from_str(part).map_err(|error| {
             let inner = JsonFault::new(part.as_bytes(), &error);
             if part.is_empty() || inner.ends_early {
                 return broken(fault(

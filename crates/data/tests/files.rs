@@ -140,6 +140,11 @@ fn broken_json_lines_say_what_they_are() {
         table.contains("line 1") && table.contains("it begins with \"prompt,completion\""),
         "{table}"
     );
+    let twice = lines("{\"text\": \"a\", \"text\": \"b\"}\n");
+    assert!(
+        twice.contains("line 1") && twice.contains("the field \"text\" stands twice"),
+        "{twice}"
+    );
     let deep = format!("{{\"text\": {}\n", "[".repeat(100_000));
     assert!(lines(&deep).contains("recursion limit"));
 }

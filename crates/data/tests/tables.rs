@@ -38,6 +38,8 @@ fn tables_of_text_become_records_in_their_lines() {
         (Place::Line(5), Record::pair("Two?", "Yes.")),
     ];
     assert_eq!(records(text.as_bytes(), Format::Csv), expected);
+    let padded = format!("{text},,\n,,\n");
+    assert_eq!(records(padded.as_bytes(), Format::Csv), expected);
     let marked = format!("\u{feff}{}", text.replace('\n', "\r\n"));
     assert_eq!(
         canonical(marked.into_bytes(), Format::Csv).unwrap(),

@@ -129,6 +129,11 @@ impl InputSource {
                 ),
             ));
         }
+        if !metadata.is_file() {
+            let path = self.path.display();
+            let problem = format!("{path} is a pipe, socket or device; save its content as a file");
+            return Err(JobError::value(field, problem));
+        }
         let format = Format::of_name(&self.path.to_string_lossy()).map_err(wrong)?;
         if metadata.len() > MAX_DATA_BYTES as u64 {
             return Err(JobError::TooLarge {

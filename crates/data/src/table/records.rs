@@ -59,6 +59,10 @@ fn each_record(
     let mut any = false;
     for row in &mut table {
         let row = row?;
+        // As a blank line: spreadsheets leave such rows behind their tables.
+        if row.cells.iter().all(Value::is_null) {
+            continue;
+        }
         let fields = fields(&names, &row)?;
         if let Err(problem) = Record::from_json(&fields) {
             return Err(refusal(&names, &row, problem, any));
