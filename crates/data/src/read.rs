@@ -158,7 +158,20 @@ fn json_array(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
                 ));
             }
             let line = text[..at].matches('\n').count() + inner.line;
-            wrong(Problem::NotJson(JsonFault { line, ..inner }.to_string()))
+            let start = text[..at].rfind('\n').map_or(0, |n| n + 1);
+            let before = match inner.line {
+                1 => text[start..at].chars().count(),
+                _ => 0,
+            };
+            let column = before + inner.column;
+            wrong(Problem::NotJson(
+                JsonFault {
+                    line,
+                    column,
+                    ..inner
+                }
+                .to_string(),
+            ))
         })?;
         push(&mut records, place, &value)?;
         at = next(at + part.len());
