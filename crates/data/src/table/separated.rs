@@ -1,5 +1,7 @@
 //! Tables in lines of text: CSV (RFC 4180) and TSV.
 
+use std::sync::Arc;
+
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::Value;
 
@@ -12,6 +14,8 @@ use crate::error::{DataError, Place};
 /// passed over, quoted cells may hold separators and line breaks, and an empty cell is missing.
 pub(super) fn open(bytes: Vec<u8>, separator: u8) -> Result<Table, DataError> {
     let open_quote = open_quote(&bytes, separator);
+    let bytes: Arc<[u8]> = bytes.into();
+    let text = bytes.clone();
     let mut reader = ReaderBuilder::new()
         .delimiter(separator)
         .has_headers(false)
@@ -44,7 +48,7 @@ pub(super) fn open(bytes: Vec<u8>, separator: u8) -> Result<Table, DataError> {
             Err(error) => Err(unreadable(error)),
             Ok(true) => {
                 count += 1;
-                row(&record, wanted, open_quote, count)
+                row(&record, line(&record, &text), wanted, open_quote, count)
             }
         };
         failed = row.is_err();
@@ -58,11 +62,11 @@ pub(super) fn open(bytes: Vec<u8>, separator: u8) -> Result<Table, DataError> {
 
 fn row(
     record: &StringRecord,
+    line: usize,
     wanted: usize,
     open_quote: Option<usize>,
     count: usize,
 ) -> Result<Row, DataError> {
-    let line = record.position().map_or(0, |place| place.line() as usize);
     // The row that an open quote swallowed, rather than what came of it.
     if open_quote.is_some_and(|open| open >= line && open < line + lines(record)) {
         return Err(TableError::OpenQuote(open_quote.unwrap_or(line)).into());
@@ -90,6 +94,16 @@ fn row(
         place: Place::Line(line),
         cells: record.iter().map(cell).collect(),
     })
+}
+
+/// The line where a record begins; the parser gives that of the blank lines before it.
+fn line(record: &StringRecord, text: &[u8]) -> usize {
+    let Some(place) = record.position() else {
+        return 0;
+    };
+    let rest = text.get(place.byte() as usize..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| **byte == b'\n').count();
+    place.line() as usize + blank
 }
 
 /// The lines that a record goes over.
