@@ -14,6 +14,7 @@ mod canonical;
 mod dataset;
 mod encode;
 mod error;
+mod facts;
 mod foreign;
 mod format;
 mod json;
@@ -22,6 +23,7 @@ mod read;
 mod record;
 pub mod table;
 mod template;
+mod templates;
 mod tokenizer;
 
 pub use batch::Batch;
@@ -35,4 +37,6 @@ pub use order::{ORDER_PURPOSE, Sampler};
 pub use read::{Format, MAX_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, read};
 pub use record::{Message, Record, Role};
 pub use template::{ChatTemplate, FALLBACK, SpecialTokens};
-pub use tokenizer::{Encoding, MAX_TOKENIZER_BYTES, Tokenizer};
+pub use tokenizer::{
+    Encoding, MAX_TOKENIZER_BYTES, NO_TEMPLATE, Tokenizer, chat_template, is_tokenizer_file,
+};

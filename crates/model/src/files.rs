@@ -1,5 +1,6 @@
 //! A model as the files of a Hugging Face folder, which a GGUF file is converted to.
 
+mod carried;
 mod folder;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,8 @@ use std::path::Path;
 use assay_data::{Foreign, from_json, without_mark};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+
+pub use carried::take_adapter_template;
 
 use crate::error::LoadError;
 use crate::gguf;
@@ -24,8 +27,9 @@ pub(crate) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 pub type ModelFiles = BTreeMap<String, Vec<u8>>;
 
 /// Reads the files of a model folder that matter: `config.json`, the weights (one file, or the
-/// shards their index names), `tokenizer.json`, and where present `tokenizer_config.json`,
-/// `generation_config.json` and `chat_template.jinja`. Nothing else in the folder is opened.
+/// shards their index names), `tokenizer.json`, and where present every other file that says something
+/// of the tokenizer or its chat templates ([`assay_data::is_tokenizer_file`]). Nothing else in the
+/// folder is opened.
 ///
 /// A path that ends with `.gguf`, or a file that begins as one, is a file, and what it converts to is
 /// given instead, stored as f32: the same files as from a folder made by [`gguf::convert`] before.
@@ -42,10 +46,8 @@ pub fn read_model_folder(folder: &Path) -> Result<ModelFiles, LoadError> {
     for name in [CONFIG, TOKENIZER] {
         files.insert(name.into(), read_file(folder, name)?);
     }
-    for name in [TOKENIZER_CONFIG, GENERATION_CONFIG, CHAT_TEMPLATE] {
-        if folder::is_there(folder, name) {
-            files.insert(name.into(), read_file(folder, name)?);
-        }
+    for name in carried::beside(folder)? {
+        files.insert(name.clone(), read_file(folder, &name)?);
     }
     if folder::is_there(folder, WEIGHTS) {
         files.insert(WEIGHTS.into(), read_file(folder, WEIGHTS)?);

@@ -152,7 +152,13 @@ pub(super) fn check(folder: &Path) -> Result<(), LoadError> {
         };
         return wrong(format!("config.json is missing: it holds {other}"));
     }
-    let source = ["tokenizer.model", "vocab.json", "vocab.txt", "spiece.model"];
+    let source = [
+        "tokenizer.model",
+        "vocab.json",
+        "vocab.txt",
+        "spiece.model",
+        "tekken.json",
+    ];
     match source.into_iter().find(|name| has(name)) {
         Some(found) => wrong(format!(
             "tokenizer.json is missing: it holds {found} only, the form of older programs; convert it \
