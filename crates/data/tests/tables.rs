@@ -2,10 +2,17 @@
 //! are written by `bench/make_table_fixtures.py`.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+use std::path::Path;
+
 use assay_data::table::{ColumnType, Table};
 use assay_data::{Format, MAX_RECORD_BYTES, Message, Place, Record, Role, canonical, read};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    std::fs::read(folder.join(name)).unwrap()
+}
 
 fn records(bytes: &[u8], format: Format) -> Vec<(Place, Record)> {
     read(bytes, format).unwrap_or_else(|e| panic!("{e}"))
@@ -150,7 +157,143 @@ fn faults_of_tables_of_text_name_the_line_and_the_remedy() {
     assert!(latin.contains("WINDOWS-1252"), "{latin}");
 }
 
+#[test]
+fn parquet_of_every_codec_is_the_same_data() {
+    let plain = canonical(fixture("pairs-none.parquet"), Format::Parquet).unwrap();
+    for name in ["snappy", "gzip", "lz4", "zstd", "groups"] {
+        let bytes = fixture(&format!("pairs-{name}.parquet"));
+        assert_eq!(canonical(bytes, Format::Parquet).unwrap(), plain, "{name}");
+    }
+    assert_eq!(Format::of_bytes(&plain), Format::Json);
+    let found = records(&fixture("pairs-snappy.parquet"), Format::Parquet);
+    assert_eq!(found.len(), 4);
+    let second = Record::pair("caf\u{e9}, \"quoted\"\nand on", "yes");
+    assert_eq!(found[1], (Place::Element(2), second));
+}
+
+#[test]
+fn columns_of_parquet_have_types_and_missing_cells() {
+    use ColumnType::{Boolean, Bytes, Float, Integer, Text, Time};
+    let mut table = Table::open(fixture("pairs-zstd.parquet"), Format::Parquet).unwrap();
+    let columns: Vec<(&str, ColumnType)> = table
+        .columns()
+        .iter()
+        .map(|c| (c.name.as_str(), c.kind))
+        .collect();
+    let kinds = [Integer, Text, Text, Float, Boolean, Time, Bytes];
+    assert_eq!(
+        columns.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(),
+        kinds
+    );
+    assert_eq!(columns[0].0, "id");
+    let rows: Vec<Vec<Value>> = table.by_ref().map(|row| row.unwrap().cells).collect();
+    let first = [
+        json!(7),
+        json!("Which is one?"),
+        json!("The first."),
+        json!(0.5),
+        json!(true),
+    ];
+    assert_eq!(rows[0][..5], first);
+    assert_eq!(rows[0][5..], [json!(20455), Value::Null]);
+    assert_eq!(
+        rows[2][3..],
+        [Value::Null, Value::Null, Value::Null, json!("text")]
+    );
+    let table = Table::open(fixture("chats.parquet"), Format::Parquet).unwrap();
+    assert_eq!(table.columns()[0].kind, ColumnType::List);
+}
+
+#[test]
+fn conversations_in_parquet_are_lists_of_structs() {
+    let found = records(&fixture("chats.parquet"), Format::Parquet);
+    let messages = vec![
+        Message::new(Role::System, "Be brief."),
+        Message::new(Role::User, "Well?"),
+        Message::new(Role::Assistant, "Well."),
+    ];
+    let Record::Chat { messages: read, .. } = &found[1].1 else {
+        panic!("a conversation");
+    };
+    assert_eq!((found.len(), read), (2, &messages));
+}
+
+#[test]
+fn parquet_that_cannot_be_read_is_named() {
+    let parquet = |bytes: &[u8]| told(bytes, Format::Parquet);
+    let whole = fixture("pairs-snappy.parquet");
+    let cut = parquet(&whole[..whole.len() - 100]);
+    assert!(
+        cut.contains("cut off") && cut.contains("download or copy it again"),
+        "{cut}"
+    );
+    assert!(parquet(&whole[..6]).contains("cut off"));
+    assert!(parquet(b"").contains("no records"));
+    assert!(parquet(b"prompt,completion\n").contains("no Parquet table"));
+    assert!(parquet(b"\x1f\x8b\x08\0").contains("gzip"));
+    assert!(parquet(b"version https://git-lfs.github.com/spec/v1\n").contains("Git LFS"));
+    assert!(parquet(b"PARE\0\0\0\0").contains("encrypted"));
+    let brotli = parquet(&fixture("pairs-brotli.parquet"));
+    assert!(
+        brotli.contains("BROTLI") && brotli.contains("zstd"),
+        "{brotli}"
+    );
+    assert!(parquet(&fixture("pairs-delta.parquet")).contains("encoded by differences"));
+    assert!(parquet(&fixture("empty.parquet")).contains("no records"));
+    let hole = parquet(&fixture("holes.parquet"));
+    assert!(
+        hole.contains("record 2: the row has no value in prompt"),
+        "{hole}"
+    );
+    for name in ["data.jsonl", "data.txt", "data.csv"] {
+        let said = told(&whole, Format::of_name(name).unwrap());
+        assert!(
+            said.contains("a Parquet table") && said.contains(".parquet"),
+            "{said}"
+        );
+    }
+}
+
+/// A footer or a page that announces what is not there must not make anybody set room aside for it.
+#[test]
+fn announced_sizes_are_checked_before_they_are_believed() {
+    let whole = fixture("pairs-none.parquet");
+    let tail = whole.len() - 8;
+    let length = u32::from_le_bytes(*whole[tail..].first_chunk().unwrap()) as usize;
+    let mut huge = whole.clone();
+    huge[tail..tail + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(told(&huge, Format::Parquet).contains("its footer claims 4294967295 bytes"));
+    // The list of the schema: 15 in the size and a number of 5 bytes, over what stood there.
+    let mut lists = whole.clone();
+    let footer = tail - length;
+    let list = (footer..tail).find(|at| lists[*at] == 0x19).unwrap() + 1;
+    lists[list] = 0xfc;
+    lists[list + 1..list + 6].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x07]);
+    assert!(told(&lists, Format::Parquet).contains("announces more than it holds"));
+    // The first page: fields 1, 2 and 3 are its type and its sizes.
+    let mut page = whole;
+    assert_eq!(page[4..6], [0x15, 0x04], "a dictionary page comes first");
+    page[6..12].copy_from_slice(&[0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f]);
+    assert!(told(&page, Format::Parquet).contains("announces more than it holds"));
+}
+
 proptest! {
+    #[test]
+    fn damaged_parquet_never_panics_the_process(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        which in 0..3usize,
+    ) {
+        let name = ["pairs-snappy.parquet", "chats.parquet", "pairs-groups.parquet"][which];
+        let mut bytes = fixture(name);
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(found) = canonical(bytes, Format::Parquet) {
+            prop_assert!(read(&found, Format::of_bytes(&found)).is_ok());
+        }
+    }
+
     #[test]
     fn what_a_table_of_text_gives_reads_again(text in "[a-z,;\"\\n\\t ]{0,60}", comma in any::<bool>()) {
         let format = if comma { Format::Csv } else { Format::Tsv };

@@ -129,6 +129,7 @@ fn data_that_are_something_else_are_named_with_field_and_path() {
         ("b.jsonl.gz", b"\x1f\x8b\x08", "gunzip"),
         ("c.jsonl", b"\x1f\x8b\x08\0", "compressed with gzip"),
         ("d.dat", b"{}", "does not say what it holds"),
+        ("e.parquet", b"PAR1\x15\x04", "cut off"),
         ("f.csv", b"prompt;completion\na;b\n", "semicolons"),
     ] {
         let said = told(job(&folder, name, bytes, ""));

@@ -3,8 +3,10 @@
 //! A [`Table`] reads CSV, TSV or Parquet row by row. What a table is used for stands elsewhere; here
 //! is its use as a list of records, a column for each field ([`json_lines`], [`json_array`]).
 
+mod columnar;
 mod records;
 mod separated;
+mod thrift;
 
 use std::fmt;
 
@@ -77,7 +79,7 @@ impl Table {
         let table = match format {
             Format::Csv => separated::open(plain(bytes)?, b',')?,
             Format::Tsv => separated::open(plain(bytes)?, b'\t')?,
-            Format::Parquet => return Err(TableError::Parquet("it is not read yet".into()).into()),
+            Format::Parquet => columnar::open(bytes)?,
             _ => return Err(TableError::NoTable.into()),
         };
         Ok(table)
