@@ -10,7 +10,9 @@ use assay_crypto::Digest;
 use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Precision, Score};
+use assay_model::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Precision, Purpose, Score,
+};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
 use crate::language::{self, ADAPTER, MODEL, Reading};
+use crate::price::{Price, Priced};
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
 
@@ -169,6 +172,7 @@ impl Kind for Evaluate {
             inputs,
             private: vec![],
             steps: 0,
+            steps_field: "data.path",
             audit: file.audit,
             market: file.market,
             deadlines: file.deadlines,
@@ -183,6 +187,21 @@ impl Kind for Evaluate {
 
     fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError> {
         Ok(Box::new(Scoring::new(task)?))
+    }
+
+    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
+        let specification = Specification::decode(specification)?;
+        Price::of(&Priced {
+            inputs,
+            method: None,
+            shape: BatchShape {
+                batch: specification.evaluation.batch_size as usize,
+                seq: specification.data.sequence_length as usize,
+            },
+            purpose: Purpose::Loss,
+            precision: Precision::Float32,
+            watched: None,
+        })
     }
 
     fn deliver(
