@@ -25,6 +25,6 @@ pub use encode::{Sequence, encode};
 pub use error::{DataError, Place, Problem, TemplateError, TokenizerError};
 pub use order::{ORDER_PURPOSE, Sampler};
 pub use read::{Format, MAX_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, read};
-pub use record::{Message, Record, Role};
+pub use record::{Conversation, Message, Record, Role, Setting};
 pub use template::{ChatTemplate, FALLBACK, SpecialTokens};
 pub use tokenizer::{Encoding, MAX_TOKENIZER_BYTES, Tokenizer};

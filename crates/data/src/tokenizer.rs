@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{TemplateError, TokenizerError};
-use crate::record::Message;
+use crate::record::{Message, Setting};
 use crate::template::{ChatTemplate, FALLBACK, read_config};
 
 /// The largest `tokenizer.json` that is read, in bytes.
@@ -135,7 +135,7 @@ impl Tokenizer {
     /// # Errors
     /// When the template or the tokenizer fails.
     pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>, TokenizerError> {
-        let text = self.template.render(messages, true)?;
+        let text = self.template.render(messages, &Setting::default(), true)?;
         Ok(self.encode(&text, false)?.ids)
     }
 }

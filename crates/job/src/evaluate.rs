@@ -58,13 +58,14 @@ struct Folder {
     path: PathBuf,
 }
 
-/// The records to score.
+/// The records to score. Their shapes are those a fine-tuning reads: messages, conversations, prompt
+/// and completion, instruction and output, dialogue and summary, or text (docs/data.md).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
     /// Records: JSONL, JSON or plain text.
     path: PathBuf,
-    /// Count only completions, not prompts.
+    /// Count only answers, not questions.
     #[serde(default)]
     completion_only: bool,
     /// Tokens per sequence.

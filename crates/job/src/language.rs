@@ -157,7 +157,7 @@ pub(crate) fn samples(
     let records = assay_data::read(bytes, Format::of_bytes(bytes)).unwrap_or_default();
     let prompts = records.iter().filter_map(|(_, record)| match record {
         Record::Text(_) => None,
-        Record::Chat { messages, .. } => messages.iter().find(|m| m.role == Role::User),
+        Record::Chat(chat) => chat.messages.iter().find(|m| *m.role() == Role::User),
     });
     // Spread over the data, since neighbours come from one source.
     let prompts: Vec<&Message> = prompts.collect();
@@ -181,7 +181,7 @@ pub(crate) fn samples(
         .step_by(stride)
         .take(count)
         .map(|prompt| Sample {
-            prompt: prompt.content.clone(),
+            prompt: prompt.text(),
             base: respond(prompt, &mut plain),
             adapted: respond(prompt, &mut adapted),
         })

@@ -79,7 +79,21 @@ impl From<PrecisionName> for Precision {
     }
 }
 
-/// The records to learn from.
+/// The records to learn from. Each has one of these shapes (docs/data.md says all about them):
+///
+/// - messages: [{role, content}, ...], as OpenAI and TRL write conversations, with tool_calls,
+///   tool_call_id, name, reasoning_content, parts of text, and weight (0 or 1) or train at a
+///   message. Written with the model's chat template; every assistant message is learned.
+/// - conversations: the same, or ShareGPT's [{from, value}, ...].
+/// - prompt and completion: two lists of messages, of which the completion is learned; or two
+///   strings, which become a user and an assistant message (TRL would join them without a template).
+/// - instruction, input and output, as Alpaca has them: a user message, with the input after an
+///   empty line, and the output as the answer.
+/// - dialogue and summary, as SAMSum has them: the dialogue, an empty line and "Summary:" are the
+///   user message, the summary is the answer.
+/// - text: running text without a template, all of it learned; needs completion_only = false.
+///
+/// Beside a conversation: tools, documents, chat_template_kwargs and system.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
@@ -89,7 +103,8 @@ struct Data {
     validation: Option<PathBuf>,
     /// Held-out records of the same form; nobody but you can read them.
     heldout: Option<PathBuf>,
-    /// Learn only from completions, not from prompts.
+    /// Learn only from answers, not from questions: from the mark that asks for an answer to the
+    /// end of its turn, or what the template's generation blocks write.
     #[serde(default = "yes")]
     completion_only: bool,
     /// Tokens per sequence.

@@ -174,6 +174,7 @@ fn merged_config(
             *dtype = "float32".into();
         }
     }
+    fields.sort_keys();
     let mut text = format!("{:#}", Value::Object(fields));
     text.push('\n');
     Ok(text.into_bytes())

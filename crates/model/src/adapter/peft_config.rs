@@ -44,6 +44,7 @@ pub(super) fn write(method: &Method, base_model: &str) -> Vec<u8> {
     if let (Some(value), Value::Object(settings)) = (value.as_object_mut(), settings) {
         value.extend(settings);
     }
+    value.sort_all_objects();
     let mut text = format!("{value:#}");
     text.push('\n');
     text.into_bytes()
