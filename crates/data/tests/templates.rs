@@ -62,6 +62,20 @@ fn every_template_is_written_byte_for_byte_as_transformers_writes_it() {
     assert!(texts > 250, "{texts}");
 }
 
+/// A record less what the template does not read, which would be refused.
+fn read_by(source: &str, record: &Value) -> Value {
+    let mut record = record.clone();
+    if !source.contains("tools") {
+        record.as_object_mut().unwrap().remove("tools");
+    }
+    for message in record["messages"].as_array_mut().unwrap() {
+        if !source.contains("reasoning_content") {
+            message.as_object_mut().unwrap().remove("reasoning_content");
+        }
+    }
+    record
+}
+
 #[test]
 fn what_generation_blocks_write_is_what_is_learned() {
     let mut found = 0;
@@ -71,7 +85,7 @@ fn what_generation_blocks_write_is_what_is_learned() {
                 continue;
             };
             let source = template["template"].as_str().unwrap();
-            let (_, learned) = common::learned(source, &case["record"]).unwrap();
+            let (_, learned) = common::learned(source, &read_by(source, &case["record"])).unwrap();
             let answers: Vec<&str> = answers.iter().map(|a| a.as_str().unwrap()).collect();
             assert_eq!(learned, answers, "{}", template["name"]);
             found += 1;

@@ -94,6 +94,17 @@ impl Search<'_> {
     /// The part of `text`, which is what the template writes of `messages`, that message `i` says:
     /// what changes when it says something else. None if nothing does.
     fn changed(&self, messages: &[Message], i: usize, text: &str) -> Option<Range<usize>> {
+        self.changed_with(messages, i, text, false)
+    }
+
+    /// The same in a text that the template wrote with or without the mark of the next answer.
+    fn changed_with(
+        &self,
+        messages: &[Message],
+        i: usize,
+        text: &str,
+        prompt: bool,
+    ) -> Option<Range<usize>> {
         let mut found: Option<Range<usize>> = None;
         for other in OTHERS {
             let mut others = messages.to_vec();
@@ -157,7 +168,7 @@ impl Search<'_> {
     fn mark(&self, i: usize) -> Option<String> {
         let before = self.render(&self.chat.messages[..i], true).ok()?;
         let asked = self.render(&self.chat.messages[..i], false).ok()?;
-        Some(before[common_start(&asked, &before)..].to_owned())
+        Some(before[common_tokens(&asked, &before)..].to_owned())
     }
 
     /// The beginning of answer `i`, whose prompt the text does not go on from: as far as the two
@@ -171,7 +182,7 @@ impl Search<'_> {
             (asked.len(), before.get(asked.len()..).unwrap_or_default())
         } else {
             // Earlier messages are written differently once more follow.
-            let mark = &before[common_start(&asked, before)..];
+            let mark = &before[common_tokens(&asked, before)..];
             let previous = i.checked_sub(1);
             let last = previous.and_then(|i| self.changed(&self.chat.messages, i, text));
             let Some(last) = last else {
@@ -190,6 +201,15 @@ impl Search<'_> {
 fn common_start(a: &str, b: &str) -> usize {
     let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
     same.map(|(c, _)| c.len_utf8()).sum()
+}
+
+/// As [`common_start`], but not into a token such as `<|end|>` that the two do not share whole.
+fn common_tokens(a: &str, b: &str) -> usize {
+    let common = &a[..common_start(a, b)];
+    match common.rfind(['<', '[']) {
+        Some(at) if !common[at..].contains(['>', ']']) => at,
+        _ => common.len(),
+    }
 }
 
 /// How many bytes two texts have in common at the end, in whole characters.
