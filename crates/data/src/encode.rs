@@ -44,7 +44,12 @@ fn conversation(
     tokenizer: &Tokenizer,
     completion_only: bool,
 ) -> Result<Sequence, Problem> {
-    let template = tokenizer.template();
+    let template = match &chat.setting.tools {
+        Some(tools) if tools.as_array().is_some_and(|tools| !tools.is_empty()) => {
+            tokenizer.tool_template().map_err(Problem::Template)?
+        }
+        _ => tokenizer.template(),
+    };
     reads::check(chat, template)?;
     let rendered = template.render(&chat.messages, &chat.setting, false);
     let text = rendered.map_err(Problem::Template)?;
