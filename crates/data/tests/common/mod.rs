@@ -4,7 +4,7 @@ use assay_data::{Record, Tokenizer, encode};
 use serde_json::{Value, json};
 
 /// A tokenizer whose tokens are single characters, with this chat template.
-pub fn characters(template: &str) -> Tokenizer {
+pub(crate) fn characters(template: &str) -> Tokenizer {
     let file = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
         "normalizer": null, "post_processor": null, "decoder": null,
@@ -18,12 +18,12 @@ pub fn characters(template: &str) -> Tokenizer {
 }
 
 /// The record a JSON object describes.
-pub fn record(fields: &Value) -> Result<Record, String> {
+pub(crate) fn record(fields: &Value) -> Result<Record, String> {
     Record::from_json(fields.as_object().unwrap()).map_err(|e| e.to_string())
 }
 
 /// The whole text of a record, and the parts of it that are learned.
-pub fn learned(template: &str, fields: &Value) -> Result<(String, Vec<String>), String> {
+pub(crate) fn learned(template: &str, fields: &Value) -> Result<(String, Vec<String>), String> {
     let record = record(fields)?;
     let tokenizer = characters(template);
     let Record::Chat(chat) = &record else {
