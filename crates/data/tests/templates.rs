@@ -143,6 +143,27 @@ fn keys_of_a_dictionary_and_its_methods_do_not_meet() {
 }
 
 #[test]
+fn a_namespace_is_set_from_within_a_macro_and_a_generation_block() {
+    let cases = [
+        (
+            "{% set ns = namespace(a=1) %}{% macro f() %}{% set ns.a = 5 %}{% endmacro %}{{ f() }}{{ ns.a }}",
+            "5",
+        ),
+        (
+            "{% set ns = namespace(a=1) %}{% generation %}\n  {%- set ns.a = 2 -%} x{% endgeneration %}{{ ns.a }}",
+            "x2",
+        ),
+        (
+            "a\n  {% set ns = namespace() %}\n{% set ns.b = [1] %}\n{{ ns.b }}",
+            "a\n[1]",
+        ),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(write(source, &json!({})).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
 fn texts_are_formatted_and_cut_as_python_does() {
     let value = json!({"s": " a b  c ", "n": 7, "w": "they're o'neil x-y"});
     let cases = [

@@ -132,6 +132,16 @@ impl Scanner<'_> {
                 self.out.push_str("() ");
                 self.rest = &after[length..];
             }
+            "set" => {
+                // Blocks that are called see only names they read, and this one is set.
+                let target = after[length..].trim_start();
+                let length = target.find(|c| !is_name(c)).unwrap_or(target.len());
+                if target[length..].starts_with('.') {
+                    let name = &target[..length];
+                    self.out
+                        .push_str(&format!(" if {name} %}}{{% endif %}}{{%"));
+                }
+            }
             "endgeneration" => {
                 self.out.push_str(" endcall ");
                 self.rest = &after[length..];
