@@ -92,12 +92,24 @@ pub(crate) fn run(parts: Parts) -> Result<(), Fatal> {
     )
 }
 
+type Handle<T> = commonware_runtime::Handle<T>;
+
 struct Running {
     commands: mpsc::UnboundedReceiver<Command>,
-    finalizer: commonware_runtime::Handle<Result<(), Fatal>>,
+    finalizer: Handle<Result<(), Fatal>>,
+    /// The parts that run as long as the validator does.
+    parts: Vec<(&'static str, Handle<()>)>,
 }
 
 async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
+    let parts = running.parts.into_iter().map(|(name, handle)| {
+        Box::pin(async move {
+            // How it ended is in the log; that it ended is what counts.
+            let _ = handle.await;
+            name
+        })
+    });
+    let mut ended = futures::future::select_all(parts);
     loop {
         tokio::select! {
             command = running.commands.recv() => match command {
@@ -106,7 +118,10 @@ async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
                 }
                 Some(Command::Stop) | None => return Ok(()),
             },
-            finished = &mut running.finalizer => return finished.unwrap_or(Ok(())),
+            finished = &mut running.finalizer => {
+                return finished.unwrap_or(Err(Fatal::Ended { part: "finalizer" }));
+            }
+            (part, ..) = &mut ended => return Err(Fatal::Ended { part }),
         }
     }
 }
@@ -135,7 +150,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
             strategy: Sequential,
         },
     );
-    buffer_engine.start(channels.blocks);
+    let buffering = buffer_engine.start(channels.blocks);
 
     let resolver = backfill::init(
         context.child("backfill"),
@@ -191,7 +206,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
         .child("finalizer")
         .dedicated()
         .spawn(move |_| finalizer.run(deliveries));
-    marshal.start(Deliveries(deliver), buffer, resolver);
+    let marshalling = marshal.start(Deliveries(deliver), buffer, resolver);
 
     let app = Inline::new(
         context.child("application"),
@@ -230,7 +245,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
             forward: ForwardPolicy::SilentVoters,
         },
     );
-    consensus.start(channels.votes, channels.certificates, channels.resolver);
+    let agreeing = consensus.start(channels.votes, channels.certificates, channels.resolver);
 
     let collector = Collector {
         verifier: core.verifier.clone(),
@@ -240,18 +255,26 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
         beacons: core.beacons.clone(),
         head: watch_head,
     };
-    context
+    let signing = context
         .child("beacons")
         .spawn(move |runtime| collector.run(runtime, channels.beacons));
 
     let gossip = core.clone();
-    context
+    let gossiping = context
         .child("gossip")
         .spawn(move |runtime| gossip::run(runtime, gossip, parts.local, channels.transactions));
-    network.start();
+    let connecting = network.start();
     Ok(Running {
         commands: parts.commands,
         finalizer,
+        parts: vec![
+            ("buffer", buffering),
+            ("marshal", marshalling),
+            ("consensus", agreeing),
+            ("beacons", signing),
+            ("gossip", gossiping),
+            ("network", connecting),
+        ],
     })
 }
 

@@ -38,6 +38,7 @@ impl Served {
             roles: vec![RoleName::Validator],
             progress: Arc::new(NoProgress),
             book: AddressBook::new(),
+            health: Health::default(),
         };
         let server = HttpServer::start("127.0.0.1:0".parse().unwrap(), api.routes())
             .await

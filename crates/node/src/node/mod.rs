@@ -1,10 +1,13 @@
 //! One machine of a network: everything its configuration names, started and stopped together.
 
 mod answer;
+mod offers;
 mod upkeep;
+mod watch;
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -15,15 +18,22 @@ use assay_job::Registry;
 use assay_ledger::{AccountId, Genesis, OrderId, Role};
 use assay_proof::{Programs, StepReport};
 use assay_vault::upload::UploadConfig;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
-use self::answer::Desk;
+use self::{
+    answer::Desk,
+    offers::{Offers, Reach},
+};
 use crate::{
+    address::Address,
     client::{ChainError, ChainView, Follower, Following, LocalChain, Sender},
-    config::{NodeConfig, RoleName},
+    config::{NodeConfig, PeerConfig, RoleName},
     driver::{Compute, OnWork, Services},
+    health::Health,
     http::{Api, HttpServer, ServeError},
     keys::{self, KeyError},
+    lock::{DirectoryLock, KeyLock, LockError},
+    needs::{self, NeedError},
     progress::{LiveProgress, ProgressBoard},
     roles::{OnReport, Part, Stage},
     shares::{self, ShareError},
@@ -46,6 +56,26 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
+    /// Another process has its directory or its key.
+    #[error("one process at a time")]
+    Lock(#[from] LockError),
+    /// The machine does not give what it needs.
+    #[error("this machine does not give what the node needs")]
+    Need(#[from] NeedError),
+    /// An address of the configuration cannot be looked up.
+    #[error("`{setting}` = {address} cannot be looked up; write its numeric address, or mend the name")]
+    Name {
+        /// The setting.
+        setting: &'static str,
+        /// The address.
+        address: Address,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody to learn the chain from.
+    #[error("there is nobody to learn the chain from: name a validator under [[peers]]")]
+    Alone,
     /// The account key cannot be used.
     #[error("the node's key cannot be used")]
     Key(#[from] KeyError),
@@ -86,6 +116,8 @@ pub struct Options {
     pub on_report: OnReport,
     /// Least time between blocks with transactions, if this node validates.
     pub min_block_interval: Duration,
+    /// The node's directory, where it is taken already.
+    pub lock: Option<DirectoryLock>,
 }
 
 impl Default for Options {
@@ -95,6 +127,7 @@ impl Default for Options {
             requester: false,
             on_report: Arc::new(|_, _, _| {}),
             min_block_interval: Pace::default().min_interval,
+            lock: None,
         }
     }
 }
@@ -105,8 +138,14 @@ pub struct Node {
     validator: Option<Chain>,
     http: Option<HttpServer>,
     board: ProgressBoard,
+    health: Health,
     tasks: JoinSet<()>,
-    _following: Option<Following>,
+    /// What each task does, for saying which one has ended.
+    running: Vec<(&'static str, AbortHandle)>,
+    following: Option<Following>,
+    _key: KeyLock,
+    /// Given up last, when nothing of the node runs any more.
+    _directory: DirectoryLock,
 }
 
 /// Reads a genesis file.
@@ -137,19 +176,31 @@ impl Node {
         if !parts(config).is_empty() {
             assay_job::self_test()?;
         }
+        let directory = match options.lock {
+            Some(lock) => lock,
+            None => DirectoryLock::take(&config.dir)?,
+        };
         let key = keys::load(&config.key)?;
+        let key_lock = KeyLock::take(&key)?;
         let genesis = read_genesis(&config.genesis)?;
+        let (validators, others) = count(config);
+        needs::files(validators, others)?;
+        needs::enough_room(&config.dir)?;
+        let listening = Listening::of(config).await?;
+        listening.check()?;
+        let health = Health::default();
         let desk = Arc::new(Desk::default());
         let transport = Transport::bind(
             &key,
-            config.listen,
+            listening.peers,
             Limits::default(),
             Arc::new(desk.clone()),
             Arc::new(desk.clone()),
         )
         .await?;
-        for peer in &config.peers {
-            transport.book().set(peer.key, [peer.address]);
+        let others: Vec<_> = config.peers.iter().filter(|peer| peer.key != key.public()).collect();
+        for peer in &others {
+            transport.book().pin(peer.key, peer.address.clone());
         }
         if let Some(settings) = &config.storage {
             let limits = assay_vault::storage::StorageConfig::new(settings.quota.0);
@@ -157,11 +208,14 @@ impl Node {
             let _ = desk.storage.set(role);
         }
         let pace = options.min_block_interval;
-        let validator = start_validator(config, &genesis, &key, pace)?;
+        let validator = start_validator(config, &listening, &genesis, &key, pace)?;
         let (chain, following): (Arc<dyn ChainView>, _) = match &validator {
             Some(validator) => (LocalChain::new(validator.clone(), genesis), None),
             None => {
-                let nodes = config.peers.iter().map(|peer| peer.key).collect();
+                let nodes = sources(&genesis, &others, key.public(), &transport);
+                if nodes.is_empty() {
+                    return Err(NodeError::Alone);
+                }
                 let follower = Follower::new(genesis, transport.clone(), nodes)?;
                 let following = follower.follow();
                 (follower, Some(following))
@@ -181,29 +235,36 @@ impl Node {
             upload: UploadConfig::default(),
             on_work: watch_work(desk.board.clone()),
         });
-        let mut tasks = JoinSet::new();
         // Whoever starts a node may use it at once, so it must know whom to call.
         upkeep::learn_addresses(&services);
-        tasks.spawn(upkeep::address_book(services.clone()));
+        let mut work: Vec<(&'static str, BoxFuture<'static, ()>)> = vec![(
+            "address book",
+            Box::pin(upkeep::address_book(services.clone())),
+        )];
         // What acts on the chain waits until what it sees of it is new.
-        let after = |work: BoxFuture<'static, ()>| {
+        let after = |work: BoxFuture<'static, ()>| -> BoxFuture<'static, ()> {
             let chain = chain.clone();
-            async move {
+            Box::pin(async move {
                 chain.caught_up().await;
                 work.await;
-            }
+            })
         };
         if let Some(storage) = desk.storage.get() {
-            tasks.spawn(after(Box::pin(upkeep::storage(
-                services.clone(),
-                storage.clone(),
-            ))));
+            let storage = upkeep::storage(services.clone(), storage.clone());
+            work.push(("storage", after(Box::pin(storage))));
         }
-        tasks.spawn(after(Box::pin(upkeep::registrations(
-            services.clone(),
-            offers(config),
-            config.public_address(),
-        ))));
+        let offers = Offers {
+            services: services.clone(),
+            desk: desk.clone(),
+            health: health.clone(),
+            roles: offers(config),
+            reach: Reach {
+                advertise: config.advertise.clone(),
+                listen: transport.address(),
+                toward: others.iter().map(|peer| peer.address.clone()).collect(),
+            },
+        };
+        work.push(("registration", after(Box::pin(offers.run()))));
         let mut parts = parts(config);
         parts.extend(options.requester.then_some(Part::Requester));
         let stage = Stage {
@@ -212,8 +273,18 @@ impl Node {
             dir: config.dir.clone(),
             on_report: options.on_report,
         };
-        tasks.spawn(after(Box::pin(stage.run())));
-        let http = match config.http {
+        work.push(("orders", after(Box::pin(stage.run()))));
+        let watch = watch::Watch {
+            chain: chain.clone(),
+            validator: validator.clone(),
+            dir: config.dir.clone(),
+            health: health.clone(),
+        };
+        work.push(("watch", Box::pin(watch.run())));
+        let mut tasks = JoinSet::new();
+        let running = work.into_iter().map(|(name, work)| (name, tasks.spawn(work)));
+        let running = running.collect();
+        let http = match listening.http {
             None => None,
             Some(listen) => {
                 let api = Api {
@@ -225,6 +296,7 @@ impl Node {
                         transport: transport.clone(),
                     }),
                     book: transport.book().clone(),
+                    health: health.clone(),
                 };
                 Some(HttpServer::start(listen, api.routes()).await?)
             }
@@ -235,8 +307,12 @@ impl Node {
             validator,
             http,
             board,
+            health,
             tasks,
-            _following: following,
+            running,
+            following,
+            _key: key_lock,
+            _directory: directory,
         })
     }
 
@@ -260,9 +336,29 @@ impl Node {
         self.http.as_ref().map(HttpServer::address)
     }
 
-    /// Why the validator stopped by itself, if it did.
+    /// How the node is.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Why the node must end, if it must: one of its parts has, and the rest would only look alive.
     pub fn failure(&self) -> Option<String> {
-        self.validator.as_ref().and_then(Chain::failure)
+        if let Some(reason) = self.validator.as_ref().and_then(Chain::failure) {
+            self.health.fail(format!("the validator stopped: {reason}"));
+        }
+        let ended = |(name, task): &(&'static str, AbortHandle)| task.is_finished().then_some(*name);
+        let following = self.following.as_ref().is_some_and(Following::has_ended);
+        let serving = self.http.as_ref().is_some_and(HttpServer::has_ended);
+        let part = following
+            .then_some("follower")
+            .or(serving.then_some("JSON API"))
+            .or_else(|| self.running.iter().find_map(ended));
+        if let Some(part) = part {
+            self.health.fail(format!(
+                "a part of the node has ended by itself: {part}; the log says why"
+            ));
+        }
+        self.health.failure()
     }
 
     /// Stops everything; parties take up their parts again at the next start.
@@ -280,13 +376,98 @@ impl Node {
     }
 }
 
+/// The numeric addresses that a node listens on.
+pub(crate) struct Listening {
+    peers: SocketAddr,
+    http: Option<SocketAddr>,
+    consensus: Option<SocketAddr>,
+}
+
+impl Listening {
+    /// Looks up what the configuration names.
+    ///
+    /// # Errors
+    /// [`NodeError::Name`].
+    pub(crate) async fn of(config: &NodeConfig) -> Result<Self, NodeError> {
+        let validator = config.validator.as_ref().map(|validator| &validator.listen);
+        Ok(Self {
+            peers: look_up("listen", &config.listen).await?,
+            http: match &config.http {
+                Some(address) => Some(look_up("http", address).await?),
+                None => None,
+            },
+            consensus: match validator {
+                Some(address) => Some(look_up("validator.listen", address).await?),
+                None => None,
+            },
+        })
+    }
+
+    /// Whether every port is free, before anything is opened.
+    ///
+    /// # Errors
+    /// [`NeedError::Port`].
+    pub(crate) fn check(&self) -> Result<(), NeedError> {
+        needs::udp("listen", self.peers)?;
+        if let Some(http) = self.http {
+            needs::tcp("http", http)?;
+        }
+        if let Some(consensus) = self.consensus {
+            needs::tcp("validator.listen", consensus)?;
+        }
+        Ok(())
+    }
+}
+
+async fn look_up(setting: &'static str, address: &Address) -> Result<SocketAddr, NodeError> {
+    let found = address.resolve().await.map_err(|source| NodeError::Name {
+        setting,
+        address: address.clone(),
+        source,
+    })?;
+    Ok(found[0])
+}
+
+/// Whether the node is a validator, and whether it is not.
+pub(crate) fn count(config: &NodeConfig) -> (usize, usize) {
+    match config.validator {
+        Some(_) => (1, 0),
+        None => (0, 1),
+    }
+}
+
+/// Whom to learn the chain from: the configured peers, else the validators that the genesis says
+/// where to find.
+fn sources(
+    genesis: &Genesis,
+    peers: &[&PeerConfig],
+    me: AccountId,
+    transport: &Transport,
+) -> Vec<AccountId> {
+    if !peers.is_empty() {
+        return peers.iter().map(|peer| peer.key).collect();
+    }
+    let validators = genesis.registrations.iter().filter(|registered| {
+        registered.role == Role::Validator && registered.account != me
+    });
+    let mut found = Vec::new();
+    for validator in validators {
+        if let Ok(address) = validator.address.parse() {
+            transport.book().set(validator.account, [address]);
+            found.push(validator.account);
+        }
+    }
+    found
+}
+
 fn start_validator(
     config: &NodeConfig,
+    listening: &Listening,
     genesis: &Genesis,
     key: &assay_crypto::SecretKey,
     min_interval: Duration,
 ) -> Result<Option<Chain>, NodeError> {
-    let Some(settings) = &config.validator else {
+    let (Some(settings), Some(listen)) = (&config.validator, listening.consensus) else {
         return Ok(None);
     };
     let peers = genesis
@@ -302,7 +483,7 @@ fn start_validator(
         genesis: genesis.clone(),
         secret: key.clone(),
         share: shares::load(&settings.share)?,
-        listen: settings.listen,
+        listen,
         peers,
         pace: Pace {
             min_interval,

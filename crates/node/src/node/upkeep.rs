@@ -1,9 +1,9 @@
 //! What a node does after every block besides its parts in orders.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use assay_ledger::{Amount, BoundedString, Call, Event, Height, Role, Store, query};
-use tracing::{info, warn};
+use assay_ledger::{Event, Height, Role, Store, query};
+use tracing::warn;
 
 use crate::{driver::Services, storage::StorageRole, told};
 
@@ -12,9 +12,6 @@ const SELDOM: u64 = 20;
 
 /// Blocks between two collections of slices that no recorded file needs.
 const COLLECT_EVERY: u64 = 500;
-
-/// Pause before a registration that failed is tried again.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// Keeps the addresses of registered nodes at hand.
 pub(super) async fn address_book(services: Arc<Services>) {
@@ -31,12 +28,19 @@ pub(super) async fn address_book(services: Arc<Services>) {
 /// Takes the addresses of registered nodes from the ledger as it is now.
 pub(super) fn learn_addresses(services: &Services) {
     let (me, state) = (services.sender.account(), services.chain.state());
+    // An account may have registered its roles at different addresses.
+    let mut found: BTreeMap<_, Vec<SocketAddr>> = BTreeMap::new();
     for role in Role::ALL {
         for (account, registration) in query::registrations(&*state, role) {
-            let address: Option<SocketAddr> = registration.address.parse().ok();
-            if let (Some(address), true) = (address, account != me) {
-                services.transport.book().set(account, [address]);
+            if account != me {
+                let address = registration.address.parse().ok();
+                found.entry(account).or_default().extend(address);
             }
+        }
+    }
+    for (account, addresses) in found {
+        if !addresses.is_empty() {
+            services.transport.book().set(account, addresses);
         }
     }
 }
@@ -93,58 +97,4 @@ async fn recorded(
     {
         storage.recorded((&record).into()).await;
     }
-}
-
-/// Offers the node's roles on the ledger, and renews the offer when its address has changed.
-pub(super) async fn registrations(
-    services: Arc<Services>,
-    offers: Vec<(Role, Option<u64>)>,
-    address: SocketAddr,
-) {
-    let mut heights = services.chain.heights();
-    // The state of the genesis may be old: wait for the first block that is seen live.
-    if heights.wait_for(|height| height.0 > 0).await.is_err() {
-        return;
-    }
-    for (role, bond) in offers {
-        while let Err(reason) = register(&services, role, bond, address).await {
-            warn!(%role, reason, "the role is not offered on the ledger yet");
-            tokio::time::sleep(RETRY).await;
-        }
-    }
-}
-
-async fn register(
-    services: &Services,
-    role: Role,
-    bond: Option<u64>,
-    address: SocketAddr,
-) -> Result<(), String> {
-    let state = services.chain.state();
-    let text = address.to_string();
-    let key = services.key.encryption().public();
-    let bond = match query::registration(&*state, role, &services.sender.account()) {
-        Some(known) if known.address.as_str() == text && known.encryption_key == key => {
-            return Ok(());
-        }
-        Some(_) => Amount::ZERO,
-        None => {
-            let parameters = query::parameters(&*state).unwrap_or_default();
-            bond.map_or(parameters.min_bond(role), Amount)
-        }
-    };
-    drop(state);
-    let call = Call::Register {
-        role,
-        bond,
-        encryption_key: key,
-        address: BoundedString::new(text).map_err(|error| told(&error))?,
-    };
-    services
-        .sender
-        .call(call)
-        .await
-        .map_err(|error| told(&error))?;
-    info!(%role, %bond, %address, "role offered on the ledger");
-    Ok(())
 }

@@ -1,0 +1,174 @@
+//! Looks after the node while it runs: blocks, clock, disk, open files.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use assay_chain::Chain;
+use assay_ledger::Height;
+
+use crate::{
+    client::ChainView,
+    health::{Health, Topic},
+    metrics, needs,
+};
+
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Without a new block for so long something is wrong.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// Difference between clocks that is worth a word, in milliseconds.
+const CLOCK_OFF_MS: u64 = 5_000;
+
+/// Room at which a running node stops: enough to finish what it is writing.
+const STOP_ROOM: u64 = needs::LEAST_ROOM / 2;
+
+/// Any key of the state; proving it shows that light clients can be served.
+const SOME_KEY: &[u8] = b"c";
+
+/// What is watched.
+pub(super) struct Watch {
+    pub(super) chain: Arc<dyn ChainView>,
+    pub(super) validator: Option<Chain>,
+    pub(super) dir: PathBuf,
+    pub(super) health: Health,
+}
+
+impl Watch {
+    pub(super) async fn run(self) {
+        let chain = self.chain.clone();
+        let caught_up = tokio::spawn(async move { chain.caught_up().await });
+        let began = Instant::now();
+        let mut newest = (Height(0), began);
+        loop {
+            self.disk();
+            self.files();
+            let head = self.chain.head().height;
+            if head > newest.0 {
+                newest = (head, Instant::now());
+            }
+            self.blocks(newest);
+            self.clock();
+            if let Some(reason) = self.validator.as_ref().and_then(Chain::failure) {
+                self.health.fail(format!("the validator stopped: {reason}"));
+            }
+            let provable = || self.chain.prove(SOME_KEY.to_vec());
+            if !self.health.is_ready()
+                && head.0 > 0
+                && caught_up.is_finished()
+                && self.health.is_offered()
+                && provable().await.is_ok()
+            {
+                self.health.works();
+            }
+            metrics::healthy(self.health.problems().is_empty());
+            let pause = if self.health.is_ready() { LOOK } else { LOOK / 5 };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn disk(&self) {
+        let Ok(free) = needs::room(&self.dir) else {
+            return;
+        };
+        metrics::disk_free(free);
+        let (dir, mib) = (self.dir.display(), free >> 20);
+        if free < STOP_ROOM {
+            self.health.fail(format!(
+                "the disk is full: {dir} has {mib} MiB of room left; free some and start again"
+            ));
+        } else if free < needs::LITTLE_ROOM {
+            self.health.raise(
+                Topic::Disk,
+                format!(
+                    "{dir} has {mib} MiB of room left; the node stops at {} MiB",
+                    STOP_ROOM >> 20
+                ),
+            );
+        } else {
+            self.health.clear(Topic::Disk);
+        }
+    }
+
+    fn files(&self) {
+        let Some((open, allowed)) = needs::open_files() else {
+            return;
+        };
+        metrics::open_files(open, allowed);
+        if open >= allowed - allowed / 5 {
+            self.health.raise(
+                Topic::Files,
+                format!(
+                    "{open} of {allowed} files that this process may have are open; raise the \
+                     limit with `ulimit -n` and start again before it runs out"
+                ),
+            );
+        } else {
+            self.health.clear(Topic::Files);
+        }
+    }
+
+    fn blocks(&self, newest: (Height, Instant)) {
+        let quiet = newest.1.elapsed();
+        if quiet < QUIET {
+            self.health.clear(Topic::Blocks);
+            return;
+        }
+        let why = match (&self.validator, self.chain.trouble()) {
+            (_, Some(trouble)) => trouble,
+            (Some(_), None) => "more than two thirds of the validators have to run, to reach each \
+                other on their consensus ports and to have clocks that agree"
+                .to_owned(),
+            (None, None) => "no node of the network has told of one".to_owned(),
+        };
+        self.health.raise(
+            Topic::Blocks,
+            format!(
+                "no new block since height {} for {} s: {why}",
+                newest.0,
+                quiet.as_secs()
+            ),
+        );
+    }
+
+    fn clock(&self) {
+        let own = self.chain.clock_offset_ms();
+        if let Some(own) = own {
+            metrics::clock_offset(own);
+        }
+        let problem = match own {
+            Some(own) if own.unsigned_abs() > CLOCK_OFF_MS => Some(format!(
+                "this machine's clock is {} of the validators': set it by NTP",
+                seconds(own)
+            )),
+            own => self.validator.as_ref().and_then(|validator| {
+                let own = own.unwrap_or(0);
+                let off = |ms: i64| own.saturating_sub(ms);
+                let mut leaders = validator.clocks().leaders;
+                leaders.sort_by_key(|(_, ms)| off(*ms).unsigned_abs());
+                let (leader, ms) = leaders.last()?;
+                (off(*ms).unsigned_abs() > CLOCK_OFF_MS).then(|| {
+                    format!(
+                        "the clock of validator {leader} is {} of ours: its blocks are not voted \
+                         for in time",
+                        seconds(off(*ms))
+                    )
+                })
+            }),
+        };
+        match problem {
+            Some(problem) => self.health.raise(Topic::Clock, problem),
+            None => self.health.clear(Topic::Clock),
+        }
+    }
+}
+
+/// `12 s ahead` or `12 s behind`.
+fn seconds(ms: i64) -> String {
+    let side = if ms > 0 { "ahead" } else { "behind" };
+    format!("{} s {side}", ms.unsigned_abs() / 1_000)
+}
