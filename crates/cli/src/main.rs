@@ -11,6 +11,7 @@ mod failure;
 mod home;
 mod output;
 mod session;
+mod signals;
 mod trial;
 
 use std::process::ExitCode;

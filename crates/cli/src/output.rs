@@ -49,6 +49,16 @@ impl Output {
         }
     }
 
+    /// Says one more line to people; programs have the one result, and this in the log.
+    pub(crate) fn remark(&self, line: &str) {
+        if self.json {
+            tracing::info!("{line}");
+        } else {
+            // Nothing is left to be done if the reader is gone.
+            let _ = writeln!(io::stdout(), "{line}");
+        }
+    }
+
     /// Prints a failure: `{"error", "hint"}` on standard output, or two lines on standard error.
     pub(crate) fn fail(&self, failure: &Failure) {
         if self.json {

@@ -5,6 +5,9 @@
 //! entry = length: u32 LE | checksum: first 8 bytes of BLAKE3(entry) | bytes
 //! ```
 //!
+//! Only its owner can read it: an auditor's salt and results must stay secret until they are
+//! revealed.
+//!
 //! A crash can leave only the last entry half-written; it was not acted upon yet, so opening the
 //! journal cuts it off.
 
@@ -41,12 +44,15 @@ impl Journal {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        if crate::keys::exposed(&file.metadata()?).is_some() {
+            #[cfg(unix)]
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        }
         let bytes = fs::read(path)?;
         let (entries, whole) = split(&bytes);
         if whole < bytes.len() {
