@@ -22,12 +22,12 @@ pub struct ClockReport {
 }
 
 /// What was heard, by leader.
-#[derive(Default)]
-pub(crate) struct Clocks(Mutex<BTreeMap<PublicKey, VecDeque<i64>>>);
+#[derive(Debug, Default)]
+pub struct Clocks(Mutex<BTreeMap<PublicKey, VecDeque<i64>>>);
 
 impl Clocks {
     /// Notes a proposal of `leader` that came at `now_ms` and is stamped `timestamp_ms`.
-    pub(crate) fn note(&self, leader: PublicKey, now_ms: u64, timestamp_ms: u64) {
+    pub fn note(&self, leader: PublicKey, now_ms: u64, timestamp_ms: u64) {
         let ahead = i128::from(now_ms) - i128::from(timestamp_ms);
         let ahead = ahead.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,9 +38,11 @@ impl Clocks {
         last.push_back(ahead);
     }
 
-    pub(crate) fn report(&self) -> ClockReport {
+    /// What the proposals so far say.
+    pub fn report(&self) -> ClockReport {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let nearest = |last: &VecDeque<i64>| last.iter().copied().min_by_key(|ms| ms.unsigned_abs());
+        let nearest =
+            |last: &VecDeque<i64>| last.iter().copied().min_by_key(|ms| ms.unsigned_abs());
         let leaders: Vec<_> = heard
             .iter()
             .filter_map(|(leader, last)| Some((*leader, nearest(last)?)))

@@ -16,7 +16,12 @@ pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Option<Signal>,
+    /// Only caught, so that a file that may not grow further is an error with a reason.
+    _too_large: Signal,
 }
+
+/// SIGXFSZ: a limit on the size of files (`ulimit -f`) was met.
+const TOO_LARGE: i32 = 25;
 
 impl Stop {
     /// Listens for the signals from now on; needs a runtime.
@@ -29,6 +34,7 @@ impl Stop {
                 true => None,
                 false => Some(on(SignalKind::hangup())?),
             },
+            _too_large: on(SignalKind::from_raw(TOO_LARGE))?,
         })
     }
 

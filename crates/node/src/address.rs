@@ -95,24 +95,33 @@ impl FromStr for Address {
             problem,
         };
         if text.contains("://") {
-            return Err(bad("leave out what stands before the host, as in \"127.0.0.1:8100\""));
+            return Err(bad(
+                "leave out what stands before the host, as in \"127.0.0.1:8100\"",
+            ));
         }
         if text.parse::<std::net::Ipv6Addr>().is_ok() {
             return Err(bad("write [IPV6]:PORT, as in \"[::1]:8100\""));
         }
         let Some((host, port)) = text.rsplit_once(':') else {
-            return Err(bad("it has no port; write HOST:PORT, as in \"127.0.0.1:8100\""));
+            return Err(bad(
+                "it has no port; write HOST:PORT, as in \"127.0.0.1:8100\"",
+            ));
         };
         let Ok(port) = port.parse() else {
             return Err(bad("its port is no number from 0 to 65535"));
         };
         if host.is_empty() || host == "*" {
-            return Err(bad("it has no host; \"0.0.0.0:PORT\" listens on every address"));
+            return Err(bad(
+                "it has no host; \"0.0.0.0:PORT\" listens on every address",
+            ));
         }
         if host.contains(['[', ']', ':']) {
             return Err(bad("write [IPV6]:PORT, as in \"[::1]:8100\""));
         }
-        if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        if host
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        {
             return Err(bad("an IPv4 address is four numbers from 0 to 255"));
         }
         let labels = host.strip_suffix('.').unwrap_or(host).split('.');
@@ -121,7 +130,9 @@ impl FromStr for Address {
             !label.is_empty() && label.len() <= 63 && label.bytes().all(inside)
         };
         if host.len() > MAX_NAME || !labels.into_iter().all(spelt) {
-            return Err(bad("a host name has letters, digits, hyphens and dots only"));
+            return Err(bad(
+                "a host name has letters, digits, hyphens and dots only",
+            ));
         }
         let host = host.to_owned();
         Ok(Self::Name { host, port })
@@ -203,7 +214,11 @@ mod tests {
     async fn names_are_looked_up_and_the_rest_stays() {
         let local: Address = "localhost:7000".parse().unwrap();
         let found = local.resolve().await.unwrap();
-        assert!(found.iter().all(|a| a.ip().is_loopback() && a.port() == 7000));
+        assert!(
+            found
+                .iter()
+                .all(|a| a.ip().is_loopback() && a.port() == 7000)
+        );
         let nowhere: Address = "nowhere.invalid:7000".parse().unwrap();
         assert!(nowhere.resolve().await.is_err());
     }

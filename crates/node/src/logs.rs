@@ -63,7 +63,10 @@ pub fn install(default: &str) -> Result<(), LogError> {
 fn tell_of_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let reason = panic.payload_as_str().unwrap_or("it gave no reason");
     let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
     tracing::error!(thread, place, "panicked: {reason}");

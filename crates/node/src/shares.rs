@@ -142,7 +142,10 @@ mod tests {
         let path = temp.path().join("deep/share.json");
         let share = share();
         save(&path, &share).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(*load(&path).unwrap().to_bytes(), *share.to_bytes());
         assert!(save(&path, &share).is_err(), "never overwritten");
     }

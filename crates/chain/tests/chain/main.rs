@@ -8,6 +8,7 @@
 )]
 
 mod agreement;
+mod clocks;
 mod formats;
 mod kill;
 mod light;

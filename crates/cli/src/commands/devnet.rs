@@ -159,9 +159,8 @@ async fn run(dir: &Path, wish: &Wish, output: &Output) -> Result<(), Failure> {
     devnet.stop().await;
     match ended {
         None => Ok(()),
-        Some(reason) => Err(Failure::say(Kind::Failed, reason).hint(
-            "the other nodes are stopped too; the same command goes on where they were",
-        )),
+        Some(reason) => Err(Failure::say(Kind::Failed, reason)
+            .hint("the other nodes are stopped too; the same command goes on where they were")),
     }
 }
 

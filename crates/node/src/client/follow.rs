@@ -228,7 +228,9 @@ impl Follower {
         if pulse.ages.len() == ARRIVALS {
             pulse.ages.pop_front();
         }
-        pulse.ages.push_back(ms(clock::now().0).saturating_sub(ms(stamp)));
+        pulse
+            .ages
+            .push_back(ms(clock::now().0).saturating_sub(ms(stamp)));
     }
 
     /// Having heard everything a node has to tell, decides whether that is news.
@@ -324,7 +326,11 @@ impl ChainView for Follower {
             return None;
         }
         // One block that came at once is enough to clear the clock.
-        pulse.ages.iter().copied().min_by_key(|ms| ms.unsigned_abs())
+        pulse
+            .ages
+            .iter()
+            .copied()
+            .min_by_key(|ms| ms.unsigned_abs())
     }
 
     fn trouble(&self) -> Option<String> {

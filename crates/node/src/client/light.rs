@@ -65,7 +65,9 @@ pub enum LightError {
         age: u64,
     },
     /// The node's newest header and this machine's clock are too far apart.
-    #[error("the newest block of the node at {node} is {seconds} s {side} by this machine's clock: {whose}")]
+    #[error(
+        "the newest block of the node at {node} is {seconds} s {side} by this machine's clock: {whose}"
+    )]
     Clock {
         /// The node.
         node: String,
@@ -350,12 +352,21 @@ mod tests {
     #[test]
     fn a_clock_that_is_off_is_told_by_how_much_and_whose() {
         let ahead = told(NOW + 600_000, NOW, Some(NOW + 300));
-        assert!(ahead.contains("600 s old") && ahead.contains("seems to be 600 s ahead"), "{ahead}");
+        assert!(
+            ahead.contains("600 s old") && ahead.contains("seems to be 600 s ahead"),
+            "{ahead}"
+        );
         let behind = told(NOW - 600_000, NOW, Some(NOW + 300));
         assert!(behind.contains("600 s in the future"), "{behind}");
-        assert!(behind.contains("this machine's clock seems to be 600 s behind"), "{behind}");
+        assert!(
+            behind.contains("this machine's clock seems to be 600 s behind"),
+            "{behind}"
+        );
         let theirs = told(NOW, NOW + 90_000, Some(NOW - 10));
-        assert!(theirs.contains("validators' clocks seem to be 90 s ahead"), "{theirs}");
+        assert!(
+            theirs.contains("validators' clocks seem to be 90 s ahead"),
+            "{theirs}"
+        );
         let unknown = told(NOW, NOW + 90_000, None);
         assert!(unknown.contains("or the validators' are off"), "{unknown}");
     }

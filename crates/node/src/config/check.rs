@@ -69,7 +69,11 @@ impl NodeConfig {
                 "`http` and `validator.listen` are both tcp {http}: change one"
             ));
         }
-        if self.validator.as_ref().is_some_and(|v| v.listen.port() == 0) {
+        if self
+            .validator
+            .as_ref()
+            .is_some_and(|v| v.listen.port() == 0)
+        {
             return Err(
                 "`validator.listen` has port 0: name the port that the genesis gives for this \
                  validator"

@@ -224,7 +224,11 @@ impl NodeConfig {
 
     fn anchor(&mut self, base: &Path) -> Result<(), String> {
         let mut paths = vec![&mut self.key, &mut self.dir, &mut self.genesis];
-        paths.extend(self.validator.as_mut().map(|validator| &mut validator.share));
+        paths.extend(
+            self.validator
+                .as_mut()
+                .map(|validator| &mut validator.share),
+        );
         for path in paths {
             *path = base.join(at_home(path)?);
         }
@@ -240,7 +244,9 @@ fn at_home(path: &Path) -> Result<PathBuf, String> {
         Some("~") => {
             let home = std::env::home_dir().filter(|home| home.is_absolute());
             home.map(|home| home.join(parts.as_path())).ok_or_else(|| {
-                format!("{path:?} is in the home directory, and there is none: write the whole path")
+                format!(
+                    "{path:?} is in the home directory, and there is none: write the whole path"
+                )
             })
         }
         Some(user) if user.starts_with('~') && user.len() > 1 => Err(format!(

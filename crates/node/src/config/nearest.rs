@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn the_nearest_known_name_is_suggested_and_no_far_one() {
-        let known = "expected one of `roles`, `key`, `dir`, `genesis`, `listen`, `advertise`, `http`";
+        let known =
+            "expected one of `roles`, `key`, `dir`, `genesis`, `listen`, `advertise`, `http`";
         for (wrong, right) in [
             ("lisen", Some("listen")),
             ("Listen", Some("listen")),
@@ -43,7 +44,11 @@ mod tests {
         }
         let one = meant("unknown variant `storag`, expected `storage`");
         assert_eq!(one.as_deref(), Some("storage"));
-        for none in ["missing field `dir`", "unknown field `a`, there are no fields", ""] {
+        for none in [
+            "missing field `dir`",
+            "unknown field `a`, there are no fields",
+            "",
+        ] {
             assert_eq!(meant(none), None);
         }
     }

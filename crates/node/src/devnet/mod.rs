@@ -217,7 +217,10 @@ impl Devnet {
             }
         }
         let services = self.requester.services();
-        for (name, node) in self.nodes().filter(|(name, _)| name.starts_with("storage-")) {
+        for (name, node) in self
+            .nodes()
+            .filter(|(name, _)| name.starts_with("storage-"))
+        {
             while services
                 .transport
                 .request(node.account(), &Request::Head)

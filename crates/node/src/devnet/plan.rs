@@ -62,7 +62,11 @@ impl Wish {
             let is_one = |name: &&String| name.rsplit_once('-').is_some_and(|(of, _)| of == role);
             let there = names.iter().filter(is_one).count();
             if let Some(wanted) = wanted.filter(|wanted| usize::from(*wanted) != there) {
-                let flag = if role == "storage" { "storage" } else { &format!("{role}s") };
+                let flag = if role == "storage" {
+                    "storage"
+                } else {
+                    &format!("{role}s")
+                };
                 return Err(DevnetError::Contradiction(format!(
                     "--{flag} {wanted} contradicts the network in {}, which was laid out with \
                      {there}: leave the flag out, or name a new directory with --dir",

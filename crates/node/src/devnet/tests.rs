@@ -22,8 +22,15 @@ fn a_port_in_use_is_found_before_anything_is_laid_out() {
         ..plan()
     };
     let error = lay_out(temp.path(), &plan).unwrap_err().to_string();
-    assert!(error.contains("--http") && error.contains("choose another port"), "{error}");
-    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0, "nothing is written");
+    assert!(
+        error.contains("--http") && error.contains("choose another port"),
+        "{error}"
+    );
+    assert_eq!(
+        fs::read_dir(temp.path()).unwrap().count(),
+        0,
+        "nothing is written"
+    );
 }
 
 #[test]
@@ -78,17 +85,44 @@ fn a_wish_that_contradicts_what_is_laid_out_is_refused_by_its_flag() {
     lay_out(dir, &plan()).unwrap();
     let before = fs::read_to_string(dir.join("nodes/validator-0/node.toml")).unwrap();
     for (wish, flag) in [
-        (Wish { storage: Some(2), ..Wish::default() }, "--storage 2"),
-        (Wish { providers: Some(1), ..Wish::default() }, "--providers 1"),
-        (Wish { auditors: Some(3), ..Wish::default() }, "--auditors 3"),
+        (
+            Wish {
+                storage: Some(2),
+                ..Wish::default()
+            },
+            "--storage 2",
+        ),
+        (
+            Wish {
+                providers: Some(1),
+                ..Wish::default()
+            },
+            "--providers 1",
+        ),
+        (
+            Wish {
+                auditors: Some(3),
+                ..Wish::default()
+            },
+            "--auditors 3",
+        ),
     ] {
         let error = wish.apply(dir).unwrap_err().to_string();
         assert!(error.contains(flag) && error.contains("--dir"), "{error}");
     }
-    let same = Wish { storage: Some(1), auditors: Some(0), ..Wish::default() };
+    let same = Wish {
+        storage: Some(1),
+        auditors: Some(0),
+        ..Wish::default()
+    };
     same.apply(dir).unwrap();
     let http: SocketAddr = "127.0.0.1:8123".parse().unwrap();
-    Wish { http: Some(http), ..Wish::default() }.apply(dir).unwrap();
+    Wish {
+        http: Some(http),
+        ..Wish::default()
+    }
+    .apply(dir)
+    .unwrap();
     let after = fs::read_to_string(dir.join("nodes/validator-0/node.toml")).unwrap();
     assert_ne!(before, after);
     let config = NodeConfig::load(&dir.join("nodes/validator-0/node.toml")).unwrap();

@@ -54,7 +54,9 @@ pub fn of_engine(text: &str) -> String {
             (families.get_mut(&current), sample(line, &current))
         {
             // Of equal samples the last one counts, as a scraper would refuse both.
-            family.samples.insert((suffix.to_owned(), labels), value.to_owned());
+            family
+                .samples
+                .insert((suffix.to_owned(), labels), value.to_owned());
         }
     }
     let mut out = String::new();
@@ -230,8 +232,12 @@ pub fn lint(text: &str) -> Vec<String> {
 fn bad_name(name: &str, kind: &str) -> Option<&'static str> {
     let total = name.ends_with("_total");
     let reserved = ["_count", "_sum", "_bucket", "_info_info"];
-    let units = UNITS.iter().any(|(unit, ..)| name.split('_').any(|word| word == *unit));
-    let spelt = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let units = UNITS
+        .iter()
+        .any(|(unit, ..)| name.split('_').any(|word| word == *unit));
+    let spelt = name
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     match () {
         () if !name.starts_with("assay_") => Some("no assay_ prefix"),
         () if !spelt => Some("not in lower case"),

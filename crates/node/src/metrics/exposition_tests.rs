@@ -39,14 +39,24 @@ fn the_engines_text_becomes_one_that_scrapers_read() {
         "assay_engine_pending_entries 2",
         r#"assay_engine_build{version="1"} 1"#,
     ] {
-        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
     }
     assert!(!text.contains("EOF") && !text.contains("created") && !text.contains("silent"));
 }
 
 #[test]
 fn a_text_that_is_none_gives_none() {
-    for text in ["", "# EOF\n", "garbage", "{}", "# HELP\n# TYPE x\nx{ 1\n", "x 1\n"] {
+    for text in [
+        "",
+        "# EOF\n",
+        "garbage",
+        "{}",
+        "# HELP\n# TYPE x\nx{ 1\n",
+        "x 1\n",
+    ] {
         assert_eq!(of_engine(text), "", "{text:?}");
     }
 }
@@ -56,7 +66,10 @@ fn the_check_finds_what_promtool_finds() {
     let good = "# HELP assay_a_total A.\n# TYPE assay_a_total counter\nassay_a_total 1\n";
     assert!(lint(good).is_empty());
     for (bad, why) in [
-        (good.replace("assay_a_total 1", "assay_a_total x"), "no number"),
+        (
+            good.replace("assay_a_total 1", "assay_a_total x"),
+            "no number",
+        ),
         (good.replace("_total", ""), "without _total"),
         (good.replace("assay_", ""), "prefix"),
         (good.replace("counter", "gauge"), "no counter"),

@@ -63,7 +63,9 @@ pub enum NodeError {
     #[error("this machine does not give what the node needs")]
     Need(#[from] NeedError),
     /// An address of the configuration cannot be looked up.
-    #[error("`{setting}` = {address} cannot be looked up; write its numeric address, or mend the name")]
+    #[error(
+        "`{setting}` = {address} cannot be looked up; write its numeric address, or mend the name"
+    )]
     Name {
         /// The setting.
         setting: &'static str,
@@ -198,7 +200,11 @@ impl Node {
             Arc::new(desk.clone()),
         )
         .await?;
-        let others: Vec<_> = config.peers.iter().filter(|peer| peer.key != key.public()).collect();
+        let others: Vec<_> = config
+            .peers
+            .iter()
+            .filter(|peer| peer.key != key.public())
+            .collect();
         for peer in &others {
             transport.book().pin(peer.key, peer.address.clone());
         }
@@ -282,7 +288,9 @@ impl Node {
         };
         work.push(("watch", Box::pin(watch.run())));
         let mut tasks = JoinSet::new();
-        let running = work.into_iter().map(|(name, work)| (name, tasks.spawn(work)));
+        let running = work
+            .into_iter()
+            .map(|(name, work)| (name, tasks.spawn(work)));
         let running = running.collect();
         let http = match listening.http {
             None => None,
@@ -346,7 +354,8 @@ impl Node {
         if let Some(reason) = self.validator.as_ref().and_then(Chain::failure) {
             self.health.fail(format!("the validator stopped: {reason}"));
         }
-        let ended = |(name, task): &(&'static str, AbortHandle)| task.is_finished().then_some(*name);
+        let ended =
+            |(name, task): &(&'static str, AbortHandle)| task.is_finished().then_some(*name);
         let following = self.following.as_ref().is_some_and(Following::has_ended);
         let serving = self.http.as_ref().is_some_and(HttpServer::has_ended);
         let part = following
@@ -447,9 +456,10 @@ fn sources(
     if !peers.is_empty() {
         return peers.iter().map(|peer| peer.key).collect();
     }
-    let validators = genesis.registrations.iter().filter(|registered| {
-        registered.role == Role::Validator && registered.account != me
-    });
+    let validators = genesis
+        .registrations
+        .iter()
+        .filter(|registered| registered.role == Role::Validator && registered.account != me);
     let mut found = Vec::new();
     for validator in validators {
         if let Ok(address) = validator.address.parse() {

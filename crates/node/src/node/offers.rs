@@ -58,9 +58,8 @@ impl Reach {
     pub(super) async fn now(&self, known: Option<SocketAddr>) -> Result<SocketAddr, String> {
         if let Some(address) = &self.advertise {
             let found = address.resolve().await;
-            let found = found.map_err(|error| {
-                format!("`advertise` = {address} cannot be looked up: {error}")
-            })?;
+            let found = found
+                .map_err(|error| format!("`advertise` = {address} cannot be looked up: {error}"))?;
             return Ok(known.filter(|k| found.contains(k)).unwrap_or(found[0]));
         }
         if !self.listen.ip().is_unspecified() {
@@ -138,7 +137,11 @@ impl Offers {
         if heights.wait_for(|height| height.0 > 0).await.is_err() {
             return;
         }
-        let mut paces: Vec<Pace> = self.roles.iter().map(|_| Pace::new(Instant::now())).collect();
+        let mut paces: Vec<Pace> = self
+            .roles
+            .iter()
+            .map(|_| Pace::new(Instant::now()))
+            .collect();
         let mut retry = RETRY;
         loop {
             let mut in_order = true;
@@ -205,11 +208,17 @@ impl Offers {
         };
         let called = self.services.sender.call(call).await;
         // What never got into a block cost nothing.
-        if !matches!(called, Err(CallError::Rejected { .. } | CallError::TooLong { .. })) {
+        if !matches!(
+            called,
+            Err(CallError::Rejected { .. } | CallError::TooLong { .. })
+        ) {
             pace.spent(Instant::now());
         }
         called.map_err(|error| {
-            format!("the role {role} is not offered on the ledger: {}", told(&error))
+            format!(
+                "the role {role} is not offered on the ledger: {}",
+                told(&error)
+            )
         })?;
         info!(%role, %bond, %address, "role offered on the ledger");
         Ok(())
@@ -284,14 +293,19 @@ mod tests {
             toward: toward.iter().map(|text| text.parse().unwrap()).collect(),
         };
         let told = reach(Some("203.0.113.5:7100"), "0.0.0.0:7100", &[]);
-        assert_eq!(told.now(None).await.unwrap().to_string(), "203.0.113.5:7100");
+        assert_eq!(
+            told.now(None).await.unwrap().to_string(),
+            "203.0.113.5:7100"
+        );
         let own = reach(None, "127.0.0.1:7100", &[]);
         assert_eq!(own.now(None).await.unwrap().to_string(), "127.0.0.1:7100");
         let found = reach(None, "0.0.0.0:7100", &["127.0.0.1:9"]);
         assert_eq!(found.now(None).await.unwrap().to_string(), "127.0.0.1:7100");
         let lost = reach(None, "0.0.0.0:7100", &[]).now(None).await;
         assert!(lost.unwrap_err().contains("set `advertise`"));
-        let name = reach(Some("nowhere.invalid:1"), "127.0.0.1:1", &[]).now(None).await;
+        let name = reach(Some("nowhere.invalid:1"), "127.0.0.1:1", &[])
+            .now(None)
+            .await;
         assert!(name.unwrap_err().contains("nowhere.invalid:1"));
     }
 
@@ -321,7 +335,10 @@ mod tests {
             }
             now += Duration::from_secs(60);
         }
-        assert!((100..150).contains(&times), "{times} fees in a month of trouble");
+        assert!(
+            (100..150).contains(&times),
+            "{times} fees in a month of trouble"
+        );
         now += 5 * SLOWEST;
         pace.spent(now);
         assert!(pace.allows(now + AGAIN));

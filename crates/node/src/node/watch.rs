@@ -66,7 +66,11 @@ impl Watch {
                 self.health.works();
             }
             metrics::healthy(self.health.problems().is_empty());
-            let pause = if self.health.is_ready() { LOOK } else { LOOK / 5 };
+            let pause = if self.health.is_ready() {
+                LOOK
+            } else {
+                LOOK / 5
+            };
             tokio::time::sleep(pause).await;
         }
     }
