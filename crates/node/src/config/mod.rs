@@ -110,7 +110,8 @@ pub struct ValidatorConfig {
 pub struct WorkConfig {
     /// Bond locked when registering, in micro-units; the network's least bond if absent.
     pub bond: Option<u64>,
-    /// Threads for training; all processors if absent.
+    /// Threads for computing; `ASSAY_THREADS` or all processors if absent. Roles of one node share
+    /// them.
     pub threads: Option<usize>,
 }
 
@@ -220,6 +221,12 @@ impl NodeConfig {
     /// Whether the node plays `role`.
     pub fn plays(&self, role: RoleName) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// Threads for computing, where a role that computes names a number.
+    pub fn threads(&self) -> Option<usize> {
+        let work = [&self.provider, &self.auditor];
+        work.into_iter().flatten().find_map(|work| work.threads)
     }
 
     fn anchor(&mut self, base: &Path) -> Result<(), String> {

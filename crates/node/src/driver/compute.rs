@@ -28,17 +28,22 @@ pub struct Compute {
 }
 
 impl Compute {
-    /// Starts the thread.
+    /// Starts the thread, whose kernels take `threads`, or what is usual.
     ///
     /// # Errors
     /// What the operating system said.
-    pub fn start(name: &str, programs: Box<dyn Programs>) -> std::io::Result<Self> {
+    pub fn start(
+        name: &str,
+        programs: Box<dyn Programs>,
+        threads: Option<usize>,
+    ) -> std::io::Result<Self> {
         let (queue, mut pieces) = mpsc::unbounded_channel::<Piece>();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         std::thread::Builder::new()
             .name(format!("compute-{name}"))
             .spawn(move || {
+                assay_kernel::use_threads(threads);
                 let mut worker = Worker::new(programs);
                 while let Some(Piece {
                     work,

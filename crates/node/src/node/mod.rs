@@ -230,7 +230,8 @@ impl Node {
         let _ = desk.chain.set(chain.clone());
 
         let name = key.public().to_string();
-        let compute = Compute::start(&name[..8.min(name.len())], options.programs)
+        let short = &name[..8.min(name.len())];
+        let compute = Compute::start(short, options.programs, config.threads())
             .map_err(NodeError::Compute)?;
         let services = Arc::new(Services {
             sender: Sender::new(chain.clone(), key.clone(), PATIENCE),
