@@ -202,7 +202,8 @@ impl Application<Context> for App {
 
 /// The account of a validator.
 fn account(identity: &Identity) -> Option<PublicKey> {
-    identity.encode().as_ref().try_into().map(PublicKey).ok()
+    let bytes = identity.encode();
+    <[u8; 32]>::try_from(&bytes[..]).ok().map(PublicKey)
 }
 
 fn millis(duration: Duration) -> u64 {

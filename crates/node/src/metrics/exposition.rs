@@ -5,7 +5,10 @@
 //! such a counter for two metrics, one untyped and one without samples. Serving one format and
 //! rewriting the engine's was preferred to serving two by `Accept`: one text is tested.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 /// Prefix of everything of the engine.
 const PREFIX: &str = "assay_engine_";
@@ -27,8 +30,9 @@ const UNITS: [(&str, &str, f64); 8] = [
 struct Family {
     kind: String,
     help: String,
-    /// What follows the family's name in a sample, and its value: suffix, labels, value.
-    samples: BTreeMap<(String, String), String>,
+    /// Suffix of the name, labels, value; in the engine's order.
+    samples: Vec<(String, String, String)>,
+    seen: BTreeSet<(String, String)>,
     /// Factor by which values are multiplied.
     factor: Option<f64>,
 }
@@ -60,12 +64,12 @@ pub fn of_engine(text: &str) -> String {
         }
     }
     let mut out = String::new();
-    let mut written: BTreeMap<String, ()> = BTreeMap::new();
+    let mut written = BTreeSet::new();
     for (name, mut family) in families {
         let (name, factor) = base_units(&name);
         family.factor = factor;
         let name = family.name(&name);
-        if !family.samples.is_empty() && written.insert(name.clone(), ()).is_none() {
+        if !family.samples.is_empty() && written.insert(name.clone()) {
             family.write(&name, &mut out);
         }
     }
@@ -96,7 +100,7 @@ impl Family {
         };
         // Writing to a string cannot fail.
         let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", self.help);
-        for ((suffix, labels), value) in &self.samples {
+        for (suffix, labels, value) in &self.samples {
             let suffix = match (kind, suffix.as_str()) {
                 // When a series began is no sample of this format.
                 (_, "_created") => continue,
@@ -177,8 +181,7 @@ pub fn lint(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
     let mut helped: BTreeMap<&str, bool> = BTreeMap::new();
-    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
-    let mut closed: BTreeMap<&str, ()> = BTreeMap::new();
+    let (mut seen, mut closed) = (BTreeSet::new(), BTreeSet::new());
     let mut current = "";
     for line in text.lines().filter(|line| !line.is_empty()) {
         let mut words = line.splitn(4, ' ');
@@ -198,7 +201,7 @@ pub fn lint(text: &str) -> Vec<String> {
                 if !helped.get(name).copied().unwrap_or(false) {
                     wrong.push(format!("{name}: no help text"));
                 }
-                closed.insert(current, ());
+                closed.insert(current);
                 current = name;
                 wrong.extend(bad_name(name, kind).map(|what| format!("{name}: {what}")));
             }
@@ -213,14 +216,14 @@ pub fn lint(text: &str) -> Vec<String> {
                     Some("summary") => &["", "_sum", "_count"],
                     _ => &[""],
                 };
-                if !allowed.contains(&suffix) || closed.contains_key(current) {
+                if !allowed.contains(&suffix) || closed.contains(current) {
                     wrong.push(format!("{line}: not a sample of {current}"));
                 }
                 if value.parse::<f64>().is_err() && !["+Inf", "-Inf", "NaN"].contains(&value) {
                     wrong.push(format!("{line}: no number"));
                 }
                 let series = &line[..current.len() + suffix.len() + labels.len()];
-                if seen.insert(series, ()).is_some() {
+                if !seen.insert(series) {
                     wrong.push(format!("{series}: twice"));
                 }
             }

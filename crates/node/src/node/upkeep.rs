@@ -33,7 +33,7 @@ pub(super) fn learn_addresses(services: &Services) {
     for role in Role::ALL {
         for (account, registration) in query::registrations(&*state, role) {
             if account != me {
-                let address = registration.address.parse().ok();
+                let address: Option<SocketAddr> = registration.address.parse().ok();
                 found.entry(account).or_default().extend(address);
             }
         }
