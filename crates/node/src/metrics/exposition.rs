@@ -114,8 +114,24 @@ impl Family {
                     .map_or_else(|_| value.clone(), |value| (value * factor).to_string()),
                 None => value.clone(),
             };
+            let labels = match self.factor.filter(|_| suffix == "_bucket") {
+                Some(factor) => scaled_bound(labels, factor),
+                None => labels.clone(),
+            };
             let _ = writeln!(out, "{name}{suffix}{labels} {value}");
         }
+    }
+}
+
+/// Labels of a bucket with its bound in base units.
+fn scaled_bound(labels: &str, factor: f64) -> String {
+    let bound = labels.split_once("le=\"").and_then(|(before, rest)| {
+        let (bound, after) = rest.split_once('"')?;
+        Some((before, bound.parse::<f64>().ok()?, after))
+    });
+    match bound.filter(|(_, bound, _)| bound.is_finite()) {
+        Some((before, bound, after)) => format!("{before}le=\"{}\"{after}", bound * factor),
+        None => labels.to_owned(),
     }
 }
 

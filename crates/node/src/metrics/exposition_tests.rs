@@ -36,6 +36,8 @@ fn the_engines_text_becomes_one_that_scrapers_read() {
         "# TYPE assay_engine_latency_seconds histogram",
         "assay_engine_latency_seconds_sum 1.5",
         "assay_engine_latency_seconds_count 3",
+        r#"assay_engine_latency_seconds_bucket{le="1"} 2"#,
+        r#"assay_engine_latency_seconds_bucket{le="+Inf"} 3"#,
         "assay_engine_pending_entries 2",
         r#"assay_engine_build{version="1"} 1"#,
     ] {
