@@ -57,10 +57,11 @@ pub fn of_engine(text: &str) -> String {
         } else if let (Some(family), Some((suffix, labels, value))) =
             (families.get_mut(&current), sample(line, &current))
         {
-            // Of equal samples the last one counts, as a scraper would refuse both.
-            family
-                .samples
-                .insert((suffix.to_owned(), labels), value.to_owned());
+            // Of equal samples the first one counts, as a scraper would refuse both.
+            if family.seen.insert((suffix.to_owned(), labels.clone())) {
+                let sample = (suffix.to_owned(), labels, value.to_owned());
+                family.samples.push(sample);
+            }
         }
     }
     let mut out = String::new();
