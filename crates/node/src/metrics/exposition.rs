@@ -100,7 +100,11 @@ impl Family {
             _ => "untyped",
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", self.help);
+        let _ = writeln!(
+            out,
+            "# HELP {name} {}\n# TYPE {name} {kind}",
+            help(&self.help)
+        );
         for (suffix, labels, value) in &self.samples {
             let suffix = match (kind, suffix.as_str()) {
                 // When a series began is no sample of this format.
