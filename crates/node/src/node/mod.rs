@@ -515,21 +515,25 @@ fn parts(config: &NodeConfig) -> Vec<Part> {
     config.roles.iter().filter_map(part).collect()
 }
 
-/// The roles the node offers on the ledger, each with the bond its configuration names.
+/// The roles the node offers on the ledger, each with the bond its configuration names. The
+/// validators are those of the genesis; one only keeps its address right.
 fn offers(config: &NodeConfig) -> Vec<(Role, Option<u64>)> {
-    let bond = |role: &RoleName| match role {
-        // The validators are those of the genesis.
-        RoleName::Validator => None,
-        RoleName::Provider => Some((Role::Provider, config.provider.as_ref()?.bond)),
-        RoleName::Auditor => Some((Role::Auditor, config.auditor.as_ref()?.bond)),
-        RoleName::Storage => Some((Role::Storage, config.storage.as_ref()?.bond)),
+    let offer = |role: &RoleName| match role {
+        RoleName::Validator => (Role::Validator, None),
+        RoleName::Provider => (
+            Role::Provider,
+            config.provider.as_ref().and_then(|of| of.bond),
+        ),
+        RoleName::Auditor => (
+            Role::Auditor,
+            config.auditor.as_ref().and_then(|of| of.bond),
+        ),
+        RoleName::Storage => (
+            Role::Storage,
+            config.storage.as_ref().and_then(|of| of.bond),
+        ),
     };
-    let offer = |role: &RoleName| match (role, bond(role)) {
-        (RoleName::Provider, None) => Some((Role::Provider, None)),
-        (RoleName::Auditor, None) => Some((Role::Auditor, None)),
-        (_, offer) => offer,
-    };
-    config.roles.iter().filter_map(offer).collect()
+    config.roles.iter().map(offer).collect()
 }
 
 /// Turns step reports into progress reports.

@@ -51,6 +51,11 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    /// Whether the configuration says the address, so that it need not be guessed.
+    fn is_configured(&self) -> bool {
+        self.advertise.is_some() || !self.listen.ip().is_unspecified()
+    }
+
     /// The address now; `known` if that is still one of several that a name stands for.
     ///
     /// # Errors
@@ -175,6 +180,17 @@ impl Offers {
     ) -> Result<(), String> {
         let account = self.services.sender.account();
         let known = query::registration(&*self.services.chain.state(), role, &account);
+        // Whoever leaves stays as it is: registering again would call it back. A validator has its
+        // place by the genesis, which may know a better address than a guess.
+        let settled = match (&known, role) {
+            (Some(known), _) if known.leaving => true,
+            (None, Role::Validator) => true,
+            (Some(_), Role::Validator) => !self.reach.is_configured(),
+            _ => false,
+        };
+        if settled {
+            return Ok(());
+        }
         let at: Option<SocketAddr> = known.as_ref().and_then(|k| k.address.parse().ok());
         let address = self.reach.now(at).await?;
         let text = address.to_string();
