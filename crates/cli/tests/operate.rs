@@ -61,9 +61,8 @@ impl Running {
     fn await_out(&mut self, wanted: &str) {
         let began = Instant::now();
         while !self.out().contains(wanted) {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("ended with {status}: {}{}", self.out(), self.err());
-            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "ended: {}{}", self.out(), self.err());
             assert!(began.elapsed() < Duration::from_secs(120), "{}", self.err());
             sleep(Duration::from_millis(50));
         }
