@@ -1,11 +1,12 @@
 //! `assay job`: job files and orders.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use assay_ledger::{Genesis, Order, OrderId, Phase, Role, query};
 use assay_node::{
     config::{NodeConfig, PeerConfig},
     http::views::OrderList,
+    lock::{DirectoryLock, LockError},
     node::{Node, Options, read_genesis},
     requester::Requester,
 };
@@ -65,6 +66,9 @@ pub(crate) enum JobCommand {
         out: Option<PathBuf>,
     },
 }
+
+/// Most commands that act for one account at once.
+const COMMANDS_AT_ONCE: u8 = 64;
 
 /// What a job file amounts to.
 #[derive(Serialize)]
@@ -181,12 +185,13 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
             })
         })
         .collect();
+    let lock = own_directory(&home.path().join("requester"))?;
     let config = NodeConfig {
         roles: vec![],
         key: home.key(),
-        dir: home.path().join("requester/client"),
+        dir: lock.dir().to_owned(),
         genesis: home.genesis(),
-        listen: ([0, 0, 0, 0], 0).into(),
+        listen: SocketAddr::from(([0, 0, 0, 0], 0)).into(),
         advertise: None,
         http: None,
         validator: None,
@@ -197,6 +202,7 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
     };
     let options = Options {
         requester: true,
+        lock: Some(lock),
         ..Options::default()
     };
     let node = Node::start(&config, options).await.map_err(failed)?;
@@ -213,6 +219,22 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
     // What is read before the copy here is up to date may be long past.
     chain.caught_up().await;
     Ok(node)
+}
+
+/// A directory that no other command uses now. What lies in it only saves work: the requester's
+/// part follows from key and ledger.
+fn own_directory(parent: &std::path::Path) -> Result<DirectoryLock, Failure> {
+    let mut number = 1;
+    loop {
+        let name = match number {
+            1 => "client".to_owned(),
+            _ => format!("client-{number}"),
+        };
+        match DirectoryLock::take(&parent.join(name)) {
+            Err(LockError::InUse { .. }) if number < COMMANDS_AT_ONCE => number += 1,
+            other => return other.map_err(failed),
+        }
+    }
 }
 
 async fn post(

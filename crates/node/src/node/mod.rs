@@ -145,7 +145,7 @@ pub struct Node {
     /// What each task does, for saying which one has ended.
     running: Vec<(&'static str, AbortHandle)>,
     following: Option<Following>,
-    _key: KeyLock,
+    _key: Option<KeyLock>,
     /// Given up last, when nothing of the node runs any more.
     _directory: DirectoryLock,
 }
@@ -183,11 +183,15 @@ impl Node {
             None => DirectoryLock::take(&config.dir)?,
         };
         let key = keys::load(&config.key)?;
-        let key_lock = KeyLock::take(&key)?;
+        // Commands act for an account too, several at once if need be; they register nothing.
+        let serves = !config.roles.is_empty();
+        let key_lock = serves.then(|| KeyLock::take(&key)).transpose()?;
         let genesis = read_genesis(&config.genesis)?;
         let (validators, others) = count(config);
         needs::files(validators, others)?;
-        needs::enough_room(&config.dir)?;
+        if serves {
+            needs::enough_room(&config.dir)?;
+        }
         let listening = Listening::of(config).await?;
         listening.check()?;
         let health = Health::default();
@@ -284,7 +288,7 @@ impl Node {
         let watch = watch::Watch {
             chain: chain.clone(),
             validator: validator.clone(),
-            dir: config.dir.clone(),
+            dir: serves.then(|| config.dir.clone()),
             health: health.clone(),
         };
         work.push(("watch", Box::pin(watch.run())));

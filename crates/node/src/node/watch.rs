@@ -34,7 +34,8 @@ const SOME_KEY: &[u8] = b"c";
 pub(super) struct Watch {
     pub(super) chain: Arc<dyn ChainView>,
     pub(super) validator: Option<Chain>,
-    pub(super) dir: PathBuf,
+    /// What a node that serves keeps its data in; a command need not watch it.
+    pub(super) dir: Option<PathBuf>,
     pub(super) health: Health,
 }
 
@@ -76,11 +77,10 @@ impl Watch {
     }
 
     fn disk(&self) {
-        let Ok(free) = needs::room(&self.dir) else {
-            return;
-        };
+        let Some(dir) = &self.dir else { return };
+        let Ok(free) = needs::room(dir) else { return };
         metrics::disk_free(free);
-        let (dir, mib) = (self.dir.display(), free >> 20);
+        let (dir, mib) = (dir.display(), free >> 20);
         if free < STOP_ROOM {
             self.health.fail(format!(
                 "the disk is full: {dir} has {mib} MiB of room left; free some and start again"
