@@ -15,8 +15,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Open files of a process besides its nodes'.
 const FILES_OF_A_PROCESS: u64 = 64;
-/// Open files of a validator in its first days: database, archives, journals, connections.
-const FILES_OF_A_VALIDATOR: u64 = 120;
+/// Open files of a validator in its first days: a file of the journal for each of the last 256
+/// views, databases, archives, connections.
+const FILES_OF_A_VALIDATOR: u64 = 340;
 /// Open files of any other node.
 const FILES_OF_A_NODE: u64 = 24;
 
