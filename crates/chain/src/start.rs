@@ -182,7 +182,15 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("it gave no reason");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Libraries print the system's errors as they print values.
+    let system = text
+        .split_once("message: \"")
+        .and_then(|(before, rest)| Some((before.split(": ").next()?, rest.split('"').next()?)));
+    match system {
+        Some((what, reason)) => format!("{what}: {reason}"),
+        None => text,
+    }
 }
 
 /// An error and everything below it in one line; [`Chain::failure`] is read by people.

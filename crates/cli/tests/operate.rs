@@ -314,34 +314,52 @@ fn what_is_missing_is_said_before_anything_is_laid_out() {
 }
 
 #[test]
-fn a_devnet_whose_files_cannot_grow_ends_and_says_why() {
+fn a_devnet_that_runs_out_of_room_or_files_ends_and_says_why() {
     let _alone = alone();
     let temp = tempfile::tempdir().unwrap();
-    // Blocks of 512 bytes: databases and archives meet the limit within a few blocks or at once.
-    for blocks in [2_048, 3_072] {
-        let dir = temp.path().join(format!("net{blocks}"));
-        let line = format!(
-            "ulimit -f {blocks}; exec \"$ASSAY\" devnet --dir {} --http 127.0.0.1:{}",
-            dir.display(),
-            free_port()
-        );
-        let mut net = Running::shell(&line, &temp.path().join("log"));
-        let code = net.ended().code();
+    // Too little from the start: the database cannot be made.
+    let dir = temp.path().join("small");
+    let line = format!(
+        "ulimit -f 2048; exec \"$ASSAY\" devnet --dir {} --http 127.0.0.1:{}",
+        dir.display(),
+        free_port()
+    );
+    let mut net = Running::shell(&line, &temp.path().join("log"));
+    assert_eq!(net.ended().code(), Some(1), "{}", net.err());
+    assert!(net.err().contains("File too large"), "{}", net.err());
+
+    // And while it runs: files that may not grow, then no further files.
+    for (limit, reason) in [
+        ("--fsize=65536", "File too large"),
+        ("--nofile=300", "Too many open files"),
+    ] {
+        let dir = temp.path().join("net");
+        let mut net = devnet(&dir, free_port(), &temp.path().join("log"));
+        net.await_out("Ctrl-C");
+        let pid = net.child.id().to_string();
+        let limited = Command::new("prlimit")
+            .args(["--pid", &pid, limit])
+            .status();
+        assert!(limited.unwrap().success());
+        assert_eq!(net.ended().code(), Some(1), "{}", net.err());
         let err = net.err();
-        assert_eq!(code, Some(1), "{err}");
         let last = err
             .lines()
             .rfind(|line| line.starts_with("error:"))
             .unwrap();
-        assert!(
-            last.contains("validator") && last.contains("File too large"),
-            "{err}"
-        );
+        assert!(last.contains("validator") && last.contains(reason), "{err}");
         assert!(
             !err.contains("stack backtrace") && !err.contains("RUST_BACKTRACE"),
             "{err}"
         );
     }
+    // What it had agreed to is there; it goes on.
+    let mut net = devnet(
+        &temp.path().join("net"),
+        free_port(),
+        &temp.path().join("log"),
+    );
+    net.await_out("Ctrl-C");
 }
 
 #[test]

@@ -43,6 +43,9 @@ impl Topic {
     }
 }
 
+/// Whether anybody in this process has said that its files run out.
+static FILES_SAID: AtomicBool = AtomicBool::new(false);
+
 /// A node's state, shared by its parts.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Inner>);
@@ -60,7 +63,9 @@ impl Health {
     pub fn raise(&self, topic: Topic, problem: impl Into<String>) {
         let problem = problem.into();
         let mut problems = lock(&self.0.problems);
-        if !problems.contains_key(&topic) {
+        // The nodes of a devnet share one process and its files: one of them says so.
+        let said = topic == Topic::Files && FILES_SAID.swap(true, Ordering::Relaxed);
+        if !problems.contains_key(&topic) && !said {
             warn!(about = topic.name(), "{problem}");
         }
         problems.insert(topic, problem);
@@ -69,6 +74,9 @@ impl Health {
     /// Notes that a problem is over.
     pub fn clear(&self, topic: Topic) {
         if lock(&self.0.problems).remove(&topic).is_some() {
+            if topic == Topic::Files {
+                FILES_SAID.store(false, Ordering::Relaxed);
+            }
             info!(about = topic.name(), "the problem is over");
         }
     }

@@ -46,6 +46,8 @@ const PENDING_BLOCKS: usize = 16;
 /// Missing blocks asked for at a time when catching up.
 const BACKFILL_WINDOW: usize = 32;
 const MAILBOX: usize = 1_024;
+/// How long the finalizer is waited for when another part has ended.
+const CAUSE: Duration = Duration::from_millis(500);
 const WRITE_BUFFER: usize = 64 * 1024;
 
 /// What the engine runs with.
@@ -121,7 +123,14 @@ async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
             finished = &mut running.finalizer => {
                 return finished.unwrap_or(Err(Fatal::Ended { part: "finalizer" }));
             }
-            (part, ..) = &mut ended => return Err(Fatal::Ended { part }),
+            (part, ..) = &mut ended => {
+                // A finalizer that fails takes other parts with it, and knows why.
+                let cause = tokio::time::timeout(CAUSE, &mut running.finalizer).await;
+                return match cause {
+                    Ok(Ok(Err(fatal))) => Err(fatal),
+                    _ => Err(Fatal::Ended { part }),
+                };
+            }
         }
     }
 }

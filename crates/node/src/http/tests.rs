@@ -261,5 +261,7 @@ async fn every_route_is_documented_and_counted() {
             .unwrap()
     });
     let text = text.await.unwrap();
-    assert!(text.contains("assay_http_requests_total{") && text.contains("engine_metric 1"));
+    assert!(
+        text.contains("assay_http_requests_total{") && text.contains("assay_engine_votes_total 1")
+    );
 }

@@ -173,12 +173,12 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`] says which part did not start and why; what had started is stopped.
-    pub async fn start(config: &NodeConfig, options: Options) -> Result<Self, NodeError> {
+    pub async fn start(config: &NodeConfig, mut options: Options) -> Result<Self, NodeError> {
         // A node that would be slashed for wrong bits does not join.
         if !parts(config).is_empty() {
             assay_job::self_test()?;
         }
-        let directory = match options.lock {
+        let directory = match options.lock.take() {
             Some(lock) => lock,
             None => DirectoryLock::take(&config.dir)?,
         };
@@ -194,7 +194,6 @@ impl Node {
         }
         let listening = Listening::of(config).await?;
         listening.check()?;
-        let health = Health::default();
         let desk = Arc::new(Desk::default());
         let transport = Transport::bind(
             &key,
@@ -388,6 +387,17 @@ impl Node {
             let _ = tokio::task::spawn_blocking(move || validator.stop()).await;
         }
     }
+}
+
+/// What a node holds before its parts are put together.
+struct Opened {
+    key: assay_crypto::SecretKey,
+    key_lock: Option<KeyLock>,
+    genesis: Genesis,
+    directory: DirectoryLock,
+    listening: Listening,
+    desk: Arc<Desk>,
+    transport: Transport,
 }
 
 /// The numeric addresses that a node listens on.
