@@ -21,7 +21,7 @@ use crate::{
     home::Home,
     output::{Output, facts, short, table},
     session::Session,
-    trial::{failed, write_result},
+    trial::{failed, not_settled, write_result},
 };
 
 /// Write job files, post orders and fetch results
@@ -310,8 +310,7 @@ async fn fetch(
 ) -> Result<Posted, Failure> {
     let (id, phase) = (order.id, order.phase);
     if phase != Phase::Settled {
-        let text = format!("order {id} ended {phase}: {:?}", order.outcome);
-        return Err(Failure::say(Kind::Failed, text).hint(format!("`assay why {id}` says why")));
+        return Err(not_settled(order).hint(format!("`assay why {id}` tells the whole story")));
     }
     let state = requester.result(order).await.map_err(failed)?;
     let inputs = requester.inputs(order).await.map_err(failed)?;

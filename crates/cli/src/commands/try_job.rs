@@ -11,6 +11,7 @@ use clap::Args;
 use crate::{
     args::Global,
     failure::{Failure, Kind},
+    next,
     output::{Output, table},
     trial::{self, Report, Trial},
 };
@@ -49,7 +50,12 @@ impl Try {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let job = load(&self.job)?;
         let dir = fresh_dir(global)?;
-        finish(&dir, block_on(trial(&dir, &job, false, output))??, output)
+        finish(
+            &dir,
+            &job,
+            block_on(trial(&dir, &job, false, output))??,
+            output,
+        )
     }
 }
 
@@ -62,7 +68,12 @@ impl Demo {
             None => load(&example.join("finetune.toml"))?,
             Some(model) => load(&trial::on_model(&example, model)?)?,
         };
-        finish(&dir, block_on(trial(&dir, &job, true, output))??, output)
+        finish(
+            &dir,
+            &job,
+            block_on(trial(&dir, &job, true, output))??,
+            output,
+        )
     }
 }
 
@@ -135,13 +146,13 @@ async fn trial(
     outcome
 }
 
-fn finish(dir: &Path, report: Report, output: &Output) -> Result<(), Failure> {
+fn finish(dir: &Path, job: &Job, report: Report, output: &Output) -> Result<(), Failure> {
     let json = serde_json::to_vec_pretty(&report).map_err(trial::failed)?;
     std::fs::write(dir.join("result.json"), json).map_err(trial::failed)?;
-    output.result(&report, |report| show(dir, report, output))
+    output.result(&report, |report| show(dir, job, report, output))
 }
 
-fn show(dir: &Path, report: &Report, output: &Output) -> String {
+fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
     let mut text = format!("\n{}\n", output.strong("Result"));
     if let (Some(before), Some(after)) = (report.run.loss_before, report.run.loss_after) {
         text += &format!(
@@ -186,19 +197,42 @@ fn show(dir: &Path, report: &Report, output: &Output) -> String {
     text += &format!("  adapter (PEFT)  {}\n", report.adapter_dir.display());
     text += &format!("  chain           {}\n", report.chain_dir.display());
     text += &format!("  blobs           {}\n", report.blob_dir.display());
-    text += &format!("\n{}\n", output.strong("Next"));
     text += &format!(
-        "  assay audit --offline {0}   believe nothing: recompute it\n",
-        dir.display()
+        "\n{}\n{}",
+        output.strong("Next"),
+        next_steps(dir, job, report)
     );
-    if dir.join("example/glassllm").is_dir() {
-        text += &format!(
-            "  assay generate {0}/example/glassllm --adapter {1}   talk to it\n",
-            dir.display(),
-            report.adapter_dir.display()
-        );
-    }
-    text += "  assay try JOB.toml           your own model and data\n";
-    text += "  assay devnet                 a network that stays\n";
     text
+}
+
+/// Commands that go on from here, as they can be typed.
+fn next_steps(dir: &Path, job: &Job, report: &Report) -> String {
+    let at = next::quoted(dir);
+    let mut steps = vec![(
+        format!("assay audit --offline {at}"),
+        "believe nothing: recompute it",
+    )];
+    let model = job.inputs.iter().find(|input| input.name == "model");
+    if let (Some(model), true) = (
+        model,
+        report.adapter_dir.join("adapter_config.json").is_file(),
+    ) {
+        let (model, adapter) = (next::quoted(&model.path), next::quoted(&report.adapter_dir));
+        steps.push((
+            format!("assay generate {model} \"Who are you?\" --adapter {adapter}"),
+            "talk to it",
+        ));
+    }
+    let example = dir.join("example/evaluate.toml");
+    if example.is_file() {
+        steps.push((
+            format!("assay try {}", next::quoted(&example)),
+            "another kind of job; edit it for your own model and data",
+        ));
+    }
+    steps.push((
+        format!("assay devnet --dir {at}"),
+        "the same network again, to stay",
+    ));
+    next::list(&steps)
 }
