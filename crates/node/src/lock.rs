@@ -77,7 +77,7 @@ impl DirectoryLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(LockError::InUse {
-                    dir: dir.to_owned(),
+                    dir: std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()),
                     holder: holder(&mut file),
                 });
             }
