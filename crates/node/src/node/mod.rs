@@ -289,6 +289,7 @@ impl Node {
             validator: validator.clone(),
             dir: serves.then(|| config.dir.clone()),
             health: health.clone(),
+            transport: transport.clone(),
         };
         work.push(("watch", Box::pin(watch.run())));
         let mut tasks = JoinSet::new();

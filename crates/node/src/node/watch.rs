@@ -1,18 +1,22 @@
 //! Looks after the node while it runs: blocks, clock, disk, open files.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use assay_chain::Chain;
+use assay_chain::{Chain, light::CertifiedHeader};
+use assay_crypto::PublicKey;
 use assay_ledger::Height;
 
 use crate::{
     client::ChainView,
+    clock,
     health::{Health, Topic},
     metrics, needs,
+    transport::{Request, Response, Transport},
 };
 
 /// Pause between two looks.
@@ -37,7 +41,16 @@ pub(super) struct Watch {
     /// What a node that serves keeps its data in; a command need not watch it.
     pub(super) dir: Option<PathBuf>,
     pub(super) health: Health,
+    /// Asked for the time by a validator whose engine reaches nobody: its handshakes fail when
+    /// clocks are more than a few seconds apart.
+    pub(super) transport: Transport,
 }
+
+/// Pause between two rounds of asking other nodes for the time.
+const ASK: Duration = Duration::from_secs(5);
+
+/// Other nodes asked in a round.
+const ASKED: usize = 4;
 
 impl Watch {
     pub(super) async fn run(self) {
@@ -45,6 +58,8 @@ impl Watch {
         let caught_up = tokio::spawn(async move { chain.caught_up().await });
         let began = Instant::now();
         let mut newest = (Height(0), began);
+        let mut asked = began;
+        let mut heads = BTreeMap::new();
         loop {
             self.disk();
             self.files();
@@ -53,7 +68,15 @@ impl Watch {
                 newest = (head, Instant::now());
             }
             self.blocks(newest);
-            self.clock();
+            let mut own = self.chain.clock_offset_ms();
+            if own.is_none() && self.validator.is_some() {
+                if asked.elapsed() > ASK {
+                    self.ask_for_the_time(&mut heads).await;
+                    asked = Instant::now();
+                }
+                own = agreed(&heads);
+            }
+            self.clock(own);
             if let Some(reason) = self.validator.as_ref().and_then(Chain::failure) {
                 self.health.fail(format!("the validator stopped: {reason}"));
             }
@@ -139,14 +162,35 @@ impl Watch {
         );
     }
 
-    fn clock(&self) {
-        let own = self.chain.clock_offset_ms();
+    /// Asks other nodes for their newest blocks. What they say is only compared with the clock, so
+    /// it is believed as it stands.
+    async fn ask_for_the_time(&self, heads: &mut BTreeMap<PublicKey, Heard>) {
+        for peer in self.transport.book().peers().into_iter().take(ASKED) {
+            let answer = self.transport.request(peer, &Request::Head);
+            let Ok(Ok(Response::Head {
+                header: Some(bytes),
+            })) = tokio::time::timeout(LOOK, answer).await
+            else {
+                continue;
+            };
+            if let Ok(head) = CertifiedHeader::decode(&bytes) {
+                let (height, stamp) = (head.header.height, head.header.timestamp_ms);
+                let ahead = i128::from(clock::now().0) - i128::from(stamp);
+                let ahead = ahead.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+                // Only a chain that goes on tells the time.
+                let goes_on = heads.get(&peer).is_some_and(|(last, _)| *last < height);
+                heads.insert(peer, (height, goes_on.then_some(ahead)));
+            }
+        }
+    }
+
+    fn clock(&self, own: Option<i64>) {
         if let Some(own) = own {
             metrics::clock_offset(own);
         }
         let problem = match own {
             Some(own) if own.unsigned_abs() > CLOCK_OFF_MS => Some(format!(
-                "this machine's clock is {} of the validators': set it by NTP",
+                "this machine's clock is {} the validators': set it by NTP",
                 seconds(own)
             )),
             own => self.validator.as_ref().and_then(|validator| {
@@ -157,8 +201,8 @@ impl Watch {
                 let (leader, ms) = leaders.last()?;
                 (off(*ms).unsigned_abs() > CLOCK_OFF_MS).then(|| {
                     format!(
-                        "the clock of validator {leader} is {} of ours: its blocks are not voted \
-                         for in time",
+                        "the clock of validator {leader} is {} ours: its blocks are not voted for in \
+                         time",
                         seconds(off(*ms))
                     )
                 })
@@ -171,8 +215,43 @@ impl Watch {
     }
 }
 
-/// `12 s ahead` or `12 s behind`.
+/// The newest block of another node, and how far our clock is ahead of it if it is news.
+type Heard = (Height, Option<i64>);
+
+/// What the others agree on: the middle one of what they tell.
+fn agreed(heads: &BTreeMap<PublicKey, Heard>) -> Option<i64> {
+    let mut told: Vec<i64> = heads.values().filter_map(|(_, ahead)| *ahead).collect();
+    told.sort_unstable();
+    told.get(told.len() / 2).copied()
+}
+
+/// `12 s ahead of` or `12 s behind`.
 fn seconds(ms: i64) -> String {
-    let side = if ms > 0 { "ahead" } else { "behind" };
+    let side = if ms > 0 { "ahead of" } else { "behind" };
     format!("{} s {side}", ms.unsigned_abs() / 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_what_most_nodes_tell_whose_chain_goes_on() {
+        let heard = |told: &[Option<i64>]| -> BTreeMap<PublicKey, Heard> {
+            let told = (1..).zip(told);
+            told.map(|(n, ahead)| (PublicKey([n; 32]), (Height(7), *ahead)))
+                .collect()
+        };
+        assert_eq!(agreed(&heard(&[])), None);
+        assert_eq!(
+            agreed(&heard(&[None, None])),
+            None,
+            "chains that stand still"
+        );
+        assert_eq!(agreed(&heard(&[Some(600_000), None])), Some(600_000));
+        let one_liar = heard(&[Some(-40), Some(i64::MAX), Some(30)]);
+        assert_eq!(agreed(&one_liar), Some(30));
+        assert_eq!(seconds(600_100), "600 s ahead of");
+        assert_eq!(seconds(-5_900), "5 s behind");
+    }
 }
