@@ -77,6 +77,15 @@ impl Output {
         }
     }
 
+    /// Shows what a person should know before the result comes; with `--json` it stands in the result.
+    pub(crate) fn notes(&self, notes: &[String]) {
+        if !self.json {
+            for note in notes {
+                let _ = writeln!(io::stderr(), "note: {note}");
+            }
+        }
+    }
+
     /// Prints a failure: `{"error", "hint"}` on standard output, or two lines on standard error.
     pub(crate) fn fail(&self, failure: &Failure) {
         let here = |text: &str| next::with_options(text, &self.options);

@@ -187,12 +187,15 @@ impl Kind for Evaluate {
     fn deliver(
         &self,
         _specification: &[u8],
-        _inputs: &Inputs,
+        inputs: &Inputs,
         _private: &Inputs,
         state: &[u8],
     ) -> Result<Delivery, BuildError> {
         let score = decode(state).map_err(|e| BuildError::input("result", e))?;
-        let mut delivery = Delivery::default();
+        let mut delivery = Delivery {
+            notes: language::notes(inputs)?,
+            ..Delivery::default()
+        };
         delivery.figures.insert("loss".to_owned(), score.mean());
         delivery
             .figures

@@ -22,6 +22,7 @@ mod terms;
 pub use error::{BuildError, JobError};
 pub use finetune::Course;
 pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
+pub use language::notes;
 pub use local::{Local, Run, check, run};
 pub use machine::{MachineError, self_test};
 pub use sections::{Audit, Deadlines, Market};

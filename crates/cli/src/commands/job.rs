@@ -85,6 +85,8 @@ struct Checked {
     detection: [String; 3],
     /// Loss of a first step, in nats.
     first_loss: Option<f64>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 /// An order that was posted, and its result once there is one.
@@ -96,6 +98,8 @@ struct Posted {
     out: Option<PathBuf>,
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 impl JobCommand {
@@ -119,6 +123,8 @@ fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
         let context = format!("{} cannot run", path.display());
         Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
     })?;
+    let inputs = job.read_inputs().map_err(failed)?;
+    let notes = assay_job::notes(&inputs).map_err(failed)?;
     let odds = |part: u64| {
         Probability::ratio(part, 10)
             .detection(job.audit.segments)
@@ -137,7 +143,9 @@ fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
         auditors: job.audit.auditors,
         detection: [odds(1), odds(5), odds(10)],
         first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
+        notes,
     };
+    output.notes(&checked.notes);
     output.result(&checked, |c| {
         let [tenth, half, all] = &c.detection;
         facts([
@@ -247,6 +255,8 @@ async fn post(
     let job = load(path)?;
     let inputs = job.read_inputs().map_err(failed)?;
     let private = job.read_private().map_err(failed)?;
+    let notes = assay_job::notes(&inputs).map_err(failed)?;
+    output.notes(&notes);
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
@@ -261,6 +271,7 @@ async fn post(
                 phase: Phase::Posted,
                 out: None,
                 figures,
+                notes,
             });
         }
         let bar = crate::commands::train::bar(job.steps, output);
@@ -270,7 +281,7 @@ async fn post(
             .await;
         bar.finish_and_clear();
         let order = order.map_err(failed)?;
-        fetch(&requester, &order, out, private).await
+        fetch(&requester, &order, out, private, job.model_path()).await
     };
     let outcome = outcome.await;
     node.stop().await;
@@ -294,7 +305,7 @@ async fn result(
         }
         let order = requester.follow(id, |_| {}).await.map_err(failed)?;
         let private = requester.private(&order).await.map_err(failed)?;
-        fetch(&requester, &order, out, private).await
+        fetch(&requester, &order, out, private, None).await
     };
     let outcome = outcome.await;
     node.stop().await;
@@ -307,6 +318,7 @@ async fn fetch(
     order: &Order,
     out: Option<PathBuf>,
     private: assay_job::Inputs,
+    base: Option<String>,
 ) -> Result<Posted, Failure> {
     let (id, phase) = (order.id, order.phase);
     if phase != Phase::Settled {
@@ -320,7 +332,8 @@ async fn fetch(
     let judged = tokio::task::spawn_blocking(move || {
         kind.deliver(&specification, &inputs, &private, &state)
     });
-    let delivery = judged.await.map_err(failed)?.map_err(failed)?;
+    let mut delivery = judged.await.map_err(failed)?.map_err(failed)?;
+    delivery.name_base(base.as_deref());
     let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
     write_result(&out, &delivery)?;
     Ok(Posted {
@@ -328,6 +341,7 @@ async fn fetch(
         phase,
         out: Some(out),
         figures: delivery.figures,
+        notes: delivery.notes,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use assay_kernel::Kernel;
-use assay_model::{Adapter, Base, merged_files, read_model_folder};
+use assay_model::{Adapter, Base, merged_files, read_model_folder, take_adapter_template};
 use clap::Args;
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  assay merge examples/glassllm adapter --out tuned")]
 pub(crate) struct Merge {
-    /// The model's folder
+    /// The model's folder or .gguf file
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The adapter's folder, as PEFT or Assay wrote it
@@ -36,6 +36,8 @@ struct Merged {
     out: PathBuf,
     files: Vec<String>,
     bytes: usize,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 impl Merge {
@@ -45,10 +47,14 @@ impl Merge {
             let text = format!("{} is not empty", self.out.display());
             return Err(Failure::say(Kind::Usage, text).hint("name another folder with --out"));
         }
-        let files = read_model_folder(&self.model).map_err(failed)?;
+        let mut files = read_model_folder(&self.model).map_err(failed)?;
+        let note = take_adapter_template(&mut files, &self.adapter).map_err(failed)?;
         let base = Base::from_files(files.clone()).map_err(failed)?;
         let adapter = Adapter::load_peft(&self.adapter, base.config()).map_err(failed)?;
         let kernel = Kernel::detect().map_err(failed)?;
+        let mut notes = base.tokenizer().map_err(failed)?.notes().to_vec();
+        notes.extend(note.map(str::to_owned));
+        output.notes(&notes);
         let files = merged_files(&kernel, &base, files, &adapter).map_err(failed)?;
         std::fs::create_dir_all(&self.out).map_err(failed)?;
         for (name, bytes) in &files {
@@ -58,6 +64,7 @@ impl Merge {
             out: self.out,
             bytes: files.values().map(Vec::len).sum(),
             files: files.into_keys().collect(),
+            notes,
         };
         output.result(&merged, |merged| {
             facts([

@@ -42,6 +42,8 @@ struct Trained {
     seconds: f64,
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     out: Option<PathBuf>,
 }
@@ -51,6 +53,8 @@ impl Train {
         let seed = seed(&self.seed)?;
         let job = load(&self.job)?;
         let local = Local::new(&job, seed).map_err(failed)?;
+        let notes = assay_job::notes(&local.inputs).map_err(failed)?;
+        output.notes(&notes);
         let bar = bar(job.steps, output);
         let began = std::time::Instant::now();
         let run = assay_job::run(&local.task, &mut |report| {
@@ -65,9 +69,10 @@ impl Train {
         bar.finish_and_clear();
         let kind = job.kind();
         let spec = &job.specification;
-        let delivery = kind
+        let mut delivery = kind
             .deliver(spec, &local.inputs, &local.private, &run.state)
             .map_err(failed)?;
+        delivery.name_base(job.model_path().as_deref());
         if let Some(out) = &self.out {
             write_result(out, &delivery)?;
         }
@@ -77,6 +82,7 @@ impl Train {
             steps: job.steps,
             seconds,
             figures: delivery.figures,
+            notes,
             out: self.out,
         };
         output.result(&trained, |trained| {

@@ -116,6 +116,14 @@ fn fresh_dir(global: &Global) -> Result<PathBuf, Failure> {
         let failure = Failure::say(Kind::Usage, text);
         return Err(failure.hint("name a new directory with --dir, or delete this one"));
     }
+    // A result among other files would pass for a part of them.
+    let others = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+    if let Some(other) = others.map(|entry| entry.file_name()).min() {
+        let other = other.to_string_lossy();
+        let text = format!("{} is not empty: it holds {other}", dir.display());
+        let failure = Failure::say(Kind::Usage, text);
+        return Err(failure.hint("name a new directory with --dir, or empty this one"));
+    }
     std::fs::create_dir_all(&dir).map_err(trial::failed)?;
     std::path::absolute(&dir).map_err(trial::failed)
 }
@@ -128,6 +136,7 @@ async fn trial(
 ) -> Result<Report, Failure> {
     let inputs = job.read_inputs().map_err(trial::failed)?;
     let private = job.read_private().map_err(trial::failed)?;
+    output.notes(&assay_job::notes(&inputs).map_err(trial::failed)?);
     let trial = Trial::start(dir, output).await?;
     let outcome = async {
         let honest = trial.run(job, &inputs, &private).await?;

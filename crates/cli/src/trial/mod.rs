@@ -111,7 +111,8 @@ impl Trial {
             program.restore(&state)?;
             Ok::<_, anyhow::Error>((delivery, program.digest()))
         });
-        let (delivery, state_digest) = judged.await.map_err(failed)?.map_err(Failure::from)?;
+        let (mut delivery, state_digest) = judged.await.map_err(failed)?.map_err(Failure::from)?;
+        delivery.name_base(job.model_path().as_deref());
         Ok(Finished {
             order,
             delivery,
@@ -165,7 +166,11 @@ pub(crate) fn not_settled(order: &Order) -> Failure {
 pub(crate) fn write_result(dir: &Path, delivery: &Delivery) -> Result<(), Failure> {
     std::fs::create_dir_all(dir).map_err(failed)?;
     for (name, bytes) in &delivery.files {
-        std::fs::write(dir.join(name), bytes).map_err(failed)?;
+        let path = dir.join(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        std::fs::write(path, bytes).map_err(failed)?;
     }
     Ok(())
 }

@@ -11,10 +11,10 @@ use assay_crypto::{Digest, merkle};
 use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 
-pub use merge::merged_files;
+pub use merge::{carried_files, merged_files};
 pub use method::{BitFitConfig, Ia3Config, LoraConfig, Method, PrivateLoraConfig};
 pub use params::{Group, Init, ParamInfo};
-pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
+pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, name_base};
 pub use target::{Target, Targets};
 
 use crate::base::Base;
