@@ -41,10 +41,20 @@ impl Topic {
             Self::Address => "address",
         }
     }
+
+    /// The nodes of a devnet share a process and a disk: one of them says so.
+    fn said(self) -> Option<&'static AtomicBool> {
+        match self {
+            Self::Files => Some(&FILES_SAID),
+            Self::Disk => Some(&DISK_SAID),
+            Self::Blocks | Self::Clock | Self::Address => None,
+        }
+    }
 }
 
-/// Whether anybody in this process has said that its files run out.
+/// Whether a node of this process has said that its files, or its room, run out.
 static FILES_SAID: AtomicBool = AtomicBool::new(false);
+static DISK_SAID: AtomicBool = AtomicBool::new(false);
 
 /// A node's state, shared by its parts.
 #[derive(Clone, Debug, Default)]
@@ -63,8 +73,9 @@ impl Health {
     pub fn raise(&self, topic: Topic, problem: impl Into<String>) {
         let problem = problem.into();
         let mut problems = lock(&self.0.problems);
-        // The nodes of a devnet share one process and its files: one of them says so.
-        let said = topic == Topic::Files && FILES_SAID.swap(true, Ordering::Relaxed);
+        let said = topic
+            .said()
+            .is_some_and(|said| said.swap(true, Ordering::Relaxed));
         if !problems.contains_key(&topic) && !said {
             warn!(about = topic.name(), "{problem}");
         }
@@ -74,8 +85,8 @@ impl Health {
     /// Notes that a problem is over.
     pub fn clear(&self, topic: Topic) {
         if lock(&self.0.problems).remove(&topic).is_some() {
-            if topic == Topic::Files {
-                FILES_SAID.store(false, Ordering::Relaxed);
+            if let Some(said) = topic.said() {
+                said.store(false, Ordering::Relaxed);
             }
             info!(about = topic.name(), "the problem is over");
         }

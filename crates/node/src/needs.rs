@@ -152,6 +152,21 @@ pub fn room(dir: &Path) -> io::Result<u64> {
     }
 }
 
+/// What is short while something fails in `dir`: engines report a failed write, not why it failed.
+pub fn shortage(dir: &Path) -> Option<String> {
+    if let Ok(free) = room(dir)
+        && free < LEAST_ROOM
+    {
+        return Some(format!(
+            "the disk is full: {} has {} MiB of room left",
+            dir.display(),
+            free >> 20
+        ));
+    }
+    let (open, allowed) = open_files()?;
+    (open + 8 >= allowed).then(|| format!("{open} of {allowed} files are open: raise `ulimit -n`"))
+}
+
 /// Refuses a directory with too little room.
 ///
 /// # Errors

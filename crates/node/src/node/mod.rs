@@ -147,7 +147,7 @@ pub struct Node {
     following: Option<Following>,
     _key: Option<KeyLock>,
     /// Given up last, when nothing of the node runs any more.
-    _directory: DirectoryLock,
+    directory: DirectoryLock,
 }
 
 /// Reads a genesis file.
@@ -325,7 +325,7 @@ impl Node {
             running,
             following,
             _key: key_lock,
-            _directory: directory,
+            directory,
         })
     }
 
@@ -357,7 +357,8 @@ impl Node {
     /// Why the node must end, if it must: one of its parts has, and the rest would only look alive.
     pub fn failure(&self) -> Option<String> {
         if let Some(reason) = self.validator.as_ref().and_then(Chain::failure) {
-            self.health.fail(format!("the validator stopped: {reason}"));
+            let dir = self.directory.dir();
+            self.health.fail(watch::stopped(&reason, Some(dir)));
         }
         let ended =
             |(name, task): &(&'static str, AbortHandle)| task.is_finished().then_some(*name);

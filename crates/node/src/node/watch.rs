@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -78,7 +78,7 @@ impl Watch {
             }
             self.clock(own);
             if let Some(reason) = self.validator.as_ref().and_then(Chain::failure) {
-                self.health.fail(format!("the validator stopped: {reason}"));
+                self.health.fail(stopped(&reason, self.dir.as_deref()));
             }
             let provable = || self.chain.prove(SOME_KEY.to_vec());
             if !self.health.is_ready()
@@ -212,6 +212,14 @@ impl Watch {
             Some(problem) => self.health.raise(Topic::Clock, problem),
             None => self.health.clear(Topic::Clock),
         }
+    }
+}
+
+/// Why the validator stopped, and what was short when it did.
+pub(super) fn stopped(reason: &str, dir: Option<&Path>) -> String {
+    match dir.and_then(needs::shortage) {
+        Some(short) => format!("the validator stopped: {short} ({reason})"),
+        None => format!("the validator stopped: {reason}"),
     }
 }
 
