@@ -203,6 +203,38 @@ impl Node {
             Arc::new(desk.clone()),
         )
         .await?;
+        let opened = Opened {
+            key,
+            key_lock,
+            genesis,
+            directory,
+            listening,
+            desk,
+            transport: transport.clone(),
+        };
+        let started = Self::assemble(config, options, opened).await;
+        if started.is_err() {
+            transport.close().await;
+        }
+        started
+    }
+
+    async fn assemble(
+        config: &NodeConfig,
+        options: Options,
+        opened: Opened,
+    ) -> Result<Self, NodeError> {
+        let Opened {
+            key,
+            key_lock,
+            genesis,
+            directory,
+            listening,
+            desk,
+            transport,
+        } = opened;
+        let health = Health::default();
+        let serves = !config.roles.is_empty();
         let others: Vec<_> = config
             .peers
             .iter()
