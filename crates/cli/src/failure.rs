@@ -149,9 +149,10 @@ impl From<LightError> for Failure {
             | LightError::Untrue(..)
             | LightError::Stale { .. }
             | LightError::Clock { .. } => Kind::Untrue,
-            LightError::NotProvable | LightError::Refused(..) | LightError::Late(..) => {
-                Kind::Failed
-            }
+            LightError::NotProvable
+            | LightError::Damaged(_)
+            | LightError::Refused(..)
+            | LightError::Late(..) => Kind::Failed,
         };
         Self::new(kind, error)
     }

@@ -202,6 +202,7 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
         listen: SocketAddr::from(([0, 0, 0, 0], 0)).into(),
         advertise: None,
         http: None,
+        http_names: Vec::new(),
         validator: None,
         provider: None,
         auditor: None,
@@ -297,7 +298,8 @@ async fn result(
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
-        if query::order(&*node.services().chain.state(), &id).is_none() {
+        let known = query::order(&*node.services().chain.state(), &id).map_err(failed)?;
+        if known.is_none() {
             let text = format!("the chain has no order {id}");
             return Err(
                 Failure::say(Kind::NotFound, text).hint("`assay job list` shows those it has")

@@ -174,6 +174,7 @@ impl Devnet {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
             advertise: None,
             http: None,
+            http_names: Vec::new(),
             validator: None,
             provider: None,
             auditor: None,

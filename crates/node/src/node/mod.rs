@@ -2,6 +2,7 @@
 
 mod answer;
 mod offers;
+mod shelves;
 mod upkeep;
 mod watch;
 
@@ -141,6 +142,7 @@ pub struct Node {
     http: Option<HttpServer>,
     board: ProgressBoard,
     health: Health,
+    storage: Option<StorageRole>,
     tasks: JoinSet<()>,
     /// What each task does, for saying which one has ended.
     running: Vec<(&'static str, AbortHandle)>,
@@ -278,7 +280,7 @@ impl Node {
             on_work: watch_work(desk.board.clone()),
         });
         // Whoever starts a node may use it at once, so it must know whom to call.
-        upkeep::learn_addresses(&services);
+        upkeep::learn_addresses(&services).map_err(ChainError::from)?;
         let mut work: Vec<(&'static str, BoxFuture<'static, ()>)> = vec![(
             "address book",
             Box::pin(upkeep::address_book(services.clone())),
@@ -342,6 +344,7 @@ impl Node {
                     }),
                     book: transport.book().clone(),
                     health: health.clone(),
+                    names: names(config),
                 };
                 Some(HttpServer::start(listen, api.routes()).await?)
             }
@@ -353,6 +356,7 @@ impl Node {
             http,
             board,
             health,
+            storage: desk.storage.get().cloned(),
             tasks,
             running,
             following,
@@ -416,6 +420,10 @@ impl Node {
             http.stop().await;
         }
         self.services.transport.close().await;
+        if let Some(storage) = self.storage.take() {
+            // Whoever starts on the directory next finds it free.
+            storage.close().await;
+        }
         if let Some(validator) = self.validator.take() {
             // Joins the engine's thread.
             let _ = tokio::task::spawn_blocking(move || validator.stop()).await;
@@ -484,6 +492,16 @@ async fn look_up(setting: &'static str, address: &Address) -> Result<SocketAddr,
         source,
     })?;
     Ok(found[0])
+}
+
+/// The host names that are the API's own: those that the configuration lists, and the one in
+/// `http` itself.
+fn names(config: &NodeConfig) -> Vec<String> {
+    let mut names = config.http_names.clone();
+    if let Some(Address::Name { host, .. }) = &config.http {
+        names.push(host.clone());
+    }
+    names
 }
 
 /// Whether the node is a validator, and whether it is not.

@@ -180,6 +180,7 @@ impl Offers {
     ) -> Result<(), String> {
         let account = self.services.sender.account();
         let known = query::registration(&*self.services.chain.state(), role, &account);
+        let known = known.map_err(|error| told(&error))?;
         // Whoever leaves stays as it is: registering again would call it back. A validator has its
         // place by the genesis, which may know a better address than a guess.
         let settled = match (&known, role) {
@@ -204,8 +205,10 @@ impl Offers {
                 Amount::ZERO
             }
             None => {
-                let parameters =
-                    query::parameters(&*self.services.chain.state()).unwrap_or_default();
+                let parameters = query::parameters(&*self.services.chain.state());
+                let parameters = parameters
+                    .map_err(|error| told(&error))?
+                    .unwrap_or_default();
                 bond.map_or(parameters.min_bond(role), Amount)
             }
         };
