@@ -227,6 +227,11 @@ impl NodeConfig {
         self.roles.contains(&role)
     }
 
+    /// Address that others should dial, as it is configured.
+    pub fn public_address(&self) -> &Address {
+        self.advertise.as_ref().unwrap_or(&self.listen)
+    }
+
     /// Threads for computing, where a role that computes names a number.
     pub fn threads(&self) -> Option<usize> {
         let work = [&self.provider, &self.auditor];
