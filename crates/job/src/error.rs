@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use assay_proof::ProgramError;
 use thiserror::Error;
 
+use crate::price::{Bytes, Price};
+use crate::terms::Problem;
+
 /// A job file that cannot become an order; the text says what to change.
 #[derive(Debug, Error)]
 pub enum JobError {
@@ -45,6 +48,37 @@ pub enum JobError {
         /// What its reader said.
         source: Box<assay_model::LoadError>,
     },
+    /// An adapter cannot be read.
+    #[error("{field}: this is no adapter's folder that can be read")]
+    Adapter {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// What its reader said.
+        source: Box<assay_model::LoadError>,
+    },
+    /// A data set is not what its name says.
+    #[error("{field}: {} cannot be used as data", path.display())]
+    Data {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What its reader said.
+        source: Box<assay_data::DataError>,
+    },
+    /// A link to a file that is not there.
+    #[error(
+        "{field}: {} is a link to {}, which does not exist; put the file there, or name the file itself",
+        path.display(), target.display()
+    )]
+    Dangling {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// An input is larger than the network accepts.
     #[error("{field}: {} holds {bytes} bytes, the limit is {limit}", path.display())]
     TooLarge {
@@ -57,12 +91,36 @@ pub enum JobError {
         /// The largest size accepted.
         limit: u64,
     },
+    /// No network would take the job as an order.
+    #[error("{}", one_each(.0))]
+    Terms(Vec<Problem>),
+    /// A run takes more memory than there is.
+    #[error(
+        "the job takes {price}, and this machine has {} to give; make training.batch_size or \
+         data.sequence_length smaller, hold the model in a shorter form (model.precision), or set \
+         training.gradient_checkpointing",
+        Bytes(*memory)
+    )]
+    Memory {
+        /// What it takes.
+        price: Box<Price>,
+        /// What there is, in bytes.
+        memory: u64,
+    },
     /// The first step cannot be taken.
     #[error("the job cannot begin")]
     FirstStep(#[source] ProgramError),
     /// Specification and inputs do not fit together.
     #[error("the job's parts do not fit together")]
     Build(#[from] BuildError),
+}
+
+/// One problem as it is, several on a line each.
+fn one_each(problems: &[Problem]) -> String {
+    match problems {
+        [one] => one.to_string(),
+        all => all.iter().map(|problem| format!("\n  {problem}")).collect(),
+    }
 }
 
 impl JobError {

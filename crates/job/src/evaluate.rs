@@ -10,7 +10,9 @@ use assay_crypto::Digest;
 use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Precision, Score};
+use assay_model::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Precision, Purpose, Score,
+};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
 use crate::language::{self, ADAPTER, MODEL, Reading};
+use crate::price::{Price, Priced};
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
 
@@ -62,15 +65,16 @@ struct Folder {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
-    /// Records: JSONL, JSON or plain text.
+    /// Records (.jsonl, .json, .csv, .tsv, .parquet) or running text (.txt, .md).
     path: PathBuf,
     /// Count only completions, not prompts.
     #[serde(default)]
     completion_only: bool,
     /// Tokens per sequence.
     sequence_length: u32,
-    /// Let records follow one another in a sequence; otherwise each has one to itself.
+    /// Only false: every record has a sequence to itself, so that none sees another.
     #[serde(default)]
+    #[schemars(extend("const" = false))]
     packing: bool,
     /// Cut records that are longer than a sequence; otherwise they are an error.
     #[serde(default)]
@@ -135,12 +139,12 @@ impl Kind for Evaluate {
 
     fn read(&self, text: &str, folder: &Path) -> Result<Job, JobError> {
         let file: EvaluateFile = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+        language::check_packing(file.data.packing)?;
         let specification = Specification {
             version: 1,
             data: Reading {
                 completion_only: file.data.completion_only,
                 sequence_length: file.data.sequence_length,
-                packing: file.data.packing,
                 truncation: file.data.truncation,
             },
             evaluation: file.evaluation,
@@ -148,7 +152,7 @@ impl Kind for Evaluate {
         specification.check()?;
         let mut inputs = vec![
             InputSource::model(MODEL, "model.path", folder, &file.model.path),
-            InputSource::file(DATA, "data.path", folder, &file.data.path),
+            InputSource::data(DATA, "data.path", folder, &file.data.path),
         ];
         if let Some(adapter) = &file.adapter {
             const FILES: &[&str] = &[ADAPTER_CONFIG, ADAPTER_WEIGHTS];
@@ -168,6 +172,7 @@ impl Kind for Evaluate {
             inputs,
             private: vec![],
             steps: 0,
+            steps_field: "data.path",
             audit: file.audit,
             market: file.market,
             deadlines: file.deadlines,
@@ -182,6 +187,21 @@ impl Kind for Evaluate {
 
     fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError> {
         Ok(Box::new(Scoring::new(task)?))
+    }
+
+    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
+        let specification = Specification::decode(specification)?;
+        Price::of(&Priced {
+            inputs,
+            method: None,
+            shape: BatchShape {
+                batch: specification.evaluation.batch_size as usize,
+                seq: specification.data.sequence_length as usize,
+            },
+            purpose: Purpose::Loss,
+            precision: Precision::Float32,
+            watched: None,
+        })
     }
 
     fn deliver(

@@ -13,6 +13,7 @@ use assay_proof::{Program, Task};
 
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
+use crate::price::Price;
 
 pub use course::Course;
 
@@ -42,6 +43,10 @@ impl Kind for Finetune {
 
     fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError> {
         Ok(Box::new(program::Finetuning::new(task)?))
+    }
+
+    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
+        program::price(specification, inputs)
     }
 
     fn deliver(

@@ -9,7 +9,7 @@ use assay_data::{DataSet, Format, Message, NO_TEMPLATE, Options, Record, Role, T
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
-    Generator, ModelFiles, Precision, Score, read_model_folder,
+    Generator, LoadError, ModelConfig, ModelFiles, Precision, Score, read_model_folder,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub(crate) const MODEL: &str = "model";
 pub(crate) const ADAPTER: &str = "adapter";
 
 /// Rows that are scored at once.
-const SCORE_BATCH: usize = 8;
+pub(crate) const SCORE_BATCH: usize = 8;
 /// Longest sample, in tokens.
 const SAMPLE_TOKENS: usize = 24;
 
@@ -33,18 +33,29 @@ const SAMPLE_TOKENS: usize = 24;
 pub(crate) struct Reading {
     pub(crate) completion_only: bool,
     pub(crate) sequence_length: u32,
-    pub(crate) packing: bool,
     pub(crate) truncation: bool,
 }
 
 impl Reading {
-    fn options(&self) -> Options {
+    fn options(&self, base: &Base) -> Options {
         Options {
             sequence_length: self.sequence_length as usize,
             completion_only: self.completion_only,
-            packing: self.packing,
             truncation: self.truncation,
+            vocab_size: base.config().vocab_size,
         }
+    }
+}
+
+/// Refuses `packing = true`, which other programs know.
+pub(crate) fn check_packing(packing: bool) -> Result<(), JobError> {
+    match packing {
+        false => Ok(()),
+        true => Err(JobError::value(
+            "data.packing",
+            "records in one sequence would see each other, so their losses would depend on their \
+             neighbours; leave it out: every record then has a sequence to itself",
+        )),
     }
 }
 
@@ -63,6 +74,16 @@ pub(crate) fn pack_model(field: &'static str, folder: &Path) -> Result<Vec<u8>, 
         source: Box::new(source),
     })?;
     assay_vault::bundle::pack(&files).map_err(|e| JobError::value(field, e.to_string()))
+}
+
+/// The shape of the base model in an archive, of which nothing else is looked at.
+pub(crate) fn config(archive: &[u8]) -> Result<ModelConfig, BuildError> {
+    const CONFIG: &str = "config.json";
+    let files = assay_vault::bundle::list(archive).map_err(|e| BuildError::input(MODEL, e))?;
+    let found = files.into_iter().find(|(name, _)| name == CONFIG);
+    let missing = || BuildError::input(MODEL, LoadError::MissingFile(CONFIG.to_owned()));
+    let (_, place) = found.ok_or_else(missing)?;
+    ModelConfig::from_json(&archive[place]).map_err(|e| BuildError::input(MODEL, e))
 }
 
 /// The files of the base model in an archive.
@@ -147,7 +168,8 @@ pub(crate) fn rows(
     let records =
         assay_data::read(bytes, Format::of_bytes(bytes)).map_err(|e| BuildError::input(name, e))?;
     let tokenizer = base.tokenizer().map_err(|e| BuildError::input(MODEL, e))?;
-    DataSet::build(&records, tokenizer, &reading.options()).map_err(|e| BuildError::input(name, e))
+    DataSet::build(&records, tokenizer, &reading.options(base))
+        .map_err(|e| BuildError::input(name, e))
 }
 
 /// Mean loss over every counted token of a data set, in nats.

@@ -12,6 +12,8 @@ use assay_proof::{
 
 use crate::error::JobError;
 use crate::kind::{Inputs, Job, Registry};
+use crate::memory::available_memory;
+use crate::price::Price;
 
 /// A run from its first state to its last.
 pub struct Run {
@@ -85,6 +87,33 @@ impl Local {
             private,
         })
     }
+
+    /// What a run takes of this machine's memory; to be asked before one begins, since a process
+    /// that gets no memory is ended.
+    ///
+    /// # Errors
+    /// [`JobError::Memory`] when it is more than there is.
+    pub fn price(&self, job: &Job) -> Result<Price, JobError> {
+        let price = job.kind().price(&job.specification, &self.inputs)?;
+        // The inputs are here already.
+        let held: u64 = self.inputs.values().map(|bytes| bytes.len() as u64).sum();
+        match available_memory() {
+            Some(memory) if price.total().saturating_sub(held) > memory => Err(JobError::Memory {
+                price: Box::new(price),
+                memory,
+            }),
+            _ => Ok(price),
+        }
+    }
+}
+
+/// What a check of a job found.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked {
+    /// The first step.
+    pub first: StepReport,
+    /// What a run takes of a machine's memory.
+    pub price: Price,
 }
 
 fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Digest) -> Task {
@@ -102,14 +131,17 @@ fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Dig
     }
 }
 
-/// Checks that a job can run: its inputs can be read, fit together and give a first step.
+/// Checks that a job can run here: its inputs can be read, fit together and into memory, and give a
+/// first step.
 ///
 /// # Errors
 /// What does not fit, by field or input.
-pub fn check(job: &Job) -> Result<StepReport, JobError> {
+pub fn check(job: &Job) -> Result<Checked, JobError> {
     let local = Local::new(job, Digest::ZERO)?;
+    let price = local.price(job)?;
     let mut program: Box<dyn Program> = job.kind().program(&local.task)?;
     let failed = |error: ProgramError| JobError::FirstStep(error);
     program.restart().map_err(failed)?;
-    program.advance(StepIndex(1)).map_err(failed)
+    let first = program.advance(StepIndex(1)).map_err(failed)?;
+    Ok(Checked { first, price })
 }

@@ -1,6 +1,6 @@
 //! The handle through which every operator is called.
 
-use std::{cell::Cell, sync::Arc};
+use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -117,16 +117,6 @@ pub enum ConfigError {
     Device(#[from] DeviceError),
 }
 
-thread_local! {
-    static THREADS: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// Sets how many threads [`Kernel::detect`] takes when the calling thread calls it: a setting of
-/// one worker, where `ASSAY_THREADS` is one of the process. `None` leaves it to the process.
-pub fn use_threads(threads: Option<usize>) {
-    THREADS.set(threads);
-}
-
 /// A cheap handle on one code path and one set of threads.
 ///
 /// Whatever the path and the number of threads, operators give the same bits for finite inputs.
@@ -145,18 +135,16 @@ pub struct Kernel {
 impl Kernel {
     /// The best path of this processor on all its cores, or what the environment variables
     /// `ASSAY_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`) and `ASSAY_THREADS` ask for; with
-    /// `ASSAY_DEVICE` (`cuda`, `cuda:N`) also a device for whole steps. On a thread for which
-    /// [`use_threads`] has set a number, that number counts.
+    /// `ASSAY_DEVICE` (`cuda`, `cuda:N`) also a device for whole steps.
     ///
     /// # Errors
     /// [`ConfigError`] names the valid values, or what a device lacks.
     pub fn detect() -> Result<Self, ConfigError> {
         let text = |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
-        let threads = match THREADS.get() {
-            Some(threads) => Some(threads.to_string()),
-            None => text("ASSAY_THREADS"),
-        };
-        let kernel = Self::from_settings(text("ASSAY_KERNEL").as_deref(), threads.as_deref())?;
+        let kernel = Self::from_settings(
+            text("ASSAY_KERNEL").as_deref(),
+            text("ASSAY_THREADS").as_deref(),
+        )?;
         kernel.with_device_named(text("ASSAY_DEVICE").as_deref())
     }
 

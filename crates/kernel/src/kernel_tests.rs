@@ -19,14 +19,3 @@ fn the_default_is_the_best_available() {
     assert!(!Isa::Avx512.is_available() || k.isa() == Isa::Avx512);
     assert!(k.threads() >= 1);
 }
-
-#[test]
-fn a_thread_that_was_given_a_number_keeps_to_it() {
-    let before = Kernel::detect().unwrap().threads();
-    use_threads(Some(3));
-    assert_eq!(Kernel::detect().unwrap().threads(), 3);
-    let elsewhere = std::thread::spawn(|| Kernel::detect().unwrap().threads());
-    assert_eq!(elsewhere.join().unwrap(), before);
-    use_threads(None);
-    assert_eq!(Kernel::detect().unwrap().threads(), before);
-}

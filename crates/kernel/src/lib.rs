@@ -49,7 +49,7 @@ mod split;
 
 pub use environment::{EnvironmentError, check_environment};
 pub use finite::{all_finite, all_finite_bf16};
-pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS, use_threads};
+pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS};
 pub use matrix::{MatMut, MatRef, Store};
 pub use ops::{MAX_DEPTH_I8, PackedB, PackedI8};
 pub use reference::norm::clip_factor;

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_job::Registry;
 use assay_node::devnet::{Devnet, DevnetError, DevnetOptions, LayoutError, Plan, Wish};
 use assay_node::lock::DirectoryLock;
 use clap::Args;
@@ -14,7 +13,10 @@ use serde::Serialize;
 
 use crate::{
     args::Global,
-    commands::try_job::block_on,
+    commands::{
+        try_job::block_on,
+        worker::{memory_of_nodes, worker},
+    },
     failure::{Failure, Kind},
     output::{Output, table},
     signals::Stop,
@@ -117,8 +119,9 @@ impl RunDevnet {
 
 async fn run(dir: &Path, wish: &Wish, output: &Output) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
+    let worker = worker(dir, memory_of_nodes())?;
     let options = DevnetOptions {
-        programs: Box::new(|| Box::new(Registry)),
+        runner: Box::new(move |_| Box::new(worker.desk())),
         on_report: std::sync::Arc::new(|_, _, _| {}),
     };
     let devnet = tokio::select! {

@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
+    commands::worker::worker,
     failure::{Failure, Kind},
     output::{Output, facts},
     signals::Stop,
@@ -51,6 +52,9 @@ A node.toml:
   [storage]
   quota = "20 GiB"
 
+  [work]                              # may be left out
+  memory = "8 GiB"                    # for the programs of jobs; most of what is free, if left out
+
   [[peers]]                           # at least one validator
   key = "<64 hexadecimal digits>"
   address = "203.0.113.7:7100"
@@ -80,8 +84,13 @@ impl RunNode {
 async fn serve(config: &NodeConfig, output: &Output) -> Result<(), Failure> {
     assay_node::metrics::install();
     let mut stop = Stop::listen()?;
+    let worker = worker(&config.dir, config.memory())?.with_threads(config.threads());
+    let options = Options {
+        runner: Box::new(worker.desk()),
+        ..Options::default()
+    };
     let node = tokio::select! {
-        node = Node::start(config, Options::default()) => {
+        node = Node::start(config, options) => {
             node.map_err(|error| Failure::new(Kind::Failed, error))?
         }
         () = stop.wait() => return Ok(()),

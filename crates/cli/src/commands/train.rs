@@ -53,6 +53,7 @@ impl Train {
         let seed = seed(&self.seed)?;
         let job = load(&self.job)?;
         let local = Local::new(&job, seed).map_err(failed)?;
+        local.price(&job).map_err(failed)?;
         let notes = assay_job::notes(&local.inputs).map_err(failed)?;
         output.notes(&notes);
         let bar = bar(job.steps, output);

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use assay_job::Job;
+use assay_job::{Job, Network};
 use clap::Args;
 
 use crate::{
@@ -49,6 +49,7 @@ pub(crate) struct Demo {
 impl Try {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let job = load(&self.job)?;
+        check_terms(&self.job, &job, &Network::default())?;
         let dir = fresh_dir(global)?;
         finish(
             &dir,
@@ -88,6 +89,14 @@ pub(crate) fn load(path: &Path) -> Result<Job, Failure> {
     assay_job::read(&text, folder).map_err(|error| {
         let context = format!("{} is not a job", path.display());
         usage(anyhow::Error::from(error).context(context))
+    })
+}
+
+/// Refuses a job that the network would not take, with everything that is wrong.
+pub(crate) fn check_terms(path: &Path, job: &Job, network: &Network) -> Result<(), Failure> {
+    job.check_terms(network).map_err(|error| {
+        let context = format!("{} cannot be posted", path.display());
+        Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
     })
 }
 

@@ -10,6 +10,7 @@ use super::method::Method;
 use super::{Adapter, Param, ParamInfo, peft_config};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
+use crate::files::read_file;
 use crate::weights::TensorFile;
 
 /// The settings of a PEFT adapter.
@@ -54,13 +55,7 @@ impl Adapter {
     /// # Errors
     /// As [`Adapter::from_peft_files`], or when a file cannot be read.
     pub fn load_peft(folder: &Path, model: &ModelConfig) -> Result<Self, LoadError> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| LoadError::Read {
-                path: path.display().to_string(),
-                source,
-            })
-        };
+        let read = |name: &str| read_file(folder, name);
         Self::from_peft_files(&read(ADAPTER_CONFIG)?, &read(ADAPTER_WEIGHTS)?, model)
     }
 

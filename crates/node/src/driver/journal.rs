@@ -17,7 +17,7 @@ mod tests;
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -45,15 +45,27 @@ impl Journal {
             fs::create_dir_all(folder)?;
         }
         let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true).truncate(false);
+        options.read(true).append(true).create(true);
+        // What it holds is nobody else's business before it is on the chain.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
+        // One of an older version may be open to all.
+        #[cfg(unix)]
         if crate::keys::exposed(&file.metadata()?).is_some() {
-            #[cfg(unix)]
             file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         }
-        let bytes = fs::read(path)?;
+        Self::on(file, path)
+    }
+
+    /// [`Self::open`] for a file that is open already, for reading and appending.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn on(mut file: File, path: &Path) -> io::Result<(Self, Vec<Vec<u8>>)> {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut bytes)?;
         let (entries, whole) = split(&bytes);
         if whole < bytes.len() {
             file.set_len(whole as u64)?;
@@ -66,6 +78,23 @@ impl Journal {
             },
             entries,
         ))
+    }
+
+    /// The whole entries of a journal that somebody else may be writing.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn peek(path: &Path) -> io::Result<Vec<Vec<u8>>> {
+        Ok(split(&fs::read(path)?).0)
+    }
+
+    /// Forgets every entry.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn clear(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.sync_data()
     }
 
     /// Appends an entry; it is on disk when this returns.
