@@ -10,6 +10,7 @@ mod commands;
 mod failure;
 mod home;
 mod output;
+mod result_folder;
 mod session;
 mod trial;
 

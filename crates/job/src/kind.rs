@@ -39,6 +39,27 @@ pub trait Kind: Send + Sync {
     /// When the specification is not canonical or an input is unusable.
     fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError>;
 
+    /// Checks what the program and the delivery will read, before anything is computed or paid:
+    /// model, adapter, data, and what `private` holds.
+    ///
+    /// # Errors
+    /// When something is unusable.
+    fn check(&self, task: &Task, private: &Inputs) -> Result<(), BuildError>;
+
+    /// The part of [`Kind::check`] that is about `private`.
+    ///
+    /// # Errors
+    /// When something is unusable.
+    fn check_private(
+        &self,
+        specification: &[u8],
+        inputs: &Inputs,
+        private: &Inputs,
+    ) -> Result<(), BuildError> {
+        let _ = (specification, inputs, private);
+        Ok(())
+    }
+
     /// Turns the final state into files and figures for the requester.
     ///
     /// `private` holds inputs that only the requester can read, such as held-out data.
@@ -63,6 +84,8 @@ pub struct Delivery {
     pub figures: BTreeMap<String, f64>,
     /// Text generated before and after, for a person to look at: prompt, base, result.
     pub samples: Vec<Sample>,
+    /// What the requester should know about the result before using it.
+    pub warnings: Vec<String>,
 }
 
 /// One prompt answered by the base model and by the result.

@@ -9,7 +9,8 @@ use assay_data::{DataSet, Format, Message, Options, Record, Role};
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
-    Generator, ModelFiles, Precision, Score, read_model_folder,
+    Generator, GradientError, InvalidStep, MethodError, ModelFiles, Precision, Score,
+    read_model_folder,
 };
 use serde::{Deserialize, Serialize};
 
@@ -118,32 +119,35 @@ pub(crate) fn rows(
     DataSet::build(&records, tokenizer, &reading.options()).map_err(|e| BuildError::input(name, e))
 }
 
-/// Mean loss over every counted token of a data set, in nats.
+/// Mean loss in nats over every counted token of a data set, which is the input called `name`.
 pub(crate) fn score(
     kernel: &Kernel,
     base: &Arc<Base>,
     adapter: Option<&Adapter>,
+    name: &'static str,
     data: &DataSet,
-) -> Result<Score, BuildError> {
+) -> Result<f64, BuildError> {
     let shape = BatchShape {
         batch: SCORE_BATCH,
         seq: data.sequence_length(),
     };
-    let failed = |e: Box<dyn std::error::Error + Send + Sync>| BuildError::input(MODEL, e);
-    let mut evaluator =
-        Evaluator::new(kernel, base.clone(), adapter, shape).map_err(|e| failed(Box::new(e)))?;
+    let failed = |error: GradientError| match error {
+        GradientError::Step(error) if error.is_local() => BuildError::Machine(error),
+        GradientError::Step(InvalidStep::NotFinite { .. })
+        | GradientError::Method(MethodError::RowLength { .. }) => BuildError::NoScore {
+            name,
+            source: Box::new(error),
+        },
+        error => BuildError::input(name, error),
+    };
+    let mut evaluator = Evaluator::new(kernel, base.clone(), adapter, shape).map_err(failed)?;
     let mut total = Score::default();
     for index in 0..data.batches(SCORE_BATCH) {
         let batch = data.batch(index, SCORE_BATCH);
-        let score = evaluator
-            .score(&batch)
-            .map_err(|error| match error.is_local() {
-                true => BuildError::Machine(error),
-                false => failed(Box::new(error)),
-            });
-        total.add(score?);
+        let score = evaluator.score(&batch);
+        total.add(score.map_err(|error| failed(error.into()))?);
     }
-    Ok(total)
+    total.mean().ok_or(BuildError::NothingScored(name))
 }
 
 /// The first prompts of a data set, answered greedily by the base and with the adapter.

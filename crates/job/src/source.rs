@@ -77,11 +77,26 @@ impl InputSource {
             Form::Folder(names) => {
                 let mut files = BTreeMap::new();
                 for name in names {
-                    files.insert((*name).to_owned(), self.read_file(&self.path.join(name))?);
+                    let bytes = self.read_file(&self.path.join(name));
+                    let bytes = bytes.map_err(|error| self.explained(name, error))?;
+                    files.insert((*name).to_owned(), bytes);
                 }
                 assay_vault::bundle::pack(&files)
                     .map_err(|error| JobError::value(self.field, error.to_string()))
             }
+        }
+    }
+
+    /// What lies in the folder in place of a missing file.
+    fn explained(&self, name: &str, error: JobError) -> JobError {
+        match &error {
+            JobError::Unreadable { source, .. } => {
+                match assay_model::missing_from_adapter(&self.path, name, source) {
+                    Some(problem) => JobError::value(self.field, problem),
+                    None => error,
+                }
+            }
+            _ => error,
         }
     }
 

@@ -61,8 +61,8 @@ mod weights;
 
 pub use adapter::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, BitFitConfig, Group, Ia3Config, Init,
-    LORA_INIT_PURPOSE, LoraConfig, Method, Param, ParamInfo, PrivateLoraConfig, Target, Targets,
-    merged_files,
+    LORA_INIT_PURPOSE, LoraConfig, Method, Modules, Names, Param, ParamInfo, PrivateLoraConfig,
+    Selection, Target, Targets, check_settings, merged_files, missing_from_adapter,
 };
 pub use base::Base;
 pub use config::{Llama3Scaling, MAX_POSITIONS, ModelConfig};

@@ -71,6 +71,8 @@ struct Answer {
     new_tokens: usize,
     ended: &'static str,
     seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl Generate {
@@ -83,6 +85,13 @@ impl Generate {
             .map(|folder| Adapter::load_peft(folder, base.config()))
             .transpose()
             .map_err(failed)?;
+        let mut warnings = Vec::new();
+        if let Some(adapter) = &adapter
+            && adapter.changes_nothing(&kernel, &base)
+        {
+            warnings.push("the adapter changes nothing: the base model answers".to_owned());
+        }
+        output.warn(&warnings);
         let context = usize::MAX;
         let mut generator =
             Generator::new(&kernel, Arc::new(base), adapter.as_ref(), context).map_err(failed)?;
@@ -106,7 +115,8 @@ impl Generate {
             true => generator.complete(&prompt, &settings, shown),
             false => generator.answer(&[Message::new(Role::User, &prompt)], &settings, shown),
         };
-        let answer = told(answer.map_err(refused)?, began.elapsed().as_secs_f64());
+        let mut answer = told(answer.map_err(refused)?, began.elapsed().as_secs_f64());
+        answer.warnings = warnings;
         if !output.is_json() {
             println(&answer);
             return Ok(());
@@ -186,6 +196,7 @@ fn told(generated: Generated, seconds: f64) -> Answer {
             Ended::Context => "context",
         },
         seconds,
+        warnings: Vec::new(),
     }
 }
 

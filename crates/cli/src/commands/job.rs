@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use assay_crypto::Digest;
+use assay_job::Local;
 use assay_ledger::{Genesis, Order, OrderId, Phase, Role, query};
 use assay_node::{
     config::{NodeConfig, PeerConfig},
@@ -15,12 +17,16 @@ use serde::Serialize;
 
 use crate::{
     args::Global,
-    commands::try_job::{block_on, load},
+    commands::{
+        train::{undelivered, unfit},
+        try_job::{block_on, load},
+    },
     failure::{Failure, Kind},
     home::Home,
-    output::{Output, facts, short, table},
+    output::{Output, facts, figures, short, table},
+    result_folder,
     session::Session,
-    trial::{failed, write_result},
+    trial::{failed, task_of, write_result},
 };
 
 /// Write job files, post orders and fetch results
@@ -92,6 +98,8 @@ struct Posted {
     out: Option<PathBuf>,
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl JobCommand {
@@ -223,8 +231,15 @@ async fn post(
     output: &Output,
 ) -> Result<(), Failure> {
     let job = load(path)?;
-    let inputs = job.read_inputs().map_err(failed)?;
-    let private = job.read_private().map_err(failed)?;
+    if let Some(out) = out.as_ref().filter(|_| !no_wait) {
+        result_folder::claim(out)?;
+    }
+    // Everything is looked at before anything is uploaded or paid.
+    let local = Local::new(&job, Digest::ZERO).map_err(unfit)?;
+    local.check(&job).map_err(unfit)?;
+    let Local {
+        inputs, private, ..
+    } = local;
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
@@ -239,6 +254,7 @@ async fn post(
                 phase: Phase::Posted,
                 out: None,
                 figures,
+                warnings: Vec::new(),
             });
         }
         let bar = crate::commands::train::bar(job.steps, output);
@@ -287,6 +303,8 @@ async fn fetch(
     private: assay_job::Inputs,
 ) -> Result<Posted, Failure> {
     let (id, phase) = (order.id, order.phase);
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
+    result_folder::claim(&out)?;
     if phase != Phase::Settled {
         let text = format!("order {id} ended {phase}: {:?}", order.outcome);
         return Err(Failure::say(Kind::Failed, text).hint(format!("`assay why {id}` says why")));
@@ -295,22 +313,24 @@ async fn fetch(
     let inputs = requester.inputs(order).await.map_err(failed)?;
     let kind = assay_job::kind(order.terms.kind.as_str())
         .ok_or_else(|| Failure::say(Kind::Failed, "this build does not know the job's kind"))?;
-    let specification = order.terms.spec.to_vec();
+    let task = task_of(order, &inputs);
     let judged = tokio::task::spawn_blocking(move || {
-        kind.deliver(&specification, &inputs, &private, &state)
+        let delivered = kind.deliver(&task.spec, &inputs, &private, &state);
+        delivered.map_err(|error| undelivered(error, &task))
     });
-    let delivery = judged.await.map_err(failed)?.map_err(failed)?;
-    let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
+    let delivery = judged.await.map_err(failed)??;
     write_result(&out, &delivery)?;
     Ok(Posted {
         job_id: id,
         phase,
         out: Some(out),
         figures: delivery.figures,
+        warnings: delivery.warnings,
     })
 }
 
 fn print(posted: &Posted, output: &Output) -> Result<(), Failure> {
+    output.warn(&posted.warnings);
     output.result(posted, |posted| {
         let out = posted.out.as_ref().map(|out| out.display().to_string());
         let mut text = facts([
@@ -321,9 +341,7 @@ fn print(posted: &Posted, output: &Output) -> Result<(), Failure> {
                 out.unwrap_or_else(|| "not yet; `assay job result ORDER`".to_owned()),
             ),
         ]);
-        for (name, figure) in &posted.figures {
-            text += &format!("{name}  {figure:.6}\n");
-        }
+        text += &figures(&posted.figures);
         text
     })
 }

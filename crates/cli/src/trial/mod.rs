@@ -25,8 +25,10 @@ pub(crate) use self::example::{on_model, unpack as unpack_example};
 pub(crate) use self::report::{Cheater, Report, Run, balances, caught};
 use self::screen::Screen;
 use crate::{
+    commands::train::undelivered,
     failure::{Failure, Kind},
     output::Output,
+    result_folder,
 };
 
 /// A network, its requester and the screen that shows them.
@@ -103,12 +105,13 @@ impl Trial {
         let task = task_of(&order, &inputs);
         let specification = specification.to_vec();
         let judged = tokio::task::spawn_blocking(move || {
-            let delivery = kind.deliver(&specification, &inputs, &private, &state)?;
-            let mut program = Registry.build(&task)?;
-            program.restore(&state)?;
-            Ok::<_, anyhow::Error>((delivery, program.digest()))
+            let delivered = kind.deliver(&specification, &inputs, &private, &state);
+            let delivery = delivered.map_err(|error| undelivered(error, &task))?;
+            let mut program = Registry.build(&task).map_err(failed)?;
+            program.restore(&state).map_err(failed)?;
+            Ok::<_, Failure>((delivery, program.digest()))
         });
-        let (delivery, state_digest) = judged.await.map_err(failed)?.map_err(Failure::from)?;
+        let (delivery, state_digest) = judged.await.map_err(failed)??;
         Ok(Finished {
             order,
             delivery,
@@ -147,11 +150,12 @@ impl Trial {
 
 /// Writes the files of a result.
 pub(crate) fn write_result(dir: &Path, delivery: &Delivery) -> Result<(), Failure> {
-    std::fs::create_dir_all(dir).map_err(failed)?;
-    for (name, bytes) in &delivery.files {
-        std::fs::write(dir.join(name), bytes).map_err(failed)?;
-    }
-    Ok(())
+    let files = delivery.files.iter();
+    let files: Vec<(&str, &[u8])> = files
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    result_folder::claim(dir)?;
+    result_folder::write(dir, &files)
 }
 
 /// The task of an order's current attempt.
