@@ -48,7 +48,11 @@ fn refused(dir: &Path, job: &str, code: i32) -> String {
     let said = run.json();
     assert!(!dir.join("out/train.state").exists(), "{said}");
     let result = ["adapter_model.safetensors", "model.safetensors"];
-    assert!(result.iter().all(|name| !dir.join("out").join(name).exists()));
+    assert!(
+        result
+            .iter()
+            .all(|name| !dir.join("out").join(name).exists())
+    );
     format!("{} {}", said["error"], said["hint"])
 }
 
@@ -149,7 +153,10 @@ fn dora_on_a_row_of_zeros_is_refused_by_name_before_training() {
     // With the module left out it is trained, and plain LoRA does not mind.
     let without = [
         changes[0],
-        ("r = 8", "r = 8\nuse_dora = true\nexclude_modules = [\"o_proj\"]"),
+        (
+            "r = 8",
+            "r = 8\nuse_dora = true\nexclude_modules = [\"o_proj\"]",
+        ),
         ("steps = 160", "steps = 2"),
         ("warmup_steps = 8", "warmup_steps = 1"),
         ("heldout =", "#"),
@@ -180,9 +187,15 @@ fn a_run_without_one_valid_step_is_an_error_that_names_operator_projection_and_s
     ] {
         assert!(text.contains(part), "{text}");
     }
-    assert!(!text.contains("order") && !text.contains("evaluat"), "{text}");
+    assert!(
+        !text.contains("order") && !text.contains("evaluat"),
+        "{text}"
+    );
     // It is said before a network is started for it, too.
-    for words in [&["try", &job, "--dir", &path(dir, "net"), "--json"][..], &["job", "check", &job, "--json"]] {
+    for words in [
+        &["try", &job, "--dir", &path(dir, "net"), "--json"][..],
+        &["job", "check", &job, "--json"],
+    ] {
         let run = assay(dir, words);
         assert_eq!(run.code, 2, "{}", run.out);
         assert!(run.out.contains("layer 1, mlp.down_proj"), "{}", run.out);
@@ -212,9 +225,15 @@ fn steps_that_change_nothing_are_counted_and_told() {
     assert!(warning.contains(&told), "{warning}");
     assert!(warning.starts_with("LITTLE WAS LEARNED"), "{warning}");
     let first = &done["first_invalid_step"];
-    assert!(first["step"].as_u64().is_some_and(|step| step > 1), "{done}");
+    assert!(
+        first["step"].as_u64().is_some_and(|step| step > 1),
+        "{done}"
+    );
     let reason = first["reason"].as_str().unwrap();
-    assert!(reason.contains(" of layer ") && reason.contains("row "), "{done}");
+    assert!(
+        reason.contains(" of layer ") && reason.contains("row "),
+        "{done}"
+    );
     // A person reads the same.
     let run = assay(dir, &["train", &job]);
     assert!(run.err.contains("warning: step "), "{}", run.err);
@@ -234,9 +253,15 @@ fn held_out_data_is_checked_before_the_first_step() {
     let heldout = format!("heldout = {held:?}");
     let job = job(dir, &[("heldout = \"dialogue/heldout.jsonl\"", &heldout)]);
     let text = refused(dir, &job, 2);
-    assert!(text.contains("data.heldout") && text.contains("held.jsonl"), "{text}");
+    assert!(
+        text.contains("data.heldout") && text.contains("held.jsonl"),
+        "{text}"
+    );
     assert!(text.contains("line 1"), "{text}");
-    for words in [&["try", &job, "--json"][..], &["job", "check", &job, "--json"]] {
+    for words in [
+        &["try", &job, "--json"][..],
+        &["job", "check", &job, "--json"],
+    ] {
         let run = assay(dir, words);
         assert_eq!(run.code, 2, "{}", run.out);
         assert!(run.out.contains("data.heldout"), "{}", run.out);
@@ -250,7 +275,10 @@ fn an_adapter_that_changes_nothing_is_told_by_whoever_uses_it() {
     let quick = [
         ("steps = 160", "steps = 1"),
         ("warmup_steps = 8", "warmup_steps = 1"),
-        ("target_modules = [\"q_proj\", \"k_proj\", \"v_proj\", \"o_proj\", \"gate_proj\", \"up_proj\", \"down_proj\"]", "target_modules = [\"q_proj\"]\nlayers_to_transform = 0"),
+        (
+            "target_modules = [\"q_proj\", \"k_proj\", \"v_proj\", \"o_proj\", \"gate_proj\", \"up_proj\", \"down_proj\"]",
+            "target_modules = [\"q_proj\"]\nlayers_to_transform = 0",
+        ),
     ];
     let adapter = path(dir, "out");
     train(dir, &job(dir, &quick), &["--out", &adapter]).ok();
@@ -274,14 +302,21 @@ fn an_adapter_that_changes_nothing_is_told_by_whoever_uses_it() {
     let merged = ["merge", &model, &adapter, "--out", &path(dir, "merged")];
     let merged = assay(dir, &merged);
     assert_eq!(merged.code, 0, "{}", merged.err);
-    assert!(merged.err.contains("the adapter changes nothing"), "{}", merged.err);
+    assert!(
+        merged.err.contains("the adapter changes nothing"),
+        "{}",
+        merged.err
+    );
 }
 
 #[test]
 fn a_folder_with_another_result_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let quick = [("steps = 160", "steps = 1"), ("warmup_steps = 8", "warmup_steps = 1")];
+    let quick = [
+        ("steps = 160", "steps = 1"),
+        ("warmup_steps = 8", "warmup_steps = 1"),
+    ];
     let job = job(dir, &quick);
     let out = path(dir, "out");
     train(dir, &job, &["--out", &out]).ok();
@@ -292,7 +327,10 @@ fn a_folder_with_another_result_is_left_alone() {
         names.sort();
         names
     };
-    assert_eq!(names(), ["adapter_config.json", "adapter_model.safetensors"]);
+    assert_eq!(
+        names(),
+        ["adapter_config.json", "adapter_model.safetensors"]
+    );
     let run = train(dir, &job, &["--out", &out]);
     assert_eq!(run.code, 2);
     assert!(run.out.contains("is not empty"), "{}", run.out);
@@ -300,7 +338,11 @@ fn a_folder_with_another_result_is_left_alone() {
     // A file in the place of the folder, and a folder of something else.
     fs::write(dir.join("file"), b"x").unwrap();
     let run = train(dir, &job, &["--out", &path(dir, "file")]);
-    assert!(run.code == 2 && run.out.contains("cannot write"), "{}", run.out);
+    assert!(
+        run.code == 2 && run.out.contains("cannot write"),
+        "{}",
+        run.out
+    );
 }
 
 fn saved_steps(out: &Path) -> u64 {
@@ -329,14 +371,25 @@ fn a_killed_run_goes_on_from_its_last_state_and_ends_like_an_unbroken_one() {
             ("sequence_length = 64", &validation),
             ("r = 8", "r = 8\nlora_dropout = 0.1"),
             ("lora_alpha = 16", "lora_alpha = 12.5"),
-            ("steps = 160", "steps = 90\neval_steps = 7\nload_best_model_at_end = true"),
+            (
+                "steps = 160",
+                "steps = 90\neval_steps = 7\nload_best_model_at_end = true",
+            ),
             ("learning_rate = 0.007", "learning_rate = 0.05"),
         ],
     );
     let whole = train(dir, &job, &["--out", &path(dir, "whole")]).ok();
 
     let out = dir.join("out");
-    let words = ["train", &job, "--seed", "00", "--json", "--out", &path(dir, "out")];
+    let words = [
+        "train",
+        &job,
+        "--seed",
+        "00",
+        "--json",
+        "--out",
+        &path(dir, "out"),
+    ];
     let mut last = 0;
     // At moments of starting, computing and saving, then after every piece of progress.
     for moment in [0, 40, 160, 350] {
@@ -356,14 +409,29 @@ fn a_killed_run_goes_on_from_its_last_state_and_ends_like_an_unbroken_one() {
         // A second process keeps away from a run that goes on.
         let second = assay(dir, &words);
         if process.0.try_wait().unwrap().is_none() {
-            assert!(second.out.contains("another process trains into"), "{}", second.out);
+            assert!(
+                second.out.contains("another process trains into"),
+                "{}",
+                second.out
+            );
         }
         process.kill();
         last = saved_steps(&out);
     }
     assert!(last > 0, "nothing was ever saved");
     // Neither another seed nor another job takes it over.
-    let other = assay(dir, &["train", &job, "--seed", "01", "--json", "--out", &path(dir, "out")]);
+    let other = assay(
+        dir,
+        &[
+            "train",
+            &job,
+            "--seed",
+            "01",
+            "--json",
+            "--out",
+            &path(dir, "out"),
+        ],
+    );
     assert_eq!(other.code, 1, "{}", other.out);
     assert!(other.out.contains("another job, seed"), "{}", other.out);
     assert_eq!(saved_steps(&out), last);

@@ -201,7 +201,10 @@ impl Kind for Evaluate {
         let score = decode(state).map_err(|e| BuildError::input("result", e))?;
         let loss = score.mean().ok_or(BuildError::NothingScored(DATA))?;
         let specification = Specification::decode(specification)?;
-        let (kernel, base) = (Kernel::detect()?, language::base(inputs, Precision::Float32)?);
+        let (kernel, base) = (
+            Kernel::detect()?,
+            language::base(inputs, Precision::Float32)?,
+        );
         let rows = language::rows(inputs, DATA, &base, &specification.data)?;
         let left_out = (rows.counted() as u64).saturating_sub(score.tokens);
         let mut delivery = Delivery::default();

@@ -60,7 +60,9 @@ pub enum LoadError {
         dtype: String,
     },
     /// A weight that is no number.
-    #[error("tensor {name} holds a NaN or infinity in row {row}, column {column}; the file is damaged")]
+    #[error(
+        "tensor {name} holds a NaN or infinity in row {row}, column {column}; the file is damaged"
+    )]
     NotFinite {
         /// The tensor.
         name: String,

@@ -123,12 +123,20 @@ fn any_other_setting_that_is_set_is_refused_by_name() {
         ("init_lora_weights", json!("eva"), "another start"),
         ("init_lora_weights", json!("loftq"), "another start"),
         ("loftq_config", json!({"loftq_bits": 4}), "another start"),
-        ("alora_invocation_tokens", json!([81, 82]), "only after these tokens"),
+        (
+            "alora_invocation_tokens",
+            json!([81, 82]),
+            "only after these tokens",
+        ),
         ("layer_replication", json!([[0, 2], [1, 3]]), "repeated"),
         ("use_qalora", json!(true), "pooled"),
         ("trainable_token_indices", json!([5]), "rows of them"),
         ("modules_to_save", json!(["lm_head"]), "whole modules"),
-        ("target_parameters", json!(["experts.gate"]), "no projections"),
+        (
+            "target_parameters",
+            json!(["experts.gate"]),
+            "no projections",
+        ),
         ("lora_bias", json!(true), "biases"),
         ("bias", json!("lora_only"), "biases"),
         ("fan_in_fan_out", json!(true), "other way round"),
@@ -140,7 +148,11 @@ fn any_other_setting_that_is_set_is_refused_by_name() {
         ("layers_to_transform", json!("all"), "layer's number"),
         ("layers_pattern", json!("h"), "without layers_to_transform"),
         ("target_modules", json!(".*"), "matches lm_head"),
-        ("target_modules", json!(7), "a list of names or an expression"),
+        (
+            "target_modules",
+            json!(7),
+            "a list of names or an expression",
+        ),
         ("exclude_modules", json!([3]), "must hold names"),
         ("lora_alpha", json!(0), "lora_alpha is 0"),
         ("lora_alpha", json!(-1.5), "lora_alpha is -1.5"),
@@ -174,19 +186,31 @@ fn tensors_that_are_not_what_the_settings_ask_for_are_named() {
         }
     };
     let text = saved.refused(|tensors| drop(tensors.remove(B)));
-    assert!(text.contains(&format!("tensor {B} is missing, and {A} is there")), "{text}");
+    assert!(
+        text.contains(&format!("tensor {B} is missing, and {A} is there")),
+        "{text}"
+    );
     let text = saved.refused(|tensors| drop((tensors.remove(A), tensors.remove(B))));
-    assert!(text.contains("says that this projection is adapted"), "{text}");
+    assert!(
+        text.contains("says that this projection is adapted"),
+        "{text}"
+    );
     let text = saved.refused(|tensors| {
         let empty = tensors.get_mut(A).unwrap();
         (empty.1, empty.2) = (vec![0, 16], Vec::new());
     });
-    assert!(text.contains(&format!("tensor {A} is empty")) && text.contains("ZeRO-3"), "{text}");
+    assert!(
+        text.contains(&format!("tensor {A} is empty")) && text.contains("ZeRO-3"),
+        "{text}"
+    );
     let text = saved.refused(|tensors| {
         let head = "base_model.model.lm_head.lora_A.weight".to_owned();
         tensors.insert(head.clone(), (head, vec![3, 16], vec![0.0; 48]));
     });
-    assert!(text.contains("lm_head.lora_A.weight belongs to no adapted projection"), "{text}");
+    assert!(
+        text.contains("lm_head.lora_A.weight belongs to no adapted projection"),
+        "{text}"
+    );
     let text = saved.refused(rename("base_model.model.", ""));
     assert!(text.contains("begins with \"model.\""), "{text}");
     let text = saved.refused(rename("base_model.model.model.", "base_model.model."));
@@ -194,34 +218,58 @@ fn tensors_that_are_not_what_the_settings_ask_for_are_named() {
     let text = saved.refused(rename(".weight", ".default.weight"));
     assert!(text.contains("still carries the adapter's name"), "{text}");
     let text = saved.refused(rename("layers.2.", "layers.9."));
-    assert!(text.contains("is of layer 9, and the model has 3"), "{text}");
+    assert!(
+        text.contains("is of layer 9, and the model has 3"),
+        "{text}"
+    );
     let text = saved.refused(|tensors| tensors.clear());
     assert!(text.contains("holds no tensor"), "{text}");
     let text = saved.refused(|tensors| tensors.get_mut(B).unwrap().2[7] = f32::NAN);
-    assert!(text.contains(B) && text.contains("row 2, column 1"), "{text}");
+    assert!(
+        text.contains(B) && text.contains("row 2, column 1"),
+        "{text}"
+    );
     let bytes = [0u8; 16 * 3 * 8];
     let view = TensorView::new(Dtype::F64, vec![3, 16], &bytes).unwrap();
     let all = saved.tensors();
     let others: Vec<(String, Vec<usize>, Vec<u8>)> = (all.into_values())
         .filter(|(name, _, _)| name != A)
         .map(|(name, shape, values)| {
-            (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            (
+                name,
+                shape,
+                values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            )
         })
         .collect();
     let views = (others.iter())
         .map(|(name, shape, bytes)| {
-            (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+            (
+                name.as_str(),
+                TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
+            )
         })
         .chain([(A, view)]);
     let weights = safetensors::serialize(views, None).unwrap();
     let text = saved.read_with(&recent(), &weights).unwrap_err();
-    assert!(text.contains("stored as F64; save the adapter as"), "{text}");
+    assert!(
+        text.contains("stored as F64; save the adapter as"),
+        "{text}"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let load = || Adapter::load_peft(folder.path(), saved.base.config()).unwrap_err();
     std::fs::write(folder.path().join("config.json"), "{}").unwrap();
-    assert!(load().to_string().contains("is a whole model and no adapter"));
-    std::fs::write(folder.path().join("adapter_config.json"), recent().to_string()).unwrap();
+    assert!(
+        load()
+            .to_string()
+            .contains("is a whole model and no adapter")
+    );
+    std::fs::write(
+        folder.path().join("adapter_config.json"),
+        recent().to_string(),
+    )
+    .unwrap();
     std::fs::write(folder.path().join("adapter_model.bin"), "x").unwrap();
     let text = load().to_string();
     assert!(text.contains("adapter_model.bin only"), "{text}");
@@ -300,7 +348,10 @@ fn dora_on_a_row_of_length_zero_is_refused_wherever_it_is_used() {
     let fresh = common::fresh(&base, &dora, 1);
     let batch = common::batch(2, 9, 0);
     let named = |text: String| {
-        assert!(text.contains("row 5 of model.layers.1.self_attn.o_proj.weight"), "{text}");
+        assert!(
+            text.contains("row 5 of model.layers.1.self_attn.o_proj.weight"),
+            "{text}"
+        );
         assert!(text.contains("leave o_proj out"), "{text}");
     };
     named(fresh.check_rows(&kernel, &base).unwrap_err().to_string());
@@ -312,7 +363,10 @@ fn dora_on_a_row_of_length_zero_is_refused_wherever_it_is_used() {
     named(fresh.check_rows(&kernel, &tiny).unwrap_err().to_string());
     let huge = with_row(name, 5, 3e30);
     let text = fresh.check_rows(&kernel, &huge).unwrap_err().to_string();
-    assert!(text.contains("row 5") && text.contains("not finite"), "{text}");
+    assert!(
+        text.contains("row 5") && text.contains("not finite"),
+        "{text}"
+    );
     // An update that fills the row makes it an ordinary one, and one that empties a row is found.
     let moved = common::adapter(&base, &dora);
     moved.check_rows(&kernel, &base).unwrap();
@@ -323,17 +377,28 @@ fn dora_on_a_row_of_length_zero_is_refused_wherever_it_is_used() {
     let at = id.weights().iter().position(|w| w.name == name).unwrap();
     let row = whole.weight(assay_model::WeightId(at as u32))[..16].to_vec();
     let scale = 4.0 / 3.0;
-    let a = emptied.params_mut().iter_mut().find(|p| p.info.name.contains("layers.1.") && p.info.name.contains("lora_A"));
+    let a = emptied
+        .params_mut()
+        .iter_mut()
+        .find(|p| p.info.name.contains("layers.1.") && p.info.name.contains("lora_A"));
     let a = a.unwrap();
     a.values.fill(0.0);
     a.values[..16].copy_from_slice(&row);
-    let b = emptied.params_mut().iter_mut().find(|p| p.info.name.contains("layers.1.") && p.info.name.contains("lora_B"));
+    let b = emptied
+        .params_mut()
+        .iter_mut()
+        .find(|p| p.info.name.contains("layers.1.") && p.info.name.contains("lora_B"));
     b.unwrap().values[0] = -1.0 / scale;
     let text = emptied.check_rows(&kernel, &whole).unwrap_err().to_string();
-    assert!(text.contains("row 0 of model.layers.1.self_attn.o_proj.weight"), "{text}");
+    assert!(
+        text.contains("row 0 of model.layers.1.self_attn.o_proj.weight"),
+        "{text}"
+    );
     // Without use_dora nothing is divided.
     let plain = Method::Lora(lora);
-    common::fresh(&base, &plain, 1).check_rows(&kernel, &base).unwrap();
+    common::fresh(&base, &plain, 1)
+        .check_rows(&kernel, &base)
+        .unwrap();
 }
 
 #[test]
@@ -341,11 +406,18 @@ fn merging_never_writes_what_is_no_number() {
     let (kernel, base) = (Kernel::detect().unwrap(), common::base(common::PLAIN));
     let lora = common::lora(&[Target::VProj]);
     let mut adapter = common::adapter(&base, &lora);
-    for param in adapter.params_mut().iter_mut().filter(|p| p.info.name.contains("layers.2")) {
+    for param in adapter
+        .params_mut()
+        .iter_mut()
+        .filter(|p| p.info.name.contains("layers.2"))
+    {
         param.values.fill(3e38);
     }
     let text = adapter.merge(&kernel, &base).unwrap_err().to_string();
-    assert!(text.contains("row 0 of model.layers.2.self_attn.v_proj.weight"), "{text}");
+    assert!(
+        text.contains("row 0 of model.layers.2.self_attn.v_proj.weight"),
+        "{text}"
+    );
     let files = common::files(common::PLAIN);
     let merged = merged_files(&kernel, &base, files, &adapter);
     assert!(merged.is_err());
@@ -354,7 +426,10 @@ fn merging_never_writes_what_is_no_number() {
     factors.params_mut()[1].values[3] = 3e38;
     let huge = with_row("model.layers.1.mlp.down_proj.weight", 3, 10.0);
     let text = factors.merge(&kernel, &huge).unwrap_err().to_string();
-    assert!(text.contains("row 3 of model.layers.1.mlp.down_proj.weight"), "{text}");
+    assert!(
+        text.contains("row 3 of model.layers.1.mlp.down_proj.weight"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -53,7 +53,8 @@ impl Merge {
         }
         let files = merged_files(&kernel, &base, files, &adapter).map_err(failed)?;
         let written = files.iter();
-        let written: Vec<(&str, &[u8])> = written.map(|(name, bytes)| (&**name, &**bytes)).collect();
+        let written: Vec<(&str, &[u8])> =
+            written.map(|(name, bytes)| (&**name, &**bytes)).collect();
         result_folder::write(&self.out, &written)?;
         let merged = Merged {
             out: self.out,

@@ -141,7 +141,9 @@ impl Train {
             steps: job.steps,
             seconds,
             resumed_at: run.resumed_at,
-            first_invalid_step: run.fault.map(|Fault { step, reason }| Invalid { step, reason }),
+            first_invalid_step: run
+                .fault
+                .map(|Fault { step, reason }| Invalid { step, reason }),
             figures: delivery.figures,
             warnings: delivery.warnings,
             out: self.out,

@@ -159,7 +159,12 @@ fn show(dir: &Path, report: &Report, output: &Output) -> String {
             text += &format!("  {line}\n");
         }
     }
-    if let Some(invalid) = report.run.figures.get("invalid_steps").filter(|n| **n > 0.0) {
+    if let Some(invalid) = report
+        .run
+        .figures
+        .get("invalid_steps")
+        .filter(|n| **n > 0.0)
+    {
         text += &format!("  {invalid:.0} steps gave a NaN or infinity and changed nothing\n");
     }
     text += &format!("  state digest {}\n", report.run.state_digest);

@@ -171,7 +171,10 @@ impl AdapterFile {
     /// Fills in the defaults of the method and refuses settings of others.
     pub(super) fn resolve(self) -> Result<Adapter, JobError> {
         check_settings(&self.others, &[], false).map_err(|reason| {
-            JobError::value("adapter", format!("{reason}; the settings here are {SETTINGS}"))
+            JobError::value(
+                "adapter",
+                format!("{reason}; the settings here are {SETTINGS}"),
+            )
         })?;
         let given = [
             ("adapter.r", self.r.is_some()),
@@ -181,9 +184,15 @@ impl AdapterFile {
             ("adapter.use_dora", self.use_dora.is_some()),
             ("adapter.rank_pattern", self.rank_pattern.is_some()),
             ("adapter.alpha_pattern", self.alpha_pattern.is_some()),
-            ("adapter.layers_to_transform", self.layers_to_transform.is_some()),
+            (
+                "adapter.layers_to_transform",
+                self.layers_to_transform.is_some(),
+            ),
             ("adapter.layers_pattern", self.layers_pattern.is_some()),
-            ("adapter.feedforward_modules", self.feedforward_modules.is_some()),
+            (
+                "adapter.feedforward_modules",
+                self.feedforward_modules.is_some(),
+            ),
             ("adapter.target_modules", self.target_modules.is_some()),
             ("adapter.exclude_modules", self.exclude_modules.is_some()),
         ];
@@ -266,7 +275,8 @@ fn whole(alpha: f64) -> Result<u32, JobError> {
     match alpha.fract() == 0.0 && (0.0..=65_536.0).contains(&alpha) {
         true => Ok(alpha as u32),
         false => {
-            let reason = format!("private_lora has whole numbers up to 65536 only, and this is {alpha}");
+            let reason =
+                format!("private_lora has whole numbers up to 65536 only, and this is {alpha}");
             Err(JobError::value("adapter.lora_alpha", reason))
         }
     }
@@ -396,7 +406,9 @@ impl Adapter {
             .with_rslora(*use_rslora)
             .with_dora(*use_dora)?;
         let ranks = rank_pattern.iter().flatten();
-        let ranks = ranks.map(|(name, r)| (name.clone(), u64::from(*r))).collect();
+        let ranks = ranks
+            .map(|(name, r)| (name.clone(), u64::from(*r)))
+            .collect();
         let alphas = alpha_pattern.iter().flatten();
         let alphas = alphas
             .map(|(name, alpha)| (name.clone(), f64::from(alpha.0)))

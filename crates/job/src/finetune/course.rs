@@ -218,7 +218,8 @@ impl Course {
             return Ok(());
         }
         let adapter = self.state.train.adapter();
-        let loss = match language::score(&self.kernel, &self.base, Some(adapter), VALIDATION, data) {
+        let loss = match language::score(&self.kernel, &self.base, Some(adapter), VALIDATION, data)
+        {
             Ok(loss) => loss,
             // No number is no improvement; the chain goes on, as after a step that gives none.
             Err(BuildError::NoScore { .. }) => f64::INFINITY,

@@ -152,7 +152,9 @@ impl Specification {
             let reason = "full fine-tuning trains the model in float32; remove it, or choose lora";
             return Err(JobError::value("model.precision", reason.to_owned()));
         }
-        if self.training.loraplus_lr_ratio.is_some() && !matches!(self.adapter, Adapter::Lora { .. }) {
+        if self.training.loraplus_lr_ratio.is_some()
+            && !matches!(self.adapter, Adapter::Lora { .. })
+        {
             let reason = "only lora has it; remove it, or choose another method".to_owned();
             return Err(JobError::value("training.loraplus_lr_ratio", reason));
         }

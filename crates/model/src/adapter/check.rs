@@ -58,18 +58,23 @@ impl Adapter {
             Method::Lora(_) => sites.all(|site| is_zero(&site[0]) || is_zero(&site[1])),
             Method::PrivateLora(_) => sites.all(|site| site.iter().any(is_zero)),
             Method::Ia3(_) => sites.all(|site| site[0].values.iter().all(|value| *value == 1.0)),
-            Method::BitFit(_) | Method::Full => self.params.iter().all(|param| {
-                match param.info.init {
+            Method::BitFit(_) | Method::Full => {
+                self.params.iter().all(|param| match param.info.init {
                     Init::Weight(id) => *base.weight(id) == *param.values,
                     _ => is_zero(param),
-                }
-            }),
+                })
+            }
         }
     }
 }
 
 /// `W += s B A`: what LoRA's product amounts to.
-pub(super) fn add_update(kernel: &Kernel, (a, b): (&Param, &Param), scale: f32, weight: &mut [f32]) {
+pub(super) fn add_update(
+    kernel: &Kernel,
+    (a, b): (&Param, &Param),
+    scale: f32,
+    weight: &mut [f32],
+) {
     let (out, r, input) = (b.info.rows, b.info.cols, a.info.cols);
     let mut up = b.values.clone();
     kernel.scale(&mut up, scale);
@@ -93,7 +98,11 @@ pub(super) fn check_lengths(
             layer,
             target,
             row,
-            length: if lengths[row] == 0.0 { "zero" } else { "not finite" },
+            length: if lengths[row] == 0.0 {
+                "zero"
+            } else {
+                "not finite"
+            },
         }),
     }
 }

@@ -83,7 +83,12 @@ impl Adapter {
         };
         match &self.method {
             Method::Lora(lora) => {
-                add_update(kernel, (&params[0], &params[1]), lora.scale_at(layer, target), weight);
+                add_update(
+                    kernel,
+                    (&params[0], &params[1]),
+                    lora.scale_at(layer, target),
+                    weight,
+                );
                 if let Some(lengths) = params.get(2) {
                     let mut norms = vec![0.0; out];
                     kernel.row_norms(weight, input, &mut norms);

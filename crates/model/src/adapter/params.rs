@@ -111,7 +111,10 @@ impl Method {
                 params.extend(magnitude(site, lora, linear.weight));
             }
             Self::Ia3(ia3) => {
-                let feedforward = ia3.feedforward_modules().at(site.layer).contains(site.target);
+                let feedforward = ia3
+                    .feedforward_modules()
+                    .at(site.layer)
+                    .contains(site.target);
                 let (rows, cols) = if feedforward { (1, input) } else { (out, 1) };
                 params.push(ParamInfo {
                     name: site.peft("ia3_l"),

@@ -49,12 +49,14 @@ impl Adapter {
     pub fn load_peft(folder: &Path, model: &ModelConfig) -> Result<Self, LoadError> {
         let read = |name: &str| {
             let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| match missing_from_adapter(folder, name, &source) {
-                Some(reason) => LoadError::Adapter(reason),
-                None => LoadError::Read {
-                    path: path.display().to_string(),
-                    source,
-                },
+            std::fs::read(&path).map_err(|source| {
+                match missing_from_adapter(folder, name, &source) {
+                    Some(reason) => LoadError::Adapter(reason),
+                    None => LoadError::Read {
+                        path: path.display().to_string(),
+                        source,
+                    },
+                }
             })
         };
         Self::from_peft_files(&read(ADAPTER_CONFIG)?, &read(ADAPTER_WEIGHTS)?, model)
@@ -88,7 +90,10 @@ impl Adapter {
                  (DeepSpeed ZeRO-3, FSDP); gather them before saving"
             )));
         }
-        if let Some(missing) = infos.iter().find(|info| !names.contains(&info.name.as_str())) {
+        if let Some(missing) = infos
+            .iter()
+            .find(|info| !names.contains(&info.name.as_str()))
+        {
             let other = missing.name.replace("lora_A", "lora_B");
             let other = match other == missing.name {
                 true => missing.name.replace("lora_B", "lora_A"),
@@ -158,7 +163,9 @@ fn strange(name: &str, known: &HashSet<&str>, layers: usize) -> String {
         }
         return match Target::site_of(rest) {
             Some((layer, _)) if layer >= layers => {
-                format!("tensor {name} is of layer {layer}, and the model has {layers}, counted from 0")
+                format!(
+                    "tensor {name} is of layer {layer}, and the model has {layers}, counted from 0"
+                )
             }
             _ => format!("tensor {name} belongs to no adapted projection of this model"),
         };

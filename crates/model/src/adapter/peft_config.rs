@@ -143,7 +143,9 @@ fn read_lora(value: &Value, layers: usize) -> Result<LoraConfig, MethodError> {
     let flag = |name: &str| match &value[name] {
         Value::Null => Ok(false),
         Value::Bool(flag) => Ok(*flag),
-        other => Err(wrong(format!("{name} is {other}; it must be true or false"))),
+        other => Err(wrong(format!(
+            "{name} is {other}; it must be true or false"
+        ))),
     };
     let selection = modules(value)?.on(layers)?;
     let ranks = pattern(value, "rank_pattern", whole)?;
@@ -166,7 +168,11 @@ fn read_ia3(value: &Value, layers: usize) -> Result<Ia3Config, MethodError> {
             let is_pattern = matches!(names, Names::Pattern(_));
             let found = Modules::new(names).on(layers)?;
             // An expression may match more than is adapted; a name that is not is a mistake.
-            if is_pattern { found.and(&targets) } else { found }
+            if is_pattern {
+                found.and(&targets)
+            } else {
+                found
+            }
         }
     };
     Ia3Config::on(targets, feedforward)

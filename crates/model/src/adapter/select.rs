@@ -158,7 +158,10 @@ impl Modules {
     pub fn on(&self, layers: usize) -> Result<Selection, MethodError> {
         self.check_layers(layers)?;
         let targets = Matcher::new("target_modules", &self.target_modules)?;
-        let exclude = self.exclude_modules.as_ref().filter(|names| !names.is_empty());
+        let exclude = self
+            .exclude_modules
+            .as_ref()
+            .filter(|names| !names.is_empty());
         let exclude = exclude.map(|names| Matcher::new("exclude_modules", names));
         let exclude = exclude.transpose()?;
         let chosen = self.layers_to_transform.as_deref().unwrap_or_default();
@@ -211,7 +214,10 @@ impl Modules {
     fn check_layers(&self, layers: usize) -> Result<(), MethodError> {
         let wrong = |text: &str| Err(MethodError::Setting(text.to_owned()));
         let chosen = self.layers_to_transform.as_deref().unwrap_or_default();
-        let pattern = self.layers_pattern.as_ref().filter(|names| !names.is_empty());
+        let pattern = self
+            .layers_pattern
+            .as_ref()
+            .filter(|names| !names.is_empty());
         if !chosen.is_empty() && matches!(self.target_modules, Names::Pattern(_)) {
             return wrong(
                 "layers_to_transform goes with a list of target_modules; name the layers in the expression instead",
@@ -257,7 +263,9 @@ impl<'a> Matcher<'a> {
     fn new(setting: &str, names: &'a Names) -> Result<Self, MethodError> {
         match names {
             Names::Pattern(text) if text.eq_ignore_ascii_case("all-linear") => Ok(Self::AllLinear),
-            Names::Pattern(text) => whole(setting, text).map(|regex| Self::Pattern(Box::new(regex))),
+            Names::Pattern(text) => {
+                whole(setting, text).map(|regex| Self::Pattern(Box::new(regex)))
+            }
             Names::List(names) if names.len() > MAX_NAMES => Err(MethodError::Setting(format!(
                 "{setting} has {} names, more than {MAX_NAMES}",
                 names.len()
@@ -281,7 +289,9 @@ impl<'a> Matcher<'a> {
             Self::AllLinear => Target::site_of(path).map(|_| Found::Pattern),
             Self::Pattern(regex) => is_match(regex, path)?.then_some(Found::Pattern),
             Self::List(names) => {
-                let whole = names.get_key_value(path).map(|(name, ())| Found::Whole(*name));
+                let whole = names
+                    .get_key_value(path)
+                    .map(|(name, ())| Found::Whole(*name));
                 let ends = path.match_indices('.').map(|(at, _)| &path[at + 1..]);
                 let by_end = |end| names.get_key_value(end).map(|(name, ())| Found::End(*name));
                 whole.or_else(|| ends.clone().find_map(by_end))

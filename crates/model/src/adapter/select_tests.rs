@@ -28,9 +28,15 @@ fn every_spelling_of_one_choice_is_the_same_choice() {
         pattern(r"model\.layers\.[0-2]\.(self_attn\.q|mlp\.down)_proj"),
         pattern(r".*\.(?!k_proj|v_proj|o_proj|gate_proj|up_proj)[a-z]+_proj"),
     ] {
-        assert_eq!(Modules::new(names.clone()).on(3).unwrap(), both, "{names:?}");
+        assert_eq!(
+            Modules::new(names.clone()).on(3).unwrap(),
+            both,
+            "{names:?}"
+        );
     }
-    let all = Modules::new(list(&Target::ALL.map(Target::name))).on(3).unwrap();
+    let all = Modules::new(list(&Target::ALL.map(Target::name)))
+        .on(3)
+        .unwrap();
     for text in ["all-linear", "ALL-LINEAR"] {
         assert_eq!(Modules::new(pattern(text)).on(3).unwrap(), all);
     }
@@ -61,7 +67,10 @@ fn layers_that_differ_are_named_by_module() {
     let names = whole.names();
     assert_eq!(
         names,
-        ["model.layers.0.self_attn.q_proj", "model.layers.2.mlp.up_proj"]
+        [
+            "model.layers.0.self_attn.q_proj",
+            "model.layers.2.mlp.up_proj"
+        ]
     );
     let all_layers = chosen(&[0, 1, 2], list(&["o_proj"])).on(3).unwrap();
     assert_eq!(all_layers.names(), ["o_proj"]);
@@ -94,9 +103,15 @@ fn excluded_modules_are_left_out() {
 fn what_matches_nothing_or_too_much_is_refused_by_name() {
     let refused = |names: Names, expected: &str| {
         let text = select(names.clone(), 2).unwrap_err();
-        assert!(text.contains(expected), "{names:?}: {text:?} lacks {expected:?}");
+        assert!(
+            text.contains(expected),
+            "{names:?}: {text:?} lacks {expected:?}"
+        );
     };
-    refused(list(&["q_proj", "query"]), "target module \"query\" is unknown");
+    refused(
+        list(&["q_proj", "query"]),
+        "target module \"query\" is unknown",
+    );
     refused(list(&["lm_head"]), "target module \"lm_head\" is unknown");
     refused(list(&["proj"]), "target module \"proj\" is unknown");
     refused(
@@ -133,15 +148,30 @@ fn what_matches_nothing_or_too_much_is_refused_by_name() {
 #[test]
 fn patterns_give_values_by_the_end_of_a_name() {
     let of = |keys: &[(&str, u64)], path: &str| {
-        let keys = keys.iter().map(|(key, r)| ((*key).to_owned(), *r)).collect();
+        let keys = keys
+            .iter()
+            .map(|(key, r)| ((*key).to_owned(), *r))
+            .collect();
         let pattern = Pattern::new("rank_pattern", &keys).unwrap();
         pattern.of(path).map_err(|e| e.to_string())
     };
     let path = "model.layers.1.self_attn.q_proj";
-    for key in [path, "q_proj", "1.self_attn.q_proj", "self_attn.*", ".*q_proj", "^model.*"] {
+    for key in [
+        path,
+        "q_proj",
+        "1.self_attn.q_proj",
+        "self_attn.*",
+        ".*q_proj",
+        "^model.*",
+    ] {
         assert_eq!(of(&[(key, 4)], path), Ok(Some(4)), "{key}");
     }
-    for key in ["proj", "model.layers.11.self_attn.q_proj", "k_proj", "layers.1"] {
+    for key in [
+        "proj",
+        "model.layers.11.self_attn.q_proj",
+        "k_proj",
+        "layers.1",
+    ] {
         assert_eq!(of(&[(key, 4)], path), Ok(None), "{key}");
     }
     assert_eq!(of(&[("q_proj", 4), (".*_proj", 4)], path), Ok(Some(4)));

@@ -59,7 +59,9 @@ pub enum GgufError {
     )]
     UnknownTensor(String),
     /// A weight that is no number.
-    #[error("tensor {name} holds a NaN or infinity in row {row}, column {column}; the file is damaged")]
+    #[error(
+        "tensor {name} holds a NaN or infinity in row {row}, column {column}; the file is damaged"
+    )]
     NotFinite {
         /// The tensor.
         name: String,

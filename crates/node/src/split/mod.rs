@@ -25,9 +25,9 @@ mod session;
 mod terms;
 mod wire;
 
+pub use assay_job::{BadSaved, Saved, Store, StoreError};
 pub use closing::{BadClosing, Closing, Why};
 pub use error::{SplitError, TermsError};
 pub use provider::{Allowed, OnEvent, ProviderEvent, SplitLimits, SplitProvider};
 pub use run::{Counted, Peers, Progress, TrainOptions, Trained, run_digest, train};
-pub use assay_job::{BadSaved, Saved, Store, StoreError};
 pub use terms::{Held, Mode, TERMS_VERSION, Terms};
