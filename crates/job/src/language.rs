@@ -91,6 +91,10 @@ pub(crate) fn base(inputs: &Inputs, precision: Precision) -> Result<Arc<Base>, B
     }
     let base = Base::from_files(model_files(inputs)?).map_err(|e| BuildError::input(MODEL, e))?;
     let base = Arc::new(base.held_in(precision));
+    if precision != Precision::Float32 {
+        let held = base.check_held();
+        held.map_err(|error| BuildError::field("model.precision", error))?;
+    }
     held.retain(|_, base| base.strong_count() > 0);
     held.insert(key, Arc::downgrade(&base));
     Ok(base)

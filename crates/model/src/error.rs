@@ -71,6 +71,14 @@ pub enum LoadError {
         /// Its column.
         column: usize,
     },
+    /// A weight that is no number any more in a shorter form.
+    #[error("row {row} of {name} holds a value too large for this precision; use float32")]
+    NotHeld {
+        /// The tensor.
+        name: String,
+        /// The row.
+        row: usize,
+    },
     /// Ids without embedding.
     #[error(
         "the tokenizer has ids up to {highest}, and the model's vocab_size is {vocab_size}; use the tokenizer.json that belongs to the model"
