@@ -1,7 +1,7 @@
 //! GGUF files: what converts is a model that loads, with exactly the values of the file.
 //!
 //! The seeds are the small models of the tests of `assay-model`: they hold every storage type and
-//! both families of tokenizers.
+//! every family of tokenizers.
 #![no_main]
 
 use assay_model::gguf::{GgufFile, Storage, convert};
@@ -11,9 +11,13 @@ use libfuzzer_sys::fuzz_target;
 const TINY: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/tiny.gguf");
 const BLOCKS: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/blocks.gguf");
 const PIECES: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/sentencepiece.gguf");
+const LLAMA3: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/llama-bpe.gguf");
+const QWEN2: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/qwen2.gguf");
+const TEKKEN: &[u8] = include_bytes!("../../crates/model/tests/fixtures/gguf/tekken.gguf");
 
 fn start() {
-    assay_fuzz::plant([TINY, BLOCKS, PIECES].map(<[u8]>::to_vec));
+    let seeds = [TINY, BLOCKS, PIECES, LLAMA3, QWEN2, TEKKEN];
+    assay_fuzz::plant(seeds.map(<[u8]>::to_vec));
     // The tokenizer library panics on some vocabularies, which `assay-data` turns into an error;
     // libFuzzer's hook aborts on every panic, caught or not.
     std::panic::set_hook(Box::new(|_| {}));

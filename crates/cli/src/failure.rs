@@ -10,7 +10,6 @@ use assay_node::{
     transport::BindError,
 };
 use assay_vault::download::DownloadError;
-use serde::Serialize;
 
 /// Kinds of failure; their numbers are the program's exit codes and part of its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +35,6 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
-/// The shape of a failure under `--json`.
-#[derive(Serialize)]
-pub(crate) struct Report {
-    error: String,
-    hint: String,
-}
-
 impl Failure {
     /// A failure of a kind.
     pub(crate) fn new(kind: Kind, error: impl Into<anyhow::Error>) -> Self {
@@ -58,12 +50,15 @@ impl Failure {
         Self::new(kind, anyhow::Error::msg(text.into()))
     }
 
-    /// A command line that clap refused.
+    /// A command line that clap refused: all it says, but for how to ask for help.
     pub(crate) fn usage(error: &clap::Error) -> Self {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let first = first.strip_prefix("error: ").unwrap_or(first).to_owned();
-        Self::say(Kind::Usage, first).hint("see `assay --help`")
+        let said = text.lines().map(str::trim);
+        let said =
+            said.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+        let text = said.collect::<Vec<_>>().join("; ");
+        let text = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
+        Self::say(Kind::Usage, text).hint("see `assay --help`")
     }
 
     /// Adds what the user can do about it.
@@ -80,14 +75,6 @@ impl Failure {
     /// The hint, where there is one.
     pub(crate) fn advice(&self) -> Option<&str> {
         self.hint.as_deref()
-    }
-
-    /// The JSON form.
-    pub(crate) fn report(&self) -> Report {
-        Report {
-            error: self.to_string(),
-            hint: self.hint.clone().unwrap_or_default(),
-        }
     }
 }
 

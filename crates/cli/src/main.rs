@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod failure;
 mod home;
+mod next;
 mod output;
 mod result_folder;
 mod session;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse_usage(&error),
     };
-    let output = Output::new(cli.global.json);
+    let output = Output::new(cli.global.json, next::options(&cli.global));
     let outcome = assay_node::logs::install("warn")
         .map_err(Failure::from)
         .and_then(|()| commands::run(cli, &output));
@@ -50,7 +51,7 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
     if json && !asked_for {
         let failure = Failure::usage(error);
-        Output::new(true).fail(&failure);
+        Output::new(true, String::new()).fail(&failure);
         return ExitCode::from(failure.code());
     }
     // Nothing is left to be done if the terminal is gone.

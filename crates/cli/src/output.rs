@@ -9,20 +9,38 @@ use comfy_table::{Table, presets};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, next};
+
+/// The shape of a failure under `--json`.
+#[derive(Serialize)]
+struct Report {
+    error: String,
+    hint: String,
+}
 
 /// Prints one result, for people or as one JSON object.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
     json: bool,
     colour: bool,
+    /// Options of this command that a next one needs too.
+    options: String,
 }
 
 impl Output {
-    /// For programs if `json`, else for people.
-    pub(crate) fn new(json: bool) -> Self {
+    /// For programs if `json`, else for people; `options` are those that a next command needs too.
+    pub(crate) fn new(json: bool, options: String) -> Self {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { json, colour }
+        Self {
+            json,
+            colour,
+            options,
+        }
+    }
+
+    /// A command that goes on from here, with the options that this one was given.
+    pub(crate) fn next(&self, command: &str) -> String {
+        format!("{command}{}", self.options)
     }
 
     /// Whether a program reads along, so that nothing else may be shown.
@@ -49,10 +67,25 @@ impl Output {
         }
     }
 
+    /// Shows what a person should know before the result comes; with `--json` it stands in the result.
+    pub(crate) fn notes(&self, notes: &[String]) {
+        if !self.json {
+            for note in notes {
+                let _ = writeln!(io::stderr(), "note: {note}");
+            }
+        }
+    }
+
     /// Prints a failure: `{"error", "hint"}` on standard output, or two lines on standard error.
     pub(crate) fn fail(&self, failure: &Failure) {
+        let here = |text: &str| next::with_options(text, &self.options);
+        let text = here(&failure.to_string());
+        let advice = failure.advice().map(here);
         if self.json {
-            let report = failure.report();
+            let report = Report {
+                error: text,
+                hint: advice.unwrap_or_default(),
+            };
             if let Ok(line) = serde_json::to_string(&report) {
                 let _ = writeln!(io::stdout(), "{line}");
             }
@@ -65,8 +98,8 @@ impl Output {
         } else {
             "error:".to_owned()
         };
-        let _ = writeln!(err, "{label} {failure}");
-        if let Some(hint) = failure.advice() {
+        let _ = writeln!(err, "{label} {text}");
+        if let Some(hint) = advice {
             let label = if colour {
                 "hint:".cyan().to_string()
             } else {

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::failure::{Failure, Kind};
@@ -81,19 +81,21 @@ pub(crate) fn write_beside(
     own: &[&str],
     files: &[(&str, &[u8])],
 ) -> Result<(), Failure> {
-    let names = files.iter().map(|(name, _)| *name);
+    // A name may have folders before it, of which the first lies there.
+    let names = files.iter();
+    let names = names.map(|(name, _)| name.split('/').next().unwrap_or(name));
     let expected: Vec<&str> = names.chain(own.iter().copied()).chain([ASIDE]).collect();
     claim_beside(dir, &expected)?;
     let put = || -> io::Result<()> {
         let aside = dir.join(ASIDE);
         fs::create_dir_all(&aside)?;
         for (name, bytes) in files {
-            let mut file = File::create(aside.join(name))?;
+            let mut file = File::create(in_folder(&aside, name)?)?;
             file.write_all(bytes)?;
             file.sync_all()?;
         }
         for (name, _) in files {
-            fs::rename(aside.join(name), dir.join(name))?;
+            fs::rename(aside.join(name), in_folder(dir, name)?)?;
         }
         // Whatever an earlier, interrupted attempt left there goes with it.
         fs::remove_dir_all(&aside)?;
@@ -103,6 +105,15 @@ pub(crate) fn write_beside(
         let context = format!("cannot write the result into {}", dir.display());
         Failure::new(Kind::Failed, anyhow::Error::from(error).context(context))
     })
+}
+
+/// The path of a file, whose own folders are made where needed.
+fn in_folder(dir: &Path, name: &str) -> io::Result<PathBuf> {
+    let path = dir.join(name);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(path)
 }
 
 /// Makes the names in a folder last; where the system has no such call, it does so by itself.
@@ -143,13 +154,14 @@ mod tests {
     fn files_get_their_names_once_all_are_written() {
         let dir = tempfile::tempdir().unwrap();
         claim(dir.path()).unwrap();
-        write(dir.path(), &[("a", &b"1"[..]), ("b", b"2")]).unwrap();
+        write(dir.path(), &[("a", &b"1"[..]), ("b", b"2"), ("c/d", b"3")]).unwrap();
+        assert_eq!(fs::read(dir.path().join("c/d")).unwrap(), b"3");
         assert_eq!(fs::read(dir.path().join("b")).unwrap(), b"2");
         assert!(!dir.path().join(ASIDE).exists());
         // A name that cannot be a file here: nothing of the result appears.
         let other = dir.path().join("other");
         claim(&other).unwrap();
-        write(&other, &[("a", &b"1"[..]), ("no/such", b"2")]).unwrap_err();
+        write(&other, &[("a", &b"1"[..]), ("no\0name", b"2")]).unwrap_err();
         assert!(!other.join("a").exists());
         let refused = claim(&other).unwrap_err();
         assert_eq!(

@@ -141,9 +141,6 @@ pub enum TemplateError {
          apart; set completion_only = false"
     )]
     NotIncremental(usize),
-    /// `tokenizer_config.json` cannot be read.
-    #[error("tokenizer_config.json is wrong: {0}")]
-    Config(String),
 }
 
 /// Why a tokenizer cannot be used.
@@ -161,7 +158,15 @@ pub enum TokenizerError {
     /// Ids that stand for no text.
     #[error("the tokenizer cannot decode: {0}")]
     Decode(String),
-    /// `tokenizer_config.json` or the chat template is wrong.
+    /// A file beside `tokenizer.json` is wrong.
+    #[error("{file} is wrong: {problem}")]
+    File {
+        /// The file.
+        file: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The chat template is wrong.
     #[error("{0}")]
     Template(#[from] TemplateError),
 }

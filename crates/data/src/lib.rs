@@ -13,10 +13,12 @@ mod batch;
 mod dataset;
 mod encode;
 mod error;
+mod facts;
 mod order;
 mod read;
 mod record;
 mod template;
+mod templates;
 mod tokenizer;
 
 pub use batch::Batch;
@@ -27,4 +29,6 @@ pub use order::{ORDER_PURPOSE, Sampler};
 pub use read::{Format, MAX_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, read};
 pub use record::{Message, Record, Role};
 pub use template::{ChatTemplate, FALLBACK, SpecialTokens};
-pub use tokenizer::{Encoding, MAX_TOKENIZER_BYTES, Tokenizer};
+pub use tokenizer::{
+    Encoding, MAX_TOKENIZER_BYTES, NO_TEMPLATE, Tokenizer, chat_template, is_tokenizer_file,
+};

@@ -2,7 +2,6 @@
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value as Any, context};
-use serde_json::Value;
 
 use crate::error::TemplateError;
 use crate::record::Message;
@@ -97,50 +96,6 @@ impl ChatTemplate {
         };
         template.render(values).map_err(render_error)
     }
-}
-
-/// What `tokenizer_config.json` says: the special tokens, and the template if there is one.
-pub(crate) fn read_config(
-    bytes: Option<&[u8]>,
-) -> Result<(SpecialTokens, Option<String>), TemplateError> {
-    let Some(bytes) = bytes else {
-        return Ok((SpecialTokens::default(), None));
-    };
-    if bytes.len() > 16 << 20 {
-        return Err(TemplateError::Config("it has more than 16 MiB".into()));
-    }
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|e| TemplateError::Config(e.to_string()))?;
-    let token = |name: &str| match &value[name] {
-        Value::String(text) => text.clone(),
-        Value::Object(fields) => match fields.get("content") {
-            Some(Value::String(text)) => text.clone(),
-            _ => String::new(),
-        },
-        _ => String::new(),
-    };
-    let tokens = SpecialTokens {
-        bos: token("bos_token"),
-        eos: token("eos_token"),
-        pad: token("pad_token"),
-        unk: token("unk_token"),
-    };
-    let template = match &value["chat_template"] {
-        Value::Null => None,
-        Value::String(source) => Some(source.clone()),
-        Value::Array(named) => Some(named_template(named)?),
-        _ => return Err(TemplateError::Config("chat_template is no string".into())),
-    };
-    Ok((tokens, template))
-}
-
-/// Some models list several templates by name; a conversation takes the one called `default`.
-fn named_template(named: &[Value]) -> Result<String, TemplateError> {
-    let default = named.iter().find(|entry| entry["name"] == "default");
-    let source = default.and_then(|entry| entry["template"].as_str());
-    source
-        .map(str::to_owned)
-        .ok_or_else(|| TemplateError::Config("chat_template has no entry named default".into()))
 }
 
 fn syntax_error(error: Error) -> TemplateError {

@@ -1,11 +1,16 @@
 //! The model's own tokenizer.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tokenizers::AddedToken;
+
 use crate::error::{TemplateError, TokenizerError};
-use crate::record::Message;
-use crate::template::{ChatTemplate, FALLBACK, read_config};
+use crate::facts::{Facts, Files, Named, SPECIAL, TOKENIZER};
+use crate::record::{Message, Role};
+use crate::template::{ChatTemplate, FALLBACK, SpecialTokens};
+use crate::templates::Templates;
 
 /// The largest `tokenizer.json` that is read, in bytes.
 pub const MAX_TOKENIZER_BYTES: usize = 64 << 20;
@@ -19,22 +24,83 @@ pub struct Encoding {
     pub spans: Vec<Range<usize>>,
 }
 
-/// `tokenizer.json`, the special tokens of `tokenizer_config.json`, and the chat template.
+impl Encoding {
+    /// Removes a token put around a text that begins or ends with the same one.
+    fn once(&mut self, bos: Option<u32>, eos: Option<u32>) {
+        let put = |span: Option<&Range<usize>>| span.is_some_and(Range::is_empty);
+        if let [first, second, ..] = self.ids[..]
+            && first == second
+            && Some(first) == bos
+            && put(self.spans.first())
+            && !put(self.spans.get(1))
+        {
+            self.ids.remove(0);
+            self.spans.remove(0);
+        }
+        if let [.., second, last] = self.ids[..]
+            && last == second
+            && Some(last) == eos
+            && put(self.spans.last())
+            && !put(self.spans.get(self.spans.len().saturating_sub(2)))
+        {
+            self.ids.pop();
+            self.spans.pop();
+        }
+    }
+}
+
+/// Files of a model folder that [`Tokenizer::from_model_files`] reads; other names are passed over.
+pub fn is_tokenizer_file(name: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        TOKENIZER,
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "generation_config.json",
+        "config.json",
+        "chat_template.jinja",
+        "chat_template.json",
+    ];
+    let extra = name.strip_prefix("additional_chat_templates/");
+    let extra = extra.and_then(|name| name.strip_suffix(".jinja"));
+    NAMES.contains(&name) || extra.is_some_and(|name| !name.contains('/'))
+}
+
+/// The chat template that a folder's files bring, by name, if any.
+///
+/// # Errors
+/// When a file is malformed.
+pub fn chat_template(files: &BTreeMap<String, Vec<u8>>) -> Result<Option<String>, TokenizerError> {
+    let files: Files<'_> = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    let mut facts = Facts::read(&files)?;
+    Ok(Templates::find(&files, &mut facts)?.default)
+}
+
+/// What a person should know who brings a model without a chat template.
+pub const NO_TEMPLATE: &str = "the model has no chat template: conversations are written as lines \
+    \"User: ...\" and \"Assistant: ...\", and this template goes with the result";
+
+/// `tokenizer.json`, the special tokens that the files beside it name, and the chat template.
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     template: ChatTemplate,
-    has_template: bool,
+    tool_template: Option<Result<ChatTemplate, TemplateError>>,
+    source: Option<String>,
     id_limit: u32,
     bos: Option<u32>,
     eos: Option<u32>,
     pad: Option<u32>,
+    ends: BTreeSet<u32>,
+    notes: Vec<String>,
 }
 
 impl Tokenizer {
     /// Reads a tokenizer from the contents of `tokenizer.json`, `tokenizer_config.json` and
-    /// `chat_template.jinja` (which overrides the template in the configuration). Without a
-    /// template, [`FALLBACK`] is used. Truncation and padding settings are dropped.
+    /// `chat_template.jinja`. See [`Tokenizer::from_model_files`].
     ///
     /// # Errors
     /// When a file is oversized or malformed.
@@ -43,38 +109,113 @@ impl Tokenizer {
         config: Option<&[u8]>,
         template: Option<&[u8]>,
     ) -> Result<Self, TokenizerError> {
-        if tokenizer.len() > MAX_TOKENIZER_BYTES {
-            return Err(TokenizerError::TooLarge(tokenizer.len()));
+        let mut files = Files::from([(TOKENIZER, tokenizer)]);
+        files.extend(config.map(|bytes| ("tokenizer_config.json", bytes)));
+        files.extend(template.map(|bytes| ("chat_template.jinja", bytes)));
+        Self::read(&files)
+    }
+
+    /// Reads a tokenizer from the files of a model folder, by name: `tokenizer.json`, and what the
+    /// others say of special tokens, added tokens, ends of a text and chat templates
+    /// (`docs/tokenizer.md` has the order). Without a template, [`FALLBACK`] is used. Truncation and
+    /// padding settings are dropped.
+    ///
+    /// # Errors
+    /// When `tokenizer.json` is missing, a file is oversized or malformed, or the end-of-text token
+    /// or an added token is not the one of `tokenizer.json`.
+    pub fn from_model_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, TokenizerError> {
+        let files = files
+            .iter()
+            .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+        Self::read(&files.collect())
+    }
+
+    fn read(files: &Files<'_>) -> Result<Self, TokenizerError> {
+        let json = files.get(TOKENIZER).copied().unwrap_or_default();
+        if json.len() > MAX_TOKENIZER_BYTES {
+            return Err(TokenizerError::TooLarge(json.len()));
         }
-        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(tokenizer))
-            .map_err(TokenizerError::Load)?;
+        let mut inner =
+            guarded(|| tokenizers::Tokenizer::from_bytes(json)).map_err(TokenizerError::Load)?;
         guarded(|| inner.with_truncation(None).map(|_| ())).map_err(TokenizerError::Load)?;
         inner.with_padding(None);
-        let (tokens, configured) = read_config(config)?;
-        let own = match template {
-            Some(bytes) => Some(
-                String::from_utf8(bytes.to_vec())
-                    .map_err(|_| TemplateError::Syntax("it is not UTF-8".into()))?,
-            ),
-            None => configured,
-        };
-        let id = |token: &str| inner.token_to_id(token);
-        let (bos, eos, pad) = (id(&tokens.bos), id(&tokens.eos), id(&tokens.pad));
+        let mut facts = Facts::read(files)?;
+        let templates = Templates::find(files, &mut facts)?;
+        let [bos, eos, pad, unk] = special(&mut inner, &mut facts)?;
         let highest = inner.get_vocab(true).into_values().max();
         let id_limit = match highest.map(|id| id.checked_add(1)) {
             None => return Err(TokenizerError::Load("its vocabulary is empty".into())),
             Some(None) => return Err(TokenizerError::Load("an id is too large".into())),
             Some(Some(limit)) => limit,
         };
-        Ok(Self {
-            template: ChatTemplate::new(own.as_deref().unwrap_or(FALLBACK), tokens)?,
-            has_template: own.is_some(),
+        let text = |token: &Option<Token>| match token {
+            Some((text, _)) => text.clone(),
+            None => String::new(),
+        };
+        let tokens = SpecialTokens {
+            bos: text(&bos),
+            eos: text(&eos),
+            pad: text(&pad),
+            unk: text(&unk),
+        };
+        let id = |token: Option<Token>| token.and_then(|(_, id)| id);
+        let source = templates.default.as_deref().unwrap_or(FALLBACK);
+        let tool_template = templates.tool_use.as_deref();
+        let mut tokenizer = Self {
+            template: ChatTemplate::new(source, tokens.clone())?,
+            tool_template: tool_template.map(|source| ChatTemplate::new(source, tokens)),
+            source: templates.default,
             inner,
             id_limit,
-            bos,
-            eos,
-            pad,
-        })
+            bos: id(bos),
+            eos: id(eos),
+            pad: id(pad),
+            ends: facts.ends,
+            notes: facts.notes,
+        };
+        tokenizer.ends.extend(tokenizer.eos);
+        tokenizer.ends.extend(tokenizer.end_of_turn());
+        tokenizer.compare_added(facts.adds);
+        Ok(tokenizer)
+    }
+
+    /// The token that the model's template writes after an answer, if it is one of the tokens that
+    /// stand for no text: a model that learned from the template ends its answers with it.
+    fn end_of_turn(&self) -> Option<u32> {
+        const ANSWER: &str = "an answer";
+        self.source.as_ref()?;
+        let turns = [
+            Message::new(Role::User, "a question"),
+            Message::new(Role::Assistant, ANSWER),
+        ];
+        let text = self.template.render(&turns, false).ok()?;
+        let from = text.rfind(ANSWER)? + ANSWER.len();
+        let after = text.get(from..)?.trim_start();
+        let after = self.encode(after, false).ok()?;
+        let id = *after.ids.first()?;
+        let added = self.inner.get_added_tokens_decoder();
+        added.get(&id).filter(|token| token.special).map(|_| id)
+    }
+
+    /// Notes where `add_bos_token` and `add_eos_token` differ from what `tokenizer.json` does.
+    fn compare_added(&mut self, [bos, eos]: [Option<bool>; 2]) {
+        let Ok(around) = self.encode("", true) else {
+            return;
+        };
+        for (field, said, token) in [
+            ("add_bos_token", bos, self.bos),
+            ("add_eos_token", eos, self.eos),
+        ] {
+            let does = token.is_some_and(|id| around.ids.contains(&id));
+            if let (Some(said), Some(_)) = (said, token)
+                && said != does
+            {
+                let adds = if does { "adds it" } else { "does not" };
+                self.notes.push(format!(
+                    "tokenizer_config.json says {field} = {said}, and tokenizer.json {adds}; tokenizer.json is followed, as transformers 5 does"
+                ));
+            }
+        }
     }
 
     /// One more than the highest id: a model's vocabulary must be at least this large.
@@ -103,12 +244,42 @@ impl Tokenizer {
         &self.template
     }
 
-    /// Whether the model brought its own chat template.
-    pub fn has_template(&self) -> bool {
-        self.has_template
+    /// The chat template for conversations with tools: the one that the model names `tool_use`, else
+    /// the one for all.
+    ///
+    /// # Errors
+    /// When it does not parse.
+    pub fn tool_template(&self) -> Result<&ChatTemplate, TemplateError> {
+        match &self.tool_template {
+            None => Ok(&self.template),
+            Some(Ok(template)) => Ok(template),
+            Some(Err(error)) => Err(TemplateError::Syntax(error.to_string())),
+        }
     }
 
-    /// Tokenises a text; `add_special` lets the tokenizer put its own tokens around it.
+    /// Whether the model brought its own chat template.
+    pub fn has_template(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// The text of the chat template in use.
+    pub fn template_source(&self) -> &str {
+        self.source.as_deref().unwrap_or(FALLBACK)
+    }
+
+    /// Every id that ends a text: the end-of-text token, those that `generation_config.json` and
+    /// `config.json` name, and the one that the chat template writes after an answer.
+    pub fn ends(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ends.iter().copied()
+    }
+
+    /// What the files say differently from one another, and which of them was followed.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Tokenises a text; `add_special` lets the tokenizer put its own tokens around it. One that the
+    /// text itself begins or ends with is not put there a second time.
     ///
     /// # Errors
     /// When the tokenizer fails, for instance on a character it has no token for.
@@ -116,10 +287,14 @@ impl Tokenizer {
         let encoded =
             guarded(|| self.inner.encode(text, add_special)).map_err(TokenizerError::Encode)?;
         let spans = encoded.get_offsets().iter().map(|(from, to)| *from..*to);
-        Ok(Encoding {
+        let mut encoding = Encoding {
             ids: encoded.get_ids().to_vec(),
             spans: spans.collect(),
-        })
+        };
+        if add_special {
+            encoding.once(self.bos, self.eos);
+        }
+        Ok(encoding)
     }
 
     /// The text of some tokens; special tokens are left out when `skip_special` is set.
@@ -138,6 +313,70 @@ impl Tokenizer {
         let text = self.template.render(messages, true)?;
         Ok(self.encode(&text, false)?.ids)
     }
+}
+
+/// A special token: its text, and where the vocabulary has it, its id.
+type Token = (String, Option<u32>);
+
+/// Adds what `tokenizer.json` lacks and finds the special tokens, in the order of [`SPECIAL`].
+fn special(
+    inner: &mut tokenizers::Tokenizer,
+    facts: &mut Facts,
+) -> Result<[Option<Token>; 4], TokenizerError> {
+    let mut known: BTreeSet<String> = (inner.get_added_tokens_decoder().into_values())
+        .map(|token| token.content)
+        .collect();
+    for (id, token, file) in std::mem::take(&mut facts.added) {
+        let content = token.content.clone();
+        if !known.insert(content.clone()) || content.is_empty() {
+            continue;
+        }
+        guarded(|| inner.add_tokens([token])).map_err(TokenizerError::Load)?;
+        let found = inner.token_to_id(&content);
+        if found != Some(id) {
+            let shown: String = content.chars().take(80).collect();
+            let found = found.map_or("none".to_owned(), |id| id.to_string());
+            let problem = format!(
+                "it gives the added token {shown:?} the id {id}, and tokenizer.json {found}; use files of one model"
+            );
+            return Err(TokenizerError::File { file, problem });
+        }
+    }
+    let mut all = [const { None }; 4];
+    let named = SPECIAL.into_iter().zip(std::mem::take(&mut facts.special));
+    for (i, (name, named)) in named.enumerate() {
+        all[i] = match named {
+            Named::Absent => None,
+            Named::Nowhere => facts.ids[i].and_then(|id| Some((inner.id_to_token(id)?, Some(id)))),
+            Named::Token(text, file) => {
+                let id = inner.token_to_id(&text);
+                if id.is_none() {
+                    let problem = format!(
+                        "{name} is {:?}, and tokenizer.json has no such token",
+                        text.chars().take(80).collect::<String>()
+                    );
+                    // Answers and texts would silently have no end.
+                    if name == "eos_token" {
+                        let problem = format!("{problem}; use files of one model");
+                        return Err(TokenizerError::File { file, problem });
+                    }
+                    // Padding and unknown text decide nothing here.
+                    if name == "bos_token" {
+                        facts.notes.push(format!("{file}: {problem}"));
+                    }
+                }
+                Some((text, id))
+            }
+        };
+        // A special token is one token wherever a text names it, as in transformers.
+        if let Some((text, Some(_))) = &all[i]
+            && known.insert(text.clone())
+        {
+            let token = AddedToken::from(text.as_str(), true);
+            guarded(|| inner.add_tokens([token])).map_err(TokenizerError::Load)?;
+        }
+    }
+    Ok(all)
 }
 
 /// Runs a call into the tokenizers library. `tokenizer.json` comes from outside and the library

@@ -207,7 +207,10 @@ impl Kind for Evaluate {
         );
         let rows = language::rows(inputs, DATA, &base, &specification.data)?;
         let left_out = (rows.counted() as u64).saturating_sub(score.tokens);
-        let mut delivery = Delivery::default();
+        let mut delivery = Delivery {
+            notes: language::notes(inputs)?,
+            ..Delivery::default()
+        };
         let figures = [
             ("loss", loss),
             ("tokens", score.tokens as f64),

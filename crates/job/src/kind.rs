@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use assay_model::ADAPTER_CONFIG;
 use assay_proof::{Program, ProgramError, Programs, Task};
 use serde::Deserialize;
 
 use crate::error::{BuildError, JobError};
 use crate::evaluate::Evaluate;
 use crate::finetune::Finetune;
+use crate::language::MODEL;
 use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
 
@@ -86,6 +88,19 @@ pub struct Delivery {
     pub samples: Vec<Sample>,
     /// What the requester should know about the result before using it.
     pub warnings: Vec<String>,
+    /// What the model's files leave open or say differently from one another.
+    pub notes: Vec<String>,
+}
+
+impl Delivery {
+    /// Says in an adapter's settings where its base lies: `base_model_name_or_path`, where PEFT looks
+    /// for it. The work itself knows the model only by its bytes.
+    pub fn name_base(&mut self, base: Option<&str>) {
+        let configs = self.files.iter_mut();
+        for (_, bytes) in configs.filter(|(name, _)| name == ADAPTER_CONFIG) {
+            *bytes = assay_model::name_base(bytes, base);
+        }
+    }
 }
 
 /// One prompt answered by the base model and by the result.
@@ -137,6 +152,13 @@ impl Job {
     /// When one is missing, unreadable or too large.
     pub fn read_private(&self) -> Result<Inputs, JobError> {
         read_all(&self.private)
+    }
+
+    /// The absolute path of the model's folder or file, for those who look for an adapter's base.
+    pub fn model_path(&self) -> Option<String> {
+        let model = self.inputs.iter().find(|input| input.name == MODEL)?;
+        let path = std::fs::canonicalize(&model.path).ok()?;
+        path.to_str().map(str::to_owned)
     }
 
     /// The kind that read this job.

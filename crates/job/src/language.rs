@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use assay_crypto::Digest;
-use assay_data::{DataSet, Format, Message, Options, Record, Role};
+use assay_data::{DataSet, Format, Message, NO_TEMPLATE, Options, Record, Role, Tokenizer};
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
@@ -70,6 +70,38 @@ pub(crate) fn pack_model(field: &'static str, folder: &Path) -> Result<Vec<u8>, 
 pub(crate) fn model_files(inputs: &Inputs) -> Result<ModelFiles, BuildError> {
     let bytes = input(inputs, MODEL)?;
     assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES).map_err(|e| BuildError::input(MODEL, e))
+}
+
+/// Those files of the base model that say how texts become tokens.
+pub(crate) fn tokenizer_files(inputs: &Inputs) -> Result<ModelFiles, BuildError> {
+    let bytes = input(inputs, MODEL)?;
+    assay_vault::bundle::unpack_some(bytes, MAX_INPUT_BYTES, assay_data::is_tokenizer_file)
+        .map_err(|e| BuildError::input(MODEL, e))
+}
+
+/// Whether any of the inputs holds conversations, which a chat template writes out.
+pub(crate) fn converses<'a>(inputs: impl Iterator<Item = (&'a String, &'a Arc<Vec<u8>>)>) -> bool {
+    let mut data = inputs.filter(|(name, _)| ![MODEL, ADAPTER].contains(&name.as_str()));
+    data.any(|(_, bytes)| {
+        let records = assay_data::read(bytes, Format::of_bytes(bytes)).unwrap_or_default();
+        let mut records = records.iter();
+        records.any(|(_, record)| matches!(record, Record::Chat { .. }))
+    })
+}
+
+/// What a person should know of the model's files before they pay for work on them: contradictions
+/// between files, and a chat format that is not the model's own.
+///
+/// # Errors
+/// When the model is missing or its tokenizer cannot be read.
+pub fn notes(inputs: &Inputs) -> Result<Vec<String>, BuildError> {
+    let files = tokenizer_files(inputs)?;
+    let tokenizer = Tokenizer::from_model_files(&files).map_err(|e| BuildError::input(MODEL, e))?;
+    let mut notes = tokenizer.notes().to_vec();
+    if !tokenizer.has_template() && converses(inputs.iter()) {
+        notes.push(NO_TEMPLATE.to_owned());
+    }
+    Ok(notes)
 }
 
 /// Bases that somebody in this process holds, by archive and precision.

@@ -23,6 +23,7 @@ mod terms;
 pub use error::{BuildError, JobError};
 pub use finetune::Course;
 pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
+pub use language::notes;
 pub use local::{Event, Local, Run, RunError, check, check_read, first_fault, run, run_saved};
 pub use machine::{MachineError, self_test};
 pub use saved::{BadSaved, Fault, Saved, Store, StoreError};

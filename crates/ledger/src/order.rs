@@ -1,5 +1,7 @@
 //! An order: everything public about a job from posting to its end.
 
+use std::fmt;
+
 use assay_crypto::Digest;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -107,6 +109,28 @@ pub enum FailureReason {
     WrongResult,
     /// The validators could not get or open what the provider committed to.
     Unavailable,
+}
+
+impl fmt::Display for FailureReason {
+    /// The end of a sentence that begins with "the provider failed because".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Declined(DeclineReason::Keys) => {
+                "it gave the order back: the keys it was granted do not open"
+            }
+            Self::Declined(DeclineReason::Inputs) => {
+                "it gave the order back: an input is missing or is not what the terms say"
+            }
+            Self::Declined(DeclineReason::Specification) => {
+                "it gave the order back: the specification cannot be run"
+            }
+            Self::Late => "it committed to no run in time",
+            Self::Withheld => "it did not open leaves or hand over keys in time",
+            Self::Silent => "it made no move in a dispute",
+            Self::WrongResult => "the validators computed another result",
+            Self::Unavailable => "the validators could not get what it had committed to",
+        })
+    }
 }
 
 /// Sealed keys: room for those of [`Terms::MAX_DRAWN`] checkpoints and 16 inputs, with overhead.

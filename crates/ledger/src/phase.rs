@@ -1,5 +1,7 @@
 //! Whose move an order waits for, and how it can end.
 
+use std::fmt;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
@@ -108,4 +110,19 @@ pub enum Outcome {
     NoAuditors,
     /// The validators gave no verdict.
     NoVerdict,
+}
+
+impl fmt::Display for Outcome {
+    /// The end of a sentence that begins with "the order was".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Paid => "accepted: provider and auditors were paid",
+            Self::Withdrawn => "withdrawn by the requester, who got everything back",
+            Self::NoProvider => "refunded: no provider with enough free bond could be drawn",
+            Self::NotGranted => "refunded: the requester handed over no keys in time",
+            Self::AttemptsUsed => "refunded: every attempt failed",
+            Self::NoAuditors => "refunded: not enough auditors could be drawn",
+            Self::NoVerdict => "refunded: the validators gave no verdict in time",
+        })
+    }
 }

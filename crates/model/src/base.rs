@@ -13,10 +13,9 @@ use assay_kernel::random::Stream;
 use assay_kernel::{Isa, Kernel, MatRef, PackedB, PackedI8};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use serde_json::Value;
 
 use crate::adapter::Target;
-use crate::config::{ModelConfig, token_ids};
+use crate::config::ModelConfig;
 #[cfg(feature = "cuda")]
 use crate::device::DeviceWeights;
 use crate::digest::tensor_digest;
@@ -67,32 +66,21 @@ impl Base {
     /// # Errors
     /// As [`Base::from_folder`].
     pub fn from_files(mut files: ModelFiles) -> Result<Self, LoadError> {
-        let take = |files: &mut ModelFiles, name: &str| {
-            let bytes = files.remove(name);
+        let file = |name: &str| {
+            let bytes = files.get(name).map(Vec::as_slice);
             bytes.ok_or_else(|| LoadError::MissingFile(name.into()))
         };
-        let mut config = ModelConfig::from_json(&take(&mut files, files::CONFIG)?)?;
-        let tokenizer = Tokenizer::from_files(
-            &take(&mut files, files::TOKENIZER)?,
-            files.get(files::TOKENIZER_CONFIG).map(Vec::as_slice),
-            files.get(files::CHAT_TEMPLATE).map(Vec::as_slice),
-        )?;
+        let mut config = ModelConfig::from_json(file(files::CONFIG)?)?;
+        file(files::TOKENIZER)?;
+        let tokenizer = Tokenizer::from_model_files(&files)?;
+        files.retain(|name, _| !assay_data::is_tokenizer_file(name));
         if tokenizer.id_limit() as usize > config.vocab_size {
             return Err(LoadError::Vocabulary {
                 highest: tokenizer.id_limit() - 1,
                 vocab_size: config.vocab_size,
             });
         }
-        if let Some(bytes) = files.get(files::GENERATION_CONFIG)
-            && let Ok(value) = serde_json::from_slice::<Value>(bytes)
-        {
-            config
-                .eos_token_ids
-                .extend(token_ids(&value["eos_token_id"]));
-        }
-        config.eos_token_ids.extend(tokenizer.eos());
-        config.eos_token_ids.sort_unstable();
-        config.eos_token_ids.dedup();
+        config.eos_token_ids = tokenizer.ends().collect();
         let spec = ModelSpec::new(&config);
         let weights = load_weights(&spec, files)?;
         Ok(Self::assemble(

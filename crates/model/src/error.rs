@@ -22,6 +22,11 @@ pub enum LoadError {
         "{0} is missing; a model is a .gguf file, or a folder with config.json, model.safetensors (or its index and shards) and tokenizer.json"
     )]
     MissingFile(String),
+    /// The tokenizer is there in another form only.
+    #[error(
+        "tokenizer.json is missing; the folder has {0}: write it with transformers, AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
+    )]
+    OtherTokenizer(String),
     /// `config.json` is wrong or asks for something not computed.
     #[error("config.json: {0}")]
     Config(String),

@@ -13,6 +13,9 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const TEMPLATES: &str = "additional_chat_templates";
+/// Most files of named chat templates that are read.
+const MAX_TEMPLATES: usize = 64;
 pub(crate) const GENERATION_CONFIG: &str = "generation_config.json";
 pub(crate) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 
@@ -20,8 +23,9 @@ pub(crate) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 pub type ModelFiles = BTreeMap<String, Vec<u8>>;
 
 /// Reads the files of a model folder that matter: `config.json`, the weights (one file, or the
-/// shards their index names), `tokenizer.json`, and where present `tokenizer_config.json`,
-/// `generation_config.json` and `chat_template.jinja`. Nothing else in the folder is opened.
+/// shards their index names), `tokenizer.json`, and where present every other file that says something
+/// of the tokenizer or its chat templates ([`assay_data::is_tokenizer_file`]). Nothing else in the
+/// folder is opened.
 ///
 /// A path that ends with `.gguf` is a file, and what it converts to is given instead, stored as
 /// f32: the same files as from a folder made by [`gguf::convert`] before.
@@ -35,13 +39,15 @@ pub fn read_model_folder(folder: &Path) -> Result<ModelFiles, LoadError> {
         return gguf::convert(&read_path(folder)?, gguf::Storage::F32);
     }
     let mut files = ModelFiles::new();
-    for name in [CONFIG, TOKENIZER] {
-        files.insert(name.into(), read(folder, name)?);
+    files.insert(CONFIG.into(), read(folder, CONFIG)?);
+    if !folder.join(TOKENIZER).exists()
+        && let Some(other) = other_tokenizer(folder)
+    {
+        return Err(LoadError::OtherTokenizer(other.into()));
     }
-    for name in [TOKENIZER_CONFIG, GENERATION_CONFIG, CHAT_TEMPLATE] {
-        if folder.join(name).exists() {
-            files.insert(name.into(), read(folder, name)?);
-        }
+    files.insert(TOKENIZER.into(), read(folder, TOKENIZER)?);
+    for name in beside(folder)? {
+        files.insert(name.clone(), read(folder, &name)?);
     }
     if folder.join(WEIGHTS).exists() {
         files.insert(WEIGHTS.into(), read(folder, WEIGHTS)?);
@@ -56,6 +62,82 @@ pub fn read_model_folder(folder: &Path) -> Result<ModelFiles, LoadError> {
         return Err(LoadError::MissingFile(WEIGHTS.into()));
     }
     Ok(files)
+}
+
+/// Puts the chat template that lies beside an adapter into the files of its base: it is the format
+/// that the adapter was taught. Gives a note if the base has another one.
+///
+/// # Errors
+/// When a file in the adapter's folder cannot be read or is malformed.
+pub fn take_adapter_template(
+    files: &mut ModelFiles,
+    adapter: &Path,
+) -> Result<Option<&'static str>, LoadError> {
+    let mut beside_adapter = ModelFiles::new();
+    for name in beside(adapter)? {
+        beside_adapter.insert(name.clone(), read(adapter, &name)?);
+    }
+    let Some(taught) = assay_data::chat_template(&beside_adapter)? else {
+        return Ok(None);
+    };
+    let own = assay_data::chat_template(files)?;
+    if own.as_deref().map(str::trim) == Some(taught.trim()) {
+        return Ok(None);
+    }
+    files.insert(CHAT_TEMPLATE.into(), taught.into_bytes());
+    Ok(own.map(|_| {
+        "the adapter's folder brings another chat template than the model's; the adapter's is used"
+    }))
+}
+
+/// A vocabulary that only a program for its own kind of tokenizer reads.
+fn other_tokenizer(folder: &Path) -> Option<&'static str> {
+    let has = |name: &str| folder.join(name).exists();
+    let kinds = [
+        (
+            "tokenizer.model",
+            "tokenizer.model, a SentencePiece or tiktoken vocabulary",
+        ),
+        ("tekken.json", "tekken.json, Mistral's own vocabulary"),
+        ("vocab.txt", "vocab.txt, a WordPiece vocabulary"),
+        (
+            "vocab.json",
+            "vocab.json and merges.txt, which do not say how texts are cut",
+        ),
+        ("spiece.model", "spiece.model, a SentencePiece vocabulary"),
+    ];
+    let found = kinds.into_iter().find(|(name, _)| has(name));
+    found.map(|(_, told)| told)
+}
+
+/// Files beside `config.json` and `tokenizer.json` that say something of the tokenizer, sorted.
+fn beside(folder: &Path) -> Result<Vec<String>, LoadError> {
+    let mut names = Vec::new();
+    for (under, prefix) in [(folder.to_owned(), ""), (folder.join(TEMPLATES), "/")] {
+        // The folder itself was read from before; the other one need not be there.
+        let Ok(entries) = std::fs::read_dir(&under) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let name = match prefix {
+                "" => name,
+                _ => format!("{TEMPLATES}{prefix}{name}"),
+            };
+            let known = name == CONFIG || name == TOKENIZER;
+            if assay_data::is_tokenizer_file(&name) && !known {
+                names.push(name);
+            }
+        }
+    }
+    if names.len() > MAX_TEMPLATES {
+        let reason = format!("{TEMPLATES} holds more than {MAX_TEMPLATES} chat templates");
+        return Err(LoadError::config(reason));
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>, LoadError> {

@@ -175,7 +175,7 @@ fn tokenizers_that_are_not_known() {
     let at = find("smollm");
     refused(
         &with(at..at + 6, b"falcon"),
-        "splitting rules gpt-2 and smollm",
+        "splitting rules gpt-2, smollm",
     );
     let at = find("gpt2");
     refused(&with(at..at + 4, b"bert"), "is \"bert\"");

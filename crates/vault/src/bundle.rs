@@ -119,9 +119,19 @@ pub fn pack(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, BundleError> {
 ///
 /// # Errors
 /// [`BundleError`] for anything that [`BundleWriter`] would not have written, down to the byte.
-pub fn unpack(
+pub fn unpack(source: impl Read, max_bytes: u64) -> Result<BTreeMap<String, Vec<u8>>, BundleError> {
+    unpack_some(source, max_bytes, |_| true)
+}
+
+/// Reads those files of a bundle into memory whose names `keep` wants; the others are read and
+/// checked, and not kept.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn unpack_some(
     mut source: impl Read,
     max_bytes: u64,
+    keep: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Vec<u8>>, BundleError> {
     let mut files = BTreeMap::new();
     let mut names = Names::default();
@@ -150,19 +160,24 @@ pub fn unpack(
             .checked_sub(expected)
             .ok_or(BundleError::TooLarge { limit: max_bytes })?;
         let mut bytes = Vec::new();
-        (&mut source).take(expected).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 != expected {
+        let mut content = (&mut source).take(expected);
+        let found = match keep(&name) {
+            true => content.read_to_end(&mut bytes)? as u64,
+            false => io::copy(&mut content, &mut io::sink())?,
+        };
+        if found != expected {
             return Err(BundleError::Length {
                 name,
                 expected,
-                found: bytes.len() as u64,
+                found,
             });
         }
-        zeros(
-            &mut source,
-            bytes.len().next_multiple_of(BLOCK) - bytes.len(),
-        )?;
-        files.insert(name, bytes);
+        // Less than a block.
+        let padding = found.next_multiple_of(BLOCK as u64) - found;
+        zeros(&mut source, padding as usize)?;
+        if keep(&name) {
+            files.insert(name, bytes);
+        }
     }
     zeros(&mut source, BLOCK)?;
     match source.read(&mut [0])? {

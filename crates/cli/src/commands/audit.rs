@@ -179,6 +179,7 @@ fn examine(
         genesis_supply: supply.genesis,
         supply_conserved: supply.total == Some(supply.genesis),
         samples: run.delivery.samples,
+        notes: run.delivery.notes,
         cheater,
     };
     let serde_json::Value::Object(recomputed) =
@@ -199,7 +200,18 @@ fn examine(
     ));
     for (name, bytes) in &run.delivery.files {
         let kept = std::fs::read(dir.join("adapter").join(name)).ok();
-        let agrees = kept.as_deref() == Some(bytes);
+        // Where the base lies is the requester's word; the work knows it only by its bytes.
+        let named: Option<serde_json::Value> = match (name == assay_model::ADAPTER_CONFIG, &kept) {
+            (true, Some(kept)) => serde_json::from_slice(kept).ok(),
+            _ => None,
+        };
+        let agrees = match named {
+            None => kept.as_ref() == Some(bytes),
+            Some(named) => {
+                let base = named["base_model_name_or_path"].as_str();
+                kept == Some(assay_model::name_base(bytes, base))
+            }
+        };
         checks.push(check(
             &format!("adapter/{name}"),
             true.into(),

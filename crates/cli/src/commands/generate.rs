@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use assay_data::{Message, Role};
+use assay_data::{Message, Role, Tokenizer};
 use assay_kernel::Kernel;
 use assay_model::{
     Adapter, Base, Ended, GenerateError, GenerateSettings, Generated, Generator, Sampling,
+    read_model_folder, take_adapter_template,
 };
 use clap::Args;
 use serde::Serialize;
@@ -32,7 +33,7 @@ use crate::{
                   assay generate examples/glassllm --adapter adapter --seed 7 --temperature 0.8"
 )]
 pub(crate) struct Generate {
-    /// The model's folder
+    /// The model's folder or .gguf file
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// What to answer, or with --raw what to continue
@@ -73,13 +74,22 @@ struct Answer {
     seconds: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 impl Generate {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         let settings = self.settings()?;
         let kernel = Kernel::detect().map_err(failed)?;
-        let base = Base::from_folder(&self.model).map_err(failed)?;
+        let mut files = read_model_folder(&self.model).map_err(failed)?;
+        let note = match &self.adapter {
+            Some(folder) => take_adapter_template(&mut files, folder).map_err(failed)?,
+            None => None,
+        };
+        let base = Base::from_files(files).map_err(failed)?;
+        let notes = self.notes(base.tokenizer().map_err(failed)?, note);
+        output.notes(&notes);
         let adapter = self.adapter.as_ref();
         let adapter = adapter
             .map(|folder| Adapter::load_peft(folder, base.config()))
@@ -115,13 +125,26 @@ impl Generate {
             true => generator.complete(&prompt, &settings, shown),
             false => generator.answer(&[Message::new(Role::User, &prompt)], &settings, shown),
         };
-        let mut answer = told(answer.map_err(refused)?, began.elapsed().as_secs_f64());
+        let seconds = began.elapsed().as_secs_f64();
+        let mut answer = told(answer.map_err(refused)?, seconds, notes);
         answer.warnings = warnings;
         if !output.is_json() {
             println(&answer);
             return Ok(());
         }
         output.result(&answer, |answer| answer.text.clone())
+    }
+
+    /// What a person should know of the model's files.
+    fn notes(&self, tokenizer: &Tokenizer, note: Option<&str>) -> Vec<String> {
+        let mut notes = tokenizer.notes().to_vec();
+        notes.extend(note.map(str::to_owned));
+        if !self.raw && !tokenizer.has_template() {
+            let note = "the model has no chat template: the prompt is written as a line \
+                        \"User: ...\"; --raw continues it as it stands";
+            notes.push(note.to_owned());
+        }
+        notes
     }
 
     fn settings(&self) -> Result<GenerateSettings, Failure> {
@@ -184,7 +207,7 @@ impl Generate {
     }
 }
 
-fn told(generated: Generated, seconds: f64) -> Answer {
+fn told(generated: Generated, seconds: f64, notes: Vec<String>) -> Answer {
     Answer {
         text: generated.text,
         prompt_tokens: generated.prompt_tokens,
@@ -197,6 +220,7 @@ fn told(generated: Generated, seconds: f64) -> Answer {
         },
         seconds,
         warnings: Vec::new(),
+        notes,
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     output::{Output, facts, figures, short, table},
     result_folder,
     session::Session,
-    trial::{failed, task_of, write_result},
+    trial::{failed, not_settled, task_of, write_result},
 };
 
 /// Write job files, post orders and fetch results
@@ -87,6 +87,8 @@ struct Checked {
     detection: [String; 3],
     /// Loss of a first step, in nats.
     first_loss: Option<f64>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 /// An order that was posted, and its result once there is one.
@@ -100,6 +102,8 @@ struct Posted {
     figures: std::collections::BTreeMap<String, f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 impl JobCommand {
@@ -123,6 +127,8 @@ fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
         let context = format!("{} cannot run", path.display());
         Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
     })?;
+    let inputs = job.read_inputs().map_err(failed)?;
+    let notes = assay_job::notes(&inputs).map_err(failed)?;
     let odds = |part: u64| {
         Probability::ratio(part, 10)
             .detection(job.audit.segments)
@@ -141,7 +147,9 @@ fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
         auditors: job.audit.auditors,
         detection: [odds(1), odds(5), odds(10)],
         first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
+        notes,
     };
+    output.notes(&checked.notes);
     output.result(&checked, |c| {
         let [tenth, half, all] = &c.detection;
         facts([
@@ -240,6 +248,8 @@ async fn post(
     let Local {
         inputs, private, ..
     } = local;
+    let notes = assay_job::notes(&inputs).map_err(failed)?;
+    output.notes(&notes);
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
@@ -255,6 +265,7 @@ async fn post(
                 out: None,
                 figures,
                 warnings: Vec::new(),
+                notes,
             });
         }
         let bar = crate::commands::train::bar(job.steps, output);
@@ -264,7 +275,7 @@ async fn post(
             .await;
         bar.finish_and_clear();
         let order = order.map_err(failed)?;
-        fetch(&requester, &order, out, private).await
+        fetch(&requester, &order, out, private, job.model_path()).await
     };
     let outcome = outcome.await;
     node.stop().await;
@@ -288,7 +299,7 @@ async fn result(
         }
         let order = requester.follow(id, |_| {}).await.map_err(failed)?;
         let private = requester.private(&order).await.map_err(failed)?;
-        fetch(&requester, &order, out, private).await
+        fetch(&requester, &order, out, private, None).await
     };
     let outcome = outcome.await;
     node.stop().await;
@@ -301,13 +312,13 @@ async fn fetch(
     order: &Order,
     out: Option<PathBuf>,
     private: assay_job::Inputs,
+    base: Option<String>,
 ) -> Result<Posted, Failure> {
     let (id, phase) = (order.id, order.phase);
     let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
     result_folder::claim(&out)?;
     if phase != Phase::Settled {
-        let text = format!("order {id} ended {phase}: {:?}", order.outcome);
-        return Err(Failure::say(Kind::Failed, text).hint(format!("`assay why {id}` says why")));
+        return Err(not_settled(order).hint(format!("`assay why {id}` tells the whole story")));
     }
     let state = requester.result(order).await.map_err(failed)?;
     let inputs = requester.inputs(order).await.map_err(failed)?;
@@ -318,7 +329,8 @@ async fn fetch(
         let delivered = kind.deliver(&task.spec, &inputs, &private, &state);
         delivered.map_err(|error| undelivered(error, &task))
     });
-    let delivery = judged.await.map_err(failed)??;
+    let mut delivery = judged.await.map_err(failed)??;
+    delivery.name_base(base.as_deref());
     write_result(&out, &delivery)?;
     Ok(Posted {
         job_id: id,
@@ -326,6 +338,7 @@ async fn fetch(
         out: Some(out),
         figures: delivery.figures,
         warnings: delivery.warnings,
+        notes: delivery.notes,
     })
 }
 

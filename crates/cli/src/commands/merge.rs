@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use assay_kernel::Kernel;
-use assay_model::{Adapter, Base, merged_files, read_model_folder};
+use assay_model::{Adapter, Base, merged_files, read_model_folder, take_adapter_template};
 use clap::Args;
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  assay merge examples/glassllm adapter --out tuned")]
 pub(crate) struct Merge {
-    /// The model's folder
+    /// The model's folder or .gguf file
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The adapter's folder, as PEFT or Assay wrote it
@@ -38,15 +38,21 @@ struct Merged {
     files: Vec<String>,
     bytes: usize,
     warnings: Vec<String>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
 }
 
 impl Merge {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         result_folder::claim(&self.out)?;
-        let files = read_model_folder(&self.model).map_err(failed)?;
+        let mut files = read_model_folder(&self.model).map_err(failed)?;
+        let note = take_adapter_template(&mut files, &self.adapter).map_err(failed)?;
         let base = Base::from_files(files.clone()).map_err(failed)?;
         let adapter = Adapter::load_peft(&self.adapter, base.config()).map_err(failed)?;
         let kernel = Kernel::detect().map_err(failed)?;
+        let mut notes = base.tokenizer().map_err(failed)?.notes().to_vec();
+        notes.extend(note.map(str::to_owned));
+        output.notes(&notes);
         let mut warnings = Vec::new();
         if adapter.changes_nothing(&kernel, &base) {
             warnings.push("the adapter changes nothing: the result is the base model".to_owned());
@@ -61,6 +67,7 @@ impl Merge {
             bytes: files.values().map(Vec::len).sum(),
             files: files.into_keys().collect(),
             warnings,
+            notes,
         };
         output.warn(&merged.warnings);
         output.result(&merged, |merged| {

@@ -61,6 +61,8 @@ struct Trained {
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
     warnings: Vec<String>,
+    /// What the model's files leave open or say differently from one another.
+    notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     out: Option<PathBuf>,
 }
@@ -83,6 +85,8 @@ impl Train {
         }
         let local = Local::new(&job, seed).map_err(unfit)?;
         let mut program = local.program(&job).map_err(unfit)?;
+        let notes = assay_job::notes(&local.inputs).map_err(failed)?;
+        output.notes(&notes);
         let store = self.out.as_ref().map(|out| Store::open(out, RUN));
         let store = store.transpose().map_err(failed)?;
         let bar = bar(job.steps, output);
@@ -119,7 +123,7 @@ impl Train {
         bar.finish_and_clear();
         let kind = job.kind();
         let spec = &job.specification;
-        let delivery = match kind.deliver(spec, &local.inputs, &local.private, &run.state) {
+        let mut delivery = match kind.deliver(spec, &local.inputs, &local.private, &run.state) {
             Ok(delivery) => delivery,
             Err(error) => {
                 // Whoever begins anew would come to the same end.
@@ -129,6 +133,7 @@ impl Train {
                 return Err(nothing(error, run.fault.as_ref()));
             }
         };
+        delivery.name_base(job.model_path().as_deref());
         if let Some(out) = &self.out {
             write(out, &own, &delivery)?;
         }
@@ -146,6 +151,7 @@ impl Train {
                 .map(|Fault { step, reason }| Invalid { step, reason }),
             figures: delivery.figures,
             warnings: delivery.warnings,
+            notes,
             out: self.out,
         };
         output.warn(&trained.warnings);

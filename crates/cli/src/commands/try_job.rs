@@ -13,6 +13,7 @@ use crate::{
     args::Global,
     commands::train::unfit,
     failure::{Failure, Kind},
+    next,
     output::{Output, figures, table},
     trial::{self, Report, Trial},
 };
@@ -51,7 +52,12 @@ impl Try {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let job = load(&self.job)?;
         let dir = fresh_dir(global)?;
-        finish(&dir, block_on(trial(&dir, &job, false, output))??, output)
+        finish(
+            &dir,
+            &job,
+            block_on(trial(&dir, &job, false, output))??,
+            output,
+        )
     }
 }
 
@@ -64,7 +70,12 @@ impl Demo {
             None => load(&example.join("finetune.toml"))?,
             Some(model) => load(&trial::on_model(&example, model)?)?,
         };
-        finish(&dir, block_on(trial(&dir, &job, true, output))??, output)
+        finish(
+            &dir,
+            &job,
+            block_on(trial(&dir, &job, true, output))??,
+            output,
+        )
     }
 }
 
@@ -107,6 +118,14 @@ fn fresh_dir(global: &Global) -> Result<PathBuf, Failure> {
         let failure = Failure::say(Kind::Usage, text);
         return Err(failure.hint("name a new directory with --dir, or delete this one"));
     }
+    // A result among other files would pass for a part of them.
+    let others = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+    if let Some(other) = others.map(|entry| entry.file_name()).min() {
+        let other = other.to_string_lossy();
+        let text = format!("{} is not empty: it holds {other}", dir.display());
+        let failure = Failure::say(Kind::Usage, text);
+        return Err(failure.hint("name a new directory with --dir, or empty this one"));
+    }
     std::fs::create_dir_all(&dir).map_err(trial::failed)?;
     std::path::absolute(&dir).map_err(trial::failed)
 }
@@ -122,6 +141,7 @@ async fn trial(
     let Local {
         inputs, private, ..
     } = local;
+    output.notes(&assay_job::notes(&inputs).map_err(trial::failed)?);
     let trial = Trial::start(dir, output).await?;
     let outcome = async {
         let honest = trial.run(job, &inputs, &private).await?;
@@ -140,14 +160,14 @@ async fn trial(
     outcome
 }
 
-fn finish(dir: &Path, report: Report, output: &Output) -> Result<(), Failure> {
+fn finish(dir: &Path, job: &Job, report: Report, output: &Output) -> Result<(), Failure> {
     let json = serde_json::to_vec_pretty(&report).map_err(trial::failed)?;
     std::fs::write(dir.join("result.json"), json).map_err(trial::failed)?;
     output.warn(&report.run.warnings);
-    output.result(&report, |report| show(dir, report, output))
+    output.result(&report, |report| show(dir, job, report, output))
 }
 
-fn show(dir: &Path, report: &Report, output: &Output) -> String {
+fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
     let mut text = format!("\n{}\n", output.strong("Result"));
     if let (Some(before), Some(after)) = (report.run.loss_before, report.run.loss_after) {
         text += &format!(
@@ -200,19 +220,42 @@ fn show(dir: &Path, report: &Report, output: &Output) -> String {
     text += &format!("  adapter (PEFT)  {}\n", report.adapter_dir.display());
     text += &format!("  chain           {}\n", report.chain_dir.display());
     text += &format!("  blobs           {}\n", report.blob_dir.display());
-    text += &format!("\n{}\n", output.strong("Next"));
     text += &format!(
-        "  assay audit --offline {0}   believe nothing: recompute it\n",
-        dir.display()
+        "\n{}\n{}",
+        output.strong("Next"),
+        next_steps(dir, job, report)
     );
-    if dir.join("example/glassllm").is_dir() {
-        text += &format!(
-            "  assay generate {0}/example/glassllm --adapter {1}   talk to it\n",
-            dir.display(),
-            report.adapter_dir.display()
-        );
-    }
-    text += "  assay try JOB.toml           your own model and data\n";
-    text += "  assay devnet                 a network that stays\n";
     text
+}
+
+/// Commands that go on from here, as they can be typed.
+fn next_steps(dir: &Path, job: &Job, report: &Report) -> String {
+    let at = next::quoted(dir);
+    let mut steps = vec![(
+        format!("assay audit --offline {at}"),
+        "believe nothing: recompute it",
+    )];
+    let model = job.inputs.iter().find(|input| input.name == "model");
+    if let (Some(model), true) = (
+        model,
+        report.adapter_dir.join("adapter_config.json").is_file(),
+    ) {
+        let (model, adapter) = (next::quoted(&model.path), next::quoted(&report.adapter_dir));
+        steps.push((
+            format!("assay generate {model} \"Who are you?\" --adapter {adapter}"),
+            "talk to it",
+        ));
+    }
+    let example = dir.join("example/evaluate.toml");
+    if example.is_file() {
+        steps.push((
+            format!("assay try {}", next::quoted(&example)),
+            "another kind of job; edit it for your own model and data",
+        ));
+    }
+    steps.push((
+        format!("assay devnet --dir {at}"),
+        "the same network again, to stay",
+    ));
+    next::list(&steps)
 }

@@ -11,8 +11,9 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &[u8]); 12] = files![
+const FILES: [(&str, &[u8]); 13] = files![
     "finetune.toml",
+    "evaluate.toml",
     "smollm2.toml",
     "dialogue/NOTICE",
     "dialogue/train.jsonl",

@@ -27,7 +27,8 @@ use self::screen::Screen;
 use crate::{
     commands::train::undelivered,
     failure::{Failure, Kind},
-    output::Output,
+    next,
+    output::{Output, short},
     result_folder,
 };
 
@@ -51,17 +52,18 @@ impl Trial {
     /// Starts the network in `dir`.
     pub(crate) async fn start(dir: &Path, output: &Output) -> Result<Self, Failure> {
         let screen = Screen::new(output);
-        screen
-            .heading("Starting a network: 4 validators, 3 storage nodes, 2 providers, 2 auditors");
+        let plan = Plan::default();
+        screen.heading(&format!(
+            "Starting a network: {} validators, {} storage nodes, {} providers, {} auditors",
+            plan.validators, plan.storage, plan.providers, plan.auditors
+        ));
         let trick = Trick::default();
         let played = trick.clone();
         let options = DevnetOptions {
             programs: Box::new(move || Box::new(played.clone())),
             on_report: screen.on_report(),
         };
-        let devnet = Devnet::start(dir, &Plan::default(), options)
-            .await
-            .map_err(failed)?;
+        let devnet = Devnet::start(dir, &plan, options).await.map_err(failed)?;
         let requester = devnet.requester();
         Ok(Self {
             dir: dir.to_owned(),
@@ -85,17 +87,18 @@ impl Trial {
         private: &Inputs,
     ) -> Result<Finished, Failure> {
         self.screen.heading("Posting the order");
+        let copies = self.requester.services().upload.copies;
         let posted = self.requester.post(job, inputs, private, |name, bytes| {
-            self.screen.stored(name, bytes)
+            self.screen.stored(name, bytes, copies)
         });
         let id = posted.await.map_err(failed)?;
         self.screen.posted(id, job);
         let order = self.follow(id).await?;
         if order.phase != Phase::Settled {
-            let text = format!("order {id} ended {}: {:?}", order.phase, order.outcome);
-            return Err(Failure::say(Kind::Failed, text).hint(format!(
-                "`assay why {id} --dir {}` tells the story",
-                self.dir.display()
+            let dir = next::quoted(&self.dir);
+            return Err(not_settled(&order).hint(format!(
+                "start its network again with `assay devnet --dir {dir}`; then \
+                 `assay why {id} --dir {dir}` tells the whole story"
             )));
         }
         let state = self.requester.result(&order).await.map_err(failed)?;
@@ -111,7 +114,8 @@ impl Trial {
             program.restore(&state).map_err(failed)?;
             Ok::<_, Failure>((delivery, program.digest()))
         });
-        let (delivery, state_digest) = judged.await.map_err(failed)??;
+        let (mut delivery, state_digest) = judged.await.map_err(failed)??;
+        delivery.name_base(job.model_path().as_deref());
         Ok(Finished {
             order,
             delivery,
@@ -146,6 +150,19 @@ impl Trial {
     pub(crate) async fn stop(self) {
         self.devnet.stop().await;
     }
+}
+
+/// An order that came to another end than a result: what went wrong, attempt by attempt.
+pub(crate) fn not_settled(order: &Order) -> Failure {
+    let mut text = match order.outcome {
+        Some(outcome) => format!("order {} was {outcome}", order.id),
+        None => format!("order {} is {}", order.id, order.phase),
+    };
+    for failure in &order.failures {
+        let provider = short(failure.provider);
+        text += &format!("; provider {provider} failed because {}", failure.reason);
+    }
+    Failure::say(Kind::Failed, text)
 }
 
 /// Writes the files of a result.

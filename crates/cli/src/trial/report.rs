@@ -79,6 +79,9 @@ pub(crate) struct Report {
     pub(crate) supply_conserved: bool,
     /// Prompts answered before and after.
     pub(crate) samples: Vec<Sample>,
+    /// What the model's files leave open or say differently from one another.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
     /// The order in which a provider cheated.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) cheater: Option<Cheater>,
@@ -195,6 +198,7 @@ pub(super) async fn make(
         genesis_supply: supply.genesis,
         supply_conserved: supply.total == Some(supply.genesis),
         samples: honest.delivery.samples,
+        notes: honest.delivery.notes,
         cheater,
     }
 }

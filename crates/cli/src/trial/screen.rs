@@ -79,10 +79,10 @@ impl Screen {
         ));
     }
 
-    pub(super) fn stored(&self, name: &str, bytes: usize) {
+    pub(super) fn stored(&self, name: &str, bytes: usize, copies: u8) {
         self.line(format!(
-            "  {name}: {} KB encrypted, on 2 storage nodes",
-            bytes / 1024
+            "  {name}: {} KiB encrypted, on {copies} storage nodes",
+            bytes.div_ceil(1024)
         ));
     }
 
@@ -117,7 +117,7 @@ impl Screen {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         for failure in order.failures.iter().skip(told.failures) {
             let text = format!(
-                "  provider {} lost {} of its bond: {:?}",
+                "  provider {} lost {} of its bond: {}",
                 short(failure.provider),
                 failure.slashed,
                 failure.reason

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use assay_crypto::Digest;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
-use assay_model::{InvalidStep, Method, Trainer, merged_files};
+use assay_model::{InvalidStep, Method, ModelFiles, Trainer, carried_files, merged_files};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 
 use super::HELDOUT;
@@ -153,19 +153,31 @@ pub(super) fn deliver(
     if adapter.changes_nothing(&kernel, &base) {
         warnings.push("the result changes nothing: it answers as the base model does".to_owned());
     }
+    let tokenizer = base
+        .tokenizer()
+        .map_err(|e| BuildError::input(language::MODEL, e))?;
+    // The format that was taught goes with the result, if the model has none of its own.
+    let template = (!tokenizer.has_template() && language::converses(inputs.iter()))
+        .then(|| tokenizer.template_source());
     let files = match method {
         Method::Full => {
             let files = language::model_files(inputs)?;
             let merged = merged_files(&kernel, &base, files, &adapter);
-            let merged = merged.map_err(|e| BuildError::input("result", e))?;
+            let mut merged = merged.map_err(|e| BuildError::input("result", e))?;
+            merged.extend(carried_files(&ModelFiles::new(), template));
             merged.into_iter().collect()
         }
-        _ => adapter.peft_files(language::MODEL),
+        _ => {
+            let mut files = adapter.peft_files(None::<&str>);
+            files.extend(carried_files(&language::tokenizer_files(inputs)?, template));
+            files
+        }
     };
     let mut delivery = Delivery {
         files,
         figures,
         warnings,
+        notes: language::notes(inputs)?,
         ..Delivery::default()
     };
     let Some(heldout) = private.get(HELDOUT) else {

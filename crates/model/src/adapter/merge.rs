@@ -148,6 +148,24 @@ impl Adapter {
     }
 }
 
+/// What goes with an adapter, from the files of its base: everything that says how texts become
+/// tokens, and `template`, the chat format it was taught, where the base brings none of its own.
+///
+/// PEFT passes these files over; `AutoTokenizer` and other programs find them beside the adapter.
+pub fn carried_files(files: &ModelFiles, template: Option<&str>) -> ModelFiles {
+    let settings = [files::CONFIG, files::GENERATION_CONFIG];
+    let mut carried: ModelFiles = (files.iter())
+        .filter(|(name, _)| assay_data::is_tokenizer_file(name))
+        // With these two the folder would pass for a whole model.
+        .filter(|(name, _)| !settings.contains(&name.as_str()))
+        .map(|(name, bytes)| (name.clone(), bytes.clone()))
+        .collect();
+    if let Some(template) = template {
+        carried.insert(files::CHAT_TEMPLATE.into(), template.into());
+    }
+    carried
+}
+
 /// The folder of a model with an adapter merged into it, from the folder of the base: the same
 /// configuration, tokenizer and template, and the weights in f32.
 ///

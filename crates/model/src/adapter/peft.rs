@@ -17,13 +17,20 @@ pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// The tensors of a PEFT adapter.
 pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
 
+/// `adapter_config.json` with another `base_model_name_or_path`: the model's folder, file or name.
+/// What is no JSON object stays as it is.
+pub fn name_base(config: &[u8], base_model: Option<&str>) -> Vec<u8> {
+    peft_config::name_base(config, base_model).unwrap_or_else(|| config.to_vec())
+}
+
 impl Adapter {
     /// The files of a PEFT folder: `adapter_config.json` and `adapter_model.safetensors`.
-    /// `base_model` is written as `base_model_name_or_path`, where PEFT looks for the base.
+    /// `base_model` is written as `base_model_name_or_path`, where PEFT looks for the base; without
+    /// it the field is null, and [`name_base`] can fill it in later.
     ///
     /// A PrivateLoRA is written as the LoRA of the same update: `lora_B` is `B M`.
-    pub fn peft_files(&self, base_model: &str) -> Vec<(String, Vec<u8>)> {
-        let config = peft_config::write(&self.method, base_model);
+    pub fn peft_files<'a>(&self, base_model: impl Into<Option<&'a str>>) -> Vec<(String, Vec<u8>)> {
+        let config = peft_config::write(&self.method, base_model.into());
         vec![
             (ADAPTER_CONFIG.into(), config),
             (ADAPTER_WEIGHTS.into(), self.safetensors()),

@@ -17,7 +17,7 @@ const MAX_BYTES: usize = 1 << 20;
 ///
 /// PEFT knows neither BitFit nor PrivateLoRA nor full fine-tuning. PrivateLoRA becomes the LoRA of
 /// the same update; the other two carry `peft_type` of our own, which PEFT refuses by name.
-pub(super) fn write(method: &Method, base_model: &str) -> Vec<u8> {
+pub(super) fn write(method: &Method, base_model: Option<&str>) -> Vec<u8> {
     let targets = method.target_modules().names();
     let mut value = json!({
         "base_model_name_or_path": base_model,
@@ -58,6 +58,18 @@ pub(super) fn write(method: &Method, base_model: &str) -> Vec<u8> {
     if let (Some(value), Value::Object(settings)) = (value.as_object_mut(), settings) {
         value.extend(settings);
     }
+    written(&value)
+}
+
+/// The settings with another base; none if they are no JSON object.
+pub(super) fn name_base(config: &[u8], base_model: Option<&str>) -> Option<Vec<u8>> {
+    let mut value: Value = serde_json::from_slice(config).ok()?;
+    let fields = value.as_object_mut()?;
+    fields.insert("base_model_name_or_path".into(), base_model.into());
+    Some(written(&value))
+}
+
+fn written(value: &Value) -> Vec<u8> {
     let mut text = format!("{value:#}");
     text.push('\n');
     text.into_bytes()

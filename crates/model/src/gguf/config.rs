@@ -7,58 +7,116 @@ use super::convert::Storage;
 use super::error::{GgufError, shown};
 use super::file::GgufFile;
 use super::metadata::needed;
+use super::{rope, tokenizer};
 
-/// The settings that metadata of the architecture llama stand for, in Hugging Face's words.
-/// Whatever changes the arithmetic and has no place there is refused by key.
+/// The families of models that llama.cpp writes and this program trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Architecture {
+    /// Llama, and what computes like it: Mistral, TinyLlama, SmolLM.
+    Llama,
+    /// Qwen 2 and 2.5: biases on queries, keys and values.
+    Qwen2,
+}
+
+impl Architecture {
+    /// What `general.architecture` names.
+    pub(super) fn of(file: &GgufFile<'_>) -> Result<Self, GgufError> {
+        let key = "general.architecture";
+        match needed(key, file.keys.text(key)?)? {
+            "llama" => Ok(Self::Llama),
+            "qwen2" => Ok(Self::Qwen2),
+            other => Err(GgufError::Architecture(shown(other))),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
+        }
+    }
+
+    /// A key of this architecture.
+    pub(super) fn key(self, rest: &str) -> String {
+        format!("{}.{rest}", self.name())
+    }
+
+    /// Whether rows of queries and keys are interleaved: llama.cpp rotates pairs of neighbours in
+    /// the one family, and pairs of halves, as Hugging Face does, in the other.
+    pub(super) fn interleaves(self) -> bool {
+        self == Self::Llama
+    }
+}
+
+/// The settings that metadata stand for, in Hugging Face's words. Whatever changes the arithmetic
+/// and has no place there is refused by key.
 pub(super) fn config(file: &GgufFile<'_>, storage: Storage) -> Result<Value, GgufError> {
     let keys = &file.keys;
-    let architecture = needed("general.architecture", keys.text("general.architecture")?)?;
-    if architecture != "llama" {
-        return Err(GgufError::Architecture(shown(architecture)));
-    }
-    refuse_unsupported(file)?;
-    let number = |key: &str| needed(key, keys.number(key)?);
-    let heads = number("llama.attention.head_count")?;
-    let kv_heads = keys.number("llama.attention.head_count_kv")?;
-    let hidden = number("llama.embedding_length")?;
-    let width = keys.number("llama.attention.key_length")?;
+    refuse_parts(file)?;
+    let architecture = Architecture::of(file)?;
+    let key = |rest: &str| architecture.key(rest);
+    refuse_unsupported(file, architecture)?;
+    let number = |rest: &str| needed(&key(rest), keys.number(&key(rest))?);
+    let heads = number("attention.head_count")?;
+    let kv_heads = keys.number(&key("attention.head_count_kv"))?;
+    let hidden = number("embedding_length")?;
+    let width = keys.number(&key("attention.key_length"))?;
     let head_dim = match width {
         Some(width) => width,
         None if heads > 0 && hidden.is_multiple_of(heads) => hidden / heads,
         None => {
             let problem = format!("is {heads}, which does not divide the width {hidden}");
-            return Err(GgufError::metadata("llama.attention.head_count", problem));
+            return Err(GgufError::metadata(&key("attention.head_count"), problem));
         }
     };
-    for key in ["llama.rope.dimension_count", "llama.attention.value_length"] {
+    for rest in ["rope.dimension_count", "attention.value_length"] {
         let same = |value: &MetadataValue| value.as_u64() == Some(head_dim);
-        keys.refuse(key, same, &format!("heads have a width of {head_dim}"))?;
+        keys.refuse(
+            &key(rest),
+            same,
+            &format!("heads have a width of {head_dim}"),
+        )?;
     }
-    let eps = "llama.attention.layer_norm_rms_epsilon";
+    let eps = key("attention.layer_norm_rms_epsilon");
     let embedding = "token_embd.weight";
     let embedding = file
         .tensor(embedding)
         .ok_or_else(|| GgufError::MissingTensor(embedding.into()))?;
+    let context = number("context_length")?;
+    let base = keys.float(&key("rope.freq_base"))?.unwrap_or(10_000.0);
     let mut config = json!({
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
         "vocab_size": embedding.rows(),
         "hidden_size": hidden,
-        "intermediate_size": number("llama.feed_forward_length")?,
-        "num_hidden_layers": number("llama.block_count")?,
+        "intermediate_size": number("feed_forward_length")?,
+        "num_hidden_layers": number("block_count")?,
         "num_attention_heads": heads,
         "num_key_value_heads": kv_heads.unwrap_or(heads),
         "head_dim": head_dim,
         "hidden_act": "silu",
-        "max_position_embeddings": number("llama.context_length")?,
-        "rms_norm_eps": decimal(needed(eps, keys.float(eps)?)?),
-        "rope_theta": decimal(keys.float("llama.rope.freq_base")?.unwrap_or(10_000.0)),
-        "attention_bias": false,
-        "mlp_bias": false,
+        "max_position_embeddings": context,
+        "rms_norm_eps": decimal(needed(&eps, keys.float(&eps)?)?),
+        "rope_theta": decimal(base),
         "attention_dropout": 0.0,
         "tie_word_embeddings": file.tensor("output.weight").is_none(),
         "torch_dtype": storage.torch_name(),
     });
+    match architecture {
+        Architecture::Llama => {
+            config["architectures"] = json!(["LlamaForCausalLM"]);
+            config["model_type"] = "llama".into();
+            config["attention_bias"] = file.tensor("blk.0.attn_q.bias").is_some().into();
+            config["mlp_bias"] = file.tensor("blk.0.ffn_up.bias").is_some().into();
+        }
+        Architecture::Qwen2 => {
+            config["architectures"] = json!(["Qwen2ForCausalLM"]);
+            config["model_type"] = "qwen2".into();
+            config["use_sliding_window"] = false.into();
+        }
+    }
+    let original = keys.number(&key("rope.scaling.original_context_length"))?;
+    if let Some(scaling) = rope::scaling(file, decimal(base), head_dim, original)? {
+        config["rope_scaling"] = scaling;
+    }
     for (field, key) in SPECIAL {
         if let Some(id) = keys.id(key)? {
             config[field] = id.into();
@@ -73,7 +131,7 @@ const SPECIAL: [(&str, &str); 3] = [
     ("pad_token_id", "tokenizer.ggml.padding_token_id"),
 ];
 
-/// The tokens that begin, end and fill texts; an end of turn counts as an end.
+/// The tokens that begin, end and fill texts; an end of turn or of a message counts as an end.
 pub(super) fn generation_config(file: &GgufFile<'_>) -> Result<Value, GgufError> {
     let mut config = json!({});
     for (field, key) in SPECIAL {
@@ -81,25 +139,90 @@ pub(super) fn generation_config(file: &GgufFile<'_>) -> Result<Value, GgufError>
             config[field] = id.into();
         }
     }
-    let turn = file.keys.id("tokenizer.ggml.eot_token_id")?;
-    if let Some(turn) = turn.filter(|id| config["eos_token_id"] != *id) {
-        let ends = [config["eos_token_id"].clone(), turn.into()];
-        config["eos_token_id"] = ends.into_iter().filter(|id| !id.is_null()).collect();
+    let mut ends: Vec<u32> = file.keys.id(SPECIAL[1].1)?.into_iter().collect();
+    for key in ["tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"] {
+        ends.extend(file.keys.id(key)?.filter(|id| !ends.contains(id)));
+    }
+    let by_name = tokenizer::ends(&file.keys)?;
+    let new = by_name.into_iter().filter(|id| !ends.contains(id));
+    ends.extend(new.collect::<Vec<_>>());
+    if ends.len() > 1 || config["eos_token_id"].is_null() && !ends.is_empty() {
+        config["eos_token_id"] = ends.into();
     }
     Ok(config)
 }
 
-fn refuse_unsupported(file: &GgufFile<'_>) -> Result<(), GgufError> {
+/// Files that hold something else than a whole model.
+fn refuse_parts(file: &GgufFile<'_>) -> Result<(), GgufError> {
     let keys = &file.keys;
+    let parts = keys.number("split.count")?.unwrap_or(1);
+    if parts > 1 {
+        let number = keys.number("split.no")?.unwrap_or_default();
+        return Err(GgufError::Part(number.saturating_add(1), parts));
+    }
+    match keys.text("general.type")? {
+        None | Some("model") => Ok(()),
+        Some(other) => Err(GgufError::NoModel(shown(other))),
+    }
+}
+
+fn refuse_unsupported(file: &GgufFile<'_>, architecture: Architecture) -> Result<(), GgufError> {
+    let keys = &file.keys;
+    let key = |rest: &str| architecture.key(rest);
     let zero = |value: &MetadataValue| value.as_u64() == Some(0);
-    let none = |value: &MetadataValue| value.as_str() == Some("none");
-    keys.refuse("llama.expert_count", zero, "experts are not computed")?;
-    let window = "llama.attention.sliding_window";
-    keys.refuse(window, zero, "only full attention is computed")?;
-    let stretched = "only plain rotary positions are converted";
-    keys.refuse("llama.rope.scaling.type", none, stretched)?;
-    let one = |value: &MetadataValue| matches!(value, MetadataValue::F32(x) if *x == 1.0);
-    keys.refuse("llama.rope.scale_linear", one, stretched)?;
+    let one =
+        |value: &MetadataValue| matches!(value, MetadataValue::F32(x) if [0.0, 1.0].contains(x));
+    let experts =
+        "mixtures of experts are not trained: choose a dense Llama, Mistral or Qwen2 model";
+    keys.refuse(&key("expert_count"), zero, experts)?;
+    let context = keys.number(&key("context_length"))?;
+    let wide = |value: &MetadataValue| {
+        let width = value.as_u64();
+        width == Some(0) || width.zip(context).is_some_and(|(w, c)| w >= c)
+    };
+    let window = "only full attention is computed: choose a model without a window, or one whose window is as long as its context";
+    keys.refuse(&key("attention.sliding_window"), wide, window)?;
+    let always = |value: &MetadataValue| value.as_bool() == Some(true);
+    keys.refuse(
+        &key("attention.causal"),
+        always,
+        "only models that read from left to right are trained",
+    )?;
+    // Metadata that are not there mean a linear stretching by the factor, which is 1 then.
+    let kind = key("rope.scaling.type");
+    let stretched = "only plain and Llama 3's rotary positions are computed: choose a model that is not stretched";
+    let factors = ["rope.scaling.factor", "rope.scale_linear"];
+    let plain = factors.iter().all(|rest| {
+        let factor = keys.float(&key(rest)).ok().flatten();
+        factor.is_none_or(|x| [0.0, 1.0].contains(&x))
+    });
+    let harmless = |value: &MetadataValue| match value.as_str() {
+        Some("none") => true,
+        Some("linear") => plain,
+        _ => false,
+    };
+    keys.refuse(&kind, harmless, stretched)?;
+    if keys.text(&kind)? != Some("none") {
+        for rest in factors {
+            keys.refuse(&key(rest), one, stretched)?;
+        }
+    }
+    for rest in [
+        "logit_scale",
+        "embedding_scale",
+        "residual_scale",
+        "attention.scale",
+        "attention.clamp_kqv",
+        "attention.max_alibi_bias",
+        "attn_logit_softcapping",
+        "final_logit_softcapping",
+    ] {
+        keys.refuse(
+            &key(rest),
+            |_| false,
+            "this is not computed: choose a plain Llama, Mistral or Qwen2 model",
+        )?;
+    }
     Ok(())
 }
 

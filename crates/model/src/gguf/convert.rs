@@ -8,12 +8,12 @@ use assay_data::Tokenizer;
 use half::{bf16, f16};
 use safetensors::{Dtype, View};
 
-use super::config::{config, generation_config};
+use super::config::{Architecture, config, generation_config};
 use super::error::GgufError;
 use super::file::{GgufFile, GgufTensor};
 use super::json::pretty;
 use super::names::{gguf_name, interleaved};
-use super::tokenizer;
+use super::{rope, tokenizer};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::files::{self, ModelFiles};
@@ -74,7 +74,7 @@ impl Storage {
     }
 }
 
-/// Converts a GGUF file of the architecture llama into the files of a Hugging Face model folder:
+/// Converts a GGUF file of the architecture llama or qwen2 into the files of a Hugging Face model folder:
 /// `config.json`, `generation_config.json`, `model.safetensors`, `tokenizer.json` and
 /// `tokenizer_config.json` with the chat template. The same bytes give the same files everywhere.
 ///
@@ -114,8 +114,10 @@ fn weights(
     storage: Storage,
 ) -> Result<Vec<u8>, GgufError> {
     let spec = ModelSpec::new(model);
+    let interleaves = Architecture::of(file)?.interleaves();
     let problem = RefCell::new(None);
-    let mut used = BTreeSet::new();
+    // What it says stands in the settings.
+    let mut used = BTreeSet::from([rope::FACTORS.to_owned()]);
     let mut converted = Vec::new();
     for info in spec.weights() {
         let missing = || GgufError::MissingTensor(info.name.clone());
@@ -129,7 +131,7 @@ fn weights(
                 expected: info.shape.clone(),
             });
         }
-        let rotated = name.ends_with("attn_q.weight") || name.ends_with("attn_k.weight");
+        let rotated = interleaves && (name.contains(".attn_q.") || name.contains(".attn_k."));
         let view = Converted {
             name: name.clone(),
             tensor,
@@ -177,6 +179,20 @@ impl View for Converted<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
+        // A bias of queries or keys has its values in the order of their rows.
+        if let ([_], Some(dim)) = (self.shape(), self.interleaved) {
+            let values = self.tensor.values();
+            let mut out = Vec::with_capacity(self.data_len());
+            for to in 0..values.len() {
+                let from = interleaved(to, dim);
+                let value = values.get(from).copied().unwrap_or_default();
+                let fits = self.storage.put(value, &mut out);
+                if !value.is_finite() || !fits {
+                    self.report(value, from);
+                }
+            }
+            return Cow::Owned(out);
+        }
         let width = self.shape().last().copied().unwrap_or_default();
         let mut row = vec![0.0; width];
         let mut out = Vec::with_capacity(self.data_len());

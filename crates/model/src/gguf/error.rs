@@ -18,7 +18,7 @@ pub enum GgufError {
     Damaged(String),
     /// Another architecture.
     #[error(
-        "general.architecture is {0:?}; only llama is converted (Llama, Mistral, TinyLlama, SmolLM): use the model's safetensors"
+        "general.architecture is {0:?}; Llama, Mistral and Qwen2 (2 and 2.5) models are trained, which llama.cpp calls llama and qwen2: choose a model of one of these families"
     )]
     Architecture(String),
     /// A metadata key is missing, of another type, or asks for something not computed.
@@ -29,9 +29,24 @@ pub enum GgufError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A part of a file that was split.
+    #[error(
+        "this is part {0} of {1}; join the parts with `llama-gguf-split --merge FIRST-PART WHOLE.gguf`, or use the model's safetensors folder"
+    )]
+    Part(u64, u64),
+    /// An adapter, a projector or other numbers.
+    #[error(
+        "general.type is {0:?}: this file holds no language model of its own; use the model's GGUF file or safetensors folder"
+    )]
+    NoModel(String),
+    /// Rotary factors that no setting gives.
+    #[error(
+        "tensor rope_freqs.weight stretches rotary positions in another way than Llama 3; use the model's safetensors folder, or a model that is not stretched"
+    )]
+    RopeFactors,
     /// A quantisation that is not read.
     #[error(
-        "tensor {name} is stored as {kind}; {known} are read: take another file of the same model",
+        "tensor {name} is stored as {kind}; {known} are read: take another file of the same model (such as Q4_K_M, Q6_K or Q8_0), or its safetensors folder",
         known = Quant::names()
     )]
     Kind {
@@ -53,9 +68,9 @@ pub enum GgufError {
         /// The shape asked for.
         expected: Vec<usize>,
     },
-    /// A tensor that a plain Llama does not have.
+    /// A tensor that the architecture does not have.
     #[error(
-        "tensor {0} has no place in a plain Llama (stretched rotary frequencies, experts and biases are not converted); use the model's safetensors"
+        "tensor {0} has no place in a plain model of this architecture (experts and norms of heads are not computed); use the safetensors folder of a Llama, Mistral or Qwen2 model"
     )]
     UnknownTensor(String),
     /// A weight that is no number.

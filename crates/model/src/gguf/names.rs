@@ -11,20 +11,26 @@ pub(super) fn gguf_name(name: &str) -> Option<String> {
     if !direct.is_empty() {
         return Some(direct.into());
     }
-    let (layer, module) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (module, part) = rest.rsplit_once('.')?;
     let module = match module {
-        "input_layernorm.weight" => "attn_norm",
-        "post_attention_layernorm.weight" => "ffn_norm",
-        "self_attn.q_proj.weight" => "attn_q",
-        "self_attn.k_proj.weight" => "attn_k",
-        "self_attn.v_proj.weight" => "attn_v",
-        "self_attn.o_proj.weight" => "attn_output",
-        "mlp.gate_proj.weight" => "ffn_gate",
-        "mlp.up_proj.weight" => "ffn_up",
-        "mlp.down_proj.weight" => "ffn_down",
+        "input_layernorm" => "attn_norm",
+        "post_attention_layernorm" => "ffn_norm",
+        "self_attn.q_proj" => "attn_q",
+        "self_attn.k_proj" => "attn_k",
+        "self_attn.v_proj" => "attn_v",
+        "self_attn.o_proj" => "attn_output",
+        "mlp.gate_proj" => "ffn_gate",
+        "mlp.up_proj" => "ffn_up",
+        "mlp.down_proj" => "ffn_down",
         _ => return None,
     };
-    Some(format!("blk.{layer}.{module}.weight"))
+    let norm = module.ends_with("norm");
+    match part {
+        "weight" => Some(format!("blk.{layer}.{module}.weight")),
+        "bias" if !norm => Some(format!("blk.{layer}.{module}.bias")),
+        _ => None,
+    }
 }
 
 /// The row of a GGUF file that row `row` of a query or key projection with heads of `head_dim`
@@ -56,7 +62,11 @@ mod tests {
             name("model.layers.12.mlp.down_proj.weight"),
             "blk.12.ffn_down.weight"
         );
-        assert_eq!(gguf_name("model.layers.0.self_attn.q_proj.bias"), None);
+        assert_eq!(
+            name("model.layers.0.self_attn.q_proj.bias"),
+            "blk.0.attn_q.bias"
+        );
+        assert_eq!(gguf_name("model.layers.0.input_layernorm.bias"), None);
         assert_eq!(gguf_name("blk.0.ffn_down.weight"), None);
     }
 }

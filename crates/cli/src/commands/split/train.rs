@@ -117,10 +117,11 @@ impl SplitTrain {
         let trained = trained?;
         let seconds = began.elapsed().as_secs_f64();
         let (spec, state) = (&job.specification, &trained.state);
-        let delivery = job
+        let mut delivery = job
             .kind()
             .deliver(spec, &local.inputs, &local.private, state)
             .map_err(|error| undelivered(error, &local.task))?;
+        delivery.name_base(job.model_path().as_deref());
         write(&self.out, &own, &delivery)?;
         let report = Report {
             state_digest: trained.state_digest,

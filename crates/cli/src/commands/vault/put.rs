@@ -96,7 +96,10 @@ pub(super) fn run(
             ("name", report.name.clone()),
             ("bytes", report.length.to_string()),
             ("copies", report.placement.len().to_string()),
-            ("read it again", format!("assay vault get {}", report.file)),
+            (
+                "read it again",
+                output.next(&format!("assay vault get {}", report.file)),
+            ),
         ])
     })
 }

@@ -1,8 +1,6 @@
 //! An order's record told in sentences, oldest first.
 
-use assay_ledger::{
-    Dispute, Failure, FailureReason, Height, Order, Outcome, Question, Round, Verdict,
-};
+use assay_ledger::{Dispute, Failure, Height, Order, Question, Round, Verdict};
 use assay_proof::odds::Probability;
 use serde::Serialize;
 
@@ -73,7 +71,7 @@ pub(super) fn story(order: &Order) -> Vec<Moment> {
         tell(height, quarrel(dispute));
     }
     match order.outcome {
-        Some(outcome) => tell(order.updated, ending(outcome)),
+        Some(outcome) => tell(order.updated, outcome.to_string()),
         None => tell(
             order.updated,
             format!("it is {} until block {}", order.phase, order.deadline),
@@ -104,7 +102,7 @@ fn attempt(failure: &Failure, tell: &mut impl FnMut(Height, String)) {
     let text = format!(
         "{} failed because {}, {cost}, and is not drawn again",
         short(failure.provider),
-        reason(failure.reason)
+        failure.reason
     );
     tell(failure.at, text);
 }
@@ -163,28 +161,4 @@ fn quarrel(dispute: &Dispute) -> String {
         short(dispute.challenger),
         dispute.attestations.len(),
     )
-}
-
-fn reason(reason: FailureReason) -> &'static str {
-    match reason {
-        FailureReason::Declined(_) => "it gave the order back",
-        FailureReason::Late => "it committed to no run in time",
-        FailureReason::Withheld => "it did not open leaves or hand over keys in time",
-        FailureReason::Silent => "it made no move in a dispute",
-        FailureReason::WrongResult => "the validators computed another result",
-        FailureReason::Unavailable => "the validators could not get what it had committed to",
-    }
-}
-
-fn ending(outcome: Outcome) -> String {
-    let text = match outcome {
-        Outcome::Paid => "accepted: provider and auditors were paid",
-        Outcome::Withdrawn => "withdrawn by the requester, who got everything back",
-        Outcome::NoProvider => "refunded: no provider with enough free bond could be drawn",
-        Outcome::NotGranted => "refunded: the requester handed over no keys in time",
-        Outcome::AttemptsUsed => "refunded: every attempt failed",
-        Outcome::NoAuditors => "refunded: not enough auditors could be drawn",
-        Outcome::NoVerdict => "refunded: the validators gave no verdict in time",
-    };
-    text.to_owned()
 }

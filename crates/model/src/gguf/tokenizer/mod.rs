@@ -108,6 +108,8 @@ struct Family<'a> {
     decoder: Value,
     unk_token: Option<&'a str>,
     byte_fallback: bool,
+    /// Whether a piece that is a token as a whole is never merged together from parts.
+    ignore_merges: bool,
     /// Pairs of tokens, the first to be merged first.
     merges: Vec<[&'a str; 2]>,
     /// Whether texts begin with a token where the file does not say.
@@ -164,13 +166,33 @@ pub(super) fn files(keys: &Keys, context: usize) -> Result<(Vec<u8>, Vec<u8>), G
             end_of_word_suffix: (),
             fuse_unk: family.unk_token.is_some(),
             byte_fallback: family.byte_fallback,
-            ignore_merges: false,
+            ignore_merges: family.ignore_merges,
             vocab: used.map(|(id, (content, _))| (content, id)).collect(),
             merges: family.merges,
         },
     };
     let file = serde_json::to_vec(&file).map_err(|e| GgufError::Json(e.to_string()))?;
     Ok((file, settings(keys, tokens, context)?))
+}
+
+/// Control tokens that llama.cpp takes for ends of a turn or a text by their names, where the file
+/// brings a chat template: nothing else in the metadata says so.
+pub(super) fn ends(keys: &Keys) -> Result<Vec<u32>, GgufError> {
+    const ENDS: [&str; 6] = [
+        "<|eot_id|>",
+        "<|eom_id|>",
+        "<|im_end|>",
+        "<|end|>",
+        "<|end_of_text|>",
+        "<|endoftext|>",
+    ];
+    if keys.text(TEMPLATE)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let Vocabulary { tokens, kinds, .. } = vocabulary(keys)?;
+    let all = (0u32..).zip(tokens.iter().zip(&kinds));
+    let ends = all.filter(|(_, (text, kind))| **kind == Kind::Special && ENDS.contains(text));
+    Ok(ends.map(|(id, _)| id).collect())
 }
 
 fn vocabulary(keys: &Keys) -> Result<Vocabulary<'_>, GgufError> {
@@ -222,7 +244,9 @@ fn named<'a>(keys: &Keys, tokens: &[&'a str], key: &str) -> Result<Option<&'a st
 /// The tokens that are put around every text, where the file asks for them.
 fn around(keys: &Keys, tokens: &[&str], begins: bool) -> Result<Value, GgufError> {
     let side = |flag: &str, key: &str, default| -> Result<Option<(String, u32)>, GgufError> {
-        if !keys.flag(flag)?.unwrap_or(default) {
+        // A family's habit needs the token; a file's own word is held to.
+        let habit = default && keys.id(key)?.is_some();
+        if !keys.flag(flag)?.unwrap_or(habit) {
             return Ok(None);
         }
         let text = needed(key, named(keys, tokens, key)?)?;

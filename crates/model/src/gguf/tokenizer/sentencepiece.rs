@@ -4,6 +4,7 @@
 //! SentencePiece joins the two neighbours whose union has the highest score. A merge list says the
 //! same if it holds every way to cut a piece into two others, pieces with higher scores first.
 
+use gguf_rs_lib::format::MetadataValue;
 use serde_json::{Value, json};
 
 use super::super::error::{GgufError, shown};
@@ -12,6 +13,9 @@ use super::{Family, Kind, TOKENS, UNKNOWN, Vocabulary, named};
 
 const SCORES: &str = "tokenizer.ggml.scores";
 const PREFIX: &str = "tokenizer.ggml.add_space_prefix";
+
+const TRIM: &str = "tokenizer.ggml.remove_extra_whitespaces";
+const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
 
 /// What stands for a space.
 const SPACE: &str = "\u{2581}";
@@ -24,6 +28,17 @@ pub(super) fn family<'a>(
     keys: &'a Keys,
     vocabulary: &Vocabulary<'a>,
 ) -> Result<Family<'a>, GgufError> {
+    for (key, what) in [
+        (TRIM, "spaces are kept as they are"),
+        (CHARSMAP, "letters are not replaced"),
+    ] {
+        let off = |value: &MetadataValue| value.as_bool() == Some(false);
+        keys.refuse(
+            key,
+            off,
+            &format!("{what}; use the model's safetensors folder"),
+        )?;
+    }
     let unknown = named(keys, &vocabulary.tokens, UNKNOWN)?;
     let prefix = keys.flag(PREFIX)?.unwrap_or(true);
     let spaces = json!({"type": "Replace", "pattern": {"String": " "}, "content": SPACE});
@@ -43,6 +58,7 @@ pub(super) fn family<'a>(
         pre_tokenizer: Value::Null,
         decoder: json!({"type": "Sequence", "decoders": decoders}),
         unk_token: Some(needed(UNKNOWN, unknown)?),
+        ignore_merges: false,
         byte_fallback: vocabulary.kinds.contains(&Kind::Byte),
         merges: merges(keys, vocabulary)?,
         begins: true,

@@ -1,0 +1,312 @@
+//! What a tokenizer learns from each file of a model folder, and which of two that differ is followed.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::collections::BTreeMap;
+
+use assay_data::{FALLBACK, Message, Record, Role, Tokenizer, chat_template, encode};
+use serde_json::{Value, json};
+
+/// A tokenizer of whole words, with `<s>`, `</s>` and `<end>` as special tokens; `<old>` is a word.
+fn words() -> Value {
+    let special = |id: u32, content: &str| {
+        json!({"id": id, "content": content, "special": true, "single_word": false,
+               "lstrip": false, "rstrip": false, "normalized": false})
+    };
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "decoder": null,
+        "added_tokens": [special(0, "<s>"), special(1, "</s>"), special(2, "<end>")],
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": null,
+        "model": {"type": "WordLevel", "unk_token": "?",
+                  "vocab": {"<s>": 0, "</s>": 1, "<end>": 2, "?": 3, "a": 4, "b": 5, "<old>": 6}},
+    })
+}
+
+/// A folder with that tokenizer and other files.
+fn folder(files: &[(&str, Value)]) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::from([(
+        "tokenizer.json".to_owned(),
+        words().to_string().into_bytes(),
+    )]);
+    for (name, content) in files {
+        let bytes = match content {
+            Value::String(text) => text.clone().into_bytes(),
+            other => other.to_string().into_bytes(),
+        };
+        all.insert((*name).to_owned(), bytes);
+    }
+    all
+}
+
+fn read(files: &[(&str, Value)]) -> Tokenizer {
+    Tokenizer::from_model_files(&folder(files)).unwrap()
+}
+
+fn refused(files: &[(&str, Value)]) -> String {
+    let error = Tokenizer::from_model_files(&folder(files)).unwrap_err();
+    error.to_string()
+}
+
+const CONFIG: &str = "tokenizer_config.json";
+const MAP: &str = "special_tokens_map.json";
+const GENERATION: &str = "generation_config.json";
+const MODEL: &str = "config.json";
+
+#[test]
+fn an_end_that_any_file_names_ends_running_text() {
+    let places = [
+        (CONFIG, json!({"eos_token": "</s>"})),
+        (
+            CONFIG,
+            json!({"eos_token": {"__type": "AddedToken", "content": "</s>"}}),
+        ),
+        (MAP, json!({"eos_token": "</s>"})),
+        (
+            MAP,
+            json!({"eos_token": {"content": "</s>", "lstrip": false}}),
+        ),
+        (GENERATION, json!({"eos_token_id": 1})),
+        (GENERATION, json!({"eos_token_id": [1, 2]})),
+        (MODEL, json!({"eos_token_id": 1})),
+        (MODEL, json!({"eos_token_id": [1]})),
+    ];
+    for place in places {
+        let tokenizer = read(std::slice::from_ref(&place));
+        assert_eq!(tokenizer.eos(), Some(1), "{place:?}");
+        let text = encode(&Record::Text("a b".into()), &tokenizer, false).unwrap();
+        assert_eq!(text.ids, [4, 5, 1], "{place:?}");
+        assert!(tokenizer.notes().is_empty(), "{place:?}");
+    }
+    assert_eq!(read(&[]).eos(), None);
+    // A file that says that there is none is believed over a number in the model's settings.
+    let none = [
+        (CONFIG, json!({"eos_token": null})),
+        (MODEL, json!({"eos_token_id": 1})),
+    ];
+    assert_eq!(read(&none).eos(), None);
+}
+
+#[test]
+fn of_two_names_the_one_that_transformers_takes_is_used_and_the_other_is_told() {
+    let map = (MAP, json!({"eos_token": "<end>"}));
+    let both = [(CONFIG, json!({"eos_token": "</s>"})), map.clone()];
+    let tokenizer = read(&both);
+    assert_eq!(tokenizer.eos(), Some(2));
+    assert!(
+        tokenizer.notes()[0].contains("\"<end>\" is used"),
+        "{:?}",
+        tokenizer.notes()
+    );
+    let newer = json!({"eos_token": "</s>", "added_tokens_decoder": {"1": {"content": "</s>", "special": true}}});
+    let tokenizer = read(&[(CONFIG, newer), map.clone()]);
+    assert_eq!(tokenizer.eos(), Some(1));
+    assert!(
+        tokenizer.notes()[0].contains("\"</s>\" is used"),
+        "{:?}",
+        tokenizer.notes()
+    );
+    // What the newer file leaves open, the older one says.
+    let silent = json!({"added_tokens_decoder": {}});
+    assert_eq!(read(&[(CONFIG, silent), map]).eos(), Some(2));
+    let same = [
+        (CONFIG, json!({"eos_token": "</s>"})),
+        (MAP, json!({"eos_token": {"content": "</s>"}})),
+    ];
+    assert!(read(&same).notes().is_empty());
+}
+
+#[test]
+fn every_id_that_a_file_names_ends_a_text() {
+    let files = [
+        (CONFIG, json!({"eos_token": "</s>"})),
+        (GENERATION, json!({"eos_token_id": [2, 1]})),
+        (MODEL, json!({"eos_token_id": 6})),
+    ];
+    assert_eq!(read(&files).ends().collect::<Vec<_>>(), [1, 2, 6]);
+    let error = refused(&[(GENERATION, json!({"eos_token_id": "</s>"}))]);
+    assert!(
+        error.contains("generation_config.json is wrong: eos_token_id"),
+        "{error}"
+    );
+    assert!(refused(&[(GENERATION, json!("{"))]).contains("generation_config.json is wrong"));
+    assert!(
+        read(&[(MODEL, json!({"eos_token_id": -1}))])
+            .ends()
+            .next()
+            .is_none()
+    );
+}
+
+/// Llama 3 Instruct and ChatML models end a turn with another token than a text.
+#[test]
+fn the_token_that_a_template_writes_after_an_answer_ends_it() {
+    let template = "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %} <end>{% endif %}\n{% endfor %}";
+    let config = json!({"eos_token": "</s>", "chat_template": template});
+    let tokenizer = read(&[(CONFIG, config)]);
+    assert_eq!(tokenizer.ends().collect::<Vec<_>>(), [1, 2]);
+    // A word that follows, as in templates that go on with the next turn, is no end.
+    let template = "{% for m in messages %}{{ m.content }} a {% endfor %}";
+    let config = json!({"eos_token": "</s>", "chat_template": template});
+    assert_eq!(read(&[(CONFIG, config)]).ends().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn an_end_that_is_no_token_is_refused_by_file() {
+    let error = refused(&[(CONFIG, json!({"eos_token": "<|im_end|>"}))]);
+    assert!(
+        error.starts_with("tokenizer_config.json is wrong: eos_token is \"<|im_end|>\""),
+        "{error}"
+    );
+    let error = refused(&[(MAP, json!({"eos_token": "<|im_end|>"}))]);
+    assert!(error.starts_with("special_tokens_map.json"), "{error}");
+    let tokenizer = read(&[(
+        CONFIG,
+        json!({"bos_token": "<|begin|>", "pad_token": "[PAD]"}),
+    )]);
+    assert_eq!((tokenizer.bos(), tokenizer.pad()), (None, 0));
+    assert_eq!(tokenizer.notes().len(), 1, "{:?}", tokenizer.notes());
+    assert!(refused(&[(CONFIG, json!({"eos_token": 3}))]).contains("neither a text nor"));
+}
+
+#[test]
+fn tokens_that_were_added_later_come_from_every_file() {
+    let entry = json!({"content": "<tool>", "special": true});
+    let decoder = json!({"added_tokens_decoder": {"7": entry, "1": {"content": "</s>"}}});
+    for files in [
+        (CONFIG, decoder),
+        ("added_tokens.json", json!({"<tool>": 7})),
+    ] {
+        let tokenizer = read(&[files]);
+        assert_eq!(tokenizer.encode("a<tool>b", false).unwrap().ids, [4, 7, 5]);
+        assert_eq!(tokenizer.id_limit(), 8);
+    }
+    let error = refused(&[("added_tokens.json", json!({"<tool>": 9}))]);
+    assert!(
+        error.contains("\"<tool>\" the id 9, and tokenizer.json 7"),
+        "{error}"
+    );
+    assert!(refused(&[("added_tokens.json", json!({"<tool>": -1}))]).contains("has no number"));
+    // A word of the vocabulary that a file calls special is one token wherever it stands.
+    let tokenizer = read(&[(CONFIG, json!({"eos_token": "<old>"}))]);
+    assert_eq!(tokenizer.encode("a<old>", false).unwrap().ids, [4, 6]);
+    assert_eq!(read(&[]).encode("a<old>", false).unwrap().ids, [3]);
+}
+
+fn framed() -> Value {
+    let mut words = words();
+    let special = |id: &str| json!({"SpecialToken": {"id": id, "type_id": 0}});
+    let text = json!({"Sequence": {"id": "A", "type_id": 0}});
+    words["post_processor"] = json!({
+        "type": "TemplateProcessing",
+        "single": [special("<s>"), text, special("</s>")],
+        "pair": [special("<s>"), text, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]},
+                           "</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}},
+    });
+    words
+}
+
+#[test]
+fn a_token_around_a_text_is_not_put_there_twice() {
+    let config = json!({"bos_token": "<s>", "eos_token": "</s>"});
+    let tokenizer = read(&[("tokenizer.json", framed()), (CONFIG, config)]);
+    for text in ["a b", "<s>a b", "a b</s>", "<s> a b </s>"] {
+        let ids = tokenizer.encode(text, true).unwrap().ids;
+        assert_eq!(ids, [0, 4, 5, 1], "{text:?}");
+    }
+    // What the text itself says twice stays.
+    assert_eq!(tokenizer.encode("<s><s>a", true).unwrap().ids, [0, 0, 4, 1]);
+    assert_eq!(tokenizer.encode("<s>a", false).unwrap().ids, [0, 4]);
+    assert_eq!(tokenizer.encode("", true).unwrap().ids, [0, 1]);
+}
+
+#[test]
+fn flags_that_contradict_the_tokenizer_are_told() {
+    let config = |bos: bool| {
+        let config = json!({"bos_token": "<s>", "add_bos_token": bos});
+        (CONFIG, config)
+    };
+    let plain = ("tokenizer.json", words());
+    let framed = ("tokenizer.json", framed());
+    for (json, says, told) in [
+        (&plain, false, 0),
+        (&plain, true, 1),
+        (&framed, true, 0),
+        (&framed, false, 1),
+    ] {
+        let tokenizer = read(&[json.clone(), config(says)]);
+        assert_eq!(tokenizer.notes().len(), told, "{:?}", tokenizer.notes());
+        assert!(
+            tokenizer
+                .notes()
+                .iter()
+                .all(|note| note.contains("add_bos_token"))
+        );
+    }
+}
+
+fn rendered(tokenizer: &Tokenizer) -> String {
+    let turn = [Message::new(Role::User, "a")];
+    tokenizer.template().render(&turn, false).unwrap()
+}
+
+#[test]
+fn templates_are_found_in_every_place_in_the_order_of_transformers() {
+    let jinja = ("chat_template.jinja", json!("b b"));
+    let config = (CONFIG, json!({"chat_template": "a a"}));
+    let named = json!({"chat_template": [{"name": "tool_use", "template": "b"},
+                                         {"name": "default", "template": "a a"}]});
+    let named = (CONFIG, named);
+    let processor = ("chat_template.json", json!({"chat_template": "a b"}));
+    for (files, text, notes) in [
+        (vec![jinja.clone()], "b b", 0),
+        (vec![config.clone()], "a a", 0),
+        (vec![named.clone()], "a a", 0),
+        (vec![processor.clone()], "a b", 0),
+        (vec![config.clone(), jinja.clone()], "b b", 1),
+        (vec![named.clone(), jinja.clone()], "b b", 1),
+        (vec![config.clone(), processor.clone()], "a a", 1),
+        (vec![jinja.clone(), processor.clone()], "b b", 1),
+        (
+            vec![config.clone(), ("chat_template.jinja", json!("a a\n"))],
+            "a a",
+            0,
+        ),
+    ] {
+        let tokenizer = read(&files);
+        assert_eq!(rendered(&tokenizer).trim(), text, "{files:?}");
+        assert_eq!(tokenizer.notes().len(), notes, "{files:?}");
+        assert!(tokenizer.has_template());
+        assert_eq!(
+            chat_template(&folder(&files)).unwrap().unwrap().trim(),
+            text
+        );
+    }
+    assert_eq!(read(&[]).template_source(), FALLBACK);
+    assert_eq!(chat_template(&folder(&[])).unwrap(), None);
+    // A file without a word in it is no template.
+    assert!(!read(&[("chat_template.jinja", json!(" \n"))]).has_template());
+}
+
+#[test]
+fn conversations_with_tools_take_the_template_for_them() {
+    let tools = ("additional_chat_templates/tool_use.jinja", json!("tools"));
+    let files = [("chat_template.jinja", json!("plain")), tools.clone()];
+    let tokenizer = read(&files);
+    let turn = [Message::new(Role::User, "a")];
+    let by_tools = tokenizer.tool_template().unwrap();
+    assert_eq!(by_tools.render(&turn, false).unwrap(), "tools");
+    assert_eq!(rendered(&tokenizer), "plain");
+    let only = read(&files[..1]);
+    let by_tools = only.tool_template().unwrap();
+    assert_eq!(by_tools.render(&turn, false).unwrap(), "plain");
+    // One that does not parse is in nobody's way until it is asked for.
+    let broken = (
+        "additional_chat_templates/tool_use.jinja",
+        json!("{% if %}"),
+    );
+    let tokenizer = read(&[files[0].clone(), broken]);
+    assert!(tokenizer.tool_template().is_err());
+    let error = refused(&[tools]);
+    assert!(error.contains("named default, only tool_use"), "{error}");
+}
