@@ -33,7 +33,7 @@ fn the_format_is_frozen() {
     assert_eq!(hex::encode(body), expected);
     assert_eq!(
         hex::encode(sum),
-        "fa04ac539e8555c6058cfeba91df11ba464ceb807726426fa6c91161f9defed4"
+        "e8c19ad00d8b154d2d7dbd26f4ffdb9b3d4c60bbd25855b60b39731a71318d76"
     );
     assert_eq!(Saved::decode(&bytes), Ok(saved()));
     let faultless = Saved {

@@ -43,7 +43,12 @@ pub fn check_settings(
         .filter(|(name, _)| !known.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str()));
     for (name, value) in others {
         let default = DEFAULTS.iter().any(|(n, v)| n == name && value == *v);
-        if !default && !is_unset(value) && !is_own_start(name, value, finished) {
+        let fine = match name.as_str() {
+            // Here false is a start of another kind, and not an unused setting.
+            "init_lora_weights" | "init_ia3_weights" => is_own_start(value, finished),
+            _ => default || is_unset(value),
+        };
+        if !fine {
             return Err(refused(name, value));
         }
     }
@@ -60,12 +65,13 @@ fn is_unset(value: &Value) -> bool {
     }
 }
 
-fn is_own_start(name: &str, value: &Value, finished: bool) -> bool {
-    match (name, value) {
-        ("init_lora_weights" | "init_ia3_weights", Value::Bool(begun)) => *begun || finished,
-        ("init_lora_weights", Value::String(start)) => {
-            finished && OWN_STARTS.contains(&start.as_str())
-        }
+/// Whether matrices that began like this go with the base as it is; a run here begins by PEFT's
+/// default only.
+fn is_own_start(value: &Value, finished: bool) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(by_default) => *by_default || finished,
+        Value::String(start) => finished && OWN_STARTS.contains(&start.as_str()),
         _ => false,
     }
 }
