@@ -28,16 +28,16 @@ fn seeds() -> Vec<Vec<u8>> {
                 .for_each(|event| add(3, to_borsh(event)));
         }
         add(2, to_borsh(&executed.receipts));
-        for order in query::orders(&world.store) {
+        for order in query::orders(&world.store).unwrap() {
             add(0, to_borsh(&order));
         }
     }
-    for (_, provider) in query::registrations(&world.store, Role::Provider) {
+    for (_, provider) in query::registrations(&world.store, Role::Provider).unwrap() {
         add(5, to_borsh(&provider));
     }
     add(
         4,
-        to_borsh(&query::account(&world.store, &samples::account(0))),
+        to_borsh(&query::account(&world.store, &samples::account(0)).unwrap()),
     );
     add(6, to_borsh(&samples::file("model")));
     add(7, to_borsh(&samples::terms()));

@@ -16,7 +16,7 @@ struct Suite {
 }
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed.
-const SUITES: [Suite; 3] = [
+const SUITES: [Suite; 6] = [
     Suite {
         name: "ledger life cycles",
         package: "assay-ledger",
@@ -34,6 +34,24 @@ const SUITES: [Suite; 3] = [
         package: "assay-job",
         filter: "",
         count: 200,
+    },
+    Suite {
+        name: "histories of storage nodes",
+        package: "assay-vault",
+        filter: "",
+        count: 10_000,
+    },
+    Suite {
+        name: "disks that lose power",
+        package: "assay-node",
+        filter: "storage::",
+        count: 4_000,
+    },
+    Suite {
+        name: "pools that strangers fill",
+        package: "assay-chain",
+        filter: "pool",
+        count: 2_048,
     },
 ];
 

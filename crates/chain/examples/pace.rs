@@ -74,7 +74,7 @@ fn main() -> Outcome<()> {
         }
     }
     let read = chains[0].read();
-    let done = assay_ledger::query::account(read.as_ref(), &client.public()).nonce;
+    let done = assay_ledger::query::account(read.as_ref(), &client.public())?.nonce;
     println!(
         "transfers: {:.0} per second",
         done as f64 / began.elapsed().as_secs_f64()

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use assay_ledger::{Height, TxId, root};
+use assay_ledger::{Height, ReadError, TxId, root};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::core::Core;
@@ -50,9 +50,9 @@ pub enum ProveError {
     /// The database failed.
     #[error("the chain database cannot be read")]
     Store(#[from] StoreError),
-    /// A disk read failed.
-    #[error("a read of the chain database failed: {0}")]
-    Disk(String),
+    /// The state could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 impl Chain {
@@ -75,25 +75,19 @@ impl Chain {
         self.shared.subscribers.subscribe()
     }
 
-    /// The finalized block at `height`; `None` above the head, or if it cannot be read (which is
-    /// logged).
-    pub fn block(&self, height: Height) -> Option<FinalizedBlock> {
+    /// The finalized block at `height`; `None` above the head.
+    pub fn block(&self, height: Height) -> Result<Option<FinalizedBlock>, StoreError> {
         // The database is a moment ahead of what `head` and `read` show.
         if height > self.head().height {
-            return None;
+            return Ok(None);
         }
-        self.logged(self.shared.store.finalized(height))
+        self.shared.store.finalized(height)
     }
 
-    /// Block and position of a finalized transaction.
-    pub fn transaction(&self, id: &TxId) -> Option<(Height, u32)> {
-        let store = &self.shared.store;
-        self.logged(
-            store
-                .read()
-                .and_then(|read| store::transaction_position(&read, id)),
-        )
-        .filter(|(height, _)| *height <= self.head().height)
+    /// Block and position of a finalized transaction; `None` while it is in none.
+    pub fn transaction(&self, id: &TxId) -> Result<Option<(Height, u32)>, StoreError> {
+        let found = store::transaction_position(&self.shared.store.read()?, id)?;
+        Ok(found.filter(|(height, _)| *height <= self.head().height))
     }
 
     /// Header of the last finalized block.
@@ -124,14 +118,11 @@ impl Chain {
             .certified()
             .ok_or(ProveError::NotYetCertified(head))?;
         let height = snapshot.header().height;
-        let value = assay_ledger::Store::get(snapshot.as_ref(), key);
-        let proof = root::prove(snapshot.as_ref(), height, key, value.as_deref());
-        if let Some(failure) = snapshot.failure() {
-            return Err(ProveError::Disk(failure.to_owned()));
-        }
+        let value = assay_ledger::Store::get(snapshot.as_ref(), key)?;
+        let proof = root::prove(snapshot.as_ref(), height, key, value.as_deref())?;
         Ok(ProvenValue {
             value,
-            proof: proof?,
+            proof,
             header: self.certified(height)?,
         })
     }
@@ -189,11 +180,5 @@ impl Chain {
             let _ = thread.join();
         }
         self.shared.store.close();
-    }
-
-    fn logged<T>(&self, result: Result<Option<T>, StoreError>) -> Option<T> {
-        result
-            .inspect_err(|error| tracing::error!(%error, "cannot read the chain"))
-            .ok()?
     }
 }

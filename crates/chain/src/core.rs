@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use assay_ledger::{Store, TxId};
+use assay_ledger::root::TreeError;
+use assay_ledger::{AccountId, ReadError, TxId, query};
 use tokio::sync::Notify;
 
 use crate::beacon::BeaconVerifier;
@@ -14,6 +15,7 @@ use crate::header::Header;
 use crate::judge::{self, Invalid, JudgeError, judge};
 use crate::mempool::{LIMITS, Mempool, Pending, Refusal};
 use crate::speculate::{Layer, Speculation, View};
+use crate::start::with_sources;
 use crate::store::Snapshot;
 
 /// How far a block's timestamp may be ahead of this machine's clock when voting for it. A vote
@@ -37,9 +39,29 @@ pub(crate) struct Core {
 pub(crate) enum Rejected {
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// Nothing about the block: this machine cannot judge it.
-    #[error("the disk failed while executing: {0}")]
-    Disk(String),
+    /// Nothing about the block: the state here is damaged or cannot be read.
+    #[error("this machine cannot judge it")]
+    Here(#[source] TreeError),
+}
+
+/// Why a transaction is not in the pool.
+#[derive(Debug)]
+pub(crate) enum NotQueued {
+    Refused(Refusal),
+    /// The sender's account cannot be read.
+    Unread(ReadError),
+}
+
+impl From<Refusal> for NotQueued {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<ReadError> for NotQueued {
+    fn from(error: ReadError) -> Self {
+        Self::Unread(error)
+    }
 }
 
 impl Core {
@@ -60,10 +82,11 @@ impl Core {
     }
 
     /// Puts a checked transaction into the pool.
-    pub(crate) fn enqueue(&self, pending: Pending) -> Result<(), Refusal> {
+    pub(crate) fn enqueue(&self, pending: Pending) -> Result<(), NotQueued> {
         let base = self.speculation.base();
-        let next = execute::next_nonce(base.as_ref(), &pending.sender);
-        self.pool().insert(pending, next, base.header().height.0)?;
+        let account = query::account(base.as_ref(), &pending.sender)?;
+        let height = base.header().height.0;
+        self.pool().insert(pending, account, height)?;
         self.arrived.notify_waiters();
         Ok(())
     }
@@ -71,26 +94,26 @@ impl Core {
     /// Whether a block on `parent` would have transactions.
     pub(crate) fn has_work(&self, parent: &View) -> bool {
         self.pool()
-            .has_next(|sender| execute::next_nonce(parent, sender))
+            .has_next(|sender| execute::next_nonce(parent, sender).ok())
     }
 
     /// Builds a block on `parent`. `header` has everything but the roots.
     pub(crate) fn build(&self, parent: &View, mut header: Header) -> Option<Block> {
         let chosen = self
             .pool()
-            .select(|sender| execute::next_nonce(parent, sender));
-        let (taken, transactions, dropped) = execute::admissible(parent, chosen);
-        let executed = judge::execute(&parent.as_parent(), &header, &transactions);
-        if let Some(failure) = parent.failure() {
-            tracing::error!(failure, "cannot build a block: the disk failed");
-            return None;
-        }
-        let outcome = executed
-            .inspect_err(|error| tracing::error!(%error, "cannot build a block"))
+            .select(|sender| execute::next_nonce(parent, sender).ok());
+        let cannot = |error: &dyn std::error::Error| {
+            tracing::error!(reason = with_sources(error), "cannot build a block");
+        };
+        let (taken, transactions, dropped) = execute::admissible(parent, chosen)
+            .inspect_err(|error| cannot(error))
+            .ok()?;
+        let outcome = judge::execute(&parent.as_parent(), &header, &transactions)
+            .inspect_err(|error| cannot(error))
             .ok()?;
         let mut pool = self.pool();
         for pending in dropped {
-            pool.remove(&pending.sender, pending.nonce);
+            pool.drop_from(&pending.sender, pending.nonce);
         }
         drop(pool);
         let transactions: Vec<Vec<u8>> = taken
@@ -112,13 +135,11 @@ impl Core {
         // What waits in our own pool was verified when it came.
         let verified = |id: &TxId| self.pool().contains(id);
         let judged = judge(&parent.as_parent(), block, &self.verifier, verified);
-        if let Some(failure) = parent.failure() {
-            return Err(Rejected::Disk(failure.to_owned()));
-        }
         match judged {
             Ok(outcome) => self.remember(&block.header, outcome),
             Err(JudgeError::Invalid(invalid)) => return Err(invalid.into()),
-            Err(JudgeError::Tree(error)) => return Err(Rejected::Disk(error.to_string())),
+            Err(JudgeError::Tree(error)) => return Err(Rejected::Here(error)),
+            Err(JudgeError::Read(error)) => return Err(Rejected::Here(error.into())),
         }
         Ok(())
     }
@@ -131,8 +152,8 @@ impl Core {
         });
     }
 
-    /// Moves to a newly finalized state.
-    pub(crate) fn finalized(&self, base: Snapshot, certified: bool) {
+    /// Moves to a newly finalized state, whose block has transactions of these senders.
+    pub(crate) fn finalized(&self, base: Snapshot, certified: bool, senders: &[AccountId]) {
         let base = Arc::new(base);
         if certified {
             *self
@@ -141,7 +162,7 @@ impl Core {
                 .unwrap_or_else(PoisonError::into_inner) = Some(base.clone());
         }
         self.speculation.finalize(base);
-        self.settle();
+        self.settle(senders);
     }
 
     /// The newest finalized state whose own header is certified.
@@ -152,12 +173,18 @@ impl Core {
             .clone()
     }
 
-    /// Clears the pool of what the finalized state has used up.
-    pub(crate) fn settle(&self) {
+    /// Clears the pool of what the finalized state has used up. Only a sender of the last block
+    /// can have used a nonce; of one that cannot be read all stays until it has waited too long.
+    fn settle(&self, senders: &[AccountId]) {
         let base = self.speculation.base();
-        let store: &dyn Store = base.as_ref();
-        self.pool().settle(base.header().height.0, |sender| {
-            execute::next_nonce(store, sender)
-        });
+        let next: Vec<_> = senders
+            .iter()
+            .filter_map(|sender| Some((sender, execute::next_nonce(base.as_ref(), sender).ok()?)))
+            .collect();
+        let mut pool = self.pool();
+        for (sender, next) in next {
+            pool.used(sender, next);
+        }
+        pool.expire(base.header().height.0);
     }
 }

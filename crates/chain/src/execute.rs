@@ -6,12 +6,12 @@ use std::sync::Arc;
 use assay_crypto::Digest;
 use assay_ledger::root::TreeError;
 use assay_ledger::{
-    AccountId, Admission, BlockReceipts, DecodeError, Genesis, GenesisError, Invalid, Store,
-    Transaction, TxId, query, root,
+    AccountId, Admission, AdmitError, Amount, BlockReceipts, DecodeError, Genesis, GenesisError,
+    Invalid, ReadError, Store, Transaction, Turn, TxId, query, root,
 };
 
-use crate::core::Core;
-use crate::mempool::{Pending, Refusal};
+use crate::core::{Core, NotQueued};
+use crate::mempool::{LIMITS, Pending, Refusal};
 use crate::speculate::View;
 
 /// Changed keys with their new values; `None` deletes.
@@ -31,19 +31,24 @@ pub(crate) struct Outcome {
 pub(crate) fn admissible(
     parent: &View,
     chosen: Vec<Pending>,
-) -> (Vec<Pending>, Vec<Transaction>, Vec<Pending>) {
-    let mut admission = Admission::new(parent);
+) -> Result<(Vec<Pending>, Vec<Transaction>, Vec<Pending>), ReadError> {
+    let mut admission = Admission::new(parent)?;
     let (mut taken, mut transactions, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
     for pending in chosen {
-        match Transaction::decode(&pending.encoded) {
-            Ok(transaction) if admission.admit(&transaction).is_ok() => {
+        let Ok(transaction) = Transaction::decode(&pending.encoded) else {
+            dropped.push(pending);
+            continue;
+        };
+        match admission.admit(&transaction) {
+            Ok(()) => {
                 taken.push(pending);
                 transactions.push(transaction);
             }
-            _ => dropped.push(pending),
+            Err(AdmitError::Invalid(_)) => dropped.push(pending),
+            Err(AdmitError::Read(error)) => return Err(error),
         }
     }
-    (taken, transactions, dropped)
+    Ok((taken, transactions, dropped))
 }
 
 /// The state of the genesis block.
@@ -75,8 +80,8 @@ pub enum GenesisProblem {
 }
 
 /// The nonce the account's next transaction must have.
-pub(crate) fn next_nonce(store: &dyn Store, sender: &AccountId) -> u64 {
-    query::account(store, sender).nonce
+pub(crate) fn next_nonce(store: &dyn Store, sender: &AccountId) -> Result<u64, ReadError> {
+    Ok(query::account(store, sender)?.nonce)
 }
 
 /// Why a validator does not take a transaction.
@@ -88,23 +93,56 @@ pub enum SubmitError {
     /// It can never be in a block, or not on the present state.
     #[error("the transaction is not valid")]
     Invalid(#[from] Invalid),
-    /// Too far ahead of the account's nonce to be kept.
-    #[error("nonce {found} is too far above the account's next, {expected}: send those between")]
-    NonceTooFar {
-        /// The account's next nonce.
+    /// One before it is neither in a block nor waiting here.
+    #[error("its nonce is {found}, but the account's next one here is {expected}: send that first")]
+    Gap {
+        /// The nonce that comes next.
         expected: u64,
         /// The transaction's.
         found: u64,
     },
     /// Another transaction with the same nonce is waiting.
-    #[error("another transaction with nonce {0} is waiting: use the next one, or wait")]
-    NonceTaken(u64),
-    /// The pool, or this sender's part of it, is full.
-    #[error("too many transactions are waiting: try again in a few seconds")]
-    Full,
+    #[error(
+        "another transaction with nonce {nonce} is waiting: use the next nonce, wait, or replace it with a fee of {fee} or more"
+    )]
+    NonceTaken {
+        /// The nonce.
+        nonce: u64,
+        /// The least fee that would replace it.
+        fee: Amount,
+    },
+    /// Others pay more for every place.
+    #[error(
+        "the pool is full of transactions that pay more: a fee of {fee} or more would be taken now"
+    )]
+    Full {
+        /// The least fee that would be taken now.
+        fee: Amount,
+    },
+    /// Others pay more than one of this sender's that has to go first.
+    #[error(
+        "the pool is full, and this account's transactions before this one pay too little: replace them with a higher fee, or wait"
+    )]
+    Behind,
+    /// The sender has as many waiting as it may.
+    #[error("{0} transactions of this account are waiting: wait until one of them is in a block")]
+    SenderFull(usize),
+    /// The sender cannot pay for all that it has waiting.
+    #[error(
+        "with this one the fees of the account's waiting transactions add up to {sum}, its balance is {balance}"
+    )]
+    Unaffordable {
+        /// Of all waiting ones and this one.
+        sum: Amount,
+        /// The account's.
+        balance: Amount,
+    },
     /// The validator has stopped.
     #[error("this validator has stopped; ask another one")]
     Stopped,
+    /// Nothing about the transaction: the state here cannot be read.
+    #[error("this validator cannot judge it; ask another one")]
+    Unread(#[from] ReadError),
 }
 
 /// A transaction that is in the pool now.
@@ -123,34 +161,70 @@ pub(crate) fn admit(core: &Core, encoded: Vec<u8>) -> Result<Admitted, SubmitErr
         return Ok(Admitted { id, fresh: None });
     }
     let base = core.speculation.base();
-    let account = query::account(base.as_ref(), &transaction.sender);
+    let account = query::account(base.as_ref(), &transaction.sender)?;
     let (expected, found) = (account.nonce, transaction.nonce);
     if found < expected {
         return Err(Invalid::Nonce { expected, found }.into());
+    }
+    // Cheap to find out, and cheap to send by the thousand: before any signature is verified.
+    let next = core.pool().expected(&transaction.sender, expected);
+    if found > next {
+        return Err(SubmitError::Gap {
+            expected: next,
+            found,
+        });
     }
     // The rules of a block, as if the transactions before this one had been included.
     let as_if_next = Transaction {
         nonce: expected,
         ..transaction.clone()
     };
-    Admission::new(base.as_ref()).admit(&as_if_next)?;
+    Admission::new(base.as_ref())?
+        .admit(&as_if_next)
+        .map_err(|error| match error {
+            AdmitError::Invalid(invalid) => SubmitError::Invalid(invalid),
+            AdmitError::Read(error) => SubmitError::Unread(error),
+        })?;
     transaction.verify().map_err(|_| Invalid::Signature)?;
     let encoded = Arc::new(encoded);
     let pending = Pending {
         id,
         sender: transaction.sender,
         nonce: found,
+        fee: transaction.fee,
         encoded: encoded.clone(),
+        turn: turn(base.as_ref(), &transaction)?,
     };
-    match core.enqueue(pending) {
-        Ok(()) => Ok(Admitted {
-            id,
-            fresh: Some(encoded),
-        }),
-        Err(Refusal::Duplicate) => Ok(Admitted { id, fresh: None }),
-        Err(Refusal::Full | Refusal::SenderFull) => Err(SubmitError::Full),
-        Err(Refusal::NonceUsed) => Err(Invalid::Nonce { expected, found }.into()),
-        Err(Refusal::NonceTooFar) => Err(SubmitError::NonceTooFar { expected, found }),
-        Err(Refusal::NonceTaken) => Err(SubmitError::NonceTaken(found)),
+    let refusal = match core.enqueue(pending) {
+        Ok(()) => {
+            return Ok(Admitted {
+                id,
+                fresh: Some(encoded),
+            });
+        }
+        Err(NotQueued::Unread(error)) => return Err(error.into()),
+        Err(NotQueued::Refused(refusal)) => refusal,
+    };
+    match refusal {
+        Refusal::Duplicate => Ok(Admitted { id, fresh: None }),
+        Refusal::Full { fee } => Err(SubmitError::Full { fee }),
+        Refusal::Behind => Err(SubmitError::Behind),
+        Refusal::SenderFull => Err(SubmitError::SenderFull(LIMITS.per_sender)),
+        Refusal::NonceUsed => Err(Invalid::Nonce { expected, found }.into()),
+        Refusal::Gap { expected } => Err(SubmitError::Gap { expected, found }),
+        Refusal::NonceTaken { fee } => Err(SubmitError::NonceTaken { nonce: found, fee }),
+        Refusal::Unaffordable { sum, balance } => Err(SubmitError::Unaffordable { sum, balance }),
     }
+}
+
+/// The move that a transaction makes, if an order waits for it.
+fn turn(store: &dyn Store, transaction: &Transaction) -> Result<Option<Turn>, ReadError> {
+    let Some(order) = transaction.call.order() else {
+        return Ok(None);
+    };
+    let Some(order) = query::order(store, &order)? else {
+        return Ok(None);
+    };
+    let validators = query::validators(store)?;
+    Ok(order.turn(&validators, transaction.sender, &transaction.call))
 }

@@ -2,7 +2,9 @@
 
 use assay_crypto::Digest;
 use assay_ledger::root::{self, TreeError, TreeStore};
-use assay_ledger::{BlockContext, Store, Transaction, TxId, execute_verified_block};
+use assay_ledger::{
+    BlockContext, ExecuteError, ReadError, Store, Transaction, TxId, execute_verified_block,
+};
 
 use crate::beacon::{BeaconVerifier, beacon};
 use crate::block::Block;
@@ -63,9 +65,12 @@ pub enum Invalid {
 pub(crate) enum JudgeError {
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// Nothing about the block: the state tree here is damaged.
+    /// Nothing about the block: the state tree here is damaged or cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// Nothing about the block: the state here cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 impl Invalid {
@@ -174,8 +179,13 @@ pub(crate) fn execute(
         timestamp_ms,
         beacon: beacon(header),
     };
-    let executed = execute_verified_block(parent.state, &context, transactions)
-        .map_err(|error| Invalid::transaction(error.index, &error.reason))?;
+    let executed = execute_verified_block(parent.state, &context, transactions);
+    let executed = executed.map_err(|error| match error {
+        ExecuteError::Invalid(invalid) => {
+            JudgeError::Invalid(Invalid::transaction(invalid.index, &invalid.reason))
+        }
+        ExecuteError::Read(error) => JudgeError::Read(error),
+    })?;
     let update = root::update(parent.tree, height, &executed.writes)?;
     Ok(Outcome {
         writes: executed.writes,

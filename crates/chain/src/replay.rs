@@ -114,6 +114,7 @@ impl Replay<'_> {
         let outcome = judged.map_err(|error| match error {
             JudgeError::Invalid(source) => ReplayError::Invalid { height, source },
             JudgeError::Tree(error) => ReplayError::Tree(error),
+            JudgeError::Read(error) => ReplayError::Tree(error.into()),
         })?;
         if outcome.receipts != recorded.receipts {
             return Err(ReplayError::Receipts(height));

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assay_crypto::Digest;
-use assay_ledger::Store;
 use assay_ledger::root::TreeStore;
+use assay_ledger::{Pairs, ReadError, Store};
 
 use crate::execute::Outcome;
 use crate::header::Header;
@@ -41,34 +41,31 @@ impl View {
             tree: self,
         }
     }
-
-    /// The first disk error below this view, if any.
-    pub(crate) fn failure(&self) -> Option<&str> {
-        self.base.failure()
-    }
 }
 
 impl TreeStore for View {
-    fn node(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.layers
-            .iter()
-            .find_map(|layer| layer.outcome.nodes.get(key).cloned())
-            .unwrap_or_else(|| self.base.node(key))
+    fn node(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut layers = self.layers.iter();
+        match layers.find_map(|layer| layer.outcome.nodes.get(key)) {
+            Some(node) => Ok(node.clone()),
+            None => self.base.node(key),
+        }
     }
 }
 
 impl Store for View {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.layers
-            .iter()
-            .find_map(|layer| layer.outcome.writes.get(key).cloned())
-            .unwrap_or_else(|| self.base.get(key))
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut layers = self.layers.iter();
+        match layers.find_map(|layer| layer.outcome.writes.get(key)) {
+            Some(value) => Ok(value.clone()),
+            None => self.base.get(key),
+        }
     }
 
-    fn range(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let below = self.base.range(prefix);
+    fn range(&self, prefix: &[u8]) -> Result<Pairs, ReadError> {
+        let below = self.base.range(prefix)?;
         if self.layers.is_empty() {
-            return below;
+            return Ok(below);
         }
         let mut merged: BTreeMap<Vec<u8>, Option<Vec<u8>>> = below
             .into_iter()
@@ -80,10 +77,10 @@ impl Store for View {
                 merged.insert(key.clone(), value.clone());
             }
         }
-        merged
+        Ok(merged
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
-            .collect()
+            .collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Starting a validator.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_crypto::PublicKey;
@@ -106,6 +106,7 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
     let signer = ed25519::PrivateKey::decode(Copying(secret.seed().as_slice()))
         .map_err(|_| StartError::NotAValidator(me))?;
     let peers = addresses(&genesis, me, listen, &peers)?;
+    let reached = known_ips(&genesis);
     TcpListener::bind(listen).map_err(|source| StartError::Listen {
         address: listen,
         source,
@@ -140,6 +141,8 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
         network: NetworkSettings {
             namespace: scheme::namespace(&digest),
             listen,
+            is_local: reached.iter().all(|ip| ip.is_loopback()),
+            has_private: reached.iter().any(is_private),
             peers,
         },
         subscribers: subscribers.clone(),
@@ -176,7 +179,7 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
 }
 
 /// An error and everything below it in one line; [`Chain::failure`] is read by people.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut below = error.source();
     while let Some(source) = below {
@@ -220,6 +223,27 @@ fn addresses(
         found.push((scheme::identity(&key)?, address));
     }
     Map::try_from(found).map_err(|_| CommitteeError::Duplicate.into())
+}
+
+/// The addresses of validators that the genesis gives as numbers; it says so what kind of network
+/// this is.
+fn known_ips(genesis: &Genesis) -> Vec<IpAddr> {
+    let addresses = genesis.validators.iter().map(|v| v.address.as_str());
+    addresses
+        .map(|text| text.parse::<SocketAddr>().map(|socket| socket.ip()))
+        // A name may resolve to anything, and is dialled by what it resolves to.
+        .map(|ip| ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+        .collect()
+}
+
+/// Whether an address is of one machine or one house.
+fn is_private(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
 }
 
 fn parse_address(text: &str) -> Result<Address, StartError> {

@@ -148,9 +148,10 @@ impl From<LightError> for Failure {
             LightError::Malformed(..) | LightError::Untrue(..) | LightError::Stale { .. } => {
                 Kind::Untrue
             }
-            LightError::NotProvable | LightError::Refused(..) | LightError::Late(..) => {
-                Kind::Failed
-            }
+            LightError::NotProvable
+            | LightError::Damaged(_)
+            | LightError::Refused(..)
+            | LightError::Late(..) => Kind::Failed,
         };
         Self::new(kind, error)
     }

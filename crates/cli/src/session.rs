@@ -11,7 +11,9 @@ use assay_ledger::{AccountId, Call, Genesis, Registration, Role, query};
 use assay_node::{
     client::{HttpNode, Included, LightNode},
     http::views::{Network, Status},
-    transport::{BoxFuture, Handler, Limits, Refusal, Request, Response, Standing, Transport},
+    transport::{
+        BoxFuture, Handler, Limits, Reach, Refusal, Request, Response, Standing, Transport,
+    },
 };
 
 use crate::{
@@ -127,8 +129,10 @@ impl Session {
         let strangers = Arc::new(|_: &PublicKey| Standing::Stranger);
         let transport =
             Transport::bind(key, any, Limits::default(), strangers, Arc::new(Silent)).await?;
+        let reach = Reach::of(self.light.genesis());
         for (account, registration) in nodes {
-            if let Ok(address) = registration.address.parse() {
+            let address = registration.address.parse().ok();
+            if let Some(address) = address.filter(|address| reach.includes(*address)) {
                 transport.book().set(*account, [address]);
             }
         }

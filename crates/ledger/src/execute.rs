@@ -9,14 +9,15 @@
 //!    reason in the receipt.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use assay_crypto::Digest;
 use thiserror::Error;
 
 use crate::state::{BlockInfo, Chain, Pools, State};
 use crate::{
-    Account, AccountId, Amount, BlockReceipts, ChainId, Height, MAX_TX_BYTES, Receipt, Status,
-    Store, Transaction, apply, block, keys,
+    Account, AccountId, Amount, BlockReceipts, ChainId, Height, MAX_TX_BYTES, ReadError, Receipt,
+    Status, Store, Transaction, apply, block, keys,
 };
 
 /// What a block brings along besides its transactions.
@@ -78,6 +79,28 @@ pub struct InvalidBlock {
     pub reason: Invalid,
 }
 
+/// Why a block was not executed.
+#[derive(Debug, Error)]
+pub enum ExecuteError {
+    /// It may not be on this state.
+    #[error(transparent)]
+    Invalid(#[from] InvalidBlock),
+    /// Nothing about the block: the state below it could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why a transaction was not admitted.
+#[derive(Debug, Error)]
+pub enum AdmitError {
+    /// It may not be the block's next transaction.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Nothing about the transaction: the state could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 /// Decides, one after another, which transactions a block on a state may hold.
 ///
 /// Signatures are not looked at: [`Transaction::verify`] does that, once for each transaction.
@@ -90,48 +113,53 @@ pub struct Admission<'a> {
 
 impl<'a> Admission<'a> {
     /// For a block on `store`.
-    pub fn new(store: &'a dyn Store) -> Admission<'a> {
-        Admission {
+    ///
+    /// # Errors
+    /// [`ReadError`] when the state cannot be read.
+    pub fn new(store: &'a dyn Store) -> Result<Admission<'a>, ReadError> {
+        Ok(Admission {
             store,
-            chain: Chain::of(store),
+            chain: Chain::of(store)?,
             accounts: BTreeMap::new(),
             fees: Amount::ZERO,
-        }
+        })
     }
 
     /// Admits `tx` after those admitted before; a refused one changes nothing.
     ///
     /// # Errors
-    /// Why it may not be the block's next transaction.
-    pub fn admit(&mut self, tx: &Transaction) -> Result<(), Invalid> {
+    /// Why it may not be the block's next transaction, or that the state cannot be read.
+    pub fn admit(&mut self, tx: &Transaction) -> Result<(), AdmitError> {
         let chain = self.chain.as_ref().ok_or(Invalid::NoChain)?;
         if tx.chain != chain.id {
             return Err(Invalid::OtherChain {
                 expected: chain.id,
                 found: tx.chain,
-            });
+            }
+            .into());
         }
         let length = tx.encoded_len();
         if length > MAX_TX_BYTES {
-            return Err(Invalid::TooLong(length));
+            return Err(Invalid::TooLong(length).into());
         }
         let least = chain.parameters.min_fee(length);
         if tx.fee < least {
             return Err(Invalid::FeeTooLow {
                 least,
                 offered: tx.fee,
-            });
+            }
+            .into());
         }
-        let store = self.store;
-        let account = self
-            .accounts
-            .entry(tx.sender)
-            .or_insert_with(|| crate::query::account(store, &tx.sender));
+        let account = match self.accounts.entry(tx.sender) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(crate::query::account(self.store, &tx.sender)?),
+        };
         if tx.nonce != account.nonce {
             return Err(Invalid::Nonce {
                 expected: account.nonce,
                 found: tx.nonce,
-            });
+            }
+            .into());
         }
         let unaffordable = Invalid::FeeUnaffordable {
             fee: tx.fee,
@@ -151,8 +179,8 @@ impl<'a> Admission<'a> {
 /// Whether a block on `store` may hold exactly these transactions, signatures included.
 ///
 /// # Errors
-/// The first that it may not hold.
-pub fn check_block(store: &dyn Store, txs: &[Transaction]) -> Result<(), InvalidBlock> {
+/// The first that it may not hold, or that the state cannot be read.
+pub fn check_block(store: &dyn Store, txs: &[Transaction]) -> Result<(), ExecuteError> {
     verify_signatures(txs)?;
     admit_all(store, txs).map(|_| ())
 }
@@ -160,12 +188,13 @@ pub fn check_block(store: &dyn Store, txs: &[Transaction]) -> Result<(), Invalid
 /// Executes a block on `store`.
 ///
 /// # Errors
-/// [`InvalidBlock`], as [`check_block`] gives it.
+/// [`ExecuteError`]: an invalid block, as [`check_block`] finds it, or a state that cannot be
+/// read. Nothing of the block has taken effect then.
 pub fn execute_block(
     store: &dyn Store,
     context: &BlockContext,
     txs: &[Transaction],
-) -> Result<Executed, InvalidBlock> {
+) -> Result<Executed, ExecuteError> {
     verify_signatures(txs)?;
     execute_verified_block(store, context, txs)
 }
@@ -173,12 +202,12 @@ pub fn execute_block(
 /// [`execute_block`] for transactions whose signatures this process has verified already.
 ///
 /// # Errors
-/// [`InvalidBlock`] for everything but signatures.
+/// As [`execute_block`], for everything but signatures.
 pub fn execute_verified_block(
     store: &dyn Store,
     context: &BlockContext,
     txs: &[Transaction],
-) -> Result<Executed, InvalidBlock> {
+) -> Result<Executed, ExecuteError> {
     let admission = admit_all(store, txs)?;
     let no_chain = InvalidBlock {
         index: 0,
@@ -200,15 +229,14 @@ pub fn execute_verified_block(
         timestamp_ms: context.timestamp_ms,
     };
     state.save(keys::block(), &info);
-    state.commit();
 
-    block::begin(&mut state);
-    let events = state.commit();
+    let mut events = state.commit();
+    events.extend(block::begin(&mut state));
     let receipts = txs.iter().map(|tx| execute_one(&mut state, tx)).collect();
     let receipts = BlockReceipts { events, receipts };
     let receipts_root = receipts.tree().root();
     Ok(Executed {
-        writes: state.into_writes(),
+        writes: state.finish()?,
         receipts,
         receipts_root,
     })
@@ -241,12 +269,13 @@ fn verify_signatures(txs: &[Transaction]) -> Result<(), InvalidBlock> {
     }
 }
 
-fn admit_all<'a>(store: &'a dyn Store, txs: &[Transaction]) -> Result<Admission<'a>, InvalidBlock> {
-    let mut admission = Admission::new(store);
+fn admit_all<'a>(store: &'a dyn Store, txs: &[Transaction]) -> Result<Admission<'a>, ExecuteError> {
+    let mut admission = Admission::new(store)?;
     for (index, tx) in txs.iter().enumerate() {
-        admission
-            .admit(tx)
-            .map_err(|reason| InvalidBlock { index, reason })?;
+        admission.admit(tx).map_err(|error| match error {
+            AdmitError::Invalid(reason) => InvalidBlock { index, reason }.into(),
+            AdmitError::Read(error) => ExecuteError::Read(error),
+        })?;
     }
     Ok(admission)
 }

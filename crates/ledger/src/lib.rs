@@ -52,9 +52,9 @@
 //! assert_eq!(executed.receipts.receipts[0].status, Status::Applied);
 //! store.apply(&executed.writes);
 //!
-//! assert_eq!(query::account(&store, &alice.public()).balance.to_string(), "5.49");
-//! assert_eq!(query::account(&store, &bob.public()).balance, Amount::tokens(20));
-//! assert_eq!(query::supply(&store).treasury.to_string(), "0.01");
+//! assert_eq!(query::account(&store, &alice.public())?.balance.to_string(), "5.49");
+//! assert_eq!(query::account(&store, &bob.public())?.balance, Amount::tokens(20));
+//! assert_eq!(query::supply(&store)?.treasury.to_string(), "0.01");
 //! # Ok(())
 //! # }
 //! ```
@@ -86,6 +86,7 @@ mod state;
 mod store;
 mod terms;
 mod transaction;
+mod turn;
 
 pub use account::{Account, Registration, Role};
 pub use bounded::{BoundedBytes, BoundedString, BoundedVec, OutOfBounds};
@@ -93,8 +94,8 @@ pub use call::{AuditResults, Call, DeclineReason, Opening};
 pub use dispute::{Attestation, Dispute, Question, Verdict};
 pub use event::{Event, SlashReason};
 pub use execute::{
-    Admission, BlockContext, Executed, Invalid, InvalidBlock, check_block, execute_block,
-    execute_verified_block,
+    Admission, AdmitError, BlockContext, ExecuteError, Executed, Invalid, InvalidBlock,
+    check_block, execute_block, execute_verified_block,
 };
 pub use file::FileRecord;
 pub use genesis::{Genesis, GenesisAccount, GenesisError, GenesisRegistration, ValidatorInfo};
@@ -110,6 +111,7 @@ pub use parameters::{MAX_DEADLINE, Parameters};
 pub use phase::{Outcome, Phase};
 pub use receipt::{BlockReceipts, Receipt, Status};
 pub use refusal::{FileProblem, Refusal};
-pub use store::{MemoryStore, Store};
+pub use store::{MemoryStore, Pairs, ReadError, Store};
 pub use terms::{Deadlines, Input, JobKind, Terms};
 pub use transaction::{DecodeError, MAX_TX_BYTES, Transaction};
+pub use turn::Turn;

@@ -1,147 +1,155 @@
 //! Typed reads of a state.
+//!
+//! Every read gives what the state holds, or a [`ReadError`] when that cannot be known: of a disk
+//! that fails nobody concludes that an order or an account does not exist.
 
 use borsh::BorshDeserialize;
 
-use crate::keys;
 use crate::state::{BlockInfo, Chain, Pools};
+use crate::store::decode;
 use crate::{
     Account, AccountId, Amount, ChainId, FileId, FileRecord, Height, Order, OrderId, Parameters,
-    Registration, Role, Store,
+    ReadError, Registration, Role, Store, keys,
 };
 
-fn read<T: BorshDeserialize>(store: &dyn Store, key: &[u8]) -> Option<T> {
-    T::try_from_slice(&store.get(key)?).ok()
+/// What a read gives.
+pub type Read<T> = Result<T, ReadError>;
+
+fn read<T: BorshDeserialize>(store: &dyn Store, key: &[u8]) -> Read<Option<T>> {
+    let value = store.get(key)?;
+    value.map(|value| decode(key, &value)).transpose()
 }
 
-fn read_all<T: BorshDeserialize>(store: &dyn Store, prefix: &[u8]) -> Vec<(Vec<u8>, T)> {
-    let pairs = store.range(prefix).into_iter();
+fn read_all<T: BorshDeserialize>(store: &dyn Store, prefix: &[u8]) -> Read<Vec<(Vec<u8>, T)>> {
+    let pairs = store.range(prefix)?.into_iter();
     pairs
-        .filter_map(|(key, value)| Some((key, T::try_from_slice(&value).ok()?)))
+        .map(|(key, value)| {
+            let value = decode(&key, &value)?;
+            Ok((key, value))
+        })
         .collect()
 }
 
-fn chain(store: &dyn Store) -> Option<Chain> {
-    read(store, &keys::chain())
+fn chain(store: &dyn Store) -> Read<Option<Chain>> {
+    Chain::of(store)
 }
 
 /// The network's name.
-pub fn chain_id(store: &dyn Store) -> Option<ChainId> {
-    chain(store).map(|chain| chain.id)
+pub fn chain_id(store: &dyn Store) -> Read<Option<ChainId>> {
+    Ok(chain(store)?.map(|chain| chain.id))
 }
 
 /// Height of the last block executed; 0 on the genesis state.
-pub fn height(store: &dyn Store) -> Height {
-    read::<BlockInfo>(store, &keys::block())
-        .map(|block| block.height)
-        .unwrap_or_default()
+pub fn height(store: &dyn Store) -> Read<Height> {
+    let block: Option<BlockInfo> = read(store, &keys::block())?;
+    Ok(block.map(|block| block.height).unwrap_or_default())
 }
 
 /// The network's numbers.
-pub fn parameters(store: &dyn Store) -> Option<Parameters> {
-    chain(store).map(|chain| chain.parameters)
+pub fn parameters(store: &dyn Store) -> Read<Option<Parameters>> {
+    Ok(chain(store)?.map(|chain| chain.parameters))
 }
 
 /// Who agrees on blocks and attests in disputes, ascending.
-pub fn validators(store: &dyn Store) -> Vec<AccountId> {
-    chain(store)
-        .map(|chain| chain.validators)
-        .unwrap_or_default()
+pub fn validators(store: &dyn Store) -> Read<Vec<AccountId>> {
+    let chain = chain(store)?;
+    Ok(chain.map(|chain| chain.validators).unwrap_or_default())
 }
 
 /// The account of a key; empty if it was never credited.
-pub fn account(store: &dyn Store, account: &AccountId) -> Account {
-    read(store, &keys::account(account)).unwrap_or_default()
+pub fn account(store: &dyn Store, account: &AccountId) -> Read<Account> {
+    Ok(read(store, &keys::account(account))?.unwrap_or_default())
 }
 
 /// Every account, ascending.
-pub fn accounts(store: &dyn Store) -> Vec<(AccountId, Account)> {
-    let all = read_all(store, &keys::accounts());
-    all.into_iter()
+pub fn accounts(store: &dyn Store) -> Read<Vec<(AccountId, Account)>> {
+    let all = read_all(store, &keys::accounts())?.into_iter();
+    Ok(all
         .filter_map(|(key, value)| Some((keys::account_of(&key)?, value)))
-        .collect()
+        .collect())
 }
 
 /// An account's registration in a role.
-pub fn registration(store: &dyn Store, role: Role, account: &AccountId) -> Option<Registration> {
+pub fn registration(
+    store: &dyn Store,
+    role: Role,
+    account: &AccountId,
+) -> Read<Option<Registration>> {
     read(store, &keys::registration(role, account))
 }
 
 /// Everybody registered in a role, ascending.
-pub fn registrations(store: &dyn Store, role: Role) -> Vec<(AccountId, Registration)> {
-    let all = read_all(store, &keys::registrations(role));
-    all.into_iter()
+pub fn registrations(store: &dyn Store, role: Role) -> Read<Vec<(AccountId, Registration)>> {
+    let all = read_all(store, &keys::registrations(role))?.into_iter();
+    Ok(all
         .filter_map(|(key, value)| Some((keys::account_of(&key)?, value)))
-        .collect()
+        .collect())
 }
 
 /// All registered providers.
-pub fn providers(store: &dyn Store) -> Vec<(AccountId, Registration)> {
+pub fn providers(store: &dyn Store) -> Read<Vec<(AccountId, Registration)>> {
     registrations(store, Role::Provider)
 }
 
 /// Bonds on their way back to balances: when, whose, of which role, how much.
-pub fn unbonding(store: &dyn Store) -> Vec<(Height, AccountId, Role, Amount)> {
-    let all = read_all(store, &keys::all_unbonding()).into_iter();
-    all.filter_map(|(key, amount)| {
-        let height = u64::from_be_bytes(key.get(1..9)?.try_into().ok()?);
-        Some((
-            Height(height),
-            keys::account_of(&key)?,
-            keys::role_of_unbonding(&key)?,
-            amount,
-        ))
-    })
-    .collect()
+pub fn unbonding(store: &dyn Store) -> Read<Vec<(Height, AccountId, Role, Amount)>> {
+    let all = read_all(store, &keys::all_unbonding())?.into_iter();
+    Ok(all
+        .filter_map(|(key, amount)| {
+            let height = u64::from_be_bytes(key.get(1..9)?.try_into().ok()?);
+            Some((
+                Height(height),
+                keys::account_of(&key)?,
+                keys::role_of_unbonding(&key)?,
+                amount,
+            ))
+        })
+        .collect())
 }
 
 /// A file as its owner recorded it.
-pub fn file(store: &dyn Store, file: &FileId, owner: &AccountId) -> Option<FileRecord> {
+pub fn file(store: &dyn Store, file: &FileId, owner: &AccountId) -> Read<Option<FileRecord>> {
     read(store, &keys::file(file, owner))
 }
 
 /// All records of a file, ascending by owner.
-pub fn file_records(store: &dyn Store, file: &FileId) -> Vec<FileRecord> {
-    read_all(store, &keys::file_owners(file))
-        .into_iter()
-        .map(|(_, record)| record)
-        .collect()
+pub fn file_records(store: &dyn Store, file: &FileId) -> Read<Vec<FileRecord>> {
+    values(store, &keys::file_owners(file))
 }
 
 /// Every file record.
-pub fn files(store: &dyn Store) -> Vec<FileRecord> {
-    read_all(store, &keys::files())
-        .into_iter()
-        .map(|(_, record)| record)
-        .collect()
+pub fn files(store: &dyn Store) -> Read<Vec<FileRecord>> {
+    values(store, &keys::files())
 }
 
 /// An order.
-pub fn order(store: &dyn Store, order: &OrderId) -> Option<Order> {
+pub fn order(store: &dyn Store, order: &OrderId) -> Read<Option<Order>> {
     read(store, &keys::order(order))
 }
 
 /// Every order, final ones included.
-pub fn orders(store: &dyn Store) -> Vec<Order> {
-    read_all(store, &keys::orders())
-        .into_iter()
-        .map(|(_, order)| order)
-        .collect()
+pub fn orders(store: &dyn Store) -> Read<Vec<Order>> {
+    values(store, &keys::orders())
+}
+
+fn values<T: BorshDeserialize>(store: &dyn Store, prefix: &[u8]) -> Read<Vec<T>> {
+    let all = read_all(store, prefix)?.into_iter();
+    Ok(all.map(|(_, value)| value).collect())
 }
 
 /// Every order that is not final.
-pub fn active_orders(store: &dyn Store) -> Vec<Order> {
-    let active = store.range(&keys::all_active()).into_iter();
+pub fn active_orders(store: &dyn Store) -> Read<Vec<Order>> {
+    let active = store.range(&keys::all_active())?.into_iter();
     active
-        .filter_map(|(key, _)| order(store, &keys::order_of(&key)?))
+        .filter_map(|(key, _)| order(store, &keys::order_of(&key)?).transpose())
         .collect()
 }
 
 /// Every order that changed at or after a height.
-pub fn orders_changed(store: &dyn Store, since: Height) -> Vec<Order> {
-    orders(store)
-        .into_iter()
-        .filter(|order| order.updated >= since)
-        .collect()
+pub fn orders_changed(store: &dyn Store, since: Height) -> Read<Vec<Order>> {
+    let mut changed = orders(store)?;
+    changed.retain(|order| order.updated >= since);
+    Ok(changed)
 }
 
 /// Where all the money is.
@@ -170,15 +178,16 @@ fn sum(mut amounts: impl Iterator<Item = Amount>) -> Option<Amount> {
 }
 
 /// Counts all the money; reads the whole state.
-pub fn supply(store: &dyn Store) -> Supply {
-    let pools: Pools = read(store, &keys::pools()).unwrap_or_default();
-    let balances = sum(accounts(store).iter().map(|(_, account)| account.balance));
-    let registered = Role::ALL
-        .iter()
-        .flat_map(|role| registrations(store, *role));
-    let bonds = sum(registered.map(|(_, registration)| registration.bond));
-    let unbonding = sum(unbonding(store).iter().map(|entry| entry.3));
-    let held = active_orders(store);
+pub fn supply(store: &dyn Store) -> Read<Supply> {
+    let pools: Pools = read(store, &keys::pools())?.unwrap_or_default();
+    let balances = sum(accounts(store)?.iter().map(|(_, account)| account.balance));
+    let mut registered = Vec::new();
+    for role in Role::ALL {
+        registered.extend(registrations(store, role)?);
+    }
+    let bonds = sum(registered.iter().map(|(_, registration)| registration.bond));
+    let unbonding = sum(unbonding(store)?.iter().map(|entry| entry.3));
+    let held = active_orders(store)?;
     let escrow = sum(held.iter().flat_map(|order| [order.escrow, order.deposit]));
     let parts = [
         balances,
@@ -191,7 +200,7 @@ pub fn supply(store: &dyn Store) -> Supply {
     let total = parts
         .iter()
         .try_fold(Amount::ZERO, |sum, part| sum.checked_add((*part)?));
-    Supply {
+    Ok(Supply {
         balances: balances.unwrap_or_default(),
         bonds: bonds.unwrap_or_default(),
         unbonding: unbonding.unwrap_or_default(),
@@ -199,6 +208,6 @@ pub fn supply(store: &dyn Store) -> Supply {
         treasury: pools.treasury,
         pot: pools.pot,
         total,
-        genesis: chain(store).map(|chain| chain.supply).unwrap_or_default(),
-    }
+        genesis: chain(store)?.map(|chain| chain.supply).unwrap_or_default(),
+    })
 }

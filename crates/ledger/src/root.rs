@@ -13,17 +13,20 @@ use jmt::storage::{LeafNode, Node, NodeKey, TreeReader, TreeUpdateBatch};
 use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
 use thiserror::Error;
 
-use crate::Height;
+use crate::{Height, ReadError};
 
 /// Nodes of the tree, by opaque keys. `chain` implements it over its database.
 pub trait TreeStore {
     /// The node of `key`.
-    fn node(&self, key: &[u8]) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// [`ReadError`] when the tree cannot be read.
+    fn node(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
 }
 
 impl TreeStore for BTreeMap<Vec<u8>, Vec<u8>> {
-    fn node(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.get(key).cloned()
+    fn node(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.get(key).cloned())
     }
 }
 
@@ -36,16 +39,22 @@ pub struct Update {
     pub nodes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
-/// A tree that cannot be updated or read: its store lost or altered nodes.
+/// A tree that cannot be updated or read.
 #[derive(Debug, Error)]
-#[error(
-    "the state tree is damaged at height {height}: {problem}; restore it from a backup or sync anew"
-)]
-pub struct TreeError {
-    /// Version that was being read or written.
-    pub height: Height,
-    /// What the tree found.
-    pub problem: String,
+pub enum TreeError {
+    /// Its store lost or altered nodes.
+    #[error(
+        "the state tree is damaged at height {height}: {problem}; restore it from a backup or sync anew"
+    )]
+    Damaged {
+        /// Version that was being read or written.
+        height: Height,
+        /// What the tree found.
+        problem: String,
+    },
+    /// Its store failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// The tree of a genesis state, as the update of an empty tree at height 0.
@@ -80,7 +89,7 @@ pub fn update(
     };
     let (root, batch) = JellyfishMerkleTree::<_, StateHasher>::new(&reader)
         .put_value_set(hashed, height.0)
-        .map_err(|error| damaged(height, &error))?;
+        .map_err(|error| failed(height, error))?;
     let mut nodes = node_writes(height, &batch)?;
     // Every version has a root node of its own, also one that changes nothing.
     nodes.extend(parent.map(|key| (key, None)));
@@ -96,7 +105,7 @@ fn parent_root(
     version: Version,
 ) -> Result<Vec<u8>, TreeError> {
     let key = [&version.to_le_bytes()[..], &[0; 12]].concat();
-    match tree.node(&key) {
+    match tree.node(&key)? {
         Some(_) => Ok(key),
         None => Err(damaged(height, &"the root node of the parent is missing")),
     }
@@ -130,7 +139,7 @@ pub fn prove(
     let reader = Reader { tree, value };
     let (_, proof) = JellyfishMerkleTree::<_, StateHasher>::new(&reader)
         .get_with_proof(hash_key(key), height.0)
-        .map_err(|error| damaged(height, &error))?;
+        .map_err(|error| failed(height, error))?;
     Ok(Proof(proof))
 }
 
@@ -199,8 +208,16 @@ fn encode<T: BorshSerialize>(height: Height, value: &T) -> Result<Vec<u8>, TreeE
     borsh::to_vec(value).map_err(|error| damaged(height, &error))
 }
 
+/// What `jmt` passes on: a failure of the store, or its own complaint about what it read.
+fn failed(height: Height, error: anyhow::Error) -> TreeError {
+    match error.downcast::<ReadError>() {
+        Ok(read) => TreeError::Read(read),
+        Err(error) => damaged(height, &error),
+    }
+}
+
 fn damaged(height: Height, error: &dyn std::fmt::Display) -> TreeError {
-    TreeError {
+    TreeError::Damaged {
         height,
         problem: error.to_string(),
     }
@@ -214,7 +231,7 @@ struct Reader<'a> {
 
 impl TreeReader for Reader<'_> {
     fn get_node_option(&self, key: &NodeKey) -> AnyResult<Option<Node>> {
-        let bytes = self.tree.node(&borsh::to_vec(key)?);
+        let bytes = self.tree.node(&borsh::to_vec(key)?)?;
         Ok(bytes
             .map(|bytes| Node::try_from_slice(&bytes))
             .transpose()?)

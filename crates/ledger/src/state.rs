@@ -1,12 +1,13 @@
 //! The state while a block is executed: what was, what the block changed, what the call changed.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
     Account, AccountId, Amount, BlockContext, BoundedString, ChainId, Event, Height, Order,
-    OrderId, Parameters, Refusal, Registration, Role, Store, keys,
+    OrderId, Parameters, ReadError, Refusal, Registration, Role, Store, keys, store,
 };
 
 /// Changed keys with their new values; `None` deletes.
@@ -24,8 +25,10 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// The record of the network a state belongs to.
-    pub(crate) fn of(store: &dyn Store) -> Option<Chain> {
-        Chain::try_from_slice(&store.get(&keys::chain())?).ok()
+    pub(crate) fn of(store: &dyn Store) -> Result<Option<Chain>, ReadError> {
+        let key = keys::chain();
+        let value = store.get(&key)?;
+        value.map(|value| store::decode(&key, &value)).transpose()
     }
 
     /// Validators that must agree: 2f + 1 of n = 3f + 1, and `n - f` for any n.
@@ -53,8 +56,13 @@ pub(crate) struct Pools {
 
 /// A state under change. Writes of a call stay apart until [`State::commit`], so that a refused
 /// call leaves nothing behind.
+///
+/// Reads that fail are answered as if nothing were there, and remembered: what follows from them
+/// is never used, since [`State::finish`] then gives the failure instead of the writes. Calls and
+/// deadlines so need no arm for a disk that fails, and none can forget it.
 pub(crate) struct State<'a> {
     base: &'a dyn Store,
+    failure: RefCell<Option<ReadError>>,
     block: Writes,
     call: Writes,
     events: Vec<Event>,
@@ -66,6 +74,7 @@ impl<'a> State<'a> {
     pub(crate) fn new(base: &'a dyn Store, chain: Chain, context: BlockContext) -> State<'a> {
         State {
             base,
+            failure: RefCell::new(None),
             block: Writes::new(),
             call: Writes::new(),
             events: Vec::new(),
@@ -79,6 +88,7 @@ impl<'a> State<'a> {
     }
 
     /// Keeps what was written since the last commit; returns the events since then.
+    #[must_use = "events that reach no receipt are lost"]
     pub(crate) fn commit(&mut self) -> Vec<Event> {
         self.block.extend(std::mem::take(&mut self.call));
         std::mem::take(&mut self.events)
@@ -90,9 +100,25 @@ impl<'a> State<'a> {
         self.events.clear();
     }
 
-    /// Everything committed.
-    pub(crate) fn into_writes(self) -> Writes {
-        self.block
+    /// Everything committed, if every read it rests on succeeded.
+    pub(crate) fn finish(self) -> Result<Writes, ReadError> {
+        match self.failure.into_inner() {
+            None => Ok(self.block),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    /// Whether a read failed, so that nothing about this state means anything any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.failure.borrow().is_some()
+    }
+
+    /// The outcome of a read of the state below, or nothing where it failed.
+    fn noted<T>(&self, read: Result<T, ReadError>) -> Option<T> {
+        let note = |failure| {
+            self.failure.borrow_mut().get_or_insert(failure);
+        };
+        read.map_err(note).ok()
     }
 
     pub(crate) fn emit(&mut self, event: Event) {
@@ -102,15 +128,18 @@ impl<'a> State<'a> {
     pub(crate) fn load<T: BorshDeserialize>(&self, key: &[u8]) -> Option<T> {
         let changed = self.call.get(key).or_else(|| self.block.get(key));
         match changed {
-            Some(value) => T::try_from_slice(value.as_ref()?).ok(),
-            None => T::try_from_slice(&self.base.get(key)?).ok(),
+            Some(value) => self.noted(store::decode(key, value.as_ref()?)),
+            None => {
+                let value = self.noted(self.base.get(key))??;
+                self.noted(store::decode(key, &value))
+            }
         }
     }
 
     pub(crate) fn has(&self, key: &[u8]) -> bool {
         match self.call.get(key).or_else(|| self.block.get(key)) {
             Some(value) => value.is_some(),
-            None => self.base.get(key).is_some(),
+            None => self.noted(self.base.get(key)).flatten().is_some(),
         }
     }
 
@@ -126,7 +155,8 @@ impl<'a> State<'a> {
 
     /// All pairs under `prefix`, ascending.
     pub(crate) fn range(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut pairs: BTreeMap<_, _> = self.base.range(prefix).into_iter().collect();
+        let below = self.noted(self.base.range(prefix)).unwrap_or_default();
+        let mut pairs: BTreeMap<_, _> = below.into_iter().collect();
         for layer in [&self.block, &self.call] {
             let changed = layer.range(prefix.to_vec()..);
             for (key, value) in changed.take_while(|(key, _)| key.starts_with(prefix)) {
@@ -171,10 +201,8 @@ impl<'a> State<'a> {
         let pairs = self.range(&keys::registrations(role)).into_iter();
         pairs
             .filter_map(|(key, value)| {
-                Some((
-                    keys::account_of(&key)?,
-                    Registration::try_from_slice(&value).ok()?,
-                ))
+                let account = keys::account_of(&key)?;
+                Some((account, self.noted(store::decode(&key, &value))?))
             })
             .collect()
     }

@@ -17,8 +17,8 @@ use assay_chain::{FinalizedBlock, StoreError, history};
 use assay_crypto::{Digest, SecretKey};
 use assay_job::{BuildError, Delivery, Inputs};
 use assay_ledger::{
-    AccountId, Amount, Event, FileId, MemoryStore, Order, OrderId, Role, SlashReason, Store, TxId,
-    query,
+    AccountId, Amount, Event, FileId, MemoryStore, Order, OrderId, ReadError, Role, SlashReason,
+    Store, TxId, query,
 };
 use assay_proof::{StepReport, Task, TaskInput, WorkFailure};
 use assay_vault::{
@@ -55,6 +55,9 @@ pub enum OfflineError {
         #[source]
         source: io::Error,
     },
+    /// The replayed state cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The ledger holds no such order.
     #[error("the chain holds no order {0}")]
     UnknownOrder(OrderId),
@@ -144,7 +147,7 @@ impl Ledger {
     /// # Errors
     /// [`OfflineError::UnknownOrder`].
     pub fn order(&self, id: OrderId) -> Result<Order, OfflineError> {
-        query::order(&self.state, &id).ok_or(OfflineError::UnknownOrder(id))
+        query::order(&self.state, &id)?.ok_or(OfflineError::UnknownOrder(id))
     }
 
     /// The first time a provider was slashed for an order.
@@ -213,7 +216,7 @@ impl Blobs {
         content: Option<Digest>,
     ) -> Result<Vec<u8>, OfflineError> {
         let failed = |reason: String| OfflineError::File { file, reason };
-        let record = query::file(state, &file, &owner)
+        let record = query::file(state, &file, &owner)?
             .ok_or_else(|| failed(format!("{owner} recorded no such file")))?;
         let expected = Expected {
             id: record.id,
@@ -341,7 +344,7 @@ fn private_inputs(
 ) -> Result<Inputs, OfflineError> {
     let prefix = requester::private_name(order.terms.keys, "");
     let mut inputs = Inputs::new();
-    for record in query::files(state) {
+    for record in query::files(state)? {
         let Some(name) = record.name.strip_prefix(&prefix) else {
             continue;
         };

@@ -163,7 +163,7 @@ async fn lies_about_blocks_are_noticed_and_another_node_is_followed() {
         let seen = follower.block(paid.height).await.unwrap().unwrap();
         let true_block = chain.block(paid.height).await.unwrap().unwrap();
         assert_eq!(seen.head, true_block.head, "{name}");
-        let balance = query::account(&*follower.state(), &friend).balance;
+        let balance = query::account(&*follower.state(), &friend).unwrap().balance;
         assert_eq!(balance, Amount::tokens(5), "{name}");
         follower.caught_up().await;
         transport.close().await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_crypto::EncryptionKey;
 use assay_ledger::{
-    AccountId, Height, Order, OrderId, Role, SegmentIndex, StepIndex, Store, query,
+    AccountId, Height, Order, OrderId, ReadError, Role, SegmentIndex, StepIndex, Store, query,
 };
 
 /// An order as a final block left it, with the registered keys of those who take part.
@@ -20,26 +20,31 @@ pub struct View {
 
 impl View {
     /// Reads an order and its parties' keys from a state; `None` when there is no such order.
-    pub fn read(store: &dyn Store, id: &OrderId) -> Option<View> {
-        let order = query::order(store, id)?;
-        let validators = query::validators(store);
+    ///
+    /// # Errors
+    /// [`ReadError`] when the state cannot be read.
+    pub fn read(store: &dyn Store, id: &OrderId) -> Result<Option<View>, ReadError> {
+        let Some(order) = query::order(store, id)? else {
+            return Ok(None);
+        };
+        let validators = query::validators(store)?;
         let seats = order.rounds.iter().flat_map(|round| &round.seats);
         let parties = validators
             .iter()
             .map(|account| (*account, Role::Validator))
             .chain(order.provider().map(|account| (account, Role::Provider)))
             .chain(seats.map(|seat| (seat.auditor, Role::Auditor)));
-        let keys = parties
-            .filter_map(|(account, role)| {
-                let registration = query::registration(store, role, &account)?;
-                Some(((account, role), registration.encryption_key))
-            })
-            .collect();
-        Some(View {
+        let mut keys = BTreeMap::new();
+        for (account, role) in parties {
+            if let Some(registration) = query::registration(store, role, &account)? {
+                keys.insert((account, role), registration.encryption_key);
+            }
+        }
+        Ok(Some(View {
             order,
             validators,
             keys,
-        })
+        }))
     }
 
     /// The audit round or dispute that a tag of this moment belongs to.

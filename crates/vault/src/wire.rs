@@ -99,8 +99,10 @@ pub enum Refusal {
         /// Bytes still free.
         free: u64,
     },
-    /// This account has too many bytes here that belong to no recorded file.
-    #[error("too many bytes of unfinished uploads; record a file or wait until they are collected")]
+    /// This account has as much here as one account may: of unfinished uploads, or in all.
+    #[error(
+        "this account has as much on this node as one account may; record what is uploaded, wait until unfinished uploads are collected, or choose another node"
+    )]
     TooMuchPending,
     /// The piece does not hash to its digest.
     #[error("the piece does not have the digest it was sent under")]
@@ -129,6 +131,10 @@ pub enum Refusal {
     /// The request did not decode.
     #[error("the request did not decode; check the protocol version")]
     Malformed,
+    /// A commit names a piece twice. Slices are sealed to their places, so no file has two equal
+    /// ones.
+    #[error("the commit names a piece twice; name each slice of the file once")]
+    Repeated,
 }
 
 /// At most [`MAX_HAS`] booleans.

@@ -47,6 +47,7 @@ fn responses() -> Vec<Response> {
         Response::Refused(Refusal::Busy),
         Response::Refused(Refusal::DiskFailed),
         Response::Refused(Refusal::Malformed),
+        Response::Refused(Refusal::Repeated),
     ]
 }
 
@@ -91,6 +92,7 @@ fn response_bytes_are_frozen() {
         "010607".to_owned(),
         "010608".to_owned(),
         "010609".to_owned(),
+        "01060a".to_owned(),
     ];
     assert_eq!(responses().len(), golden.len());
     for (response, golden) in responses().iter().zip(golden) {

@@ -261,13 +261,15 @@ impl World {
     pub fn block(&mut self, calls: impl IntoIterator<Item = (u8, Call)>) -> Executed {
         self.height += 1;
         let mut nonces = std::collections::BTreeMap::new();
-        let mut admission = Admission::new(&self.store);
+        let mut admission = Admission::new(&self.store).expect("a state in memory");
         let mut transactions = Vec::new();
         for (number, call) in calls {
             let sender = account(number);
-            let nonce = nonces
-                .entry(sender)
-                .or_insert_with(|| query::account(&self.store, &sender).nonce);
+            let nonce = nonces.entry(sender).or_insert_with(|| {
+                query::account(&self.store, &sender)
+                    .expect("a state in memory")
+                    .nonce
+            });
             let transaction = Transaction {
                 chain: self.chain,
                 sender,

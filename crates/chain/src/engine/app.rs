@@ -20,6 +20,7 @@ use crate::core::{CLOCK_SKEW_MS, Core, Rejected};
 use crate::header::{BeaconSignature, Header};
 use crate::scheme::{Identity, PayloadDigest, Scheme, own_digest};
 use crate::speculate::View;
+use crate::start::with_sources;
 
 /// How long a leader waits for the parent's beacon. It comes one message after the parent is
 /// final; but if some validators gave up on the parent's view it may become final only through a
@@ -68,7 +69,9 @@ impl App {
             let parent = view;
             run_blocking(runtime, move || core.accept(&parent, &payload.0))
                 .await?
-                .inspect_err(|error| tracing::error!(%error, %digest, "a certified block fails"))
+                .inspect_err(|error| {
+                    tracing::error!(reason = with_sources(error), %digest, "a certified block fails")
+                })
                 .ok()?;
             view = self.core.speculation.view(&digest)?;
         }
@@ -182,8 +185,8 @@ impl Application<Context> for App {
         let payload = block.inner_shared();
         match run_blocking(&runtime, move || core.accept(&parent, &payload.0)).await {
             Some(Ok(())) => true,
-            Some(Err(error @ Rejected::Disk(_))) => {
-                tracing::error!(%error, "cannot judge a block");
+            Some(Err(error @ Rejected::Here(_))) => {
+                tracing::error!(reason = with_sources(&error), "cannot judge a block");
                 pending().await
             }
             Some(Err(error)) => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use assay_ledger::root::TreeError;
 use commonware_actor::Feedback;
 use commonware_codec::Encode as _;
 use commonware_consensus::Reporter;
@@ -14,6 +15,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use super::payload::Payload;
 use crate::core::{Core, Rejected};
 use crate::finalized::FinalizedBlock;
+use crate::judge::Invalid;
 use crate::scheme::{Scheme, own_digest};
 use crate::speculate::Layer;
 use crate::store::{ChainStore, Commit, StoreError};
@@ -47,8 +49,18 @@ pub(crate) enum Fatal {
         name: &'static str,
         source: commonware_storage::archive::Error,
     },
-    #[error("finalized block {height} does not execute here as the network says: {reason}")]
-    Diverged { height: u64, reason: Rejected },
+    #[error("finalized block {height} does not execute here as the network says")]
+    Diverged {
+        height: u64,
+        #[source]
+        reason: Invalid,
+    },
+    #[error("finalized block {height} cannot be executed here")]
+    Unread {
+        height: u64,
+        #[source]
+        reason: TreeError,
+    },
     #[error("finalized block {height} does not follow the chain in this directory")]
     Fork { height: u64 },
 }
@@ -104,11 +116,14 @@ impl Finalizer {
             certificate: certificate.as_deref(),
             outcome: &layer.outcome,
         })?;
-        self.core
-            .finalized(self.store.snapshot()?, certificate.is_some());
-        self.head.send_replace(height);
         let finalized =
             FinalizedBlock::new(block.inner().0.clone(), layer.outcome.receipts.clone())?;
+        let mut senders: Vec<_> = finalized.transactions.iter().map(|tx| tx.sender).collect();
+        senders.sort_unstable();
+        senders.dedup();
+        self.core
+            .finalized(self.store.snapshot()?, certificate.is_some(), &senders);
+        self.head.send_replace(height);
         // An error only means that nobody is subscribed.
         let _ = self.subscribers.send(Arc::new(finalized));
         Ok(())
@@ -129,7 +144,10 @@ impl Finalizer {
             .ok_or(Fatal::Fork { height })?;
         self.core
             .accept(&parent, payload)
-            .map_err(|reason| Fatal::Diverged { height, reason })?;
+            .map_err(|rejected| match rejected {
+                Rejected::Invalid(reason) => Fatal::Diverged { height, reason },
+                Rejected::Here(reason) => Fatal::Unread { height, reason },
+            })?;
         self.core
             .speculation
             .layer(&digest)

@@ -2,7 +2,8 @@
 //!
 //! A message is a list of encoded transactions, each behind its 32-bit length. Receivers check
 //! each as if a client had submitted it and do not pass it on: the validators form a full mesh.
-//! What stays unincluded is sent again now and then, for validators that were away.
+//! What stays unincluded is sent again now and then, for validators that were away: what a block
+//! would take first goes first here too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,7 +109,7 @@ pub(crate) async fn run(
             },
             _ = runtime.sleep_until(resend_at) => {
                 resend_at = runtime.current() + RESEND_EVERY;
-                let waiting = core.pool().oldest(RESEND_AT_MOST);
+                let waiting = core.pool().foremost(RESEND_AT_MOST);
                 for message in pack(waiting.iter().map(|tx| tx.encoded.as_slice())) {
                     sender.send(Recipients::All, message, false);
                 }

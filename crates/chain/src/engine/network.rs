@@ -24,6 +24,10 @@ use crate::scheme::{Identity, PayloadDigest, Scheme};
 pub(crate) struct Settings {
     pub(crate) namespace: Vec<u8>,
     pub(crate) listen: SocketAddr,
+    /// All validators are on this machine.
+    pub(crate) is_local: bool,
+    /// Some validators may have addresses that are not of the internet.
+    pub(crate) has_private: bool,
     pub(crate) peers: Map<Identity, Address>,
 }
 
@@ -64,7 +68,13 @@ pub(crate) fn open(
         },
         cups::Version::V1,
     );
-    let mut config = lookup::Config::local(
+    // Four validators on one machine shake hands from one address, as often as they restart; on
+    // a network of many machines that would let anybody keep this one busy with handshakes.
+    let preset = match settings.is_local {
+        true => lookup::Config::local,
+        false => lookup::Config::recommended,
+    };
+    let mut config = preset(
         handshake,
         &settings.namespace,
         settings.listen,
@@ -72,11 +82,17 @@ pub(crate) fn open(
         largest,
         NZUsize!(1_024),
     );
+    config.allow_private_ips = settings.has_private;
     // Keys authenticate; validators may sit behind addresses that change.
     config.bypass_ip_check = true;
     config.tracked_peer_sets = NZUsize!(1);
-    config.dial_frequency = Duration::from_millis(200);
-    config.peer_connection_cooldown = Duration::from_millis(250);
+    if settings.is_local {
+        config.dial_frequency = Duration::from_millis(200);
+        config.peer_connection_cooldown = Duration::from_millis(250);
+    } else {
+        // A validator that restarts should be back within a view or two.
+        config.peer_connection_cooldown = Duration::from_secs(5);
+    }
     let (mut network, mut oracle) = Network::new(context.child("network"), config);
     oracle.track(0, settings.peers);
     // Mailboxes are sized by quota times peers, and that memory is touched: keep quotas modest.

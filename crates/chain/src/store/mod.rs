@@ -22,7 +22,7 @@ use crate::finalized::FinalizedBlock;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database itself failed.
-    #[error("the chain database failed: check the disk, then start again")]
+    #[error("the disk failed under the chain database: check it, then start again")]
     Database(#[from] Box<redb::Error>),
     /// Another process, or another validator in this one, has it open.
     #[error("the chain directory is in use: stop the validator that runs on it first")]

@@ -1,13 +1,12 @@
 //! A consistent view of the finalized state at one height.
 
-use std::sync::OnceLock;
-
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::StoreError;
 use super::tables::{NODES, STATE};
 use crate::header::Header;
 use assay_crypto::Digest;
+use assay_ledger::{Pairs, ReadError};
 
 type Bytes = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
@@ -18,7 +17,6 @@ pub struct Snapshot {
     digest: Digest,
     state: Bytes,
     nodes: Bytes,
-    failure: OnceLock<String>,
 }
 
 impl Snapshot {
@@ -28,7 +26,6 @@ impl Snapshot {
             header,
             state: transaction.open_table(STATE)?,
             nodes: transaction.open_table(NODES)?,
-            failure: OnceLock::new(),
         })
     }
 
@@ -41,60 +38,37 @@ impl Snapshot {
     pub fn digest(&self) -> Digest {
         self.digest
     }
+}
 
-    /// The first disk error met by a read, if any: reads then answered as if keys were absent,
-    /// and nothing derived from them may be used.
-    pub fn failure(&self) -> Option<&str> {
-        self.failure.get().map(String::as_str)
-    }
+fn read(table: &Bytes, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    let found = table.get(key).map_err(failed)?;
+    Ok(found.map(|value| value.value().to_vec()))
+}
 
-    fn note_failure(&self, error: impl std::fmt::Display) {
-        let _ = self.failure.set(error.to_string());
-    }
-
-    fn read(&self, table: &Bytes, key: &[u8]) -> Option<Vec<u8>> {
-        match table.get(key) {
-            Ok(found) => found.map(|value| value.value().to_vec()),
-            Err(error) => {
-                self.note_failure(error);
-                None
-            }
-        }
-    }
+fn failed(error: redb::StorageError) -> ReadError {
+    ReadError::new(StoreError::from(error))
 }
 
 impl assay_ledger::root::TreeStore for Snapshot {
-    fn node(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.read(&self.nodes, key)
+    fn node(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        read(&self.nodes, key)
     }
 }
 
 impl assay_ledger::Store for Snapshot {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.read(&self.state, key)
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        read(&self.state, key)
     }
 
-    fn range(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let rows = match self.state.range::<&[u8]>(prefix..) {
-            Ok(rows) => rows,
-            Err(error) => {
-                self.note_failure(error);
-                return Vec::new();
-            }
-        };
+    fn range(&self, prefix: &[u8]) -> Result<Pairs, ReadError> {
         let mut found = Vec::new();
-        for row in rows {
-            match row {
-                Ok((key, value)) if key.value().starts_with(prefix) => {
-                    found.push((key.value().to_vec(), value.value().to_vec()));
-                }
-                Ok(_) => break,
-                Err(error) => {
-                    self.note_failure(error);
-                    break;
-                }
+        for row in self.state.range::<&[u8]>(prefix..).map_err(failed)? {
+            let (key, value) = row.map_err(failed)?;
+            if !key.value().starts_with(prefix) {
+                break;
             }
+            found.push((key.value().to_vec(), value.value().to_vec()));
         }
-        found
+        Ok(found)
     }
 }

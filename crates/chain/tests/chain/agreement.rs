@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use assay_ledger::{Height, Status};
 
 use crate::support::{
-    Network, assert_no_fork, balance, key, stop_all, wait_for, wait_height, wait_included,
+    Network, assert_no_fork, balance, bring, key, stop_all, wait_for, wait_height, wait_included,
 };
 
 #[test]
@@ -17,8 +17,8 @@ fn four_validators_agree_and_apply_transfers() {
     let ids: Vec<_> = (0..40u64)
         .map(|nonce| {
             // Each through another validator: gossip has to bring them together.
-            let encoded = network.transfer(nonce, to, 1 + nonce).encode();
-            chains[nonce as usize % 4].submit(encoded).unwrap()
+            let transaction = network.transfer(nonce, to, 1 + nonce);
+            bring(&chains[nonce as usize % 4], &transaction)
         })
         .collect();
     for chain in &chains {
@@ -38,13 +38,17 @@ fn four_validators_agree_and_apply_transfers() {
             assert_eq!(transaction.id(), receipt.tx);
             assert_eq!(receipt.status, Status::Applied);
             assert_eq!(
-                chains[0].transaction(&receipt.tx).unwrap().0,
+                chains[0].transaction(&receipt.tx).unwrap().unwrap().0,
                 block.header.height
             );
             seen += 1;
         }
         assert_eq!(
-            chains[0].block(block.header.height).unwrap().digest,
+            chains[0]
+                .block(block.header.height)
+                .unwrap()
+                .unwrap()
+                .digest,
             block.digest
         );
     }
@@ -71,17 +75,22 @@ fn every_block_but_the_first_carries_a_fresh_beacon() {
     wait_height(&[&chains[0]], 8);
     let client = assay_chain::light::LightClient::new(&network.genesis).unwrap();
     let mut seen = std::collections::BTreeSet::new();
-    let mut parent = chains[0].block(Height(1)).unwrap().header;
+    let mut parent = chains[0].block(Height(1)).unwrap().unwrap().header;
     assert_eq!(parent.beacon, None);
     for height in 2..=8 {
-        let header = chains[0].block(Height(height)).unwrap().header;
+        let header = chains[0].block(Height(height)).unwrap().unwrap().header;
         client.verify_beacon(&parent, &header).unwrap();
         // Absent only if the parent was not final in time, which no healthy network shows.
         let beacon = header.beacon.expect("a beacon");
         assert!(seen.insert(beacon.0));
         // The beacon of one height is not accepted at another.
         let mut wrong = header.clone();
-        wrong.beacon = chains[0].block(Height(height - 1)).unwrap().header.beacon;
+        wrong.beacon = chains[0]
+            .block(Height(height - 1))
+            .unwrap()
+            .unwrap()
+            .header
+            .beacon;
         if wrong.beacon.is_some() {
             client.verify_beacon(&parent, &wrong).unwrap_err();
         }
@@ -121,11 +130,7 @@ fn a_dead_validator_does_not_stop_the_rest_and_catches_up() {
 
     let to = key(200).public();
     let ids: Vec<_> = (0..30u64)
-        .map(|nonce| {
-            chains[0]
-                .submit(network.transfer(nonce, to, 1).encode())
-                .unwrap()
-        })
+        .map(|nonce| bring(&chains[0], &network.transfer(nonce, to, 1)))
         .collect();
     wait_included(&chains[1], &ids[29]);
     wait_height(&[&chains[0], &chains[1], &chains[2]], left_at + 12);

@@ -12,5 +12,26 @@ mod formats;
 mod kill;
 mod light;
 mod offline;
+mod pool;
 mod submit;
 mod support;
+
+/// The pool's own tests run here: the crate's unit tests are not built, see `Cargo.toml`.
+#[expect(dead_code, reason = "the engine uses the rest")]
+#[path = "../../src/mempool/mod.rs"]
+mod mempool;
+
+/// What the pool needs of the crate it is part of.
+mod block {
+    pub(crate) use assay_chain::{MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
+
+    pub(crate) struct Block;
+
+    impl Block {
+        pub(crate) const EMPTY_BYTES: usize = 300;
+
+        pub(crate) fn transaction_cost(bytes: usize) -> usize {
+            4 + bytes
+        }
+    }
+}

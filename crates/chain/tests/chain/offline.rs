@@ -34,9 +34,9 @@ fn a_stopped_chain_can_be_read_and_replayed() {
     }
     assert_eq!(transfers, 10);
     assert_eq!(replay.header().height, history.head());
-    let account = assay_ledger::query::account(replay.state(), &to);
+    let account = assay_ledger::query::account(replay.state(), &to).unwrap();
     assert_eq!(account.balance.0, 30);
-    let supply = assay_ledger::query::supply(replay.state());
+    let supply = assay_ledger::query::supply(replay.state()).unwrap();
     assert_eq!(supply.total, Some(supply.genesis));
     // Evidence for all but possibly the very last blocks.
     let client = assay_chain::light::LightClient::new(&network.genesis).unwrap();

@@ -1,9 +1,9 @@
 //! Transactions and configurations that must be refused, with a reason.
 
 use assay_chain::{Pace, Peer, StartError, StoreError, SubmitError, ThresholdShare, start};
-use assay_ledger::{Amount, Call, ChainId, Invalid, MAX_TX_BYTES, Transaction};
+use assay_ledger::{Amount, Call, ChainId, Height, Invalid, MAX_TX_BYTES, Transaction};
 
-use crate::support::{Network, client, key, stop_all, wait_for, wait_included};
+use crate::support::{Network, bring, client, key, stop_all, wait_for, wait_included};
 
 #[test]
 fn bad_transactions_are_refused_and_good_ones_still_pass() {
@@ -61,23 +61,13 @@ fn bad_transactions_are_refused_and_good_ones_still_pass() {
         invalid(sign(key(150), id, 0, 10_000, 7)),
         Invalid::FeeUnaffordable { .. }
     ));
-    assert!(matches!(
-        chain.submit(sign(client(), id, 1 << 40, 10_000, 7)),
-        Err(SubmitError::NonceTooFar { .. })
-    ));
-
-    // Waiting for nonce 3 to 5: kept, but not included before nonce 0 to 2 arrive.
-    let late: Vec<_> = (3..6u64)
-        .map(|nonce| {
-            chain
-                .submit(network.transfer(nonce, to, 1).encode())
-                .unwrap()
-        })
-        .collect();
-    assert!(matches!(
-        chain.submit(sign(client(), id, 3, 10_000, 99)),
-        Err(SubmitError::NonceTaken(3))
-    ));
+    // What has nothing before it is not kept: it would take a place for nothing.
+    for nonce in [1, 3, 1 << 40] {
+        match chain.submit(sign(client(), id, nonce, 10_000, 7)) {
+            Err(SubmitError::Gap { expected: 0, found }) => assert_eq!(found, nonce),
+            other => panic!("{other:?}"),
+        }
+    }
     let first = chain.submit(good.encode()).unwrap();
     assert_eq!(
         chain.submit(good.encode()).unwrap(),
@@ -85,13 +75,10 @@ fn bad_transactions_are_refused_and_good_ones_still_pass() {
         "submitting again is harmless"
     );
     wait_included(chain, &first);
-    assert!(late.iter().all(|id| chain.transaction(id).is_none()));
-    for nonce in 1..3 {
-        chains[1]
-            .submit(network.transfer(nonce, to, 1).encode())
-            .unwrap();
-    }
-    for id in &late {
+    let more: Vec<_> = (1..6)
+        .map(|nonce| bring(&chains[nonce as usize % 2], &network.transfer(nonce, to, 1)))
+        .collect();
+    for id in &more {
         wait_included(chain, id);
     }
     // Replays of what was included.
@@ -107,7 +94,16 @@ fn bad_transactions_are_refused_and_good_ones_still_pass() {
     stop_all(&chains);
     assert!(matches!(
         chains[0].submit(network.transfer(6, to, 1).encode()),
-        Err(SubmitError::Stopped)
+        Err(SubmitError::Stopped | SubmitError::Unread(_))
+    ));
+    // A database that is gone is an error, and never a missing block.
+    assert!(matches!(
+        chains[0].block(Height(1)),
+        Err(StoreError::Closed)
+    ));
+    assert!(matches!(
+        chains[0].transaction(&first),
+        Err(StoreError::Closed)
     ));
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use assay_chain::{Chain, ChainConfig, Dealt, Header, Pace, deal, start};
+use assay_chain::{Chain, ChainConfig, Dealt, Header, Pace, SubmitError, deal, start};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{
     Amount, BoundedBytes, BoundedString, BoundedVec, Call, Genesis, GenesisAccount,
@@ -41,7 +41,7 @@ pub(crate) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
 }
 
 /// A genesis whose validators are keys 1, 2, ... at `addresses`.
-pub(crate) fn genesis(addresses: &[SocketAddr]) -> (Genesis, Dealt) {
+pub(crate) fn genesis(addresses: &[SocketAddr], more: Vec<GenesisAccount>) -> (Genesis, Dealt) {
     let mut secrets: Vec<SecretKey> = (1..).take(addresses.len()).map(key).collect();
     secrets.sort_by_key(SecretKey::public);
     let publics: Vec<PublicKey> = secrets.iter().map(SecretKey::public).collect();
@@ -73,10 +73,11 @@ pub(crate) fn genesis(addresses: &[SocketAddr]) -> (Genesis, Dealt) {
         account: secret.public(),
         balance,
     };
-    let accounts = vec![
+    let mut accounts = vec![
         account(client(), Amount::tokens(1_000)),
         account(key(102), Amount::tokens(1_000)),
     ];
+    accounts.extend(more);
     let genesis = Genesis {
         chain_name: BoundedString::new("test").unwrap(),
         timestamp_ms: 1_700_000_000_000,
@@ -98,12 +99,17 @@ pub(crate) struct Network {
 
 impl Network {
     pub(crate) fn new() -> Self {
+        Self::with(Vec::new())
+    }
+
+    /// A network in which these accounts have money too.
+    pub(crate) fn with(more: Vec<GenesisAccount>) -> Self {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
             .try_init();
         let addresses = free_addresses();
-        let (genesis, dealt) = genesis(&addresses);
+        let (genesis, dealt) = genesis(&addresses, more);
         Self {
             genesis,
             dealt,
@@ -159,6 +165,22 @@ impl Network {
     }
 }
 
+/// Submits a transaction again until the validator takes it: those before it may still be on
+/// their way there.
+pub(crate) fn bring(chain: &Chain, transaction: &Transaction) -> TxId {
+    let start = Instant::now();
+    loop {
+        match chain.submit(transaction.encode()) {
+            Ok(id) => return id,
+            Err(SubmitError::Gap { .. } | SubmitError::SenderFull(_)) => {
+                assert!(start.elapsed() < PATIENCE, "a transaction is not taken");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// Waits until `condition` holds.
 pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
@@ -188,13 +210,16 @@ pub(crate) fn wait_height(chains: &[&Chain], height: u64) {
 
 pub(crate) fn wait_included(chain: &Chain, id: &TxId) -> Height {
     wait_for("inclusion of a transaction", || {
-        chain.transaction(id).is_some()
+        chain.transaction(id).unwrap().is_some()
     });
-    chain.transaction(id).unwrap().0
+    chain.transaction(id).unwrap().unwrap().0
 }
 
 pub(crate) fn balance(chain: &Chain, account: &PublicKey) -> u64 {
-    query::account(chain.read().as_ref(), account).balance.0
+    query::account(chain.read().as_ref(), account)
+        .unwrap()
+        .balance
+        .0
 }
 
 /// Every chain has the very same header at every height that all of them have.
@@ -205,7 +230,8 @@ pub(crate) fn assert_no_fork(chains: &[&Chain]) -> u64 {
         .min()
         .unwrap();
     for height in 0..=common {
-        let header = |chain: &Chain| -> Header { chain.block(Height(height)).unwrap().header };
+        let header =
+            |chain: &Chain| -> Header { chain.block(Height(height)).unwrap().unwrap().header };
         let expected = header(chains[0]);
         for chain in &chains[1..] {
             assert_eq!(header(chain), expected, "fork at height {height}");

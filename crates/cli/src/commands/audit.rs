@@ -148,7 +148,7 @@ fn examine(
         done.map_err(untrue)
     };
     let run = rerun(&honest)?;
-    let supply = query::supply(ledger.state());
+    let supply = query::supply(ledger.state()).map_err(trial::failed)?;
     let mut accounts = accounts(dir)?;
     accounts.insert("requester".to_owned(), key.public());
     let cheater = match &claim.cheater {
@@ -175,7 +175,7 @@ fn examine(
         adapter_dir: dir.join("adapter"),
         chain_dir: chain_dir(dir),
         blob_dir: dir.join("nodes"),
-        balances: trial::balances(ledger.state(), &accounts),
+        balances: trial::balances(ledger.state(), &accounts).map_err(trial::failed)?,
         genesis_supply: supply.genesis,
         supply_conserved: supply.total == Some(supply.genesis),
         samples: run.delivery.samples,

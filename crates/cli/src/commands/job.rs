@@ -205,6 +205,7 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
         listen: ([0, 0, 0, 0], 0).into(),
         advertise: None,
         http: None,
+        http_names: Vec::new(),
         validator: None,
         provider: None,
         auditor: None,
@@ -291,7 +292,8 @@ async fn result(
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
-        if query::order(&*node.services().chain.state(), &id).is_none() {
+        let known = query::order(&*node.services().chain.state(), &id).map_err(failed)?;
+        if known.is_none() {
             let text = format!("the chain has no order {id}");
             return Err(
                 Failure::say(Kind::NotFound, text).hint("`assay job list` shows those it has")

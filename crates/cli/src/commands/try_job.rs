@@ -153,7 +153,7 @@ async fn trial(
         } else {
             None
         };
-        Ok(trial.report(honest, cheated).await)
+        trial.report(honest, cheated).await
     };
     let outcome = outcome.await;
     trial.stop().await;

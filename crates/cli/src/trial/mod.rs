@@ -137,8 +137,14 @@ impl Trial {
     }
 
     /// Everything about the orders that were run, for `result.json`.
-    pub(crate) async fn report(&self, honest: Finished, cheated: Option<Finished>) -> Report {
-        report::make(&self.dir, &self.devnet, &self.requester, honest, cheated).await
+    pub(crate) async fn report(
+        &self,
+        honest: Finished,
+        cheated: Option<Finished>,
+    ) -> Result<Report, Failure> {
+        report::make(&self.dir, &self.devnet, &self.requester, honest, cheated)
+            .await
+            .map_err(failed)
     }
 
     /// Says something between runs.

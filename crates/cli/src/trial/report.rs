@@ -7,7 +7,9 @@ use std::{
 
 use assay_crypto::Digest;
 use assay_job::Sample;
-use assay_ledger::{Amount, Event, Order, OrderId, Phase, SegmentIndex, Store, TxId, query};
+use assay_ledger::{
+    Amount, Event, Order, OrderId, Phase, ReadError, SegmentIndex, Store, TxId, query,
+};
 use assay_node::{
     client::ChainView,
     devnet::{Devnet, chain_dir},
@@ -139,9 +141,10 @@ pub(crate) fn caught(order: &Order) -> bool {
 pub(crate) fn balances(
     state: &dyn Store,
     names: &BTreeMap<String, assay_ledger::AccountId>,
-) -> BTreeMap<String, Amount> {
-    let balance =
-        |(name, account): (&String, &_)| (name.clone(), query::account(state, account).balance);
+) -> Result<BTreeMap<String, Amount>, ReadError> {
+    let balance = |(name, account): (&String, &_)| {
+        Ok((name.clone(), query::account(state, account)?.balance))
+    };
     names.iter().map(balance).collect()
 }
 
@@ -167,10 +170,10 @@ pub(super) async fn make(
     requester: &Requester,
     honest: Finished,
     cheated: Option<Finished>,
-) -> Report {
+) -> Result<Report, ReadError> {
     let chain = &requester.services().chain;
     let state = chain.state();
-    let supply = query::supply(&*state);
+    let supply = query::supply(&*state)?;
     let mut names = names(devnet);
     names.insert(
         "requester".to_owned(),
@@ -184,7 +187,7 @@ pub(super) async fn make(
             cheater_caught: caught(&done.order),
         }),
     };
-    Report {
+    Ok(Report {
         run: Run::new(
             &honest.order,
             honest.state_digest,
@@ -194,11 +197,11 @@ pub(super) async fn make(
         adapter_dir: dir.join("adapter"),
         chain_dir: chain_dir(dir),
         blob_dir: dir.join("nodes"),
-        balances: balances(&*state, &names),
+        balances: balances(&*state, &names)?,
         genesis_supply: supply.genesis,
         supply_conserved: supply.total == Some(supply.genesis),
         samples: honest.delivery.samples,
         notes: honest.delivery.notes,
         cheater,
-    }
+    })
 }

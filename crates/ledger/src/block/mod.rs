@@ -13,6 +13,9 @@ use crate::{Event, Order, Refusal, keys};
 ///
 /// Draws come last and only for orders that wait since an earlier block: the block's beacon was
 /// not known when they began to wait.
+///
+/// Returns what happened, in order: the block's own events.
+#[must_use = "events that reach no receipt are lost"]
 pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
     let mut events = Vec::new();
     let now = state.now();
@@ -35,9 +38,9 @@ pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
 }
 
 /// Keeps one step's writes, or forgets them. A step fails only where sums would overflow, which
-/// a conserved supply rules out.
+/// a conserved supply rules out, or where the state cannot be read, which ends the block.
 fn keep(state: &mut State<'_>, result: Result<(), Refusal>, events: &mut Vec<Event>) {
-    debug_assert_eq!(result, Ok(()));
+    debug_assert!(result.is_ok() || state.is_lost(), "{result:?}");
     match result {
         Ok(()) => events.append(&mut state.commit()),
         Err(_) => state.roll_back(),

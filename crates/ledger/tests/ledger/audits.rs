@@ -267,7 +267,10 @@ fn missing_commitments_are_cut_and_the_others_go_on() {
         world.registration(auditors[0]).bond.0,
         BOND.0 - terms().auditor_bond.0
     );
-    assert_eq!(query::supply(&world.store).pot, terms().auditor_bond);
+    assert_eq!(
+        query::supply(&world.store).unwrap().pot,
+        terms().auditor_bond
+    );
     world.open_ends(order, &truth);
     world.reveal(order, auditors[1], &truth.results(&world.order(order)));
     assert_eq!(world.phase(order), Phase::Committed);

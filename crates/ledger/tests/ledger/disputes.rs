@@ -143,7 +143,7 @@ fn when_both_are_wrong_both_pay() {
     assert_eq!(bond(&world, provider), BOND.0 - terms().provider_bond.0);
     assert_eq!(bond(&world, auditors[0]), BOND.0 - terms().auditor_bond.0);
     let both = terms().provider_bond.0 + terms().auditor_bond.0;
-    assert_eq!(query::supply(&world.store).pot.0, both);
+    assert_eq!(query::supply(&world.store).unwrap().pot.0, both);
 }
 
 #[test]

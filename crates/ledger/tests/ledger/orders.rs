@@ -357,14 +357,17 @@ fn queries_list_orders() {
     };
     let mut both = vec![first, second];
     both.sort();
-    assert_eq!(ids(query::orders(&world.store)), both);
-    assert_eq!(ids(query::active_orders(&world.store)), [second]);
-    assert_eq!(ids(query::orders_changed(&world.store, posted)), both);
+    assert_eq!(ids(query::orders(&world.store).unwrap()), both);
+    assert_eq!(ids(query::active_orders(&world.store).unwrap()), [second]);
     assert_eq!(
-        ids(query::orders_changed(&world.store, world.height())),
+        ids(query::orders_changed(&world.store, posted).unwrap()),
+        both
+    );
+    assert_eq!(
+        ids(query::orders_changed(&world.store, world.height()).unwrap()),
         [second]
     );
-    assert_eq!(query::height(&world.store), world.height());
+    assert_eq!(query::height(&world.store).unwrap(), world.height());
 }
 
 /// However many orders wait, a block draws for a bounded number of them, and each gets its turn.
@@ -378,7 +381,7 @@ fn a_block_draws_for_a_bounded_number_of_orders() {
     let post = |_| (Who::Requester, Call::PostOrder(Box::new(cheap.clone())));
     world.block((0..150).map(post).collect());
     let waiting = |world: &World| {
-        let orders = query::active_orders(&world.store);
+        let orders = query::active_orders(&world.store).unwrap();
         orders
             .iter()
             .filter(|order| order.phase == Phase::Posted)

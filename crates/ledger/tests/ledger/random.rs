@@ -101,7 +101,7 @@ impl Life {
         let order = OrderId::new(self.world.chain, Who::Requester.id(), nonce);
         self.world
             .block(vec![(Who::Requester, Call::PostOrder(Box::new(terms)))]);
-        if query::order(&self.world.store, &order).is_some() {
+        if query::order(&self.world.store, &order).unwrap().is_some() {
             self.orders.push(order);
         }
     }
@@ -109,7 +109,7 @@ impl Life {
     /// One block of moves that the parties of every order might make.
     fn block(&mut self) {
         let mut calls = Vec::new();
-        for order in query::active_orders(&self.world.store) {
+        for order in query::active_orders(&self.world.store).unwrap() {
             self.moves(&order, &mut calls);
         }
         if self.likely(20) {
@@ -386,27 +386,30 @@ impl Life {
     /// Nobody moves any more.
     fn wait_for_the_end(&mut self) -> Result<(), TestCaseError> {
         for _ in 0..400 {
-            if query::active_orders(&self.world.store).is_empty() {
+            if query::active_orders(&self.world.store).unwrap().is_empty() {
                 break;
             }
             self.world.advance(1);
         }
         prop_assert!(
-            query::active_orders(&self.world.store).is_empty(),
+            query::active_orders(&self.world.store).unwrap().is_empty(),
             "an order is stuck"
         );
         self.world.advance(7);
         let store = &self.world.store;
-        for order in query::orders(store) {
+        for order in query::orders(store).unwrap() {
             prop_assert!(order.phase.is_final());
             prop_assert_eq!((order.escrow, order.deposit), (Amount::ZERO, Amount::ZERO));
         }
         for role in Role::ALL {
-            for (_, registration) in query::registrations(store, role) {
+            for (_, registration) in query::registrations(store, role).unwrap() {
                 prop_assert_eq!(registration.locked, Amount::ZERO, "a bond stays locked");
             }
         }
-        prop_assert!(query::unbonding(store).is_empty(), "a bond never came back");
+        prop_assert!(
+            query::unbonding(store).unwrap().is_empty(),
+            "a bond never came back"
+        );
         // Nothing is left in any index of orders.
         let indexed = store
             .pairs()
@@ -464,7 +467,7 @@ fn random_lives_are_varied() {
     let mut verdicts = BTreeMap::new();
     for seed in 0..150 {
         let world = live(seed, 60).unwrap();
-        for order in query::orders(&world.store) {
+        for order in query::orders(&world.store).unwrap() {
             *endings.entry(format!("{:?}", order.outcome)).or_insert(0) += 1;
             for failure in &order.failures {
                 let name = format!("{:?}", failure.reason);

@@ -67,6 +67,15 @@ impl Who {
     }
 }
 
+/// One thing that happened, and where the receipts of its block say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) height: Height,
+    /// The transaction's place in its block; `None` for what the block itself did.
+    pub(crate) tx: Option<usize>,
+    pub(crate) event: Event,
+}
+
 /// The network: its state, and every block so far.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -76,6 +85,8 @@ pub(crate) struct World {
     pub(crate) tree: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) root: Digest,
     pub(crate) history: Vec<(BlockContext, Vec<Transaction>)>,
+    /// Everything that happened, in order.
+    pub(crate) told: Vec<Told>,
     pub(crate) beacon_seed: u64,
     secrets: BTreeMap<Who, SecretKey>,
 }
@@ -140,6 +151,7 @@ impl World {
             tree: BTreeMap::new(),
             root: update.root,
             history: Vec::new(),
+            told: Vec::new(),
             beacon_seed: 0,
             secrets: Who::all().map(|who| (who, who.secret())).collect(),
         };
@@ -163,7 +175,9 @@ impl World {
     }
 
     pub(crate) fn nonce(&self, who: Who) -> u64 {
-        query::account(&self.store, &self.secrets[&who].public()).nonce
+        query::account(&self.store, &self.secrets[&who].public())
+            .unwrap()
+            .nonce
     }
 
     /// Signs calls with each sender's next nonces.
@@ -203,15 +217,24 @@ impl World {
         self.store.apply(&executed.writes);
         self.plant(root::update(&self.tree, context.height, &executed.writes).unwrap());
         self.history.push((context, txs));
+        let own = executed.receipts.events.iter().map(|event| (None, event));
+        let receipts = executed.receipts.receipts.iter().enumerate();
+        let called = receipts
+            .flat_map(|(i, receipt)| receipt.events.iter().map(move |event| (Some(i), event)));
+        self.told.extend(own.chain(called).map(|(tx, event)| Told {
+            height: context.height,
+            tx,
+            event: event.clone(),
+        }));
         self.check_supply();
         executed.receipts
     }
 
     fn check_supply(&self) {
-        let supply = query::supply(&self.store);
+        let supply = query::supply(&self.store).unwrap();
         assert_eq!(supply.total, Some(supply.genesis), "{supply:?}");
         for role in Role::ALL {
-            for (account, registration) in query::registrations(&self.store, role) {
+            for (account, registration) in query::registrations(&self.store, role).unwrap() {
                 assert!(
                     registration.locked <= registration.bond,
                     "{account} {registration:?}"
@@ -232,7 +255,7 @@ impl World {
     pub(crate) fn refuse(&mut self, who: Who, call: Call) -> Refusal {
         let order = call
             .order()
-            .and_then(|order| query::order(&self.store, &order));
+            .and_then(|order| query::order(&self.store, &order).unwrap());
         let receipts = self.block(vec![(who, call.clone())]);
         match &receipts.receipts[0].status {
             Status::Refused(refusal) => {
@@ -265,15 +288,17 @@ impl World {
     }
 
     pub(crate) fn balance(&self, who: Who) -> Amount {
-        query::account(&self.store, &who.id()).balance
+        query::account(&self.store, &who.id()).unwrap().balance
     }
 
     pub(crate) fn registration(&self, who: Who) -> Registration {
-        query::registration(&self.store, who.role().unwrap(), &who.id()).unwrap()
+        query::registration(&self.store, who.role().unwrap(), &who.id())
+            .unwrap()
+            .unwrap()
     }
 
     pub(crate) fn order(&self, order: OrderId) -> Order {
-        query::order(&self.store, &order).unwrap()
+        query::order(&self.store, &order).unwrap().unwrap()
     }
 
     pub(crate) fn phase(&self, order: OrderId) -> Phase {
@@ -300,6 +325,7 @@ impl World {
             again.execute(*context, txs.clone());
         }
         assert_eq!(again.store, self.store);
+        assert_eq!(again.told, self.told);
         again.root
     }
 }

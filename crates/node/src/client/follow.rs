@@ -21,7 +21,7 @@ use assay_chain::{
     light::{CertifiedHeader, LightClient, ProvenTransaction, ProvenValue},
 };
 use assay_crypto::PublicKey;
-use assay_ledger::{Genesis, Height, Store, TxId, root};
+use assay_ledger::{Genesis, Height, TxId};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tracing::{debug, warn};
 
@@ -331,14 +331,11 @@ impl ChainView for Follower {
         let (replica, head) = (&copy.replica, copy.replica.head());
         let proven = match &copy.evidence {
             Some(evidence) if evidence.header == *head => {
-                let value = replica.state().get(&key);
-                root::prove(replica.tree(), head.height, &key, value.as_deref())
-                    .map(|proof| ProvenValue {
-                        value,
-                        proof,
-                        header: evidence.clone(),
-                    })
-                    .map_err(|error| ChainError::Local(told(&error)))
+                replica.prove(&key).map(|(value, proof)| ProvenValue {
+                    value,
+                    proof,
+                    header: evidence.clone(),
+                })
             }
             _ => Err(ChainError::Local(
                 "the newest block is being executed".to_owned(),

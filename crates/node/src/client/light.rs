@@ -5,7 +5,6 @@
 //! back news for long.
 
 use std::{
-    cell::RefCell,
     thread::sleep,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -16,10 +15,11 @@ use assay_chain::{
 };
 use assay_crypto::SecretKey;
 use assay_ledger::{
-    Amount, Call, Genesis, Parameters, Refusal, Status, Store, Transaction, TxId, query,
+    Amount, Call, Genesis, Pairs, Parameters, ReadError, Refusal, Status, Store, Transaction, TxId,
+    query,
 };
 
-use super::{HttpNode, HttpNodeError, Included};
+use super::{HttpNode, HttpNodeError, Included, Said};
 use crate::{
     http::views::{ProofView, ReceiptProofView, Submission, Submitted},
     transport::{BadProof, ReceiptProof, ValueProof},
@@ -61,14 +61,17 @@ pub enum LightError {
     /// A list was asked for, which no proof covers.
     #[error("lists cannot be proved; ask for single entries")]
     NotProvable,
+    /// A proved value is no record of the ledger.
+    #[error("what the network holds cannot be understood; is this program as new as its nodes?")]
+    Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The ledger refused the call; the fee is paid.
     #[error("the ledger refused `{0}`: {1}")]
     Refused(&'static str, Refusal),
     /// The call was in no block when time ran out.
     #[error(
-        "transaction {0} of `{1}` is in no block yet; look for it later with `assay why {0}` before repeating it"
+        "transaction {0} of `{1}` is in no block yet{2}; look for it later with `assay why {0}` before repeating it"
     )]
-    Late(TxId, &'static str),
+    Late(TxId, &'static str, Said),
 }
 
 /// A node whose every answer is checked.
@@ -123,16 +126,14 @@ impl LightNode {
     ///
     /// # Errors
     /// [`LightError`]; [`LightError::NotProvable`] for queries that list.
-    pub fn read<T>(&self, question: impl FnOnce(&dyn Store) -> T) -> Result<T, LightError> {
-        let store = Proved {
-            light: self,
-            problem: RefCell::new(None),
-        };
-        let answer = question(&store);
-        match store.problem.into_inner() {
-            None => Ok(answer),
-            Some(problem) => Err(problem),
-        }
+    pub fn read<T>(
+        &self,
+        question: impl FnOnce(&dyn Store) -> Result<T, ReadError>,
+    ) -> Result<T, LightError> {
+        question(&Proved(self)).map_err(|error| {
+            let cause = error.into_cause().downcast::<LightError>();
+            cause.map_or_else(LightError::Damaged, |problem| *problem)
+        })
     }
 
     /// A transaction's verified receipt; `None` while it is in no certified block.
@@ -174,6 +175,7 @@ impl LightNode {
         let transaction = self.sign(key, call)?;
         let (tx, bytes) = (transaction.id(), hex::encode(transaction.encode()));
         let mut sent: Option<Instant> = None;
+        let mut said = Said::default();
         while began.elapsed() < patience {
             if let Some(included) = sent.map(|_| self.receipt(tx)).transpose()?.flatten() {
                 return match included.receipt.status {
@@ -186,17 +188,18 @@ impl LightNode {
                     transaction: bytes.clone(),
                 };
                 match self.node.post::<_, Submitted>("/v1/tx", &submission) {
-                    Ok(_)
-                    | Err(HttpNodeError::Refused {
-                        status: 409 | 503, ..
-                    }) => {}
+                    Ok(_) => said = Said::default(),
+                    Err(HttpNodeError::Refused {
+                        status: 409 | 503,
+                        body,
+                    }) => said = Said(Some(body.error)),
                     Err(error) => return Err(error.into()),
                 }
                 sent = Some(Instant::now());
             }
             sleep(POLL);
         }
-        Err(LightError::Late(tx, name))
+        Err(LightError::Late(tx, name, said))
     }
 
     fn sign(&self, key: &SecretKey, call: Call) -> Result<Transaction, LightError> {
@@ -243,25 +246,14 @@ impl LightNode {
 }
 
 /// The ledger's state as far as a node proves it, one key at a time.
-struct Proved<'a> {
-    light: &'a LightNode,
-    /// The first thing that went wrong; answers after it mean nothing.
-    problem: RefCell<Option<LightError>>,
-}
+struct Proved<'a>(&'a LightNode);
 
 impl Store for Proved<'_> {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        if self.problem.borrow().is_some() {
-            return None;
-        }
-        self.light.get(key).unwrap_or_else(|problem| {
-            self.problem.replace(Some(problem));
-            None
-        })
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.0.get(key).map_err(ReadError::new)
     }
 
-    fn range(&self, _prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.problem.replace(Some(LightError::NotProvable));
-        Vec::new()
+    fn range(&self, _prefix: &[u8]) -> Result<Pairs, ReadError> {
+        Err(ReadError::new(LightError::NotProvable))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assay_chain::{
-    Chain, FinalizedBlock, ProveError, SubmitError as Refused,
+    Chain, FinalizedBlock, ProveError, StoreError, SubmitError as Refused,
     light::{ProvenTransaction, ProvenValue},
 };
 use assay_ledger::{BlockReceipts, Genesis, Height, Invalid, TxId};
@@ -61,6 +61,19 @@ impl LocalChain {
             .find_map(|height| self.chain.certified(height).ok())
     }
 
+    fn find(&self, tx: &TxId) -> Result<Option<Included>, StoreError> {
+        let Some((height, index)) = self.chain.transaction(tx)? else {
+            return Ok(None);
+        };
+        let receipts = self.chain.block(height)?.map(|block| block.receipts);
+        let receipt = receipts.and_then(|all| all.into_iter().nth(index as usize));
+        Ok(receipt.map(|receipt| Included {
+            height,
+            index,
+            receipt,
+        }))
+    }
+
     fn cut(&self, first: Height) -> Result<Stretch, ChainError> {
         let Some(top) = self.provable() else {
             return Ok(Stretch::default());
@@ -69,7 +82,7 @@ impl LocalChain {
         let mut bytes = 0;
         let mut height = first.0.max(1);
         while height <= top.header.height.0 && blocks.len() < MAX_STRETCH {
-            let found = self.chain.block(Height(height));
+            let found = self.chain.block(Height(height)).map_err(unreadable)?;
             let block = found.ok_or_else(|| ChainError::Local(format!("block {height}")))?;
             let encoded = encode(block);
             if !blocks.is_empty() && bytes + encoded.len() > MAX_STRETCH_BYTES {
@@ -136,11 +149,11 @@ impl ChainView for LocalChain {
 
     fn block(&self, height: Height) -> BoxFuture<'_, Result<Option<BlockInfo>, ChainError>> {
         let above_genesis = height.0 > 0;
-        let block = above_genesis
-            .then(|| self.chain.block(height))
-            .flatten()
-            .map(describe);
-        Box::pin(async move { Ok(block) })
+        let block = match above_genesis {
+            true => self.chain.block(height).map_err(unreadable),
+            false => Ok(None),
+        };
+        Box::pin(async move { Ok(block?.map(describe)) })
     }
 
     fn stretch(&self, first: Height) -> BoxFuture<'_, Result<Stretch, ChainError>> {
@@ -149,20 +162,8 @@ impl ChainView for LocalChain {
     }
 
     fn receipt(&self, tx: TxId) -> BoxFuture<'_, Result<Option<Included>, ChainError>> {
-        let found = self.chain.transaction(&tx).and_then(|(height, index)| {
-            let receipt = self
-                .chain
-                .block(height)?
-                .receipts
-                .into_iter()
-                .nth(index as usize)?;
-            Some(Included {
-                height,
-                index,
-                receipt,
-            })
-        });
-        Box::pin(async move { Ok(found) })
+        let found = self.find(&tx).map_err(unreadable);
+        Box::pin(async move { found })
     }
 
     fn prove_transaction(
@@ -196,6 +197,10 @@ impl ChainView for LocalChain {
     }
 }
 
+fn unreadable(error: StoreError) -> ChainError {
+    ChainError::Local(told(&error))
+}
+
 fn unprovable(error: ProveError) -> ChainError {
     ChainError::Local(told(&error))
 }
@@ -207,8 +212,15 @@ fn sort(error: Refused) -> SubmitError {
         Refused::Invalid(Invalid::Nonce { expected, found }) if found < expected => {
             SubmitError::Spent(reason)
         }
-        Refused::NonceTaken(_) | Refused::Full | Refused::Stopped => SubmitError::Later(reason),
-        Refused::Malformed(_) | Refused::Invalid(_) | Refused::NonceTooFar { .. } => {
+        // Those before it may be on their way here, and fees fall when the rush is over.
+        Refused::Gap { .. }
+        | Refused::NonceTaken { .. }
+        | Refused::SenderFull(_)
+        | Refused::Full { .. }
+        | Refused::Behind
+        | Refused::Stopped
+        | Refused::Unread(_) => SubmitError::Later(reason),
+        Refused::Malformed(_) | Refused::Invalid(_) | Refused::Unaffordable { .. } => {
             SubmitError::Rejected(reason)
         }
     }

@@ -20,7 +20,7 @@ pub use self::{
     http::{HttpNode, HttpNodeError},
     light::{LightError, LightNode},
     local::LocalChain,
-    sender::{CallError, Sender},
+    sender::{CallError, Said, Sender},
     view::{
         BlockInfo, ChainError, ChainView, Head, Included, MAX_STRETCH, MAX_STRETCH_BYTES, Snapshot,
         Stretch, SubmitError,

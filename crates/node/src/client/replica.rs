@@ -5,9 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use assay_chain::{Block, Header, beacon};
 use assay_ledger::{
-    BlockContext, BlockReceipts, Genesis, GenesisError, Height, InvalidBlock, MemoryStore,
+    BlockContext, BlockReceipts, ExecuteError, Genesis, GenesisError, Height, MemoryStore, Store,
     Transaction, execute_block, root,
 };
+
+use super::ChainError;
+use crate::told;
 
 /// Why a block does not go onto this copy.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +30,7 @@ pub(super) enum ReplicaError {
     Invalid {
         height: Height,
         #[source]
-        source: InvalidBlock,
+        source: ExecuteError,
     },
     #[error("the state tree of this copy cannot be updated")]
     Tree(#[from] root::TreeError),
@@ -77,9 +80,12 @@ impl Replica {
         &self.state
     }
 
-    /// Nodes of the state's tree, for proofs.
-    pub(super) fn tree(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
-        &self.tree
+    /// A value of the state, or its absence, with its proof.
+    pub(super) fn prove(&self, key: &[u8]) -> Result<(Option<Vec<u8>>, root::Proof), ChainError> {
+        let value = self.state.get(key)?;
+        let proof = root::prove(&self.tree, self.head.height, key, value.as_deref());
+        let proof = proof.map_err(|error| ChainError::Local(told(&error)))?;
+        Ok((value, proof))
     }
 
     /// Executes the next block, whose header is known to be final. The copy is unchanged on an

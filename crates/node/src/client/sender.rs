@@ -46,13 +46,15 @@ pub enum CallError {
     },
     /// It was in no block when time ran out; it may still get there.
     #[error(
-        "`{call}` was not in a block after {waited:?}; look at its receipt before repeating it"
+        "`{call}` was not in a block after {waited:?}{said}; look at its receipt before repeating it"
     )]
     Late {
         /// Name of the call.
         call: &'static str,
         /// Time given.
         waited: Duration,
+        /// The last reason for not taking it.
+        said: Said,
     },
     /// The chain could not be read.
     #[error("`{call}` could not be followed")]
@@ -109,8 +111,17 @@ impl Sender {
     }
 
     /// What the account can spend.
-    pub fn balance(&self) -> Amount {
-        query::account(&*self.chain.state(), &self.account()).balance
+    ///
+    /// # Errors
+    /// [`ChainError`] when the chain cannot be read.
+    pub fn balance(&self) -> Result<Amount, ChainError> {
+        let account = query::account(&*self.chain.state(), &self.account())?;
+        Ok(account.balance)
+    }
+
+    fn nonce(&self) -> Result<u64, ChainError> {
+        let account = query::account(&*self.chain.state(), &self.account())?;
+        Ok(account.nonce)
     }
 
     /// Puts `call` on the chain and waits until its effect can be read from
@@ -121,11 +132,13 @@ impl Sender {
     /// effect.
     pub async fn call(&self, call: Call) -> Result<Included, CallError> {
         let name = call.name();
-        let outcome = match timeout(self.patience, self.send(name, call)).await {
+        let mut said = Said::default();
+        let outcome = match timeout(self.patience, self.send(name, call, &mut said)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(CallError::Late {
                 call: name,
                 waited: self.patience,
+                said,
             }),
         };
         metrics::transaction_sent(name, outcome.is_ok());
@@ -136,12 +149,18 @@ impl Sender {
         outcome
     }
 
-    async fn send(&self, name: &'static str, call: Call) -> Result<Included, CallError> {
+    async fn send(
+        &self,
+        name: &'static str,
+        call: Call,
+        said: &mut Said,
+    ) -> Result<Included, CallError> {
         let _turn = self.turn.lock().await;
+        let failed = |source| CallError::Chain { call: name, source };
         loop {
-            let nonce = query::account(&*self.chain.state(), &self.account()).nonce;
+            let nonce = self.nonce().map_err(failed)?;
             let transaction = self.sign(name, nonce, call.clone())?;
-            match self.bring(name, &transaction).await? {
+            match self.bring(name, &transaction, said).await? {
                 Fate::Included(included) => return decide(name, included),
                 Fate::Overtaken => {
                     warn!(account = %self.account(), "another process sends with this key");
@@ -151,7 +170,12 @@ impl Sender {
     }
 
     fn sign(&self, name: &'static str, nonce: u64, call: Call) -> Result<Transaction, CallError> {
-        let parameters = query::parameters(&*self.chain.state()).unwrap_or_default();
+        let parameters =
+            query::parameters(&*self.chain.state()).map_err(|error| CallError::Chain {
+                call: name,
+                source: error.into(),
+            })?;
+        let parameters = parameters.unwrap_or_default();
         let draft = Transaction::sign(&self.key, self.id, nonce, Amount::ZERO, call);
         let length = draft.encode().len();
         if length > MAX_TX_BYTES {
@@ -169,6 +193,7 @@ impl Sender {
         &self,
         name: &'static str,
         transaction: &Transaction,
+        said: &mut Said,
     ) -> Result<Fate, CallError> {
         let (id, bytes) = (transaction.id(), transaction.encode());
         let failed = |source| CallError::Chain { call: name, source };
@@ -176,9 +201,10 @@ impl Sender {
         loop {
             match self.chain.submit(bytes.clone()).await {
                 // Spent: the state here will soon show by which transaction.
-                Ok(_) | Err(SubmitError::Spent(_)) => {}
+                Ok(_) | Err(SubmitError::Spent(_)) => *said = Said::default(),
                 Err(SubmitError::Later(reason)) => {
                     debug!(call = name, reason, "nobody took the transaction yet");
+                    *said = Said(Some(reason));
                 }
                 Err(SubmitError::Rejected(reason)) => {
                     return Err(CallError::Rejected { call: name, reason });
@@ -207,7 +233,7 @@ impl Sender {
     /// What became of a transaction, if that is decided.
     async fn fate(&self, transaction: &Transaction) -> Result<Option<Fate>, ChainError> {
         // The nonce is read first: once it is past ours, the receipt is there or never will be.
-        let nonce = query::account(&*self.chain.state(), &self.account()).nonce;
+        let nonce = self.nonce()?;
         if let Some(included) = self.chain.receipt(transaction.id()).await? {
             self.wait_for(included.height).await?;
             return Ok(Some(Fate::Included(included)));
@@ -222,6 +248,20 @@ impl Sender {
         reached
             .map(|_| ())
             .map_err(|_| ChainError::Local("the chain has stopped".to_owned()))
+    }
+}
+
+/// What was said last to a transaction that was not taken, if that is why it is late: with a pool
+/// full of dearer ones it names the fee that would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said(pub Option<String>);
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(reason) => write!(f, " ({reason})"),
+            None => Ok(()),
+        }
     }
 }
 

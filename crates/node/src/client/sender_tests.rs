@@ -24,10 +24,10 @@ async fn calls_take_effect_once_and_in_order() {
     }
     let state = chain.state();
     assert_eq!(
-        query::account(&*state, &key(3).public()).balance,
+        query::account(&*state, &key(3).public()).unwrap().balance,
         Amount::tokens(1_006)
     );
-    assert_eq!(query::account(&*state, &key(2).public()).nonce, 3);
+    assert_eq!(query::account(&*state, &key(2).public()).unwrap().nonce, 3);
 }
 
 #[tokio::test]
@@ -44,7 +44,9 @@ async fn concurrent_calls_do_not_disturb_each_other() {
         call.await.unwrap().unwrap();
     }
     assert_eq!(
-        query::account(&*chain.state(), &key(3).public()).balance,
+        query::account(&*chain.state(), &key(3).public())
+            .unwrap()
+            .balance,
         Amount::tokens(1_010)
     );
 }
@@ -88,7 +90,12 @@ async fn a_lost_transaction_is_sent_again() {
     chain.swallow(2);
     sender(&chain, 2).call(pay(1)).await.unwrap();
     assert_eq!(chain.submissions(), 3);
-    assert_eq!(query::account(&*chain.state(), &key(2).public()).nonce, 1);
+    assert_eq!(
+        query::account(&*chain.state(), &key(2).public())
+            .unwrap()
+            .nonce,
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,13 +117,13 @@ async fn a_nonce_taken_by_another_process_is_replaced() {
     )]);
     call.await.unwrap().unwrap();
     let state = chain.state();
-    assert_eq!(query::account(&*state, &key(2).public()).nonce, 2);
+    assert_eq!(query::account(&*state, &key(2).public()).unwrap().nonce, 2);
     assert_eq!(
-        query::account(&*state, &key(3).public()).balance,
+        query::account(&*state, &key(3).public()).unwrap().balance,
         Amount::tokens(1_001)
     );
     assert_eq!(
-        query::account(&*state, &key(4).public()).balance,
+        query::account(&*state, &key(4).public()).unwrap().balance,
         Amount::tokens(1_007)
     );
 }
@@ -149,4 +156,16 @@ async fn a_call_longer_than_a_transaction_is_refused_here() {
     let error = sender(&chain, 2).call(call).await.unwrap_err();
     assert!(matches!(error, CallError::Refused { .. }), "{error}");
     assert_eq!(chain.submissions(), 1);
+}
+
+/// With a pool full of dearer ones the last word is which fee would do.
+#[tokio::test(start_paused = true)]
+async fn a_late_call_says_why_it_was_not_taken() {
+    let chain = TestChain::new();
+    chain.turn_away("the pool is full: a fee of 0.007 or more would be taken now");
+    let error = sender(&chain, 2).call(pay(1)).await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, CallError::Late { .. }), "{text}");
+    assert!(text.contains("a fee of 0.007 or more"), "{text}");
+    assert!(chain.submissions() > 1, "it goes on asking until then");
 }

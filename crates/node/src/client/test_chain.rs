@@ -8,9 +8,9 @@ use std::{
 use assay_chain::light::{ProvenTransaction, ProvenValue};
 use assay_crypto::{Digest, PublicKey, SecretKey};
 use assay_ledger::{
-    Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount,
-    GenesisRegistration, Height, Invalid, MemoryStore, Parameters, Role, Transaction, TxId,
-    ValidatorInfo, check_block, execute_block,
+    Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, ExecuteError, Genesis,
+    GenesisAccount, GenesisRegistration, Height, Invalid, MemoryStore, Pairs, Parameters,
+    ReadError, Role, Store, Transaction, TxId, ValidatorInfo, check_block, execute_block,
 };
 use tokio::sync::watch;
 
@@ -35,6 +35,25 @@ struct Inner {
     /// Submissions to swallow, as a lossy network would.
     swallow: u32,
     submissions: u32,
+    /// Whether the disk under the state has failed.
+    broken: bool,
+    /// What submissions are turned away with, if they are.
+    turned_away: Option<String>,
+    /// Blocks up to this height are no longer kept.
+    forgotten: u64,
+}
+
+/// A state on a disk that no longer answers.
+struct Broken;
+
+impl Store for Broken {
+    fn get(&self, _key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        Err(ReadError::new("the disk failed: I/O error"))
+    }
+
+    fn range(&self, _prefix: &[u8]) -> Result<Pairs, ReadError> {
+        Err(ReadError::new("the disk failed: I/O error"))
+    }
 }
 
 impl TestChain {
@@ -72,6 +91,9 @@ impl TestChain {
             receipts: HashMap::new(),
             swallow: 0,
             submissions: 0,
+            broken: false,
+            turned_away: None,
+            forgotten: 0,
         };
         let heights = watch::Sender::new(Height(0));
         std::sync::Arc::new(Self {
@@ -84,6 +106,22 @@ impl TestChain {
     /// Loses the next submissions.
     pub(crate) fn swallow(&self, submissions: u32) {
         self.inner().swallow = submissions;
+    }
+
+    /// Takes no transaction from now on, and says why.
+    pub(crate) fn turn_away(&self, reason: &str) {
+        self.inner().turned_away = Some(reason.to_owned());
+    }
+
+    /// No longer keeps the blocks so far, only their state.
+    pub(crate) fn forget_blocks(&self) {
+        let mut inner = self.inner();
+        inner.forgotten = inner.blocks.len() as u64;
+    }
+
+    /// Breaks or mends the disk under the state.
+    pub(crate) fn set_broken(&self, broken: bool) {
+        self.inner().broken = broken;
     }
 
     /// Submissions so far, lost ones included.
@@ -162,7 +200,11 @@ impl ChainView for TestChain {
     }
 
     fn state(&self) -> Snapshot {
-        std::sync::Arc::new(self.inner().store.clone())
+        let inner = self.inner();
+        if inner.broken {
+            return std::sync::Arc::new(Broken);
+        }
+        std::sync::Arc::new(inner.store.clone())
     }
 
     fn heights(&self) -> watch::Receiver<Height> {
@@ -171,8 +213,14 @@ impl ChainView for TestChain {
 
     fn block(&self, height: Height) -> BoxFuture<'_, Result<Option<BlockInfo>, ChainError>> {
         let index = height.0.checked_sub(1).map(|index| index as usize);
-        let block = index.and_then(|index| self.inner().blocks.get(index).cloned());
-        Box::pin(async move { Ok(block) })
+        let inner = self.inner();
+        let block = index.and_then(|index| inner.blocks.get(index).cloned());
+        let found = match (1..=inner.forgotten).contains(&height.0) {
+            true => Err(ChainError::Local(format!("block {height} is not kept"))),
+            false => Ok(block),
+        };
+        drop(inner);
+        Box::pin(async move { found })
     }
 
     fn stretch(&self, _first: Height) -> BoxFuture<'_, Result<Stretch, ChainError>> {
@@ -203,13 +251,18 @@ impl ChainView for TestChain {
                 let id = transaction.id();
                 let mut inner = self.inner();
                 inner.submissions += 1;
-                check_block(&inner.store, std::slice::from_ref(&transaction)).map_err(|error| {
-                    match error.reason {
+                if let Some(reason) = &inner.turned_away {
+                    return Err(SubmitError::Later(reason.clone()));
+                }
+                let checked = check_block(&inner.store, std::slice::from_ref(&transaction));
+                checked.map_err(|error| match error {
+                    ExecuteError::Read(error) => SubmitError::Later(error.to_string()),
+                    ExecuteError::Invalid(error) => match error.reason {
                         Invalid::Nonce { expected, found } if found < expected => {
                             SubmitError::Spent(error.reason.to_string())
                         }
                         reason => rejected(reason.to_string()),
-                    }
+                    },
                 })?;
                 if inner.swallow > 0 {
                     inner.swallow -= 1;
@@ -230,7 +283,9 @@ impl ChainView for TestChain {
 /// A transfer by the account with this seed byte, signed but not sent.
 pub(crate) fn transfer(chain: &TestChain, from: u8, to: PublicKey, amount: Amount) -> Transaction {
     let secret = key(from);
-    let nonce = assay_ledger::query::account(&*chain.state(), &secret.public()).nonce;
+    let nonce = assay_ledger::query::account(&*chain.state(), &secret.public())
+        .unwrap()
+        .nonce;
     let call = assay_ledger::Call::Transfer { to, amount };
     Transaction::sign(
         &secret,

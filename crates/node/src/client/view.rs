@@ -7,10 +7,10 @@ use assay_chain::{
     light::{CertifiedHeader, ProvenTransaction, ProvenValue},
 };
 use assay_crypto::Digest;
-use assay_ledger::{BlockReceipts, Genesis, Height, Receipt, Store, Transaction, TxId};
+use assay_ledger::{BlockReceipts, Genesis, Height, ReadError, Receipt, Store, Transaction, TxId};
 use tokio::sync::watch;
 
-use crate::transport::BoxFuture;
+use crate::{told, transport::BoxFuture};
 
 /// The ledger's state at one height. Reading is local and quick.
 pub type Snapshot = Arc<dyn Store + Send + Sync>;
@@ -148,6 +148,12 @@ pub enum ChainError {
     /// A node told something that is not true.
     #[error("a node's answer does not verify: {0}")]
     Untrue(String),
+}
+
+impl From<ReadError> for ChainError {
+    fn from(error: ReadError) -> Self {
+        Self::Local(told(&error))
+    }
 }
 
 /// A transaction did not get on its way.

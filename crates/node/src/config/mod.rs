@@ -61,6 +61,10 @@ pub struct NodeConfig {
     pub advertise: Option<SocketAddr>,
     /// TCP address of the JSON API.
     pub http: Option<SocketAddr>,
+    /// Host names under which the JSON API is asked, besides addresses and `localhost`. A request
+    /// for any other name is refused: a web page could have made that name up.
+    #[serde(default)]
+    pub http_names: Vec<String>,
     /// Settings of a validator.
     pub validator: Option<ValidatorConfig>,
     /// Settings of a provider.

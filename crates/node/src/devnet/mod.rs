@@ -109,6 +109,7 @@ impl Devnet {
             listen: ([127, 0, 0, 1], 0).into(),
             advertise: None,
             http: None,
+            http_names: Vec::new(),
             validator: None,
             provider: None,
             auditor: None,

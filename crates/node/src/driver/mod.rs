@@ -18,7 +18,7 @@ use tracing::{info, warn};
 pub use self::compute::{Compute, OnStep};
 pub use self::journal::Journal;
 pub use self::perform::{OnWork, Services};
-use crate::client::ChainView;
+use crate::{client::ChainView, told};
 
 /// Called with everything a party reports.
 pub type OnProgress = Box<dyn FnMut(&Progress) + Send>;
@@ -108,8 +108,16 @@ async fn next(heights: &mut watch::Receiver<Height>) -> bool {
     heights.changed().await.is_ok()
 }
 
+/// The order as it is now; `None` where there is none, or where the state cannot be read: the
+/// next block is another try.
 fn view(chain: &dyn ChainView, order: OrderId) -> Option<Input> {
-    View::read(&*chain.state(), &order).map(|view| Input::Order(Box::new(view)))
+    match View::read(&*chain.state(), &order) {
+        Ok(view) => view.map(|view| Input::Order(Box::new(view))),
+        Err(error) => {
+            warn!(%order, reason = told(&error), "an order cannot be read");
+            None
+        }
+    }
 }
 
 fn context(chain: &dyn ChainView) -> Result<Context, DriveError> {

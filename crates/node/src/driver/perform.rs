@@ -104,10 +104,13 @@ impl Services {
         key: FileKey,
         content: Option<Digest>,
     ) -> Result<Vec<u8>, FetchFailure> {
-        let Some(record) = query::file(&*self.chain.state(), &file, &owner) else {
-            return Err(FetchFailure::Unavailable(format!(
-                "{owner} has recorded no file {file}"
-            )));
+        let record = match query::file(&*self.chain.state(), &file, &owner) {
+            Ok(Some(record)) => record,
+            Ok(None) => {
+                let text = format!("{owner} has recorded no file {file}");
+                return Err(FetchFailure::Unavailable(text));
+            }
+            Err(error) => return Err(FetchFailure::Unavailable(told(&error))),
         };
         let mut bytes = Vec::new();
         let config = DownloadConfig::default();
@@ -138,6 +141,7 @@ impl Services {
     ) -> Result<FileId, String> {
         let owner = self.sender.account();
         let nodes: Vec<AccountId> = query::registrations(&*self.chain.state(), Role::Storage)
+            .map_err(|error| told(&error))?
             .into_iter()
             .filter(|(_, registration)| !registration.leaving)
             .map(|(account, _)| account)

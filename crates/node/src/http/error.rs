@@ -1,5 +1,6 @@
 //! Errors of the JSON API: a status, what was wrong, what to do.
 
+use assay_ledger::ReadError;
 use axum::{
     Json,
     http::StatusCode,
@@ -7,6 +8,8 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::told;
 
 /// Every answer that is not 2xx has this body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -64,6 +67,13 @@ impl ApiError {
     /// The body.
     pub fn body(&self) -> &ErrorBody {
         &self.body
+    }
+}
+
+/// A state that cannot be read is a failure of this node, never an absence.
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        Self::unavailable(told(&error))
     }
 }
 

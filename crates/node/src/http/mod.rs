@@ -3,10 +3,15 @@
 //! `GET /openapi.json` describes it; `docs/api.md` is the same for people. What the API tells
 //! need not be believed: `/v1/prove/{key}` gives proofs against certified headers, and everything
 //! in the ledger has a key. Nothing here needs a login, since transactions carry their own
-//! authorisation and everything else is public.
+//! authorisation and everything else is public; web pages of other origins are kept out all the
+//! same (see `origin`).
 
+#[cfg(test)]
+mod attack_tests;
+mod connections;
 mod error;
 mod openapi;
+mod origin;
 mod routes;
 mod server;
 #[cfg(test)]
@@ -40,6 +45,8 @@ pub struct Api {
     pub progress: Arc<dyn ProgressSource>,
     /// Where the peers are.
     pub book: AddressBook,
+    /// Host names that are this node's, besides its addresses and `localhost`.
+    pub names: Vec<String>,
 }
 
 impl Api {
@@ -64,7 +71,7 @@ impl Api {
             .nest("/v1", v1)
             .route("/metrics", get(routes::chain::metrics))
             .route("/openapi.json", get(openapi::serve))
-            .with_state(self);
-        server::guarded(all)
+            .with_state(self.clone());
+        server::guarded(all, origin::Names::new(self.names))
     }
 }

@@ -1,17 +1,47 @@
 //! The HTTP server around the routes: limits, counting, clean stop.
+//!
+//! A stranger may open as many connections as it likes and send as slowly as it likes; none of it
+//! keeps others out:
+//!
+//! - Connections are bounded, in all and for each address. At the bound the one that has waited
+//!   longest for its peer to say something makes room, so the open ends of the slow are closed by
+//!   the arrival of others and not the other way round. Heads have a time-out, and so has silence.
+//! - A request takes a slot only when all of it is here, which must be soon.
+//! - What waits for other nodes has slots of its own.
+//! - Browsers carry a web page's requests to whatever a name resolves to, this machine included.
+//!   A request for a host name that is not ours, or from another origin, is refused.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::StatusCode,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::{net::TcpListener, sync::Semaphore, sync::watch, task::JoinHandle, time::timeout};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
 
-use super::ApiError;
+use super::{
+    ApiError,
+    connections::{Connections, Place},
+    origin::Names,
+};
 use crate::metrics;
 
 /// Largest request body in bytes: the largest transaction in hexadecimal, and its JSON.
@@ -19,6 +49,15 @@ pub const MAX_BODY: usize = 2 * assay_ledger::MAX_TX_BYTES + 1024;
 
 /// Requests served at once; further ones are told to come back.
 const MAX_REQUESTS: usize = 64;
+
+/// Requests served at once that wait for other nodes.
+const MAX_RELAYED: usize = 16;
+
+/// Time for the head of a request, from the moment the connection is open.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for the body of a request: 13 kilobytes a second for the largest.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +67,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct HttpServer {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    task: JoinHandle<io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 /// The API's port could not be opened.
@@ -56,12 +95,8 @@ impl HttpServer {
         };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (stop, mut stopped) = watch::channel(false);
-        let server = axum::serve(listener, routes).with_graceful_shutdown(async move {
-            // An error means that the handle is gone, which also means stop.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        });
-        let task = tokio::spawn(server.into_future());
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(accept(listener, routes, stopped));
         Ok(Self {
             address,
             stop,
@@ -77,14 +112,94 @@ impl HttpServer {
     /// Lets open requests finish for a moment, then stops.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        let abort = self.task.abort_handle();
         if timeout(Duration::from_secs(2), self.task).await.is_err() {
+            abort.abort();
             tracing::debug!("http connections cut off at stop");
         }
     }
 }
 
-/// Puts limits, counting and JSON errors around routes.
-pub(super) fn guarded(routes: Router) -> Router {
+async fn accept(listener: TcpListener, routes: Router, mut stopped: watch::Receiver<bool>) {
+    let connections = Connections::default();
+    let stops = stopped.clone();
+    // Dropped with this task, and all of them with it.
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(place) = connections.enter(peer.ip()) {
+                        serving.spawn(serve(stream, peer, routes.clone(), place, stops.clone()));
+                    }
+                }
+                Err(error) => {
+                    // Descriptors may have run out; those that close give some back.
+                    tracing::warn!(%error, "cannot accept an http connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = serving.join_next() => {}
+            () = told_to_stop(&mut stopped) => break,
+        }
+    }
+    drop(listener);
+    while serving.join_next().await.is_some() {}
+}
+
+async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the handle is gone, which also means stop.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Serves one connection until it ends, has nothing to say for too long, or makes room.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Router,
+    place: Arc<Place>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let routes = routes
+        .layer(axum::Extension(place.clone()))
+        .layer(axum::Extension(ConnectInfo(peer)));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    tokio::pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::trace!(%peer, %error, "http connection ended");
+                }
+                return;
+            }
+            // Dropping the connection closes it.
+            () = place.over() => return,
+            () = told_to_stop(&mut stopped), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+struct Slots {
+    here: Semaphore,
+    relayed: Semaphore,
+    names: Names,
+}
+
+/// Puts limits, counting and JSON errors around routes; `names` are the hosts that are ours.
+pub(super) fn guarded(routes: Router, names: Names) -> Router {
+    let slots = Slots {
+        here: Semaphore::new(MAX_REQUESTS),
+        relayed: Semaphore::new(MAX_RELAYED),
+        names,
+    };
     routes
         .fallback(|| async {
             ApiError::not_found(
@@ -99,25 +214,94 @@ pub(super) fn guarded(routes: Router) -> Router {
                 "GET /openapi.json lists the methods",
             )
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(
-            Arc::new(Semaphore::new(MAX_REQUESTS)),
-            guard,
-        ))
+        .layer(middleware::from_fn_with_state(Arc::new(slots), guard))
 }
 
-async fn guard(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+async fn guard(State(slots): State<Arc<Slots>>, request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
-    let response = match slots.try_acquire() {
-        Err(_) => ApiError::unavailable("too many requests are open").into_response(),
-        Ok(_slot) => match timeout(REQUEST_TIMEOUT, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => ApiError::unavailable("answering took too long").into_response(),
-        },
+    let response = match answer(&slots, route.as_deref(), request, next).await {
+        Ok(response) => response,
+        Err(error) => refusal(error),
     };
     metrics::http_served(route.unwrap_or_default(), response.status().as_u16());
     response
+}
+
+/// What is refused before it is read ends its connection: the rest of it may still come.
+fn refusal(error: ApiError) -> Response {
+    let unread = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
+    let ends = unread.contains(&error.status());
+    let mut response = error.into_response();
+    if ends {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+async fn answer(
+    slots: &Slots,
+    route: Option<&str>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    slots.names.check(request.headers())?;
+    let place = request.extensions().get::<Arc<Place>>().cloned();
+    let request = whole(request).await?;
+    // From here on it is we who are slow.
+    let _busy = place.as_ref().map(|place| place.busy());
+    let waits_for_others = route.is_some_and(|route| route.ends_with("/progress"));
+    let slots = if waits_for_others {
+        &slots.relayed
+    } else {
+        &slots.here
+    };
+    let _slot = slots
+        .try_acquire()
+        .map_err(|_| ApiError::unavailable("too many requests are open"))?;
+    timeout(REQUEST_TIMEOUT, next.run(request))
+        .await
+        .map_err(|_| ApiError::unavailable("answering took too long"))
+}
+
+/// The request with all of its body.
+async fn whole(request: Request) -> Result<Request, ApiError> {
+    let too_long = || {
+        let hint = format!("a body has at most {MAX_BODY} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long", hint)
+    };
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(too_long());
+    }
+    let (parts, body) = request.into_parts();
+    let began = Instant::now();
+    match timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Ok(Err(error)) if is_too_long(&error) => Err(too_long()),
+        Ok(Err(_)) => Err(ApiError::invalid(
+            "the body could not be read",
+            "send it again",
+        )),
+        Err(_) => Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("the body was not here after {:?}", began.elapsed()),
+            "send the whole body at once",
+        )),
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut below: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = below {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        below = error.source();
+    }
+    false
 }

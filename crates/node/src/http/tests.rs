@@ -21,15 +21,15 @@ impl ProgressSource for NoProgress {
     }
 }
 
-struct Served {
-    chain: Arc<TestChain>,
+pub(super) struct Served {
+    pub(super) chain: Arc<TestChain>,
     _server: HttpServer,
-    base: String,
+    pub(super) base: String,
     agent: Agent,
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let chain = TestChain::new();
         crate::metrics::install();
         let api = Api {
@@ -38,6 +38,7 @@ impl Served {
             roles: vec![RoleName::Validator],
             progress: Arc::new(NoProgress),
             book: AddressBook::new(),
+            names: Vec::new(),
         };
         let server = HttpServer::start("127.0.0.1:0".parse().unwrap(), api.routes())
             .await
@@ -56,7 +57,7 @@ impl Served {
         }
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(super) async fn get(&self, path: &str) -> (u16, Value) {
         let (agent, url) = (self.agent.clone(), format!("{}{path}", self.base));
         tokio::task::spawn_blocking(move || {
             let mut answer = agent.get(url).call().unwrap();
@@ -193,6 +194,32 @@ async fn mistakes_get_a_reason_and_a_hint() {
     assert_eq!((status, &empty["balance"]), (200, &json!(0)));
     let (_, orders) = served.get("/v1/orders?active=true").await;
     assert_eq!(orders, json!({"orders": [], "left_out": 0}));
+}
+
+/// Of a disk that fails nobody concludes that an order or an account does not exist.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_disk_is_told_and_never_an_absence() {
+    let served = Served::start().await;
+    let id = key(3).public();
+    let zero = "0".repeat(64);
+    let paths = [
+        "/v1/network".to_owned(),
+        format!("/v1/accounts/{id}"),
+        "/v1/orders".to_owned(),
+        "/v1/orders?active=true".to_owned(),
+        format!("/v1/orders/{zero}"),
+        format!("/v1/orders/{zero}/progress"),
+        "/v1/files".to_owned(),
+        format!("/v1/files/{zero}"),
+    ];
+    served.chain.set_broken(true);
+    for path in &paths {
+        assert_error(served.get(path).await, 503, "the disk failed");
+    }
+    served.chain.set_broken(false);
+    for path in &paths {
+        assert!([200, 404].contains(&served.get(path).await.0), "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

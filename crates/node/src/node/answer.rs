@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use assay_crypto::PublicKey;
-use assay_ledger::{Height, query};
+use assay_ledger::{Amount, Height, ReadError, Role, Store, query};
 use tokio::time::timeout;
 
 use crate::{
@@ -31,18 +31,15 @@ pub(super) struct Desk {
     pub(super) board: ProgressBoard,
 }
 
-/// Whoever has an account with something in it, or has ever sent a transaction, is known.
+/// Who has a bond at stake, or agrees on blocks, is a member. Whoever has an account with something
+/// in it, or has ever sent a transaction, is known, which costs a micro-token: its share is small.
 impl Access for Arc<Desk> {
     fn standing(&self, peer: &PublicKey) -> Standing {
         let Some(chain) = self.chain.get() else {
             return Standing::Stranger;
         };
-        let account = query::account(&*chain.state(), peer);
-        if account.balance.0 > 0 || account.nonce > 0 {
-            Standing::Registered
-        } else {
-            Standing::Stranger
-        }
+        // A state that cannot be read makes nobody more than a stranger.
+        standing(&*chain.state(), peer).unwrap_or(Standing::Stranger)
     }
 }
 
@@ -64,6 +61,23 @@ impl Handler for Arc<Desk> {
             }
         })
     }
+}
+
+fn standing(state: &dyn Store, peer: &PublicKey) -> Result<Standing, ReadError> {
+    for role in Role::ALL {
+        let registration = query::registration(state, role, peer)?;
+        if registration.is_some_and(|registration| registration.bond > Amount::ZERO) {
+            return Ok(Standing::Member);
+        }
+    }
+    let account = query::account(state, peer)?;
+    Ok(if query::validators(state)?.contains(peer) {
+        Standing::Member
+    } else if account.balance > Amount::ZERO || account.nonce > 0 {
+        Standing::Registered
+    } else {
+        Standing::Stranger
+    })
 }
 
 async fn answer(chain: &dyn ChainView, request: Request) -> Response {

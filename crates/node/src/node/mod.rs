@@ -1,6 +1,7 @@
 //! One machine of a network: everything its configuration names, started and stopped together.
 
 mod answer;
+mod shelves;
 mod upkeep;
 
 use std::{
@@ -105,6 +106,7 @@ pub struct Node {
     validator: Option<Chain>,
     http: Option<HttpServer>,
     board: ProgressBoard,
+    storage: Option<StorageRole>,
     tasks: JoinSet<()>,
     _following: Option<Following>,
 }
@@ -183,7 +185,7 @@ impl Node {
         });
         let mut tasks = JoinSet::new();
         // Whoever starts a node may use it at once, so it must know whom to call.
-        upkeep::learn_addresses(&services);
+        upkeep::learn_addresses(&services).map_err(ChainError::from)?;
         tasks.spawn(upkeep::address_book(services.clone()));
         // What acts on the chain waits until what it sees of it is new.
         let after = |work: BoxFuture<'static, ()>| {
@@ -225,6 +227,7 @@ impl Node {
                         transport: transport.clone(),
                     }),
                     book: transport.book().clone(),
+                    names: config.http_names.clone(),
                 };
                 Some(HttpServer::start(listen, api.routes()).await?)
             }
@@ -235,6 +238,7 @@ impl Node {
             validator,
             http,
             board,
+            storage: desk.storage.get().cloned(),
             tasks,
             _following: following,
         })
@@ -273,6 +277,10 @@ impl Node {
             http.stop().await;
         }
         self.services.transport.close().await;
+        if let Some(storage) = self.storage.take() {
+            // Whoever starts on the directory next finds it free.
+            storage.close().await;
+        }
         if let Some(validator) = self.validator.take() {
             // Joins the engine's thread.
             let _ = tokio::task::spawn_blocking(move || validator.stop()).await;

@@ -2,16 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use assay_ledger::{Amount, BoundedString, Call, Event, Height, Role, Store, query};
+use assay_ledger::{Amount, BoundedString, Call, ReadError, Role, query};
 use tracing::{info, warn};
 
-use crate::{driver::Services, storage::StorageRole, told};
+use super::shelves::Shelves;
+use crate::{clock, driver::Services, storage::StorageRole, told, transport::Reach};
 
 /// Blocks between two looks at what changes rarely.
 const SELDOM: u64 = 20;
-
-/// Blocks between two collections of slices that no recorded file needs.
-const COLLECT_EVERY: u64 = 500;
 
 /// Pause before a registration that failed is tried again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -24,74 +22,45 @@ pub(super) async fn address_book(services: Arc<Services>) {
         if heights.wait_for(|height| height.0 >= next).await.is_err() {
             return;
         }
-        learn_addresses(&services);
+        if let Err(error) = learn_addresses(&services) {
+            warn!(reason = told(&error), "the nodes' addresses cannot be read");
+        }
     }
 }
 
 /// Takes the addresses of registered nodes from the ledger as it is now.
-pub(super) fn learn_addresses(services: &Services) {
+///
+/// # Errors
+/// [`ReadError`] when the ledger cannot be read.
+pub(super) fn learn_addresses(services: &Services) -> Result<(), ReadError> {
     let (me, state) = (services.sender.account(), services.chain.state());
+    let reach = Reach::of(services.chain.genesis());
     for role in Role::ALL {
-        for (account, registration) in query::registrations(&*state, role) {
+        for (account, registration) in query::registrations(&*state, role)? {
             let address: Option<SocketAddr> = registration.address.parse().ok();
+            // Anybody may register any address, also one on this machine or in its house.
+            let address = address.filter(|address| reach.includes(*address));
             if let (Some(address), true) = (address, account != me) {
                 services.transport.book().set(account, [address]);
             }
         }
     }
+    Ok(())
 }
 
-/// Tells the storage role which files the ledger records as kept here.
+/// Tells the storage role which files the ledger records as kept here, and has it collect.
 pub(super) async fn storage(services: Arc<Services>, storage: StorageRole) {
     let mut heights = services.chain.heights();
     let me = services.sender.account();
-    let mut seen = services.chain.head().height;
-    for file in query::files(&*services.chain.state()) {
-        if file.placement.contains(&me) {
-            storage.recorded((&file).into()).await;
-        }
-    }
+    let mut shelves = Shelves::new(me, services.chain.head().height);
     loop {
+        let followed = shelves.follow(&*services.chain, &storage, clock::now().0);
+        if let Err(error) = followed.await {
+            warn!(reason = told(&error), "the records of files cannot be read");
+        }
         if heights.changed().await.is_err() {
             return;
         }
-        let head = services.chain.head().height;
-        for height in seen.0 + 1..=head.0 {
-            match services.chain.block(Height(height)).await {
-                Ok(Some(block)) => {
-                    let receipts = block.receipts.receipts.iter();
-                    let events = receipts.flat_map(|receipt| &receipt.events);
-                    for event in events {
-                        recorded(&*services.chain.state(), &storage, me, event).await;
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    warn!(height, error = told(&error), "a block could not be read");
-                    break;
-                }
-            }
-            seen = Height(height);
-        }
-        if seen == head && seen.0.is_multiple_of(COLLECT_EVERY) {
-            storage.collect().await;
-        }
-    }
-}
-
-async fn recorded(
-    state: &(dyn Store + Send + Sync),
-    storage: &StorageRole,
-    me: assay_ledger::AccountId,
-    event: &Event,
-) {
-    let Event::FilePut { file, owner } = event else {
-        return;
-    };
-    if let Some(record) = query::file(state, file, owner)
-        && record.placement.contains(&me)
-    {
-        storage.recorded((&record).into()).await;
     }
 }
 
@@ -123,13 +92,15 @@ async fn register(
     let state = services.chain.state();
     let text = address.to_string();
     let key = services.key.encryption().public();
-    let bond = match query::registration(&*state, role, &services.sender.account()) {
+    let known = query::registration(&*state, role, &services.sender.account());
+    let bond = match known.map_err(|error| told(&error))? {
         Some(known) if known.address.as_str() == text && known.encryption_key == key => {
             return Ok(());
         }
         Some(_) => Amount::ZERO,
         None => {
-            let parameters = query::parameters(&*state).unwrap_or_default();
+            let parameters = query::parameters(&*state).map_err(|error| told(&error))?;
+            let parameters = parameters.unwrap_or_default();
             bond.map_or(parameters.min_bond(role), Amount)
         }
     };

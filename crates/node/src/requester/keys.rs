@@ -11,7 +11,7 @@
 //! requester that loses its disk but not its key file loses no order and no result.
 
 use assay_crypto::{Digest, EncryptionSecret, Sealed, SecretKey, aead::FileKey};
-use assay_ledger::{AccountId, FileRecord, Order, Store, query};
+use assay_ledger::{AccountId, FileRecord, Order, ReadError, Store, query};
 use assay_proof::OrderKeys;
 use assay_vault::envelope::{self, Purpose};
 
@@ -33,6 +33,9 @@ pub enum KeysError {
         #[source]
         source: envelope::EnvelopeError,
     },
+    /// The records could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// They do not match the terms: the order was posted by another program.
     #[error("the recovered keys are not those the order commits to")]
     Mismatch,
@@ -76,7 +79,7 @@ pub fn recover(state: &dyn Store, key: &SecretKey, order: &Order) -> Result<Orde
     let mut inputs = Vec::with_capacity(order.terms.inputs.len());
     for input in &order.terms.inputs {
         let name = || input.name.to_string();
-        let record = query::file(state, &input.file, &order.requester)
+        let record = query::file(state, &input.file, &order.requester)?
             .ok_or_else(|| KeysError::NoRecord(name()))?;
         let opened = open_own(&record, &secret);
         inputs.push(opened.map_err(|source| KeysError::Closed {

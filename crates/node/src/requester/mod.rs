@@ -171,6 +171,7 @@ impl Requester {
         let mut last = None;
         loop {
             let order = query::order(&*self.services.chain.state(), &id)
+                .map_err(ChainError::from)?
                 .ok_or(RequestFailure::Unknown(id))?;
             if last != Some(order.updated) {
                 last = Some(order.updated);
@@ -208,7 +209,7 @@ impl Requester {
     /// [`RequestFailure`] when a key does not open or the vault lost a file.
     pub async fn private(&self, order: &Order) -> Result<Inputs, RequestFailure> {
         let prefix = private_name(order.terms.keys, "");
-        let records = query::files(&*self.services.chain.state());
+        let records = query::files(&*self.services.chain.state()).map_err(ChainError::from)?;
         let mut inputs = Inputs::new();
         for record in records
             .iter()

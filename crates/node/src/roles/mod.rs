@@ -83,7 +83,13 @@ impl Stage {
         let mut taken: BTreeMap<(OrderId, Part), (u8, bool)> = BTreeMap::new();
         let mut playing: JoinSet<Ended> = JoinSet::new();
         loop {
-            for order in query::active_orders(&*self.services.chain.state()) {
+            let orders = query::active_orders(&*self.services.chain.state());
+            let orders = orders.unwrap_or_else(|error| {
+                // The next block is another try.
+                error!(reason = told(&error), "the orders cannot be read");
+                Vec::new()
+            });
+            for order in orders {
                 for part in &self.parts {
                     let fresh = match taken.get(&(order.id, *part)) {
                         None => true,

@@ -4,50 +4,50 @@
 //! DIR/pieces/3f/3fa4...     one file per piece, named by its digest; its first byte is the shard
 //! DIR/holdings/3f/3fa4...   which pieces form a file
 //! DIR/partial/17-0          a value being written; deleted when the directory is opened
+//! DIR/lock                  held by the one process that writes here
 //! ```
 //!
 //! A value is written aside, synced, renamed into place, and its shard synced, so under a
-//! digest there is a whole value or none, whatever moment the power goes. What the digest must
-//! match, what may be kept and for how long is the vault's business, in
-//! [`assay_vault::storage`]. One file per piece was preferred to a database: pieces are large,
-//! equal bytes have equal names, and any tool can copy or inspect them.
+//! digest there is a whole value or none, whatever moment the power goes; a value removed is gone
+//! for good once its shard is synced. What the digest must match, what may be kept and for how long
+//! is the vault's business, in [`assay_vault::storage`]. One file per piece was preferred to a
+//! database: pieces are large, equal bytes have equal names, and any tool can copy or inspect them.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    collections::BTreeSet,
+    io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use assay_crypto::Digest;
 use assay_vault::storage::{Backend, BackendError, Shelf};
 
+use super::files::{Files, Lock, System};
+
 /// Keeps values in files; every call blocks until the disk has answered.
 #[derive(Debug)]
-pub struct DirectoryBackend {
+pub struct DirectoryBackend<F: Files = System> {
     root: PathBuf,
+    files: F,
     counter: AtomicU64,
+    /// Directories whose own names this process has made durable.
+    durable: Mutex<BTreeSet<PathBuf>>,
+    /// Kept for as long as this process may write.
+    _lock: Option<Lock>,
 }
 
 impl DirectoryBackend {
     /// Opens `root`, creating it if needed, and deletes values that a crash left half-written.
     ///
     /// # Errors
-    /// What the operating system said.
+    /// What the operating system said; [`io::ErrorKind::ResourceBusy`] when another process has it
+    /// open.
     pub fn open(root: &Path) -> io::Result<Self> {
-        let backend = Self::new(root);
-        match fs::remove_dir_all(backend.partial()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        for dir in [
-            backend.shelf(Shelf::Pieces),
-            backend.shelf(Shelf::Holdings),
-            backend.partial(),
-        ] {
-            fs::create_dir_all(dir)?;
-        }
-        Ok(backend)
+        Self::open_on(root, System)
     }
 
     /// Opens a directory that a storage node made, to read from it; nothing in it changes.
@@ -55,15 +55,45 @@ impl DirectoryBackend {
     /// # Errors
     /// When there is no such directory.
     pub fn read_only(root: &Path) -> io::Result<Self> {
-        let backend = Self::new(root);
-        fs::read_dir(backend.shelf(Shelf::Pieces))?;
+        let backend = Self::new(root, System, None);
+        backend.files.list(&backend.shelf(Shelf::Pieces))?;
+        Ok(backend)
+    }
+}
+
+impl<F: Files> DirectoryBackend<F> {
+    /// [`DirectoryBackend::open`] on any files.
+    pub(super) fn open_on(root: &Path, files: F) -> io::Result<Self> {
+        files.create_dir(root)?;
+        // Whatever is aside belongs to whoever holds the lock: nothing is deleted before.
+        let lock = files.lock(&root.join("lock"))?;
+        let backend = Self::new(root, files, lock);
+        let partial = backend.partial();
+        for dir in [
+            backend.shelf(Shelf::Pieces),
+            backend.shelf(Shelf::Holdings),
+            partial.clone(),
+        ] {
+            backend.files.create_dir(&dir)?;
+        }
+        for (name, _) in backend.files.list(&partial)? {
+            backend.files.remove(&partial.join(name))?;
+        }
+        // A shelf that a crash takes back takes every value along.
+        backend.files.sync_dir(root)?;
+        if let Some(above) = root.parent().filter(|above| !above.as_os_str().is_empty()) {
+            backend.files.sync_dir(above)?;
+        }
         Ok(backend)
     }
 
-    fn new(root: &Path) -> Self {
+    fn new(root: &Path, files: F, lock: Option<Lock>) -> Self {
         Self {
             root: root.to_owned(),
+            files,
             counter: AtomicU64::new(0),
+            durable: Mutex::default(),
+            _lock: lock,
         }
     }
 
@@ -92,29 +122,57 @@ impl DirectoryBackend {
             .partial()
             .join(format!("{}-{number}", std::process::id()));
         let (shard, file) = self.place(shelf, digest);
-        let written = write_synced(&aside, bytes).and_then(|()| {
-            if !shard.is_dir() {
-                fs::create_dir_all(&shard)?;
-                sync(&self.shelf(shelf))?;
-            }
-            fs::rename(&aside, &file)
+        let written = self.files.write_synced(&aside, bytes).and_then(|()| {
+            self.have_shard(&shard, shelf)?;
+            self.files.rename(&aside, &file)
         });
         if written.is_err() {
-            let _already_failing = fs::remove_file(&aside);
+            let _already_failing = self.files.remove(&aside);
         }
         written?;
-        sync(&shard)
+        self.files.sync_dir(&shard)
+    }
+
+    /// Makes sure that a shard is there and survives a crash. That one is there does not say so: an
+    /// earlier attempt, or process, may have ended before it was synced.
+    fn have_shard(&self, shard: &Path, shelf: Shelf) -> io::Result<()> {
+        let known = |durable: &Mutex<BTreeSet<PathBuf>>| {
+            let mut durable = durable.lock().unwrap_or_else(PoisonError::into_inner);
+            durable.insert(shard.to_owned())
+        };
+        let is_known = {
+            let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+            durable.contains(shard)
+        };
+        if !is_known {
+            self.files.create_dir(shard)?;
+            self.files.sync_dir(&self.shelf(shelf))?;
+            known(&self.durable);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, shelf: Shelf, digest: &Digest) -> io::Result<()> {
+        let (shard, file) = self.place(shelf, digest);
+        match self.files.remove(&file) {
+            // Also when it was gone before: an earlier removal may have failed to sync.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        match self.files.sync_dir(&shard) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        }
     }
 
     fn names(&self, shelf: Shelf) -> io::Result<Vec<(Digest, u64)>> {
         let mut found = Vec::new();
-        for shard in fs::read_dir(self.shelf(shelf))? {
-            for entry in fs::read_dir(shard?.path())? {
-                let entry = entry?;
+        let shelf = self.shelf(shelf);
+        for (shard, _) in self.files.list(&shelf)? {
+            for (name, length) in self.files.list(&shelf.join(shard))? {
                 // A file that somebody else put here has another kind of name.
-                let name = entry.file_name();
                 if let Some(digest) = name.to_str().and_then(|name| name.parse().ok()) {
-                    found.push((digest, entry.metadata()?.len()));
+                    found.push((digest, length));
                 }
             }
         }
@@ -122,39 +180,25 @@ impl DirectoryBackend {
     }
 }
 
-impl Backend for DirectoryBackend {
+impl<F: Files> Backend for DirectoryBackend<F> {
     fn put(&self, shelf: Shelf, digest: &Digest, bytes: &[u8]) -> Result<(), BackendError> {
         self.write(shelf, digest, bytes).map_err(failed)
     }
 
     fn get(&self, shelf: Shelf, digest: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
-        match fs::read(self.place(shelf, digest).1) {
+        match self.files.read(&self.place(shelf, digest).1) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some).map_err(failed),
         }
     }
 
     fn delete(&self, shelf: Shelf, digest: &Digest) -> Result<(), BackendError> {
-        match fs::remove_file(self.place(shelf, digest).1) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
-            _ => Ok(()),
-        }
+        self.remove(shelf, digest).map_err(failed)
     }
 
     fn list(&self, shelf: Shelf) -> Result<Vec<(Digest, u64)>, BackendError> {
         self.names(shelf).map_err(failed)
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Makes new names in `dir` survive a crash.
-fn sync(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 fn failed(error: io::Error) -> BackendError {

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 fn digest(bytes: &[u8]) -> Digest {
@@ -13,6 +15,7 @@ fn values_survive_reopening_on_their_own_shelf() {
     backend.put(Shelf::Pieces, &name, b"cipher, again").unwrap();
     backend.put(Shelf::Holdings, &name, b"list").unwrap();
 
+    drop(backend);
     let again = DirectoryBackend::open(dir.path()).unwrap();
     assert_eq!(
         again.get(Shelf::Pieces, &name).unwrap().unwrap(),
@@ -61,6 +64,25 @@ fn reading_a_directory_changes_nothing_in_it() {
     let read = reader.get(Shelf::Pieces, &name).unwrap().unwrap();
     assert_eq!(read, b"cipher");
     assert!(half.exists());
+}
+
+/// Two processes on one directory would each count for themselves, and delete what the other is
+/// writing.
+#[test]
+fn a_directory_belongs_to_one_process_and_its_unfinished_values_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = DirectoryBackend::open(dir.path()).unwrap();
+    let half = dir.path().join("partial/99-0");
+    fs::write(&half, b"cip").unwrap();
+    let error = DirectoryBackend::open(dir.path()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+    assert!(error.to_string().contains("another process"), "{error}");
+    assert!(half.exists(), "it may be what the other process is writing");
+    // Reading is for everybody, and the next one may write.
+    DirectoryBackend::read_only(dir.path()).unwrap();
+    drop(node);
+    DirectoryBackend::open(dir.path()).unwrap();
+    assert!(!half.exists());
 }
 
 #[test]

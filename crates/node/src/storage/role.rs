@@ -23,7 +23,7 @@ const MAX_WAITING: usize = 64;
 /// Why the storage role could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The directory could not be used.
+    /// The directory could not be used, or another process has it.
     #[error("the storage directory {path} cannot be used")]
     Directory {
         /// The directory.
@@ -40,7 +40,8 @@ pub enum StorageError {
 /// Answers storage requests; cheap to clone.
 #[derive(Clone)]
 pub struct StorageRole {
-    service: Arc<Mutex<Service<DirectoryBackend>>>,
+    /// `None` once closed.
+    service: Arc<Mutex<Option<Service<DirectoryBackend>>>>,
     waiting: Arc<Semaphore>,
 }
 
@@ -60,7 +61,7 @@ impl StorageRole {
             warn!(%row, dir = %dir.display(), "a list of pieces is damaged and was left out");
         }
         let role = Self {
-            service: Arc::new(Mutex::new(service)),
+            service: Arc::new(Mutex::new(Some(service))),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
         };
         metrics::stored(role.usage().used);
@@ -94,15 +95,28 @@ impl StorageRole {
         self.on_disk(|service| service.collect(clock::now())).await;
     }
 
-    /// How full the node is.
+    /// How full the node is; empty once closed.
     pub fn usage(&self) -> Usage {
-        self.service
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .usage()
+        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        service.as_ref().map(Service::usage).unwrap_or_default()
     }
 
-    /// Runs on a thread that may block; `None` only if that thread panicked.
+    /// Gives the directory back when what is under way is done; requests are refused from then on.
+    pub async fn close(&self) {
+        let service = self.service.clone();
+        let take = move || {
+            drop(
+                service
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
+        };
+        // Only a panic in it could fail, and there is none.
+        let _ = tokio::task::spawn_blocking(take).await;
+    }
+
+    /// Runs on a thread that may block; `None` if the role is closed, or that thread panicked.
     async fn on_disk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Service<DirectoryBackend>) -> T + Send + 'static,
@@ -110,10 +124,11 @@ impl StorageRole {
         let service = self.service.clone();
         let work = move || {
             let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = work(&mut service);
+            let service = service.as_mut()?;
+            let result = work(service);
             metrics::stored(service.usage().used);
-            result
+            Some(result)
         };
-        tokio::task::spawn_blocking(work).await.ok()
+        tokio::task::spawn_blocking(work).await.ok().flatten()
     }
 }

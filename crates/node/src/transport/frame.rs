@@ -59,6 +59,18 @@ pub async fn read<R: AsyncRead + Unpin>(
     stream: &mut R,
     limit: usize,
 ) -> Result<Vec<u8>, FrameError> {
+    let length = read_length(stream, limit).await?;
+    read_body(stream, length).await
+}
+
+/// Reads the length of a frame of at most `limit` bytes; [`read_body`] reads the rest.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_length<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    limit: usize,
+) -> Result<usize, FrameError> {
     let mut prefix = [0; 4];
     stream
         .read_exact(&mut prefix)
@@ -68,6 +80,17 @@ pub async fn read<R: AsyncRead + Unpin>(
     if length > limit {
         return Err(FrameError::TooLarge { length, limit });
     }
+    Ok(length)
+}
+
+/// Reads the body of a frame whose length is known.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_body<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    length: usize,
+) -> Result<Vec<u8>, FrameError> {
     let mut body = Vec::with_capacity(length.min(FIRST_RESERVE));
     stream
         .take(length as u64)

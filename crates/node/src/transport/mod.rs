@@ -9,8 +9,8 @@
 //!   [`Response`] in length-prefixed [frames](frame). Every request may be repeated without
 //!   harm, which is why a request on a connection that turns out dead is simply sent again.
 //!   Behind a request that opens a conversation the stream stays open as a [`Channel`].
-//! - **Bounds.** Frame sizes, connections, open requests and times are limited by [`Limits`];
-//!   peers without a registered account get a small share of everything.
+//! - **Bounds.** Frame sizes, connections, open requests, bytes and times are limited by [`Limits`],
+//!   in all and for each peer. Peers without a bond get a small share of everything.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -34,7 +34,9 @@ mod error;
 pub mod frame;
 mod limits;
 mod proof;
+mod reach;
 mod server;
+mod shares;
 #[cfg(test)]
 mod tests;
 pub mod wire;
@@ -52,6 +54,7 @@ pub use self::{
     channel::{Channel, ChannelError, Conversation, Receiver, Sender},
     error::{BindError, Cause, RequestError},
     limits::Limits,
+    reach::Reach,
     server::{Access, BoxFuture, Handler, Standing},
     wire::{BadProof, ProgressReport, ReceiptProof, Refusal, Request, Response, ValueProof},
 };

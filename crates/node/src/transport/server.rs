@@ -1,17 +1,26 @@
 //! The answering half: accept connections, bound them, hand requests to the [`Handler`].
+//!
+//! Whoever is slow is slow at its own expense. A request is read, in its own time and within its
+//! peer's share, before it takes a slot; the slot is given back before the answer travels; and what
+//! waits for a block takes none. Each standing has slots of its own, and within them no peer has more
+//! than a part.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use assay_crypto::PublicKey;
 use iroh::endpoint::{Connection, Incoming, RecvStream, SendStream};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use tracing::{debug, trace};
 
 use super::{
     channel::{Channel, Conversation},
-    frame,
+    frame::{self, FrameError},
     limits::Limits,
     peer_key,
+    shares::{self, Peers, Share, Shares},
     wire::{Refusal, Request, Response},
 };
 use crate::metrics;
@@ -22,7 +31,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// What the network knows about a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The peer's key has an account with something at stake, or is in our configuration.
+    /// The peer's key has a bond at stake, or is a validator's.
+    Member,
+    /// The peer's key has an account: may store, with a small share.
     Registered,
     /// Anybody else: may read and submit transactions.
     Stranger,
@@ -63,10 +74,10 @@ pub(super) struct Server {
     pub(super) access: Arc<dyn Access>,
     pub(super) handler: Arc<dyn Handler>,
     connections: Arc<Semaphore>,
-    /// Half of the connections, so that strangers cannot lock registered peers out.
-    stranger_connections: Semaphore,
-    registered: Semaphore,
-    strangers: Semaphore,
+    /// Half of the connections, so that others cannot lock members out.
+    open_to_all: Semaphore,
+    shares: Shares,
+    peers: Peers,
 }
 
 impl Server {
@@ -76,9 +87,9 @@ impl Server {
             access,
             handler,
             connections: Arc::new(Semaphore::new(limits.connections)),
-            stranger_connections: Semaphore::new(limits.connections / 2),
-            registered: Semaphore::new(limits.registered_requests),
-            strangers: Semaphore::new(limits.stranger_requests),
+            open_to_all: Semaphore::new(limits.connections / 2),
+            shares: Shares::new(&limits),
+            peers: Peers::new(&limits),
         }
     }
 
@@ -126,26 +137,36 @@ impl Server {
         let Ok(peer) = peer_key(connection.remote_id()) else {
             return;
         };
-        let _stranger = match self.access.standing(&peer) {
-            Standing::Registered => None,
-            Standing::Stranger => match self.stranger_connections.try_acquire() {
-                Ok(permit) => Some(permit),
-                Err(_) => {
-                    metrics::connection_refused();
-                    return connection.close(1u32.into(), b"busy");
-                }
-            },
+        let is_member = self.access.standing(&peer) == Standing::Member;
+        let open_to_all = (!is_member).then(|| self.open_to_all.try_acquire());
+        let share = match &open_to_all {
+            Some(Err(_)) => None,
+            None | Some(Ok(_)) => self.peers.connect(peer),
+        };
+        let Some(share) = share else {
+            metrics::connection_refused();
+            return connection.close(1u32.into(), b"busy");
         };
         metrics::connection_accepted();
-        self.clone().serve_streams(connection, peer).await;
+        self.clone()
+            .serve_streams(connection, peer, share.clone())
+            .await;
+        share.leave();
     }
 
-    async fn serve_streams(self: Arc<Self>, connection: Connection, peer: PublicKey) {
+    async fn serve_streams(
+        self: Arc<Self>,
+        connection: Connection,
+        peer: PublicKey,
+        share: Arc<shares::Peer>,
+    ) {
         loop {
             match connection.accept_bi().await {
                 Ok((send, recv)) => {
-                    let server = self.clone();
-                    tokio::spawn(async move { server.serve_request(peer, send, recv).await });
+                    let (server, share) = (self.clone(), share.clone());
+                    tokio::spawn(async move {
+                        server.serve_request(peer, &share, send, recv).await;
+                    });
                 }
                 Err(error) => {
                     trace!(%peer, %error, "connection ended");
@@ -155,28 +176,34 @@ impl Server {
         }
     }
 
-    async fn serve_request(&self, peer: PublicKey, mut send: SendStream, mut recv: RecvStream) {
+    async fn serve_request(
+        &self,
+        peer: PublicKey,
+        own: &shares::Peer,
+        mut send: SendStream,
+        mut recv: RecvStream,
+    ) {
         let work = async {
             let standing = self.access.standing(&peer);
-            let (slots, limit) = match standing {
-                Standing::Registered => (&self.registered, frame::MAX_FRAME),
-                Standing::Stranger => (&self.strangers, frame::MAX_STRANGER_FRAME),
-            };
-            // The slot is held while a body is in memory; it is what bounds memory.
-            let Ok(_slot) = slots.acquire().await else {
-                return None;
-            };
-            let (response, conversation) = match frame::read(&mut recv, limit).await {
-                Ok(body) => self.answer(peer, standing, &body).await,
-                Err(error @ frame::FrameError::TooLarge { .. }) => {
-                    (Response::refused(Refusal::Invalid, error), None)
-                }
-                Err(error) => {
-                    debug!(%peer, %error, "request unreadable");
-                    return None;
-                }
-            };
-            if let Err(error) = reply(&mut send, &response).await {
+            let share = self.shares.of(standing);
+            let _stream = own.streams.acquire().await.ok()?;
+            let (response, conversation, room) =
+                match self.read(own, share, standing, &mut recv).await {
+                    Ok((body, room)) => self.answer(peer, own, share, standing, body, room).await?,
+                    Err(Unread::Refused(response)) => (encode(&response)?, None, None),
+                    Err(Unread::Broken(error)) => {
+                        debug!(%peer, %error, "request unreadable");
+                        return None;
+                    }
+                    Err(Unread::Slow) => {
+                        debug!(%peer, "a request came too slowly");
+                        let _ = recv.stop(0u32.into());
+                        return None;
+                    }
+                };
+            let written = frame::write(&mut send, &response, frame::MAX_FRAME).await;
+            drop(room);
+            if let Err(error) = written {
                 debug!(%peer, %error, "answer not delivered");
                 return None;
             }
@@ -194,23 +221,95 @@ impl Server {
         }
     }
 
-    async fn answer(
-        &self,
-        peer: PublicKey,
+    /// Reads a request, with room for its bytes in the shares of its peer and of its standing. The
+    /// length comes first, so nobody has room before it says for what; then at least
+    /// [`Limits::slowest`] bytes a second.
+    async fn read<'a>(
+        &'a self,
+        own: &'a shares::Peer,
+        share: &'a Share,
         standing: Standing,
-        body: &[u8],
-    ) -> (Response, Option<Conversation>) {
-        match Request::decode(body) {
-            Ok(request) if request.opens_conversation() => {
-                let name = request.name();
-                let (response, conversation) = self.handler.open(peer, request).await;
-                let refused = matches!(response, Response::Refused { .. });
-                metrics::request_served(name, !refused);
-                (response, conversation.filter(|_| !refused))
-            }
-            Ok(request) => (self.dispatch(peer, standing, request).await, None),
-            Err(error) => (Response::refused(Refusal::Invalid, error), None),
+        recv: &mut RecvStream,
+    ) -> Result<(Vec<u8>, Room<'a>), Unread> {
+        let limit = match standing {
+            Standing::Member | Standing::Registered => frame::MAX_FRAME,
+            Standing::Stranger => frame::MAX_STRANGER_FRAME,
+        };
+        let head = timeout(self.limits.head_timeout, frame::read_length(recv, limit)).await;
+        let length = head.map_err(|_| Unread::Slow)?.map_err(Unread::from)?;
+        let room = self.room(own, share, length).await.ok_or(Unread::Slow)?;
+        let patience = self.patience(length);
+        let body = timeout(patience, frame::read_body(recv, length)).await;
+        let body = body.map_err(|_| Unread::Slow)?.map_err(Unread::from)?;
+        Ok((body, room))
+    }
+
+    /// Room for so many bytes in memory; waits for it.
+    async fn room<'a>(
+        &'a self,
+        own: &'a shares::Peer,
+        share: &'a Share,
+        length: usize,
+    ) -> Option<Room<'a>> {
+        let units = shares::units(length);
+        // The peer's own first: who has too much under way waits for itself.
+        let own = own.bytes.acquire_many(units).await.ok()?;
+        let shared = share.bytes.acquire_many(units).await.ok()?;
+        Some(Room {
+            _own: own,
+            _shared: shared,
+        })
+    }
+
+    /// Time for so many bytes to pass.
+    fn patience(&self, length: usize) -> Duration {
+        let seconds = length as u64 / self.limits.slowest.max(1);
+        self.limits.head_timeout + Duration::from_secs(seconds)
+    }
+
+    /// Answers a request that is here. The room of the request becomes that of the answer.
+    async fn answer<'a>(
+        &'a self,
+        peer: PublicKey,
+        own: &'a shares::Peer,
+        share: &'a Share,
+        standing: Standing,
+        body: Vec<u8>,
+        room: Room<'a>,
+    ) -> Option<(Vec<u8>, Option<Conversation>, Option<Room<'a>>)> {
+        let refused = |refusal, reason: &dyn std::fmt::Display| {
+            Some((encode(&Response::refused(refusal, reason))?, None, None))
+        };
+        let request = match Request::decode(&body) {
+            Ok(request) => request,
+            Err(error) => return refused(Refusal::Invalid, &error),
+        };
+        drop(body);
+        if request.opens_conversation() {
+            let _slot = share.slots.acquire().await.ok()?;
+            let name = request.name();
+            let (response, conversation) = self.handler.open(peer, request).await;
+            let refused = matches!(response, Response::Refused { .. });
+            metrics::request_served(name, !refused);
+            return Some((encode(&response)?, conversation.filter(|_| !refused), None));
         }
+        // What waits for a block would keep a slot from those that could be served meanwhile.
+        let slots = match request.waits() {
+            true => {
+                let (Ok(own), Ok(all)) = (own.polls.try_acquire(), self.shares.polls.try_acquire())
+                else {
+                    let text = "too many requests wait for blocks here; ask another node";
+                    return refused(Refusal::Busy, &text);
+                };
+                (own, Some(all))
+            }
+            false => (share.slots.acquire().await.ok()?, None),
+        };
+        let response = encode(&self.dispatch(peer, standing, request).await)?;
+        drop(room);
+        let room = self.room(own, share, response.len()).await;
+        drop(slots);
+        Some((response, None, room))
     }
 
     /// Checks the peer's standing and lets the handler answer.
@@ -236,7 +335,35 @@ impl Server {
     }
 }
 
-async fn reply(send: &mut SendStream, response: &Response) -> Result<(), frame::FrameError> {
-    let body = borsh::to_vec(response).map_err(frame::FrameError::Stream)?;
-    frame::write(send, &body, frame::MAX_FRAME).await
+/// Room for bytes in memory, in a peer's share and in its standing's.
+struct Room<'a> {
+    _own: SemaphorePermit<'a>,
+    _shared: SemaphorePermit<'a>,
+}
+
+/// Why a request was not read.
+enum Unread {
+    /// It is answered without being read.
+    Refused(Response),
+    Broken(FrameError),
+    Slow,
+}
+
+impl From<FrameError> for Unread {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::TooLarge { .. } => {
+                Self::Refused(Response::refused(Refusal::Invalid, error))
+            }
+            error => Self::Broken(error),
+        }
+    }
+}
+
+/// Serialising into memory does not fail.
+fn encode(response: &Response) -> Option<Vec<u8>> {
+    let encoded = borsh::to_vec(response);
+    encoded
+        .inspect_err(|error| debug!(%error, "an answer cannot be encoded"))
+        .ok()
 }

@@ -31,6 +31,10 @@ impl Handler for Echo {
                     proof: key,
                     header: peer.0.to_vec(),
                 }),
+                Request::Blocks { .. } => {
+                    tokio::time::sleep(Duration::from_secs(3600)).await;
+                    Response::Head { header: None }
+                }
                 Request::Head => {
                     tokio::time::sleep(Duration::from_secs(3600)).await;
                     Response::Head { header: None }
@@ -252,6 +256,195 @@ async fn a_restarted_peer_is_dialled_again() {
     client.book().set(restarted.id(), [restarted.address()]);
     client.request(restarted.id(), &submit).await.unwrap();
     assert_eq!(echo.served.load(Ordering::SeqCst), 1);
+}
+
+/// A raw connection, on which anything can be sent.
+async fn raw(client: &Transport, server: &Transport) -> iroh::endpoint::Connection {
+    let id = iroh::PublicKey::from_bytes(&server.id().0).unwrap();
+    let target = iroh::EndpointAddr::new(id).with_ip_addr(server.address());
+    client.endpoint.connect(target, ALPN).await.unwrap()
+}
+
+fn submit() -> Request {
+    Request::SubmitTx {
+        transaction: vec![1],
+    }
+}
+
+/// One peer begins as many requests as it may, and finishes none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_requests_of_one_peer_do_not_silence_a_node_for_another() {
+    for standing in [Standing::Stranger, Standing::Registered, Standing::Member] {
+        let (server, _) = node(1, standing, limits()).await;
+        let (hostile, _) = node(2, standing, limits()).await;
+        let (honest, _) = node(3, standing, limits()).await;
+        honest.book().set(server.id(), [server.address()]);
+        let (mut connections, mut held) = (Vec::new(), Vec::new());
+        for _ in 0..limits().connections_per_peer {
+            let connection = raw(&hostile, &server).await;
+            for n in 0..limits().requests_per_connection {
+                let (mut send, recv) = connection.open_bi().await.unwrap();
+                // Half a length, a length alone, or half a body.
+                let half: &[u8] = match n % 3 {
+                    0 => &[9],
+                    1 => &[0, 1, 0, 0],
+                    _ => &[0, 1, 0, 0, 7, 7, 7],
+                };
+                send.write_all(half).await.unwrap();
+                held.push((send, recv));
+            }
+            connections.push(connection);
+        }
+        for _ in 0..20 {
+            honest.request(server.id(), &submit()).await.unwrap();
+        }
+        hostile.close().await;
+        server.close().await;
+    }
+}
+
+/// Large messages that never come hold room, but only their sender's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promised_bytes_hold_only_the_share_of_who_promised_them() {
+    let (server, _) = node(1, Standing::Registered, limits()).await;
+    let (hostile, _) = node(2, Standing::Registered, limits()).await;
+    let (honest, _) = node(3, Standing::Registered, limits()).await;
+    honest.book().set(server.id(), [server.address()]);
+    let connection = raw(&hostile, &server).await;
+    let mut held = Vec::new();
+    for _ in 0..limits().requests_per_connection {
+        let (mut send, recv) = connection.open_bi().await.unwrap();
+        send.write_all(&(4u32 << 20).to_le_bytes()).await.unwrap();
+        held.push((send, recv));
+    }
+    for _ in 0..3 {
+        honest.request(server.id(), &put(4 << 20)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_too_slowly_is_given_up() {
+    let strict = Limits {
+        head_timeout: Duration::from_millis(200),
+        slowest: 64 << 20,
+        ..limits()
+    };
+    let (server, echo) = node(1, Standing::Registered, strict).await;
+    let (client, _) = node(2, Standing::Registered, limits()).await;
+    let connection = raw(&client, &server).await;
+    for half in [&[9][..], &[0, 0, 1, 0, 7, 7]] {
+        let (mut send, mut recv) = connection.open_bi().await.unwrap();
+        send.write_all(half).await.unwrap();
+        // The server ends the stream without an answer.
+        frame::read(&mut recv, frame::MAX_FRAME).await.unwrap_err();
+    }
+    assert_eq!(echo.served.load(Ordering::SeqCst), 0);
+    client.book().set(server.id(), [server.address()]);
+    client.request(server.id(), &submit()).await.unwrap();
+}
+
+/// More followers than slots wait for a block, and everybody else is served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_wait_for_blocks_keep_no_slot() {
+    let few = Limits {
+        stranger_requests: 2,
+        polls: 6,
+        polls_per_peer: 5,
+        ..limits()
+    };
+    let (server, echo) = node(1, Standing::Stranger, few).await;
+    let (follower, _) = node(2, Standing::Stranger, limits()).await;
+    let (other, _) = node(3, Standing::Stranger, limits()).await;
+    for client in [&follower, &other] {
+        client.book().set(server.id(), [server.address()]);
+    }
+    let poll = Request::Blocks { first: Height(9) };
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let (follower, poll, id) = (follower.clone(), poll.clone(), server.id());
+        waiting.spawn(async move { follower.request(id, &poll).await });
+    }
+    while echo.served.load(Ordering::SeqCst) < 5 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    other.request(server.id(), &submit()).await.unwrap();
+    follower.request(server.id(), &submit()).await.unwrap();
+    // One peer has only so many, whatever is left for others.
+    let error = follower.request(server.id(), &poll).await.unwrap_err();
+    assert!(error.to_string().contains("wait for blocks"), "{error}");
+    let (last, id) = (other.clone(), server.id());
+    let request = poll.clone();
+    waiting.spawn(async move { last.request(id, &request).await });
+    while echo.served.load(Ordering::SeqCst) < 8 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let error = other.request(server.id(), &poll).await.unwrap_err();
+    assert!(error.to_string().contains("wait for blocks"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_peer_has_only_so_many_connections() {
+    let (server, _) = node(1, Standing::Member, limits()).await;
+    let (greedy, _) = node(2, Standing::Member, limits()).await;
+    let (other, _) = node(3, Standing::Member, limits()).await;
+    other.book().set(server.id(), [server.address()]);
+    let mut held = Vec::new();
+    for _ in 0..limits().connections_per_peer {
+        held.push(raw(&greedy, &server).await);
+    }
+    while server.server.open_connections() < limits().connections_per_peer {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let more = raw(&greedy, &server).await;
+    let reason = more.closed().await.to_string();
+    assert!(reason.contains("busy"), "{reason}");
+    other.request(server.id(), &submit()).await.unwrap();
+    // A connection that ends makes room for another.
+    held.pop().unwrap().close(0u32.into(), b"");
+    loop {
+        let again = raw(&greedy, &server).await;
+        if let Ok((mut send, mut recv)) = again.open_bi().await {
+            let body = borsh::to_vec(&submit()).unwrap();
+            let sent = frame::write(&mut send, &body, frame::MAX_FRAME).await;
+            if sent.is_ok() && frame::read(&mut recv, frame::MAX_FRAME).await.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+/// Who has a micro-token shares with all who have one; members have slots of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_are_served_while_accounts_crowd() {
+    let member = SecretKey::from_seed([3; 32]).public();
+    let few = Limits {
+        registered_requests: 2,
+        ..limits()
+    };
+    let echo = Arc::new(Echo::default());
+    let access = Arc::new(move |peer: &PublicKey| match *peer == member {
+        true => Standing::Member,
+        false => Standing::Registered,
+    });
+    let key = SecretKey::from_seed([1; 32]);
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let server = Transport::bind(&key, listen, few, access, echo.clone())
+        .await
+        .unwrap();
+    let (crowd, _) = node(2, Standing::Registered, limits()).await;
+    let (bonded, _) = node(3, Standing::Registered, limits()).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for client in [&crowd, &bonded] {
+        client.book().set(server.id(), [server.address()]);
+    }
+    for _ in 0..4 {
+        let (crowd, id) = (crowd.clone(), server.id());
+        waiting.spawn(async move { crowd.request(id, &Request::Head).await });
+    }
+    while echo.served.load(Ordering::SeqCst) < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bonded.request(server.id(), &submit()).await.unwrap();
 }
 
 #[test]

@@ -57,6 +57,11 @@ impl Request {
         matches!(self, Self::Split(_))
     }
 
+    /// Whether the answer waits for something that has not happened yet.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Blocks { .. })
+    }
+
     /// Whether only registered accounts may ask this. Transactions carry their own
     /// authorisation, and everything else only reads what is public.
     pub fn needs_registration(&self) -> bool {

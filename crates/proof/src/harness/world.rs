@@ -47,17 +47,22 @@ pub(super) enum Waiting {
 impl World {
     /// The order as it stands.
     pub fn order(&self) -> Order {
-        query::order(&self.store, &self.order).expect("the order was posted")
+        query::order(&self.store, &self.order)
+            .expect("a state in memory")
+            .expect("the order was posted")
     }
 
     /// What an account can spend.
     pub fn balance(&self, member: usize) -> Amount {
-        query::account(&self.store, &self.members[member].account).balance
+        query::account(&self.store, &self.members[member].account)
+            .expect("a state in memory")
+            .balance
     }
 
     /// An account's bond in a role.
     pub fn bond(&self, member: usize, role: Role) -> Amount {
         query::registration(&self.store, role, &self.members[member].account)
+            .expect("a state in memory")
             .map_or(Amount::ZERO, |registration| registration.bond)
     }
 
@@ -100,7 +105,8 @@ impl World {
     /// Makes a block and lets everybody see it.
     pub fn tick(&mut self) {
         self.block();
-        let Some(view) = View::read(&self.store, &self.order) else {
+        let view = View::read(&self.store, &self.order).expect("a state in memory");
+        let Some(view) = view else {
             return;
         };
         for at in 0..self.members.len() {
@@ -129,9 +135,14 @@ impl World {
         self.height = Height(self.height.0 + 1);
         let pending = std::mem::take(&mut self.pending);
         let mut nonces: Vec<u64> = (0..self.members.len())
-            .map(|at| query::account(&self.store, &self.members[at].account).nonce)
+            .map(|at| {
+                query::account(&self.store, &self.members[at].account)
+                    .expect("a state in memory")
+                    .nonce
+            })
             .collect();
         let fee = query::parameters(&self.store)
+            .expect("a state in memory")
             .expect("a chain has parameters")
             .min_fee(MAX_TX_BYTES);
         let txs: Vec<Transaction> = pending
@@ -152,7 +163,7 @@ impl World {
         let executed = execute_verified_block(&self.store, &context, &txs)
             .expect("the harness makes valid blocks");
         self.store.apply(&executed.writes);
-        let supply = query::supply(&self.store);
+        let supply = query::supply(&self.store).expect("a state in memory");
         assert_eq!(supply.total, Some(supply.genesis), "money came or went");
         self.events.extend(executed.receipts.events);
         for ((at, _, waiting), receipt) in pending.into_iter().zip(executed.receipts.receipts) {

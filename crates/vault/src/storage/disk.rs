@@ -3,7 +3,7 @@
 use assay_crypto::Digest;
 
 use super::holding::HoldingState;
-use super::{BackendError, Output, Shelf, State, StorageNode, reply};
+use super::{BackendError, Charge, Output, Shelf, State, StorageNode, reply};
 use crate::piece::Piece;
 use crate::wire::{Refusal, Response};
 
@@ -131,15 +131,19 @@ impl StorageNode {
         let bytes = std::mem::take(&mut slot.bytes);
         let claims = std::mem::take(&mut slot.claims);
         slot.state = State::Lost;
-        self.used = self.used.saturating_sub(bytes);
+        let charge = Charge::piece(bytes);
+        self.used -= charge;
         for account in claims {
-            self.release(account, bytes);
+            self.pending.release(account, charge);
         }
     }
 
     fn drop_row(&mut self, key: Digest) {
         if let Some(holding) = self.holdings.remove(&key) {
-            self.used = self.used.saturating_sub(holding.row_bytes);
+            self.used -= holding.charge();
+            if let Some(committer) = holding.committer {
+                self.pending.release(committer, holding.charge());
+            }
         }
     }
 

@@ -1,10 +1,12 @@
 //! What a storage node does with each request.
 
+use std::collections::BTreeSet;
+
 use assay_crypto::Digest;
 use assay_ledger::{AccountId, FileId};
 
 use super::holding::{Holding, HoldingState};
-use super::{MAX_CLAIMS, Output, Shelf, Slot, State, StorageNode, reply};
+use super::{Charge, MAX_CLAIMS, Output, Shelf, Slot, State, StorageNode, reply};
 use crate::piece::Piece;
 use crate::time::Tag;
 use crate::wire::{Flags, Refusal, Request, Response};
@@ -27,7 +29,9 @@ impl StorageNode {
                     held: Flags::new(held),
                 }))
             }
-            Request::Commit { file, slices } => self.commit(tag, file, slices.into_vec(), out),
+            Request::Commit { file, slices } => {
+                self.commit(from, tag, file, slices.into_vec(), out)
+            }
             Request::Delete { digest } => self.delete(from, tag, digest, out),
         };
         match done {
@@ -55,9 +59,7 @@ impl StorageNode {
             Some(State::Writing | State::Held) => {}
             Some(State::Lost) | None => {
                 self.room_to_work()?;
-                if bytes > self.free() {
-                    return Err(Refusal::Full { free: self.free() });
-                }
+                self.must_fit(Charge::piece(bytes))?;
             }
         }
         self.claim(from, digest, bytes)?;
@@ -73,7 +75,7 @@ impl StorageNode {
             State::Lost => {
                 slot.state = State::Writing;
                 slot.bytes = bytes;
-                self.used += bytes;
+                self.used += Charge::piece(bytes);
                 self.in_flight += 1;
                 out.push(Output::Write {
                     shelf: Shelf::Pieces,
@@ -108,6 +110,7 @@ impl StorageNode {
 
     fn commit(
         &mut self,
+        from: AccountId,
         tag: Tag,
         file: FileId,
         slices: Vec<Digest>,
@@ -115,6 +118,10 @@ impl StorageNode {
     ) -> Result<Option<Response>, Refusal> {
         if slices.is_empty() {
             return Err(Refusal::Malformed);
+        }
+        let distinct: BTreeSet<&Digest> = slices.iter().chain([&file.0]).collect();
+        if distinct.len() != slices.len() + 1 {
+            return Err(Refusal::Repeated);
         }
         let missing = slices
             .iter()
@@ -139,8 +146,13 @@ impl StorageNode {
             return Ok(None);
         }
         self.room_to_work()?;
-        if holding.row_bytes > self.free() {
-            return Err(Refusal::Full { free: self.free() });
+        let charge = holding.charge();
+        self.must_fit(charge)?;
+        // What the ledger records already is its owners' to answer for.
+        if !self.records.contains_key(&key) {
+            self.must_be_allowed(&from, charge)?;
+            self.pending.charge(from, charge);
+            holding.committer = Some(from);
         }
         holding.state = HoldingState::Writing { waiting: vec![tag] };
         self.in_flight += 1;
@@ -170,7 +182,7 @@ impl StorageNode {
             return Err(Refusal::InUse);
         }
         slot.claims.remove(&from);
-        let bytes = slot.bytes;
+        let charge = Charge::piece(slot.bytes);
         if slot.claims.is_empty() {
             slot.state = State::Removing;
             slot.waiting.push(tag);
@@ -182,7 +194,7 @@ impl StorageNode {
         } else {
             reply(out, tag, Response::Deleted { digest });
         }
-        self.release(from, bytes);
+        self.pending.release(from, charge);
         Ok(None)
     }
 
@@ -194,11 +206,9 @@ impl StorageNode {
         if self.slots.get(&digest).is_some_and(free_of_charge) {
             return Ok(());
         }
-        let pending = self.pending.get(&from).copied().unwrap_or(0);
-        if pending.saturating_add(bytes) > self.config.pending_per_account {
-            return Err(Refusal::TooMuchPending);
-        }
-        self.pending.insert(from, pending + bytes);
+        let charge = Charge::piece(bytes);
+        self.must_be_allowed(&from, charge)?;
+        self.pending.charge(from, charge);
         let now = self.now;
         self.slots
             .entry(digest)
@@ -206,15 +216,6 @@ impl StorageNode {
             .claims
             .insert(from);
         Ok(())
-    }
-
-    pub(super) fn release(&mut self, account: AccountId, bytes: u64) {
-        if let Some(pending) = self.pending.get_mut(&account) {
-            *pending = pending.saturating_sub(bytes);
-            if *pending == 0 {
-                self.pending.remove(&account);
-            }
-        }
     }
 
     fn holds(&self, digest: &Digest) -> bool {

@@ -1,10 +1,10 @@
 //! Committed files: which pieces belong together, and which of them the ledger protects.
 
 use assay_crypto::{Digest, merkle};
-use assay_ledger::FileId;
+use assay_ledger::{AccountId, FileId};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{Output, Record, Shelf, State, StorageNode};
+use super::{Charge, Output, Record, Shelf, State, StorageNode};
 use crate::piece::{Digests, MAX_SLICES};
 use crate::time::{Millis, Tag};
 
@@ -18,6 +18,12 @@ pub(super) struct Holding {
     /// Slices and manifest.
     pub(super) pieces: Vec<Digest>,
     pub(super) row_bytes: u64,
+    /// Pieces that the row names; `pieces` is emptied when the row is on its way out.
+    pub(super) named: usize,
+    /// Whose unfinished uploads the row counts among, until a record protects it.
+    pub(super) committer: Option<AccountId>,
+    /// What each owner of a record is charged for it, while there is one.
+    pub(super) recorded: Charge,
     pub(super) since: Millis,
     pub(super) state: HoldingState,
 }
@@ -54,12 +60,20 @@ impl Holding {
         pieces.push(file.0);
         let holding = Holding {
             file,
+            named: pieces.len(),
             pieces,
             row_bytes: row.len() as u64,
+            committer: None,
+            recorded: Charge::NONE,
             since,
             state: HoldingState::Held,
         };
         (key(file, root), holding, row)
+    }
+
+    /// What the row counts for.
+    pub(super) fn charge(&self) -> Charge {
+        Charge::row(self.row_bytes, self.named)
     }
 
     /// Reads a row back; `None` when it is not what was written under `at`.
@@ -81,7 +95,7 @@ fn key(file: FileId, root: Digest) -> Digest {
 impl StorageNode {
     /// Adds a holding and counts it on its pieces.
     pub(super) fn adopt(&mut self, at: Digest, holding: Holding) {
-        self.used = self.used.saturating_add(holding.row_bytes);
+        self.used += holding.charge();
         for piece in &holding.pieces {
             self.slots
                 .entry(*piece)
@@ -98,9 +112,11 @@ impl StorageNode {
         let at = key(record.file, record.root);
         let owners = self.records.entry(at).or_default();
         let is_first = owners.is_empty();
-        owners.insert(record.owner);
+        let is_new = owners.insert(record.owner);
         if is_first {
             self.protect(at);
+        } else if let (true, Some(holding)) = (is_new, self.holdings.get(&at)) {
+            self.recorded.charge(record.owner, holding.recorded);
         }
     }
 
@@ -109,14 +125,21 @@ impl StorageNode {
         let Some(owners) = self.records.get_mut(&at) else {
             return;
         };
-        owners.remove(&record.owner);
-        if !owners.is_empty() {
-            return;
+        let was_owner = owners.remove(&record.owner);
+        let is_last = owners.is_empty();
+        if is_last {
+            self.records.remove(&at);
         }
-        self.records.remove(&at);
         let Some(holding) = self.holdings.get_mut(&at) else {
             return;
         };
+        if was_owner {
+            self.recorded.release(record.owner, holding.recorded);
+        }
+        if !is_last {
+            return;
+        }
+        holding.recorded = Charge::NONE;
         holding.since = self.now;
         for piece in &holding.pieces {
             if let Some(slot) = self.slots.get_mut(piece) {
@@ -125,22 +148,29 @@ impl StorageNode {
         }
     }
 
-    /// The pieces of a recorded file stay, and no longer count against those who put them.
+    /// The pieces of a recorded file stay. They no longer count among the unfinished uploads of
+    /// those who put them, but among what the owners of its records have here.
     fn protect(&mut self, at: Digest) {
-        let Some(holding) = self.holdings.get(&at) else {
+        let Some(holding) = self.holdings.get_mut(&at) else {
             return;
         };
-        let mut settled = Vec::new();
+        let mut charge = holding.charge();
+        if let Some(committer) = holding.committer.take() {
+            self.pending.release(committer, charge);
+        }
         for piece in &holding.pieces {
             if let Some(slot) = self.slots.get_mut(piece) {
                 slot.protections += 1;
-                let bytes = slot.bytes;
-                let claims = std::mem::take(&mut slot.claims);
-                settled.extend(claims.into_iter().map(|account| (account, bytes)));
+                let piece = Charge::piece(slot.bytes);
+                charge += piece;
+                for account in std::mem::take(&mut slot.claims) {
+                    self.pending.release(account, piece);
+                }
             }
         }
-        for (account, bytes) in settled {
-            self.release(account, bytes);
+        holding.recorded = charge;
+        for owner in self.records.get(&at).into_iter().flatten() {
+            self.recorded.charge(*owner, charge);
         }
     }
 
@@ -194,6 +224,10 @@ impl StorageNode {
             return;
         };
         let protected = self.records.contains_key(&at);
+        let recorded = std::mem::take(&mut holding.recorded);
+        for owner in self.records.get(&at).into_iter().flatten() {
+            self.recorded.release(*owner, recorded);
+        }
         for piece in std::mem::take(&mut holding.pieces) {
             if let Some(slot) = self.slots.get_mut(&piece) {
                 slot.holdings = slot.holdings.saturating_sub(1);
@@ -205,9 +239,13 @@ impl StorageNode {
     /// Forgets a piece and everything counted for it.
     pub(super) fn drop_slot(&mut self, digest: &Digest) {
         if let Some(slot) = self.slots.remove(digest) {
-            self.used = self.used.saturating_sub(slot.bytes);
-            for account in slot.claims {
-                self.release(account, slot.bytes);
+            // A lost piece gave back what it counted for when it was lost.
+            if slot.state != State::Lost {
+                let charge = Charge::piece(slot.bytes);
+                self.used -= charge;
+                for account in slot.claims {
+                    self.pending.release(account, charge);
+                }
             }
         }
     }

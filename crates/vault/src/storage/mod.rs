@@ -3,17 +3,22 @@
 //! The rules:
 //!
 //! - A piece is written only if it hashes to its digest, fits the capacity, and its sender has
-//!   not too many bytes here that belong to no recorded file. Putting it again changes nothing.
+//!   not too much here already: of what belongs to no recorded file, and in all. Putting it again
+//!   changes nothing.
 //! - A piece read back is hashed again; one that does not match is answered as damaged and is no
 //!   longer offered, and a later put repairs it.
-//! - A commit names all pieces of one file. It is accepted when every one is here, and kept on
-//!   disk, so that a node knows after a restart what belongs together.
+//! - A commit names all pieces of one file, each once. It is accepted when every one is here, and
+//!   kept on disk as a row, so that a node knows after a restart what belongs together. A row counts
+//!   like a piece: against the capacity, and against whoever committed it.
+//! - Pieces and rows also count by number, since each takes a file on the disk and some memory
+//!   however short it is: see [`Charge`].
 //! - Once the ledger records the file under the same root, its pieces stay. Whatever no recorded
 //!   file needs is removed when the grace period has passed: an owner who crashed leaves nothing.
 //! - Time, requests and disk results come in through [`StorageNode::step`]; writes, reads, removals
 //!   and replies go out. For one digest at most one write or removal is out at a time.
 
 mod backend;
+mod charge;
 mod disk;
 mod handle;
 mod holding;
@@ -26,10 +31,12 @@ use assay_ledger::{AccountId, FileId};
 use bytes::Bytes;
 
 pub use backend::{Backend, BackendError, MemoryBackend, Shelf};
+pub use charge::Charge;
 pub use service::{OpenError, Service};
 
 use crate::time::{Millis, Tag};
-use crate::wire::{Request, Response};
+use crate::wire::{Refusal, Request, Response};
+use charge::Accounts;
 use holding::Holding;
 
 /// Accounts that may claim one unrecorded piece; more are served but not remembered.
@@ -42,20 +49,33 @@ pub struct StorageConfig {
     pub capacity: u64,
     /// How long a piece that belongs to no recorded file is kept, in milliseconds.
     pub grace_ms: u64,
-    /// Bytes that one account may have here outside recorded files.
-    pub pending_per_account: u64,
+    /// Entries it keeps at most: each piece is one, and each row one more than it has pieces.
+    pub entries: u64,
+    /// What one account may have here outside recorded files.
+    pub pending_per_account: Charge,
+    /// What one account may have here in all.
+    pub held_per_account: Charge,
     /// Disk operations out at once; more requests are told to come back.
     pub in_flight: usize,
 }
 
 impl StorageConfig {
     /// A node of `capacity` bytes: a day of grace, a quarter of the room for one account's
-    /// unfinished uploads, 64 disk operations at once (256 MiB of pieces in memory).
+    /// unfinished uploads and three quarters for all it has, 64 disk operations at once (256 MiB of
+    /// pieces in memory). An entry for every two kibibytes keeps memory below a tenth of the
+    /// capacity, and a file system that gives every file four kibibytes within it.
     pub fn new(capacity: u64) -> Self {
+        let entries = (capacity / 2_048).max(4_096);
+        let share = |quarters: u64| Charge {
+            bytes: capacity / 4 * quarters,
+            entries: entries / 4 * quarters,
+        };
         Self {
             capacity,
             grace_ms: 24 * 60 * 60 * 1_000,
-            pending_per_account: capacity / 4,
+            entries,
+            pending_per_account: share(1),
+            held_per_account: share(3),
             in_flight: 64,
         }
     }
@@ -154,7 +174,7 @@ pub enum Output {
 }
 
 /// Numbers for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Bytes kept, or being written.
     pub used: u64,
@@ -171,14 +191,17 @@ pub struct Usage {
 pub struct StorageNode {
     config: StorageConfig,
     now: Millis,
-    used: u64,
+    /// What is kept, or being written.
+    used: Charge,
     in_flight: usize,
     slots: BTreeMap<Digest, Slot>,
     holdings: BTreeMap<Digest, Holding>,
     /// Rows that ledger records protect, and whose records these are.
     records: BTreeMap<Digest, BTreeSet<AccountId>>,
-    /// Bytes outside recorded files, by claimant.
-    pending: BTreeMap<AccountId, u64>,
+    /// What is outside recorded files, by claimant.
+    pending: Accounts,
+    /// What is in recorded files, by owner of the record.
+    recorded: Accounts,
     reads: BTreeMap<Digest, Vec<Tag>>,
 }
 
@@ -214,12 +237,13 @@ impl StorageNode {
         Self {
             config,
             now: Millis::default(),
-            used: 0,
+            used: Charge::NONE,
             in_flight: 0,
             slots: BTreeMap::new(),
             holdings: BTreeMap::new(),
             records: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            pending: Accounts::default(),
+            recorded: Accounts::default(),
             reads: BTreeMap::new(),
         }
     }
@@ -238,7 +262,7 @@ impl StorageNode {
         let mut node = Self::new(config);
         node.now = now;
         for (digest, bytes) in pieces {
-            node.used = node.used.saturating_add(bytes);
+            node.used += Charge::piece(bytes);
             node.slots
                 .insert(digest, Slot::new(bytes, State::Held, now));
         }
@@ -279,7 +303,7 @@ impl StorageNode {
     /// How full the node is.
     pub fn usage(&self) -> Usage {
         Usage {
-            used: self.used,
+            used: self.used.bytes,
             free: self.free(),
             pieces: self
                 .slots
@@ -290,8 +314,37 @@ impl StorageNode {
         }
     }
 
+    /// Bytes that could still be kept; none when there is no entry left for them.
     fn free(&self) -> u64 {
-        self.config.capacity.saturating_sub(self.used)
+        if self.used.entries >= self.config.entries {
+            return 0;
+        }
+        self.config.capacity.saturating_sub(self.used.bytes)
+    }
+
+    /// Refuses what does not fit beside everything that is here.
+    fn must_fit(&self, charge: Charge) -> Result<(), Refusal> {
+        let room = Charge {
+            bytes: self.config.capacity,
+            entries: self.config.entries,
+        };
+        if (self.used + charge).fits(room) {
+            Ok(())
+        } else {
+            Err(Refusal::Full { free: self.free() })
+        }
+    }
+
+    /// Refuses what an account may not have beside what it has here.
+    fn must_be_allowed(&self, account: &AccountId, charge: Charge) -> Result<(), Refusal> {
+        let pending = self.pending.of(account) + charge;
+        let held = pending + self.recorded.of(account);
+        if pending.fits(self.config.pending_per_account) && held.fits(self.config.held_per_account)
+        {
+            Ok(())
+        } else {
+            Err(Refusal::TooMuchPending)
+        }
     }
 }
 

@@ -44,21 +44,22 @@ pub(crate) async fn status(State(api): State<Api>) -> Json<Status> {
 /// Who is there and where the money is
 #[utoipa::path(
     get, path = "/v1/network", tag = "chain",
-    responses((status = 200, body = Network)),
+    responses((status = 200, body = Network), (status = 503, body = ErrorBody)),
 )]
-pub(crate) async fn network(State(api): State<Api>) -> Json<Network> {
+pub(crate) async fn network(State(api): State<Api>) -> Result<Json<Network>, ApiError> {
     let (state, genesis) = (api.chain.state(), api.chain.genesis());
-    let members = Role::ALL.iter().flat_map(|role| {
-        let registered = query::registrations(&*state, *role).into_iter();
-        registered.map(|(account, of)| RoleView::new(account, *role, of))
-    });
-    Json(Network {
+    let mut members = Vec::new();
+    for role in Role::ALL {
+        let registered = query::registrations(&*state, role)?.into_iter();
+        members.extend(registered.map(|(account, of)| RoleView::new(account, role, of)));
+    }
+    Ok(Json(Network {
         chain_name: genesis.chain_name.to_string(),
         chain_id: genesis.digest(),
-        members: members.collect(),
-        supply: query::supply(&*state),
-        parameters: query::parameters(&*state).unwrap_or_default(),
-    })
+        members,
+        supply: query::supply(&*state)?,
+        parameters: query::parameters(&*state)?.unwrap_or_default(),
+    }))
 }
 
 /// What the network began with

@@ -34,14 +34,14 @@ pub(crate) async fn account(
 ) -> Result<Json<AccountView>, ApiError> {
     let account: PublicKey = parse("an account", &id)?;
     let state = api.chain.state();
-    let roles = Role::ALL.iter().filter_map(|role| {
-        let registered = query::registration(&*state, *role, &account)?;
-        Some(RoleView::new(account, *role, registered))
-    });
-    let roles = roles.collect();
+    let mut roles = Vec::new();
+    for role in Role::ALL {
+        let registered = query::registration(&*state, role, &account)?;
+        roles.extend(registered.map(|of| RoleView::new(account, role, of)));
+    }
     Ok(Json(AccountView::new(
         account,
-        query::account(&*state, &account),
+        query::account(&*state, &account)?,
         roles,
     )))
 }
@@ -81,9 +81,9 @@ pub(crate) async fn orders(
         .transpose()?;
     let state = api.chain.state();
     let mut found = if filter.active {
-        query::active_orders(&*state)
+        query::active_orders(&*state)?
     } else {
-        query::orders(&*state)
+        query::orders(&*state)?
     };
     found.retain(|order: &Order| {
         filter
@@ -156,7 +156,7 @@ pub(crate) async fn progress(
 
 fn find(api: &Api, id: &str) -> Result<Order, ApiError> {
     let id: OrderId = parse("an order", id)?;
-    query::order(&*api.chain.state(), &id).ok_or_else(|| {
+    query::order(&*api.chain.state(), &id)?.ok_or_else(|| {
         ApiError::not_found(
             format!("there is no order {id}"),
             "GET /v1/orders lists them",
@@ -185,7 +185,7 @@ pub(crate) async fn files(
     let Query(filter) = filter
         .map_err(|error| ApiError::invalid(error.body_text(), "the only filter is owner=KEY"))?;
     let owner: Option<PublicKey> = filter.owner.map(|text| parse("owner", &text)).transpose()?;
-    let mut records = query::files(&*api.chain.state());
+    let mut records = query::files(&*api.chain.state())?;
     records.retain(|record| owner.is_none_or(|owner| record.owner == owner));
     let left_out = records.len().saturating_sub(MAX_LISTED) as u64;
     records.truncate(MAX_LISTED);
@@ -207,7 +207,7 @@ pub(crate) async fn file(
     Path(id): Path<String>,
 ) -> Result<Json<FileList>, ApiError> {
     let id: FileId = parse("a file", &id)?;
-    let records = query::file_records(&*api.chain.state(), &id);
+    let records = query::file_records(&*api.chain.state(), &id)?;
     if records.is_empty() {
         return Err(ApiError::not_found(
             format!("nobody has recorded file {id}"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use assay_vault::storage::{Backend, MemoryBackend, Service, Shelf, StorageConfig};
+use assay_vault::storage::{Backend, Charge, MemoryBackend, Service, Shelf, StorageConfig};
 use assay_vault::wire::{Request, Response};
 use assay_vault::{Millis, Piece, SealedFile};
 use proptest::prelude::*;
@@ -134,7 +134,11 @@ impl History {
 fn open(disk: &Rc<MemoryBackend>, now: Millis) -> Service<Rc<MemoryBackend>> {
     // Room for two and a half of the three files, so that some puts are refused.
     let config = StorageConfig {
-        pending_per_account: 2_400,
+        pending_per_account: Charge {
+            bytes: 2_400,
+            entries: 100,
+        },
+        held_per_account: Charge::ANY,
         ..StorageConfig::new(2_900)
     };
     let (service, damaged) = Service::open(config, Rc::clone(disk), now).unwrap();
@@ -142,7 +146,18 @@ fn open(disk: &Rc<MemoryBackend>, now: Millis) -> Service<Rc<MemoryBackend>> {
     service
 }
 
+fn cases() -> u32 {
+    let cases = std::env::var("ASSAY_CASES").ok();
+    cases.and_then(|text| text.parse().ok()).unwrap_or(256)
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: cases(),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn the_ledger_decides_what_stays(events in proptest::collection::vec(event(), 0..80)) {
         let mut history = History::new();

@@ -1,7 +1,7 @@
 //! What a storage node accepts and refuses.
 
 use assay_crypto::Digest;
-use assay_vault::storage::{Backend, MemoryBackend, Service, Shelf, StorageConfig};
+use assay_vault::storage::{Backend, Charge, MemoryBackend, Service, Shelf, StorageConfig};
 use assay_vault::wire::{Refusal, Request, Response};
 use assay_vault::{Digests, Piece};
 
@@ -59,7 +59,8 @@ fn a_piece_under_another_digest_is_not_written() {
 #[test]
 fn capacity_holds_to_the_byte() {
     let config = StorageConfig {
-        pending_per_account: u64::MAX,
+        pending_per_account: Charge::ANY,
+        held_per_account: Charge::ANY,
         ..StorageConfig::new(2_000)
     };
     let (mut node, _) = Service::open(config, MemoryBackend::new(), NOW).unwrap();

@@ -1,0 +1,499 @@
+//! What whole lives leave in the receipts: every event, in its order and place.
+//!
+//! A line is the height, `block` or the transaction's place in it, and what happened.
+
+use assay_ledger::{AccountId, Amount, Call, Event, Phase, Role};
+
+use crate::life::{REACH, wait};
+use crate::world::{BOND, Run, Told, Who, World, terms};
+
+fn name(account: &AccountId) -> String {
+    format!("{:?}", Who::of(*account))
+}
+
+fn names(accounts: &[AccountId]) -> String {
+    accounts.iter().map(name).collect::<Vec<_>>().join(" ")
+}
+
+fn line(told: &Told) -> String {
+    let event = match &told.event {
+        Event::Transferred { from, to, amount } => {
+            format!("transferred {amount} {} to {}", name(from), name(to))
+        }
+        Event::Registered { account, role, .. } => format!("registered {} {role}", name(account)),
+        Event::Unregistered { account, role } => format!("unregistered {} {role}", name(account)),
+        Event::Unbonded {
+            account,
+            role,
+            amount,
+        } => format!("unbonded {} {role} {amount}", name(account)),
+        Event::FilePut { owner, .. } => format!("file {}", name(owner)),
+        Event::OrderPosted { escrow, .. } => format!("posted escrow {escrow}"),
+        Event::PhaseEntered { phase, .. } => format!("phase {phase}"),
+        Event::ProviderDrawn {
+            attempt, provider, ..
+        } => format!("drawn {} attempt {attempt}", name(provider)),
+        Event::Granted { from, to, .. } => format!("granted {} to {}", name(from), name(to)),
+        Event::Declined { provider, .. } => format!("declined {}", name(provider)),
+        Event::TraceCommitted { provider, .. } => format!("trace {}", name(provider)),
+        Event::AuditDrawn {
+            auditors, segments, ..
+        } => {
+            let segments: Vec<_> = segments.iter().map(|segment| segment.0).collect();
+            format!("drawn {} segments {segments:?}", names(auditors))
+        }
+        Event::AuditCommitted { auditor, .. } => format!("committed {}", name(auditor)),
+        Event::AuditRevealed { auditor, .. } => format!("revealed {}", name(auditor)),
+        Event::Disputed {
+            challenger,
+            question,
+            segment,
+            ..
+        } => format!(
+            "disputed by {} {question:?} segment {}",
+            name(challenger),
+            segment.0
+        ),
+        Event::Narrowed {
+            agreed, disputed, ..
+        } => format!("narrowed {} {}", agreed.0, disputed.0),
+        Event::Attested { validator, .. } => format!("attested {}", name(validator)),
+        Event::Decided { verdict, .. } => format!("decided {verdict:?}"),
+        Event::Slashed {
+            account,
+            role,
+            amount,
+            reason,
+            ..
+        } => format!("slashed {} {role} {amount} {reason:?}", name(account)),
+        Event::Paid {
+            account, amount, ..
+        } => format!("paid {} {amount}", name(account)),
+        Event::AttemptFailed {
+            attempt,
+            provider,
+            reason,
+            ..
+        } => format!("failed attempt {attempt} {} {reason:?}", name(provider)),
+        Event::Ended { outcome, .. } => format!("ended {outcome:?}"),
+    };
+    match told.tx {
+        None => format!("{} block {event}", told.height),
+        Some(tx) => format!("{} {tx} {event}", told.height),
+    }
+}
+
+fn lines<'a>(told: impl Iterator<Item = &'a Told>) -> String {
+    told.map(|told| line(told) + "\n").collect()
+}
+
+/// Compares line by line, so that a difference shows its surroundings.
+fn expect(told: &str, expected: &str) {
+    let expected: String = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(told == expected, "told:\n{told}\nexpected:\n{expected}");
+}
+
+#[test]
+fn a_settled_life_is_told_whole() {
+    let mut world = World::new();
+    let order = world.accepted();
+    wait(&mut world, order);
+    expect(&lines(world.told.iter()), SETTLED);
+}
+
+#[test]
+fn a_cheaters_life_is_told_whole() {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let lie = Run::lie(&terms(), 1, "provider");
+    let order = world.ran(&lie);
+    world.audit(order, &lie, |_, _| truth.clone());
+    world.bisect(order, &lie, &truth);
+    let disputed = world.order(order).dispute().unwrap().disputed.step;
+    for i in 0..3 {
+        let leaf = Some(truth.at(disputed));
+        world.apply(Who::Validator(i), Call::Attest { order, leaf });
+    }
+    world.assign(order);
+    world.grant_to_provider(order);
+    world.commit(order, &truth);
+    world.audit(order, &truth, |_, _| truth.clone());
+    world.apply(Who::Requester, Call::Accept { order });
+    expect(&lines(world.told.iter()), CHEATED);
+}
+
+/// What blocks do by themselves in lives that are left alone at some phase.
+#[test]
+fn each_deadlines_life_is_told_in_its_blocks() {
+    let truth = Run::truth(&terms());
+    assert_eq!(
+        REACH.map(|(phase, _)| phase),
+        LEFT_ALONE.map(|(phase, _)| phase)
+    );
+    for ((phase, reach), (_, expected)) in REACH.into_iter().zip(LEFT_ALONE) {
+        let mut world = World::new();
+        let order = reach(&mut world, &truth);
+        wait(&mut world, order);
+        let own = world.told.iter().filter(|told| told.tx.is_none());
+        println!("left alone when {phase}");
+        expect(&lines(own), expected);
+    }
+}
+
+#[test]
+fn a_freed_bond_is_told_by_the_block_that_frees_it() {
+    let mut world = World::new();
+    let role = Role::Auditor;
+    world.apply(Who::Auditor(2), Call::Unregister { role });
+    world.advance(world.genesis.parameters.unbonding_blocks);
+    expect(
+        &lines(world.told.iter()),
+        "1 0 unregistered Auditor(2) auditor
+         6 block unbonded Auditor(2) auditor 100.0",
+    );
+}
+
+/// The two phases that wait for a draw end by themselves when nobody can be drawn.
+#[test]
+fn a_life_without_anybody_to_draw_is_told() {
+    let mut dear = terms();
+    dear.provider_bond = Amount::tokens(BOND.0);
+    let mut world = World::new();
+    let order = world.post(&dear);
+    wait(&mut world, order);
+    let own = world.told.iter().filter(|told| told.tx.is_none());
+    expect(
+        &lines(own),
+        "8 block paid Requester 11.0
+         8 block ended NoProvider",
+    );
+
+    let mut dear = terms();
+    dear.auditor_bond = Amount::tokens(BOND.0);
+    let mut world = World::new();
+    let order = world.post(&dear);
+    world.assign(order);
+    world.grant_to_provider(order);
+    world.commit(order, &Run::truth(&dear));
+    wait(&mut world, order);
+    let own = world.told.iter().filter(|told| told.tx.is_none());
+    expect(
+        &lines(own),
+        "4 block drawn Provider(2) attempt 0
+         4 block phase assigned
+         12 block paid Requester 11.0
+         12 block ended NoAuditors",
+    );
+}
+
+/// Events stand in the order of the blocks' own steps: deadlines, then draws.
+#[test]
+fn two_orders_in_one_block_are_told_one_after_the_other() {
+    let mut world = World::new();
+    let first = world.posted();
+    world.assign(first);
+    world.advance(terms().deadlines.grant - 1);
+    world.apply(Who::Requester, Call::PostOrder(Box::new(terms())));
+    let before = world.told.len();
+    world.advance(1);
+    expect(
+        &lines(world.told[before..].iter()),
+        "
+            10 block paid Requester 11.0
+            10 block ended NotGranted
+            10 block drawn Provider(1) attempt 0
+            10 block phase assigned
+        ",
+    );
+}
+
+const SETTLED: &str = "
+    1 0 file Requester
+    2 0 file Requester
+    3 0 posted escrow 11.0
+    3 0 phase posted
+    4 block drawn Provider(2) attempt 0
+    4 block phase assigned
+    5 0 granted Requester to Provider(2)
+    5 0 phase running
+    6 0 file Provider(2)
+    6 1 file Provider(2)
+    6 2 file Provider(2)
+    6 3 file Provider(2)
+    6 4 file Provider(2)
+    6 5 file Provider(2)
+    6 6 file Provider(2)
+    7 0 trace Provider(2)
+    7 0 phase committed
+    8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+    8 block phase opening
+    9 1 granted Provider(2) to Auditor(3)
+    9 2 granted Provider(2) to Auditor(1)
+    9 2 phase auditing
+    10 0 committed Auditor(3)
+    11 0 committed Auditor(1)
+    11 0 phase closing
+    12 0 phase revealing
+    13 0 revealed Auditor(3)
+    14 0 revealed Auditor(1)
+    14 0 phase accepted
+    27 block paid Provider(2) 10.0
+    27 block paid Auditor(3) 0.5
+    27 block paid Auditor(1) 0.5
+    27 block ended Paid
+";
+
+const CHEATED: &str = "
+    1 0 file Requester
+    2 0 file Requester
+    3 0 posted escrow 11.0
+    3 0 phase posted
+    4 block drawn Provider(2) attempt 0
+    4 block phase assigned
+    5 0 granted Requester to Provider(2)
+    5 0 phase running
+    6 0 file Provider(2)
+    6 1 file Provider(2)
+    6 2 file Provider(2)
+    6 3 file Provider(2)
+    6 4 file Provider(2)
+    6 5 file Provider(2)
+    6 6 file Provider(2)
+    7 0 trace Provider(2)
+    7 0 phase committed
+    8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+    8 block phase opening
+    9 1 granted Provider(2) to Auditor(3)
+    9 2 granted Provider(2) to Auditor(1)
+    9 2 phase auditing
+    10 0 committed Auditor(3)
+    11 0 committed Auditor(1)
+    11 0 phase closing
+    12 0 phase revealing
+    13 0 revealed Auditor(3)
+    14 0 revealed Auditor(1)
+    14 0 disputed by Auditor(3) Step segment 0
+    14 0 phase bisecting
+    16 0 narrowed 0 2
+    16 0 phase bisecting
+    18 0 narrowed 0 1
+    18 0 phase attesting
+    19 0 attested Validator(0)
+    20 0 attested Validator(1)
+    21 0 attested Validator(2)
+    21 0 decided Challenger
+    21 0 slashed Provider(2) provider 20.0 Provider(WrongResult)
+    21 0 paid Auditor(3) 5.0
+    21 0 paid Auditor(1) 5.0
+    21 0 failed attempt 0 Provider(2) WrongResult
+    21 0 phase posted
+    22 block drawn Provider(0) attempt 1
+    22 block phase assigned
+    23 0 granted Requester to Provider(0)
+    23 0 phase running
+    24 0 file Provider(0)
+    24 1 file Provider(0)
+    24 2 file Provider(0)
+    24 3 file Provider(0)
+    24 4 file Provider(0)
+    24 5 file Provider(0)
+    24 6 file Provider(0)
+    25 0 trace Provider(0)
+    25 0 phase committed
+    26 block drawn Auditor(2) Auditor(1) segments [0, 1, 4, 5]
+    26 block phase opening
+    27 1 granted Provider(0) to Auditor(2)
+    27 2 granted Provider(0) to Auditor(1)
+    27 2 phase auditing
+    28 0 committed Auditor(2)
+    29 0 committed Auditor(1)
+    29 0 phase closing
+    30 0 phase revealing
+    31 0 revealed Auditor(2)
+    32 0 revealed Auditor(1)
+    32 0 phase accepted
+    33 0 paid Provider(0) 10.0
+    33 0 paid Auditor(2) 0.5
+    33 0 paid Auditor(1) 0.5
+    33 0 ended Paid
+";
+
+const LEFT_ALONE: [(Phase, &str); 11] = [
+    (
+        Phase::Posted,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            10 block paid Requester 11.0
+            10 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Assigned,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            10 block paid Requester 11.0
+            10 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Running,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            12 block slashed Provider(2) provider 4.0 Provider(Late)
+            12 block paid Requester 2.0
+            12 block failed attempt 0 Provider(2) Late
+            12 block phase posted
+            13 block drawn Provider(0) attempt 1
+            13 block phase assigned
+            19 block paid Requester 11.0
+            19 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Committed,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+            8 block phase opening
+            16 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            16 block paid Requester 10.0
+            16 block failed attempt 0 Provider(2) Withheld
+            16 block phase posted
+            17 block drawn Provider(0) attempt 1
+            17 block phase assigned
+            23 block paid Requester 11.0
+            23 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Opening,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+            8 block phase opening
+            16 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            16 block paid Requester 10.0
+            16 block failed attempt 0 Provider(2) Withheld
+            16 block phase posted
+            17 block drawn Provider(0) attempt 1
+            17 block phase assigned
+            23 block paid Requester 11.0
+            23 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Auditing,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+            8 block phase opening
+            18 block slashed Auditor(3) auditor 5.0 NoCommitment
+            18 block slashed Auditor(1) auditor 5.0 NoCommitment
+            18 block phase committed
+            19 block drawn Auditor(0) Auditor(4) segments [0, 1, 2]
+            19 block phase opening
+            27 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            27 block paid Requester 10.0
+            27 block failed attempt 0 Provider(2) Withheld
+            27 block phase posted
+            28 block drawn Provider(1) attempt 1
+            28 block phase assigned
+            34 block paid Requester 11.0
+            34 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Closing,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+            8 block phase opening
+            19 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            19 block paid Auditor(3) 5.0
+            19 block paid Auditor(1) 5.0
+            19 block failed attempt 0 Provider(2) Withheld
+            19 block phase posted
+            20 block drawn Provider(1) attempt 1
+            20 block phase assigned
+            26 block paid Requester 11.0
+            26 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Revealing,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+            8 block phase opening
+            22 block slashed Auditor(3) auditor 5.0 NoReveal
+            22 block slashed Auditor(1) auditor 5.0 NoReveal
+            22 block phase committed
+            23 block drawn Auditor(2) Auditor(0) segments [1, 2, 3]
+            23 block phase opening
+            31 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            31 block paid Requester 10.0
+            31 block failed attempt 0 Provider(2) Withheld
+            31 block phase posted
+            32 block drawn Provider(1) attempt 1
+            32 block phase assigned
+            38 block paid Requester 11.0
+            38 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Bisecting,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+            8 block phase opening
+            25 block decided Neither
+            25 block slashed Auditor(3) auditor 5.0 SilentChallenge
+            25 block slashed Provider(2) provider 20.0 Provider(Silent)
+            25 block failed attempt 0 Provider(2) Silent
+            25 block phase posted
+            26 block drawn Provider(0) attempt 1
+            26 block phase assigned
+            32 block paid Requester 11.0
+            32 block ended NotGranted
+        ",
+    ),
+    (
+        Phase::Attesting,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+            8 block phase opening
+            26 block decided None
+            26 block paid Requester 11.0
+            26 block ended NoVerdict
+        ",
+    ),
+    (
+        Phase::Accepted,
+        "
+            4 block drawn Provider(2) attempt 0
+            4 block phase assigned
+            8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
+            8 block phase opening
+            27 block paid Provider(2) 10.0
+            27 block paid Auditor(3) 0.5
+            27 block paid Auditor(1) 0.5
+            27 block ended Paid
+        ",
+    ),
+];

@@ -1,0 +1,200 @@
+//! Which calls an order waits for: every one that a phase's deadline punishes the absence of.
+
+use std::collections::BTreeSet;
+
+use assay_ledger::{Call, Order, Phase, Status, query};
+
+use crate::life::REACH;
+use crate::world::{Run, Who, World, sealed, terms};
+
+/// Every call that names the order, as good as the tests can make it.
+fn calls(order: &Order) -> Vec<Call> {
+    let id = order.id;
+    let truth = Run::truth(&terms());
+    let digest = truth.root();
+    let mut calls = vec![
+        Call::CancelOrder { order: id },
+        Call::Decline {
+            order: id,
+            reason: assay_ledger::DeclineReason::Inputs,
+        },
+        Call::CommitTrace {
+            order: id,
+            root: digest,
+            checkpoints: Default::default(),
+            result: crate::world::file_id("result"),
+        },
+        Call::OpenStarts {
+            order: id,
+            openings: truth.openings(&[]),
+        },
+        Call::CommitAudit {
+            order: id,
+            commitment: digest,
+        },
+        Call::OpenEnds {
+            order: id,
+            openings: truth.openings(&[]),
+        },
+        Call::Bisect {
+            order: id,
+            leaf: digest,
+            path: None,
+        },
+        Call::Attest {
+            order: id,
+            leaf: Some(digest),
+        },
+        Call::Complain { order: id },
+        Call::Accept { order: id },
+    ];
+    if order.round().is_some() {
+        calls.push(Call::RevealAudit {
+            order: id,
+            results: truth.results(order),
+            salt: digest,
+        });
+    }
+    for who in Who::all() {
+        calls.push(Call::Grant {
+            order: id,
+            grantee: who.id(),
+            sealed: sealed("keys"),
+        });
+    }
+    calls
+}
+
+/// The moves that an order waits for, as `sender call`.
+fn awaited(world: &World, order: &Order) -> BTreeSet<String> {
+    let validators = query::validators(&world.store).unwrap();
+    let mut found = BTreeSet::new();
+    for call in calls(order) {
+        for who in Who::all() {
+            let Some(turn) = order.turn(&validators, who.id(), &call) else {
+                continue;
+            };
+            assert_eq!((turn.order, turn.by), (order.id, who.id()));
+            assert_eq!(turn.deadline, order.deadline);
+            let to = match turn.grantee {
+                Some(grantee) => format!(" {:?}", Who::of(grantee)),
+                None => String::new(),
+            };
+            found.insert(format!("{who:?} {}{to}", call.name()));
+        }
+    }
+    found
+}
+
+#[test]
+fn each_phase_waits_for_those_it_punishes() {
+    let truth = Run::truth(&terms());
+    for (phase, reach) in REACH {
+        let mut world = World::new();
+        let order = reach(&mut world, &truth);
+        let order = world.order(order);
+        let found = awaited(&world, &order);
+        let provider = order
+            .provider()
+            .map(|provider| format!("{:?}", Who::of(provider)));
+        let provider = provider.unwrap_or_default();
+        let seats: Vec<String> = order
+            .round()
+            .map(|round| {
+                round
+                    .seats
+                    .iter()
+                    .map(|s| format!("{:?}", Who::of(s.auditor)))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let each = |call: &str| -> Vec<String> {
+            seats.iter().map(|seat| format!("{seat} {call}")).collect()
+        };
+        let shown = |by: &str| -> Vec<String> {
+            (0..4)
+                .map(|i| format!("{by} grant Validator({i})"))
+                .collect()
+        };
+        let expected: Vec<String> = match phase {
+            Phase::Posted | Phase::Committed => vec![],
+            Phase::Assigned => vec![format!("Requester grant {provider}")],
+            Phase::Running => vec![
+                format!("{provider} commit_trace"),
+                format!("{provider} decline"),
+            ],
+            Phase::Opening => {
+                let mut all = vec![format!("{provider} open_starts")];
+                all.extend(seats.iter().map(|seat| format!("{provider} grant {seat}")));
+                all
+            }
+            Phase::Auditing => each("commit_audit"),
+            Phase::Closing => vec![format!("{provider} open_ends")],
+            Phase::Revealing => each("reveal_audit"),
+            Phase::Bisecting | Phase::Attesting => {
+                let challenger = format!("{:?}", Who::of(order.dispute().unwrap().challenger));
+                let mut all = shown("Requester");
+                all.extend(shown(&provider));
+                all.extend(shown(&challenger));
+                if phase == Phase::Bisecting {
+                    all.push(format!("{provider} bisect"));
+                    all.push(format!("{challenger} bisect"));
+                } else {
+                    all.extend((0..4).map(|i| format!("Validator({i}) attest")));
+                }
+                all
+            }
+            Phase::Accepted => vec![
+                "Requester accept".to_owned(),
+                "Requester complain".to_owned(),
+            ],
+            Phase::Settled | Phase::Cancelled | Phase::Refunded => unreachable!(),
+        };
+        assert_eq!(found, expected.into_iter().collect(), "{phase}");
+    }
+}
+
+/// Once made, a move is waited for no more: who has moved has no place to keep.
+#[test]
+fn a_move_that_is_made_is_waited_for_no_more() {
+    let truth = Run::truth(&terms());
+    let mut world = World::new();
+    let order = world.ran(&truth);
+    world.advance(1);
+    let provider = world.provider(order);
+    let before = awaited(&world, &world.order(order)).len();
+    let openings = truth.openings(&world.order(order).starts());
+    world.apply(provider, Call::OpenStarts { order, openings });
+    assert_eq!(awaited(&world, &world.order(order)).len(), before - 1);
+    let grantee = world.auditors(order)[0].id();
+    let sealed = sealed("some");
+    world.apply(
+        provider,
+        Call::Grant {
+            order,
+            grantee,
+            sealed,
+        },
+    );
+    assert_eq!(awaited(&world, &world.order(order)).len(), before - 2);
+}
+
+/// A stranger's call about somebody's order takes no place, whatever it names.
+#[test]
+fn strangers_are_not_waited_for() {
+    let truth = Run::truth(&terms());
+    for (_, reach) in REACH {
+        let mut world = World::new();
+        let order = reach(&mut world, &truth);
+        let record = world.order(order);
+        for call in calls(&record) {
+            assert_eq!(
+                record.turn(&[], Who::Stranger.id(), &call),
+                None,
+                "{call:?}"
+            );
+            let status = world.would(Who::Stranger, call);
+            assert!(matches!(status, Status::Refused(_)));
+        }
+    }
+}
