@@ -87,6 +87,14 @@ impl History {
         })
     }
 
+    /// The last block that a stored certificate covers; whoever executes the chain to here has
+    /// checked that certificate. Blocks above it are claims of this validator alone. Height 0, the
+    /// genesis, needs none.
+    pub fn last_certified(&self) -> Result<Height, StoreError> {
+        let last = store::last_certificate(&self.transaction, self.head)?;
+        Ok(last.unwrap_or(Height(0)))
+    }
+
     /// The header at `height` with the evidence that it is final. `None` when no certificate at
     /// or shortly above it is stored, which can be so for the very last blocks.
     pub fn certified(&self, height: Height) -> Result<Option<CertifiedHeader>, StoreError> {

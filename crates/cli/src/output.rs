@@ -78,7 +78,7 @@ impl Output {
 
     /// Prints a failure: `{"error", "hint"}` on standard output, or two lines on standard error.
     pub(crate) fn fail(&self, failure: &Failure) {
-        let here = |text: &str| next::with_options(text, &self.options);
+        let here = |text: &str| next::with_options(&printable(text), &self.options);
         let text = here(&failure.to_string());
         let advice = failure.advice().map(here);
         if self.json {
@@ -135,6 +135,33 @@ impl Output {
     }
 }
 
+/// Text from elsewhere without the characters that steer a terminal. Our own emphasis stays.
+fn printable(text: &str) -> String {
+    const OURS: [&str; 2] = ["\x1b[1m", "\x1b[0m"];
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if let Some(ours) = OURS.iter().find(|ours| rest.starts_with(**ours)) {
+            clean.push_str(ours);
+            rest = &rest[ours.len()..];
+            continue;
+        }
+        let steers = next.is_control() && next != '\n' && next != '\t';
+        if steers || is_reordering(next) {
+            clean.extend(next.escape_default());
+        } else {
+            clean.push(next);
+        }
+        rest = &rest[next.len_utf8()..];
+    }
+    clean
+}
+
+/// Marks that let a line read in another order than it is written.
+fn is_reordering(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Names and values, one pair a line.
 pub(crate) fn facts<const N: usize>(rows: [(&str, String); N]) -> String {
     let width = rows
@@ -143,7 +170,7 @@ pub(crate) fn facts<const N: usize>(rows: [(&str, String); N]) -> String {
         .max()
         .unwrap_or_default();
     rows.iter()
-        .map(|(name, value)| format!("{name:width$}  {value}\n"))
+        .map(|(name, value)| format!("{name:width$}  {}\n", printable(value)))
         .collect()
 }
 
@@ -166,7 +193,7 @@ pub(crate) fn table<const N: usize>(
         .load_style(presets::ASCII_HORIZONTAL_ONLY)
         .set_header(heading);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| printable(&cell)));
     }
     format!("{}\n", table.trim_fmt())
 }
@@ -174,4 +201,23 @@ pub(crate) fn table<const N: usize>(
 /// The beginning of a name, enough to tell a few apart.
 pub(crate) fn short(name: impl Display) -> String {
     name.to_string().chars().take(12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_says_cannot_steer_the_terminal() {
+        let told = "gone\x1b[2J\x1b]0;title\x07 \u{202e}txt\r\u{9b}1m";
+        let shown = printable(told);
+        assert!(
+            shown.chars().all(|c| !c.is_control() && !is_reordering(c)),
+            "{shown:?}"
+        );
+        assert!(shown.starts_with("gone\\u{1b}[2J"), "{shown}");
+        assert_eq!(printable("two\nlines\tof text"), "two\nlines\tof text");
+        let strong = "\x1b[1mstrong\x1b[0m";
+        assert_eq!(printable(strong), strong);
+    }
 }

@@ -101,16 +101,20 @@ impl Session {
         Ok(status)
     }
 
-    /// Everybody in a role, each registration verified. That nobody is left out is not.
+    /// Everybody in a role, each registration verified. A node can leave out members that joined
+    /// later, but none of the genesis, so it cannot pick all storage nodes for us.
     pub(crate) fn registered(&self, role: Role) -> Result<Vec<(AccountId, Registration)>, Failure> {
         let network: Network = self.light.node().get("/v1/network")?;
+        let told = network.members.iter();
+        let told = told.filter(|member| member.role == role.name());
+        let known = self.light.genesis().registrations.iter();
+        let known = known.filter(|registration| registration.role == role);
+        let mut accounts: Vec<AccountId> = told.map(|member| member.account).collect();
+        accounts.extend(known.map(|registration| registration.account));
+        accounts.sort();
+        accounts.dedup();
         let mut found = Vec::new();
-        for member in network
-            .members
-            .iter()
-            .filter(|member| member.role == role.name())
-        {
-            let account = member.account;
+        for account in accounts {
             let verified = self
                 .light
                 .read(|store| query::registration(store, role, &account))?;

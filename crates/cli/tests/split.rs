@@ -244,3 +244,25 @@ fn help_teaches_and_warns() {
     assert!(help.contains("WARNING: locality, not secrecy"), "{help}");
     assert!(help.contains("Examples:"), "{help}");
 }
+
+#[test]
+fn strangers_are_served_only_where_somebody_said_so() {
+    let temp = tempfile::tempdir().unwrap();
+    assay(temp.path(), &["keys", "new", "--json"]).ok();
+    let model = support::split::examples("glassllm");
+    let serve = [
+        "split",
+        "serve",
+        "--model",
+        &model,
+        "--listen",
+        "0.0.0.0:0",
+        "--json",
+    ];
+    let open = assay(temp.path(), &serve);
+    assert_eq!(open.code, 2, "{}", open.out);
+    assert!(open.out.contains("--allow ACCOUNT"), "{}", open.out);
+    let account = "a".repeat(64);
+    let both = [&serve[..], &["--anybody", "--allow", &account]].concat();
+    assert_eq!(assay(temp.path(), &both).code, 2);
+}

@@ -1,8 +1,9 @@
 //! What a late auditor can know from files alone: a chain directory, the storage nodes' disks and
 //! the requester's key.
 //!
-//! Nothing is believed but the genesis. The ledger is executed again from its first block; an
-//! order's inputs are decrypted from the blobs and its whole run is repeated; what comes out is
+//! Nothing is believed but the genesis, whose digest is the network's name and has to come from
+//! elsewhere. The ledger is executed again from its first block to the last that the validators certified; what lies above
+//! that is not used. An order's inputs are decrypted from the blobs and its whole run is repeated; what comes out is
 //! compared, by the caller, with what it was told.
 
 use std::{
@@ -17,8 +18,8 @@ use assay_chain::{FinalizedBlock, StoreError, history};
 use assay_crypto::{Digest, SecretKey};
 use assay_job::{BuildError, Delivery, Inputs};
 use assay_ledger::{
-    AccountId, Amount, Event, FileId, MemoryStore, Order, OrderId, ReadError, Role, SlashReason,
-    Store, TxId, query,
+    AccountId, Amount, Event, FileId, Genesis, MemoryStore, Order, OrderId, ReadError, Role,
+    SlashReason, Store, TxId, query,
 };
 use assay_proof::{StepReport, Task, TaskInput, WorkFailure};
 use assay_vault::{
@@ -88,7 +89,9 @@ pub struct Ledger {
     state: MemoryStore,
     /// Every bond cut for an order, with the transaction that brought it about, if it was one.
     slashes: Vec<Slash>,
+    genesis: Genesis,
     blocks: u64,
+    unproven: u64,
 }
 
 /// One bond that was cut.
@@ -109,40 +112,56 @@ pub struct Slash {
 }
 
 impl Ledger {
-    /// Executes the chain in `dir` from its genesis; `progress` hears height and head.
+    /// Executes the chain in `dir` from its genesis to the last certified block; `progress` hears
+    /// the height and where it ends.
     ///
     /// # Errors
     /// [`OfflineError`] names the first block that does not hold.
     pub fn replay(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Self, OfflineError> {
-        let history = history::open(dir).map_err(|source| OfflineError::Chain {
+        let unreadable = |source| OfflineError::Chain {
             path: dir.to_owned(),
             source,
-        })?;
-        let head = history.head().0;
+        };
+        let history = history::open(dir).map_err(unreadable)?;
+        let proven = history.last_certified().map_err(unreadable)?.0;
         let mut replay = history.replay()?;
         let mut slashes = Vec::new();
-        while let Some(block) = replay.advance()? {
+        while replay.header().height.0 < proven
+            && let Some(block) = replay.advance()?
+        {
             collect(&block, &mut slashes);
-            progress(block.header.height.0, head);
+            progress(block.header.height.0, proven);
         }
         Ok(Self {
             state: replay.state().clone(),
             slashes,
-            blocks: head,
+            genesis: history.genesis().clone(),
+            blocks: proven,
+            unproven: history.head().0 - proven,
         })
     }
 
-    /// The state at the head.
+    /// What the chain began with, as its directory has it. The digest is the network's name.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The state after the last certified block.
     pub fn state(&self) -> &MemoryStore {
         &self.state
     }
 
-    /// Blocks executed.
+    /// Blocks executed: all that the validators certified.
     pub fn blocks(&self) -> u64 {
         self.blocks
     }
 
-    /// An order as the head left it.
+    /// Blocks at the end of the directory that no certificate covers; nothing of them is used.
+    pub fn unproven(&self) -> u64 {
+        self.unproven
+    }
+
+    /// An order as the last certified block left it.
     ///
     /// # Errors
     /// [`OfflineError::UnknownOrder`].

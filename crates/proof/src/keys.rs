@@ -142,6 +142,13 @@ pub struct ReaderKeys {
     pub witness: Option<[u8; 32]>,
 }
 
+impl Drop for ReaderKeys {
+    fn drop(&mut self) {
+        // The other keys wipe themselves.
+        self.witness.zeroize();
+    }
+}
+
 impl ReaderKeys {
     /// The key of one checkpoint, if it is among those granted.
     pub fn checkpoint(&self, index: u32) -> Option<&FileKey> {

@@ -289,6 +289,16 @@ pub(crate) fn certificate_from(
     }
 }
 
+/// The last height up to `head` with a stored certificate.
+pub(crate) fn last_certificate(
+    transaction: &ReadTransaction,
+    head: Height,
+) -> Result<Option<Height>, StoreError> {
+    let certificates = transaction.open_table(t::CERTIFICATES)?;
+    let last = certificates.range(..=head.0)?.next_back();
+    Ok(last.transpose()?.map(|(at, _)| Height(at.value())))
+}
+
 /// Where a transaction was included.
 pub(crate) fn transaction_position(
     transaction: &ReadTransaction,

@@ -198,4 +198,22 @@ fn a_block_that_lies_is_refused_for_the_right_reason() {
     let history = history::open(&dir).unwrap();
     let mut replay = history.replay().unwrap();
     while replay.advance().unwrap().is_some() {}
+    drop(history);
+
+    // Without certificates nothing is proven; with those below a height, all below it.
+    let certified = || history::open(&dir).unwrap().last_certified().unwrap().0;
+    let all = certified();
+    assert!(all > height, "{all} {height}");
+    let strip = |from: u64| {
+        let database = Database::open(dir.join("ledger.redb")).unwrap();
+        let write = database.begin_write().unwrap();
+        let mut table = write.open_table(CERTIFICATES).unwrap();
+        table.retain(|at, _| at < from).unwrap();
+        drop(table);
+        write.commit().unwrap();
+    };
+    strip(height);
+    assert!(certified() < height);
+    strip(0);
+    assert_eq!(certified(), 0);
 }

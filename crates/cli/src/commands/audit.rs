@@ -1,15 +1,17 @@
 //! `assay audit --offline`: recompute what a trial claims, from its files alone.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use assay_ledger::{Order, query};
+use assay_crypto::Digest;
+use assay_ledger::{ChainId, Genesis, Order, query};
 use assay_node::{
     config::NodeConfig,
     devnet::{blob_dirs, chain_dir},
     keys,
+    node::read_genesis,
     offline::{self, Blobs, Ledger},
 };
 use clap::Args;
@@ -27,13 +29,21 @@ use crate::{
 ///
 /// Executes the ledger again from its genesis, repeats every training step of the orders and
 /// judges the result anew; then compares with DIR/result.json and says where it differs. Exits
-/// with 5 if anything does.
+/// with 5 if anything does. A directory can hold a whole chain of its maker's own: only --network
+/// ties it to a network that you know from elsewhere.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  assay demo --dir /tmp/demo && assay audit --offline /tmp/demo")]
+#[command(
+    after_help = "Examples:\n  assay demo --dir /tmp/demo && assay audit --offline /tmp/demo\n  \
+                        assay audit --offline /tmp/demo --network genesis.json"
+)]
 pub(crate) struct Audit {
     /// Directory of a trial, as `assay demo` and `assay try` leave it
     #[arg(long, value_name = "DIR")]
     offline: PathBuf,
+    /// The network it must be of: its name (64 hex digits, as `assay network` prints it) or its
+    /// genesis file, from a source that you trust
+    #[arg(long, value_name = "NAME|FILE")]
+    network: Option<String>,
 }
 
 /// One figure, told and recomputed.
@@ -42,7 +52,18 @@ struct Check {
     figure: String,
     told: serde_json::Value,
     recomputed: serde_json::Value,
-    equal: bool,
+    /// Whether both are the same; `None` for what nobody can recompute.
+    equal: Option<bool>,
+}
+
+impl Check {
+    fn verdict(&self) -> &'static str {
+        match self.equal {
+            Some(true) => "equal",
+            Some(false) => "DIFFERS",
+            None => "not checked",
+        }
+    }
 }
 
 /// What was recomputed.
@@ -50,8 +71,14 @@ struct Check {
 struct Findings {
     /// Whether everything told is true.
     agrees: bool,
-    /// Blocks executed again.
+    /// The network, by the digest of its genesis.
+    network: ChainId,
+    /// Whether that name came from outside the directory.
+    network_proven: bool,
+    /// Blocks executed again: all that are covered by a certificate.
     blocks: u64,
+    /// Blocks above them, which no certificate covers and nothing here rests on.
+    blocks_unproven: u64,
     /// Seconds that repeating the honest run took here.
     replay_seconds: f64,
     /// Everything recomputed, under the names of `result.json`.
@@ -65,11 +92,11 @@ impl Audit {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         let dir = std::path::absolute(&self.offline).map_err(trial::failed)?;
         let told = read_report(&dir)?;
-        let findings = examine(&dir, &told, output)?;
+        let network = self.network.as_deref().map(named).transpose()?;
+        let findings = examine(&dir, &told, network, output)?;
         let agrees = findings.agrees;
         output.result(&findings, |findings| {
             let rows = findings.checks.iter().map(|check| {
-                let verdict = if check.equal { "equal" } else { "DIFFERS" };
                 let shown = |value: &serde_json::Value| {
                     value
                         .to_string()
@@ -83,19 +110,11 @@ impl Audit {
                     check.figure.clone(),
                     shown(&check.told),
                     recomputed,
-                    verdict.to_owned(),
+                    check.verdict().to_owned(),
                 ]
             });
             let mut text = table(["figure", "told", "recomputed", ""], rows);
-            text += &format!(
-                "{} blocks executed, every run repeated: {}\n",
-                findings.blocks,
-                if findings.agrees {
-                    "all of it is true"
-                } else {
-                    "NOT all of it is true"
-                }
-            );
+            text += &ending(findings);
             text
         })?;
         if agrees {
@@ -119,9 +138,51 @@ fn read_report(dir: &Path) -> Result<serde_json::Map<String, serde_json::Value>,
     })
 }
 
+/// What the findings come to.
+fn ending(findings: &Findings) -> String {
+    let verdict = if findings.agrees {
+        "all of it is true"
+    } else {
+        "NOT all of it is true"
+    };
+    let mut text = format!(
+        "{} certified blocks executed, every run repeated: {verdict}\n",
+        findings.blocks
+    );
+    if findings.blocks_unproven > 0 {
+        text += &format!(
+            "the last {} blocks have no certificate yet; nothing here rests on them\n",
+            findings.blocks_unproven
+        );
+    }
+    text += &if findings.network_proven {
+        format!("it is network {}, as you said\n", findings.network)
+    } else {
+        format!(
+            "unproven: that this is a network anybody else knows; it calls itself {}; compare \
+             that name with one from elsewhere, or give it with --network\n",
+            findings.network
+        )
+    };
+    text
+}
+
+/// A network by name or genesis file.
+fn named(text: &str) -> Result<ChainId, Failure> {
+    if let Ok(name) = text.parse() {
+        return Ok(name);
+    }
+    let genesis = read_genesis(Path::new(text)).map_err(|error| {
+        Failure::new(Kind::Usage, anyhow::Error::new(error))
+            .hint("give --network 64 hex digits, or the path of a genesis.json")
+    })?;
+    Ok(genesis.chain_id())
+}
+
 fn examine(
     dir: &Path,
     told: &serde_json::Map<String, serde_json::Value>,
+    network: Option<ChainId>,
     output: &Output,
 ) -> Result<Findings, Failure> {
     let claim: Report = serde_json::from_value(serde_json::Value::Object(told.clone()))
@@ -134,6 +195,12 @@ fn examine(
     })
     .map_err(untrue)?;
     progress.finish_and_clear();
+    let found = ledger.genesis().chain_id();
+    if let Some(wanted) = network.filter(|wanted| *wanted != found) {
+        let text = format!("{} holds network {found}, not {wanted}", dir.display());
+        return Err(Failure::say(Kind::Untrue, text)
+            .hint("the directory was made by or for another network: do not believe it"));
+    }
     let blobs = Blobs::open(&blob_dirs(dir).map_err(trial::failed)?).map_err(trial::failed)?;
     let key = keys::load(&dir.join("requester/key.json"))?;
 
@@ -149,8 +216,8 @@ fn examine(
     };
     let run = rerun(&honest)?;
     let supply = query::supply(ledger.state()).map_err(trial::failed)?;
-    let mut accounts = accounts(dir)?;
-    accounts.insert("requester".to_owned(), key.public());
+    let mut accounts = accounts(dir, ledger.genesis())?;
+    accounts.insert("requester".to_owned(), honest.requester);
     let cheater = match &claim.cheater {
         None => None,
         Some(claimed) => {
@@ -188,6 +255,8 @@ fn examine(
         return Err(Failure::say(Kind::Failed, "a report is always an object"));
     };
     let mut checks = compare(told, &recomputed);
+    checks.push(written_alike("result.json", dir, &claim)?);
+    checks.push(written_alike("genesis.json", dir, ledger.genesis())?);
     checks.push(check(
         "trace root on the ledger",
         true.into(),
@@ -219,33 +288,38 @@ fn examine(
         ));
     }
     Ok(Findings {
-        agrees: checks.iter().all(|check| check.equal),
+        agrees: checks.iter().all(|check| check.equal != Some(false)),
+        network: found,
+        network_proven: network.is_some(),
         blocks: ledger.blocks(),
+        blocks_unproven: ledger.unproven(),
         replay_seconds: run.seconds,
         recomputed,
         checks,
     })
 }
 
-/// Every figure that either side names; directories are where the files lie now.
+/// Every figure that either side names; where files lie is for the reader of the files to say.
 fn compare(
     told: &serde_json::Map<String, serde_json::Value>,
     found: &serde_json::Map<String, serde_json::Value>,
 ) -> Vec<Check> {
-    let names: BTreeMap<&String, ()> = told.keys().chain(found.keys()).map(|k| (k, ())).collect();
-    let moved = |name: &str| name.ends_with("_dir");
+    let names: BTreeSet<&String> = told.keys().chain(found.keys()).collect();
     let value = |side: &serde_json::Map<String, serde_json::Value>, name: &str| {
         side.get(name).cloned().unwrap_or(serde_json::Value::Null)
     };
-    names
-        .into_keys()
-        .filter(|name| !moved(name))
-        .map(|name| check(name, value(told, name), value(found, name)))
-        .collect()
+    let compared = names.into_iter().map(|name| {
+        let mut check = check(name, value(told, name), value(found, name));
+        if ["adapter_dir", "chain_dir", "blob_dir"].contains(&name.as_str()) {
+            check.equal = None;
+        }
+        check
+    });
+    compared.collect()
 }
 
 fn check(figure: &str, told: serde_json::Value, recomputed: serde_json::Value) -> Check {
-    let equal = told == recomputed;
+    let equal = Some(told == recomputed);
     Check {
         figure: figure.to_owned(),
         told,
@@ -254,18 +328,36 @@ fn check(figure: &str, told: serde_json::Value, recomputed: serde_json::Value) -
     }
 }
 
-/// Accounts of the nodes by name, from their key files' public halves.
-fn accounts(dir: &Path) -> Result<BTreeMap<String, assay_ledger::AccountId>, Failure> {
+/// Whether a file of `dir` is, to the byte, what this program writes of `value`: a figure may be
+/// edited into another that reads the same.
+fn written_alike(name: &str, dir: &Path, value: &impl Serialize) -> Result<Check, Failure> {
+    let digest = |bytes: &[u8]| Digest::of("assay/file/v1", &[bytes]).to_string();
+    let bytes = serde_json::to_vec_pretty(value).map_err(trial::failed)?;
+    let told = match std::fs::read(dir.join(name)) {
+        Ok(bytes) => digest(&bytes),
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    let figure = format!("{name}, byte by byte");
+    Ok(check(&figure, told.into(), digest(&bytes).into()))
+}
+
+/// Accounts of the nodes by name. A node's configuration says where it listens, and the genesis
+/// whose address that is, so nobody's key file is needed.
+fn accounts(
+    dir: &Path,
+    genesis: &Genesis,
+) -> Result<BTreeMap<String, assay_ledger::AccountId>, Failure> {
     let mut accounts = BTreeMap::new();
     for entry in std::fs::read_dir(dir.join("nodes")).map_err(trial::failed)? {
         let home = entry.map_err(trial::failed)?.path();
         let config = NodeConfig::load(&home.join("node.toml")).map_err(trial::failed)?;
-        let name = home
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        accounts.insert(name, keys::load(&config.key)?.public());
+        let address = config.public_address().to_string();
+        let mut registrations = genesis.registrations.iter();
+        let found = registrations.find(|r| r.address.as_str() == address);
+        let name = home.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(registration) = found {
+            accounts.insert(name.into_owned(), registration.account);
+        }
     }
     Ok(accounts)
 }

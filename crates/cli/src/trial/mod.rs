@@ -136,15 +136,26 @@ impl Trial {
         order.map_err(failed)
     }
 
-    /// Everything about the orders that were run, for `result.json`.
+    /// Everything about the orders that were run, for `result.json`. It is there as soon as the
+    /// validator whose directory an auditor will read can prove all of it.
     pub(crate) async fn report(
         &self,
         honest: Finished,
         cheated: Option<Finished>,
     ) -> Result<Report, Failure> {
-        report::make(&self.dir, &self.devnet, &self.requester, honest, cheated)
+        let report = report::make(&self.dir, &self.devnet, &self.requester, honest, cheated)
             .await
-            .map_err(failed)
+            .map_err(failed)?;
+        let head = self.requester.services().chain.head().height;
+        let Some(validator) = self.devnet.nodes().next().map(|(_, node)| node) else {
+            return Ok(report);
+        };
+        let chain = &validator.services().chain;
+        let mut heights = chain.heights();
+        while chain.stretch(head).await.map_err(failed)?.blocks.is_empty() {
+            heights.changed().await.map_err(failed)?;
+        }
+        Ok(report)
     }
 
     /// Says something between runs.

@@ -3,20 +3,29 @@
 //! After each block the active orders are looked through; where the account has become provider,
 //! auditor, validator in a dispute or is the requester, the party is built and driven
 //! ([`crate::driver`]) until its part is over. After a restart the same look-through finds the
-//! same parts, and their journals bring the parties back to where they were.
+//! same parts, and their journals bring the parties back to where they were. A part that fails on
+//! this machine is taken up again in the same way, after a pause.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use assay_ledger::{AccountId, Order, OrderId, Phase, query};
 use assay_proof::{
     Outcome, Party,
     parties::{Auditor, Provider, Requester, Validator},
 };
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tracing::{error, info};
 
 use crate::driver::{self, DriveError, OnProgress, Services, journal_file};
-use crate::{requester, told};
+use crate::{
+    requester::{self, KeysError},
+    told,
+};
 
 /// A part an account can have in an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,16 +81,57 @@ pub struct Stage {
     pub on_report: OnReport,
 }
 
-type Ended = (OrderId, Part, u8, Result<Outcome, DriveError>);
+/// A part in an order.
+type Place = (OrderId, Part);
+
+/// How far this node is with a part it took.
+struct Taken {
+    /// The attempt in which it was taken up last.
+    attempt: u8,
+    /// Times in a row that it could not go on.
+    failures: u32,
+    now: State,
+}
+
+enum State {
+    Playing,
+    Over,
+    /// It failed on this machine (disk, memory, a bug) and is taken up again from its journal.
+    Resting(Instant),
+}
+
+impl Taken {
+    /// Whether the part is to be taken up, in this attempt of its order.
+    fn is_due(&self, attempt: u8, now: Instant) -> bool {
+        match self.now {
+            State::Playing => false,
+            State::Over => self.attempt < attempt,
+            State::Resting(until) => self.attempt < attempt || now >= until,
+        }
+    }
+
+    /// One more failure; the next try is twice as far away as the last one was.
+    fn rest(&mut self) -> Duration {
+        let pause = FIRST_PAUSE * 2u32.saturating_pow(self.failures.min(16));
+        let pause = pause.min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        self.now = State::Resting(Instant::now() + pause);
+        pause
+    }
+}
+
+/// Time until a part that failed is taken up again; doubled with every failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 impl Stage {
     /// Runs until the chain stops.
     pub async fn run(self) {
         let account = self.services.sender.account();
         let mut heights = self.services.chain.heights();
-        // The attempt in which a part was last taken up, and whether it is over.
-        let mut taken: BTreeMap<(OrderId, Part), (u8, bool)> = BTreeMap::new();
-        let mut playing: JoinSet<Ended> = JoinSet::new();
+        let mut taken: BTreeMap<Place, Taken> = BTreeMap::new();
+        let mut playing: JoinSet<Result<Outcome, DriveError>> = JoinSet::new();
+        let mut tasks: HashMap<task::Id, Place> = HashMap::new();
         loop {
             let orders = query::active_orders(&*self.services.chain.state());
             let orders = orders.unwrap_or_else(|error| {
@@ -91,51 +141,66 @@ impl Stage {
             });
             for order in orders {
                 for part in &self.parts {
-                    let fresh = match taken.get(&(order.id, *part)) {
-                        None => true,
-                        Some((attempt, over)) => *over && *attempt < order.attempt,
-                    };
-                    if !fresh || !part.is_cast(&order, account) {
+                    let place = (order.id, *part);
+                    let due = taken
+                        .get(&place)
+                        .is_none_or(|taken| taken.is_due(order.attempt, Instant::now()));
+                    if !due || !part.is_cast(&order, account) {
                         continue;
                     }
-                    if let Some(party) = self.party(*part, &order) {
-                        info!(order = %order.id, part = part.name(), "takes a part");
-                        taken.insert((order.id, *part), (order.attempt, false));
-                        self.play(&mut playing, &order, *part, party);
+                    let taken = taken.entry(place).or_insert(Taken {
+                        attempt: order.attempt,
+                        failures: 0,
+                        now: State::Playing,
+                    });
+                    taken.attempt = order.attempt;
+                    match self.party(*part, &order) {
+                        Ok(party) => {
+                            info!(order = %order.id, part = part.name(), "takes a part");
+                            taken.now = State::Playing;
+                            let task = self.play(&mut playing, &order, *part, party);
+                            tasks.insert(task, place);
+                        }
+                        Err(failure) => {
+                            let (reason, pause) = (told(&failure), taken.rest());
+                            error!(order = %order.id, reason, ?pause, "no keys; tried again later");
+                        }
                     }
                 }
             }
             tokio::select! {
                 changed = heights.changed() => if changed.is_err() { return },
-                Some(ended) = playing.join_next() => {
-                    let (order, part, attempt, result) = match ended {
-                        Ok(ended) => ended,
-                        // A part that panicked is taken up again from its journal at the next start.
-                        Err(panic) => {
-                            error!(reason = told(&panic), "a part died; restart this node");
-                            continue;
-                        }
+                Some(ended) = playing.join_next_with_id() => {
+                    let (task, reason) = match ended {
+                        Ok((task, Ok(_))) => (task, None),
+                        Ok((task, Err(failure))) => (task, Some(told(&failure))),
+                        Err(panic) => (panic.id(), Some(told(&panic))),
                     };
-                    if let Err(failure) = &result {
-                        let reason = told(failure);
-                        error!(%order, part = part.name(), reason, "a part was dropped");
+                    let Some(place) = tasks.remove(&task) else { continue };
+                    let Some(taken) = taken.get_mut(&place) else { continue };
+                    let (order, part) = (place.0, place.1.name());
+                    match reason {
+                        None => {
+                            taken.now = State::Over;
+                            taken.failures = 0;
+                        }
+                        Some(reason) => {
+                            let pause = taken.rest();
+                            error!(%order, part, reason, ?pause, "a part failed; tried again later");
+                        }
                     }
-                    taken.insert((order, part), (attempt, true));
                 }
             }
         }
     }
 
-    fn party(&self, part: Part, order: &Order) -> Option<Box<dyn Party>> {
+    fn party(&self, part: Part, order: &Order) -> Result<Box<dyn Party>, KeysError> {
         let identity = self.services.identity();
-        Some(match part {
+        Ok(match part {
             Part::Requester => {
                 let state = self.services.chain.state();
-                let keys = requester::recover(&*state, &self.services.key, order);
-                let keys = keys.inspect_err(|failure| {
-                    error!(order = %order.id, reason = told(failure), "no keys");
-                });
-                Box::new(Requester::new(identity, keys.ok()?))
+                let keys = requester::recover(&*state, &self.services.key, order)?;
+                Box::new(Requester::new(identity, keys))
             }
             Part::Provider => Box::new(Provider::new(identity)),
             Part::Auditor => Box::new(Auditor::new(identity)),
@@ -143,15 +208,46 @@ impl Stage {
         })
     }
 
-    fn play(&self, playing: &mut JoinSet<Ended>, order: &Order, part: Part, party: Box<dyn Party>) {
-        let (id, attempt) = (order.id, order.attempt);
+    fn play(
+        &self,
+        playing: &mut JoinSet<Result<Outcome, DriveError>>,
+        order: &Order,
+        part: Part,
+        party: Box<dyn Party>,
+    ) -> task::Id {
+        let id = order.id;
         let services = self.services.clone();
         let journal = journal_file(&self.dir, id, part.name());
         let report = self.on_report.clone();
         let on_progress: OnProgress = Box::new(move |progress| report(id, part, progress));
-        playing.spawn(async move {
-            let result = driver::run(&services, id, party, &journal, on_progress).await;
-            (id, part, attempt, result)
-        });
+        let task = playing
+            .spawn(async move { driver::run(&services, id, party, &journal, on_progress).await });
+        task.id()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_fails_is_taken_up_again_ever_more_rarely() {
+        let mut taken = Taken {
+            attempt: 0,
+            failures: 0,
+            now: State::Playing,
+        };
+        let now = Instant::now();
+        assert!(
+            !taken.is_due(0, now) && !taken.is_due(1, now),
+            "it is playing"
+        );
+        let pauses: Vec<u64> = (0..12).map(|_| taken.rest().as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
+        assert!(!taken.is_due(0, now));
+        assert!(taken.is_due(0, now + 2 * LONGEST_PAUSE));
+        assert!(taken.is_due(1, now), "another attempt does not wait");
+        taken.now = State::Over;
+        assert!(!taken.is_due(0, now + 2 * LONGEST_PAUSE) && taken.is_due(1, now));
     }
 }

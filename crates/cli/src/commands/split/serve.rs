@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{
     args::Global,
     commands::try_job::block_on,
-    failure::Failure,
+    failure::{Failure, Kind},
     home::Home,
     output::{Output, facts, short},
     trial::failed,
@@ -37,9 +37,13 @@ pub(crate) struct Serve {
     /// UDP address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
-    /// Serve this account; may be given again. Without it, whoever reaches the address is served
+    /// Serve this account; may be given again. Without it, whoever reaches a loopback address is
+    /// served
     #[arg(long, value_name = "ACCOUNT")]
     allow: Vec<PublicKey>,
+    /// Serve whoever reaches the address, also from other machines
+    #[arg(long, conflicts_with = "allow")]
+    anybody: bool,
     /// How the projections are held: float32, bfloat16, int8 or nf4, as in the requesters' jobs
     #[arg(long, default_value = "float32")]
     precision: Precision,
@@ -71,6 +75,13 @@ struct Serving {
 
 impl Serve {
     pub(super) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
+        // Every session costs memory and time, so strangers are served only if somebody said so.
+        if self.allow.is_empty() && !self.anybody && !self.listen.ip().is_loopback() {
+            let text = format!("{} can be reached by strangers", self.listen);
+            return Err(Failure::say(Kind::Usage, text).hint(
+                "name the accounts to serve with --allow ACCOUNT, or serve everybody with --anybody",
+            ));
+        }
         let key = assay_node::keys::load(&Home::find(global)?.key())?;
         let files = read_model_folder(&self.model).map_err(failed)?;
         let base = Base::from_files(files).map_err(failed)?;

@@ -1,6 +1,7 @@
 //! What grants tell a judge.
 
 use assay_ledger::{AccountId, Dispute, Grant, Question, Role};
+use zeroize::Zeroize;
 
 use crate::keys::{GrantUse, ReaderKeys};
 use crate::party::Identity;
@@ -59,10 +60,9 @@ fn shows_grant(view: &View, dispute: &Dispute, keys: &ReaderKeys) -> Option<bool
         to: dispute.challenger,
     };
     let to = view.keys.get(&(dispute.challenger, Role::Auditor))?;
-    let as_granted = ReaderKeys {
-        witness: None,
-        ..keys.clone()
-    };
+    let mut as_granted = keys.clone();
+    // Wiped as it is taken out; the grant was sealed without it.
+    as_granted.witness.zeroize();
     let sealed = granted.seal(to, &as_granted, keys.witness?)?;
     Some(sealed == on_ledger.sealed)
 }
