@@ -188,7 +188,7 @@ impl View for Converted<'_> {
                 let value = values.get(from).copied().unwrap_or_default();
                 let fits = self.storage.put(value, &mut out);
                 if !value.is_finite() || !fits {
-                    self.report(value, from);
+                    self.report(value, (0, from));
                 }
             }
             return Cow::Owned(out);
