@@ -10,7 +10,7 @@ use crate::beacon::BeaconVerifier;
 use crate::block::Block;
 use crate::config::Pace;
 use crate::engine::beacons::Beacons;
-use crate::execute::{self, Outcome};
+use crate::execute::{self, Outcome, Sorted};
 use crate::header::Header;
 use crate::judge::{self, Invalid, JudgeError, judge};
 use crate::mempool::{LIMITS, Mempool, Pending, Refusal};
@@ -105,7 +105,11 @@ impl Core {
         let cannot = |error: &dyn std::error::Error| {
             tracing::error!(reason = with_sources(error), "cannot build a block");
         };
-        let (taken, transactions, dropped) = execute::admissible(parent, chosen)
+        let Sorted {
+            taken,
+            transactions,
+            dropped,
+        } = execute::admissible(parent, chosen)
             .inspect_err(|error| cannot(error))
             .ok()?;
         let outcome = judge::execute(&parent.as_parent(), &header, &transactions)

@@ -27,28 +27,36 @@ pub(crate) struct Outcome {
     pub(crate) receipts_root: Digest,
 }
 
-/// Splits `chosen` into those that the block on `parent` may hold, in order, and those to drop.
-pub(crate) fn admissible(
-    parent: &View,
-    chosen: Vec<Pending>,
-) -> Result<(Vec<Pending>, Vec<Transaction>, Vec<Pending>), ReadError> {
+/// Transactions that were chosen for a block.
+#[derive(Default)]
+pub(crate) struct Sorted {
+    /// Those that the block may hold, in order.
+    pub(crate) taken: Vec<Pending>,
+    /// The same, decoded.
+    pub(crate) transactions: Vec<Transaction>,
+    /// Those to drop.
+    pub(crate) dropped: Vec<Pending>,
+}
+
+/// Splits `chosen` into those that the block on `parent` may hold and those to drop.
+pub(crate) fn admissible(parent: &View, chosen: Vec<Pending>) -> Result<Sorted, ReadError> {
     let mut admission = Admission::new(parent)?;
-    let (mut taken, mut transactions, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sorted = Sorted::default();
     for pending in chosen {
         let Ok(transaction) = Transaction::decode(&pending.encoded) else {
-            dropped.push(pending);
+            sorted.dropped.push(pending);
             continue;
         };
         match admission.admit(&transaction) {
             Ok(()) => {
-                taken.push(pending);
-                transactions.push(transaction);
+                sorted.taken.push(pending);
+                sorted.transactions.push(transaction);
             }
-            Err(AdmitError::Invalid(_)) => dropped.push(pending),
+            Err(AdmitError::Invalid(_)) => sorted.dropped.push(pending),
             Err(AdmitError::Read(error)) => return Err(error),
         }
     }
-    Ok((taken, transactions, dropped))
+    Ok(sorted)
 }
 
 /// The state of the genesis block.

@@ -66,4 +66,6 @@ pub(crate) enum Command {
     Node(commands::node::RunNode),
     Network(commands::network::ShowNetwork),
     Why(commands::why::Why),
+    #[command(hide = true)]
+    Worker(commands::worker::RunWorker),
 }

@@ -6,6 +6,8 @@ use assay_proof::ProgramError;
 use thiserror::Error;
 
 use crate::kind::Job;
+use crate::price::{Bytes, Price};
+use crate::terms::Problem;
 
 /// A job file that cannot become an order; the text says what to change.
 #[derive(Debug, Error)]
@@ -59,6 +61,22 @@ pub enum JobError {
         /// The largest size accepted.
         limit: u64,
     },
+    /// No network would take the job as an order.
+    #[error("{}", one_each(.0))]
+    Terms(Vec<Problem>),
+    /// A run takes more memory than there is.
+    #[error(
+        "the job takes {price}, and this machine has {} to give; make training.batch_size or \
+         data.sequence_length smaller, hold the model in a shorter form (model.precision), or set \
+         training.gradient_checkpointing",
+        Bytes(*memory)
+    )]
+    Memory {
+        /// What it takes.
+        price: Box<Price>,
+        /// What there is, in bytes.
+        memory: u64,
+    },
     /// The first step cannot be taken.
     #[error("the job cannot begin")]
     FirstStep(#[source] ProgramError),
@@ -78,6 +96,14 @@ pub enum JobError {
     /// Specification and inputs do not fit together.
     #[error("the job's parts do not fit together")]
     Build(#[source] BuildError),
+}
+
+/// One problem as it is, several on a line each.
+fn one_each(problems: &[Problem]) -> String {
+    match problems {
+        [one] => one.to_string(),
+        all => all.iter().map(|problem| format!("\n  {problem}")).collect(),
+    }
 }
 
 impl JobError {

@@ -12,7 +12,7 @@ use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, GradientError, InvalidStep, Precision,
-    Score,
+    Purpose, Score,
 };
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
 use crate::language::{self, ADAPTER, MODEL, Reading};
+use crate::price::{Price, Priced};
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
 
@@ -171,6 +172,7 @@ impl Kind for Evaluate {
             inputs,
             private: vec![],
             steps: 0,
+            steps_field: "data.path",
             audit: file.audit,
             market: file.market,
             deadlines: file.deadlines,
@@ -189,6 +191,21 @@ impl Kind for Evaluate {
 
     fn check(&self, task: &Task, _private: &Inputs) -> Result<(), BuildError> {
         Scoring::new(task).map(drop)
+    }
+
+    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
+        let specification = Specification::decode(specification)?;
+        Price::of(&Priced {
+            inputs,
+            method: None,
+            shape: BatchShape {
+                batch: specification.evaluation.batch_size as usize,
+                seq: specification.data.sequence_length as usize,
+            },
+            purpose: Purpose::Loss,
+            precision: Precision::Float32,
+            watched: None,
+        })
     }
 
     fn deliver(

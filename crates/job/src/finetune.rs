@@ -14,6 +14,7 @@ use assay_proof::{Program, Task};
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
 use crate::language::by_name;
+use crate::price::Price;
 
 pub use course::Course;
 
@@ -58,6 +59,10 @@ impl Kind for Finetune {
         private: &Inputs,
     ) -> Result<(), BuildError> {
         program::check_private(specification, inputs, private)
+    }
+
+    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
+        program::price(specification, inputs)
     }
 
     fn deliver(

@@ -12,6 +12,7 @@ use crate::error::{BuildError, JobError};
 use crate::evaluate::Evaluate;
 use crate::finetune::Finetune;
 use crate::language::MODEL;
+use crate::price::Price;
 use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
 
@@ -61,6 +62,13 @@ pub trait Kind: Send + Sync {
         let _ = (specification, inputs, private);
         Ok(())
     }
+
+    /// What a run takes of a machine's memory. Of the inputs only sizes and the model's
+    /// `config.json` are looked at.
+    ///
+    /// # Errors
+    /// When the specification is not canonical, or the model's shape cannot be computed.
+    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError>;
 
     /// Turns the final state into files and figures for the requester.
     ///
@@ -129,6 +137,8 @@ pub struct Job {
     pub private: Vec<InputSource>,
     /// Steps of the whole work.
     pub steps: u64,
+    /// The field of the job file that decides how many those are.
+    pub steps_field: &'static str,
     /// How it is audited.
     pub audit: Audit,
     /// What it costs.

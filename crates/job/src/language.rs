@@ -9,8 +9,8 @@ use assay_data::{DataSet, Format, Message, NO_TEMPLATE, Options, Record, Role, T
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
-    Generator, GradientError, InvalidStep, MethodError, ModelFiles, Precision, Score,
-    read_model_folder,
+    Generator, GradientError, InvalidStep, LoadError, MethodError, ModelConfig, ModelFiles,
+    Precision, Score, read_model_folder,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub(crate) const MODEL: &str = "model";
 pub(crate) const ADAPTER: &str = "adapter";
 
 /// Rows that are scored at once.
-const SCORE_BATCH: usize = 8;
+pub(crate) const SCORE_BATCH: usize = 8;
 /// Longest sample, in tokens.
 const SAMPLE_TOKENS: usize = 24;
 
@@ -64,6 +64,16 @@ pub(crate) fn pack_model(field: &'static str, folder: &Path) -> Result<Vec<u8>, 
         source: Box::new(source),
     })?;
     assay_vault::bundle::pack(&files).map_err(|e| JobError::value(field, e.to_string()))
+}
+
+/// The shape of the base model in an archive, of which nothing else is looked at.
+pub(crate) fn config(archive: &[u8]) -> Result<ModelConfig, BuildError> {
+    const CONFIG: &str = "config.json";
+    let files = assay_vault::bundle::list(archive).map_err(|e| BuildError::input(MODEL, e))?;
+    let found = files.into_iter().find(|(name, _)| name == CONFIG);
+    let missing = || BuildError::input(MODEL, LoadError::MissingFile(CONFIG.to_owned()));
+    let (_, place) = found.ok_or_else(missing)?;
+    ModelConfig::from_json(&archive[place]).map_err(|e| BuildError::input(MODEL, e))
 }
 
 /// The files of the base model in an archive.

@@ -13,6 +13,8 @@ use assay_proof::{
 
 use crate::error::JobError;
 use crate::kind::{Inputs, Job, Registry};
+use crate::memory::available_memory;
+use crate::price::Price;
 use crate::saved::{Fault, Saved, Store, StoreError};
 
 /// The share of a run's time that goes into saving its state, at most: one in so many.
@@ -241,6 +243,33 @@ impl Local {
         };
         build().map_err(|error| JobError::of_parts(job, error))
     }
+
+    /// What a run takes of this machine's memory; to be asked before one begins, since a process
+    /// that gets no memory is ended.
+    ///
+    /// # Errors
+    /// [`JobError::Memory`] when it is more than there is.
+    pub fn price(&self, job: &Job) -> Result<Price, JobError> {
+        let price = job.kind().price(&job.specification, &self.inputs)?;
+        // The inputs are here already.
+        let held: u64 = self.inputs.values().map(|bytes| bytes.len() as u64).sum();
+        match available_memory() {
+            Some(memory) if price.total().saturating_sub(held) > memory => Err(JobError::Memory {
+                price: Box::new(price),
+                memory,
+            }),
+            _ => Ok(price),
+        }
+    }
+}
+
+/// What a check of a job found.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked {
+    /// The first step.
+    pub first: StepReport,
+    /// What a run takes of a machine's memory.
+    pub price: Price,
 }
 
 fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Digest) -> Task {
@@ -258,12 +287,13 @@ fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Dig
     }
 }
 
-/// Checks that a job can run: its inputs, held-out data too, can be read, fit together and give a
+/// Checks that a job can run here: its inputs, held-out data too, can be read, fit together and into
+/// memory, and give a
 /// first step.
 ///
 /// # Errors
 /// What does not fit, by field or input.
-pub fn check(job: &Job) -> Result<StepReport, JobError> {
+pub fn check(job: &Job) -> Result<Checked, JobError> {
     check_read(job, &Local::new(job, Digest::ZERO)?)
 }
 
@@ -271,12 +301,13 @@ pub fn check(job: &Job) -> Result<StepReport, JobError> {
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_read(job: &Job, local: &Local) -> Result<StepReport, JobError> {
+pub fn check_read(job: &Job, local: &Local) -> Result<Checked, JobError> {
+    let price = local.price(job)?;
     let mut program = local.program(job)?;
     program.restart().map_err(JobError::FirstStep)?;
-    let report = program.advance(StepIndex(1)).map_err(JobError::FirstStep)?;
-    match report.valid {
-        true => Ok(report),
+    let first = program.advance(StepIndex(1)).map_err(JobError::FirstStep)?;
+    match first.valid {
+        true => Ok(Checked { first, price }),
         false => Err(JobError::FirstStepInvalid(
             program.fault().unwrap_or_default(),
         )),

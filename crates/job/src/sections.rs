@@ -1,120 +1,118 @@
 //! The tables every kind of job file shares.
 
-use assay_ledger::Amount;
+use assay_ledger::{Amount, Terms};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::JobError;
+use crate::numbers::{Tokens, count};
 
 /// How much of the work is replayed, and by how many.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Audit {
-    /// Steps between two stored checkpoints.
-    #[serde(default = "Audit::default_segment_steps")]
+    /// Steps between two stored checkpoints, at most all of them; a run has at most 1,024 such
+    /// segments.
+    #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_STEPS }>")]
+    #[schemars(range(min = 1, max = Terms::MAX_STEPS))]
     pub segment_steps: u32,
     /// Segments drawn for replay, with replacement.
-    #[serde(default = "Audit::default_segments")]
+    #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_DRAWN as u64 }>")]
+    #[schemars(range(min = 1, max = Terms::MAX_DRAWN))]
     pub segments: u32,
     /// Auditors, each of whom replays every drawn segment.
-    #[serde(default = "Audit::default_auditors")]
+    #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_AUDITORS as u64 }>")]
+    #[schemars(range(min = 1, max = Terms::MAX_AUDITORS))]
     pub auditors: u8,
-}
-
-impl Audit {
-    fn default_segment_steps() -> u32 {
-        10
-    }
-    fn default_segments() -> u32 {
-        4
-    }
-    fn default_auditors() -> u8 {
-        2
-    }
 }
 
 impl Default for Audit {
     fn default() -> Self {
         Self {
-            segment_steps: Self::default_segment_steps(),
-            segments: Self::default_segments(),
-            auditors: Self::default_auditors(),
+            segment_steps: 10,
+            segments: 4,
+            auditors: 2,
         }
     }
 }
 
-/// Money, in tokens written as decimal strings with at most six places.
+/// Money, in tokens with at most six places after the point: "12.5", or the number.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Market {
     /// Paid to the provider for accepted work.
-    #[serde(default = "Market::default_price")]
-    pub price: String,
+    #[serde(with = "Tokens")]
+    #[schemars(with = "Tokens")]
+    pub price: Amount,
     /// Locked by the provider until the order is settled.
-    #[serde(default = "Market::default_provider_bond")]
-    pub provider_bond: String,
+    #[serde(with = "Tokens")]
+    #[schemars(with = "Tokens")]
+    pub provider_bond: Amount,
     /// Locked by each auditor until the order is settled.
-    #[serde(default = "Market::default_auditor_bond")]
-    pub auditor_bond: String,
+    #[serde(with = "Tokens")]
+    #[schemars(with = "Tokens")]
+    pub auditor_bond: Amount,
     /// Paid to each auditor for a correct reveal.
-    #[serde(default = "Market::default_auditor_fee")]
-    pub auditor_fee: String,
+    #[serde(with = "Tokens")]
+    #[schemars(with = "Tokens")]
+    pub auditor_fee: Amount,
     /// Providers tried before the order is refunded.
-    #[serde(default = "Market::default_attempts")]
+    #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_ATTEMPTS as u64 }>")]
+    #[schemars(range(min = 1, max = Terms::MAX_ATTEMPTS))]
     pub attempts: u8,
-}
-
-impl Market {
-    fn default_price() -> String {
-        "10".to_owned()
-    }
-    fn default_provider_bond() -> String {
-        "20".to_owned()
-    }
-    fn default_auditor_bond() -> String {
-        "5".to_owned()
-    }
-    fn default_auditor_fee() -> String {
-        "0.5".to_owned()
-    }
-    fn default_attempts() -> u8 {
-        3
-    }
 }
 
 impl Default for Market {
     fn default() -> Self {
         Self {
-            price: Self::default_price(),
-            provider_bond: Self::default_provider_bond(),
-            auditor_bond: Self::default_auditor_bond(),
-            auditor_fee: Self::default_auditor_fee(),
-            attempts: Self::default_attempts(),
+            price: Amount::tokens(10),
+            provider_bond: Amount::tokens(20),
+            auditor_bond: Amount::tokens(5),
+            auditor_fee: Amount(500_000),
+            attempts: 3,
         }
     }
 }
 
-/// Blocks each phase of an order may take.
+/// Blocks each phase of an order may take; a network has a shortest and a longest.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deadlines {
     /// Finding a provider.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub assign: u32,
     /// Handing the keys to the provider.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub grant: u32,
     /// Doing the work and committing to its trace.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub run: u32,
     /// Opening the starts of the drawn segments.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub open: u32,
     /// Replaying them and committing to the answers.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub audit: u32,
     /// Revealing the answers.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub reveal: u32,
     /// Complaining about the delivery.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub complain: u32,
     /// One round of a dispute.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub dispute: u32,
     /// The validators' replay of a disputed step.
+    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
+    #[schemars(range(min = 1))]
     pub attest: u32,
 }
 
@@ -159,12 +157,6 @@ impl From<Deadlines> for assay_ledger::Deadlines {
             complain,
         }
     }
-}
-
-/// Reads a decimal amount of tokens, naming the field in the error.
-pub(crate) fn amount(field: &'static str, text: &str) -> Result<Amount, JobError> {
-    text.parse::<Amount>()
-        .map_err(|e| JobError::value(field, format!("{text:?}: {e}")))
 }
 
 /// Refuses a number outside `low..=high`, naming both ends.

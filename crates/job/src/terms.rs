@@ -1,84 +1,220 @@
-//! From a job and the places of its inputs to the terms of an order.
+//! From a job to the terms of an order, in two steps: a draft, which is checked while nothing has
+//! left this machine, and the terms, once the places of the inputs are known.
 
 use assay_crypto::{Digest, EncryptionKey};
-use assay_ledger::{BoundedBytes, BoundedString, BoundedVec, FileId, Input, Terms};
+use assay_ledger::{
+    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, Input, Parameters, Terms,
+    rules,
+};
 
 use crate::error::JobError;
-use crate::kind::Job;
-use crate::sections::{amount, within};
+use crate::kind::{Inputs, Job};
 
-/// An input that lies in the vault.
-#[derive(Debug, Clone)]
-pub struct PlacedInput {
-    /// Name by which the program asks for it.
-    pub name: String,
-    /// Its name in the vault.
-    pub file: FileId,
-    /// Digest of its plaintext.
-    pub content: Digest,
+/// Longest name of a stored input, in bytes: what a file's record holds.
+const MAX_RECORD_NAME: usize = FileRecord::MAX_NAME_BYTES;
+
+/// What a job's terms are checked against.
+#[derive(Debug, Clone, Default)]
+pub struct Network {
+    /// The network's numbers; by default those that networks begin with.
+    pub parameters: Parameters,
+    /// All the money in it, where that is known.
+    pub supply: Option<Amount>,
 }
 
-/// The terms to post for `job`.
-///
-/// `keys` commits to the key bundle the requester will grant; `encryption_key` is where others
-/// seal to the requester.
-///
-/// # Errors
-/// When a value of the job file is outside what any ledger accepts.
-pub fn terms(
-    job: &Job,
-    placed: &[PlacedInput],
-    keys: Digest,
-    encryption_key: EncryptionKey,
-) -> Result<Terms, JobError> {
-    within(
-        "audit.segment_steps",
-        u64::from(job.audit.segment_steps),
-        1,
-        job.steps.max(1),
-    )?;
-    within("audit.segments", job.audit.segments, 1, Terms::MAX_DRAWN)?;
-    within("audit.auditors", job.audit.auditors, 1, Terms::MAX_AUDITORS)?;
-    within(
-        "market.attempts",
-        job.market.attempts,
-        1,
-        Terms::MAX_ATTEMPTS,
-    )?;
-    within("training.steps", job.steps, 1, Terms::MAX_STEPS)?;
+/// One thing that keeps a job from becoming an order.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// Dotted path of the field, as in the job file.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
 
-    let too_long = |field| move |_| JobError::value(field, "too long for the ledger");
-    let mut inputs = Vec::with_capacity(placed.len());
-    for input in placed {
-        let name = BoundedString::new(input.name.clone()).map_err(too_long("inputs"))?;
-        inputs.push(Input {
-            name,
-            file: input.file,
-            content: input.content,
-        });
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
     }
-    let terms = Terms {
-        kind: BoundedString::new(job.kind.to_owned()).map_err(too_long("kind"))?,
-        spec: BoundedBytes::new(job.specification.clone()).map_err(too_long("specification"))?,
-        inputs: BoundedVec::new(inputs).map_err(too_long("inputs"))?,
-        steps: job.steps,
-        segment_steps: job.audit.segment_steps,
-        price: amount("market.price", &job.market.price)?,
-        provider_bond: amount("market.provider_bond", &job.market.provider_bond)?,
-        auditor_bond: amount("market.auditor_bond", &job.market.auditor_bond)?,
-        auditor_fee: amount("market.auditor_fee", &job.market.auditor_fee)?,
-        segments_drawn: job.audit.segments,
-        auditors: job.audit.auditors,
-        attempts: job.market.attempts,
-        keys,
-        encryption_key,
-        deadlines: job.deadlines.clone().into(),
-    };
-    within(
-        "audit.segment_steps (number of segments)",
-        terms.segments(),
-        1,
-        Terms::MAX_SEGMENTS,
-    )?;
-    Ok(terms)
+}
+
+/// Terms but for where the inputs lie.
+pub struct Draft(Terms);
+
+impl Draft {
+    /// Drafts the terms of `job`. `contents` are the digests of its inputs' plaintexts by name,
+    /// `keys` commits to the key bundle that the requester will grant, and `encryption_key` is
+    /// where others seal to the requester.
+    ///
+    /// # Errors
+    /// [`JobError::Terms`] when no ledger could hold them.
+    pub fn new(
+        job: &Job,
+        contents: impl Fn(&str) -> Digest,
+        keys: Digest,
+        encryption_key: EncryptionKey,
+    ) -> Result<Self, JobError> {
+        let too_long = |field: &str| {
+            let field = field.to_owned();
+            move |_| {
+                let problem = "it is too long for the ledger".to_owned();
+                JobError::Terms(vec![Problem { field, problem }])
+            }
+        };
+        let mut inputs = Vec::with_capacity(job.inputs.len());
+        for source in &job.inputs {
+            let name = source.name.to_owned();
+            inputs.push(Input {
+                name: BoundedString::new(name).map_err(too_long(source.field))?,
+                file: FileId(Digest::ZERO),
+                content: contents(source.name),
+            });
+        }
+        let specification = job.specification.clone();
+        Ok(Self(Terms {
+            kind: BoundedString::new(job.kind.to_owned()).map_err(too_long("kind"))?,
+            spec: BoundedBytes::new(specification).map_err(too_long("specification"))?,
+            inputs: BoundedVec::new(inputs).map_err(too_long("inputs"))?,
+            steps: job.steps,
+            segment_steps: job.audit.segment_steps,
+            price: job.market.price,
+            provider_bond: job.market.provider_bond,
+            auditor_bond: job.market.auditor_bond,
+            auditor_fee: job.market.auditor_fee,
+            segments_drawn: job.audit.segments,
+            auditors: job.audit.auditors,
+            attempts: job.market.attempts,
+            keys,
+            encryption_key,
+            deadlines: job.deadlines.clone().into(),
+        }))
+    }
+
+    /// What posting takes into escrow; `None` for more than there can be.
+    pub fn escrow(&self) -> Option<Amount> {
+        self.0.escrow()
+    }
+
+    /// Length of the terms in bytes as they are posted.
+    pub fn length(&self) -> usize {
+        // Serialising into memory cannot fail.
+        borsh::to_vec(&self.0).map_or(0, |bytes| bytes.len())
+    }
+
+    /// The terms, with the files of the inputs in the job's own sequence.
+    pub fn place(self, files: impl IntoIterator<Item = FileId>) -> Terms {
+        let mut terms = self.0;
+        let mut inputs = terms.inputs.to_vec();
+        for (input, file) in inputs.iter_mut().zip(files) {
+            input.file = file;
+        }
+        // As many as before.
+        if let Ok(inputs) = BoundedVec::new(inputs) {
+            terms.inputs = inputs;
+        }
+        terms
+    }
+}
+
+impl Job {
+    /// Everything that would keep a network from taking the job as an order, by the fields of the
+    /// job file. Nothing of the inputs is read for it.
+    pub fn problems(&self, network: &Network) -> Vec<Problem> {
+        // Any key will do: nothing is sealed.
+        let key = assay_crypto::SecretKey::from_seed([0; 32])
+            .encryption()
+            .public();
+        let draft = match Draft::new(self, |_| Digest::ZERO, Digest::ZERO, key) {
+            Ok(draft) => draft,
+            Err(JobError::Terms(problems)) => return problems,
+            Err(error) => {
+                let field = "job".to_owned();
+                let problem = error.to_string();
+                return vec![Problem { field, problem }];
+            }
+        };
+        let mut found: Vec<Problem> = self.bad_name().into_iter().collect();
+        let refused = rules::problems(&draft.0, &network.parameters);
+        found.extend(refused.into_iter().map(|found| self.told(found)));
+        if draft.escrow().is_none() {
+            let problem = "the price and the fees of all auditors are together more money than \
+                           there can be; lower it, or market.auditor_fee";
+            found.push(Problem {
+                field: "market.price".to_owned(),
+                problem: problem.to_owned(),
+            });
+        }
+        found.extend(network.supply.iter().flat_map(|all| self.unpayable(*all)));
+        found
+    }
+
+    /// Refuses what [`Job::problems`] finds.
+    ///
+    /// # Errors
+    /// [`JobError::Terms`] with all of it.
+    pub fn check_terms(&self, network: &Network) -> Result<(), JobError> {
+        match self.problems(network) {
+            none if none.is_empty() => Ok(()),
+            problems => Err(JobError::Terms(problems)),
+        }
+    }
+
+    /// Sums that are more than all the money of a network.
+    fn unpayable(&self, all: Amount) -> impl Iterator<Item = Problem> {
+        let market = &self.market;
+        let sums = [
+            ("price", market.price),
+            ("provider_bond", market.provider_bond),
+            ("auditor_bond", market.auditor_bond),
+            ("auditor_fee", market.auditor_fee),
+        ];
+        let above = sums.into_iter().filter(move |(_, amount)| *amount > all);
+        above.map(move |(name, amount)| Problem {
+            field: format!("market.{name}"),
+            problem: format!("it is {amount}, and there is only {all} in the whole network"),
+        })
+    }
+
+    /// Every stored input is called after the job.
+    fn bad_name(&self) -> Option<Problem> {
+        let inputs = self.inputs.iter().map(|source| source.name.len());
+        let room = MAX_RECORD_NAME - 1 - inputs.max().unwrap_or(0);
+        let length = self.name.len();
+        (length > room).then(|| Problem {
+            field: "name".to_owned(),
+            problem: format!("it has {length} bytes; the names of stored inputs begin with it, so write at most {room}"),
+        })
+    }
+
+    /// What the ledger says about terms, in the words of the job file.
+    fn told(&self, found: rules::TermsProblem) -> Problem {
+        let rules::TermsProblem { field, text } = found;
+        let (field, problem) = match field {
+            "steps" => (self.steps_field.to_owned(), text),
+            "segment_steps" => ("audit.segment_steps".to_owned(), text),
+            "segments_drawn" => ("audit.segments".to_owned(), text),
+            "auditors" => ("audit.auditors".to_owned(), text),
+            "price" | "provider_bond" | "auditor_bond" | "auditor_fee" | "attempts" => {
+                (format!("market.{field}"), text)
+            }
+            "inputs" => {
+                let last = self.inputs.last().map_or("inputs", |source| source.field);
+                let text = format!(
+                    "networks do not take it yet ({text}); remove it, or run the job here with \
+                     `assay train`"
+                );
+                (last.to_owned(), text)
+            }
+            other => (other.to_owned(), text),
+        };
+        Problem { field, problem }
+    }
+}
+
+/// The digests of inputs by name, as [`Draft::new`] asks for them.
+pub fn contents(inputs: &Inputs) -> impl Fn(&str) -> Digest {
+    let digests: std::collections::BTreeMap<String, Digest> = inputs
+        .iter()
+        .map(|(name, bytes)| (name.clone(), assay_vault::content_digest(bytes)))
+        .collect();
+    move |name| digests.get(name).copied().unwrap_or(Digest::ZERO)
 }

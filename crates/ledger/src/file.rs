@@ -15,7 +15,7 @@ pub struct FileRecord {
     /// Who recorded it; must be the sender.
     pub owner: AccountId,
     /// A name for people.
-    pub name: BoundedString<128>,
+    pub name: BoundedString<{ FileRecord::MAX_NAME_BYTES }>,
     /// The class of the plaintext's length in bytes; the exact length stays hidden.
     pub length_class: u64,
     /// Number of slices.
@@ -28,4 +28,9 @@ pub struct FileRecord {
     pub media_type: BoundedString<64>,
     /// The file key, sealed to the owner; may be empty when the owner can derive it.
     pub key_envelope: BoundedBytes<2048>,
+}
+
+impl FileRecord {
+    /// Longest name, in bytes.
+    pub const MAX_NAME_BYTES: usize = 128;
 }

@@ -177,6 +177,11 @@ fn sum(mut amounts: impl Iterator<Item = Amount>) -> Option<Amount> {
     amounts.try_fold(Amount::ZERO, Amount::checked_add)
 }
 
+/// All the money there is: what the genesis gave out.
+pub fn genesis_supply(store: &dyn Store) -> Read<Option<Amount>> {
+    Ok(chain(store)?.map(|chain| chain.supply))
+}
+
 /// Counts all the money; reads the whole state.
 pub fn supply(store: &dyn Store) -> Read<Supply> {
     let pools: Pools = read(store, &keys::pools())?.unwrap_or_default();

@@ -45,6 +45,7 @@ mod error;
 mod evaluate;
 mod executor;
 mod files;
+mod footprint;
 mod generate;
 pub mod gguf;
 mod graph;
@@ -72,6 +73,7 @@ pub use error::{InvalidStep, LoadError, MethodError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
 pub use files::{ModelFiles, read_model_folder, take_adapter_template};
+pub use footprint::{Footprint, state_values, weight_bytes};
 pub use generate::{
     Ended, GenerateError, GenerateSettings, Generated, Generator, SAMPLE_PURPOSE, Sampling,
     SettingsError, answer, generate, greedy,

@@ -28,6 +28,7 @@ pub mod shares;
 pub mod split;
 pub mod storage;
 pub mod transport;
+pub mod worker;
 
 /// An error with its causes in one line, for messages that cross a process boundary.
 pub fn told(error: &(dyn std::error::Error + 'static)) -> String {

@@ -19,6 +19,7 @@ use assay_node::{
     transport::{
         Access, BoxFuture, Handler, Limits, Refusal, Request, Response, Standing, Transport,
     },
+    worker::InProcess,
 };
 
 /// What a liar does to an honest answer.
@@ -93,7 +94,7 @@ async fn lies_about_blocks_are_noticed_and_another_node_is_followed() {
         ..Plan::default()
     };
     let options = DevnetOptions {
-        programs: Box::new(|| Box::new(Registry)),
+        runner: Box::new(|_| Box::new(InProcess::new(Box::new(Registry)))),
         on_report: Arc::new(|_, _, _| {}),
     };
     let devnet = Devnet::start(dir.path(), &plan, options).await.unwrap();
@@ -182,7 +183,7 @@ async fn a_chain_of_another_genesis_is_not_followed() {
         ..Plan::default()
     };
     let options = DevnetOptions {
-        programs: Box::new(|| Box::new(Registry)),
+        runner: Box::new(|_| Box::new(InProcess::new(Box::new(Registry)))),
         on_report: Arc::new(|_, _, _| {}),
     };
     let devnet = Devnet::start(dir.path(), &plan, options).await.unwrap();

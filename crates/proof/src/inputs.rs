@@ -72,7 +72,7 @@ impl Inputs {
             Err(FetchFailure::Corrupt(_)) => {
                 self.refused.insert((place, candidate));
             }
-            Err(FetchFailure::Unavailable(_)) => {}
+            Err(FetchFailure::Unavailable(_) | FetchFailure::TooLarge(_)) => {}
         }
     }
 

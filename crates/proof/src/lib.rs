@@ -37,7 +37,9 @@ pub use keys::{GrantUse, OrderKeys, ProviderKeys, ReaderKeys};
 pub use party::{
     CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress, Tag, What,
 };
-pub use program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task, TaskInput};
+pub use program::{
+    MAX_STATE_BYTES, MAX_TASK_BYTES, Program, ProgramError, Programs, StepReport, Task, TaskInput,
+};
 pub use trace::{Trace, leaf};
 pub use view::View;
 pub use work::{Start, Work, WorkDone, WorkFailure, Worker, run};

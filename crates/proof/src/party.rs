@@ -138,6 +138,9 @@ pub enum FetchFailure {
     /// replica can mend that.
     #[error("the file does not open to what the order names: {0}")]
     Corrupt(String),
+    /// The order's files are more than this machine can hold; another one may.
+    #[error("the order's inputs are too large for this machine: {0}")]
+    TooLarge(String),
 }
 
 /// What a party asks its driver to do.

@@ -9,6 +9,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 /// The longest encoded state a party accepts, in bytes.
 pub const MAX_STATE_BYTES: usize = 256 << 20;
 
+/// The most bytes that the inputs of one order may hold together, by the length classes on the
+/// ledger. A constant of the protocol, so that every machine refuses the same orders.
+pub const MAX_TASK_BYTES: u64 = 16 << 30;
+
 /// Everything a program is a function of. Two equal tasks give equal traces on every machine.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Task {
@@ -78,7 +82,8 @@ pub trait Programs: Send {
     ///
     /// # Errors
     /// [`ProgramError::Refused`] when kind, specification or inputs make no sense: every machine
-    /// must refuse alike. [`ProgramError::Local`] when only this machine cannot run it.
+    /// must refuse alike. [`ProgramError::TooLarge`] or [`ProgramError::Local`] when only this
+    /// machine cannot run it.
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError>;
 }
 
@@ -107,6 +112,9 @@ pub enum ProgramError {
     /// The task or a state is wrong in a way that every machine finds alike.
     #[error("the job cannot be run as specified: {0}")]
     Refused(String),
+    /// It takes more memory than this machine gives; one with more can do it.
+    #[error("the job is too large for this machine: {0}")]
+    TooLarge(String),
     /// This machine cannot do it now; another one, or this one later, can.
     #[error("this machine could not run the job: {0}; free memory or disk and try again")]
     Local(String),

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use assay_crypto::Digest;
 use assay_ledger::{StepIndex, Terms};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task};
 use crate::trace;
@@ -42,11 +43,15 @@ pub struct WorkDone {
 }
 
 /// Why a run gave no result.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, BorshSerialize, BorshDeserialize)]
 pub enum WorkFailure {
     /// Every machine would refuse it alike: wrong specification, inputs or starting state.
     #[error("no machine can do this work: {0}")]
     Refused(String),
+    /// This machine will not do it, now or later, for instance because it takes more memory than
+    /// there is: a provider gives the order back, others find nothing.
+    #[error("this machine cannot do the work: {0}")]
+    Unable(String),
     /// Only this machine failed; the party asks again.
     #[error("this machine could not do the work: {0}; it will be tried again")]
     Local(String),
@@ -59,6 +64,7 @@ impl From<ProgramError> for WorkFailure {
     fn from(error: ProgramError) -> WorkFailure {
         match error {
             ProgramError::Refused(why) => WorkFailure::Refused(why),
+            ProgramError::TooLarge(why) => WorkFailure::Unable(why),
             ProgramError::Local(why) => WorkFailure::Local(why),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use tar::{Builder, EntryType, Header};
 
@@ -144,18 +145,7 @@ pub fn unpack_some(
         if block == [0; BLOCK] {
             break;
         }
-        let found = Header::from_byte_slice(&block);
-        let path = found.path_bytes();
-        let name = String::from_utf8(path.to_vec())
-            .map_err(|_| BundleError::Name(String::from_utf8_lossy(&path).into_owned()))?;
-        if found.entry_type() != EntryType::Regular {
-            return Err(BundleError::NotAFile { name });
-        }
-        names.admit(&name)?;
-        let expected = found.entry_size()?;
-        if header(&name, expected)?.as_bytes() != &block {
-            return Err(damaged("a header says more than a name and a length"));
-        }
+        let (name, expected) = entry(&block, &mut names)?;
         left = left
             .checked_sub(expected)
             .ok_or(BundleError::TooLarge { limit: max_bytes })?;
@@ -184,6 +174,54 @@ pub fn unpack_some(
         0 => Ok(files),
         _ => Err(damaged("bytes follow its end mark")),
     }
+}
+
+/// Where each file lies in a bundle that is held in memory: names and places of their bytes. Nothing
+/// is copied, and of the contents nothing is looked at.
+///
+/// # Errors
+/// [`BundleError`] when a header is not one that [`BundleWriter`] writes, or a file ends beyond the
+/// bytes.
+pub fn list(bytes: &[u8]) -> Result<Vec<(String, Range<usize>)>, BundleError> {
+    let mut found = Vec::new();
+    let mut names = Names::default();
+    let mut at = 0;
+    let cut = || damaged("it ends inside a file");
+    loop {
+        let end = at + BLOCK;
+        let block: &[u8; BLOCK] = bytes
+            .get(at..end)
+            .and_then(|block| block.try_into().ok())
+            .ok_or_else(cut)?;
+        if block == &[0; BLOCK] {
+            return Ok(found);
+        }
+        let (name, length) = entry(block, &mut names)?;
+        let length = usize::try_from(length).ok();
+        let place = length.and_then(|length| Some(end..end.checked_add(length)?));
+        let place = place
+            .filter(|place| place.end <= bytes.len())
+            .ok_or_else(cut)?;
+        at = place.end.next_multiple_of(BLOCK);
+        found.push((name, place));
+    }
+}
+
+/// Name and length in a header, if it is one that writing produces.
+fn entry(block: &[u8; BLOCK], names: &mut Names) -> Result<(String, u64), BundleError> {
+    let found = Header::from_byte_slice(block);
+    let path = found.path_bytes();
+    let name = String::from_utf8(path.to_vec())
+        .map_err(|_| BundleError::Name(String::from_utf8_lossy(&path).into_owned()))?;
+    if found.entry_type() != EntryType::Regular {
+        return Err(BundleError::NotAFile { name });
+    }
+    names.admit(&name)?;
+    let length = found.entry_size()?;
+    if header(&name, length)?.as_bytes() != block {
+        return Err(damaged("a header says more than a name and a length"));
+    }
+    Ok((name, length))
 }
 
 /// The one header of a file.

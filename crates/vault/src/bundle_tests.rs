@@ -184,3 +184,32 @@ proptest! {
         let _ = unpack(packed.as_slice(), 1 << 16);
     }
 }
+
+#[test]
+fn a_list_tells_where_files_lie_and_copies_nothing() {
+    let model = files(&["config.json", "model.safetensors", "sub/deep/x"]);
+    let packed = pack(&model).unwrap();
+    let found = list(&packed).unwrap();
+    let found: BTreeMap<_, _> = found
+        .into_iter()
+        .map(|(name, place)| (name, packed[place].to_vec()))
+        .collect();
+    assert_eq!(found, model);
+}
+
+#[test]
+fn a_list_refuses_what_reading_refuses_in_its_headers() {
+    let packed = pack(&files(&["a", "b"])).unwrap();
+    for length in 0..packed.len() {
+        let cut = &packed[..length];
+        // The end mark's second half is not looked at.
+        assert_eq!(list(cut).is_ok(), length >= packed.len() - 512, "{length}");
+    }
+    // A file that claims more than there is, up to all a number holds.
+    for claimed in [4_096, 1 << 20, 8_589_934_591] {
+        let foreign = foreign(b"x", EntryType::Regular, claimed, &[1; 512]);
+        assert!(list(&foreign).is_err(), "{claimed}");
+    }
+    assert!(list(&foreign(b"../x", EntryType::Regular, 0, &[])).is_err());
+    assert!(list(&foreign(b"x", EntryType::Symlink, 0, &[])).is_err());
+}

@@ -2,14 +2,16 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use assay_job::Registry;
 use assay_node::devnet::{Devnet, DevnetOptions, Plan};
 use clap::Args;
 use serde::Serialize;
 
 use crate::{
     args::Global,
-    commands::try_job::block_on,
+    commands::{
+        try_job::block_on,
+        worker::{memory_of_nodes, worker},
+    },
     failure::{Failure, Kind},
     output::{Output, table},
     trial::failed,
@@ -86,9 +88,10 @@ impl RunDevnet {
                 )
             });
         }
+        let worker = worker(&dir, memory_of_nodes())?;
         block_on(async {
             let options = DevnetOptions {
-                programs: Box::new(|| Box::new(Registry)),
+                runner: Box::new(move |_| Box::new(worker.desk())),
                 on_report: std::sync::Arc::new(|_, _, _| {}),
             };
             let devnet = Devnet::start(&dir, &plan, options).await.map_err(failed)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use assay_crypto::Digest;
-use assay_job::Local;
+use assay_job::{Local, Network};
 use assay_ledger::{Genesis, Order, OrderId, Phase, Role, query};
 use assay_node::{
     config::{NodeConfig, PeerConfig},
@@ -19,7 +19,8 @@ use crate::{
     args::Global,
     commands::{
         train::{undelivered, unfit},
-        try_job::{block_on, load},
+        try_job::{block_on, check_terms, load},
+        worker::worker,
     },
     failure::{Failure, Kind},
     home::Home,
@@ -87,6 +88,10 @@ struct Checked {
     detection: [String; 3],
     /// Loss of a first step, in nats.
     first_loss: Option<f64>,
+    /// Bytes of memory that a run takes, by what they hold.
+    memory: assay_job::Price,
+    /// The same together.
+    memory_bytes: u64,
     /// What the model's files leave open or say differently from one another.
     notes: Vec<String>,
 }
@@ -112,7 +117,7 @@ impl JobCommand {
             Self::Schema => output.result(&assay_job::schema(), |schema| {
                 serde_json::to_string_pretty(schema).unwrap_or_default()
             }),
-            Self::Check { job } => check(&job, output),
+            Self::Check { job } => check(&job, global, output),
             Self::Post { job, no_wait, out } => block_on(post(&job, no_wait, out, global, output))?,
             Self::Show { order } => show(order, global, output),
             Self::List => list(global, output),
@@ -121,9 +126,10 @@ impl JobCommand {
     }
 }
 
-fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
+fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(), Failure> {
     let job = load(path)?;
-    let first = assay_job::check(&job).map_err(|error| {
+    check_terms(path, &job, &network(global)?)?;
+    let assay_job::Checked { first, price } = assay_job::check(&job).map_err(|error| {
         let context = format!("{} cannot run", path.display());
         Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
     })?;
@@ -141,12 +147,14 @@ fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
         segments: job
             .steps
             .div_ceil(u64::from(job.audit.segment_steps.max(1))),
-        price: job.market.price.clone(),
-        provider_bond: job.market.provider_bond.clone(),
-        auditor_fee: job.market.auditor_fee.clone(),
+        price: job.market.price.to_string(),
+        provider_bond: job.market.provider_bond.to_string(),
+        auditor_fee: job.market.auditor_fee.to_string(),
         auditors: job.audit.auditors,
         detection: [odds(1), odds(5), odds(10)],
         first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
+        memory: price,
+        memory_bytes: price.total(),
         notes,
     };
     output.notes(&checked.notes);
@@ -168,6 +176,7 @@ fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
                 "odds",
                 format!("who fakes 10% is caught with {tenth}, 50% with {half}, all with {all}"),
             ),
+            ("memory", c.memory.to_string()),
             (
                 "first loss",
                 c.first_loss
@@ -175,6 +184,19 @@ fn check(path: &std::path::Path, output: &Output) -> Result<(), Failure> {
                     .unwrap_or_default(),
             ),
         ])
+    })
+}
+
+/// The network in `--dir`, if there is one, else one as networks begin.
+fn network(global: &Global) -> Result<Network, Failure> {
+    let genesis = Home::find(global).map(|home| home.genesis());
+    let Some(genesis) = genesis.ok().filter(|genesis| genesis.exists()) else {
+        return Ok(Network::default());
+    };
+    let genesis = read_genesis(&genesis).map_err(failed)?;
+    Ok(Network {
+        supply: genesis.supply().ok(),
+        parameters: genesis.parameters,
     })
 }
 
@@ -210,10 +232,14 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
         provider: None,
         auditor: None,
         storage: None,
+        work: None,
         peers,
     };
+    // What comes back is a stranger's: it is looked at in a worker.
+    let worker = worker(&config.dir, config.memory())?;
     let options = Options {
         requester: true,
+        runner: Box::new(worker.desk()),
         ..Options::default()
     };
     let node = Node::start(&config, options).await.map_err(failed)?;
@@ -243,6 +269,7 @@ async fn post(
     if let Some(out) = out.as_ref().filter(|_| !no_wait) {
         result_folder::claim(out)?;
     }
+    check_terms(path, &job, &network(global)?)?;
     // Everything is looked at before anything is uploaded or paid.
     let local = Local::new(&job, Digest::ZERO).map_err(unfit)?;
     local.check(&job).map_err(unfit)?;

@@ -14,6 +14,7 @@ pub(crate) mod train;
 pub(crate) mod try_job;
 pub(crate) mod vault;
 pub(crate) mod why;
+pub(crate) mod worker;
 
 use crate::{
     args::{Cli, Command},
@@ -39,5 +40,6 @@ pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Node(node) => node.run(output),
         Command::Network(network) => network.run(&cli.global, output),
         Command::Why(why) => why.run(&cli.global, output),
+        Command::Worker(worker) => worker.run(),
     }
 }

@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
+    commands::worker::worker,
     failure::{Failure, Kind},
     output::{Output, facts},
 };
@@ -46,6 +47,9 @@ A node.toml:
   [storage]
   quota = "20 GiB"
 
+  [work]                              # may be left out
+  memory = "8 GiB"                    # for the programs of jobs; most of what is free, if left out
+
   [[peers]]                           # at least one validator
   key = "<64 hexadecimal digits>"
   address = "203.0.113.7:7100"
@@ -74,7 +78,12 @@ impl RunNode {
 
 async fn serve(config: &NodeConfig, output: &Output) -> Result<(), Failure> {
     assay_node::metrics::install();
-    let node = Node::start(config, Options::default()).await;
+    let worker = worker(&config.dir, config.memory())?.with_threads(config.threads());
+    let options = Options {
+        runner: Box::new(worker.desk()),
+        ..Options::default()
+    };
+    let node = Node::start(config, options).await;
     let node = node.map_err(|error| Failure::new(Kind::Failed, error))?;
     let report = NodeReport {
         account: node.account(),

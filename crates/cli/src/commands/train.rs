@@ -84,6 +84,7 @@ impl Train {
             claim(out, &own)?;
         }
         let local = Local::new(&job, seed).map_err(unfit)?;
+        local.price(&job).map_err(failed)?;
         let mut program = local.program(&job).map_err(unfit)?;
         let notes = assay_job::notes(&local.inputs).map_err(failed)?;
         output.notes(&notes);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_crypto::Digest;
-use assay_job::{Job, Local};
+use assay_job::{Job, Local, Network};
 use clap::Args;
 
 use crate::{
@@ -51,6 +51,7 @@ pub(crate) struct Demo {
 impl Try {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let job = load(&self.job)?;
+        check_terms(&self.job, &job, &Network::default())?;
         let dir = fresh_dir(global)?;
         finish(
             &dir,
@@ -90,6 +91,14 @@ pub(crate) fn load(path: &Path) -> Result<Job, Failure> {
     assay_job::read(&text, folder).map_err(|error| {
         let context = format!("{} is not a job", path.display());
         usage(anyhow::Error::from(error).context(context))
+    })
+}
+
+/// Refuses a job that the network would not take, with everything that is wrong.
+pub(crate) fn check_terms(path: &Path, job: &Job, network: &Network) -> Result<(), Failure> {
+    job.check_terms(network).map_err(|error| {
+        let context = format!("{} cannot be posted", path.display());
+        Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
     })
 }
 

@@ -13,11 +13,13 @@ use assay_crypto::Digest;
 use assay_job::{Delivery, Inputs, Job, Registry};
 use assay_ledger::{Order, OrderId, Phase};
 use assay_node::{
+    config::RoleName,
     devnet::{Devnet, DevnetOptions, Plan},
     requester::Requester,
+    worker::{InProcess, Runner, WorkerDesk},
 };
 use assay_proof::{
-    Program, ProgramError, Programs, Task,
+    Programs, StepReport, Task, Work, WorkDone, WorkFailure,
     cheaters::{LazyPrograms, Share},
 };
 
@@ -25,7 +27,10 @@ pub(crate) use self::example::{on_model, unpack as unpack_example};
 pub(crate) use self::report::{Cheater, Report, Run, balances, caught};
 use self::screen::Screen;
 use crate::{
-    commands::train::undelivered,
+    commands::{
+        train::undelivered,
+        worker::{memory_of_nodes, worker},
+    },
     failure::{Failure, Kind},
     next,
     output::{Output, short},
@@ -59,8 +64,12 @@ impl Trial {
         ));
         let trick = Trick::default();
         let played = trick.clone();
+        let worker = worker(dir, memory_of_nodes())?;
         let options = DevnetOptions {
-            programs: Box::new(move || Box::new(played.clone())),
+            runner: Box::new(move |config| match config.plays(RoleName::Provider) {
+                true => Box::new(Tricked::new(worker.desk(), played.clone())),
+                false => Box::new(worker.desk()),
+            }),
             on_report: screen.on_report(),
         };
         let devnet = Devnet::start(dir, &plan, options).await.map_err(failed)?;
@@ -211,7 +220,7 @@ pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
     }
 }
 
-/// Programs that are honest but for one attempt: the first that begins after [`arm`](Self::arm).
+/// Says when a provider cheats: in the first attempt that begins after [`arm`](Self::arm).
 #[derive(Clone, Default)]
 struct Trick(Arc<Mutex<Armed>>);
 
@@ -226,25 +235,48 @@ impl Trick {
     fn arm(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).armed = true;
     }
+
+    /// Whether this task is the one.
+    fn is_on(&self, task: &Task) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut state.armed) {
+            state.seed = Some(task.seed);
+        }
+        state.seed == Some(task.seed)
+    }
 }
 
-impl Programs for Trick {
-    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
-        let cheat = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if std::mem::take(&mut state.armed) {
-                state.seed = Some(task.seed);
-            }
-            state.seed == Some(task.seed)
+/// A provider that works in the worker but for the attempt in which it skips the work.
+struct Tricked {
+    honest: WorkerDesk,
+    lazy: InProcess,
+    trick: Trick,
+}
+
+impl Tricked {
+    fn new(honest: WorkerDesk, trick: Trick) -> Self {
+        let lazy = LazyPrograms {
+            honest: Registry,
+            share: Share::everything(),
         };
-        if cheat {
-            LazyPrograms {
-                honest: Registry,
-                share: Share::everything(),
-            }
-            .build(task)
-        } else {
-            Registry.build(task)
+        Self {
+            honest,
+            lazy: InProcess::new(Box::new(lazy)),
+            trick,
+        }
+    }
+}
+
+impl Runner for Tricked {
+    fn run(
+        &mut self,
+        work: &Work,
+        on_step: &mut dyn FnMut(&StepReport),
+        stop: &dyn Fn() -> bool,
+    ) -> Result<WorkDone, WorkFailure> {
+        match self.trick.is_on(&work.task) {
+            true => self.lazy.run(work, on_step, stop),
+            false => self.honest.run(work, on_step, stop),
         }
     }
 }

@@ -208,6 +208,7 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         kind: "finetune",
         name: file.name,
         steps: specification.training.steps,
+        steps_field: "training.steps",
         specification: specification.encode(),
         inputs,
         private: file

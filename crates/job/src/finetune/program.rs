@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use assay_crypto::Digest;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
-use assay_model::{InvalidStep, Method, ModelFiles, Trainer, carried_files, merged_files};
+use assay_model::{
+    BatchShape, InvalidStep, Method, ModelFiles, Purpose, Trainer, carried_files, merged_files,
+};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 
 use super::HELDOUT;
@@ -15,6 +17,7 @@ use super::state::State;
 use crate::error::BuildError;
 use crate::kind::{Delivery, Inputs};
 use crate::language;
+use crate::price::{Price, Priced};
 
 /// Samples that a delivery shows.
 const SAMPLES: usize = 3;
@@ -111,6 +114,30 @@ fn skipped(invalid: u64, tried: u64) -> String {
         true => format!("LITTLE WAS LEARNED: {text}"),
         false => text,
     }
+}
+
+/// What a run takes of a machine's memory.
+pub(super) fn price(specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
+    let specification = Specification::decode(specification)?;
+    let model = language::config(language::input(inputs, language::MODEL)?)?;
+    let method = specification.method(&model)?;
+    let training = &specification.training;
+    let seq = specification.data.sequence_length as usize;
+    let scored = BatchShape {
+        batch: language::SCORE_BATCH,
+        seq,
+    };
+    Price::of(&Priced {
+        inputs,
+        method: Some(&method),
+        shape: BatchShape {
+            batch: training.batch_size as usize,
+            seq,
+        },
+        purpose: Purpose::Train(training.settings()),
+        precision: specification.precision.into(),
+        watched: training.evaluation().map(|_| scored),
+    })
 }
 
 /// The adapter as a PEFT folder, or with full fine-tuning the model's folder, and with held-out data

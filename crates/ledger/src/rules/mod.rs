@@ -39,91 +39,130 @@ pub fn kinds() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|rule| rule.kind())
 }
 
+/// One thing that keeps terms from becoming an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TermsProblem {
+    /// The field of [`Terms`] it is about; a deadline by its own name, such as `deadlines.run`.
+    pub field: &'static str,
+    /// What is wrong and what would be right.
+    pub text: String,
+}
+
 /// Whether an order may have these terms in a network with these parameters.
 ///
 /// # Errors
 /// [`Refusal::BadTerms`] naming the first problem.
 pub fn check_terms(terms: &Terms, parameters: &Parameters) -> Result<(), Refusal> {
-    problem(terms, parameters).map_or(Ok(()), |problem| Err(Refusal::BadTerms { problem }))
+    match problems(terms, parameters).into_iter().next() {
+        None => Ok(()),
+        Some(TermsProblem { text, .. }) => Err(Refusal::BadTerms { problem: text }),
+    }
 }
 
-fn problem(terms: &Terms, parameters: &Parameters) -> Option<String> {
+/// Everything that keeps an order from having these terms in a network with these parameters.
+pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     let Some(rule) = RULES.iter().find(|rule| rule.kind() == terms.kind.as_str()) else {
         let known: Vec<_> = kinds().collect();
-        return Some(format!(
-            "no job kind is called {:?}; known are {known:?}",
-            terms.kind.as_str()
-        ));
+        let kind = terms.kind.as_str();
+        let text = format!("no job kind is called {kind:?}; known are {known:?}");
+        return vec![TermsProblem {
+            field: "kind",
+            text,
+        }];
     };
-    shape(terms)
-        .or_else(|| money(terms, parameters))
-        .or_else(|| deadlines(terms, parameters))
-        .or_else(|| inputs(terms, *rule))
-        .or_else(|| rule.check_terms(terms).err())
+    let mut found = shape(terms);
+    found.extend(money(terms, parameters));
+    found.extend(deadlines(terms, parameters));
+    let problem = |field| move |text| TermsProblem { field, text };
+    found.extend(inputs(terms, *rule).map(problem("inputs")));
+    found.extend(rule.check_terms(terms).err().map(problem("spec")));
+    found
 }
 
-fn shape(terms: &Terms) -> Option<String> {
-    let within = |name: &str, value: u64, low: u64, high: u64| {
-        let outside = value < low || value > high;
-        outside.then(|| format!("{name} is {value}, it must be from {low} to {high}"))
-    };
-    within("steps", terms.steps, 1, Terms::MAX_STEPS)
-        .or_else(|| within("segment_steps", terms.segment_steps.into(), 1, terms.steps))
-        .or_else(|| {
-            let max = Terms::MAX_SEGMENTS.into();
-            within("steps / segment_steps", terms.segments().into(), 1, max)
+fn shape(terms: &Terms) -> Vec<TermsProblem> {
+    // Each with the name that its refusal has, which for the number of segments is no field.
+    let segments = Terms::MAX_SEGMENTS.into();
+    let drawn = Terms::MAX_DRAWN.into();
+    let auditors = Terms::MAX_AUDITORS.into();
+    let attempts = Terms::MAX_ATTEMPTS.into();
+    let counts: [(_, _, u64, u64); 6] = [
+        ("steps", "steps", terms.steps, Terms::MAX_STEPS),
+        (
+            "segment_steps",
+            "segment_steps",
+            terms.segment_steps.into(),
+            terms.steps,
+        ),
+        (
+            "segment_steps",
+            "steps / segment_steps",
+            terms.segments().into(),
+            segments,
+        ),
+        (
+            "segments_drawn",
+            "segments_drawn",
+            terms.segments_drawn.into(),
+            drawn,
+        ),
+        ("auditors", "auditors", terms.auditors.into(), auditors),
+        ("attempts", "attempts", terms.attempts.into(), attempts),
+    ];
+    let outside = counts
+        .into_iter()
+        .filter(|(.., value, high)| !(1..=*high).contains(value));
+    outside
+        .map(|(field, name, value, high)| TermsProblem {
+            field,
+            text: format!("{name} is {value}, it must be from 1 to {high}"),
         })
-        .or_else(|| {
-            within(
-                "segments_drawn",
-                terms.segments_drawn.into(),
-                1,
-                Terms::MAX_DRAWN.into(),
-            )
-        })
-        .or_else(|| {
-            within(
-                "auditors",
-                terms.auditors.into(),
-                1,
-                Terms::MAX_AUDITORS.into(),
-            )
-        })
-        .or_else(|| {
-            within(
-                "attempts",
-                terms.attempts.into(),
-                1,
-                Terms::MAX_ATTEMPTS.into(),
-            )
-        })
+        .collect()
 }
 
-fn money(terms: &Terms, parameters: &Parameters) -> Option<String> {
-    let least = |name: &str, value: Amount, min: Amount| {
-        (value < min).then(|| format!("{name} is {value}, the least here is {min}"))
-    };
-    least("price", terms.price, Amount(1))
-        .or_else(|| {
-            least(
-                "provider_bond",
-                terms.provider_bond,
-                parameters.provider_bond,
-            )
-        })
-        .or_else(|| least("auditor_bond", terms.auditor_bond, parameters.auditor_bond))
+fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
+    let least = [
+        ("price", terms.price, Amount(1)),
+        (
+            "provider_bond",
+            terms.provider_bond,
+            parameters.provider_bond,
+        ),
+        ("auditor_bond", terms.auditor_bond, parameters.auditor_bond),
+    ];
+    let low = least.into_iter().filter(|(_, value, min)| value < min);
+    low.map(|(field, value, min)| TermsProblem {
+        field,
+        text: format!("{field} is {value}, the least here is {min}"),
+    })
+    .collect()
 }
 
-fn deadlines(terms: &Terms, parameters: &Parameters) -> Option<String> {
+fn deadlines(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     let (low, high) = (parameters.min_deadline, parameters.max_deadline);
-    let named = terms.deadlines.named();
-    let (name, blocks) = named
-        .iter()
-        .find(|(_, blocks)| *blocks < low || *blocks > high)?;
-    Some(format!(
-        "the {name} deadline is {blocks} blocks, it must be from {low} to {high}"
-    ))
+    let named = terms.deadlines.named().into_iter().zip(DEADLINES);
+    let outside = named.filter(|((_, blocks), _)| *blocks < low || *blocks > high);
+    outside
+        .map(|((name, blocks), field)| TermsProblem {
+            field,
+            text: format!(
+                "the {name} deadline is {blocks} blocks, it must be from {low} to {high}"
+            ),
+        })
+        .collect()
 }
+
+/// The deadlines' fields, in the order of [`Deadlines::named`](crate::Deadlines::named).
+const DEADLINES: [&str; 9] = [
+    "deadlines.assign",
+    "deadlines.grant",
+    "deadlines.run",
+    "deadlines.open",
+    "deadlines.audit",
+    "deadlines.reveal",
+    "deadlines.dispute",
+    "deadlines.attest",
+    "deadlines.complain",
+];
 
 fn inputs(terms: &Terms, rule: &dyn Rule) -> Option<String> {
     let names: Vec<&str> = terms

@@ -7,6 +7,9 @@ use super::{NodeConfig, RoleName};
 /// Least and most time between blocks in milliseconds.
 const BLOCK_INTERVAL: std::ops::RangeInclusive<u64> = 10..=60_000;
 
+/// What the smallest job takes.
+const LEAST_MEMORY: u64 = 64 << 20;
+
 impl NodeConfig {
     pub(super) fn check(&self) -> Result<(), String> {
         self.check_roles()?;
@@ -104,6 +107,13 @@ impl NodeConfig {
                     "`{name}.threads` is 0: leave it out to use all processors"
                 ));
             }
+        }
+        if let Some(memory) = self.work.as_ref().and_then(|work| work.memory)
+            && memory.0 < LEAST_MEMORY
+        {
+            return Err(format!(
+                "`work.memory` is {memory}: no program runs in that; give it at least 64 MiB"
+            ));
         }
         if self
             .storage

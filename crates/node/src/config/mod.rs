@@ -15,6 +15,10 @@
 //! [storage]
 //! quota = "20 GiB"
 //!
+//! [work]
+//! memory = "8 GiB"                    # for the programs of jobs, all together; most of what is
+//!                                     # free when the node starts, if left out
+//!
 //! [[peers]]
 //! key = "<64 hex digits>"
 //! address = "203.0.113.7:7100"
@@ -73,6 +77,8 @@ pub struct NodeConfig {
     pub auditor: Option<WorkConfig>,
     /// Settings of a storage node.
     pub storage: Option<StorageConfig>,
+    /// Limits on what strangers' programs take.
+    pub work: Option<WorkLimits>,
     /// Nodes to begin with; more are learnt from the ledger.
     #[serde(default)]
     pub peers: Vec<PeerConfig>,
@@ -113,6 +119,15 @@ pub struct WorkConfig {
     pub bond: Option<u64>,
     /// Threads for training; all processors if absent.
     pub threads: Option<usize>,
+}
+
+/// Limits on what strangers' programs take of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkLimits {
+    /// Most bytes of memory for all of them together; seven eighths of what the machine has free
+    /// when the node starts, if absent.
+    pub memory: Option<ByteSize>,
 }
 
 /// Settings of a storage node.
@@ -214,6 +229,18 @@ impl NodeConfig {
         self.advertise.unwrap_or(self.listen)
     }
 
+    /// Bytes of memory that strangers' programs may take together.
+    pub fn memory(&self) -> u64 {
+        let set = self.work.as_ref().and_then(|work| work.memory);
+        set.map_or_else(free_memory, |size| size.0)
+    }
+
+    /// Threads for the programs of the roles that compute; all processors if none are set.
+    pub fn threads(&self) -> Option<usize> {
+        let of = |work: &Option<WorkConfig>| work.as_ref().and_then(|work| work.threads);
+        of(&self.provider).max(of(&self.auditor))
+    }
+
     fn anchor(&mut self, base: &Path) {
         for path in [&mut self.key, &mut self.dir, &mut self.genesis] {
             *path = base.join(&*path);
@@ -222,6 +249,12 @@ impl NodeConfig {
             validator.share = base.join(&validator.share);
         }
     }
+}
+
+/// Bytes of memory that strangers' programs may take where nothing is set: seven eighths of what is
+/// free now. Where the system tells nothing of it there is no limit either.
+pub fn free_memory() -> u64 {
+    assay_job::available_memory().map_or(u64::MAX, |free| free - free / 8)
 }
 
 fn default_block_interval() -> u64 {

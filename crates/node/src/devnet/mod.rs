@@ -6,7 +6,6 @@ mod layout;
 use std::path::{Path, PathBuf};
 
 use assay_ledger::Genesis;
-use assay_proof::Programs;
 
 pub use self::layout::{LayoutError, Plan, lay_out};
 use crate::{
@@ -14,6 +13,7 @@ use crate::{
     node::{Node, NodeError, Options, read_genesis},
     requester::Requester,
     roles::OnReport,
+    worker::Runner,
 };
 
 /// Why a development network did not start.
@@ -45,10 +45,13 @@ pub enum DevnetError {
     },
 }
 
+/// Makes what one node runs strangers' programs in.
+pub type MakeRunner = Box<dyn Fn(&NodeConfig) -> Box<dyn Runner> + Send>;
+
 /// What the nodes of a development network are started with.
 pub struct DevnetOptions {
-    /// Makes what each provider runs when it works.
-    pub programs: Box<dyn Fn() -> Box<dyn Programs> + Send>,
+    /// Makes what each node runs strangers' programs in.
+    pub runner: MakeRunner,
     /// Told what the parties report.
     pub on_report: OnReport,
 }
@@ -80,13 +83,11 @@ impl Devnet {
             if config.plays(RoleName::Provider) && peers.is_empty() {
                 peers.clone_from(&config.peers);
             }
-            let mut start = Options {
+            let start = Options {
                 on_report: options.on_report.clone(),
+                runner: (options.runner)(&config),
                 ..Options::default()
             };
-            if config.plays(RoleName::Provider) {
-                start.programs = (options.programs)();
-            }
             let node = Node::start(&config, start)
                 .await
                 .map_err(|source| DevnetError::Node {
@@ -114,11 +115,13 @@ impl Devnet {
             provider: None,
             auditor: None,
             storage: None,
+            work: None,
             peers,
         };
         let start = Options {
             requester: true,
             on_report: options.on_report.clone(),
+            runner: (options.runner)(&config),
             ..Options::default()
         };
         let requester = Node::start(&config, start).await.map_err(failed)?;

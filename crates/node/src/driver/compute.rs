@@ -1,14 +1,15 @@
-//! The thread that computes: one piece of work at a time, with all the kernel's threads.
+//! The queue in front of the node's computing: one piece of work at a time.
 
-use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use assay_proof::{Programs, StepReport, Work, WorkDone, WorkFailure, Worker};
+use assay_proof::{StepReport, Work, WorkDone, WorkFailure};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::worker::Runner;
 
 /// Called after every step.
 pub type OnStep = Box<dyn FnMut(&StepReport) + Send>;
@@ -32,35 +33,27 @@ impl Compute {
     ///
     /// # Errors
     /// What the operating system said.
-    pub fn start(name: &str, programs: Box<dyn Programs>) -> std::io::Result<Self> {
+    pub fn start(name: &str, mut runner: Box<dyn Runner>) -> std::io::Result<Self> {
         let (queue, mut pieces) = mpsc::unbounded_channel::<Piece>();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         std::thread::Builder::new()
             .name(format!("compute-{name}"))
             .spawn(move || {
-                let mut worker = Worker::new(programs);
                 while let Some(Piece {
                     work,
                     mut on_step,
                     answer,
                 }) = pieces.blocking_recv()
                 {
-                    // A stranger's job must not end this thread for all jobs. `Worker` takes its kept
-                    // program out before it runs it, so nothing half-done stays behind.
+                    // Nobody waits for the answer any more, or the node is going down.
+                    let stop = || stopped.load(Ordering::Relaxed) || answer.is_closed();
+                    // What panics must not end this thread for all jobs.
                     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                        worker.run(&work, &mut |report| {
-                            on_step(report);
-                            // Nobody waits for the answer any more, or the node is going down.
-                            if stopped.load(Ordering::Relaxed) || answer.is_closed() {
-                                ControlFlow::Break(())
-                            } else {
-                                ControlFlow::Continue(())
-                            }
-                        })
+                        runner.run(&work, &mut *on_step, &stop)
                     }));
-                    let result = ran.unwrap_or_else(|_| {
-                        Err(WorkFailure::Refused("the program panicked".to_owned()))
+                    let result = ran.unwrap_or_else(|panic| {
+                        Err(WorkFailure::Local(crate::worker::panicked(&*panic)))
                     });
                     // The party may be gone; then so is the need for an answer.
                     let _ = answer.send(result);

@@ -1,12 +1,20 @@
 //! What a driver does for its party.
 
-use std::{io::Cursor, sync::Arc};
+use std::{
+    io::{self, Cursor, Write},
+    sync::Arc,
+};
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
+use assay_job::Bytes;
 use assay_ledger::{AccountId, Call, FileId, OrderId, Role, query};
-use assay_proof::{FetchFailure, Identity, Input, Output, StepReport};
+use assay_proof::{
+    FetchFailure, Identity, Input, MAX_STATE_BYTES, MAX_TASK_BYTES, Output, StepReport,
+};
 use assay_vault::{
+    UnsealError,
     download::{DownloadConfig, DownloadError},
+    length,
     upload::UploadConfig,
 };
 
@@ -20,6 +28,65 @@ use crate::{
 
 /// Media type of the states that parties store.
 const STATE_TYPE: &str = "application/x-assay-state";
+
+/// Whether all inputs of an order together, by their length classes, can be held by a machine that
+/// gives a job so many bytes.
+fn inputs_fit(bytes: u64, memory: u64) -> Result<(), FetchFailure> {
+    if bytes > MAX_TASK_BYTES {
+        // The same on every machine, whatever it has.
+        return Err(FetchFailure::Corrupt(format!(
+            "the order's inputs hold up to {}, more than the {} of any order",
+            Bytes(bytes),
+            Bytes(MAX_TASK_BYTES)
+        )));
+    }
+    // They are here, and in the worker, and there is what is made of them.
+    if bytes > memory / 2 {
+        return Err(FetchFailure::TooLarge(format!(
+            "they hold up to {}, and this machine gives {} to a job",
+            Bytes(bytes),
+            Bytes(memory)
+        )));
+    }
+    Ok(())
+}
+
+/// Whether a file of this length class can be one of at most so many bytes. The same on every
+/// machine.
+fn file_fits(class: u64, most: u64) -> Result<(), FetchFailure> {
+    if class <= length::class(most) {
+        return Ok(());
+    }
+    Err(FetchFailure::Corrupt(format!(
+        "its record says up to {}, and it may hold {}",
+        Bytes(class),
+        Bytes(most)
+    )))
+}
+
+/// The most bytes of one input of an order, or of one state.
+fn most_bytes(is_input: bool) -> u64 {
+    match is_input {
+        true => assay_job::MAX_INPUT_BYTES,
+        false => MAX_STATE_BYTES as u64,
+    }
+}
+
+/// Bytes in memory; where there is none left, an error and not the end of the process.
+#[derive(Default)]
+struct Held(Vec<u8>);
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len())?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Called after every step of work done for an order.
 pub type OnWork = Arc<dyn Fn(OrderId, &StepReport, u64) + Send + Sync>;
@@ -38,6 +105,8 @@ pub struct Services {
     pub key: SecretKey,
     /// How files are stored.
     pub upload: UploadConfig,
+    /// Bytes of memory that strangers' programs may take together.
+    pub memory: u64,
     /// Told about every step of work.
     pub on_work: OnWork,
 }
@@ -70,7 +139,13 @@ impl Services {
                 content,
             } => Input::Fetched {
                 tag,
-                result: self.fetch(file, owner, key, content).await,
+                result: match self.room(order, content.is_some()) {
+                    Ok(()) => {
+                        let most = most_bytes(content.is_some());
+                        self.fetch(file, owner, key, content, most).await
+                    }
+                    Err(failure) => Err(failure),
+                },
             },
             Output::Store {
                 tag,
@@ -93,7 +168,28 @@ impl Services {
         })
     }
 
-    /// Reads a file from the vault.
+    /// Whether an order's inputs are few enough bytes, by their records on the ledger, to be
+    /// fetched and worked on here.
+    fn room(&self, order: OrderId, is_input: bool) -> Result<(), FetchFailure> {
+        if !is_input {
+            return Ok(());
+        }
+        let state = self.chain.state();
+        let unread = |error| FetchFailure::Unavailable(told(&error));
+        let Some(order) = query::order(&*state, &order).map_err(unread)? else {
+            return Ok(());
+        };
+        let mut bytes: u64 = 0;
+        for input in &order.terms.inputs {
+            let record = query::file(&*state, &input.file, &order.requester).map_err(unread)?;
+            let class = record.map_or(0, |record| record.length_class);
+            bytes = bytes.saturating_add(class);
+        }
+        inputs_fit(bytes, self.memory)
+    }
+
+    /// Reads a file of at most `most` bytes from the vault. A longer one is known by its record, and
+    /// nothing of it is fetched.
     ///
     /// # Errors
     /// [`FetchFailure`]: whether trying again can help.
@@ -103,6 +199,7 @@ impl Services {
         owner: AccountId,
         key: FileKey,
         content: Option<Digest>,
+        most: u64,
     ) -> Result<Vec<u8>, FetchFailure> {
         let record = match query::file(&*self.chain.state(), &file, &owner) {
             Ok(Some(record)) => record,
@@ -112,11 +209,15 @@ impl Services {
             }
             Err(error) => return Err(FetchFailure::Unavailable(told(&error))),
         };
-        let mut bytes = Vec::new();
+        file_fits(record.length_class, most)?;
+        let mut bytes = Held::default();
         let config = DownloadConfig::default();
         let read = files::download(&self.transport, config, &record, key, &mut bytes).await;
         match read {
-            Ok(found) if content.is_none_or(|digest| digest == found.digest) => Ok(bytes),
+            Ok(found) if content.is_none_or(|digest| digest == found.digest) => Ok(bytes.0),
+            Err(DownloadError::Unseal(UnsealError::Sink(error))) => {
+                Err(FetchFailure::Unavailable(told(&error)))
+            }
             Ok(_) => Err(FetchFailure::Corrupt(
                 "its content is not the one named".to_owned(),
             )),
@@ -176,5 +277,43 @@ impl Services {
         .await
         .map(|record| record.id)
         .map_err(|error| told(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_or_input_that_no_order_can_have_is_not_fetched() {
+        for most in [most_bytes(false), most_bytes(true)] {
+            for bytes in [0, 1, most / 2, most - 1, most] {
+                assert!(file_fits(length::class(bytes), most).is_ok(), "{bytes}");
+            }
+            for bytes in [most + (most >> 3), 200 << 30, u64::MAX] {
+                let refused = file_fits(bytes, most);
+                assert!(matches!(refused, Err(FetchFailure::Corrupt(_))), "{bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_this_machine_cannot_hold_is_told_apart_from_what_none_can() {
+        assert!(inputs_fit(1 << 30, 2 << 30).is_ok());
+        let small = inputs_fit((1 << 30) + 1, 2 << 30).unwrap_err();
+        assert!(matches!(small, FetchFailure::TooLarge(_)), "{small}");
+        for memory in [0, 2 << 30, u64::MAX] {
+            let huge = inputs_fit(MAX_TASK_BYTES + 1, memory).unwrap_err();
+            assert!(matches!(huge, FetchFailure::Corrupt(_)), "{huge}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_find_no_memory_are_an_error_and_no_end() {
+        let mut held = Held::default();
+        held.write_all(b"some").unwrap();
+        assert!(held.0.try_reserve(usize::MAX / 2).is_err());
+        held.write_all(b" more").unwrap();
+        assert_eq!(held.0, b"some more");
     }
 }

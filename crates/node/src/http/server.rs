@@ -53,6 +53,9 @@ const MAX_REQUESTS: usize = 64;
 /// Requests served at once that wait for other nodes.
 const MAX_RELAYED: usize = 16;
 
+/// Bytes of a connection that wait to be looked at: the longest head, or a piece of a body.
+const MAX_HEAD: usize = 64 << 10;
+
 /// Time for the head of a request, from the moment the connection is open.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -166,6 +169,7 @@ async fn serve(
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     tokio::pin!(connection);
     let mut stopping = false;

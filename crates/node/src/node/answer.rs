@@ -135,3 +135,7 @@ async fn submit(chain: &dyn ChainView, transaction: Vec<u8>) -> Response {
 fn not_served(reason: &str) -> Response {
     Response::refused(Refusal::NotServed, reason)
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

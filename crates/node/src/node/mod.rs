@@ -14,7 +14,7 @@ use std::{
 use assay_chain::{Chain, ChainConfig, Pace, Peer, StartError};
 use assay_job::Registry;
 use assay_ledger::{AccountId, Genesis, OrderId, Role};
-use assay_proof::{Programs, StepReport};
+use assay_proof::StepReport;
 use assay_vault::upload::UploadConfig;
 use tokio::task::JoinSet;
 
@@ -30,6 +30,7 @@ use crate::{
     shares::{self, ShareError},
     storage::{StorageError, StorageRole},
     transport::{BindError, BoxFuture, Limits, ProgressReport, Transport},
+    worker::{InProcess, Runner},
 };
 
 /// How long a call may take to get into a block before its party hears that it did not.
@@ -78,9 +79,9 @@ pub enum NodeError {
 
 /// What a node is started with besides its configuration file.
 pub struct Options {
-    /// What the node runs when it works: the registered kinds of job. The demo and tests put a
-    /// cheater's programs here; a configuration file cannot.
-    pub programs: Box<dyn Programs>,
+    /// Where the node runs strangers' programs: in a worker process, for whoever has the program to
+    /// start it from. The demo and tests put a cheater here; a configuration file cannot.
+    pub runner: Box<dyn Runner>,
     /// Whether the account may post orders from here.
     pub requester: bool,
     /// Told what parties report.
@@ -92,7 +93,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            programs: Box::new(Registry),
+            runner: Box::new(InProcess::new(Box::new(Registry))),
             requester: false,
             on_report: Arc::new(|_, _, _| {}),
             min_block_interval: Pace::default().min_interval,
@@ -172,7 +173,7 @@ impl Node {
         let _ = desk.chain.set(chain.clone());
 
         let name = key.public().to_string();
-        let compute = Compute::start(&name[..8.min(name.len())], options.programs)
+        let compute = Compute::start(&name[..8.min(name.len())], options.runner)
             .map_err(NodeError::Compute)?;
         let services = Arc::new(Services {
             sender: Sender::new(chain.clone(), key.clone(), PATIENCE),
@@ -181,6 +182,7 @@ impl Node {
             compute,
             key,
             upload: UploadConfig::default(),
+            memory: config.memory(),
             on_work: watch_work(desk.board.clone()),
         });
         let mut tasks = JoinSet::new();

@@ -5,10 +5,11 @@ mod keys;
 use std::sync::Arc;
 
 use assay_crypto::aead::FileKey;
-use assay_job::{BuildError, Inputs, Job, JobError, PlacedInput};
-use assay_ledger::{Call, Event, FileId, Order, OrderId, Phase, SegmentIndex, query};
-use assay_proof::FetchFailure;
-use assay_vault::content_digest;
+use assay_job::{BuildError, Draft, Inputs, Job, JobError, MAX_INPUT_BYTES, Network};
+use assay_ledger::{
+    AccountId, Amount, Call, Event, FileId, Order, OrderId, Phase, SegmentIndex, query,
+};
+use assay_proof::{FetchFailure, MAX_STATE_BYTES};
 
 pub use self::keys::{KeysError, open_own, private_name, recover};
 use crate::{
@@ -19,6 +20,10 @@ use crate::{
 
 /// Media type of a job's inputs in the vault.
 const INPUT_TYPE: &str = "application/octet-stream";
+/// About as long as the record of a stored input is.
+const RECORD_BYTES: usize = 600;
+/// What a transaction has around its call: sender, number, fee, signature.
+const ENVELOPE_BYTES: usize = 200;
 
 /// Why an order could not be posted or its result not be had.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +31,22 @@ pub enum RequestFailure {
     /// The job cannot become an order.
     #[error("the job cannot be posted")]
     Job(#[from] JobError),
+    /// The account cannot pay for it.
+    #[error(
+        "account {account} has {balance}, and this order takes {escrow} for the price and the \
+         auditors' fees and about {fees} in fees of the network; nothing was sent: pay more into \
+         the account, or lower market.price or market.auditor_fee"
+    )]
+    Funds {
+        /// Which account.
+        account: AccountId,
+        /// What it has.
+        balance: Amount,
+        /// What goes into escrow.
+        escrow: Amount,
+        /// What the transactions cost.
+        fees: Amount,
+    },
     /// An input did not reach the vault.
     #[error("input {name:?} did not reach the vault: {reason}")]
     Upload {
@@ -93,35 +114,38 @@ impl Requester {
         private: &Inputs,
         mut on_input: impl FnMut(&str, usize),
     ) -> Result<OrderId, RequestFailure> {
-        let mut placed = Vec::with_capacity(inputs.len());
         let mut file_keys: Vec<FileKey> = Vec::with_capacity(inputs.len());
-        // In the job's own sequence, which is the one its kind's ledger rule asks for.
         for source in &job.inputs {
-            let name = source.name.to_owned();
-            let bytes = inputs
-                .get(&name)
-                .ok_or(BuildError::MissingInput(source.name));
-            let bytes = bytes.map_err(JobError::from)?;
-            let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
-            let title = format!("{}/{name}", job.name);
-            let file = self.store(&name, title, key.clone(), bytes).await?;
-            on_input(&name, bytes.len());
-            placed.push(PlacedInput {
-                name,
-                file,
-                content: content_digest(bytes),
-            });
-            file_keys.push(key);
+            if !inputs.contains_key(source.name) {
+                return Err(JobError::from(BuildError::MissingInput(source.name)).into());
+            }
+            file_keys.push(files::fresh_key().map_err(RequestFailure::Randomness)?);
         }
         let keys = keys::derive(&self.services.key, file_keys, job.market.attempts);
+        let contents = assay_job::contents(inputs);
+        let to_us = self.services.identity().encryption.public();
+        let draft = Draft::new(job, contents, keys.commitment(), to_us)?;
+        // Whatever can be known to fail fails here, before the first byte leaves.
+        self.check(job, &draft, inputs.len() + private.len())?;
+
+        let mut placed = Vec::with_capacity(inputs.len());
+        // In the job's own sequence, which is the one its kind's ledger rule asks for.
+        for (source, key) in job.inputs.iter().zip(keys.inputs()) {
+            let Some(bytes) = inputs.get(source.name) else {
+                continue;
+            };
+            let title = format!("{}/{}", job.name, source.name);
+            let file = self.store(source.name, title, key.clone(), bytes).await?;
+            on_input(source.name, bytes.len());
+            placed.push(file);
+        }
         for (name, bytes) in private {
             let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
             let title = keys::private_name(keys.commitment(), name);
             self.store(name, title, key, bytes).await?;
             on_input(name, bytes.len());
         }
-        let me = self.services.identity();
-        let terms = assay_job::terms(job, &placed, keys.commitment(), me.encryption.public())?;
+        let terms = draft.place(placed);
         let included = self
             .services
             .sender
@@ -138,6 +162,36 @@ impl Requester {
         posted.ok_or_else(|| {
             ChainError::Untrue("a receipt for a posted order names no order".to_owned()).into()
         })
+    }
+
+    /// Whether the ledger would take this order from this account.
+    fn check(&self, job: &Job, draft: &Draft, files: usize) -> Result<(), RequestFailure> {
+        let state = self.services.chain.state();
+        let parameters = query::parameters(&*state).map_err(ChainError::from)?;
+        let parameters = parameters.unwrap_or_default();
+        job.check_terms(&Network {
+            parameters: parameters.clone(),
+            supply: query::genesis_supply(&*state).map_err(ChainError::from)?,
+        })?;
+        let account = self.services.sender.account();
+        let balance = query::account(&*state, &account).map_err(ChainError::from)?;
+        let balance = balance.balance;
+        // Refused above, if there is none.
+        let escrow = draft.escrow().unwrap_or(Amount(u64::MAX));
+        let post = parameters.min_fee(draft.length() + ENVELOPE_BYTES);
+        let record = parameters.min_fee(RECORD_BYTES + ENVELOPE_BYTES);
+        let fees = record.checked_mul(files as u64);
+        let fees = fees.and_then(|fees| fees.checked_add(post));
+        let fees = fees.unwrap_or(Amount(u64::MAX));
+        match escrow.checked_add(fees) {
+            Some(needed) if needed <= balance => Ok(()),
+            _ => Err(RequestFailure::Funds {
+                account,
+                balance,
+                escrow,
+                fees,
+            }),
+        }
     }
 
     async fn store(
@@ -196,7 +250,7 @@ impl Requester {
             let (file, content) = (input.file, Some(input.content));
             let bytes = self
                 .services
-                .fetch(file, order.requester, key.clone(), content)
+                .fetch(file, order.requester, key.clone(), content, MAX_INPUT_BYTES)
                 .await?;
             inputs.insert(input.name.to_string(), Arc::new(bytes));
         }
@@ -226,7 +280,7 @@ impl Requester {
             })?;
             let bytes = self
                 .services
-                .fetch(record.id, record.owner, key, None)
+                .fetch(record.id, record.owner, key, None, MAX_INPUT_BYTES)
                 .await?;
             inputs.insert(name.to_owned(), Arc::new(bytes));
         }
@@ -247,6 +301,7 @@ impl Requester {
         let file = order.state_file(last).ok_or_else(nothing)?;
         let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
         let key = keys.checkpoint(order.attempt, last.0);
-        Ok(self.services.fetch(file, provider, key, None).await?)
+        let most = MAX_STATE_BYTES as u64;
+        Ok(self.services.fetch(file, provider, key, None, most).await?)
     }
 }

@@ -190,7 +190,10 @@ impl Server {
             let (response, conversation, room) =
                 match self.read(own, share, standing, &mut recv).await {
                     Ok((body, room)) => self.answer(peer, own, share, standing, body, room).await?,
-                    Err(Unread::Refused(response)) => (encode(&response)?, None, None),
+                    Err(Unread::TooLarge(error)) => {
+                        let response = Response::refused(Refusal::Invalid, error);
+                        (encode(&response)?, None, None)
+                    }
                     Err(Unread::Broken(error)) => {
                         debug!(%peer, %error, "request unreadable");
                         return None;
@@ -343,8 +346,8 @@ struct Room<'a> {
 
 /// Why a request was not read.
 enum Unread {
-    /// It is answered without being read.
-    Refused(Response),
+    /// Longer than accepted: refused without being read.
+    TooLarge(FrameError),
     Broken(FrameError),
     Slow,
 }
@@ -352,9 +355,7 @@ enum Unread {
 impl From<FrameError> for Unread {
     fn from(error: FrameError) -> Self {
         match error {
-            FrameError::TooLarge { .. } => {
-                Self::Refused(Response::refused(Refusal::Invalid, error))
-            }
+            FrameError::TooLarge { .. } => Self::TooLarge(error),
             error => Self::Broken(error),
         }
     }

@@ -83,7 +83,7 @@ impl Requester {
                     }
                     (_, Ok(bytes)) => self.result = Delivery::Fetched(bytes),
                     (_, Err(FetchFailure::Corrupt(_))) => self.result = Delivery::Bad,
-                    (_, Err(FetchFailure::Unavailable(_))) => {}
+                    (_, Err(FetchFailure::Unavailable(_) | FetchFailure::TooLarge(_))) => {}
                 }
             }
             Input::Worked { tag, result } if self.desk.answered(&tag) => {

@@ -12,6 +12,7 @@ mod interrupted;
 mod mixed;
 mod providers;
 mod requesters;
+mod small;
 mod statistics;
 
 use assay_ledger::{Amount, FailureReason, Order, Outcome, Role};

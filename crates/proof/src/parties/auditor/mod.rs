@@ -30,7 +30,7 @@ use crate::work::WorkFailure;
 /// keys it was granted.
 ///
 /// Where it cannot begin (keys, inputs or checkpoint do not open, or time runs out) it says so in
-/// place of a leaf.
+/// place of a leaf. Where only its machine is too small for the job it says nothing.
 pub struct Auditor {
     me: Identity,
     view: Option<Box<View>>,
@@ -41,6 +41,8 @@ pub struct Auditor {
     /// What was committed to, by attempt: an auditor is drawn at most once for each.
     records: BTreeMap<u8, Record>,
     attempt: u8,
+    /// The job is more than this machine can hold: it finds nothing in this attempt.
+    unable: bool,
     finished: bool,
 }
 
@@ -87,6 +89,7 @@ impl Auditor {
             replay: Replay::default(),
             records: BTreeMap::new(),
             attempt: 0,
+            unable: false,
             finished: false,
         }
     }
@@ -109,6 +112,7 @@ impl Auditor {
                     self.trouble(failure.to_string());
                     self.desk.rest(tag, now);
                 }
+                self.unable |= matches!(result, Err(FetchFailure::TooLarge(_)));
                 match (tag.what, result) {
                     (What::Input(place, candidate), result) => {
                         self.inputs.fetched((place, candidate), result);
@@ -139,6 +143,7 @@ impl Auditor {
                     self.replay.block(SegmentIndex(segment));
                 }
                 (_, Err(failure)) => {
+                    self.unable |= matches!(failure, WorkFailure::Unable(_));
                     self.desk.rest(tag, now);
                     self.trouble(failure.to_string());
                 }
@@ -161,6 +166,7 @@ impl Auditor {
         if order.attempt != self.attempt {
             self.attempt = order.attempt;
             self.keys = None;
+            self.unable = false;
             self.inputs.new_keys();
             self.replay = Replay::default();
             self.desk.clear();
@@ -194,6 +200,10 @@ impl Auditor {
                     commitment,
                 })
             });
+        }
+        if self.unable {
+            // To say that it could not begin would blame the provider for this machine's size.
+            return;
         }
         self.replay.plan(order);
         self.open_grant(view);

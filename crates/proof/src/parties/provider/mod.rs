@@ -11,14 +11,17 @@ use super::close;
 use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::ProviderKeys;
-use crate::party::{CallTag, Context, Identity, Input, Outcome, Output, Party, Progress, What};
+use crate::party::{
+    CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress, What,
+};
 use crate::view::View;
 
 /// The provider of one order.
 ///
 /// Running: it opens the requester's grant, fetches the inputs, runs segment after segment, stores
 /// a checkpoint at every boundary, the first and the last state included, and commits. It gives
-/// the order back when keys or inputs do not open or the specification makes no sense.
+/// the order back when keys or inputs do not open, the specification makes no sense, or the job
+/// takes more memory than there is.
 ///
 /// Afterwards it opens leaves and grants keys exactly when the ledger says so: starts and their
 /// checkpoints' keys to the auditors before they replay, ends after all of them have committed,
@@ -85,6 +88,9 @@ impl Provider {
                 if let Err(failure) = &result {
                     self.trouble(failure.to_string());
                     self.desk.rest(tag, now);
+                }
+                if let Err(FetchFailure::TooLarge(_)) = &result {
+                    self.decline = Some(DeclineReason::Inputs);
                 }
                 match tag.what {
                     What::Input(place, candidate) => {

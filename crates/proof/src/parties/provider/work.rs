@@ -145,7 +145,7 @@ impl Provider {
                     self.desk.push(Output::Progress(progress));
                 }
             }
-            Err(WorkFailure::Refused(why)) => {
+            Err(WorkFailure::Refused(why) | WorkFailure::Unable(why)) => {
                 self.decline = Some(DeclineReason::Specification);
                 self.trouble(why);
             }

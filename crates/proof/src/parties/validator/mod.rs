@@ -24,7 +24,7 @@ use crate::work::{Start, Work, WorkDone, WorkFailure};
 /// Requester, provider and challenger each grant it keys. One grant under which the inputs open
 /// and the stored state has the leaf that both parties accept is enough, whoever it came from;
 /// a grant that opens nothing proves nothing. Only when all have failed, or time is up, does it
-/// attest that the evidence could not be had.
+/// attest that the evidence could not be had. One whose machine is too small attests nothing.
 ///
 /// About [`Question::Start`] only the provider's grant counts, and only when it comes with the
 /// witness that the challenger was granted these very keys.
@@ -49,6 +49,8 @@ struct Case {
     /// Grants whose keys, state or leaf turned out wrong.
     useless: BTreeSet<u32>,
     finding: Option<Option<Digest>>,
+    /// The job is more than this machine can hold: it attests nothing.
+    unable: bool,
 }
 
 impl Party for Validator {
@@ -89,6 +91,7 @@ impl Validator {
                     self.trouble(failure.to_string());
                     self.desk.rest(tag, now);
                 }
+                self.case.unable |= matches!(result, Err(FetchFailure::TooLarge(_)));
                 match (tag.what, result) {
                     (What::Input(place, candidate), result) => {
                         self.case.inputs.fetched((place, candidate), result);
@@ -135,7 +138,7 @@ impl Validator {
             };
             self.desk.clear();
         }
-        if self.case.finding.is_none() {
+        if self.case.finding.is_none() && !self.case.unable {
             self.open_grants(view, dispute);
             self.examine(view, dispute, context);
         }
@@ -269,7 +272,10 @@ impl Validator {
             (Err(WorkFailure::Refused(_)), _) => {
                 case.useless.insert(candidate);
             }
-            (Err(failure), _) => self.trouble(failure.to_string()),
+            (Err(failure), _) => {
+                case.unable |= matches!(failure, WorkFailure::Unable(_));
+                self.trouble(failure.to_string());
+            }
             _ => {}
         }
     }

@@ -1,0 +1,173 @@
+//! What a job takes of a machine's memory, told from public sizes before anything is loaded: the
+//! model's `config.json`, the lengths of the inputs, and the specification.
+
+use std::fmt;
+
+use assay_model::{BatchShape, Footprint, Method, ModelConfig, Precision, Purpose, state_values};
+use assay_proof::{Program, ProgramError, Programs, Task};
+
+use crate::error::BuildError;
+use crate::kind::{Inputs, Registry, kind};
+use crate::language::{self, MODEL};
+
+/// The state is held by the run, kept for a step that turns out invalid, and encoded on its way in
+/// and out.
+const STATE_COPIES: u64 = 4;
+/// What reading makes of text: records, tokens and labels, for each byte of it.
+const READ_TEXT: u64 = 4;
+
+/// Bytes that a run of a job takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Price {
+    /// The inputs, and what is read from their texts.
+    pub inputs: u64,
+    /// The model as it is held, and what of it is packed for products.
+    pub model: u64,
+    /// What training changes, with the optimiser's moments.
+    pub state: u64,
+    /// Activations, logits and gradients of one step, and of one evaluation on the way.
+    pub step: u64,
+    /// More than all that while the model is loaded.
+    pub loading: u64,
+}
+
+/// What is priced: a step on a model in an archive.
+pub(crate) struct Priced<'a> {
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) method: Option<&'a Method>,
+    pub(crate) shape: BatchShape,
+    pub(crate) purpose: Purpose,
+    pub(crate) precision: Precision,
+    /// The shape of batches on which a run scores itself.
+    pub(crate) watched: Option<BatchShape>,
+}
+
+impl Price {
+    /// All of it at its highest.
+    pub fn total(&self) -> u64 {
+        let parts = [self.inputs, self.model, self.state, self.step, self.loading];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+
+    /// Prices a step.
+    pub(crate) fn of(priced: &Priced<'_>) -> Result<Self, BuildError> {
+        let archive = language::input(priced.inputs, MODEL)?;
+        let config = language::config(archive)?;
+        let footprint = |shape, purpose| {
+            Footprint::new(&config, priced.method, shape, purpose, priced.precision)
+                .map_err(|e| BuildError::input(MODEL, e))
+        };
+        let step = footprint(priced.shape, priced.purpose)?;
+        let watched = match priced.watched {
+            Some(shape) => footprint(shape, Purpose::Loss)?,
+            None => Footprint::default(),
+        };
+        let texts = priced.inputs.iter().filter(|(name, _)| *name != MODEL);
+        let texts: u64 = texts.map(|(_, bytes)| bytes.len() as u64).sum();
+        let model = archive.len() as u64;
+        let state = priced
+            .method
+            .map_or(0, |method| state_values(&config, method));
+        let price = Self {
+            inputs: model + texts * (1 + READ_TEXT),
+            model: step.weights,
+            state: state.saturating_mul(4 * STATE_COPIES),
+            step: step.operators.saturating_add(watched.operators),
+            loading: 0,
+        };
+        Ok(price.computed_here(&step, &watched).loaded(model, &config))
+    }
+
+    /// With what a processor computes in; a device has that in its own memory.
+    fn computed_here(self, step: &Footprint, watched: &Footprint) -> Self {
+        if on_device() {
+            return self;
+        }
+        let packed = step.packed.max(watched.packed);
+        let buffers = step.step.saturating_add(watched.step);
+        Self {
+            model: self.model.saturating_add(packed),
+            step: self.step.saturating_add(buffers),
+            ..self
+        }
+    }
+
+    /// With what loading has at once: the archive's files, and the weights as they are computed.
+    fn loaded(self, archive: u64, config: &ModelConfig) -> Self {
+        let whole = assay_model::weight_bytes(config, Precision::Float32);
+        let after = self.total() - self.inputs;
+        let loading = archive.saturating_add(whole).saturating_sub(after);
+        Self { loading, ..self }
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn on_device() -> bool {
+    false
+}
+
+#[cfg(feature = "cuda")]
+fn on_device() -> bool {
+    assay_kernel::Kernel::detect().is_ok_and(|kernel| kernel.device().is_some())
+}
+
+impl fmt::Display for Price {
+    /// The total, and in brackets what it is for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (step, model) = (Bytes(self.step), Bytes(self.model));
+        let (state, inputs) = (Bytes(self.state), Bytes(self.inputs));
+        write!(
+            f,
+            "{} ({step} for a step, {model} for the model, {state} for what is trained, \
+             {inputs} for the inputs)",
+            Bytes(self.total())
+        )
+    }
+}
+
+/// A number of bytes as people read it: `13.9 GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u64); 5] = [
+            ("PiB", 1 << 50),
+            ("TiB", 1 << 40),
+            ("GiB", 1 << 30),
+            ("MiB", 1 << 20),
+            ("KiB", 1 << 10),
+        ];
+        match UNITS.iter().find(|(_, factor)| self.0 >= *factor) {
+            Some((unit, factor)) => write!(f, "{:.1} {unit}", self.0 as f64 / *factor as f64),
+            None => write!(f, "{} B", self.0),
+        }
+    }
+}
+
+/// The registered kinds on a machine that gives a run so many bytes: what takes more is refused
+/// with its price before any of it is built.
+#[derive(Debug, Clone, Copy)]
+pub struct Limited {
+    /// Bytes a run may take.
+    pub memory: u64,
+}
+
+impl Programs for Limited {
+    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
+        if let Some(kind) = kind(&task.kind) {
+            let price = kind.price(&task.spec, &language::by_name(task))?;
+            if price.total() > self.memory {
+                let memory = Bytes(self.memory);
+                return Err(ProgramError::TooLarge(format!(
+                    "it takes {price}, and this machine gives {memory}"
+                )));
+            }
+        }
+        Registry.build(task)
+    }
+}
+
+#[cfg(test)]
+#[path = "price_tests.rs"]
+mod tests;

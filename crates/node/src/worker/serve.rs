@@ -1,0 +1,215 @@
+//! The worker's side.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+
+use assay_crypto::Digest;
+use assay_job::Limited;
+use assay_proof::{Programs, Start, Task, TaskInput, Work, WorkFailure, Worker};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::frame::{Answer, Ask, Piece, read_frame, write_frame};
+
+/// Makes the programs of one desk.
+type MakePrograms = Arc<dyn Fn() -> Box<dyn Programs> + Send + Sync>;
+
+/// Is a worker: limits this process to so many bytes of memory of its own and serves the node at the
+/// other end of standard input and output, until that closes.
+pub fn run_worker(memory: u64) -> ! {
+    if let Err(error) = limit(memory) {
+        // Standard error is what the node reads when its worker ends.
+        let _ = writeln!(io::stderr(), "the worker cannot limit itself: {error}");
+        std::process::exit(1)
+    }
+    let programs: MakePrograms =
+        Arc::new(move || -> Box<dyn Programs> { Box::new(Limited { memory }) });
+    match serve(io::stdin().lock(), io::stdout(), programs) {
+        // Desks may still compute; nobody waits for them.
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "the worker lost its node: {error}");
+            std::process::exit(1)
+        }
+    }
+}
+
+/// Nobody may take more than the limits that were set when the process began.
+fn limit(memory: u64) -> io::Result<()> {
+    let fixed = |bytes| Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    setrlimit(Resource::Core, fixed(0))?;
+    let held = rustix::process::getrlimit(Resource::Data).maximum;
+    setrlimit(
+        Resource::Data,
+        fixed(held.map_or(memory, |held| held.min(memory))),
+    )?;
+    Ok(())
+}
+
+/// Serves a node until it closes `input`.
+///
+/// # Errors
+/// When a frame is broken. What a program does is answered, never an error.
+pub fn serve(
+    mut input: impl Read,
+    output: impl Write + Send + 'static,
+    programs: MakePrograms,
+) -> io::Result<()> {
+    let out = Out(Arc::new(Mutex::new(Box::new(output))));
+    let mut kept = Kept::default();
+    let mut desks: BTreeMap<u32, Desk> = BTreeMap::new();
+    while let Some(ask) = read_frame(&mut input)? {
+        match ask {
+            Ask::Input {
+                digest,
+                bytes,
+                last,
+            } => kept.take(digest, bytes, last),
+            Ask::Work(piece) => match kept.work(*piece) {
+                Ok((piece, number, work)) => {
+                    let desk = desks
+                        .entry(number)
+                        .or_insert_with(|| Desk::open(programs.clone(), out.clone()));
+                    // Its thread ends only with the desk.
+                    let _ = desk.pieces.send((piece, work));
+                }
+                Err((piece, inputs)) => out.say(&Answer::Missing { piece, inputs }),
+            },
+            Ask::Stop { desk, piece } => {
+                if let Some(desk) = desks.get(&desk) {
+                    desk.stopped.store(piece, Ordering::Relaxed);
+                }
+            }
+            Ask::Leave { desk } => drop(desks.remove(&desk)),
+        }
+    }
+    Ok(())
+}
+
+/// Where answers go, one at a time.
+#[derive(Clone)]
+struct Out(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl Out {
+    fn say(&self, answer: &Answer) {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A node that no longer listens has closed the other pipe too, which ends the worker.
+        let _ = write_frame(&mut *out, answer);
+    }
+}
+
+/// Inputs by digest: each is here once, however many desks work with it.
+#[derive(Default)]
+struct Kept {
+    known: HashMap<Digest, Weak<Vec<u8>>>,
+    /// Those that came and no piece has begun with yet.
+    fresh: HashMap<Digest, Arc<Vec<u8>>>,
+    arriving: Vec<u8>,
+}
+
+impl Kept {
+    fn take(&mut self, digest: Digest, bytes: Vec<u8>, last: bool) {
+        self.arriving.extend_from_slice(&bytes);
+        if last {
+            let whole = Arc::new(std::mem::take(&mut self.arriving));
+            self.known.retain(|_, input| input.strong_count() > 0);
+            self.known.insert(digest, Arc::downgrade(&whole));
+            self.fresh.insert(digest, whole);
+        }
+    }
+
+    /// The piece with its number and desk as work, or the inputs that are not here.
+    fn work(&mut self, piece: Piece) -> Result<(u64, u32, Work), (u64, Vec<Digest>)> {
+        let known = |digest: &Digest| self.known.get(digest).and_then(Weak::upgrade);
+        let mut missing = Vec::new();
+        let mut inputs = Vec::with_capacity(piece.inputs.len());
+        for (name, digest) in &piece.inputs {
+            match known(digest) {
+                Some(bytes) => inputs.push(TaskInput {
+                    name: name.clone(),
+                    bytes,
+                }),
+                None => missing.push(*digest),
+            }
+        }
+        if !missing.is_empty() {
+            return Err((piece.piece, missing));
+        }
+        for (_, digest) in &piece.inputs {
+            self.fresh.remove(digest);
+        }
+        let task = Task {
+            kind: piece.kind,
+            spec: piece.spec,
+            inputs,
+            seed: piece.seed,
+            steps: piece.steps,
+            segment_steps: piece.segment_steps,
+        };
+        let work = Work {
+            task,
+            start: piece.start.map_or(Start::Initial, Start::State),
+            from: piece.from,
+            to: piece.to,
+        };
+        Ok((piece.piece, piece.desk, work))
+    }
+}
+
+/// A thread that does one piece after the other.
+struct Desk {
+    pieces: mpsc::Sender<(u64, Work)>,
+    /// The piece that nobody waits for any more.
+    stopped: Arc<AtomicU64>,
+}
+
+impl Desk {
+    fn open(programs: MakePrograms, out: Out) -> Self {
+        let (pieces, queue) = mpsc::channel::<(u64, Work)>();
+        let stopped = Arc::new(AtomicU64::new(0));
+        let stop = stopped.clone();
+        std::thread::spawn(move || {
+            let mut worker = Worker::new(programs());
+            for (piece, work) in queue {
+                out.say(&answer(&mut worker, piece, &work, &stop, &out));
+            }
+        });
+        Self { pieces, stopped }
+    }
+}
+
+fn answer(worker: &mut Worker, piece: u64, work: &Work, stop: &AtomicU64, out: &Out) -> Answer {
+    // A program that panics leaves nothing behind: the worker has taken it out before it runs it.
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        worker.run(work, &mut |report| {
+            let report = *report;
+            out.say(&Answer::Step { piece, report });
+            match stop.load(Ordering::Relaxed) == piece {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })
+    }));
+    let ran = ran.unwrap_or_else(|panic| Err(WorkFailure::Local(panicked(&*panic))));
+    match ran {
+        Ok(done) => Answer::Done {
+            piece,
+            leaves: done.leaves,
+            state: done.state,
+        },
+        Err(failure) => Answer::Failed { piece, failure },
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the program panicked: {}", text.unwrap_or("without a word"))
+}

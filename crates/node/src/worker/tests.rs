@@ -1,0 +1,276 @@
+use std::io::{self, Cursor, PipeReader, PipeWriter};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use assay_crypto::Digest;
+use assay_ledger::StepIndex;
+use assay_proof::{Program, ProgramError, Programs, StepReport, Task, WorkFailure};
+
+use super::frame::{Answer, Ask, MAX_FRAME, Piece, read_frame, write_frame};
+use super::serve;
+
+/// A chain that adds its index to a byte; its specification says what goes wrong, and at which step.
+struct Toy {
+    state: u8,
+    spec: Vec<u8>,
+    sum: u8,
+}
+
+struct Toys;
+
+impl Programs for Toys {
+    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
+        if task.spec == b"refuse" {
+            return Err(ProgramError::Refused("no".to_owned()));
+        }
+        if task.spec == b"large" {
+            return Err(ProgramError::TooLarge("1 PiB".to_owned()));
+        }
+        Ok(Box::new(Toy {
+            state: 0,
+            spec: task.spec.clone(),
+            sum: task
+                .inputs
+                .iter()
+                .flat_map(|i| i.bytes.iter())
+                .fold(0, |a, b| a.wrapping_add(*b)),
+        }))
+    }
+}
+
+impl Program for Toy {
+    fn restart(&mut self) -> Result<(), ProgramError> {
+        self.state = self.sum;
+        Ok(())
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
+        self.state = bytes[0];
+        Ok(())
+    }
+
+    fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
+        assert!(self.spec != b"panic", "a step too far");
+        self.state = self.state.wrapping_add(step.0 as u8);
+        Ok(StepReport {
+            step,
+            loss_micro: None,
+            units: 1,
+            valid: true,
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        vec![self.state]
+    }
+
+    fn digest(&self) -> Digest {
+        Digest([self.state; 32])
+    }
+}
+
+/// A worker on a thread, spoken to through pipes.
+struct Served {
+    asks: Option<PipeWriter>,
+    answers: PipeReader,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Served {
+    fn start() -> Self {
+        let (input, asks) = io::pipe().unwrap();
+        let (answers, output) = io::pipe().unwrap();
+        let programs = Arc::new(|| Box::new(Toys) as Box<dyn Programs>);
+        let thread = std::thread::spawn(move || serve(input, output, programs));
+        Self {
+            asks: Some(asks),
+            answers,
+            thread: Some(thread),
+        }
+    }
+
+    fn ask(&mut self, ask: &Ask) {
+        write_frame(self.asks.as_mut().unwrap(), ask).unwrap();
+    }
+
+    fn answer(&mut self) -> Answer {
+        read_frame(&mut self.answers).unwrap().unwrap()
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.asks = None;
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+fn piece(number: u64, spec: &[u8], inputs: &[u8]) -> Piece {
+    Piece {
+        piece: number,
+        desk: 3,
+        kind: "toy".to_owned(),
+        spec: spec.to_vec(),
+        inputs: inputs
+            .iter()
+            .map(|n| (format!("input {n}"), Digest([*n; 32])))
+            .collect(),
+        seed: Digest([9; 32]),
+        steps: 10,
+        segment_steps: 2,
+        start: None,
+        from: StepIndex(0),
+        to: StepIndex(2),
+    }
+}
+
+fn input(name: u8, bytes: &[u8], last: bool) -> Ask {
+    Ask::Input {
+        digest: Digest([name; 32]),
+        bytes: bytes.to_vec(),
+        last,
+    }
+}
+
+#[test]
+fn inputs_are_asked_for_once_and_shared_between_desks() {
+    let mut worker = Served::start();
+    let first = piece(1, b"", &[1, 2]);
+    worker.ask(&Ask::Work(Box::new(first.clone())));
+    let missing = vec![Digest([1; 32]), Digest([2; 32])];
+    assert_eq!(
+        worker.answer(),
+        Answer::Missing {
+            piece: 1,
+            inputs: missing
+        }
+    );
+    worker.ask(&input(1, &[10], false));
+    worker.ask(&input(1, &[20], true));
+    worker.ask(&input(2, &[], true));
+    worker.ask(&Ask::Work(Box::new(first)));
+    for step in 1..=2 {
+        let Answer::Step { piece: 1, report } = worker.answer() else {
+            panic!("no step");
+        };
+        assert_eq!(report.step.0, step);
+    }
+    let done = |piece, last: u8| Answer::Done {
+        piece,
+        leaves: [(0, 30), (1, 31), (2, 33)]
+            .map(|(step, state)| assay_proof::leaf(StepIndex(step), Digest([state; 32])))
+            .to_vec(),
+        state: vec![last],
+    };
+    assert_eq!(worker.answer(), done(1, 33));
+    // Another desk, the same inputs: nothing is missing while the first keeps them.
+    let second = Piece {
+        desk: 4,
+        to: StepIndex(0),
+        ..piece(2, b"", &[1, 2])
+    };
+    worker.ask(&Ask::Work(Box::new(second)));
+    assert!(matches!(worker.answer(), Answer::Done { piece: 2, state, .. } if state == [30]));
+    worker.end().unwrap();
+}
+
+#[test]
+fn a_program_that_panics_fails_here_and_the_desk_goes_on() {
+    let mut worker = Served::start();
+    worker.ask(&Ask::Work(Box::new(piece(1, b"panic", &[]))));
+    let Answer::Failed { piece: 1, failure } = worker.answer() else {
+        panic!("it did not fail");
+    };
+    let WorkFailure::Local(told) = failure else {
+        panic!("{failure}: every machine would be blamed");
+    };
+    assert!(told.contains("a step too far"), "{told}");
+    worker.ask(&Ask::Work(Box::new(piece(2, b"", &[]))));
+    assert!(matches!(worker.answer(), Answer::Step { piece: 2, .. }));
+    worker.end().unwrap();
+}
+
+#[test]
+fn refusals_are_told_apart_from_what_this_machine_cannot_do() {
+    let mut worker = Served::start();
+    worker.ask(&Ask::Work(Box::new(piece(1, b"refuse", &[]))));
+    let failure = WorkFailure::Refused("no".to_owned());
+    assert_eq!(worker.answer(), Answer::Failed { piece: 1, failure });
+    worker.ask(&Ask::Work(Box::new(piece(2, b"large", &[]))));
+    let failure = WorkFailure::Unable("1 PiB".to_owned());
+    assert_eq!(worker.answer(), Answer::Failed { piece: 2, failure });
+    worker.end().unwrap();
+}
+
+#[test]
+fn a_broken_frame_ends_the_worker() {
+    let mut worker = Served::start();
+    io::Write::write_all(worker.asks.as_mut().unwrap(), &[3, 0, 0, 0, 9, 9, 9]).unwrap();
+    assert!(worker.end().is_err());
+}
+
+#[test]
+fn frames_keep_their_bytes() {
+    let mut bytes = Vec::new();
+    write_frame(&mut bytes, &Ask::Stop { desk: 3, piece: 7 }).unwrap();
+    assert_eq!(bytes, [13, 0, 0, 0, 2, 3, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
+    let mut bytes = Vec::new();
+    write_frame(&mut bytes, &Ask::Work(Box::new(piece(7, &[5], &[1])))).unwrap();
+    let digest = Digest::of("test", &[&bytes]);
+    assert_eq!(bytes.len(), GOLDEN_LENGTH);
+    assert_eq!(digest.to_string(), GOLDEN_WORK);
+    let answer = Answer::Failed {
+        piece: 1,
+        failure: WorkFailure::Stopped,
+    };
+    let mut bytes = Vec::new();
+    write_frame(&mut bytes, &answer).unwrap();
+    assert_eq!(bytes, [10, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 3]);
+    assert_eq!(read_frame(&mut Cursor::new(bytes)).unwrap(), Some(answer));
+}
+
+const GOLDEN_LENGTH: usize = 4 + 1 + 8 + 4 + 7 + 5 + 4 + 11 + 32 + 32 + 8 + 4 + 1 + 16;
+const GOLDEN_WORK: &str = "410b99475f8d4ef5c9a4d7729ef618df47400b15cf1056672662d549d2be0576";
+
+#[test]
+fn frames_from_nowhere_are_errors_and_take_no_memory() {
+    let read = |bytes: &[u8]| read_frame::<Answer>(&mut Cursor::new(bytes.to_vec()));
+    assert!(read(&[]).unwrap().is_none());
+    for length in 1..4 {
+        assert!(read(&vec![0; length]).is_err());
+    }
+    // Longer than any frame, and as long as one may be with nothing behind it.
+    assert!(read(&u32::MAX.to_le_bytes()).is_err());
+    assert!(read(&(MAX_FRAME as u32).to_le_bytes()).is_err());
+    // A list that claims more entries than there are bytes.
+    let mut liar = vec![17, 0, 0, 0, 2];
+    liar.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+    liar.extend([255, 255, 255, 255, 0, 0, 0, 0]);
+    assert!(read(&liar).is_err());
+    // Bytes after a message.
+    assert!(read(&[11, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0]).is_err());
+}
+
+#[test]
+fn nobody_is_told_of_a_piece_that_was_stopped() {
+    let mut worker = Served::start();
+    let long = Piece {
+        to: StepIndex(1 << 20),
+        steps: 1 << 20,
+        ..piece(1, b"", &[])
+    };
+    worker.ask(&Ask::Work(Box::new(long)));
+    worker.ask(&Ask::Stop { desk: 3, piece: 1 });
+    let (told, heard) = mpsc::channel();
+    let mut answers = worker.answers.try_clone().unwrap();
+    let reader = std::thread::spawn(move || {
+        while let Some(answer) = read_frame::<Answer>(&mut answers).unwrap() {
+            if !matches!(answer, Answer::Step { .. }) {
+                told.send(answer).unwrap();
+                return;
+            }
+        }
+    });
+    let failure = WorkFailure::Stopped;
+    assert_eq!(heard.recv().unwrap(), Answer::Failed { piece: 1, failure });
+    reader.join().unwrap();
+    worker.end().unwrap();
+}
