@@ -27,7 +27,7 @@ train = "train.jsonl"
 heldout = "heldout.jsonl"
 completion_only = false
 sequence_length = 128
-packing = true
+packing = false
 truncation = true
 [adapter]
 r = 4

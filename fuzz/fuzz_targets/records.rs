@@ -85,8 +85,8 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
     let options = Options {
         sequence_length: 2 + usize::from(choice >> 5),
         completion_only: choice & 4 != 0,
-        packing: choice & 8 != 0,
         truncation: choice & 16 != 0,
+        vocab_size: if choice & 8 != 0 { 3 } else { usize::MAX },
     };
     if let Ok(set) = DataSet::build(&records, tokenizer(), &options) {
         assert!(set.rows() > 0 && set.counted() > 0);

@@ -6,7 +6,7 @@ use assay_fuzz::samples::ledger::digest;
 use assay_fuzz::samples::vault::file;
 use assay_ledger::FileId;
 use assay_vault::Digests;
-use assay_vault::wire::{Flags, Refusal, Request, Response};
+use assay_vault::wire::{Flags, Refusal, Request, Response, Unrecorded};
 use libfuzzer_sys::fuzz_target;
 
 fn seeds() -> Vec<Vec<u8>> {
@@ -28,6 +28,10 @@ fn seeds() -> Vec<Vec<u8>> {
             slices: Digests::new(vec![digest]).expect("few"),
         },
         Request::Delete { digest },
+        Request::Room,
+        Request::Pending {
+            after: Some(digest),
+        },
     ];
     let responses = [
         Response::Free { bytes: 5 },
@@ -40,6 +44,14 @@ fn seeds() -> Vec<Vec<u8>> {
         Response::Deleted { digest },
         Response::Refused(Refusal::Full { free: 1 }),
         Response::Refused(Refusal::Incomplete { missing: 1 }),
+        Response::Room {
+            free: 1,
+            pending: 2,
+            allowed: 3,
+        },
+        Response::Pending {
+            pieces: Unrecorded::new(vec![(digest, 4)]),
+        },
     ];
     let requests = requests.iter().map(|r| [vec![0], r.encode()].concat());
     let responses = responses.iter().map(|r| [vec![1], r.encode()].concat());

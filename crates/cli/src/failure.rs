@@ -4,12 +4,12 @@ use std::fmt;
 
 use assay_node::{
     client::{HttpNodeError, LightError},
-    files::StoreError,
+    files::{StoreError, source::SourceError},
     keys::KeyError,
     logs::LogError,
     transport::BindError,
 };
-use assay_vault::download::DownloadError;
+use assay_vault::{UnsealError, download::DownloadError};
 
 /// Kinds of failure; their numbers are the program's exit codes and part of its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,23 @@ impl From<DownloadError> for Failure {
     fn from(error: DownloadError) -> Self {
         let kind = match error {
             DownloadError::Missing { .. } => Kind::Unreachable,
+            DownloadError::Unseal(UnsealError::Sink(_)) => Kind::Failed,
             DownloadError::Unseal(_) => Kind::Untrue,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let kind = match &error {
+            SourceError::Unreadable { source, .. }
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Kind::NotFound
+            }
+            SourceError::Unreadable { .. } | SourceError::Changed { .. } => Kind::Failed,
+            _ => Kind::Usage,
         };
         Self::new(kind, error)
     }

@@ -22,26 +22,28 @@ pub struct Options {
     pub sequence_length: usize,
     /// Whether only completions count towards the loss.
     pub completion_only: bool,
-    /// Whether records follow one another in a row. Otherwise each has a row to itself.
-    pub packing: bool,
-    /// Whether a record longer than a row is cut; otherwise it is an error. Packed records and
-    /// running text are never cut.
+    /// Whether a record longer than a row is cut; otherwise it is an error. Running text goes on in
+    /// the next row.
     pub truncation: bool,
+    /// Rows of the model's embedding. A tokenizer may have ids beyond them, as long as no record
+    /// uses one.
+    pub vocab_size: usize,
 }
 
 impl Options {
-    /// One record a row, every token counts, too long is an error.
+    /// Every token counts, too long is an error, and every id of the tokenizer has an embedding.
     pub fn new(sequence_length: usize) -> Self {
         Self {
             sequence_length,
             completion_only: false,
-            packing: false,
             truncation: false,
+            vocab_size: usize::MAX,
         }
     }
 }
 
-/// The rows of a data set, in the order of its records.
+/// The rows of a data set, in the order of its records. Each record has a row to itself; running text
+/// takes as many as it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSet {
     ids: Vec<u32>,
@@ -71,30 +73,29 @@ impl DataSet {
             counts: Vec::new(),
             rows: Vec::new(),
             sequence_length: limit,
-            pad: tokenizer.pad(),
+            // Nobody looks at padding, so any id will do that has an embedding.
+            pad: Some(tokenizer.pad())
+                .filter(|pad| (*pad as usize) < options.vocab_size)
+                .unwrap_or(0),
         };
-        let mut open = 0;
         for (place, record) in records {
             let wrong = |problem| DataError::Record {
                 place: *place,
                 problem,
             };
             let mut sequence = encode(record, tokenizer, options.completion_only).map_err(wrong)?;
-            let whole = options.packing || matches!(record, Record::Text(_));
-            if !whole {
+            embedded(&sequence.ids, tokenizer, options).map_err(wrong)?;
+            if !matches!(record, Record::Text(_)) {
                 set.check(&mut sequence, options).map_err(wrong)?;
             }
             if set.ids.len() + sequence.ids.len() > MAX_TOKENS {
                 return Err(DataError::TooManyTokens);
             }
+            let start = set.ids.len();
             set.ids.append(&mut sequence.ids);
             set.counts.append(&mut sequence.counts);
-            if !options.packing {
-                set.cut(open);
-                open = set.ids.len();
-            }
+            set.cut(start);
         }
-        set.cut(open);
         if set.rows.is_empty() {
             return Err(DataError::NothingToLearn);
         }
@@ -190,5 +191,17 @@ impl DataSet {
     /// The padding token.
     pub(crate) fn pad(&self) -> u32 {
         self.pad
+    }
+}
+
+/// Checks that the embedding has every token.
+fn embedded(ids: &[u32], tokenizer: &Tokenizer, options: &Options) -> Result<(), Problem> {
+    match ids.iter().find(|id| **id as usize >= options.vocab_size) {
+        None => Ok(()),
+        Some(id) => Err(Problem::NotEmbedded {
+            text: tokenizer.decode(&[*id], false).unwrap_or_default(),
+            id: *id,
+            last: options.vocab_size.saturating_sub(1),
+        }),
     }
 }

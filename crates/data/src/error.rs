@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use crate::foreign::Foreign;
+use crate::format::READ;
+use crate::table::TableError;
+
 /// Where in the data a record stands, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A line of a JSON Lines file.
     Line(usize),
-    /// An element of a JSON array.
+    /// An element of a JSON array, or a row of a Parquet table.
     Element(usize),
     /// The whole of a plain text.
     Text,
@@ -17,7 +21,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(n) => write!(f, "line {n}"),
-            Self::Element(n) => write!(f, "element {n}"),
+            Self::Element(n) => write!(f, "record {n}"),
             Self::Text => f.write_str("the text"),
         }
     }
@@ -36,13 +40,84 @@ pub enum DataError {
     #[error("the data holds no records; put at least one JSON record on a line")]
     Empty,
     /// The file's name does not say what it holds.
-    #[error("cannot tell the format of {0:?}; name it .jsonl, .json or .txt")]
+    #[error("the ending of {0:?} does not say what it holds; name it {READ}")]
     UnknownFormat(String),
+    /// The file's name says that it holds something that is not read.
+    #[error("{name:?} is {what}, by its ending; {remedy} (what is read: {READ})")]
+    OtherKind {
+        /// The file's name.
+        name: String,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The bytes are another kind of file than the name says.
+    #[error("the file is {0}")]
+    Foreign(Foreign),
+    /// A mark or zero bytes show an encoding with more than one byte a character.
+    #[error(
+        "the file is encoded in {0}; save it as UTF-8, for instance with \
+         `iconv -f {0} -t UTF-8 FILE > NEW`"
+    )]
+    OtherEncoding(&'static str),
+    /// A zero byte.
+    #[error("line {0} holds a zero byte, so the file is no text; export its content as text")]
+    Binary(usize),
     /// The bytes are not text.
-    #[error("byte {0} of the data is not UTF-8; save the file as UTF-8")]
-    NotUtf8(usize),
+    #[error(
+        "byte 0x{byte:02X} in line {line}, column {column} is not UTF-8; save the file as UTF-8, or \
+         convert it from the encoding of older Windows programs (Windows-1252, Latin-1) with \
+         `iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW`"
+    )]
+    NotUtf8 {
+        /// Where, in bytes from the start.
+        at: usize,
+        /// The byte.
+        byte: u8,
+        /// Its line.
+        line: usize,
+        /// Its column.
+        column: usize,
+    },
+    /// The last character is incomplete.
+    #[error(
+        "the file ends within a character of line {0}: it is cut off; download or copy it again"
+    )]
+    CutCharacter(usize),
+    /// Running text that is a list of records.
+    #[error(
+        "{objects} of the first {seen} lines of the text are JSON records; give the file an ending of \
+         .jsonl, so that they are read as records and not as running text"
+    )]
+    JsonInText {
+        /// Lines that are JSON objects.
+        objects: usize,
+        /// Lines looked at.
+        seen: usize,
+    },
+    /// Running text that is a JSON array.
+    #[error(
+        "the text is a JSON array of records; give the file an ending of .json, so that they are read \
+         as records and not as running text"
+    )]
+    ArrayInText,
+    /// One object that holds the records.
+    #[error(
+        "the file is one JSON object whose field {0:?} holds the list of records; write that list \
+         alone, for instance with `jq -c '.[\"{0}\"][]' FILE > NEW.jsonl`"
+    )]
+    Wrapped(String),
+    /// The file ends within a JSON array.
+    #[error(
+        "the file ends within its list of records (line {0}): it is cut off; download or copy it again"
+    )]
+    ArrayCutOff(usize),
+    /// A table cannot be read.
+    #[error("{0}")]
+    Table(#[from] TableError),
     /// A JSON file that is no array of records.
-    #[error("the JSON file is no array of records: {0}; write [{{...}}, ...], or use .jsonl")]
+    #[error("the JSON file is no array of records: {0}; write [{{...}}, ...], or a record a line")]
     NotAnArray(String),
     /// A setting outside its range.
     #[error("sequence_length is {0}; use a number from 2 to 131072")]
@@ -72,6 +147,18 @@ pub enum Problem {
     /// Not JSON.
     #[error("not a JSON object ({0}); write one record {{...}} on each line")]
     NotJson(String),
+    /// The file ends within the record.
+    #[error(
+        "not a JSON object: the file ends within it, so it is cut off; download or copy it again, or \
+         remove the line"
+    )]
+    CutOff,
+    /// A record over several lines.
+    #[error(
+        "not a JSON object: the record goes on in the next line; write each record on one line, for \
+         instance with `jq -c . FILE > NEW.jsonl`"
+    )]
+    SeveralLines,
     /// A record larger than is read.
     #[error("the record has {0} bytes, and at most 4194304 are read; shorten it")]
     TooLarge(usize),
@@ -112,6 +199,19 @@ pub enum Problem {
         "nothing to learn is left within sequence_length = {0}; raise it or shorten the prompt"
     )]
     CutAway(usize),
+    /// A token that the model has no embedding for.
+    #[error(
+        "the record holds the token {text:?} (id {id}), and the model's embedding ends at id {last}; \
+         remove it from the record, or use a model that was trained with it"
+    )]
+    NotEmbedded {
+        /// How it is written.
+        text: String,
+        /// Its id.
+        id: u32,
+        /// The highest id that has an embedding.
+        last: usize,
+    },
     /// Too short to predict anything.
     #[error("the record has {0} token(s), so nothing can be predicted; remove it")]
     TooShort(usize),

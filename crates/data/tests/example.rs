@@ -80,20 +80,47 @@ fn a_row_is_the_template_and_its_labels_are_shifted() {
 }
 
 #[test]
-fn packing_keeps_every_token_once_and_in_order() {
+fn records_never_share_a_row() {
     let (records, tokenizer) = (heldout(), tokenizer());
+    let set = DataSet::build(&records, &tokenizer, &Options::new(64)).unwrap();
+    assert_eq!(set.rows(), records.len());
+    for (i, (_, record)) in records.iter().enumerate() {
+        let ids = assay_data::encode(record, &tokenizer, false).unwrap().ids;
+        let row = set.batch(i, 1).ids;
+        assert_eq!(row[..ids.len()], ids);
+        assert!(row[ids.len()..].iter().all(|id| *id == tokenizer.pad()));
+    }
+}
+
+#[test]
+fn ids_beyond_the_embedding_are_refused_where_a_record_uses_them() {
+    let tokenizer = tokenizer();
+    let ids = |text: &str| tokenizer.encode(text, false).unwrap().ids;
+    let record = |answer: &str| (Place::Line(3), Record::pair("Yes?", answer));
+    let low = record("a");
+    let highest = ids("Q: Yes?\nA: a\n").into_iter().max().unwrap();
     let options = Options {
-        packing: true,
-        ..Options::new(50)
+        vocab_size: highest as usize + 1,
+        ..Options::new(64)
     };
-    let packed = DataSet::build(&records, &tokenizer, &options).unwrap();
-    let encoded = |(_, r): &(Place, Record)| assay_data::encode(r, &tokenizer, false).unwrap().ids;
-    let all: Vec<u32> = records.iter().flat_map(encoded).collect();
-    assert_eq!(packed.rows(), all.len().div_ceil(50));
-    let ids: Vec<u32> = (0..packed.rows())
-        .flat_map(|i| packed.batch(i, 1).ids)
-        .collect();
-    assert_eq!(ids[..all.len()], all);
+    assert!(tokenizer.id_limit() as usize > options.vocab_size);
+    let set = DataSet::build(std::slice::from_ref(&low), &tokenizer, &options).unwrap();
+    let batch = set.batch(0, 2);
+    assert!(batch.ids.iter().all(|id| *id <= highest), "padding too");
+    let high = (0..tokenizer.id_limit()).rev().find_map(|id| {
+        let text = tokenizer.decode(&[id], true).ok()?;
+        let alone = text.trim().len() > 3 && ids(&format!("Q: Yes?\nA: {text}\n")).contains(&id);
+        alone.then_some((id, text))
+    });
+    let (id, text) = high.unwrap();
+    let told = DataSet::build(&[low, record(&text)], &tokenizer, &options).unwrap_err();
+    let told = told.to_string();
+    assert!(
+        told.starts_with("line 3: the record holds the token"),
+        "{told}"
+    );
+    assert!(told.contains(&format!("(id {id})")), "{told}");
+    assert!(told.contains(&format!("ends at id {highest}")), "{told}");
 }
 
 #[test]

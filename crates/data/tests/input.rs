@@ -54,7 +54,7 @@ fn every_kind_of_record_is_read() {
     assert_eq!(Format::of_bytes(array.as_bytes()), Format::Json);
     assert_eq!(Format::of_bytes(b" {\"a\""), Format::JsonLines);
     assert_eq!(Format::of_name("a/b.JSONL").unwrap(), Format::JsonLines);
-    assert!(Format::of_name("data.parquet").is_err());
+    assert_eq!(Format::of_name("data.Parquet").unwrap(), Format::Parquet);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn refusals_say_where_and_what_to_do() {
         (
             "[{\"text\": \"a\"}, 7]",
             Format::Json,
-            "element 2: not a JSON object",
+            "record 2: not a JSON object",
         ),
         (" \n ", Format::Text, "the data holds no records"),
     ];
@@ -130,7 +130,10 @@ fn refusals_say_where_and_what_to_do() {
     let large = format!("{{\"text\": \"{}\"}}", "a".repeat(MAX_RECORD_BYTES));
     assert!(refused(&large, lines).contains("at most 4194304 are read"));
     let error = read(b"{\"text\": \"\xff\"}", lines).unwrap_err();
-    assert!(matches!(error, DataError::NotUtf8(10)), "{error}");
+    assert!(
+        matches!(error, DataError::NotUtf8 { at: 10, .. }),
+        "{error}"
+    );
 }
 
 fn tokens() -> SpecialTokens {

@@ -49,6 +49,37 @@ pub enum JobError {
         /// What its reader said.
         source: Box<assay_model::LoadError>,
     },
+    /// An adapter cannot be read.
+    #[error("{field}: this is no adapter's folder that can be read")]
+    Adapter {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// What its reader said.
+        source: Box<assay_model::LoadError>,
+    },
+    /// A data set is not what its name says.
+    #[error("{field}: {} cannot be used as data", path.display())]
+    Data {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What its reader said.
+        source: Box<assay_data::DataError>,
+    },
+    /// A link to a file that is not there.
+    #[error(
+        "{field}: {} is a link to {}, which does not exist; put the file there, or name the file itself",
+        path.display(), target.display()
+    )]
+    Dangling {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// An input is larger than the network accepts.
     #[error("{field}: {} holds {bytes} bytes, the limit is {limit}", path.display())]
     TooLarge {

@@ -66,15 +66,16 @@ struct Folder {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
-    /// Records: JSONL, JSON or plain text.
+    /// Records (.jsonl, .json, .csv, .tsv, .parquet) or running text (.txt, .md).
     path: PathBuf,
     /// Count only completions, not prompts.
     #[serde(default)]
     completion_only: bool,
     /// Tokens per sequence.
     sequence_length: u32,
-    /// Let records follow one another in a sequence; otherwise each has one to itself.
+    /// Only false: every record has a sequence to itself, so that none sees another.
     #[serde(default)]
+    #[schemars(extend("const" = false))]
     packing: bool,
     /// Cut records that are longer than a sequence; otherwise they are an error.
     #[serde(default)]
@@ -139,12 +140,12 @@ impl Kind for Evaluate {
 
     fn read(&self, text: &str, folder: &Path) -> Result<Job, JobError> {
         let file: EvaluateFile = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+        language::check_packing(file.data.packing)?;
         let specification = Specification {
             version: 1,
             data: Reading {
                 completion_only: file.data.completion_only,
                 sequence_length: file.data.sequence_length,
-                packing: file.data.packing,
                 truncation: file.data.truncation,
             },
             evaluation: file.evaluation,
@@ -152,7 +153,7 @@ impl Kind for Evaluate {
         specification.check()?;
         let mut inputs = vec![
             InputSource::model(MODEL, "model.path", folder, &file.model.path),
-            InputSource::file(DATA, "data.path", folder, &file.data.path),
+            InputSource::data(DATA, "data.path", folder, &file.data.path),
         ];
         if let Some(adapter) = &file.adapter {
             const FILES: &[&str] = &[ADAPTER_CONFIG, ADAPTER_WEIGHTS];

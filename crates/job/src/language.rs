@@ -34,18 +34,29 @@ const SAMPLE_TOKENS: usize = 24;
 pub(crate) struct Reading {
     pub(crate) completion_only: bool,
     pub(crate) sequence_length: u32,
-    pub(crate) packing: bool,
     pub(crate) truncation: bool,
 }
 
 impl Reading {
-    fn options(&self) -> Options {
+    fn options(&self, base: &Base) -> Options {
         Options {
             sequence_length: self.sequence_length as usize,
             completion_only: self.completion_only,
-            packing: self.packing,
             truncation: self.truncation,
+            vocab_size: base.config().vocab_size,
         }
+    }
+}
+
+/// Refuses `packing = true`, which other programs know.
+pub(crate) fn check_packing(packing: bool) -> Result<(), JobError> {
+    match packing {
+        false => Ok(()),
+        true => Err(JobError::value(
+            "data.packing",
+            "records in one sequence would see each other, so their losses would depend on their \
+             neighbours; leave it out: every record then has a sequence to itself",
+        )),
     }
 }
 
@@ -162,7 +173,8 @@ pub(crate) fn rows(
     let records =
         assay_data::read(bytes, Format::of_bytes(bytes)).map_err(|e| BuildError::input(name, e))?;
     let tokenizer = base.tokenizer().map_err(|e| BuildError::input(MODEL, e))?;
-    DataSet::build(&records, tokenizer, &reading.options()).map_err(|e| BuildError::input(name, e))
+    DataSet::build(&records, tokenizer, &reading.options(base))
+        .map_err(|e| BuildError::input(name, e))
 }
 
 /// Mean loss in nats over every counted token of a data set, which is the input called `name`.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use assay_data::{DataError, Format, MAX_BYTES as MAX_DATA_BYTES};
+
 use crate::error::JobError;
 use crate::language;
 
@@ -24,19 +26,20 @@ pub struct InputSource {
 /// How the bytes of an input are read.
 #[derive(Debug, Clone, Copy)]
 enum Form {
-    File,
+    Data,
     ModelFolder,
     Folder(&'static [&'static str]),
 }
 
 impl InputSource {
-    /// One file; a relative path starts at the folder of the job file.
-    pub fn file(name: &'static str, field: &'static str, folder: &Path, path: &Path) -> Self {
+    /// A data set: one file of a format that its name tells, which is turned into the form in which
+    /// data travel. A relative path starts at the folder of the job file.
+    pub fn data(name: &'static str, field: &'static str, folder: &Path, path: &Path) -> Self {
         Self {
             name,
             field,
             path: folder.join(path),
-            form: Form::File,
+            form: Form::Data,
         }
     }
 
@@ -69,17 +72,16 @@ impl InputSource {
     /// Reads the bytes that go into the vault.
     ///
     /// # Errors
-    /// When something is missing, unreadable or larger than [`MAX_INPUT_BYTES`].
+    /// When something is missing, unreadable, larger than [`MAX_INPUT_BYTES`], or another kind of
+    /// file than its name says.
     pub fn read(&self) -> Result<Vec<u8>, JobError> {
         match self.form {
             Form::ModelFolder => language::pack_model(self.field, &self.path),
-            Form::File => self.read_file(&self.path),
+            Form::Data => self.read_data(),
             Form::Folder(names) => {
                 let mut files = BTreeMap::new();
                 for name in names {
-                    let bytes = self.read_file(&self.path.join(name));
-                    let bytes = bytes.map_err(|error| self.explained(name, error))?;
-                    files.insert((*name).to_owned(), bytes);
+                    files.insert((*name).to_owned(), self.read_file(&self.path, name)?);
                 }
                 assay_vault::bundle::pack(&files)
                     .map_err(|error| JobError::value(self.field, error.to_string()))
@@ -87,39 +89,61 @@ impl InputSource {
         }
     }
 
-    /// What lies in the folder in place of a missing file.
-    fn explained(&self, name: &str, error: JobError) -> JobError {
-        match &error {
-            JobError::Unreadable { source, .. } => {
-                match assay_model::missing_from_adapter(&self.path, name, source) {
-                    Some(problem) => JobError::value(self.field, problem),
-                    None => error,
-                }
-            }
-            _ => error,
-        }
+    /// A file of a folder that belongs to a model.
+    fn read_file(&self, folder: &Path, name: &str) -> Result<Vec<u8>, JobError> {
+        assay_model::read_file(folder, name).map_err(|source| JobError::Adapter {
+            field: self.field,
+            source: Box::new(source),
+        })
     }
 
-    fn read_file(&self, path: &Path) -> Result<Vec<u8>, JobError> {
-        let (field, path) = (self.field, path.to_owned());
-        let metadata = std::fs::metadata(&path);
-        let read = metadata.and_then(|metadata| match metadata.len() {
-            bytes if bytes > MAX_INPUT_BYTES => Ok(Err(bytes)),
-            _ => std::fs::read(&path).map(Ok),
-        });
-        match read {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(bytes)) => Err(JobError::TooLarge {
+    fn read_data(&self) -> Result<Vec<u8>, JobError> {
+        let field = self.field;
+        let wrong = |source: DataError| JobError::Data {
+            field,
+            path: self.path.clone(),
+            source: Box::new(source),
+        };
+        let unreadable = |source| JobError::Unreadable {
+            field,
+            path: self.path.clone(),
+            source,
+        };
+        let metadata =
+            std::fs::metadata(&self.path).map_err(|source| {
+                match std::fs::read_link(&self.path) {
+                    Ok(target) => JobError::Dangling {
+                        field,
+                        path: self.path.clone(),
+                        target,
+                    },
+                    Err(_) => unreadable(source),
+                }
+            })?;
+        if metadata.is_dir() {
+            return Err(JobError::value(
                 field,
-                path,
-                bytes,
-                limit: MAX_INPUT_BYTES,
-            }),
-            Err(source) => Err(JobError::Unreadable {
-                field,
-                path,
-                source,
-            }),
+                format!(
+                    "{} is a folder; name one file in it (.jsonl, .json, .csv, .tsv, .parquet or .txt)",
+                    self.path.display()
+                ),
+            ));
         }
+        if !metadata.is_file() {
+            let path = self.path.display();
+            let problem = format!("{path} is a pipe, socket or device; save its content as a file");
+            return Err(JobError::value(field, problem));
+        }
+        let format = Format::of_name(&self.path.to_string_lossy()).map_err(wrong)?;
+        if metadata.len() > MAX_DATA_BYTES as u64 {
+            return Err(JobError::TooLarge {
+                field,
+                path: self.path.clone(),
+                bytes: metadata.len(),
+                limit: MAX_DATA_BYTES as u64,
+            });
+        }
+        let bytes = std::fs::read(&self.path).map_err(unreadable)?;
+        assay_data::canonical(bytes, format).map_err(wrong)
     }
 }

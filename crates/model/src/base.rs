@@ -1,7 +1,7 @@
 //! A frozen base model.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -74,15 +74,9 @@ impl Base {
         file(files::TOKENIZER)?;
         let tokenizer = Tokenizer::from_model_files(&files)?;
         files.retain(|name, _| !assay_data::is_tokenizer_file(name));
-        if tokenizer.id_limit() as usize > config.vocab_size {
-            return Err(LoadError::Vocabulary {
-                highest: tokenizer.id_limit() - 1,
-                vocab_size: config.vocab_size,
-            });
-        }
         config.eos_token_ids = tokenizer.ends().collect();
         let spec = ModelSpec::new(&config);
-        let weights = load_weights(&spec, files)?;
+        let weights = load_weights(&config, &spec, files)?;
         Ok(Self::assemble(
             config,
             spec,
@@ -359,7 +353,11 @@ impl std::fmt::Debug for Base {
     }
 }
 
-fn load_weights(spec: &ModelSpec, mut files: ModelFiles) -> Result<Vec<Vec<f32>>, LoadError> {
+fn load_weights(
+    config: &ModelConfig,
+    spec: &ModelSpec,
+    mut files: ModelFiles,
+) -> Result<Vec<Vec<f32>>, LoadError> {
     let names = if files.contains_key(files::WEIGHTS) {
         vec![files::WEIGHTS.to_owned()]
     } else {
@@ -367,6 +365,8 @@ fn load_weights(spec: &ModelSpec, mut files: ModelFiles) -> Result<Vec<Vec<f32>>
         files::shards(index.ok_or_else(|| LoadError::MissingFile(files::WEIGHTS.into()))?)?
     };
     let mut weights: Vec<Option<Vec<f32>>> = vec![None; spec.weights().len()];
+    // An output that config.json ties to the embedding may be stored a second time.
+    let mut output = None;
     for name in &names {
         // Taken out, so that a shard's bytes are freed once it is widened.
         let bytes = files.remove(name);
@@ -377,9 +377,47 @@ fn load_weights(spec: &ModelSpec, mut files: ModelFiles) -> Result<Vec<Vec<f32>>
                 *slot = Some(values);
             }
         }
+        if config.tie_word_embeddings {
+            let shape = [config.vocab_size, config.hidden_size];
+            output = file.get(OUTPUT, &shape)?.or(output);
+        }
+        check_names(config, spec, &file)?;
     }
     let present = spec.weights().iter().zip(weights);
-    present
+    let weights: Vec<Vec<f32>> = present
         .map(|(info, values)| values.ok_or_else(|| LoadError::MissingTensor(info.name.clone())))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    match output {
+        Some(output) if output != weights[spec.embedding.index()] => Err(LoadError::TwoOutputs),
+        _ => Ok(weights),
+    }
+}
+
+/// The output projection.
+const OUTPUT: &str = "lm_head.weight";
+
+/// Refuses tensors of the decoder that the configuration does not describe: a model without them
+/// would be another one. Tables of rotary positions, which older programs stored, and what lies
+/// beside the decoder are passed over.
+fn check_names(
+    config: &ModelConfig,
+    spec: &ModelSpec,
+    file: &TensorFile<'_>,
+) -> Result<(), LoadError> {
+    let known: HashSet<&str> = spec.weights().iter().map(|w| w.name.as_str()).collect();
+    let decoder = [
+        "model.layers.",
+        "model.norm.",
+        "model.embed_tokens.",
+        "lm_head.",
+    ];
+    let extra = file.names().find(|name| {
+        let repeated = config.tie_word_embeddings && *name == OUTPUT;
+        let ours = decoder.iter().any(|prefix| name.starts_with(prefix));
+        ours && !known.contains(name) && !repeated && !name.contains(".rotary_emb.")
+    });
+    match extra {
+        None => Ok(()),
+        Some(name) => Err(LoadError::ExtraTensor(name.chars().take(200).collect())),
+    }
 }

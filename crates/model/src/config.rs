@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+mod limits;
+
 use crate::error::LoadError;
 
 /// Positions for which rotary tables are made; longer contexts are not trained.
@@ -12,7 +14,7 @@ const MIN_EPS: f64 = 1e-15;
 
 /// The shape and constants of a decoder, in the names of Hugging Face's `config.json`.
 ///
-/// Covers the architectures called `llama`, `mistral` (without a sliding window) and `qwen2`:
+/// Covers the architectures called `llama`, `mistral` and `qwen2` (rows no longer than a sliding window):
 /// pre-norm RMSNorm, rotary positions, causal attention with grouped queries, SwiGLU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
@@ -32,6 +34,9 @@ pub struct ModelConfig {
     pub head_dim: usize,
     /// The longest context the model was made for.
     pub max_position_embeddings: usize,
+    /// The tokens that a position sees at most, itself included, where the model limits that. Rows
+    /// of that length have full attention, and longer ones are not computed.
+    pub sliding_window: Option<usize>,
     /// Added to the mean square in RMSNorm.
     pub rms_norm_eps: f32,
     /// Base of the rotary frequencies.
@@ -74,12 +79,14 @@ impl ModelConfig {
             return Err(LoadError::config("it has more than 1 MiB"));
         }
         let value: Value =
-            serde_json::from_slice(bytes).map_err(|e| LoadError::config(e.to_string()))?;
+            assay_data::from_json(bytes).map_err(|fault| LoadError::config(fault.to_string()))?;
         let fields = Fields(&value);
         let kind = value["model_type"].as_str().unwrap_or("none");
-        let qwen = match kind {
-            "llama" | "mistral" => false,
-            "qwen2" => true,
+        // What a position may look back to is a default of the architecture, where nothing is said.
+        let (qwen, positions) = match kind {
+            "llama" => (false, 2_048),
+            "mistral" => (false, 131_072),
+            "qwen2" => (true, 32_768),
             other => {
                 return Err(LoadError::config(format!(
                     "model_type is {other:?}; this program trains llama, mistral and qwen2"
@@ -98,17 +105,23 @@ impl ModelConfig {
             }
             Some(_) => fields.size("head_dim", None, 1024)?,
         };
+        let layers = fields.size("num_hidden_layers", None, 1024)?;
         let attention_bias = fields.flag("attention_bias")?;
         let (rope_theta, rope_scaling) = fields.rope()?;
         let config = Self {
             vocab_size: fields.size("vocab_size", None, 1 << 20)?,
             hidden_size: hidden,
             intermediate_size: fields.size("intermediate_size", None, 1 << 20)?,
-            num_hidden_layers: fields.size("num_hidden_layers", None, 1024)?,
+            num_hidden_layers: layers,
             num_attention_heads: heads,
             num_key_value_heads: fields.size("num_key_value_heads", Some(heads), 1024)?,
             head_dim,
-            max_position_embeddings: fields.size("max_position_embeddings", Some(2048), 1 << 24)?,
+            max_position_embeddings: fields.size(
+                "max_position_embeddings",
+                Some(positions),
+                1 << 24,
+            )?,
+            sliding_window: fields.window(layers)?,
             rms_norm_eps: fields.number("rms_norm_eps", Some(1e-6), MIN_EPS, 1.0)? as f32,
             rope_theta,
             rope_scaling,
@@ -151,7 +164,8 @@ impl ModelConfig {
 
     /// The longest sequence that can be computed.
     pub fn max_sequence(&self) -> usize {
-        self.max_position_embeddings.min(MAX_POSITIONS)
+        let seen = self.sliding_window.unwrap_or(MAX_POSITIONS);
+        self.max_position_embeddings.min(MAX_POSITIONS).min(seen)
     }
 }
 
@@ -214,42 +228,6 @@ impl Fields<'_> {
         }
     }
 
-    /// Options that would change the result and are not computed.
-    fn refuse_unsupported(&self) -> Result<(), LoadError> {
-        let refuse = |name: &str, remedy: &str| {
-            let value = shown(self.0.get(name));
-            Err(LoadError::config(format!("{name} is {value}; {remedy}")))
-        };
-        let absent = |name: &str| matches!(self.0.get(name), None | Some(Value::Null));
-        if !absent("hidden_act") && self.0["hidden_act"] != "silu" {
-            return refuse("hidden_act", "only silu is computed");
-        }
-        if !absent("quantization_config") {
-            return refuse(
-                "quantization_config",
-                "save the model with plain f32, f16 or bf16 weights",
-            );
-        }
-        if !absent("attention_dropout") && self.0["attention_dropout"].as_f64() != Some(0.0) {
-            return refuse("attention_dropout", "set it to 0.0");
-        }
-        if !absent("partial_rotary_factor") && self.0["partial_rotary_factor"].as_f64() != Some(1.0)
-        {
-            return refuse("partial_rotary_factor", "only whole heads are rotated");
-        }
-        if self.flag("rope_interleaved")? {
-            return refuse(
-                "rope_interleaved",
-                "convert the weights to the half-split layout",
-            );
-        }
-        let windowed = self.0["model_type"] != "qwen2" || self.flag("use_sliding_window")?;
-        if windowed && !absent("sliding_window") {
-            return refuse("sliding_window", "only full attention is computed");
-        }
-        Ok(())
-    }
-
     /// Rotary settings, in the words of transformers 4 (`rope_theta`, `rope_scaling`) or 5
     /// (`rope_parameters`).
     fn rope(&self) -> Result<(f64, Option<Llama3Scaling>), LoadError> {
@@ -264,8 +242,20 @@ impl Fields<'_> {
             return Ok((theta, None));
         };
         let kind = rope.get("rope_type").or_else(|| rope.get("type"));
+        let kind = kind.filter(|kind| !kind.is_null());
+        let is_one = |name: &str| rope[name].as_f64() == Some(1.0);
+        let unset = |name: &str| rope[name].is_null() || is_one(name);
+        let amount = ["attention_factor", "mscale", "mscale_all_dim"];
         match kind.and_then(Value::as_str) {
             Some("default") => Ok((theta, None)),
+            None if kind.is_none() && unset("factor") => Ok((theta, None)),
+            // Stretching by a factor of 1 stretches nothing.
+            Some("linear") if is_one("factor") => Ok((theta, None)),
+            Some("yarn") if is_one("factor") && amount.iter().all(|name| unset(name)) => {
+                Ok((theta, None))
+            }
+            // It begins to stretch beyond max_position_embeddings, where nothing is computed.
+            Some("dynamic") => Ok((theta, None)),
             Some("llama3") => {
                 let rope = Fields(rope);
                 let scaling = Llama3Scaling {
@@ -287,7 +277,7 @@ impl Fields<'_> {
                 Ok((theta, Some(scaling)))
             }
             _ => Err(LoadError::config(format!(
-                "rope type is {}; default and llama3 are computed",
+                "rope type is {}; default, dynamic and llama3 are computed",
                 shown(kind)
             ))),
         }

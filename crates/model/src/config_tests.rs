@@ -76,7 +76,7 @@ fn refusals_name_the_field_and_what_works() {
         (r#", "rms_norm_eps": 1e-60"#, "must be a number above 0"),
         (
             r#", "rope_scaling": {"rope_type": "yarn"}"#,
-            "rope type is \"yarn\"; default and llama3",
+            "rope type is \"yarn\"; default, dynamic and llama3",
         ),
         (
             r#", "rope_scaling": {"type": "llama3"}"#,
@@ -90,7 +90,19 @@ fn refusals_name_the_field_and_what_works() {
             r#", "quantization_config": {"bits": 4}"#,
             "plain f32, f16 or bf16",
         ),
-        (r#", "sliding_window": 4096"#, "only full attention"),
+        (r#", "sliding_window": 0"#, "sliding_window is 0"),
+        (
+            r#", "layer_types": ["full_attention", "linear_attention"]"#,
+            "layer_types has \"linear_attention\"",
+        ),
+        (
+            r#", "final_logit_softcapping": 30.0"#,
+            "final_logit_softcapping is 30.0; this program does not compute it",
+        ),
+        (
+            r#", "rope_scaling": {"type": "linear", "factor": 2.0}"#,
+            "rope type is \"linear\"",
+        ),
         (r#", "attention_dropout": 0.1"#, "attention_dropout is 0.1"),
         (r#", "partial_rotary_factor": 0.5"#, "partial_rotary_factor"),
         (r#", "rope_interleaved": true"#, "half-split layout"),
@@ -102,4 +114,56 @@ fn refusals_name_the_field_and_what_works() {
     for bytes in [&b""[..], b"[]", b"{", b"\xff"] {
         assert!(ModelConfig::from_json(bytes).is_err());
     }
+}
+
+#[test]
+fn a_sliding_window_limits_the_rows_and_nothing_else() {
+    let window = |more: &str| read(more).unwrap().sliding_window;
+    let mistral = r#", "model_type": "mistral", "sliding_window": 4096"#;
+    assert_eq!(window(mistral), Some(4096));
+    assert_eq!(read(mistral).unwrap().max_sequence(), 4096);
+    let whole = r#", "model_type": "mistral", "sliding_window": null"#;
+    assert_eq!(read(whole).unwrap().max_sequence(), MAX_POSITIONS);
+    let qwen = r#", "model_type": "qwen2", "sliding_window": 32"#;
+    assert_eq!(window(qwen), None);
+    let on = format!("{qwen}, \"use_sliding_window\": true");
+    // The window begins above the last of two layers, or at the first.
+    assert_eq!(window(&on), None);
+    assert_eq!(window(&format!("{on}, \"max_window_layers\": 2")), None);
+    assert_eq!(window(&format!("{on}, \"max_window_layers\": 1")), Some(32));
+    let all = r#", "layer_types": ["full_attention", "full_attention"]"#;
+    assert_eq!(window(&format!("{mistral}{all}")), None);
+    let one = r#", "layer_types": ["full_attention", "sliding_attention"]"#;
+    assert_eq!(window(&format!("{on}{one}")), Some(32));
+}
+
+#[test]
+fn settings_that_change_nothing_are_accepted() {
+    let plain = read("").unwrap();
+    for more in [
+        r#", "rope_scaling": {}"#,
+        r#", "rope_scaling": {"rope_type": "default"}"#,
+        r#", "rope_scaling": {"type": "linear", "factor": 1.0}"#,
+        r#", "rope_scaling": {"type": "dynamic", "factor": 4.0}"#,
+        r#", "rope_parameters": {"rope_type": "yarn", "factor": 1.0, "rope_theta": 10000.0}"#,
+        r#", "attention_dropout": 0, "hidden_dropout": 0.0"#,
+        r#", "pretraining_tp": 2, "use_cache": false, "torch_dtype": "float8_e4m3fn""#,
+        r#", "mlp_bias": false, "attention_bias": null, "head_dim": 16"#,
+        r#", "quantization_config": null, "compression_config": {}"#,
+        r#", "hidden_act": "swish""#,
+        r#", "partial_rotary_factor": 1, "rope_interleaved": false"#,
+        r#", "attention_multiplier": 1.0, "final_logit_softcapping": null, "qk_layernorm": false"#,
+        r#", "layer_types": ["full_attention", "full_attention"], "max_window_layers": 28"#,
+        r#", "num_key_value_heads": 4, "rms_norm_eps": null"#,
+    ] {
+        assert_eq!(read(more).unwrap(), plain, "{more}");
+    }
+    let broken = format!("{{{BASE},\n \"rope_theta\" 5}}");
+    let told = ModelConfig::from_json(broken.as_bytes())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("config.json: line 3, column 15: expected `:`, at"),
+        "{told}"
+    );
 }

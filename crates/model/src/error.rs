@@ -1,6 +1,6 @@
 //! What can be wrong with a model, an adapter, a state or a step.
 
-use assay_data::TokenizerError;
+use assay_data::{Foreign, JsonFault, TokenizerError};
 use assay_kernel::EnvironmentError;
 
 use crate::gguf::GgufError;
@@ -22,11 +22,46 @@ pub enum LoadError {
         "{0} is missing; a model is a .gguf file, or a folder with config.json, model.safetensors (or its index and shards) and tokenizer.json"
     )]
     MissingFile(String),
-    /// The tokenizer is there in another form only.
-    #[error(
-        "tokenizer.json is missing; the folder has {0}: write it with transformers, AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
-    )]
-    OtherTokenizer(String),
+    /// A path that is no model, with what it is instead.
+    #[error("{path} is no model that can be read: {reason}")]
+    NotAModel {
+        /// The folder or file.
+        path: String,
+        /// What it is or lacks, and what to do.
+        reason: String,
+    },
+    /// A path that is no adapter, with what it is instead.
+    #[error("{path} is no adapter that can be read: {reason}")]
+    NotAnAdapter {
+        /// The folder or file.
+        path: String,
+        /// What it is or lacks, and what to do.
+        reason: String,
+    },
+    /// A link to a file that is not there.
+    #[error("{path} is a link to {target}, which does not exist; download the file again")]
+    Dangling {
+        /// The link.
+        path: String,
+        /// Where it leads.
+        target: String,
+    },
+    /// A file that is another kind of file than its name says.
+    #[error("{file} is {found}")]
+    Foreign {
+        /// The file.
+        file: String,
+        /// What it is.
+        found: Foreign,
+    },
+    /// A file that is no JSON.
+    #[error("{file}: {fault}")]
+    Json {
+        /// The file.
+        file: String,
+        /// Where and why.
+        fault: Box<JsonFault>,
+    },
     /// `config.json` is wrong or asks for something not computed.
     #[error("config.json: {0}")]
     Config(String),
@@ -44,6 +79,16 @@ pub enum LoadError {
     /// A tensor is not in the files.
     #[error("tensor {0} is missing; the weights do not belong to this config.json")]
     MissingTensor(String),
+    /// A tensor of the decoder that the configuration does not describe.
+    #[error(
+        "tensor {0} is in the weights and not in the model that config.json describes; use the config.json that belongs to them (biases: attention_bias, mlp_bias; layers: num_hidden_layers)"
+    )]
+    ExtraTensor(String),
+    /// An output projection that is said to be the embedding, and is not.
+    #[error(
+        "config.json has tie_word_embeddings = true, and the weights hold an lm_head.weight that differs from model.embed_tokens.weight; set it to false to use both, or remove lm_head.weight"
+    )]
+    TwoOutputs,
     /// A tensor of another shape.
     #[error(
         "tensor {name} has shape {found:?}, and config.json asks for {expected:?}; the weights do not belong to it"
@@ -210,6 +255,16 @@ pub enum ShapeError {
         seq: usize,
         /// The most it may be.
         max: usize,
+    },
+    /// Rows on which a sliding window would hide something.
+    #[error(
+        "sequence_length {seq} is more than the model's sliding_window of {window}, beyond which it does not look back, and only full attention is computed; set sequence_length to at most {window}"
+    )]
+    Window {
+        /// Tokens a row.
+        seq: usize,
+        /// Tokens that a position sees.
+        window: usize,
     },
     /// A cache is for one row.
     #[error("a cache of {2} positions takes one row of up to as many tokens, not {0} x {1}")]

@@ -63,8 +63,7 @@ mod weights;
 pub use adapter::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, BitFitConfig, Group, Ia3Config, Init,
     LORA_INIT_PURPOSE, LoraConfig, Method, Modules, Names, Param, ParamInfo, PrivateLoraConfig,
-    Selection, Target, Targets, carried_files, check_settings, merged_files, missing_from_adapter,
-    name_base,
+    Selection, Target, Targets, carried_files, check_settings, merged_files, name_base,
 };
 pub use base::Base;
 pub use config::{Llama3Scaling, MAX_POSITIONS, ModelConfig};
@@ -72,7 +71,7 @@ pub use digest::{TILE, node_digest, tensor_digest, tile_digest};
 pub use error::{InvalidStep, LoadError, MethodError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
-pub use files::{ModelFiles, read_model_folder, take_adapter_template};
+pub use files::{ModelFiles, read_file, read_model_folder, take_adapter_template};
 pub use footprint::{Footprint, state_values, weight_bytes};
 pub use generate::{
     Ended, GenerateError, GenerateSettings, Generated, Generator, SAMPLE_PURPOSE, Sampling,

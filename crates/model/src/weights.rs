@@ -94,12 +94,17 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
         ));
     };
     let length = u64::from_le_bytes(*length);
-    if length > MAX_HEADER_BYTES || length > rest.len() as u64 {
+    if length > MAX_HEADER_BYTES {
         return Err(format!("its header claims {length} bytes"));
+    }
+    if length > rest.len() as u64 {
+        return Err(cut_off(bytes.len() as u64, length + 8));
     }
     let (header, data) = rest.split_at(length as usize);
     let header: BTreeMap<String, Value> =
         serde_json::from_slice(header).map_err(|e| format!("its header is not JSON: {e}"))?;
+    let ends = |entry: &Value| entry["data_offsets"][1].as_u64();
+    let end = header.values().filter_map(ends).max().unwrap_or(0);
     for (name, entry) in header.iter().filter(|(name, _)| *name != "__metadata__") {
         let offsets = entry["data_offsets"].as_array().map(Vec::as_slice);
         let inside = match offsets {
@@ -109,6 +114,11 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
             },
             _ => false,
         };
+        let orderly = offsets.is_some_and(|o| o.len() == 2 && o[0].as_u64() <= o[1].as_u64());
+        if !inside && orderly && (data.len() as u64 + 1..1 << 48).contains(&end) {
+            let whole = end.saturating_add(8 + length);
+            return Err(cut_off(bytes.len() as u64, whole));
+        }
         if !inside {
             let claimed = &entry["data_offsets"];
             return Err(format!(
@@ -118,6 +128,11 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What is said of a file that ends before its data do.
+fn cut_off(found: u64, whole: u64) -> String {
+    format!("it is cut off: it has {found} bytes, and its header describes {whole}")
 }
 
 /// f16 and bf16 widen to f32 exactly.

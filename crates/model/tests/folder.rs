@@ -140,19 +140,12 @@ fn an_adapters_chat_template_comes_before_the_models() {
 
 #[test]
 fn a_vocabulary_in_another_form_is_refused_by_name_with_the_remedy() {
-    for (name, told) in [
-        ("tokenizer.model", "tokenizer.model, a SentencePiece"),
-        ("vocab.json", "vocab.json and merges.txt"),
-        ("vocab.txt", "vocab.txt, a WordPiece"),
-        ("tekken.json", "tekken.json, Mistral's"),
-    ] {
+    for name in ["tokenizer.model", "vocab.json", "vocab.txt", "tekken.json"] {
         let dir = folder(&[(name, "x")]);
         fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
         let error = read_model_folder(dir.path()).unwrap_err().to_string();
-        assert!(
-            error.contains(told) && error.contains("save_pretrained"),
-            "{error}"
-        );
+        assert!(error.contains(name), "{error}");
+        assert!(error.contains("save_pretrained"), "{error}");
     }
     let dir = folder(&[]);
     fs::remove_file(dir.path().join("tokenizer.json")).unwrap();

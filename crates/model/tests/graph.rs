@@ -365,6 +365,20 @@ fn impossible_shapes_are_refused() {
     };
     assert_eq!(build(0, 4), Err(ShapeError::Empty(0, 4)));
     assert_eq!(build(1, 33), Err(ShapeError::TooLong { seq: 33, max: 32 }));
+    let windowed = common::PLAIN.replace("\"llama\"", "\"mistral\", \"sliding_window\": 8");
+    let in_window = |seq, purpose| {
+        let shape = BatchShape { batch: 1, seq };
+        Graph::build(&config(&windowed), None, shape, purpose).map(|_| ())
+    };
+    assert_eq!(in_window(8, Purpose::Loss), Ok(()));
+    let told = in_window(9, Purpose::Loss).unwrap_err();
+    assert_eq!(told, ShapeError::Window { seq: 9, window: 8 });
+    assert!(
+        told.to_string()
+            .contains("set sequence_length to at most 8")
+    );
+    let next = in_window(1, Purpose::Next { context: 9 });
+    assert_eq!(next, Err(ShapeError::Window { seq: 9, window: 8 }));
     assert_eq!(build(1 << 40, 32), Err(ShapeError::TooLarge(1 << 40, 32)));
     assert_eq!(
         build(usize::MAX, 32),

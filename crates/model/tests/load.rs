@@ -4,8 +4,12 @@
 mod common;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use assay_model::{Base, LoadError, ModelConfig, ModelFiles, WeightId, check_safetensors};
+use assay_kernel::Kernel;
+use assay_model::{
+    Base, Generator, LoadError, ModelConfig, ModelFiles, WeightId, check_safetensors,
+};
 use common::Named;
 use half::{bf16, f16};
 use proptest::prelude::*;
@@ -122,23 +126,64 @@ fn weights_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn a_tokenizer_of_another_model_is_refused() {
+fn a_tokenizer_may_know_more_than_the_embedding() {
     let mut files = common::files(common::QWEN);
-    let other = common::TOKENIZER.replace("\"b\": 19", "\"b\": 20");
+    let other = common::TOKENIZER.replace("\"b\": 19", "\"b\": 19, \"spare\": 20");
     files.insert("tokenizer.json".into(), other.into());
-    let error = Base::from_files(files).unwrap_err();
-    assert!(matches!(
-        error,
-        LoadError::Vocabulary {
-            highest: 20,
-            vocab_size: 20
-        }
-    ));
+    let base = Arc::new(Base::from_files(files).unwrap());
+    let kernel = Kernel::detect().unwrap();
+    let mut generator = Generator::new(&kernel, base.clone(), None, 8).unwrap();
+    let ids = |text: &str| base.tokenizer().unwrap().encode(text, false).unwrap().ids;
+    generator.read(&ids("a b")).unwrap();
+    let told = generator.reread(&ids("a spare b")).unwrap_err().to_string();
     assert!(
-        error
-            .to_string()
-            .contains("use the tokenizer.json that belongs to the model")
+        told.contains("the token \"spare\" (id 20), and the model's embedding ends at id 19"),
+        "{told}"
     );
+}
+
+#[test]
+fn tensors_that_the_configuration_does_not_describe_are_refused() {
+    let with = |config: &str, name: &str, shape: &[usize], value: f32| {
+        let mut tensors = common::tensors(config);
+        let count = shape.iter().product();
+        tensors.push((name.into(), shape.to_vec(), vec![value; count]));
+        let mut files = common::files(config);
+        files.insert("model.safetensors".into(), common::safetensors(&tensors));
+        Base::from_files(files)
+    };
+    let told = |name: &str| {
+        with(common::PLAIN, name, &[2], 1.0)
+            .unwrap_err()
+            .to_string()
+    };
+    for name in [
+        "model.layers.0.self_attn.q_proj.bias",
+        "model.layers.0.self_attn.q_norm.weight",
+        "model.layers.3.input_layernorm.weight",
+        "model.layers.1.mlp.up_proj.weight_scale",
+    ] {
+        let expected = format!("tensor {name} is in the weights and not in the model");
+        assert!(told(name).contains(&expected), "{}", told(name));
+    }
+    for name in [
+        "model.layers.0.self_attn.rotary_emb.inv_freq",
+        "vision_tower.patch.weight",
+        "score.weight",
+    ] {
+        assert!(with(common::PLAIN, name, &[2], 1.0).is_ok(), "{name}");
+    }
+    // A tied output that is stored as well must be the embedding.
+    let told = with(common::BIASED_TIED, "lm_head.weight", &[20, 16], 1.0);
+    let told = told.unwrap_err().to_string();
+    assert!(told.contains("tie_word_embeddings = true"), "{told}");
+    let mut tensors = common::tensors(common::BIASED_TIED);
+    let same = tensors[0].2.clone();
+    tensors.push(("lm_head.weight".into(), vec![20, 16], same));
+    let mut files = common::files(common::BIASED_TIED);
+    files.insert("model.safetensors".into(), common::safetensors(&tensors));
+    let base = Base::from_files(files).unwrap();
+    assert_eq!(base.digest(), common::base(common::BIASED_TIED).digest());
 }
 
 #[test]
@@ -152,10 +197,7 @@ fn missing_and_unreadable_files_are_named() {
     let error = Base::from_folder(Path::new("/nonexistent"))
         .unwrap_err()
         .to_string();
-    assert!(
-        error.contains("/nonexistent/config.json is missing"),
-        "{error}"
-    );
+    assert!(error.contains("/nonexistent is missing"), "{error}");
     for (index, expected) in [
         ("{}", "it has no weight_map"),
         (
@@ -199,11 +241,14 @@ fn lying_headers_are_refused() {
             u64::MAX.to_le_bytes().to_vec(),
             "its header claims 18446744073709551615 bytes",
         ),
-        (file(good, 8)[..40].to_vec(), "its header claims"),
+        (
+            file(good, 8)[..40].to_vec(),
+            "it is cut off: it has 40 bytes, and its header describes 69",
+        ),
         (file("nonsense", 8), "its header is not JSON"),
         (
             file(good, 7),
-            "tensor a claims data at [0,8], and the file holds 7 bytes",
+            "it is cut off: it has 76 bytes, and its header describes 77",
         ),
         (
             file(&offsets(&format!("[0, {big}]")), 8),

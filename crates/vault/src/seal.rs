@@ -61,7 +61,10 @@ pub enum SealError {
     #[error("the file needs more than {MAX_SLICES} slices of 4 MiB; split it into several files")]
     TooLong,
     /// A slice read again is not what it was before.
-    #[error("slice {index} changed while the file was being stored; start again with a new key")]
+    #[error(
+        "slice {index} changed while the file was being stored; store it anew when nothing writes \
+         to it"
+    )]
     SourceChanged {
         /// Which slice.
         index: u32,
@@ -105,6 +108,11 @@ impl<R: Read> Sealer<R> {
             ahead: None,
             ended: false,
         }
+    }
+
+    /// What is being read.
+    pub fn source_mut(&mut self) -> &mut R {
+        &mut self.source
     }
 
     /// The next slice, or `None` after the last. An empty source is one empty slice.

@@ -51,6 +51,14 @@ pub enum Request {
         /// Its digest.
         digest: Digest,
     },
+    /// How much may the asking account still bring here?
+    Room,
+    /// Which pieces of the asking account belong to no recorded file? The first [`MAX_HAS`] of
+    /// them in order of their digests.
+    Pending {
+        /// Only those above this one.
+        after: Option<Digest>,
+    },
 }
 
 /// What a storage node answers.
@@ -88,6 +96,52 @@ pub enum Response {
     },
     /// The node will not, and says why.
     Refused(Refusal),
+    /// What the asking account may still bring.
+    Room {
+        /// Bytes free on the node.
+        free: u64,
+        /// Bytes of the account that belong to no recorded file.
+        pending: u64,
+        /// The most that these may come to.
+        allowed: u64,
+    },
+    /// Pieces of the asking account that belong to no recorded file.
+    Pending {
+        /// Their digests and lengths in bytes.
+        pieces: Unrecorded,
+    },
+}
+
+/// At most [`MAX_HAS`] pieces with their lengths in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct Unrecorded(Vec<(Digest, u32)>);
+
+impl Unrecorded {
+    /// Keeps the first [`MAX_HAS`] pieces.
+    pub fn new(mut pieces: Vec<(Digest, u32)>) -> Self {
+        pieces.truncate(MAX_HAS);
+        Self(pieces)
+    }
+
+    /// The pieces in order.
+    pub fn as_slice(&self) -> &[(Digest, u32)] {
+        &self.0
+    }
+}
+
+impl BorshDeserialize for Unrecorded {
+    fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
+        let count = u32::deserialize_reader(reader)? as usize;
+        if count > MAX_HAS {
+            return Err(invalid(format!(
+                "{count} pieces are over the limit of {MAX_HAS}"
+            )));
+        }
+        (0..count)
+            .map(|_| <(Digest, u32)>::deserialize_reader(reader))
+            .collect::<std::io::Result<Vec<_>>>()
+            .map(Self)
+    }
 }
 
 /// Why a storage node did not do what it was asked.
@@ -101,7 +155,8 @@ pub enum Refusal {
     },
     /// This account has as much here as one account may: of unfinished uploads, or in all.
     #[error(
-        "this account has as much on this node as one account may; record what is uploaded, wait until unfinished uploads are collected, or choose another node"
+        "this account has as much on this node as one account may; `assay vault ls --unfinished` \
+         lists what counts as unfinished and `assay vault delete` removes it; or choose another node"
     )]
     TooMuchPending,
     /// The piece does not hash to its digest.

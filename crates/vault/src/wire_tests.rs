@@ -20,6 +20,11 @@ fn requests() -> Vec<Request> {
             slices: Digests::new(vec![digest(5)]).unwrap(),
         },
         Request::Delete { digest: digest(6) },
+        Request::Room,
+        Request::Pending { after: None },
+        Request::Pending {
+            after: Some(digest(7)),
+        },
     ]
 }
 
@@ -48,7 +53,19 @@ fn responses() -> Vec<Response> {
         Response::Refused(Refusal::DiskFailed),
         Response::Refused(Refusal::Malformed),
         Response::Refused(Refusal::Repeated),
+        Response::Room {
+            free: 1,
+            pending: 2,
+            allowed: 3,
+        },
+        Response::Pending {
+            pieces: Unrecorded::new(vec![(digest(4), 5)]),
+        },
     ]
+}
+
+fn le(n: u64) -> String {
+    hex(&n.to_le_bytes())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -65,7 +82,11 @@ fn request_bytes_are_frozen() {
         format!("010301000000{}", d(3)),
         format!("0104{}01000000{}", d(4), d(5)),
         format!("0105{}", d(6)),
+        "0106".to_owned(),
+        "010700".to_owned(),
+        format!("010701{}", d(7)),
     ];
+    assert_eq!(requests().len(), golden.len());
     for (request, golden) in requests().iter().zip(golden) {
         assert_eq!(hex(&request.encode()), golden);
         assert_eq!(Request::decode(&request.encode()).as_ref(), Ok(request));
@@ -93,6 +114,8 @@ fn response_bytes_are_frozen() {
         "010608".to_owned(),
         "010609".to_owned(),
         "01060a".to_owned(),
+        format!("0107{}{}{}", le(1), le(2), le(3)),
+        format!("010801000000{}05000000", d(4)),
     ];
     assert_eq!(responses().len(), golden.len());
     for (response, golden) in responses().iter().zip(golden) {

@@ -1,13 +1,17 @@
 //! `assay vault`: encrypted files on the network's storage nodes.
 
+mod check;
 mod get;
+mod input;
 mod put;
+mod unfinished;
 
 use std::path::PathBuf;
 
-use assay_crypto::PublicKey;
+use assay_crypto::{Digest, PublicKey};
 use assay_ledger::{FileId, query};
-use assay_node::http::views::FileList;
+use assay_node::{files::unfinished::UnfinishedError, http::views::FileList};
+use assay_vault::upload::Leftover;
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -25,6 +29,11 @@ pub(crate) enum Vault {
     ///
     /// Storage nodes see ciphertext only. The key is sealed to your account in the file's record
     /// on the ledger, so nothing but your key file is needed to read it again.
+    ///
+    /// What is stored is what was read: a file that changes meanwhile is refused, and nothing is
+    /// recorded. A directory keeps its names, permissions and empty folders; what cannot come back
+    /// as it was (pipes, devices, links, names that are not UTF-8) is refused by name. If the
+    /// command is interrupted, run it again: it goes on where it was.
     #[command(
         after_help = "Examples:\n  assay vault put chats.jsonl\n  assay vault put models/llama --copies 3"
     )]
@@ -37,8 +46,15 @@ pub(crate) enum Vault {
         /// Storage nodes that hold it
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
         copies: u8,
+        /// Store what symbolic links in a directory lead to, as if it lay there
+        #[arg(long)]
+        follow_links: bool,
     },
     /// Fetch, verify and decrypt a file of yours
+    ///
+    /// What comes is kept encrypted in your directory until all of it is there; then it is written
+    /// to its place, where nothing may stand yet. If the command is interrupted, run it again: it
+    /// goes on where it was.
     #[command(after_help = "Example:\n  assay vault get 91c3... --out chats.jsonl")]
     Get {
         /// The file's name in the vault, as `put` and `ls` print it
@@ -48,15 +64,39 @@ pub(crate) enum Vault {
         out: Option<PathBuf>,
     },
     /// List files with their holders, each record verified
+    #[command(visible_alias = "list")]
     Ls {
         /// Whose files [default: your own]
         #[arg(long, value_name = "ACCOUNT")]
         owner: Option<PublicKey>,
+        /// List what was interrupted instead, and what storage nodes keep of it
+        #[arg(long, conflicts_with = "owner")]
+        unfinished: bool,
+    },
+    /// Delete what an interrupted `put` or `get` left
+    ///
+    /// Files that are recorded on the ledger stay: nothing deletes them yet.
+    #[command(
+        visible_alias = "rm",
+        after_help = "Examples:\n  assay vault ls --unfinished\n  assay vault delete 3f9a01c2\n  \
+                      assay vault delete --unfinished"
+    )]
+    Delete {
+        /// An upload, or the file of a download, as `ls --unfinished` prints it
+        #[arg(required_unless_present = "unfinished", conflicts_with = "unfinished")]
+        id: Option<String>,
+        /// Everything that was interrupted, and all that storage nodes keep of yours outside
+        /// recorded files
+        #[arg(long)]
+        unfinished: bool,
     },
 }
 
 /// Media type of a directory that was stored as one file.
 const BUNDLE_TYPE: &str = "application/x-assay-bundle";
+
+/// Media type of one whose permissions or empty folders need version 2 of the format.
+const TREE_TYPE: &str = "application/x-assay-bundle; version=2";
 
 /// Media type of anything else.
 const PLAIN_TYPE: &str = "application/octet-stream";
@@ -83,9 +123,29 @@ impl Vault {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let session = Session::open(global)?;
         match self {
-            Self::Put { path, name, copies } => put::run(&session, &path, name, copies, output),
+            Self::Put {
+                path,
+                name,
+                copies,
+                follow_links,
+            } => {
+                let put = put::Put {
+                    path,
+                    name,
+                    copies,
+                    follow_links,
+                };
+                put::run(&session, put, output)
+            }
             Self::Get { file, out } => get::run(&session, file, out, output),
-            Self::Ls { owner } => list(&session, owner, output),
+            Self::Ls {
+                unfinished: true, ..
+            } => unfinished::list(&session, output),
+            Self::Ls { owner, .. } => list(&session, owner, output),
+            Self::Delete { id, .. } => match id {
+                Some(id) => unfinished::delete(&session, &id, output),
+                None => unfinished::delete_all(&session, output),
+            },
         }
     }
 }
@@ -130,6 +190,32 @@ fn list(session: &Session, owner: Option<PublicKey>, output: &Output) -> Result<
             table(["file", "name", "size", "copies"], rows)
         },
     )
+}
+
+/// Where uploads that may have to go on are written down.
+fn uploads(session: &Session) -> PathBuf {
+    session.home().path().join("uploads")
+}
+
+/// Where what is fetched is kept until all of it is there.
+fn downloads(session: &Session) -> PathBuf {
+    session.home().path().join("downloads")
+}
+
+/// Pieces of an unfinished upload; the manifest first, since what it joins stays while it is there.
+fn pieces(left: &Leftover) -> impl Iterator<Item = Digest> + Clone {
+    let file = left.file.map(|file| file.0);
+    file.into_iter().chain(left.slices.clone())
+}
+
+fn unfinished_failure(error: UnfinishedError, hint: &str) -> Failure {
+    let kind = match error {
+        UnfinishedError::Unknown(_) => Kind::NotFound,
+        _ => Kind::Failed,
+    };
+    let running = matches!(error, UnfinishedError::Running(_));
+    let failure = Failure::new(kind, error);
+    if running { failure.hint(hint) } else { failure }
 }
 
 /// A runtime for the transport.

@@ -11,7 +11,7 @@ use super::training::Training;
 use super::{HELDOUT, TRAIN, VALIDATION};
 use crate::error::{BuildError, JobError};
 use crate::kind::Job;
-use crate::language::{ADAPTER, MODEL, Reading};
+use crate::language::{self, ADAPTER, MODEL, Reading};
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
 
@@ -83,7 +83,7 @@ impl From<PrecisionName> for Precision {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
-    /// Training records: JSONL, JSON or plain text.
+    /// Training records (.jsonl, .json, .csv, .tsv, .parquet) or running text (.txt, .md).
     train: PathBuf,
     /// Records of the same form for training.eval_steps; provider and auditors can read them.
     validation: Option<PathBuf>,
@@ -94,8 +94,9 @@ struct Data {
     completion_only: bool,
     /// Tokens per sequence.
     sequence_length: u32,
-    /// Let records follow one another in a sequence; otherwise each has one to itself.
+    /// Only false: every record has a sequence to itself, so that none sees another.
     #[serde(default)]
+    #[schemars(extend("const" = false))]
     packing: bool,
     /// Cut records that are longer than a sequence; otherwise they are an error.
     #[serde(default)]
@@ -165,6 +166,7 @@ impl Specification {
 /// Reads a job file; see [`crate::read`].
 pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
     let file: FinetuneFile = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+    language::check_packing(file.data.packing)?;
     let resumed = file.adapter.path.clone();
     let specification = Specification {
         version: 1,
@@ -172,7 +174,6 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         data: Reading {
             completion_only: file.data.completion_only,
             sequence_length: file.data.sequence_length,
-            packing: file.data.packing,
             truncation: file.data.truncation,
         },
         adapter: file.adapter.resolve()?,
@@ -183,7 +184,7 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         let reason = "full fine-tuning has no adapter; name the tuned model as model.path instead";
         return Err(JobError::value("adapter.path", reason.to_owned()));
     }
-    let source = |name, field, path: &Path| InputSource::file(name, field, folder, path);
+    let source = |name, field, path: &Path| InputSource::data(name, field, folder, path);
     let mut inputs = vec![
         InputSource::model(MODEL, "model.path", folder, &file.model.path),
         source(TRAIN, "data.train", &file.data.train),

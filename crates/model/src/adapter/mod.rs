@@ -17,7 +17,7 @@ use assay_kernel::random::Stream;
 pub use merge::{carried_files, merged_files};
 pub use method::{BitFitConfig, Ia3Config, LoraConfig, Method, PrivateLoraConfig};
 pub use params::{Group, Init, ParamInfo};
-pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, missing_from_adapter, name_base};
+pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, name_base};
 pub use select::{Modules, Names, Selection};
 pub use settings::check_settings;
 pub use target::{Target, Targets};

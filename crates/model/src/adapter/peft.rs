@@ -10,6 +10,7 @@ use super::method::Method;
 use super::{Adapter, Param, ParamInfo, Target, peft_config};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
+use crate::files::read_file;
 use crate::weights::TensorFile;
 
 /// The settings of a PEFT adapter.
@@ -54,18 +55,7 @@ impl Adapter {
     /// # Errors
     /// As [`Adapter::from_peft_files`], or when a file cannot be read.
     pub fn load_peft(folder: &Path, model: &ModelConfig) -> Result<Self, LoadError> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| {
-                match missing_from_adapter(folder, name, &source) {
-                    Some(reason) => LoadError::Adapter(reason),
-                    None => LoadError::Read {
-                        path: path.display().to_string(),
-                        source,
-                    },
-                }
-            })
-        };
+        let read = |name: &str| read_file(folder, name);
         Self::from_peft_files(&read(ADAPTER_CONFIG)?, &read(ADAPTER_WEIGHTS)?, model)
     }
 
@@ -210,26 +200,6 @@ fn told(error: LoadError, info: &ParamInfo) -> LoadError {
             info.name
         )),
         other => other,
-    }
-}
-
-/// What the folder of an adapter holds in place of a file that is not there, and what to do about it;
-/// `None` when the folder does not tell.
-pub fn missing_from_adapter(folder: &Path, name: &str, error: &std::io::Error) -> Option<String> {
-    let gone = error.kind() == std::io::ErrorKind::NotFound;
-    let has = |other: &str| folder.join(other).exists();
-    match name {
-        _ if !gone => None,
-        ADAPTER_WEIGHTS if has("adapter_model.bin") => Some(format!(
-            "{} has adapter_model.bin only, a pickle, which can run anything on this machine and is \
-             not read; save the adapter again with safe_serialization=True",
-            folder.display()
-        )),
-        ADAPTER_CONFIG if has("config.json") => Some(format!(
-            "{} is a whole model and no adapter: it has config.json and no {ADAPTER_CONFIG}",
-            folder.display()
-        )),
-        _ => None,
     }
 }
 

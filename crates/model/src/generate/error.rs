@@ -13,6 +13,18 @@ pub enum GenerateError {
         "the prompt has {0} tokens, and there is room for 1 to {1}; shorten it, or the conversation"
     )]
     Prompt(usize, usize),
+    /// A prompt with a token that the model has no embedding for.
+    #[error(
+        "the prompt holds the token {text:?} (id {id}), and the model's embedding ends at id {last}; leave it out of the prompt, or use a model that was trained with it"
+    )]
+    Token {
+        /// How it is written.
+        text: String,
+        /// Its id.
+        id: u32,
+        /// The highest id that has an embedding.
+        last: usize,
+    },
     /// Settings that mean nothing.
     #[error(transparent)]
     Settings(#[from] SettingsError),

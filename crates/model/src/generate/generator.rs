@@ -160,9 +160,19 @@ impl Generator {
             return Err(GenerateError::Prompt(all, self.context));
         }
         match tokens.iter().find(|token| **token as usize >= vocab) {
-            Some(token) => Err(InvalidStep::Token((*token).into(), vocab).into()),
+            Some(id) => Err(GenerateError::Token {
+                text: self.written(*id),
+                id: *id,
+                last: vocab - 1,
+            }),
             None => Ok(()),
         }
+    }
+
+    /// How a token is written, where the tokenizer knows it.
+    fn written(&self, id: u32) -> String {
+        let text = self.base.tokenizer().ok().map(|t| t.decode(&[id], false));
+        text.and_then(Result::ok).unwrap_or_default()
     }
 
     /// The executor for so many tokens at once.

@@ -180,8 +180,12 @@ impl Graph {
             return Err(ShapeError::Empty(batch, seq));
         }
         let max = config.max_sequence();
+        let longer = |seq| match config.sliding_window {
+            Some(window) if window == max => ShapeError::Window { seq, window },
+            _ => ShapeError::TooLong { seq, max },
+        };
         if seq > max {
-            return Err(ShapeError::TooLong { seq, max });
+            return Err(longer(seq));
         }
         let widest = [
             config.vocab_size,
@@ -201,7 +205,7 @@ impl Graph {
                 return Err(ShapeError::Cache(batch, seq, context));
             }
             if context > max {
-                return Err(ShapeError::TooLong { seq: context, max });
+                return Err(longer(context));
             }
             let kept = context.checked_mul(config.key_width());
             if kept.is_none_or(|n| n > i32::MAX as usize) {

@@ -14,7 +14,7 @@ mod tests;
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -41,13 +41,22 @@ impl Journal {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
-        let bytes = fs::read(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        // What it holds is nobody else's business before it is on the chain.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Self::on(options.open(path)?, path)
+    }
+
+    /// [`Self::open`] for a file that is open already, for reading and appending.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn on(mut file: File, path: &Path) -> io::Result<(Self, Vec<Vec<u8>>)> {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut bytes)?;
         let (entries, whole) = split(&bytes);
         if whole < bytes.len() {
             file.set_len(whole as u64)?;
@@ -60,6 +69,23 @@ impl Journal {
             },
             entries,
         ))
+    }
+
+    /// The whole entries of a journal that somebody else may be writing.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn peek(path: &Path) -> io::Result<Vec<Vec<u8>>> {
+        Ok(split(&fs::read(path)?).0)
+    }
+
+    /// Forgets every entry.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn clear(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.sync_data()
     }
 
     /// Appends an entry; it is on disk when this returns.

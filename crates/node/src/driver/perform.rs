@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Cursor, Write},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -12,16 +13,16 @@ use assay_proof::{
     FetchFailure, Identity, Input, MAX_STATE_BYTES, MAX_TASK_BYTES, Output, StepReport,
 };
 use assay_vault::{
-    UnsealError,
+    Coding, Sealer, UnsealError,
     download::{DownloadConfig, DownloadError},
     length,
-    upload::UploadConfig,
+    upload::{UploadConfig, leftover},
 };
 
 use super::Compute;
 use crate::{
     client::{ChainView, Sender},
-    files::{self, NewFile},
+    files::{self, Memory, NewFile},
     told,
     transport::Transport,
 };
@@ -105,6 +106,8 @@ pub struct Services {
     pub key: SecretKey,
     /// How files are stored.
     pub upload: UploadConfig,
+    /// Where uploads under derived keys are written down.
+    pub uploads: PathBuf,
     /// Bytes of memory that strangers' programs may take together.
     pub memory: u64,
     /// Told about every step of work.
@@ -230,6 +233,10 @@ impl Services {
 
     /// Brings a file to the vault and records it, with its key sealed to `envelope_to` if given.
     ///
+    /// Without an envelope the key is derived, and may come again after a crash with other bytes
+    /// than before; so what was sent under it is written down, and nothing else is ever sent under
+    /// it.
+    ///
     /// # Errors
     /// A sentence that says why it is not there.
     pub async fn store(
@@ -241,6 +248,16 @@ impl Services {
         bytes: Vec<u8>,
     ) -> Result<FileId, String> {
         let owner = self.sender.account();
+        let memory = match &envelope_to {
+            Some(_) => None,
+            None => {
+                let memory = files::remember(&self.uploads, &key)?;
+                if let Some(file) = self.stored_before(&memory, owner, &key, &bytes)? {
+                    return Ok(file);
+                }
+                Some(memory)
+            }
+        };
         let nodes: Vec<AccountId> = query::registrations(&*self.chain.state(), Role::Storage)
             .map_err(|error| told(&error))?
             .into_iter()
@@ -272,11 +289,42 @@ impl Services {
             &candidates,
             file,
             source,
+            memory,
             record,
         )
         .await
-        .map(|record| record.id)
+        .map(|stored| stored.record.id)
         .map_err(|error| told(&error))
+    }
+
+    /// The file, if an earlier life has brought exactly these bytes as far as the ledger.
+    fn stored_before(
+        &self,
+        memory: &Memory,
+        owner: AccountId,
+        key: &FileKey,
+        bytes: &[u8],
+    ) -> Result<Option<FileId>, String> {
+        let left = leftover(&memory.past, key).map_err(|error| told(&error))?;
+        let Some(file) = left.file else {
+            return Ok(None);
+        };
+        let recorded = query::file(&*self.chain.state(), &file, &owner);
+        if recorded.map_err(|error| told(&error))?.is_none() {
+            return Ok(None);
+        }
+        let coding = Coding::Replicated {
+            copies: self.upload.copies,
+        };
+        let sealed = Sealer::new(bytes, key.clone(), coding).finish();
+        match sealed {
+            Ok(sealed) if sealed.id == file => Ok(Some(file)),
+            Ok(_) => Err(format!(
+                "other bytes were stored under this key before, as file {file}: the work did not \
+                 give the same result again"
+            )),
+            Err(error) => Err(told(&error)),
+        }
     }
 }
 

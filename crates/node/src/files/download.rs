@@ -1,18 +1,22 @@
 //! Reading a file.
 
-use std::{collections::VecDeque, io::Write, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+    time::Duration,
+};
 
 use assay_crypto::aead::FileKey;
 use assay_ledger::FileRecord;
 use assay_vault::{
-    Content, Expected,
-    download::{Download, DownloadConfig, DownloadError, Input, Output},
+    Content, Expected, Piece, UnsealError,
+    download::{Download, DownloadConfig, DownloadError, Input, Output, Part},
     placement::Placement,
 };
 use tokio::{task::JoinSet, time::sleep};
 use tracing::debug;
 
-use super::ask;
+use super::{ask, spool::Spool};
 use crate::{clock, transport::Transport};
 
 /// Fetches the file that `record` describes from its storage nodes, opens it with `key` and
@@ -31,11 +35,75 @@ pub async fn download(
     key: FileKey,
     sink: &mut (dyn Write + Send),
 ) -> Result<Content, DownloadError> {
+    let machine = machine(config, record, key);
+    drive(transport, machine, VecDeque::new(), record, |_, plain| {
+        sink.write_all(plain)
+    })
+    .await
+}
+
+/// [`download`] into a `spool`, which keeps the pieces as the nodes gave them: encrypted, and there
+/// to go on from when the process is gone. What it has already is not fetched again.
+///
+/// Also returns how many bytes were fetched.
+///
+/// # Errors
+/// As [`download`]; a disk that fails shows up as [`assay_vault::UnsealError::Sink`].
+pub async fn fetch(
+    transport: &Transport,
+    config: DownloadConfig,
+    record: &FileRecord,
+    key: FileKey,
+    spool: &mut Spool,
+) -> Result<(Content, u64), DownloadError> {
+    let broken = |error: io::Error| DownloadError::Unseal(UnsealError::Sink(error));
+    let mut machine = machine(config, record, key);
+    let mut outputs = VecDeque::new();
+    spool.rewind().map_err(broken)?;
+    let mut parts = std::iter::once(Part::Manifest).chain((0..).map(Part::Slice));
+    while let (Some(piece), Some(part)) = (spool.next().map_err(broken)?, parts.next()) {
+        let told = machine.step(clock::now(), Input::Known { part, piece });
+        if told.is_empty() {
+            spool.unread().map_err(broken)?;
+            break;
+        }
+        let ended = told.into_iter().find_map(|output| match output {
+            Output::Finished(result) => Some(result),
+            _ => None,
+        });
+        if let Some(result) = ended {
+            return result.map(|content| (content, 0));
+        }
+    }
+    spool.cut().map_err(broken)?;
+    outputs.extend(machine.step(clock::now(), Input::Tick));
+    let mut fetched = 0;
+    let content = drive(transport, machine, outputs, record, |piece, _| {
+        fetched += piece.len() as u64;
+        spool.push(piece)
+    })
+    .await?;
+    Ok((content, fetched))
+}
+
+fn machine(config: DownloadConfig, record: &FileRecord, key: FileKey) -> Download {
     let (expected, placement) = (Expected::from(record), Placement::from(record));
-    let mut machine = Download::new(config, expected, placement, key);
+    Download::new(config, expected, placement, key)
+}
+
+/// Runs a download to its end; `take` gets every piece that came with what was in it.
+async fn drive(
+    transport: &Transport,
+    mut machine: Download,
+    mut outputs: VecDeque<Output>,
+    record: &FileRecord,
+    mut take: impl FnMut(&Piece, &[u8]) -> io::Result<()>,
+) -> Result<Content, DownloadError> {
     let mut replies = JoinSet::new();
     let mut wake = None;
-    let mut outputs = VecDeque::from(machine.step(clock::now(), Input::Tick));
+    if outputs.is_empty() {
+        outputs.extend(machine.step(clock::now(), Input::Tick));
+    }
     loop {
         while let Some(output) = outputs.pop_front() {
             match output {
@@ -52,9 +120,9 @@ pub async fn download(
                 Output::Report { node, part, fault } => {
                     debug!(%node, %part, %fault, file = %record.id, "storage node failed");
                 }
-                Output::Deliver { plain, .. } => {
-                    sink.write_all(&plain)
-                        .map_err(assay_vault::UnsealError::Sink)?;
+                Output::Opened { piece } => take(&piece, &[]).map_err(UnsealError::Sink)?,
+                Output::Deliver { plain, piece, .. } => {
+                    take(&piece, &plain).map_err(UnsealError::Sink)?;
                 }
                 Output::Finished(result) => return result,
             }

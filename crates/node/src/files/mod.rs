@@ -6,8 +6,16 @@
 //! to its caller.
 
 mod download;
+mod leftovers;
+mod locked;
+pub mod place;
+#[cfg(test)]
+mod resume_tests;
+pub mod source;
+pub mod spool;
 #[cfg(test)]
 mod tests;
+pub mod unfinished;
 mod upload;
 
 use std::time::Duration;
@@ -21,8 +29,10 @@ use assay_vault::{
 use tokio::{task::JoinSet, time::sleep};
 
 pub use self::{
-    download::download,
-    upload::{NewFile, StoreError, upload},
+    download::{download, fetch},
+    leftovers::{Deleted, Pending, delete, pending},
+    unfinished::remember,
+    upload::{Memory, NewFile, StoreError, Stored, sealed_length, upload},
 };
 use crate::transport::{self, Transport};
 
@@ -46,13 +56,38 @@ pub(crate) fn fresh_seed() -> Result<Digest, getrandom::Error> {
 /// Pauses before nodes that did not answer are asked again, in milliseconds.
 const ASK_AGAIN_MS: [u64; 3] = [200, 800, 3_000];
 
-/// Asks every node how much room it has, those that do not answer again while fewer than `wanted`
-/// have; nodes that never do are left out.
-pub async fn candidates(
-    transport: &Transport,
-    nodes: &[PublicKey],
-    wanted: usize,
-) -> Vec<Candidate> {
+/// What a storage node would take from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The node.
+    pub node: PublicKey,
+    /// Bytes free on it.
+    pub free: u64,
+    /// Bytes of ours there that belong to no recorded file.
+    pub pending: u64,
+    /// The most that these may come to.
+    pub allowed: u64,
+}
+
+impl Room {
+    /// Bytes that it would take from us now.
+    pub fn open(&self) -> u64 {
+        self.free.min(self.allowed.saturating_sub(self.pending))
+    }
+}
+
+impl From<&Room> for Candidate {
+    fn from(room: &Room) -> Self {
+        Candidate {
+            node: room.node,
+            free: room.open(),
+        }
+    }
+}
+
+/// Asks every node how much room it has for us, those that do not answer again while fewer than
+/// `wanted` have; nodes that never do are left out.
+pub async fn rooms(transport: &Transport, nodes: &[PublicKey], wanted: usize) -> Vec<Room> {
     let mut found = Vec::new();
     let mut silent = nodes.to_vec();
     let mut pauses = ASK_AGAIN_MS.into_iter();
@@ -60,11 +95,20 @@ pub async fn candidates(
         let mut asked = JoinSet::new();
         for node in silent.drain(..) {
             let transport = transport.clone();
-            asked.spawn(async move { (node, ask(&transport, node, Request::Free).await) });
+            asked.spawn(async move { (node, ask(&transport, node, Request::Room).await) });
         }
         for (node, answer) in asked.join_all().await {
             match answer {
-                Ok(Response::Free { bytes }) => found.push(Candidate { node, free: bytes }),
+                Ok(Response::Room {
+                    free,
+                    pending,
+                    allowed,
+                }) => found.push(Room {
+                    node,
+                    free,
+                    pending,
+                    allowed,
+                }),
                 _ => silent.push(node),
             }
         }
@@ -76,6 +120,16 @@ pub async fn candidates(
         };
         sleep(Duration::from_millis(pause)).await;
     }
+}
+
+/// The nodes of [`rooms`] as candidates to hold a file.
+pub async fn candidates(
+    transport: &Transport,
+    nodes: &[PublicKey],
+    wanted: usize,
+) -> Vec<Candidate> {
+    let rooms = rooms(transport, nodes, wanted).await;
+    rooms.iter().map(Candidate::from).collect()
 }
 
 /// One storage request. Whatever keeps the answer from coming counts as unreachable; the machine

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-const LENGTH: usize = (9 << 20) + 12_345;
+pub(super) const LENGTH: usize = (9 << 20) + 12_345;
 
 struct Vault(Option<StorageRole>);
 
@@ -49,14 +49,14 @@ async fn node(seed: u8, role: Option<StorageRole>) -> Transport {
         .unwrap()
 }
 
-struct Network {
-    client: Transport,
+pub(super) struct Network {
+    pub(super) client: Transport,
     nodes: Vec<Transport>,
-    dirs: Vec<TempDir>,
+    pub(super) dirs: Vec<TempDir>,
 }
 
 impl Network {
-    async fn start(count: u8) -> Self {
+    pub(super) async fn start(count: u8) -> Self {
         let client = node(100, None).await;
         let (mut nodes, mut dirs) = (Vec::new(), Vec::new());
         for seed in 1..=count {
@@ -74,11 +74,15 @@ impl Network {
         }
     }
 
-    fn ids(&self) -> Vec<PublicKey> {
+    pub(super) fn ids(&self) -> Vec<PublicKey> {
         self.nodes.iter().map(Transport::id).collect()
     }
 
-    async fn store(&self, bytes: &[u8], key: &FileKey) -> Result<FileRecord, StoreError> {
+    pub(super) async fn store(
+        &self,
+        bytes: &[u8],
+        key: &FileKey,
+    ) -> Result<FileRecord, StoreError> {
         let owner = SecretKey::from_seed([100; 32]);
         let file = NewFile {
             owner: owner.public(),
@@ -102,12 +106,18 @@ impl Network {
             &candidates,
             file,
             source,
+            None,
             async |_| Ok(()),
         )
         .await
+        .map(|stored| stored.record)
     }
 
-    async fn read(&self, record: &FileRecord, key: FileKey) -> Result<Vec<u8>, DownloadError> {
+    pub(super) async fn read(
+        &self,
+        record: &FileRecord,
+        key: FileKey,
+    ) -> Result<Vec<u8>, DownloadError> {
         let config = DownloadConfig {
             rounds: 1,
             hedge_ms: 500,
@@ -120,11 +130,11 @@ impl Network {
     }
 }
 
-fn text() -> Vec<u8> {
+pub(super) fn text() -> Vec<u8> {
     (0..LENGTH).map(|i| (i / 7 % 251) as u8).collect()
 }
 
-fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
+pub(super) fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for shard in std::fs::read_dir(dir.join("pieces")).unwrap() {
         for file in std::fs::read_dir(shard.unwrap().path()).unwrap() {

@@ -1,25 +1,27 @@
 //! Storing a file.
 
-use std::{
-    collections::VecDeque,
-    future::Future,
-    io::{Read, Seek},
-    time::Duration,
-};
+use std::{collections::VecDeque, future::Future, time::Duration};
 
 use assay_crypto::{EncryptionKey, PublicKey, aead::FileKey};
 use assay_ledger::FileRecord;
 use assay_vault::{
-    Coding, Label, RecordError, SealError, SealedFile, Sealer,
+    Coding, Label, RecordError, SLICE_BYTES, SealError, SealedFile, Sealer, TAG_BYTES,
     envelope::{self, Purpose},
     placement::Candidate,
-    upload::{Input, Need, Output, Upload, UploadConfig, UploadError},
+    upload::{Input, Need, Output, ResumeError, Upload, UploadConfig, UploadError},
+    wire::Request,
 };
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tracing::debug;
 
-use super::{ask, fresh_seed};
-use crate::{clock, transport::Transport};
+use super::{ask, fresh_seed, source::Source};
+use crate::{clock, driver::Journal, transport::Transport};
+
+/// How long an upload that failed waits for what it has sent.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// What the ledger is to say about a file, apart from what follows from its bytes.
 #[derive(Clone, Debug)]
@@ -53,26 +55,54 @@ pub enum StoreError {
     /// There is no randomness to choose nodes and seal keys with.
     #[error("the system gave no randomness")]
     Randomness(#[source] getrandom::Error),
+    /// An earlier life of the upload wrote something that cannot be gone on with.
+    #[error("the upload cannot go on from where it was")]
+    Resume(#[from] ResumeError),
+    /// The journal cannot be written; going on without it could seal two texts with one nonce.
+    #[error("the upload's journal cannot be written; free disk space or mend the disk")]
+    Journal(#[source] std::io::Error),
+}
+
+/// The memory of an upload that can go on after its process is gone.
+#[derive(Debug)]
+pub struct Memory {
+    /// Where the machine writes.
+    pub journal: Journal,
+    /// What it wrote in earlier lives.
+    pub past: Vec<Vec<u8>>,
+}
+
+/// A file that is stored and recorded.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its record.
+    pub record: FileRecord,
+    /// Bytes sent to storage nodes in this life of the upload.
+    pub sent: u64,
 }
 
 /// Encrypts `source` and brings `config.copies` copies of it to nodes among `candidates`; then
 /// hands the record to `record`, which brings it to the ledger (again: success) or says why not.
 ///
-/// Memory stays within a few slices whatever the file. A storage node that fails is replaced. If
-/// this future is dropped, nothing is recorded and the nodes collect what they got.
+/// Memory stays within a few slices whatever the file. A storage node that fails is replaced. With
+/// a `memory` the upload goes on where an earlier life of it was: what nodes have is not sent
+/// again. Without one, nothing is recorded if this future is dropped, and the nodes collect what
+/// they got.
 ///
 /// # Errors
-/// [`StoreError`], naming what each storage node did.
-pub async fn upload<R, F>(
+/// [`StoreError`], naming what each storage node did. Nothing is recorded then, unless `record`
+/// failed without knowing.
+pub async fn upload<S, F>(
     transport: &Transport,
     config: UploadConfig,
     candidates: &[Candidate],
     file: NewFile,
-    source: R,
+    source: S,
+    memory: Option<Memory>,
     record: impl FnOnce(FileRecord) -> F,
-) -> Result<FileRecord, StoreError>
+) -> Result<Stored, StoreError>
 where
-    R: Read + Seek + Send + 'static,
+    S: Source,
     F: Future<Output = Result<(), String>>,
 {
     let seed = fresh_seed().map_err(StoreError::Randomness)?;
@@ -80,7 +110,13 @@ where
         copies: config.copies,
     };
     let mut sealing = Sealing::new(Sealer::new(source, file.key.clone(), coding));
-    let mut machine = Upload::new(config, &file.key, file.length, candidates, seed);
+    let (mut journal, past) = match memory {
+        Some(Memory { journal, past }) => (Some(journal), past),
+        None => (None, Vec::new()),
+    };
+    let bytes = sealed_length(file.length);
+    let mut machine = Upload::resume(config, &file.key, bytes, candidates, seed, &past)?;
+    let mut sent = 0;
     let mut replies = JoinSet::new();
     let mut wake = None;
     let mut record = Some(record);
@@ -93,10 +129,15 @@ where
                     let input = sealing.satisfy(need).await;
                     outputs.extend(machine.step(clock::now(), input));
                 }
-                // The whole upload is repeated after a crash: pieces already there are not sent
-                // twice, and the caller still has key and source.
-                Output::Journal(_) => {}
+                Output::Journal(entry) => {
+                    if let Some(journal) = &mut journal {
+                        journal.append(&entry).map_err(StoreError::Journal)?;
+                    }
+                }
                 Output::Send { tag, to, request } => {
+                    if let Request::Put { piece, .. } = &request {
+                        sent += piece.len() as u64;
+                    }
                     let transport = transport.clone();
                     replies.spawn(async move {
                         Input::Reply {
@@ -122,9 +163,15 @@ where
                     outputs.extend(machine.step(clock::now(), Input::Recorded(result)));
                 }
                 Output::Finished(result) => {
-                    result?;
+                    if let Err(error) = result {
+                        // Whoever cleans up after us must not be overtaken by what is on its way.
+                        let settled = async { while replies.join_next().await.is_some() {} };
+                        let _ = timeout(SETTLE, settled).await;
+                        return Err(error.into());
+                    }
                     let missing = UploadError::NotRecorded("no record was made".to_owned());
-                    return recorded.ok_or(missing.into());
+                    let record = recorded.ok_or(missing)?;
+                    return Ok(Stored { record, sent });
                 }
             }
         }
@@ -157,14 +204,23 @@ fn describe(
     Ok(sealed.record(file.owner, &label, placement, envelope.as_ref())?)
 }
 
+/// Bytes that a node needs to hold a file of `length` bytes: its slices, each with its tag, and a
+/// manifest that lists them.
+pub fn sealed_length(length: u64) -> u64 {
+    let slices = length.div_ceil(SLICE_BYTES as u64).max(1);
+    // 46 bytes before the list, 33 before the ciphertext, and in the row that joins the pieces the
+    // list again.
+    length + slices * (TAG_BYTES as u64 + 64) + 256
+}
+
 /// A sealer that works on a thread of its own, since reading and encrypting block.
-struct Sealing<R> {
-    sealer: Option<Sealer<R>>,
+struct Sealing<S> {
+    sealer: Option<Sealer<S>>,
     file: Option<SealedFile>,
 }
 
-impl<R: Read + Seek + Send + 'static> Sealing<R> {
-    fn new(sealer: Sealer<R>) -> Self {
+impl<S: Source> Sealing<S> {
+    fn new(sealer: Sealer<S>) -> Self {
         Self {
             sealer: Some(sealer),
             file: None,
@@ -178,9 +234,11 @@ impl<R: Read + Seek + Send + 'static> Sealing<R> {
         let worked = tokio::task::spawn_blocking(move || {
             let input = match need {
                 Need::Slice(index) => sealer.slice(index).map(|slice| slice.map(Input::Slice)),
-                Need::Manifest => sealer
-                    .finish()
-                    .map(|file| Some(Input::Manifest(Box::new(file)))),
+                // What changed while it was read is noticed before anything is recorded.
+                Need::Manifest => sealer.finish().and_then(|file| {
+                    sealer.source_mut().check().map_err(std::io::Error::from)?;
+                    Ok(Some(Input::Manifest(Box::new(file))))
+                }),
             };
             (sealer, input)
         });

@@ -182,6 +182,7 @@ impl Node {
             compute,
             key,
             upload: UploadConfig::default(),
+            uploads: config.dir.join("uploads"),
             memory: config.memory(),
             on_work: watch_work(desk.board.clone()),
         });

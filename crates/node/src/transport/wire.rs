@@ -90,6 +90,8 @@ impl Request {
             Self::Vault(vault::Request::Has { .. }) => "vault_has",
             Self::Vault(vault::Request::Commit { .. }) => "vault_commit",
             Self::Vault(vault::Request::Delete { .. }) => "vault_delete",
+            Self::Vault(vault::Request::Room) => "vault_room",
+            Self::Vault(vault::Request::Pending { .. }) => "vault_pending",
             Self::Progress { .. } => "progress",
             Self::Split(_) => "split",
         }

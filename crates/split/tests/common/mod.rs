@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use assay_data::{Batch, DataSet, Format, Options, read};
+use assay_data::{Batch, DataSet, Format, Options, Place, Record, read};
 use assay_kernel::random::Stream;
 use assay_kernel::{IGNORE, Kernel};
 use assay_model::{
@@ -42,17 +42,20 @@ pub(crate) fn example() -> Arc<Base> {
     Arc::new(Base::from_folder(&path("glassllm")).unwrap())
 }
 
-/// Rows of the example data.
+/// Full rows of the example data, read as running text.
 pub(crate) fn dialogue(base: &Base, file: &str, seq: usize) -> DataSet {
     let bytes = std::fs::read(path("dialogue").join(file)).unwrap();
-    let records = read(&bytes, Format::JsonLines).unwrap();
-    let options = Options {
-        completion_only: false,
-        packing: true,
-        truncation: true,
-        ..Options::new(seq)
-    };
-    DataSet::build(&records, base.tokenizer().unwrap(), &options).unwrap()
+    let mut text = String::new();
+    for (_, record) in read(&bytes, Format::JsonLines).unwrap() {
+        let Record::Chat { messages, .. } = record else {
+            continue;
+        };
+        for (message, mark) in messages.iter().zip(["Q: ", "A: "]) {
+            text += &format!("{mark}{}\n", message.content);
+        }
+    }
+    let records = [(Place::Text, Record::Text(text))];
+    DataSet::build(&records, base.tokenizer().unwrap(), &Options::new(seq)).unwrap()
 }
 
 pub(crate) fn all() -> Vec<&'static str> {

@@ -12,6 +12,8 @@
 //! - When every holder has failed, those whose fault may pass are asked again, `rounds` times in
 //!   all; then the download ends and names the piece and what each holder did.
 //! - Slices are delivered in order, each authentic; the whole is checked at the end.
+//! - Parts that an earlier download left are taken instead of asked for, if they are what they
+//!   should be.
 
 mod fetch;
 
@@ -59,6 +61,14 @@ impl Default for DownloadConfig {
 /// What a download reacts to.
 #[derive(Clone, Debug)]
 pub enum Input {
+    /// A part that an earlier download left here: the manifest, then slices in order. Given before
+    /// the first tick; what is not what it should be is fetched like any other.
+    Known {
+        /// Which part.
+        part: Part,
+        /// Its piece.
+        piece: Piece,
+    },
     /// Time passed; the first one starts the download.
     Tick,
     /// A storage node answered, or could not be reached.
@@ -93,12 +103,19 @@ pub enum Output {
         /// How.
         fault: Fault,
     },
+    /// The manifest is here, authentic.
+    Opened {
+        /// Its piece, for whoever wants to go on later.
+        piece: Piece,
+    },
     /// The next slice of the plaintext, authentic.
     Deliver {
         /// Its index, from zero.
         index: u32,
         /// Its bytes.
         plain: Vec<u8>,
+        /// The piece it was in, for whoever wants to go on later.
+        piece: Piece,
     },
     /// Done; nothing follows.
     Finished(Result<Content, DownloadError>),
@@ -195,11 +212,35 @@ impl Download {
         if self.finished {
             return out;
         }
-        if let Input::Reply { tag, reply } = input {
-            self.take_reply(now, tag, reply, &mut out);
+        match input {
+            Input::Known { part, piece } => {
+                self.take_known(part, piece, &mut out);
+                return out;
+            }
+            Input::Tick => {}
+            Input::Reply { tag, reply } => self.take_reply(now, tag, reply, &mut out),
         }
         self.advance(now, &mut out);
         out
+    }
+
+    /// Takes a part from an earlier download, if it is the next one and nobody is asked for it.
+    fn take_known(&mut self, part: Part, piece: Piece, out: &mut Vec<Output>) {
+        let wanted = match (part, &self.unsealer) {
+            (Part::Manifest, None) => Some(self.expected.id.0),
+            (Part::Slice(index), Some(unsealer)) if index == self.next_fetch => {
+                unsealer.manifest().slices().get(index as usize).copied()
+            }
+            _ => None,
+        };
+        if wanted != Some(piece.digest()) || !self.flights.is_empty() {
+            return;
+        }
+        match part {
+            Part::Manifest => drop(self.fetches.remove(&part)),
+            Part::Slice(_) => self.next_fetch += 1,
+        }
+        self.take_piece(part, piece, out);
     }
 
     fn take_reply(
@@ -243,16 +284,17 @@ impl Download {
                 self.ready.insert(index, piece);
                 self.deliver(out)
             }
-            Part::Manifest => self.open(&piece),
+            Part::Manifest => self.open(piece, out),
         };
         if let Err(error) = done {
             self.finish(Err(error.into()), out);
         }
     }
 
-    fn open(&mut self, manifest: &Piece) -> Result<(), UnsealError> {
+    fn open(&mut self, piece: Piece, out: &mut Vec<Output>) -> Result<(), UnsealError> {
         if let Some(key) = self.key.take() {
-            self.unsealer = Some(Unsealer::new(&self.expected, manifest, key)?);
+            self.unsealer = Some(Unsealer::new(&self.expected, &piece, key)?);
+            out.push(Output::Opened { piece });
         }
         Ok(())
     }
@@ -265,7 +307,11 @@ impl Download {
         while let Some(piece) = self.ready.remove(&self.next_deliver) {
             let index = self.next_deliver;
             let plain = unsealer.verified_slice(index, &piece)?;
-            out.push(Output::Deliver { index, plain });
+            out.push(Output::Deliver {
+                index,
+                plain,
+                piece,
+            });
             self.next_deliver += 1;
         }
         if unsealer.is_complete()

@@ -33,6 +33,8 @@ impl StorageNode {
                 self.commit(from, tag, file, slices.into_vec(), out)
             }
             Request::Delete { digest } => self.delete(from, tag, digest, out),
+            Request::Room => Ok(Some(self.room(&from))),
+            Request::Pending { after } => Ok(Some(self.unrecorded(&from, after))),
         };
         match done {
             Ok(Some(response)) => reply(out, tag, response),
@@ -135,6 +137,9 @@ impl StorageNode {
         }
         let (key, mut holding, row) = Holding::new(file, slices, self.now);
         if let Some(known) = self.holdings.get_mut(&key) {
+            if known.by != Some(from) {
+                known.by = None;
+            }
             match &mut known.state {
                 HoldingState::Held => {
                     known.since = self.now;
@@ -146,6 +151,7 @@ impl StorageNode {
             return Ok(None);
         }
         self.room_to_work()?;
+        holding.by = Some(from);
         let charge = holding.charge();
         self.must_fit(charge)?;
         // What the ledger records already is its owners' to answer for.
@@ -178,6 +184,12 @@ impl StorageNode {
         if slot.state == State::Writing {
             return Err(Refusal::Busy);
         }
+        if slot.holdings > 0 {
+            self.abandon(from, FileId(digest), out);
+        }
+        let Some(slot) = self.slots.get_mut(&digest) else {
+            return Ok(Some(Response::Deleted { digest }));
+        };
         if slot.holdings > 0 || !slot.claims.contains(&from) {
             return Err(Refusal::InUse);
         }

@@ -25,6 +25,8 @@ pub(super) struct Holding {
     /// What each owner of a record is charged for it, while there is one.
     pub(super) recorded: Charge,
     pub(super) since: Millis,
+    /// Who committed it; `None` if several did, or if that was before the node's last start.
+    pub(super) by: Option<AccountId>,
     pub(super) state: HoldingState,
 }
 
@@ -66,6 +68,7 @@ impl Holding {
             committer: None,
             recorded: Charge::NONE,
             since,
+            by: None,
             state: HoldingState::Held,
         };
         (key(file, root), holding, row)
@@ -216,6 +219,30 @@ impl StorageNode {
         for digest in gone {
             self.drop_slot(&digest);
         }
+    }
+
+    /// Takes apart what only this account put together as this file, while no record names it: its
+    /// owner deletes what an interrupted upload left. Anybody else's commit of the same file keeps
+    /// it, so that nobody takes from under an owner what is about to be recorded.
+    pub(super) fn abandon(&mut self, by: AccountId, file: FileId, out: &mut Vec<Output>) {
+        let found = self.holdings.iter().find(|(key, holding)| {
+            holding.file == file
+                && holding.by == Some(by)
+                && holding.state == HoldingState::Held
+                && !self.records.contains_key(key)
+        });
+        let Some(key) = found.map(|(key, _)| *key) else {
+            return;
+        };
+        self.forget(key);
+        if let Some(holding) = self.holdings.get_mut(&key) {
+            holding.state = HoldingState::Removing;
+        }
+        self.in_flight += 1;
+        out.push(Output::Remove {
+            shelf: Shelf::Holdings,
+            digest: key,
+        });
     }
 
     /// Takes a holding's count off its pieces.

@@ -17,6 +17,7 @@
 //! - Time, requests and disk results come in through [`StorageNode::step`]; writes, reads, removals
 //!   and replies go out. For one digest at most one write or removal is out at a time.
 
+mod account;
 mod backend;
 mod charge;
 mod disk;

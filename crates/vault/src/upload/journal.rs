@@ -46,6 +46,30 @@ pub enum ResumeError {
     OtherKey,
 }
 
+/// What an upload that was not finished may have left at storage nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftover {
+    /// Nodes that were sent something.
+    pub holders: Vec<AccountId>,
+    /// Digests of the slices sealed so far.
+    pub slices: Vec<Digest>,
+    /// The file, once every slice was sealed.
+    pub file: Option<FileId>,
+}
+
+/// What the upload with this `journal`, written under `key`, may have left.
+///
+/// # Errors
+/// [`ResumeError`] when the journal is damaged or of another key.
+pub fn leftover(journal: &[Vec<u8>], key: &FileKey) -> Result<Leftover, ResumeError> {
+    let past = replay(journal, key)?;
+    Ok(Leftover {
+        holders: [past.holders, past.failed].concat(),
+        slices: past.digests,
+        file: past.file,
+    })
+}
+
 /// What a journal says.
 #[derive(Debug, Default)]
 pub(super) struct Past {

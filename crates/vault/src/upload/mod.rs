@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use assay_crypto::{Digest, aead::FileKey};
 use assay_ledger::{AccountId, FileId};
 
-pub use journal::ResumeError;
+pub use journal::{Leftover, ResumeError, leftover};
 
 use crate::fault::{Fault, Unreachable};
 use crate::manifest::key_commitment;
@@ -147,7 +147,8 @@ pub enum UploadError {
     },
     /// The source gave other bytes than the first time.
     #[error(
-        "the file changed while it was being stored (slice {index}); start again with a new key"
+        "the file changed after a part of it had been stored (slice {index}): store it anew when \
+         nothing writes to it"
     )]
     SourceChanged {
         /// The first slice that differs.

@@ -253,6 +253,7 @@ impl World {
                     download::Output::Report { node, part, fault } => {
                         reports.push((node, part, fault));
                     }
+                    download::Output::Opened { .. } => {}
                     download::Output::Deliver { plain, .. } => bytes.extend(plain),
                     download::Output::Finished(result) => {
                         return Downloaded {

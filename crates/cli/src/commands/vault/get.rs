@@ -1,36 +1,51 @@
 //! `assay vault get`.
+//!
+//! What comes from storage nodes is kept as it comes, encrypted, in the user's directory; so the
+//! same command goes on after an interruption, and what is left of one that does not is
+//! ciphertext. Only when everything is there is it opened, and given its name when all of it is on
+//! the disk.
 
 use std::{
-    fs::{self, File},
-    io::BufWriter,
+    fs,
     path::{Path, PathBuf},
 };
 
 use assay_crypto::Digest;
-use assay_ledger::{FileId, Registration, Role, query};
-use assay_node::files;
-use assay_vault::{bundle, download::DownloadConfig, owner_key};
+use assay_ledger::{FileId, FileRecord, Registration, Role, query};
+use assay_node::{
+    config::ByteSize,
+    files::{
+        self,
+        place::{self, Nameless},
+        spool::Spool,
+    },
+};
+use assay_vault::{
+    Content, Expected, SLICE_BYTES, UnsealError,
+    bundle::BundleError,
+    download::{DownloadConfig, DownloadError},
+    owner_key,
+};
 use serde::Serialize;
 
-use super::{BUNDLE_TYPE, runtime};
+use super::{BUNDLE_TYPE, TREE_TYPE, downloads, runtime};
 use crate::{
     failure::{Failure, Kind},
     output::{Output, facts},
     session::Session,
 };
 
-/// Largest bundle that is unpacked, in bytes: it is held in memory.
-const MAX_BUNDLE: u64 = 4 << 30;
-
 #[derive(Serialize)]
 struct GetReport {
     file: FileId,
     name: String,
-    path: PathBuf,
+    path: String,
     /// Plaintext bytes.
     length: u64,
     /// Digest of the plaintext.
     content: Digest,
+    /// Bytes that storage nodes sent to this command.
+    fetched: u64,
 }
 
 pub(super) fn run(
@@ -53,11 +68,19 @@ pub(super) fn run(
     })?;
     let opened =
         owner_key(&record, &key.encryption()).map_err(|e| Failure::new(Kind::Failed, e))?;
+    let bundled = matches!(record.media_type.as_str(), BUNDLE_TYPE | TREE_TYPE);
     let path = out.unwrap_or_else(|| plain_name(record.name.as_str(), file));
-    if path.exists() {
-        let text = format!("{} exists already", path.display());
-        return Err(Failure::say(Kind::Usage, text).hint("choose another place with --out PATH"));
-    }
+    check_place(&path, bundled)?;
+    let folder = downloads(session);
+    let spool = Spool::open(&folder, file).map_err(|error| {
+        let context = format!("cannot write in {}", folder.display());
+        Failure::new(Kind::Failed, anyhow::Error::from(error).context(context))
+    })?;
+    let mut spool = spool.ok_or_else(|| {
+        let text = format!("too many commands are fetching {file} just now");
+        Failure::say(Kind::Failed, text).hint("wait until one of them is done")
+    })?;
+    check_room(&record, &spool, &folder, &path)?;
     let mut nodes: Vec<(_, Registration)> = Vec::new();
     for node in &record.placement {
         let found = session
@@ -65,40 +88,41 @@ pub(super) fn run(
             .read(|store| query::registration(store, Role::Storage, node))?;
         nodes.extend(found.map(|registration| (*node, registration)));
     }
-    // Nothing incomplete ever stands under the final name.
-    let aside = path.with_file_name(format!(".{file}.part"));
-    let failed = |e: std::io::Error| {
-        let context = format!("cannot write {}", aside.display());
-        Failure::new(Kind::Failed, anyhow::Error::from(e).context(context))
-    };
-    let mut sink = BufWriter::new(File::create(&aside).map_err(failed)?);
     let fetched = runtime()?.block_on(async {
         let transport = session.dial(&key, &nodes).await?;
         let config = DownloadConfig::default();
-        let content = files::download(&transport, config, &record, opened, &mut sink).await;
+        let key = opened.clone();
+        let fetched = files::fetch(&transport, config, &record, key, &mut spool).await;
         transport.close().await;
-        content.map_err(Failure::from)
-    });
-    let finished = fetched.and_then(|content| {
-        let file = sink.into_inner().map_err(|e| failed(e.into_error()))?;
-        file.sync_all().map_err(failed)?;
-        place(&aside, &path, record.media_type.as_str() == BUNDLE_TYPE)?;
-        Ok(content)
-    });
-    if finished.is_err() {
-        let _ = fs::remove_file(&aside);
+        Ok::<_, Failure>(fetched)
+    })?;
+    let (content, fetched) = match fetched {
+        Ok(fetched) => fetched,
+        Err(error) => return Err(not_fetched(error, spool, file)),
+    };
+    let plain = spool
+        .plain(&Expected::from(&record), opened)
+        .map_err(|error| Failure::new(Kind::Untrue, error))?;
+    if bundled {
+        let label = &file.to_string()[..12];
+        place::directory(&path, label, plain).map_err(|error| not_written(&path, &error, file))?;
+    } else {
+        place::file(&path, plain).map_err(|error| not_written(&path, &error.into(), file))?;
     }
-    let content = finished?;
+    // What is not removed now is, at the latest, by `assay vault delete`.
+    let _ = spool.forget();
+    let Content { length, digest } = content;
     let report = GetReport {
         file,
         name: record.name.to_string(),
-        path,
-        length: content.length,
-        content: content.digest,
+        path: files::source::shown(&path),
+        length,
+        content: digest,
+        fetched,
     };
     output.result(&report, |report| {
         facts([
-            ("fetched", output.strong(report.path.display())),
+            ("fetched", output.strong(&report.path)),
             ("bytes", report.length.to_string()),
             ("content", report.content.to_string()),
         ])
@@ -118,22 +142,113 @@ fn plain_name(name: &str, file: FileId) -> PathBuf {
     }
 }
 
-fn place(aside: &Path, path: &Path, bundled: bool) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| {
-        let context = format!("cannot write {}", path.display());
-        Failure::new(Kind::Failed, anyhow::Error::from(e).context(context))
+/// Whether something can be written there, before anything is fetched.
+fn check_place(path: &Path, bundled: bool) -> Result<(), Failure> {
+    let shown = files::source::shown(path);
+    let usage = |text: String, hint: &str| Err(Failure::say(Kind::Usage, text).hint(hint));
+    if path.as_os_str() == "-" {
+        let hint = "name a file with --out PATH; one of that name is `./-`";
+        return usage("standard output cannot be fetched to".to_owned(), hint);
+    }
+    if fs::symlink_metadata(path).is_ok() || path.file_name().is_none() {
+        let hint = "choose another place with --out PATH";
+        return usage(format!("{shown} exists already"), hint);
+    }
+    if !bundled && path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        let hint = "give the whole path with --out PATH";
+        return usage(
+            format!("{shown} names a directory, and this is a file"),
+            hint,
+        );
+    }
+    let folder = place::folder_of(path);
+    let probe = Nameless::new(folder, 0o600);
+    probe.map(drop).map_err(|error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Kind::Usage,
+            _ => Kind::Failed,
+        };
+        let context = format!("cannot write in {}", files::source::shown(folder));
+        Failure::new(kind, anyhow::Error::from(error).context(context))
+            .hint("choose another place with --out PATH")
+    })
+}
+
+/// Whether the disk has room: for the encrypted pieces in the user's directory, and then for what
+/// is in them at its place.
+fn check_room(
+    record: &FileRecord,
+    spool: &Spool,
+    folder: &Path,
+    path: &Path,
+) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt;
+    // The exact length is in the manifest; it is at least this.
+    let length = u64::from(record.slices.saturating_sub(1)) * SLICE_BYTES as u64;
+    let there = spool.length().unwrap_or(0);
+    let target = place::folder_of(path);
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+    let needs = if device(folder) == device(target) {
+        vec![(target, (2 * length).saturating_sub(there))]
+    } else {
+        vec![(folder, length.saturating_sub(there)), (target, length)]
     };
-    if !bundled {
-        return fs::rename(aside, path).map_err(failed);
-    }
-    let archive = File::open(aside).map_err(failed)?;
-    let files = bundle::unpack(archive, MAX_BUNDLE).map_err(|e| Failure::new(Kind::Untrue, e))?;
-    for (name, bytes) in files {
-        let member = path.join(name);
-        if let Some(parent) = member.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
+    for (place, needed) in needs {
+        let Ok(room) = place::room(place) else {
+            continue;
+        };
+        if room < needed {
+            let text = format!(
+                "the disk of {} has {} free, and fetching this file takes {}: what comes is kept \
+                 encrypted until all of it is there",
+                files::source::shown(place),
+                ByteSize(room),
+                ByteSize(needed)
+            );
+            return Err(Failure::say(Kind::Failed, text)
+                .hint("free space, or choose another place with --out PATH or --dir DIR"));
         }
-        fs::write(member, bytes).map_err(failed)?;
     }
-    fs::remove_file(aside).map_err(failed)
+    Ok(())
+}
+
+fn not_fetched(error: DownloadError, spool: Spool, file: FileId) -> Failure {
+    match &error {
+        DownloadError::Unseal(UnsealError::Sink(_)) => {
+            let context = "the disk does not take what is fetched";
+            let error = anyhow::Error::from(error).context(context);
+            Failure::new(Kind::Failed, error).hint(keeps(file))
+        }
+        DownloadError::Missing { .. } => Failure::from(error).hint(keeps(file)),
+        // What is there is not what the record says: it is of no use later either.
+        DownloadError::Unseal(_) => {
+            let _ = spool.forget();
+            Failure::from(error)
+        }
+    }
+}
+
+fn not_written(path: &Path, error: &BundleError, file: FileId) -> Failure {
+    let text = assay_node::told(error);
+    let shown = files::source::shown(path);
+    let disk = match error {
+        BundleError::Archive(error) => !matches!(
+            error.kind(),
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+        ),
+        _ => false,
+    };
+    if disk {
+        Failure::say(Kind::Failed, format!("cannot write {shown}: {text}")).hint(keeps(file))
+    } else {
+        Failure::say(Kind::Untrue, format!("{file} is no directory: {text}"))
+            .hint("whoever stored it did so wrongly")
+    }
+}
+
+fn keeps(file: FileId) -> String {
+    format!(
+        "run the same command again to go on where it was; `assay vault delete {file}` removes \
+         what is here of it, which is encrypted"
+    )
 }

@@ -1,22 +1,44 @@
 //! `assay vault put`.
+//!
+//! Whatever can be found out before a byte leaves is found out first: whether the source can be
+//! kept as it is, name and size, nodes and room on them, the fee. Then the upload runs with a
+//! journal in the user's directory, so that the same command goes on after an interruption.
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
+use std::path::{Path, PathBuf};
+
+use assay_crypto::{Digest, PublicKey, SecretKey};
+use assay_ledger::{AccountId, Call, FileId, FileRecord, Registration, Role, TxId, query};
+use assay_node::{
+    files::{
+        self, Memory, NewFile, StoreError, Stored,
+        unfinished::{self, Plan, Unfinished},
+    },
+    transport::Transport,
 };
-
-use assay_crypto::PublicKey;
-use assay_ledger::{Call, FileId, FileRecord, Role, TxId};
-use assay_node::files::{self, NewFile};
-use assay_vault::{bundle::BundleWriter, upload::UploadConfig};
+use assay_vault::{
+    MAX_SLICES, SLICE_BYTES,
+    upload::{Leftover, UploadConfig, UploadError},
+};
 use serde::Serialize;
 
-use super::{BUNDLE_TYPE, PLAIN_TYPE, runtime};
+use super::{
+    check::{check_balance, check_name, check_room},
+    input::Input,
+    runtime, uploads,
+};
 use crate::{
     failure::{Failure, Kind},
     output::{Output, facts},
     session::Session,
 };
+
+/// What to store and how.
+pub(super) struct Put {
+    pub(super) path: PathBuf,
+    pub(super) name: Option<String>,
+    pub(super) copies: u8,
+    pub(super) follow_links: bool,
+}
 
 #[derive(Serialize)]
 struct PutReport {
@@ -25,70 +47,66 @@ struct PutReport {
     /// Bytes stored before encryption.
     length: u64,
     placement: Vec<PublicKey>,
-    tx: TxId,
+    /// The transaction that recorded it; none if an interrupted command had come as far.
+    tx: Option<TxId>,
+    /// Bytes sent to storage nodes by this command.
+    sent: u64,
+    /// Whether this command went on with an interrupted one.
+    resumed: bool,
 }
 
-pub(super) fn run(
-    session: &Session,
-    path: &Path,
-    name: Option<String>,
-    copies: u8,
-    output: &Output,
-) -> Result<(), Failure> {
+pub(super) fn run(session: &Session, put: Put, output: &Output) -> Result<(), Failure> {
     let key = session.key()?;
-    let name = match name {
-        Some(name) => name,
-        None => last_part(path)?,
+    let name = match &put.name {
+        Some(name) => name.clone(),
+        None => last_part(&put.path)?,
     };
-    let source = Source::open(session, path)?;
-    let nodes = session.registered(Role::Storage)?;
-    let accounts: Vec<_> = nodes.iter().map(|(account, _)| *account).collect();
-    let length = source
-        .file
-        .metadata()
-        .map_err(|e| unreadable(path, e))?
-        .len();
-    let file = NewFile {
+    check_name(&name)?;
+    let input = Input::open(&put.path, put.follow_links, session.home().path())?;
+    let most = u64::from(MAX_SLICES) * SLICE_BYTES as u64;
+    if input.length > most {
+        let text = format!(
+            "{} has {} bytes, and a file in the vault at most {most}",
+            files::source::shown(&put.path),
+            input.length
+        );
+        return Err(Failure::say(Kind::Usage, text).hint("split it into several files"));
+    }
+    let nodes: Vec<_> = session
+        .registered(Role::Storage)?
+        .into_iter()
+        .filter(|(_, registration)| !registration.leaving)
+        .collect();
+    check_balance(session, &key, &name, input.media_type, put.copies)?;
+    let plan = Plan {
+        chain: session.light().genesis().digest(),
         owner: key.public(),
+        path: input.place.clone(),
         name: name.clone(),
-        media_type: source.media_type.to_owned(),
-        length,
-        key: files::fresh_key().map_err(|e| Failure::new(Kind::Failed, e))?,
-        envelope_to: Some(key.encryption().public()),
+        media_type: input.media_type.to_owned(),
+        copies: put.copies,
+        length: input.length,
+        identity: input.identity,
+        salt: Digest::ZERO,
     };
-    let config = UploadConfig {
-        copies,
-        ..UploadConfig::default()
+    let unfinished = Unfinished::begin(&uploads(session), plan, &key)
+        .map_err(|error| super::unfinished_failure(error, "wait until it is done"))?;
+    let (length, resumed) = (input.length, unfinished.is_resumed());
+    let (stored, tx) = match recorded(session, &key, &unfinished)? {
+        Some(record) => {
+            unfinished.forget().map_err(failed)?;
+            (Stored { record, sent: 0 }, None)
+        }
+        None => store(session, &key, &nodes, input, unfinished)?,
     };
-    let reader = source.file.try_clone().map_err(|e| unreadable(path, e))?;
-    let mut sent = None;
-    let record: FileRecord = runtime()?.block_on(async {
-        let transport = session.dial(&key, &nodes).await?;
-        let candidates = files::candidates(&transport, &accounts, copies.into()).await;
-        let record = |record: FileRecord| {
-            // The chain is asked on this thread; the upload has nothing else to do meanwhile.
-            let call = Call::PutFile(Box::new(record));
-            let outcome = tokio::task::block_in_place(|| session.call(&key, call));
-            let outcome = outcome.map(|included| sent = Some(included.receipt.tx));
-            std::future::ready(outcome.map_err(|failure| failure.to_string()))
-        };
-        let stored = files::upload(&transport, config, &candidates, file, reader, record).await;
-        transport.close().await;
-        stored.map_err(Failure::from)
-    })?;
-    let Some(tx) = sent else {
-        return Err(Failure::say(
-            Kind::Failed,
-            "the file was stored but not recorded",
-        ));
-    };
-    let placement = record.placement.to_vec();
     let report = PutReport {
-        file: record.id,
+        file: stored.record.id,
         name,
         length,
-        placement,
+        placement: stored.record.placement.to_vec(),
         tx,
+        sent: stored.sent,
+        resumed,
     };
     output.result(&report, |report| {
         facts([
@@ -104,103 +122,153 @@ pub(super) fn run(
     })
 }
 
+/// The record that an interrupted command has brought as far as the ledger.
+fn recorded(
+    session: &Session,
+    key: &SecretKey,
+    unfinished: &Unfinished,
+) -> Result<Option<FileRecord>, Failure> {
+    let Ok(Leftover {
+        file: Some(file), ..
+    }) = unfinished.leftover(key)
+    else {
+        return Ok(None);
+    };
+    let owner = key.public();
+    Ok(session
+        .light()
+        .read(|store| query::file(store, &file, &owner))?)
+}
+
+fn store(
+    session: &Session,
+    key: &SecretKey,
+    nodes: &[(AccountId, Registration)],
+    input: Input,
+    unfinished: Unfinished,
+) -> Result<(Stored, Option<TxId>), Failure> {
+    let Plan {
+        name,
+        media_type,
+        copies,
+        length,
+        ..
+    } = unfinished.plan.clone();
+    let config = UploadConfig {
+        copies,
+        ..UploadConfig::default()
+    };
+    let file = NewFile {
+        owner: key.public(),
+        name,
+        media_type,
+        length,
+        key: unfinished.plan.key(key),
+        envelope_to: Some(key.encryption().public()),
+    };
+    let journal = unfinished.file();
+    let accounts: Vec<_> = nodes.iter().map(|(account, _)| *account).collect();
+    let mut sent = None;
+    let stored = runtime()?.block_on(async {
+        let transport = session.dial(key, nodes).await?;
+        if let Some(stale) = &unfinished.stale {
+            // The source is another one by now: what was sent of the old one is of no more use.
+            clean(&transport, stale).await;
+        }
+        let rooms = files::rooms(&transport, &accounts, copies.into()).await;
+        let held = unfinished.leftover(key).unwrap_or_default();
+        let enough = check_room(&rooms, &accounts, &held, length, copies);
+        if let Err(failure) = enough {
+            let resumed = unfinished.is_resumed();
+            transport.close().await;
+            if !resumed {
+                unfinished.forget().map_err(failed)?;
+            }
+            return Err(failure);
+        }
+        let candidates: Vec<_> = rooms.iter().map(Into::into).collect();
+        let record = |record: FileRecord| {
+            // The chain is asked on this thread; the upload has nothing else to do meanwhile.
+            let call = Call::PutFile(Box::new(record));
+            let outcome = tokio::task::block_in_place(|| session.call(key, call));
+            let outcome = outcome.map(|included| sent = Some(included.receipt.tx));
+            std::future::ready(outcome.map_err(|failure| failure.to_string()))
+        };
+        let memory: Memory = unfinished.into_memory();
+        let stored = files::upload(
+            &transport,
+            config,
+            &candidates,
+            file,
+            input.source,
+            Some(memory),
+            record,
+        )
+        .await;
+        let stored = match stored {
+            Err(error) => Err(give_up(session, key, &transport, &journal, error).await),
+            Ok(stored) => Ok(stored),
+        };
+        transport.close().await;
+        stored
+    })?;
+    unfinished::forget(&journal).map_err(failed)?;
+    Ok((stored, sent))
+}
+
+/// What an upload that failed leaves: nothing, if it can never go on; else what to do about it.
+async fn give_up(
+    session: &Session,
+    key: &SecretKey,
+    transport: &Transport,
+    journal: &Path,
+    error: StoreError,
+) -> Failure {
+    let id = journal.file_stem().unwrap_or_default().to_string_lossy();
+    let spoiled = matches!(
+        &error,
+        StoreError::Upload(UploadError::Source(_) | UploadError::SourceChanged { .. })
+            | StoreError::Resume(_)
+    );
+    let failure = Failure::from(error);
+    if !spoiled {
+        return failure.hint(format!(
+            "run the same command again to go on where it was; `assay vault delete {id}` removes \
+             what is stored of it so far"
+        ));
+    }
+    if let Ok(unfinished) = Unfinished::take(&uploads(session), &id) {
+        if let Ok(left) = unfinished.leftover(key) {
+            clean(transport, &left).await;
+        }
+        let _ = unfinished.forget();
+    }
+    failure.hint("nothing was recorded, and what was sent of it is deleted again")
+}
+
+/// Deletes what an upload left, as far as that works: nodes collect the rest themselves.
+async fn clean(transport: &Transport, left: &Leftover) {
+    for node in &left.holders {
+        let _ = files::delete(transport, *node, super::pieces(left)).await;
+    }
+}
+
 fn last_part(path: &Path) -> Result<String, Failure> {
-    let whole = path.canonicalize().map_err(|e| unreadable(path, e))?;
-    whole
-        .file_name()
+    let named = path.file_name().map(ToOwned::to_owned);
+    let named = named.or_else(|| Some(path.canonicalize().ok()?.file_name()?.to_owned()));
+    named
+        .as_ref()
         .and_then(|name| name.to_str())
         .map(str::to_owned)
         .ok_or_else(|| {
-            Failure::say(
-                Kind::Usage,
-                format!("{} has no name that can be recorded", path.display()),
-            )
-            .hint("give one with --name")
+            let text = format!(
+                "{} has no name that can be recorded",
+                files::source::shown(path)
+            );
+            Failure::say(Kind::Usage, text).hint("give one with --name")
         })
 }
 
-fn unreadable(path: &Path, error: std::io::Error) -> Failure {
-    let context = format!("cannot read {}", path.display());
-    let kind = match error.kind() {
-        std::io::ErrorKind::NotFound => Kind::NotFound,
-        _ => Kind::Failed,
-    };
-    Failure::new(kind, anyhow::Error::from(error).context(context))
-}
-
-/// The bytes to store: a file, or a bundle of a directory that is deleted again afterwards.
-struct Source {
-    file: File,
-    media_type: &'static str,
-    bundle: Option<PathBuf>,
-}
-
-impl Source {
-    fn open(session: &Session, path: &Path) -> Result<Self, Failure> {
-        if !path.is_dir() {
-            let file = File::open(path).map_err(|e| unreadable(path, e))?;
-            return Ok(Self {
-                file,
-                media_type: PLAIN_TYPE,
-                bundle: None,
-            });
-        }
-        let bundle = session
-            .home()
-            .path()
-            .join(format!(".bundle-{}", std::process::id()));
-        let write = |e| unreadable(&bundle, e);
-        let mut options = fs::OpenOptions::new();
-        let file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&bundle);
-        let source = Self {
-            file: file.map_err(write)?,
-            media_type: BUNDLE_TYPE,
-            bundle: Some(bundle.clone()),
-        };
-        let mut names = Vec::new();
-        walk(path, "", &mut names).map_err(|e| unreadable(path, e))?;
-        names.sort();
-        let mut writer = BundleWriter::new(source.file.try_clone().map_err(write)?);
-        for name in names {
-            let member = path.join(&name);
-            let file = File::open(&member).map_err(|e| unreadable(&member, e))?;
-            let length = file.metadata().map_err(|e| unreadable(&member, e))?.len();
-            writer
-                .add(&name, length, file)
-                .map_err(|e| Failure::new(Kind::Usage, e))?;
-        }
-        writer.finish().map_err(|e| Failure::new(Kind::Failed, e))?;
-        use std::io::{Seek, SeekFrom};
-        (&source.file).seek(SeekFrom::Start(0)).map_err(write)?;
-        Ok(source)
-    }
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        if let Some(bundle) = &self.bundle {
-            // What is left behind is overwritten by the next bundle.
-            let _ = fs::remove_file(bundle);
-        }
-    }
-}
-
-/// Collects the names of regular files below `dir`, with `/` between folders.
-fn walk(dir: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = format!("{prefix}{}", name.to_string_lossy());
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), &format!("{name}/"), names)?;
-        } else {
-            names.push(name);
-        }
-    }
-    Ok(())
+fn failed(error: unfinished::UnfinishedError) -> Failure {
+    Failure::new(Kind::Failed, error)
 }

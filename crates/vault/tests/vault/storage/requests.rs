@@ -180,3 +180,77 @@ fn a_commit_needs_every_piece() {
         refused(Refusal::Malformed)
     );
 }
+
+#[test]
+fn an_account_is_told_what_it_has_outside_recorded_files() {
+    let mut node = service(20_000);
+    let pieces: Vec<_> = (1..=3).map(|seed| piece(500, seed)).collect();
+    for piece in &pieces {
+        node.handle(NOW, account(1), put(piece));
+    }
+    node.handle(NOW, account(2), put(&pieces[0]));
+    let (kept, _) = keep(&mut node, account(1), 7);
+    node.recorded(NOW, record(&kept, account(1)));
+    let used = node.usage().used;
+    let room = |pending| Response::Room {
+        free: 20_000 - used,
+        pending,
+        allowed: 5_000,
+    };
+    let mut digests: Vec<_> = pieces.iter().map(|piece| (piece.digest(), 500)).collect();
+    digests.sort_unstable();
+    for (n, pending, listed) in [
+        (1, 1_500, digests.clone()),
+        (2, 500, vec![(pieces[0].digest(), 500)]),
+        (3, 0, vec![]),
+    ] {
+        let who = account(n);
+        assert_eq!(node.handle(NOW, who, Request::Room), room(pending));
+        let told = node.handle(NOW, who, Request::Pending { after: None });
+        let Response::Pending { pieces } = told else {
+            panic!("no list");
+        };
+        assert_eq!(pieces.as_slice(), listed);
+    }
+    let after = Some(digests[1].0);
+    let told = node.handle(NOW, account(1), Request::Pending { after });
+    let Response::Pending { pieces } = told else {
+        panic!("no list");
+    };
+    assert_eq!(pieces.as_slice(), &digests[2..]);
+}
+
+#[test]
+fn what_was_put_together_but_not_recorded_is_deleted_by_who_did_it_alone() {
+    let together = |others: &[u8]| {
+        let mut node = service(10_000);
+        let (file, slice) = file(1);
+        for who in [&[1], others].concat() {
+            for piece in [&slice, &file.piece] {
+                node.handle(NOW, account(who), put(piece));
+            }
+            node.handle(NOW, account(who), commit(file.id, &[&slice]));
+        }
+        (node, file, slice)
+    };
+    let delete = |digest| Request::Delete { digest };
+    let (mut node, made, slice) = together(&[]);
+    let in_use = refused(Refusal::InUse);
+    assert_eq!(node.handle(NOW, account(1), delete(slice.digest())), in_use);
+    assert_eq!(node.handle(NOW, account(2), delete(made.id.0)), in_use);
+    for digest in [made.id.0, slice.digest()] {
+        let deleted = node.handle(NOW, account(1), delete(digest));
+        assert_eq!(deleted, Response::Deleted { digest });
+    }
+    assert_eq!((node.usage().used, node.usage().files), (0, 0));
+    assert_eq!(node.backend().list(Shelf::Holdings).unwrap(), []);
+
+    // Not when it is recorded, nor when somebody else has committed the same.
+    let (mut node, made, _) = together(&[]);
+    node.recorded(NOW, record(&made, account(1)));
+    assert_eq!(node.handle(NOW, account(1), delete(made.id.0)), in_use);
+    let (mut node, made, _) = together(&[2]);
+    for who in [1, 2] {
+        assert_eq!(node.handle(NOW, account(who), delete(made.id.0)), in_use);
+    }
+}

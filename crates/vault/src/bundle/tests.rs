@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use tar::{EntryType, Header};
 
 use super::*;
 
@@ -11,7 +12,8 @@ fn files(names: &[&str]) -> BTreeMap<String, Vec<u8>> {
 
 /// An archive as another program might write it: one entry of any name and kind.
 fn foreign(name: &[u8], kind: EntryType, size: u64, content: &[u8]) -> Vec<u8> {
-    let mut header = header("x", size).unwrap();
+    let header = Entry::file("x", size).header().unwrap();
+    let mut header = Header::from_byte_slice(&header).clone();
     header.as_mut_bytes()[0] = 0;
     header.as_mut_bytes()[..name.len()].copy_from_slice(name);
     header.set_entry_type(kind);
@@ -115,8 +117,8 @@ fn one_name_one_file() {
         Err(BundleError::Order(_))
     ));
     let mut writer = BundleWriter::new(Vec::new());
-    writer.add("b", 1, b"x".as_slice()).unwrap();
-    let unordered = writer.add("a", 1, b"x".as_slice());
+    writer.add(&Entry::file("b", 1), b"x".as_slice()).unwrap();
+    let unordered = writer.add(&Entry::file("a", 1), b"x".as_slice());
     assert!(matches!(unordered, Err(BundleError::Order(_))));
 }
 
@@ -137,7 +139,7 @@ fn limits_hold() {
             ..
         })
     ));
-    let many: BTreeMap<String, Vec<u8>> = (0..=MAX_FILES)
+    let many: BTreeMap<String, Vec<u8>> = (0..=MAX_ENTRIES)
         .map(|n| (format!("{n:05}"), Vec::new()))
         .collect();
     assert!(matches!(pack(&many), Err(BundleError::TooManyFiles)));
@@ -147,7 +149,7 @@ fn limits_hold() {
 fn a_source_of_another_length_is_refused() {
     for (announced, content) in [(3, "ab"), (1, "ab")] {
         let mut writer = BundleWriter::new(Vec::new());
-        let added = writer.add("a", announced, content.as_bytes());
+        let added = writer.add(&Entry::file("a", announced), content.as_bytes());
         assert!(matches!(added, Err(BundleError::Length { .. })));
     }
 }
@@ -173,6 +175,115 @@ fn there_is_one_archive_of_the_same_files() {
         let read = unpack(changed.as_slice(), 1 << 20);
         assert!(read.is_err() || read.unwrap() != known, "{at}");
     }
+}
+
+fn entry(name: &str, mode: u32) -> Entry {
+    Entry {
+        mode,
+        ..Entry::file(name, 0)
+    }
+}
+
+/// The archive of these entries, whose content is their name unless they are folders.
+fn archive(entries: &[(&str, u32)]) -> Result<Vec<u8>, BundleError> {
+    let mut writer = BundleWriter::new(Vec::new());
+    for (name, mode) in entries {
+        let mut entry = entry(name, *mode);
+        let content = if entry.is_folder() { "" } else { *name };
+        entry.length = content.len() as u64;
+        writer.add(&entry, content.as_bytes())?;
+    }
+    writer.finish()
+}
+
+fn listed(bytes: &[u8]) -> Result<Vec<(String, u32, String)>, BundleError> {
+    let mut reader = BundleReader::new(bytes);
+    let mut found = Vec::new();
+    while let Some(entry) = reader.next_entry()? {
+        let mut content = String::new();
+        reader.read_to_string(&mut content)?;
+        found.push((entry.name, entry.mode, content));
+    }
+    Ok(found)
+}
+
+const TREE: &[(&str, u32)] = &[
+    ("./", 0o700),
+    ("bin/", 0o750),
+    ("bin/run.sh", 0o755),
+    ("empty/", 0o755),
+    ("key", 0o600),
+    ("notes", 0o644),
+];
+
+#[test]
+fn empty_folders_and_permissions_come_back() {
+    let bytes = archive(TREE).unwrap();
+    let found = listed(&bytes).unwrap();
+    let found: Vec<_> = found.iter().map(|(n, m, _)| (n.as_str(), *m)).collect();
+    assert_eq!(found, TREE);
+    let digest = assay_crypto::Digest::of("test", &[&bytes]);
+    assert_eq!(
+        digest.to_string(),
+        "0151d77770f8a45689f4eb1769e68a33e693484515fd7a50373490051951244f"
+    );
+    // Jobs read files only, each with the usual permissions.
+    assert!(unpack(bytes.as_slice(), 1 << 20).is_err());
+    let plain = archive(&[("a", 0o644), ("b", 0o755)]).unwrap();
+    assert!(unpack(plain.as_slice(), 1 << 20).is_err());
+}
+
+#[test]
+fn a_folder_is_named_only_where_that_says_something() {
+    for (wrong, why) in [
+        (
+            &[("a/", 0o755), ("a/b", 0o644)][..],
+            "a folder that is not empty",
+        ),
+        (&[("./", 0o755)], "the usual permissions of the whole"),
+        (
+            &[("a", 0o644), ("a/", 0o700)],
+            "a file and a folder of one name",
+        ),
+        (&[("a/", 0o700), ("a/", 0o700)], "twice"),
+        (&[("a", 0o4755)], "more than permissions"),
+        (&[("../", 0o700)], "the folder above"),
+        (&[("a/./", 0o700)], "a folder by another name"),
+    ] {
+        assert!(archive(wrong).is_err(), "{why}");
+    }
+    assert!(archive(&[("a/", 0o755), ("a0", 0o644)]).is_ok());
+}
+
+/// Whatever is read is what writing the same entries gives.
+#[test]
+fn there_is_one_archive_of_the_same_tree() {
+    let bytes = archive(TREE).unwrap();
+    let known = listed(&bytes).unwrap();
+    for at in 0..bytes.len() {
+        for bit in [0, 3, 6] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << bit;
+            assert!(listed(&changed).is_err() || listed(&changed).unwrap() != known);
+        }
+    }
+    for end in 0..bytes.len() {
+        assert!(listed(&bytes[..end]).is_err(), "{end}");
+    }
+}
+
+#[test]
+fn what_is_not_read_of_a_file_is_passed_over() {
+    let bytes = archive(TREE).unwrap();
+    let mut reader = BundleReader::new(bytes.as_slice());
+    let mut names = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        let mut some = [0; 2];
+        let _ = reader.read(&mut some).unwrap();
+        names.push(entry.name);
+    }
+    assert_eq!(names.len(), TREE.len());
+    assert!(reader.next_entry().unwrap().is_none());
 }
 
 proptest! {

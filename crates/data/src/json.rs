@@ -1,0 +1,172 @@
+//! JSON that does not parse: where, why, and what stands there.
+
+mod unique;
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+pub(crate) use unique::Unique;
+
+/// How much of a line is shown before and after the place.
+const SHOWN: (usize, usize) = (40, 24);
+
+/// A fault in a JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonFault {
+    /// Its line, counted from 1.
+    pub line: usize,
+    /// Its column in characters, counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub reason: String,
+    /// The line around it, with the place marked.
+    pub excerpt: String,
+    /// Whether the text ends too early.
+    pub ends_early: bool,
+}
+
+/// Reads a JSON text.
+///
+/// # Errors
+/// [`JsonFault`] when the text is no JSON, or no `T`.
+pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonFault> {
+    let bytes = without_mark(bytes);
+    serde_json::from_slice(bytes).map_err(|error| JsonFault::new(bytes, &error))
+}
+
+/// The bytes behind a byte order mark of UTF-8, if one is there.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+impl JsonFault {
+    /// The fault that the parser found in `text`.
+    pub(crate) fn new(text: &[u8], error: &serde_json::Error) -> Self {
+        let (line, byte) = (error.line(), error.column());
+        let told = error.to_string();
+        let place = format!(" at line {line} column {byte}");
+        let reason = told.strip_suffix(&place).unwrap_or(&told);
+        let lines = text.split(|b| *b == b'\n');
+        let row = lines.take(line.max(1)).last().unwrap_or_default();
+        let row = row.strip_suffix(b"\r").unwrap_or(row);
+        // The parser counts the byte it stumbled over; at an end there is none.
+        let at = match error.is_eof() {
+            true => byte.min(row.len()),
+            false => byte.saturating_sub(1).min(row.len()),
+        };
+        Self::at(line, row, at, reason, error.is_eof())
+    }
+
+    /// A fault at byte `at` of a line.
+    pub(crate) fn at(line: usize, row: &[u8], at: usize, reason: &str, ends_early: bool) -> Self {
+        let (before, after) = row.split_at(at.min(row.len()));
+        let before = String::from_utf8_lossy(before);
+        let after = String::from_utf8_lossy(after);
+        let skipped = before.chars().count().saturating_sub(SHOWN.0);
+        let dots = |more: bool| if more { "..." } else { "" };
+        let shown = |text: &mut dyn Iterator<Item = char>| -> String {
+            text.map(|c| if c.is_control() { ' ' } else { c }).collect()
+        };
+        let excerpt = format!(
+            "{}{}<here>{}{}",
+            dots(skipped > 0),
+            shown(&mut before.chars().skip(skipped)),
+            shown(&mut after.chars().take(SHOWN.1)),
+            dots(after.chars().count() > SHOWN.1)
+        );
+        // The parser may stop within a word.
+        let word = before.trim_end_matches(|c: char| c.is_alphabetic() || c == '-');
+        let word = format!("{}{after}", &before[word.len()..]);
+        Self {
+            line: line.max(1),
+            column: before.chars().count() + 1,
+            reason: format!(
+                "{}{}",
+                reason.chars().take(160).collect::<String>(),
+                hint(&word)
+            ),
+            excerpt,
+            ends_early,
+        }
+    }
+
+    /// The fault without its line, for a message that names it already.
+    pub fn in_line(&self) -> String {
+        let Self { column, reason, .. } = self;
+        format!("column {column}: {reason}, at {}", self.excerpt)
+    }
+}
+
+/// What is often meant by what JSON does not have.
+fn hint(word: &str) -> &'static str {
+    let starts = |names: &[&str]| names.iter().any(|name| word.starts_with(name));
+    if starts(&["NaN", "nan", "Infinity", "-Infinity", "inf", "-inf"]) {
+        " (JSON has no NaN or infinity: write a number or null)"
+    } else if starts(&["True", "False", "None"]) {
+        " (JSON writes true, false and null)"
+    } else if starts(&["'"]) {
+        " (JSON writes strings in double quotes)"
+    } else if starts(&["//", "/*", "#"]) {
+        " (JSON has no comments)"
+    } else {
+        ""
+    }
+}
+
+impl fmt::Display for JsonFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, {}", self.line, self.in_line())
+    }
+}
+
+impl std::error::Error for JsonFault {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn fault(text: &str) -> String {
+        from_json::<Value>(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn faults_say_where_why_and_what_stands_there_once() {
+        let cases = [
+            (
+                "{\"a\": 1\n \"b\": 2}",
+                "line 2, column 2: expected `,` or `}`, at  <here>\"b\": 2}",
+            ),
+            ("{\"a\": tru}", "line 1, column"),
+            ("{\"a\": NaN}", "JSON has no NaN or infinity"),
+            ("[-Infinity]", "JSON has no NaN or infinity"),
+            ("{\"a\": None}", "JSON writes true, false and null"),
+            (
+                "{'a': 1}",
+                "JSON writes strings in double quotes), at {<here>'a': 1}",
+            ),
+            ("{\"a\": 1,}", "trailing comma, at {\"a\": 1,<here>}"),
+            ("{\"a\": ", "EOF while parsing a value, at {\"a\": <here>"),
+            ("{\"\u{e9}\u{e9}\": ?}", "line 1, column 8:"),
+            ("{} {}", "trailing characters, at {} <here>{}"),
+            ("{// why\n}", "JSON has no comments"),
+        ];
+        for (text, expected) in cases {
+            let told = fault(text);
+            assert!(told.contains(expected), "{told:?} lacks {expected:?}");
+            assert_eq!(told.matches("column").count(), 1, "{told}");
+        }
+        let long = format!(
+            "{{\"a\": \"{}\" \"b\": \"{}\"}}",
+            "x".repeat(900),
+            "y".repeat(900)
+        );
+        let told = fault(&long);
+        assert!(told.len() < 200 && told.contains("...x"), "{told}");
+        let deep = "[".repeat(100_000);
+        assert!(fault(&deep).contains("recursion limit"));
+        assert_eq!(from_json::<Value>(b"\xef\xbb\xbf[1]").unwrap()[0], 1);
+    }
+}

@@ -1,0 +1,235 @@
+//! Tables: columns with names, rows with cells.
+//!
+//! A [`Table`] reads CSV, TSV or Parquet row by row. What a table is used for stands elsewhere; here
+//! is its use as a list of records, a column for each field ([`json_lines`], [`json_array`]).
+
+mod columnar;
+mod records;
+mod separated;
+mod thrift;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::canonical::plain;
+use crate::error::{DataError, Place};
+use crate::format::Format;
+
+pub(crate) use records::{json_array, json_lines};
+
+/// The most columns that are read.
+pub const MAX_COLUMNS: usize = 4096;
+/// The most rows that are read.
+pub const MAX_ROWS: usize = 4 << 20;
+/// The most bytes of one row of a table.
+pub const MAX_ROW_BYTES: usize = 4 << 20;
+
+/// What the cells of a column hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Text. Every column of CSV and TSV is text.
+    Text,
+    /// Whole numbers.
+    Integer,
+    /// Numbers with a fraction.
+    Float,
+    /// True or false.
+    Boolean,
+    /// A day, a time or both, given as a number from the epoch or from midnight.
+    Time,
+    /// Bytes that nothing says are text. Cells that are no UTF-8 are missing.
+    Bytes,
+    /// Lists.
+    List,
+    /// Fields with names, or keys with values.
+    Struct,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, which no other column of the table has.
+    pub name: String,
+    /// What its cells hold.
+    pub kind: ColumnType,
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Where it begins in the file, for messages.
+    pub place: Place,
+    /// A value for each column; [`Value::Null`] where it is missing.
+    pub cells: Vec<Value>,
+}
+
+/// A table that is read row by row.
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Box<dyn Iterator<Item = Result<Row, DataError>>>,
+}
+
+impl Table {
+    /// Opens the bytes of a table.
+    ///
+    /// # Errors
+    /// When the bytes are no table of this format, or a column has no name or another's.
+    pub fn open(bytes: Vec<u8>, format: Format) -> Result<Self, DataError> {
+        let table = match format {
+            Format::Csv => separated::open(plain(bytes)?, b',')?,
+            Format::Tsv => separated::open(plain(bytes)?, b'\t')?,
+            Format::Parquet => columnar::open(bytes)?,
+            _ => return Err(TableError::NoTable.into()),
+        };
+        Ok(table)
+    }
+
+    /// Its columns, in the order of the file.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+}
+
+impl Iterator for Table {
+    type Item = Result<Row, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next()
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = &self.columns;
+        f.debug_struct("Table")
+            .field("columns", columns)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks the names of columns.
+fn check_names(columns: &[Column]) -> Result<(), TableError> {
+    if columns.len() > MAX_COLUMNS {
+        return Err(TableError::TooManyColumns(columns.len()));
+    }
+    let mut seen = std::collections::BTreeMap::new();
+    for (i, column) in columns.iter().enumerate() {
+        if column.name.trim().is_empty() {
+            return Err(TableError::NoName(i + 1));
+        }
+        if let Some(first) = seen.insert(column.name.as_str(), i + 1) {
+            let name = short(&column.name);
+            return Err(TableError::TwoNames(name, first, i + 1));
+        }
+    }
+    Ok(())
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+/// Why a table cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// The format is none of tables.
+    #[error("the file is no table; name it .csv, .tsv or .parquet if it is one")]
+    NoTable,
+    /// A column without a name.
+    #[error(
+        "column {0} has no name in the first line; give each column a name there (an index column that \
+         a program added can be removed)"
+    )]
+    NoName(usize),
+    /// Two columns of one name.
+    #[error("columns {1} and {2} are both called {0:?}; rename or remove one of them")]
+    TwoNames(String, usize, usize),
+    /// More columns than are read.
+    #[error(
+        "the table has {0} columns, and at most 4096 are read; remove those that are not needed"
+    )]
+    TooManyColumns(usize),
+    /// More rows than are read.
+    #[error("the table has more than 4194304 rows; split it into several files")]
+    TooManyRows,
+    /// A file whose columns another character separates.
+    #[error(
+        "the first line has one column, {line:?}: {found} separate its names, and {wanted} are \
+         expected{ending}; {remedy}"
+    )]
+    Separator {
+        /// The first line.
+        line: String,
+        /// The character found.
+        found: &'static str,
+        /// The character that the ending stands for.
+        wanted: &'static str,
+        /// Which ending that is.
+        ending: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A row of another length than the first line.
+    #[error(
+        "line {line}: the row has {found} cells, and the first line names {wanted} columns; put double \
+         quotes around cells that hold the separator or a line break, and double them within a cell"
+    )]
+    Ragged {
+        /// The line where the row begins.
+        line: usize,
+        /// Its cells.
+        found: usize,
+        /// The columns.
+        wanted: usize,
+    },
+    /// A quote that is not closed.
+    #[error(
+        "line {0}: a cell begins with a double quote and none ends it; close it, or double the quote"
+    )]
+    OpenQuote(usize),
+    /// A row larger than is read.
+    #[error("line {0}: the row has more than 4194304 bytes; shorten it")]
+    LongRow(usize),
+    /// The first line names nothing that a record has.
+    #[error(
+        "the columns are {0}, and no record has such fields; the first line must name the columns, for \
+         instance prompt and completion, or text"
+    )]
+    NoField(String),
+    /// Cells that a record needs are missing.
+    #[error("{place}: the row has no value in {columns}; fill it in or remove the row")]
+    Missing {
+        /// The row.
+        place: Place,
+        /// The empty columns.
+        columns: String,
+    },
+    /// A cell that should hold a list.
+    #[error(
+        "{place}: column {column} is {found:?}, and must hold a list in JSON, such as \
+         [{{\"role\": \"user\", \"content\": \"...\"}}]"
+    )]
+    NoList {
+        /// The row.
+        place: Place,
+        /// The column.
+        column: String,
+        /// How the cell begins.
+        found: String,
+    },
+    /// The file is no Parquet file.
+    #[error("the file is no Parquet table: it does not begin with PAR1; name it for what it is")]
+    NotParquet,
+    /// The end of a Parquet file is missing.
+    #[error(
+        "the Parquet file has no end: it is cut off after {0} bytes; download or copy it again"
+    )]
+    NoTail(usize),
+    /// A Parquet file that is encrypted.
+    #[error("the Parquet file is encrypted; write it again without encryption")]
+    Encrypted,
+    /// A Parquet file that is damaged, or larger than is read.
+    #[error("the Parquet file cannot be read: {0}; write it again, or convert it to JSON Lines")]
+    Parquet(String),
+}
