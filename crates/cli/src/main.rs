@@ -11,6 +11,7 @@ mod failure;
 mod home;
 mod next;
 mod output;
+mod result_folder;
 mod session;
 mod signals;
 mod trial;

@@ -606,21 +606,23 @@ fn offers(config: &NodeConfig) -> Vec<(Role, Option<u64>)> {
 
 /// Turns step reports into progress reports.
 fn watch_work(board: ProgressBoard) -> OnWork {
-    let began = std::sync::Mutex::new((None::<OrderId>, Instant::now(), 0u64));
+    let began = std::sync::Mutex::new((None::<OrderId>, Instant::now(), 0u64, 0u64));
     Arc::new(move |order: OrderId, report: &StepReport, steps: u64| {
         let mut began = began
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         if began.0 != Some(order) {
-            *began = (Some(order), Instant::now(), 0);
+            *began = (Some(order), Instant::now(), 0, 0);
         }
         began.2 += report.units;
+        began.3 += u64::from(!report.valid);
         let seconds = began.1.elapsed().as_secs_f32().max(1e-3);
         board.set(
             order,
             ProgressReport {
                 step: report.step.0,
                 steps,
+                invalid: began.3,
                 loss: report.loss_micro.map(|loss| loss as f32 / 1e6),
                 per_second: Some(began.2 as f32 / seconds),
             },
