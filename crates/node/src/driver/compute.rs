@@ -29,7 +29,7 @@ pub struct Compute {
 }
 
 impl Compute {
-    /// Starts the thread, whose kernels take `threads`, or what is usual.
+    /// Starts the thread.
     ///
     /// # Errors
     /// What the operating system said.
