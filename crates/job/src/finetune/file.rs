@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Method, Precision};
+use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Method, ModelConfig, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -147,10 +147,10 @@ impl Specification {
         Ok(specification)
     }
 
-    /// The method with its settings.
-    pub(super) fn method(&self) -> Result<Method, BuildError> {
-        let method = self.adapter.method();
-        method.map_err(|e| BuildError::Specification(e.to_string()))
+    /// The method with its settings, on this model.
+    pub(super) fn method(&self, model: &ModelConfig) -> Result<Method, BuildError> {
+        let method = self.adapter.method(model.num_hidden_layers);
+        method.map_err(|error| BuildError::field("adapter", error))
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -162,13 +162,15 @@ impl Specification {
     fn check(&self) -> Result<(), JobError> {
         within("version", self.version, 1, 1)?;
         within("data.sequence_length", self.data.sequence_length, 2, 8_192)?;
-        let method = self.adapter.method();
-        let method = method.map_err(|e| JobError::value("adapter", e.to_string()))?;
-        if method == Method::Full && self.precision != PrecisionName::Float32 {
+        let settings = self.adapter.check();
+        settings.map_err(|e| JobError::value("adapter", e.to_string()))?;
+        if self.adapter == Adapter::Full && self.precision != PrecisionName::Float32 {
             let reason = "full fine-tuning trains the model in float32; remove it, or choose lora";
             return Err(JobError::value("model.precision", reason.to_owned()));
         }
-        if self.training.loraplus_lr_ratio.is_some() && !matches!(method, Method::Lora(_)) {
+        if self.training.loraplus_lr_ratio.is_some()
+            && !matches!(self.adapter, Adapter::Lora { .. })
+        {
             let reason = "only lora has it; remove it, or choose another method".to_owned();
             return Err(JobError::value("training.loraplus_lr_ratio", reason));
         }
