@@ -16,7 +16,13 @@ fn seeds() -> Vec<Vec<u8>> {
         "{\"role\": \"user\", \"content\": \"u\"}, {\"role\": \"assistant\", \"content\": \"a\"}]}\n",
         "{\"prompt\": [{\"role\": \"user\", \"content\": \"u\"}], ",
         "\"completion\": [{\"role\": \"assistant\", \"content\": \"a\"}]}\r\n",
-        "{\"dialogue\": \"d\", \"summary\": \"s\", \"id\": 3}\n{\"text\": \"running\"}\n"
+        "{\"dialogue\": \"d\", \"summary\": \"s\", \"id\": 3}\n{\"text\": \"running\"}\n",
+        "{\"conversations\": [{\"from\": \"human\", \"value\": \"h\"}, {\"from\": \"gpt\", ",
+        "\"value\": \"g\", \"weight\": 1}], \"tools\": \"[{}]\", \"system\": \"s\"}\n",
+        "{\"instruction\": \"i\", \"input\": \"\", \"output\": \"o\"}\n",
+        "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"p\"}]}, ",
+        "{\"role\": \"assistant\", \"content\": null, \"reasoning\": \"r\", \"tool_calls\": ",
+        "[{\"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}], \"documents\": [{\"a\": 1.5}]}\n"
     );
     let array = r#"[{"text": "one two"}, {"prompt": "a", "completion": "b \u0041"}]"#;
     let contents = [lines, array, "\u{feff}plain text of several words"];
@@ -38,24 +44,35 @@ fn tokenizer() -> &'static Tokenizer {
 }
 
 fn written(record: &Record) -> Value {
-    let turns = |messages: &[Message]| -> Value {
-        let turn = |m: &Message| json!({"role": m.role.name(), "content": m.content});
-        messages.iter().map(turn).collect()
+    let turn = |message: &Message| {
+        let mut fields = message.fields().clone();
+        if let Some(learned) = message.learned() {
+            fields.insert("train".into(), learned.into());
+        }
+        Value::Object(fields)
     };
-    match record {
-        Record::Text(text) => json!({"text": text}),
-        Record::Chat {
-            messages,
-            learn_from: 0,
-        } => json!({"messages": turns(messages)}),
-        Record::Chat {
-            messages,
-            learn_from,
-        } => {
-            let (prompt, completion) = messages.split_at(*learn_from);
+    let turns = |messages: &[Message]| -> Value { messages.iter().map(turn).collect() };
+    let chat = match record {
+        Record::Text(text) => return json!({"text": text}),
+        Record::Chat(chat) => chat,
+    };
+    let mut fields = match chat.learn_from {
+        0 => json!({"messages": turns(&chat.messages)}),
+        learn_from => {
+            let (prompt, completion) = chat.messages.split_at(learn_from);
             json!({"prompt": turns(prompt), "completion": turns(completion)})
         }
+    };
+    let setting = &chat.setting;
+    for (name, value) in [("tools", &setting.tools), ("documents", &setting.documents)] {
+        if let Some(value) = value {
+            fields[name] = value.clone();
+        }
     }
+    if !setting.values.is_empty() {
+        fields["chat_template_kwargs"] = Value::Object(setting.values.clone());
+    }
+    fields
 }
 
 fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {

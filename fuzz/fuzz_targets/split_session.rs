@@ -37,6 +37,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let saved = Saved {
         run: Digest([1; 32]),
         leaves: vec![Digest([2; 32]); 2],
+        fault: None,
         state: vec![3; 5],
     };
     let tagged = |tag: u8, bytes: Vec<u8>| [vec![tag], bytes].concat();

@@ -49,6 +49,7 @@ fn responses() -> Vec<Response> {
             progress: Some(ProgressReport {
                 step: 1,
                 steps: 2,
+                invalid: 0,
                 loss: Some(0.5),
                 per_second: None,
             }),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use assay_ledger::{Height, ReadError, TxId, root};
 use tokio::sync::{broadcast, mpsc};
 
+use crate::clocks::ClockReport;
 use crate::core::Core;
 use crate::engine::Command;
 use crate::execute::{self, Admitted, SubmitError};
@@ -151,6 +152,11 @@ impl Chain {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// How this machine's clock compares with the other validators'.
+    pub fn clocks(&self) -> ClockReport {
+        self.shared.core.clocks.report()
     }
 
     /// The engine's metrics in the Prometheus text format; empty once stopped. Waits for the

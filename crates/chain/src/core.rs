@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::beacon::BeaconVerifier;
 use crate::block::Block;
+use crate::clocks::Clocks;
 use crate::config::Pace;
 use crate::engine::beacons::Beacons;
 use crate::execute::{self, Outcome, Sorted};
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) beacons: Beacons,
     pub(crate) verifier: BeaconVerifier,
     pub(crate) pace: Pace,
+    /// What the others' proposals say about the time.
+    pub(crate) clocks: Clocks,
     /// Signalled when a transaction enters the pool.
     pub(crate) arrived: Notify,
     pool: Mutex<Mempool>,
@@ -71,6 +74,7 @@ impl Core {
             beacons: Beacons::default(),
             verifier,
             pace,
+            clocks: Clocks::default(),
             arrived: Notify::new(),
             pool: Mutex::new(Mempool::new(LIMITS)),
             certified: Mutex::new(None),

@@ -39,6 +39,7 @@
 mod beacon;
 mod block;
 mod chain;
+mod clocks;
 mod config;
 mod core;
 mod deal;
@@ -59,6 +60,7 @@ mod store;
 pub use crate::beacon::beacon;
 pub use crate::block::{Block, BlockError, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
 pub use crate::chain::{Chain, ProveError};
+pub use crate::clocks::{ClockReport, Clocks};
 pub use crate::config::{ChainConfig, Pace, Peer};
 pub use crate::deal::{Dealt, MalformedShare, ThresholdShare, deal};
 pub use crate::execute::{GenesisProblem, SubmitError};

@@ -50,7 +50,7 @@ pub enum StartError {
     #[error("peer address {0:?} is neither IP:PORT nor HOST:PORT")]
     Address(String),
     /// The listening port cannot be used.
-    #[error("cannot listen on {address}: choose a free port")]
+    #[error("cannot listen on tcp {address}")]
     Listen {
         /// The address asked for.
         address: std::net::SocketAddr,
@@ -158,7 +158,7 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
             let ended = match std::panic::catch_unwind(run) {
                 Ok(Ok(())) => return,
                 Ok(Err(fatal)) => with_sources(&fatal),
-                Err(_) => "the engine panicked; see the log".to_owned(),
+                Err(panic) => format!("the engine failed: {}", said(&*panic)),
             };
             tracing::error!(reason = ended, "the validator stopped");
             *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
@@ -176,6 +176,24 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
             failure,
         }),
     })
+}
+
+/// What a panic said, in one line.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it gave no reason");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Libraries print the system's errors as they print values.
+    let system = text
+        .split_once("message: \"")
+        .and_then(|(before, rest)| Some((before.split(": ").next()?, rest.split('"').next()?)));
+    match system {
+        Some((what, reason)) => format!("{what}: {reason}"),
+        None => text,
+    }
 }
 
 /// An error and everything below it in one line; [`Chain::failure`] is read by people.

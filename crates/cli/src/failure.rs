@@ -145,9 +145,10 @@ impl From<LightError> for Failure {
         let kind = match error {
             LightError::Node(error) => return error.into(),
             LightError::Genesis(_) => Kind::Usage,
-            LightError::Malformed(..) | LightError::Untrue(..) | LightError::Stale { .. } => {
-                Kind::Untrue
-            }
+            LightError::Malformed(..)
+            | LightError::Untrue(..)
+            | LightError::Stale { .. }
+            | LightError::Clock { .. } => Kind::Untrue,
             LightError::NotProvable
             | LightError::Damaged(_)
             | LightError::Refused(..)

@@ -11,7 +11,9 @@ mod failure;
 mod home;
 mod next;
 mod output;
+mod result_folder;
 mod session;
+mod signals;
 mod trial;
 
 use std::process::ExitCode;

@@ -67,6 +67,16 @@ impl Output {
         }
     }
 
+    /// Says one more line to people; programs have the one result, and this in the log.
+    pub(crate) fn remark(&self, line: &str) {
+        if self.json {
+            tracing::info!("{line}");
+        } else {
+            // Nothing is left to be done if the reader is gone.
+            let _ = writeln!(io::stdout(), "{line}");
+        }
+    }
+
     /// Shows what a person should know before the result comes; with `--json` it stands in the result.
     pub(crate) fn notes(&self, notes: &[String]) {
         if !self.json {
@@ -106,6 +116,22 @@ impl Output {
                 "hint:".to_owned()
             };
             let _ = writeln!(err, "{label} {hint}");
+        }
+    }
+
+    /// Says what should be known about a result, on standard error; with `--json` the result has it.
+    pub(crate) fn warn(&self, warnings: &[String]) {
+        if self.json {
+            return;
+        }
+        let mut err = io::stderr().lock();
+        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        for warning in warnings {
+            let label = match colour {
+                true => "warning:".yellow().bold().to_string(),
+                false => "warning:".to_owned(),
+            };
+            let _ = writeln!(err, "{label} {warning}");
         }
     }
 
@@ -156,6 +182,15 @@ pub(crate) fn facts<const N: usize>(rows: [(&str, String); N]) -> String {
     rows.iter()
         .map(|(name, value)| format!("{name:width$}  {}\n", printable(value)))
         .collect()
+}
+
+/// Figures of a result, one a line; counts without decimals.
+pub(crate) fn figures(figures: &std::collections::BTreeMap<String, f64>) -> String {
+    let line = |(name, figure): (&String, &f64)| match figure.fract() == 0.0 && *figure >= 0.0 {
+        true => format!("{name}  {figure:.0}\n"),
+        false => format!("{name}  {figure:.6}\n"),
+    };
+    figures.iter().map(line).collect()
 }
 
 /// A table with a heading.

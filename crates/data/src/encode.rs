@@ -1,9 +1,10 @@
 //! From a record to tokens, each marked whether predicting it counts.
 
-use std::ops::Range;
+mod answers;
+mod reads;
 
-use crate::error::{Problem, TemplateError};
-use crate::record::{Message, Record, Role};
+use crate::error::Problem;
+use crate::record::{Conversation, Message, Record};
 use crate::tokenizer::Tokenizer;
 
 /// A tokenised record.
@@ -18,51 +19,52 @@ pub struct Sequence {
 /// Tokenises a record: a conversation as the chat template writes it, with no tokens added around
 /// it; running text with the tokenizer's own special tokens and the end-of-text token.
 ///
-/// With `completion_only`, only what assistant messages say counts: the text from the mark of an
-/// answer (the template's generation prompt) to the end of its message. A token counts when it
-/// reaches into such a span.
+/// With `completion_only`, only what assistant messages say counts: what the template's
+/// `generation` blocks write, or, where it has none, the text from the mark of an answer (the
+/// template's generation prompt) to the end of its message. A token counts when it reaches into
+/// such a span.
 ///
 /// # Errors
-/// [`Problem`] when the template or tokenizer fails, or there is no completion to learn.
+/// [`Problem`] when the template or tokenizer fails, there is no completion to learn, or the
+/// template would leave out something that the record holds.
 pub fn encode(
     record: &Record,
     tokenizer: &Tokenizer,
     completion_only: bool,
 ) -> Result<Sequence, Problem> {
-    let (messages, learn_from) = match record {
-        Record::Chat {
-            messages,
-            learn_from,
-        } => (messages, *learn_from),
-        Record::Text(_) if completion_only => return Err(Problem::NoCompletion),
-        Record::Text(text) => return running_text(text, tokenizer),
+    match record {
+        Record::Chat(chat) => conversation(chat, tokenizer, completion_only),
+        Record::Text(_) if completion_only => Err(Problem::NoCompletion),
+        Record::Text(text) => running_text(text, tokenizer),
+    }
+}
+
+fn conversation(
+    chat: &Conversation,
+    tokenizer: &Tokenizer,
+    completion_only: bool,
+) -> Result<Sequence, Problem> {
+    let template = match &chat.setting.tools {
+        Some(tools) if tools.as_array().is_some_and(|tools| !tools.is_empty()) => {
+            tokenizer.tool_template().map_err(Problem::Template)?
+        }
+        _ => tokenizer.template(),
     };
-    let render = |messages: &[Message], prompt| {
-        let rendered = tokenizer.template().render(messages, prompt);
-        rendered.map_err(Problem::Template)
-    };
-    let text = render(messages, false)?;
+    reads::check(chat, template)?;
+    let rendered = template.render(&chat.messages, &chat.setting, false);
+    let text = rendered.map_err(Problem::Template)?;
+    reads::check_roles(chat, template, &text)?;
     let encoding = tokenizer.encode(&text, false).map_err(Problem::Tokenizer)?;
     if !completion_only {
+        let marked_out = |m: &Message| m.learned() == Some(false);
+        if let Some(at) = chat.messages.iter().position(marked_out) {
+            return Err(Problem::MarkedOut(at + 1));
+        }
         let counts = vec![true; encoding.ids.len()];
         let ids = encoding.ids;
         return Ok(Sequence { ids, counts });
     }
-    let mut spans: Vec<Range<usize>> = Vec::new();
-    for (i, message) in messages.iter().enumerate().skip(learn_from) {
-        if message.role != Role::Assistant {
-            continue;
-        }
-        let before = render(&messages[..i], true)?;
-        let through = render(&messages[..=i], false)?;
-        if !text.starts_with(&through) || !through.starts_with(&before) {
-            return Err(Problem::Template(TemplateError::NotIncremental(i + 1)));
-        }
-        spans.push(before.len()..through.len());
-    }
-    if spans.is_empty() {
-        return Err(Problem::NoCompletion);
-    }
+    let spans = answers::spans(chat, template, &text)?;
     let counts = encoding.spans.iter().map(|token| {
         spans
             .iter()

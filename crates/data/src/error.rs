@@ -164,16 +164,61 @@ pub enum Problem {
     TooLarge(usize),
     /// A record whose fields match no known kind.
     #[error(
-        "unknown fields ({0}); use messages, or prompt and completion, or dialogue and summary, \
-         or text"
+        "unknown fields ({0}); use messages, or conversations, or prompt and completion, or \
+         instruction and output, or dialogue and summary, or text"
     )]
     UnknownKind(String),
+    /// A record that is of two kinds at once.
+    #[error("the record has {0}, and {1} beside it; remove what is not to be learned")]
+    TwoShapes(String, String),
+    /// A field that would change what is meant, and cannot be honoured.
+    #[error("field {0} {1}")]
+    Field(String, &'static str),
+    /// A message that cannot be used as it is.
+    #[error("message {0} {1}")]
+    Message(usize, &'static str),
+    /// A message with a field that the template does not read.
+    #[error(
+        "message {0} has the field {1}, which the model's chat template does not write, so it \
+         would be lost; write it into content, remove it, or use a template that knows it"
+    )]
+    UnreadField(usize, String),
+    /// A field of the record that the template does not read.
+    #[error(
+        "the record has {0}, which the model's chat template does not write, so they would be \
+         lost; remove the field, or use a template that knows it"
+    )]
+    UnreadSetting(&'static str),
+    /// A tool call that cannot be read.
+    #[error("message {0}: {1}")]
+    Call(usize, &'static str),
+    /// A part of content that is no text.
+    #[error(
+        "message {0} has a part of content of the type {1:?}; only parts of type \"text\" with \
+         a text are learned, so remove the part or the record"
+    )]
+    Part(usize, String),
+    /// A weight that is neither zero nor one.
+    #[error("message {0} has the weight {1}; use 0 (not learned) or 1")]
+    Weight(usize, String),
+    /// A message marked as not learned where everything is.
+    #[error(
+        "message {0} is marked as not learned, and completion_only = false learns everything; set \
+         completion_only = true or remove the mark"
+    )]
+    MarkedOut(usize),
     /// A field of the wrong type.
     #[error("field {0} is {1}; it must be {2}")]
     WrongType(&'static str, &'static str, &'static str),
     /// A message with an unknown role.
     #[error("role {0:?} is unknown; use system, user, assistant or tool")]
     UnknownRole(String),
+    /// A role that the template does not know.
+    #[error(
+        "message {0} has the role {1:?}, which the model's chat template does not write; use \
+         system, user, assistant or tool"
+    )]
+    UnwrittenRole(usize, String),
     /// An empty field.
     #[error("{0} is empty; fill it in or remove the record")]
     Empty(String),
@@ -235,12 +280,24 @@ pub enum TemplateError {
     /// It failed while writing a conversation.
     #[error("the chat template refuses the conversation: {0}")]
     Render(String),
-    /// The text of a conversation does not begin with the text of its first messages.
+    /// What a message says changes nothing in the text.
     #[error(
-        "the chat template rewrites earlier messages, so the answer in message {0} cannot be told \
-         apart; set completion_only = false"
+        "the chat template writes nothing of message {0}, so there is no answer to learn; give \
+         the message weight 0, remove it, or set completion_only = false"
     )]
-    NotIncremental(usize),
+    Unwritten(usize),
+    /// Which `generation` block belongs to which message is not clear.
+    #[error(
+        "the chat template marks {0} answers, and the conversation has {1}, so the ones that are \
+         not to be learned cannot be told apart; remove their marks or set completion_only = false"
+    )]
+    Unpaired(usize, usize),
+    /// A text holds what marks answers.
+    #[error(
+        "the conversation holds U+FDD0 or U+FDD1, which are no characters and mark answers here; \
+         remove them"
+    )]
+    Marks,
 }
 
 /// Why a tokenizer cannot be used.

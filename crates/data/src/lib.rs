@@ -35,7 +35,7 @@ pub use foreign::Foreign;
 pub use json::{JsonFault, from_json, without_mark};
 pub use order::{ORDER_PURPOSE, Sampler};
 pub use read::{Format, MAX_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, read};
-pub use record::{Message, Record, Role};
+pub use record::{Conversation, Message, Record, Role, Setting};
 pub use template::{ChatTemplate, FALLBACK, SpecialTokens};
 pub use tokenizer::{
     Encoding, MAX_TOKENIZER_BYTES, NO_TEMPLATE, Tokenizer, chat_template, is_tokenizer_file,

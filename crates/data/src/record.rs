@@ -1,45 +1,68 @@
 //! Records: what one example of a data set says.
 
+mod message;
+mod shapes;
+
 use std::fmt;
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::message::REASONING;
 use crate::error::Problem;
 
-/// The most messages in one record: a bound on the work of rendering it.
-const MAX_MESSAGES: usize = 256;
-
 /// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Instructions to the model.
     System,
+    /// Instructions of whoever builds on the model.
+    Developer,
     /// The person.
     User,
     /// The model: what it learns to say.
     Assistant,
     /// The result of a tool call.
     Tool,
+    /// Another role, which the model's chat template must know by name.
+    Other(String),
 }
 
 impl Role {
     /// The name records and templates use.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::System => "system",
+            Self::Developer => "developer",
             Self::User => "user",
             Self::Assistant => "assistant",
             Self::Tool => "tool",
+            Self::Other(name) => name,
         }
     }
 
+    /// The role a record names.
+    ///
+    /// # Errors
+    /// For a name that stands for one of the others, and for one that can be no role.
     fn parse(name: &str) -> Result<Self, Problem> {
+        /// Other programs' names for the person and the model.
+        const ELSEWHERE: [&str; 10] = [
+            "ai", "bing", "bot", "chatbot", "chatgpt", "gpt", "human", "model", "customer", "agent",
+        ];
+        let possible = |c: char| c.is_ascii_alphanumeric() || " _-".contains(c);
         match name {
             "system" => Ok(Self::System),
+            "developer" => Ok(Self::Developer),
             "user" => Ok(Self::User),
             "assistant" => Ok(Self::Assistant),
             "tool" => Ok(Self::Tool),
-            other => Err(Problem::UnknownRole(other.chars().take(40).collect())),
+            other if other.is_empty() || other.len() > 40 || !other.chars().all(possible) => {
+                Err(Problem::UnknownRole(other.chars().take(40).collect()))
+            }
+            other if ELSEWHERE.contains(&other.to_ascii_lowercase().as_str()) => {
+                Err(Problem::UnknownRole(other.to_owned()))
+            }
+            other => Ok(Self::Other(other.to_owned())),
         }
     }
 }
@@ -53,30 +76,110 @@ impl fmt::Display for Role {
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said; never empty.
-    pub content: String,
+    role: Role,
+    /// What the template is given, `role` and `content` among it.
+    fields: Map<String, Value>,
+    /// Whether the record says that it is learned, or that it is not.
+    learned: Option<bool>,
 }
 
 impl Message {
-    /// A message.
+    /// A message of text.
     pub fn new(role: Role, content: impl Into<String>) -> Self {
-        let content = content.into();
-        Self { role, content }
+        let mut fields = Map::new();
+        fields.insert("role".into(), role.name().into());
+        fields.insert("content".into(), Value::String(content.into()));
+        Self {
+            role,
+            fields,
+            learned: None,
+        }
     }
+
+    /// Who speaks.
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// What is said: the text, or the texts of all parts one after the other.
+    pub fn text(&self) -> String {
+        match self.fields.get("content") {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(parts)) => {
+                let text = |part: &Value| part["text"].as_str().unwrap_or_default().to_owned();
+                parts.iter().map(text).collect()
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// What the chat template is given of it, `role` and `content` among it.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
+    /// Whether the record says (with `weight` or `train`) that it is learned, or that it is not.
+    pub fn learned(&self) -> Option<bool> {
+        self.learned
+    }
+
+    /// The same message saying only this instead; one that says nothing calls a tool of this name.
+    pub(crate) fn instead(&self, text: &str) -> Self {
+        let mut other = self.clone();
+        if let Some(calls) = other
+            .fields
+            .get_mut("tool_calls")
+            .and_then(Value::as_array_mut)
+        {
+            for call in calls {
+                match call.get_mut("function") {
+                    Some(function) => function["name"] = text.into(),
+                    None => call["name"] = text.into(),
+                }
+            }
+        }
+        other
+            .fields
+            .retain(|name, _| !REASONING.contains(&name.as_str()));
+        let parts = self.fields.get("content").is_some_and(Value::is_array);
+        let content = match parts {
+            true => serde_json::json!([{"type": "text", "text": text}]),
+            false => text.into(),
+        };
+        if self.fields.contains_key("content") || !self.fields.contains_key("tool_calls") {
+            other.fields.insert("content".into(), content);
+        }
+        other
+    }
+}
+
+/// What the chat template is given beside the messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// The tools the model may call, a list of JSON objects.
+    pub tools: Option<Value>,
+    /// Documents to answer from, a list of JSON objects.
+    pub documents: Option<Value>,
+    /// More variables, from `chat_template_kwargs`.
+    pub values: Map<String, Value>,
+}
+
+/// A conversation. From index `learn_from` on, assistant messages are completions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// The turns.
+    pub messages: Vec<Message>,
+    /// The first message that may be a completion.
+    pub learn_from: usize,
+    /// What else the template is given.
+    pub setting: Setting,
 }
 
 /// One example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// A conversation. From index `learn_from` on, assistant messages are completions.
-    Chat {
-        /// The turns.
-        messages: Vec<Message>,
-        /// The first message that may be a completion.
-        learn_from: usize,
-    },
+    /// A conversation, written out with the model's chat template.
+    Chat(Conversation),
     /// Running text, split over as many rows as it needs.
     Text(String),
 }
@@ -84,110 +187,38 @@ pub enum Record {
 impl Record {
     /// A question and its answer.
     pub fn pair(prompt: impl Into<String>, completion: impl Into<String>) -> Self {
-        Self::Chat {
+        Self::Chat(Conversation {
             messages: vec![
                 Message::new(Role::User, prompt),
                 Message::new(Role::Assistant, completion),
             ],
             learn_from: 1,
-        }
+            setting: Setting::default(),
+        })
     }
 
-    /// The record a JSON object describes. Fields that no kind knows (such as SAMSum's `id`) are
-    /// passed over.
+    /// The record a JSON object describes. Fields that say nothing about what is learned (such as
+    /// SAMSum's `id`) are passed over; a field that is null counts as absent.
     ///
-    /// - `messages`: `[{"role", "content"}, ...]`
+    /// - `messages`: `[{"role", "content"}, ...]`, as OpenAI and TRL write conversations
+    /// - `conversations`: the same, or ShareGPT's `[{"from", "value"}, ...]`
     /// - `prompt` and `completion`: two strings, or two lists of messages
+    /// - `instruction`, `input` (which may be empty) and `output`, as Alpaca has them
     /// - `dialogue` and `summary`: the conversation, then the line `Summary:`, is the prompt and
     ///   the summary the completion
     /// - `text`: running text
     ///
+    /// Beside a conversation, `tools`, `documents` and `chat_template_kwargs` go to the template,
+    /// and `system` is its first message.
+    ///
     /// # Errors
     /// [`Problem`] says which field is wrong and how to correct it.
     pub fn from_json(fields: &Map<String, Value>) -> Result<Self, Problem> {
-        let has = |name| fields.contains_key(name);
-        if has("messages") {
-            let messages = messages("messages", &fields["messages"])?;
-            return Self::chat(messages, 0);
-        }
-        if has("prompt") && has("completion") {
-            if fields["prompt"].is_array() || fields["completion"].is_array() {
-                let mut all = messages("prompt", &fields["prompt"])?;
-                let learn_from = all.len();
-                all.extend(messages("completion", &fields["completion"])?);
-                return Self::chat(all, learn_from);
-            }
-            let prompt = text("prompt", &fields["prompt"])?;
-            return Ok(Self::pair(
-                prompt,
-                text("completion", &fields["completion"])?,
-            ));
-        }
-        if has("dialogue") && has("summary") {
-            let dialogue = text("dialogue", &fields["dialogue"])?;
-            let summary = text("summary", &fields["summary"])?;
-            return Ok(Self::pair(format!("{dialogue}\n\nSummary:"), summary));
-        }
-        if has("text") {
-            return Ok(Self::Text(text("text", &fields["text"])?));
-        }
-        let names: Vec<&str> = fields.keys().take(6).map(String::as_str).collect();
-        let names = if names.is_empty() {
-            "none".into()
-        } else {
-            names.join(", ")
-        };
-        Err(Problem::UnknownKind(names.chars().take(120).collect()))
-    }
-
-    fn chat(messages: Vec<Message>, learn_from: usize) -> Result<Self, Problem> {
-        if messages.len() > MAX_MESSAGES {
-            return Err(Problem::TooManyMessages(messages.len()));
-        }
-        Ok(Self::Chat {
-            messages,
-            learn_from,
-        })
+        shapes::read(fields)
     }
 }
 
-fn text(name: &'static str, value: &Value) -> Result<String, Problem> {
-    let Value::String(text) = value else {
-        return Err(Problem::WrongType(name, kind(value), "a string"));
-    };
-    if text.trim().is_empty() {
-        return Err(Problem::Empty(format!("field {name}")));
-    }
-    Ok(text.clone())
-}
-
-fn messages(name: &'static str, value: &Value) -> Result<Vec<Message>, Problem> {
-    const WANTED: &str = "a list of {\"role\": ..., \"content\": ...}";
-    let Value::Array(items) = value else {
-        return Err(Problem::WrongType(name, kind(value), WANTED));
-    };
-    if items.is_empty() {
-        return Err(Problem::Empty(format!("field {name}")));
-    }
-    let read = |(i, item): (usize, &Value)| {
-        let Value::Object(fields) = item else {
-            return Err(Problem::WrongType(name, "a list of other things", WANTED));
-        };
-        let string = |field: &'static str| match fields.get(field) {
-            Some(Value::String(text)) => Ok(text.as_str()),
-            Some(other) => Err(Problem::WrongType(field, kind(other), "a string")),
-            None => Err(Problem::WrongType(field, "missing", "a string")),
-        };
-        let message = Message::new(Role::parse(string("role")?)?, string("content")?);
-        if message.content.trim().is_empty() {
-            let what = format!("message {} ({})", i + 1, message.role);
-            return Err(Problem::Empty(what));
-        }
-        Ok(message)
-    };
-    items.iter().enumerate().map(read).collect()
-}
-
+/// What kind of JSON a value is, in words.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -196,5 +227,16 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+    }
+}
+
+/// Whether a value says nothing: null, or an empty string, list or object.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
     }
 }

@@ -8,7 +8,7 @@ use tokenizers::AddedToken;
 
 use crate::error::{TemplateError, TokenizerError};
 use crate::facts::{Facts, Files, Named, SPECIAL, TOKENIZER};
-use crate::record::{Message, Role};
+use crate::record::{Message, Role, Setting};
 use crate::template::{ChatTemplate, FALLBACK, SpecialTokens};
 use crate::templates::Templates;
 
@@ -188,7 +188,10 @@ impl Tokenizer {
             Message::new(Role::User, "a question"),
             Message::new(Role::Assistant, ANSWER),
         ];
-        let text = self.template.render(&turns, false).ok()?;
+        let text = self
+            .template
+            .render(&turns, &Setting::default(), false)
+            .ok()?;
         let from = text.rfind(ANSWER)? + ANSWER.len();
         let after = text.get(from..)?.trim_start();
         let after = self.encode(after, false).ok()?;
@@ -310,7 +313,7 @@ impl Tokenizer {
     /// # Errors
     /// When the template or the tokenizer fails.
     pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>, TokenizerError> {
-        let text = self.template.render(messages, true)?;
+        let text = self.template.render(messages, &Setting::default(), true)?;
         Ok(self.encode(&text, false)?.ids)
     }
 }

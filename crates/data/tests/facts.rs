@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_data::{FALLBACK, Message, Record, Role, Tokenizer, chat_template, encode};
+use assay_data::{FALLBACK, Message, Record, Role, Setting, Tokenizer, chat_template, encode};
 use serde_json::{Value, json};
 
 /// A tokenizer of whole words, with `<s>`, `</s>` and `<end>` as special tokens; `<old>` is a word.
@@ -247,7 +247,10 @@ fn flags_that_contradict_the_tokenizer_are_told() {
 
 fn rendered(tokenizer: &Tokenizer) -> String {
     let turn = [Message::new(Role::User, "a")];
-    tokenizer.template().render(&turn, false).unwrap()
+    tokenizer
+        .template()
+        .render(&turn, &Setting::default(), false)
+        .unwrap()
 }
 
 #[test]
@@ -295,11 +298,17 @@ fn conversations_with_tools_take_the_template_for_them() {
     let tokenizer = read(&files);
     let turn = [Message::new(Role::User, "a")];
     let by_tools = tokenizer.tool_template().unwrap();
-    assert_eq!(by_tools.render(&turn, false).unwrap(), "tools");
+    assert_eq!(
+        by_tools.render(&turn, &Setting::default(), false).unwrap(),
+        "tools"
+    );
     assert_eq!(rendered(&tokenizer), "plain");
     let only = read(&files[..1]);
     let by_tools = only.tool_template().unwrap();
-    assert_eq!(by_tools.render(&turn, false).unwrap(), "plain");
+    assert_eq!(
+        by_tools.render(&turn, &Setting::default(), false).unwrap(),
+        "plain"
+    );
     // One that does not parse is in nobody's way until it is asked for.
     let broken = (
         "additional_chat_templates/tool_use.jinja",

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use assay_data::{
-    ChatTemplate, DataError, FALLBACK, Format, MAX_RECORD_BYTES, Message, Record, Role,
-    SpecialTokens, Tokenizer, read,
+    ChatTemplate, Conversation, DataError, FALLBACK, Format, MAX_RECORD_BYTES, Message, Record,
+    Role, Setting, SpecialTokens, Tokenizer, read,
 };
 use proptest::prelude::*;
 
@@ -35,19 +35,20 @@ fn every_kind_of_record_is_read() {
         Message::new(Role::User, "u"),
         Message::new(Role::Assistant, "a"),
     ];
-    let whole = Record::Chat {
+    let whole = Record::Chat(Conversation {
         messages: messages.clone(),
-        learn_from: 0,
-    };
+        ..Conversation::default()
+    });
     assert_eq!(one(&chat.replace('\n', " ")), whole);
     let split = r#"{"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], "completion": [{"role": "assistant", "content": "a"}]}"#;
     let split = one(split);
     assert_eq!(
         split,
-        Record::Chat {
+        Record::Chat(Conversation {
             messages,
-            learn_from: 2
-        }
+            learn_from: 2,
+            setting: Setting::default(),
+        })
     );
     let array = format!("[{}, {{\"text\": \"t\"}}]", chat.replace('\n', " "));
     assert_eq!(read(array.as_bytes(), Format::Json).unwrap().len(), 2);
@@ -71,7 +72,7 @@ fn refusals_say_where_and_what_to_do() {
         (
             "{}",
             lines,
-            "line 1: unknown fields (none); use messages, or prompt",
+            "line 1: unknown fields (none); use messages, or conversations",
         ),
         (
             "{\"question\": 1}",
@@ -150,7 +151,9 @@ fn render(source: &str, prompt: bool) -> Result<String, String> {
         Message::new(Role::Assistant, "Ho"),
     ];
     let template = ChatTemplate::new(source, tokens()).map_err(|e| e.to_string())?;
-    template.render(&turns, prompt).map_err(|e| e.to_string())
+    template
+        .render(&turns, &Setting::default(), prompt)
+        .map_err(|e| e.to_string())
 }
 
 #[test]
@@ -177,10 +180,9 @@ fn templates_speak_the_dialect_of_transformers() {
             .unwrap_err()
             .contains("only one turn")
     );
-    let dated =
-        "{% if strftime_now is defined %}{{ strftime_now('%d') }}{% else %}undated{% endif %}";
-    assert_eq!(render(dated, false).unwrap(), "undated");
-    assert!(render("{{ strftime_now('%d') }}", false).is_err());
+    let dated = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}undated{% endif %}";
+    assert_eq!(render(dated, false).unwrap(), "26 Jul 2024");
+    assert!(render("{{ strftime_now('%Q') }}", false).is_err());
     assert!(
         render("{% for %}", false)
             .unwrap_err()

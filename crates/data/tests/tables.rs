@@ -57,10 +57,10 @@ fn tables_of_text_become_records_in_their_lines() {
         (Place::Line(3), Record::Text("upon, a time".into()))
     );
     let chat = "messages\n\"[{\"\"role\"\": \"\"user\"\", \"\"content\"\": \"\"u\"\"}]\"\n";
-    let Record::Chat { messages, .. } = &records(chat.as_bytes(), Format::Csv)[0].1 else {
+    let Record::Chat(chat) = &records(chat.as_bytes(), Format::Csv)[0].1 else {
         panic!("a conversation");
     };
-    assert_eq!(messages[..], [Message::new(Role::User, "u")]);
+    assert_eq!(chat.messages[..], [Message::new(Role::User, "u")]);
 }
 
 #[test]
@@ -212,10 +212,10 @@ fn conversations_in_parquet_are_lists_of_structs() {
         Message::new(Role::User, "Well?"),
         Message::new(Role::Assistant, "Well."),
     ];
-    let Record::Chat { messages: read, .. } = &found[1].1 else {
+    let Record::Chat(read) = &found[1].1 else {
         panic!("a conversation");
     };
-    assert_eq!((found.len(), read), (2, &messages));
+    assert_eq!((found.len(), &read.messages), (2, &messages));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use assay_proof::ProgramError;
 use thiserror::Error;
 
+use crate::kind::Job;
 use crate::price::{Bytes, Price};
 use crate::terms::Problem;
 
@@ -110,9 +111,22 @@ pub enum JobError {
     /// The first step cannot be taken.
     #[error("the job cannot begin")]
     FirstStep(#[source] ProgramError),
+    /// The first step gives a NaN or infinity.
+    #[error("the first step changes nothing: {0}; model, data and adapter do not go together")]
+    FirstStepInvalid(String),
+    /// A file that the job names does not hold what it should.
+    #[error("{field}: {} cannot be used", path.display())]
+    Input {
+        /// Dotted path of the field, as in the file.
+        field: &'static str,
+        /// Where it lies.
+        path: PathBuf,
+        /// What its reader said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Specification and inputs do not fit together.
     #[error("the job's parts do not fit together")]
-    Build(#[from] BuildError),
+    Build(#[source] BuildError),
 }
 
 /// One problem as it is, several on a line each.
@@ -124,6 +138,28 @@ fn one_each(problems: &[Problem]) -> String {
 }
 
 impl JobError {
+    /// What is wrong with a job's parts, by the fields and files that its file names.
+    pub(crate) fn of_parts(job: &Job, error: BuildError) -> Self {
+        match error {
+            BuildError::Input { name, source } => {
+                let mut all = job.inputs.iter().chain(&job.private);
+                match all.find(|input| input.name == name) {
+                    Some(input) => Self::Input {
+                        field: input.field,
+                        path: input.path.clone(),
+                        source,
+                    },
+                    None => Self::Build(BuildError::Input { name, source }),
+                }
+            }
+            BuildError::Field { field, source } => {
+                let problem = chain(&*source);
+                Self::Value { field, problem }
+            }
+            error => Self::Build(error),
+        }
+    }
+
     pub(crate) fn value(field: &'static str, problem: impl Into<String>) -> Self {
         Self::Value {
             field,
@@ -138,9 +174,41 @@ pub enum BuildError {
     /// The specification on the ledger is not the canonical encoding of one.
     #[error("the job specification is not canonical: {0}")]
     Specification(String),
-    /// The order lacks an input this kind needs.
-    #[error("the order has no input named {0:?}")]
+    /// An input that this kind needs is not there.
+    #[error("there is no input named {0:?}")]
     MissingInput(&'static str),
+    /// A setting that does not suit the inputs.
+    #[error("{field} does not suit the model")]
+    Field {
+        /// Dotted path of the field, as in the job file.
+        field: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No step could be taken, so nothing was learned.
+    #[error(
+        "none of the {steps} steps could be taken: each gave a NaN or infinity, so nothing was learned"
+    )]
+    NothingLearned {
+        /// How many were tried.
+        steps: u64,
+    },
+    /// The run was to end with its best evaluation, and none gave a number.
+    #[error(
+        "no evaluation on data.validation gave a number, so there is no best adapter to end with; set load_best_model_at_end = false, or lower learning_rate"
+    )]
+    NoBest,
+    /// A score that is no number.
+    #[error("the loss on {name:?} is no number")]
+    NoScore {
+        /// The input that was scored.
+        name: &'static str,
+        /// Which operator gave a NaN or infinity.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A score over nothing.
+    #[error("no token of {0:?} was counted, so there is no loss")]
+    NothingScored(&'static str),
     /// An input does not hold what its name promises.
     #[error("input {name:?} cannot be used")]
     Input {
@@ -158,6 +226,16 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    pub(crate) fn field(
+        field: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Field {
+            field,
+            source: source.into(),
+        }
+    }
+
     pub(crate) fn input(
         name: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -169,14 +247,29 @@ impl BuildError {
     }
 }
 
+/// An error with everything that led to it, what its parent quotes left out.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+impl From<BuildError> for JobError {
+    fn from(error: BuildError) -> Self {
+        Self::Build(error)
+    }
+}
+
 impl From<BuildError> for ProgramError {
     fn from(error: BuildError) -> Self {
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            text = format!("{text}: {inner}");
-            cause = inner.source();
-        }
+        let text = chain(&error);
         match error {
             BuildError::Kernel(_) | BuildError::Machine(_) => Self::Local(text),
             _ => Self::Refused(text),

@@ -11,7 +11,8 @@ use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
 use assay_model::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, Precision, Purpose, Score,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, GradientError, InvalidStep, Precision,
+    Purpose, Score,
 };
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
@@ -61,13 +62,14 @@ struct Folder {
     path: PathBuf,
 }
 
-/// The records to score.
+/// The records to score. Their shapes are those a fine-tuning reads: messages, conversations, prompt
+/// and completion, instruction and output, dialogue and summary, or text (docs/records.md).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
     /// Records (.jsonl, .json, .csv, .tsv, .parquet) or running text (.txt, .md).
     path: PathBuf,
-    /// Count only completions, not prompts.
+    /// Count only answers, not questions.
     #[serde(default)]
     completion_only: bool,
     /// Tokens per sequence.
@@ -189,6 +191,10 @@ impl Kind for Evaluate {
         Ok(Box::new(Scoring::new(task)?))
     }
 
+    fn check(&self, task: &Task, _private: &Inputs) -> Result<(), BuildError> {
+        Scoring::new(task).map(drop)
+    }
+
     fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
         let specification = Specification::decode(specification)?;
         Price::of(&Priced {
@@ -206,20 +212,42 @@ impl Kind for Evaluate {
 
     fn deliver(
         &self,
-        _specification: &[u8],
+        specification: &[u8],
         inputs: &Inputs,
         _private: &Inputs,
         state: &[u8],
     ) -> Result<Delivery, BuildError> {
         let score = decode(state).map_err(|e| BuildError::input("result", e))?;
+        let loss = score.mean().ok_or(BuildError::NothingScored(DATA))?;
+        let specification = Specification::decode(specification)?;
+        let (kernel, base) = (
+            Kernel::detect()?,
+            language::base(inputs, Precision::Float32)?,
+        );
+        let rows = language::rows(inputs, DATA, &base, &specification.data)?;
+        let left_out = (rows.counted() as u64).saturating_sub(score.tokens);
         let mut delivery = Delivery {
             notes: language::notes(inputs)?,
             ..Delivery::default()
         };
-        delivery.figures.insert("loss".to_owned(), score.mean());
-        delivery
-            .figures
-            .insert("tokens".to_owned(), score.tokens as f64);
+        let figures = [
+            ("loss", loss),
+            ("tokens", score.tokens as f64),
+            ("invalid_tokens", left_out as f64),
+        ];
+        delivery.figures = figures.map(|(name, value)| (name.to_owned(), value)).into();
+        if left_out > 0 {
+            delivery.warnings.push(format!(
+                "{left_out} of {} tokens gave a NaN or infinity and are not in the loss",
+                rows.counted()
+            ));
+        }
+        if let Some(bytes) = inputs.get(ADAPTER)
+            && language::adapter(bytes, &base)?.changes_nothing(&kernel, &base)
+        {
+            let text = "the adapter changes nothing: this is the loss of the base model";
+            delivery.warnings.push(text.to_owned());
+        }
         let json = serde_json::to_vec_pretty(&delivery.figures).unwrap_or_default();
         delivery.files.push(("evaluation.json".to_owned(), json));
         Ok(delivery)
@@ -232,6 +260,8 @@ struct Scoring {
     rows: DataSet,
     batch_size: usize,
     score: Score,
+    /// Why the latest batch gave no number.
+    fault: Option<String>,
 }
 
 impl Scoring {
@@ -245,7 +275,7 @@ impl Scoring {
         let batches = rows.batches(batch_size) as u64;
         if batches != task.steps {
             let problem = format!(
-                "the data makes {batches} steps and the order {}",
+                "the data makes {batches} steps and the job says {}",
                 task.steps
             );
             return Err(BuildError::Specification(problem));
@@ -259,12 +289,17 @@ impl Scoring {
             seq: rows.sequence_length(),
         };
         let evaluator = Evaluator::new(&kernel, Arc::clone(&base), adapter.as_ref(), shape)
-            .map_err(|e| BuildError::input(MODEL, e))?;
+            .map_err(|error| match error {
+                GradientError::Shape(error) => BuildError::field("data.sequence_length", error),
+                GradientError::Method(error) => BuildError::input(ADAPTER, error),
+                error => BuildError::input(MODEL, error),
+            })?;
         Ok(Self {
             evaluator,
             rows,
             batch_size,
             score: Score::default(),
+            fault: None,
         })
     }
 }
@@ -284,10 +319,11 @@ impl Program for Scoring {
         let index = step.0.saturating_sub(1) as usize;
         let batch = self.rows.batch(index, self.batch_size);
         let units = batch.ids.len() as u64;
+        self.fault = None;
         match self.evaluator.score(&batch) {
             Ok(score) => {
                 self.score.add(score);
-                let loss_micro = Some((score.mean() * 1e6).round() as i64);
+                let loss_micro = score.mean().map(|mean| (mean * 1e6).round() as i64);
                 Ok(StepReport {
                     step,
                     loss_micro,
@@ -295,12 +331,15 @@ impl Program for Scoring {
                     valid: true,
                 })
             }
-            Err(assay_model::InvalidStep::NotFinite { .. }) => Ok(StepReport {
-                step,
-                loss_micro: None,
-                units: 0,
-                valid: false,
-            }),
+            Err(error @ InvalidStep::NotFinite { .. }) => {
+                self.fault = Some(error.to_string());
+                Ok(StepReport {
+                    step,
+                    loss_micro: None,
+                    units: 0,
+                    valid: false,
+                })
+            }
             Err(error) if error.is_local() => Err(ProgramError::Local(error.to_string())),
             Err(error) => Err(ProgramError::Refused(error.to_string())),
         }
@@ -312,6 +351,10 @@ impl Program for Scoring {
 
     fn digest(&self) -> Digest {
         Digest::of("assay/score/v1", &[&encode(&self.score)])
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.fault.clone()
     }
 }
 

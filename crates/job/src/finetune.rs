@@ -13,6 +13,7 @@ use assay_proof::{Program, Task};
 
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
+use crate::language::by_name;
 use crate::price::Price;
 
 pub use course::Course;
@@ -43,6 +44,21 @@ impl Kind for Finetune {
 
     fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError> {
         Ok(Box::new(program::Finetuning::new(task)?))
+    }
+
+    fn check(&self, task: &Task, private: &Inputs) -> Result<(), BuildError> {
+        // Held until all is checked, so that the model is read once.
+        let _course = Course::new(task)?;
+        program::check_private(&task.spec, &by_name(task), private)
+    }
+
+    fn check_private(
+        &self,
+        specification: &[u8],
+        inputs: &Inputs,
+        private: &Inputs,
+    ) -> Result<(), BuildError> {
+        program::check_private(specification, inputs, private)
     }
 
     fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {

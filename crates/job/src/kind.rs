@@ -42,6 +42,27 @@ pub trait Kind: Send + Sync {
     /// When the specification is not canonical or an input is unusable.
     fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError>;
 
+    /// Checks what the program and the delivery will read, before anything is computed or paid:
+    /// model, adapter, data, and what `private` holds.
+    ///
+    /// # Errors
+    /// When something is unusable.
+    fn check(&self, task: &Task, private: &Inputs) -> Result<(), BuildError>;
+
+    /// The part of [`Kind::check`] that is about `private`.
+    ///
+    /// # Errors
+    /// When something is unusable.
+    fn check_private(
+        &self,
+        specification: &[u8],
+        inputs: &Inputs,
+        private: &Inputs,
+    ) -> Result<(), BuildError> {
+        let _ = (specification, inputs, private);
+        Ok(())
+    }
+
     /// What a run takes of a machine's memory. Of the inputs only sizes and the model's
     /// `config.json` are looked at.
     ///
@@ -73,6 +94,8 @@ pub struct Delivery {
     pub figures: BTreeMap<String, f64>,
     /// Text generated before and after, for a person to look at: prompt, base, result.
     pub samples: Vec<Sample>,
+    /// What the requester should know about the result before using it.
+    pub warnings: Vec<String>,
     /// What the model's files leave open or say differently from one another.
     pub notes: Vec<String>,
 }

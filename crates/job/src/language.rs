@@ -9,7 +9,8 @@ use assay_data::{DataSet, Format, Message, NO_TEMPLATE, Options, Record, Role, T
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
-    Generator, LoadError, ModelConfig, ModelFiles, Precision, Score, read_model_folder,
+    Generator, GradientError, InvalidStep, LoadError, MethodError, ModelConfig, ModelFiles,
+    Precision, Score, read_model_folder,
 };
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +144,10 @@ pub(crate) fn base(inputs: &Inputs, precision: Precision) -> Result<Arc<Base>, B
     }
     let base = Base::from_files(model_files(inputs)?).map_err(|e| BuildError::input(MODEL, e))?;
     let base = Arc::new(base.held_in(precision));
+    if precision != Precision::Float32 {
+        let held = base.check_held();
+        held.map_err(|error| BuildError::field("model.precision", error))?;
+    }
     held.retain(|_, base| base.strong_count() > 0);
     held.insert(key, Arc::downgrade(&base));
     Ok(base)
@@ -172,32 +177,35 @@ pub(crate) fn rows(
         .map_err(|e| BuildError::input(name, e))
 }
 
-/// Mean loss over every counted token of a data set, in nats.
+/// Mean loss in nats over every counted token of a data set, which is the input called `name`.
 pub(crate) fn score(
     kernel: &Kernel,
     base: &Arc<Base>,
     adapter: Option<&Adapter>,
+    name: &'static str,
     data: &DataSet,
-) -> Result<Score, BuildError> {
+) -> Result<f64, BuildError> {
     let shape = BatchShape {
         batch: SCORE_BATCH,
         seq: data.sequence_length(),
     };
-    let failed = |e: Box<dyn std::error::Error + Send + Sync>| BuildError::input(MODEL, e);
-    let mut evaluator =
-        Evaluator::new(kernel, base.clone(), adapter, shape).map_err(|e| failed(Box::new(e)))?;
+    let failed = |error: GradientError| match error {
+        GradientError::Step(error) if error.is_local() => BuildError::Machine(error),
+        GradientError::Step(InvalidStep::NotFinite { .. })
+        | GradientError::Method(MethodError::RowLength { .. }) => BuildError::NoScore {
+            name,
+            source: Box::new(error),
+        },
+        error => BuildError::input(name, error),
+    };
+    let mut evaluator = Evaluator::new(kernel, base.clone(), adapter, shape).map_err(failed)?;
     let mut total = Score::default();
     for index in 0..data.batches(SCORE_BATCH) {
         let batch = data.batch(index, SCORE_BATCH);
-        let score = evaluator
-            .score(&batch)
-            .map_err(|error| match error.is_local() {
-                true => BuildError::Machine(error),
-                false => failed(Box::new(error)),
-            });
-        total.add(score?);
+        let score = evaluator.score(&batch);
+        total.add(score.map_err(|error| failed(error.into()))?);
     }
-    Ok(total)
+    total.mean().ok_or(BuildError::NothingScored(name))
 }
 
 /// The first prompts of a data set, answered greedily by the base and with the adapter.
@@ -211,7 +219,7 @@ pub(crate) fn samples(
     let records = assay_data::read(bytes, Format::of_bytes(bytes)).unwrap_or_default();
     let prompts = records.iter().filter_map(|(_, record)| match record {
         Record::Text(_) => None,
-        Record::Chat { messages, .. } => messages.iter().find(|m| m.role == Role::User),
+        Record::Chat(chat) => chat.messages.iter().find(|m| *m.role() == Role::User),
     });
     // Spread over the data, since neighbours come from one source.
     let prompts: Vec<&Message> = prompts.collect();
@@ -235,7 +243,7 @@ pub(crate) fn samples(
         .step_by(stride)
         .take(count)
         .map(|prompt| Sample {
-            prompt: prompt.content.clone(),
+            prompt: prompt.text(),
             base: respond(prompt, &mut plain),
             adapted: respond(prompt, &mut adapted),
         })

@@ -18,6 +18,7 @@ mod machine;
 mod memory;
 mod numbers;
 mod price;
+mod saved;
 mod sections;
 mod source;
 mod terms;
@@ -26,10 +27,13 @@ pub use error::{BuildError, JobError};
 pub use finetune::Course;
 pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
 pub use language::notes;
-pub use local::{Checked, Local, Run, check, run};
+pub use local::{
+    Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_saved,
+};
 pub use machine::{MachineError, self_test};
 pub use memory::available_memory;
 pub use price::{Bytes, Limited, Price};
+pub use saved::{BadSaved, Fault, Saved, Store, StoreError};
 pub use sections::{Audit, Deadlines, Market};
 pub use source::{InputSource, MAX_INPUT_BYTES};
 pub use terms::{Draft, Network, Problem, contents};

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
-use assay_crypto::Digest;
+use assay_crypto::{Digest, Hasher};
+use assay_kernel::SPEC_VERSION;
 use assay_ledger::StepIndex;
 use assay_proof::{
-    Program, ProgramError, Programs, Start, StepReport, Task, TaskInput, Trace, Work, WorkFailure,
-    Worker,
+    Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace, WorkFailure, leaf,
 };
 
 use crate::error::JobError;
 use crate::kind::{Inputs, Job, Registry};
 use crate::memory::available_memory;
 use crate::price::Price;
+use crate::saved::{Fault, Saved, Store, StoreError};
+
+/// The share of a run's time that goes into saving its state, at most: one in so many.
+const SAVING_SHARE: u32 = 20;
 
 /// A run from its first state to its last.
 pub struct Run {
@@ -23,6 +28,38 @@ pub struct Run {
     pub state_digest: Digest,
     /// The last state, encoded.
     pub state: Vec<u8>,
+    /// The first step that could not be taken.
+    pub fault: Option<Fault>,
+    /// Steps that were done and saved by an earlier process.
+    pub resumed_at: u64,
+}
+
+/// What happens during a run.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// It goes on from a saved state.
+    Resumed {
+        /// Steps that were done.
+        step: u64,
+    },
+    /// A step is done, or could not be taken.
+    Step(&'a StepReport),
+    /// The first step that could not be taken.
+    Fault(&'a Fault),
+}
+
+/// Why a run on this machine ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It cannot be computed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// Its state cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Whoever watches it wanted no more.
+    #[error("the run was stopped")]
+    Stopped,
 }
 
 /// Runs every step of a task; `progress` may stop it.
@@ -33,35 +70,124 @@ pub fn run(
     task: &Task,
     progress: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
 ) -> Result<Run, WorkFailure> {
-    let mut worker = Worker::new(Box::new(Registry));
-    let mut leaves: Vec<Digest> = Vec::new();
-    let mut start = Start::Initial;
-    let mut from = 0;
-    let state = loop {
-        let to = (from + u64::from(task.segment_steps.max(1))).min(task.steps);
-        let work = Work {
-            task: task.clone(),
-            start,
-            from: StepIndex(from),
-            to: StepIndex(to),
-        };
-        let done = worker.run(&work, progress)?;
-        // A piece repeats the leaf that the one before it ended with.
-        leaves.extend(done.leaves.iter().skip(usize::from(from > 0)));
-        if to == task.steps {
-            break done.state;
-        }
-        start = Start::State(done.state);
-        from = to;
-    };
     let mut program = Registry.build(task)?;
-    program.restore(&state)?;
-    let state_digest = program.digest();
-    Ok(Run {
-        trace_root: Trace::new(leaves).root(),
-        state_digest,
-        state,
+    let mut watch = |event: Event<'_>| match event {
+        Event::Step(report) => progress(report),
+        _ => ControlFlow::Continue(()),
+    };
+    run_saved(task, program.as_mut(), None, &mut watch).map_err(|error| match error {
+        RunError::Program(error) => error.into(),
+        RunError::Stopped => WorkFailure::Stopped,
+        RunError::Store(error) => WorkFailure::Local(error.to_string()),
     })
+}
+
+/// Runs every step of a task by its program. With a store, from the state that is saved there to the
+/// end, saving it on the way, so that a process killed at any moment is gone on from. The result has
+/// the bits of an unbroken run.
+///
+/// # Errors
+/// See [`RunError`]; what was saved stays.
+pub fn run_saved(
+    task: &Task,
+    program: &mut dyn Program,
+    store: Option<&Store>,
+    progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+) -> Result<Run, RunError> {
+    let run = store.map_or(Digest::ZERO, |_| run_digest(task));
+    let saved = store.map(|store| store.load(&run)).transpose()?.flatten();
+    let (mut leaves, mut fault) = match saved {
+        None => {
+            program.restart()?;
+            (vec![leaf(StepIndex(0), program.digest())], None)
+        }
+        Some(saved) => {
+            program.restore(&saved.state)?;
+            let step = saved.leaves.len() as u64 - 1;
+            let _ = progress(Event::Resumed { step });
+            (saved.leaves, saved.fault)
+        }
+    };
+    let resumed_at = leaves.len() as u64 - 1;
+    if let Some(fault) = &fault {
+        let _ = progress(Event::Fault(fault));
+    }
+    let mut saving = Saving::new();
+    for step in resumed_at + 1..=task.steps {
+        let report = program.advance(StepIndex(step))?;
+        leaves.push(leaf(StepIndex(step), program.digest()));
+        if !report.valid && fault.is_none() {
+            let reason = program.fault().unwrap_or_default();
+            let first = fault.insert(Fault { step, reason });
+            let _ = progress(Event::Fault(first));
+        }
+        if let Some(store) = store
+            && (saving.is_due() || step == task.steps)
+        {
+            let began = Instant::now();
+            store.save(&Saved {
+                run,
+                leaves: leaves.clone(),
+                fault: fault.clone(),
+                state: program.encode(),
+            })?;
+            saving.done(began);
+        }
+        if progress(Event::Step(&report)).is_break() {
+            return Err(RunError::Stopped);
+        }
+    }
+    Ok(Run {
+        state_digest: program.digest(),
+        state: program.encode(),
+        trace_root: Trace::new(leaves).root(),
+        fault,
+        resumed_at,
+    })
+}
+
+/// When a state is saved: at first after one step, then as often as [`SAVING_SHARE`] allows. The
+/// moments depend on the machine; what comes out of the run does not depend on them.
+struct Saving {
+    ended: Instant,
+    took: Duration,
+}
+
+impl Saving {
+    fn new() -> Self {
+        Self {
+            ended: Instant::now(),
+            took: Duration::ZERO,
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.ended.elapsed() >= self.took.saturating_mul(SAVING_SHARE - 1)
+    }
+
+    fn done(&mut self, began: Instant) {
+        self.took = began.elapsed();
+        self.ended = Instant::now();
+    }
+}
+
+/// Which run a saved state belongs to: the job with its inputs, the seed, the arithmetic.
+fn run_digest(task: &Task) -> Digest {
+    let (spec_version, steps) = (SPEC_VERSION.to_le_bytes(), task.steps.to_le_bytes());
+    let mut hasher = Hasher::new("assay/local-run/v1");
+    let fields: [&[u8]; 5] = [
+        &spec_version,
+        task.kind.as_bytes(),
+        &task.spec,
+        task.seed.as_bytes(),
+        &steps,
+    ];
+    fields.iter().for_each(|field| hasher.part(field));
+    for input in &task.inputs {
+        hasher.part(input.name.as_bytes());
+        hasher.part(&input.bytes);
+    }
+    hasher.finish()
 }
 
 /// A job with everything it reads, ready to run here.
@@ -81,11 +207,41 @@ impl Local {
     /// When a file is missing, unreadable or too large.
     pub fn new(job: &Job, seed: Digest) -> Result<Self, JobError> {
         let (inputs, private) = (job.read_inputs()?, job.read_private()?);
-        Ok(Self {
+        Ok(Self::of(job, inputs, private, seed))
+    }
+
+    /// A job whose files have been read.
+    pub fn of(job: &Job, inputs: Inputs, private: Inputs, seed: Digest) -> Self {
+        Self {
             task: task(job, &inputs, seed),
             inputs,
             private,
-        })
+        }
+    }
+
+    /// Checks everything that the run and its delivery will read, held-out data too, before anything
+    /// is computed or paid for.
+    ///
+    /// # Errors
+    /// What does not fit, by field and file.
+    pub fn check(&self, job: &Job) -> Result<(), JobError> {
+        let checked = job.kind().check(&self.task, &self.private);
+        checked.map_err(|error| JobError::of_parts(job, error))
+    }
+
+    /// The program of the job's steps, once everything that the delivery will read has been checked
+    /// too.
+    ///
+    /// # Errors
+    /// As [`Local::check`].
+    pub fn program(&self, job: &Job) -> Result<Box<dyn Program>, JobError> {
+        let (kind, spec) = (job.kind(), &job.specification);
+        let build = || {
+            let program = kind.program(&self.task)?;
+            kind.check_private(spec, &self.inputs, &self.private)?;
+            Ok(program)
+        };
+        build().map_err(|error| JobError::of_parts(job, error))
     }
 
     /// What a run takes of this machine's memory; to be asked before one begins, since a process
@@ -131,17 +287,39 @@ fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Dig
     }
 }
 
-/// Checks that a job can run here: its inputs can be read, fit together and into memory, and give a
+/// Checks that a job can run here: its inputs, held-out data too, can be read, fit together and into
+/// memory, and give a
 /// first step.
 ///
 /// # Errors
 /// What does not fit, by field or input.
 pub fn check(job: &Job) -> Result<Checked, JobError> {
-    let local = Local::new(job, Digest::ZERO)?;
+    check_read(job, &Local::new(job, Digest::ZERO)?)
+}
+
+/// As [`check`], for a job whose files have been read.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_read(job: &Job, local: &Local) -> Result<Checked, JobError> {
     let price = local.price(job)?;
-    let mut program: Box<dyn Program> = job.kind().program(&local.task)?;
-    let failed = |error: ProgramError| JobError::FirstStep(error);
-    program.restart().map_err(failed)?;
-    let first = program.advance(StepIndex(1)).map_err(failed)?;
-    Ok(Checked { first, price })
+    let mut program = local.program(job)?;
+    program.restart().map_err(JobError::FirstStep)?;
+    let first = program.advance(StepIndex(1)).map_err(JobError::FirstStep)?;
+    match first.valid {
+        true => Ok(Checked { first, price }),
+        false => Err(JobError::FirstStepInvalid(
+            program.fault().unwrap_or_default(),
+        )),
+    }
+}
+
+/// Why the first step of a task cannot be taken, if it cannot: what to say of a run in which none
+/// could.
+pub fn first_fault(task: &Task) -> Option<Fault> {
+    let mut program = Registry.build(task).ok()?;
+    program.restart().ok()?;
+    let report = program.advance(StepIndex(1)).ok()?;
+    let reason = program.fault().filter(|_| !report.valid)?;
+    Some(Fault { step: 1, reason })
 }

@@ -45,10 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(Path::new(out), &passage, &found)?;
 
     let question = ask["question"].as_str().ok_or("question is missing")?;
-    let message = Message {
-        role: Role::User,
-        content: question.into(),
-    };
+    let message = Message::new(Role::User, question);
     let start = Instant::now();
     let answer = answer(&kernel, &base, None, &[message], ANSWER, None)?;
     let report = serde_json::json!({

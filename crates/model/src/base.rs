@@ -20,6 +20,7 @@ use crate::config::ModelConfig;
 use crate::device::DeviceWeights;
 use crate::digest::tensor_digest;
 use crate::error::LoadError;
+use crate::executor::first_fault_of;
 use crate::files::{self, ModelFiles, read_model_folder};
 use crate::rope::RopeTables;
 use crate::spec::{ModelSpec, WeightId};
@@ -164,6 +165,22 @@ impl Base {
     /// How the projections are held, and with [`Precision::W8A8`] computed.
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// Checks that every value is a number in the form that it is held in: the largest float32 values
+    /// have no bfloat16.
+    ///
+    /// # Errors
+    /// [`LoadError::NotHeld`] names tensor and row of the first that is none.
+    pub fn check_held(&self) -> Result<(), LoadError> {
+        for (info, held) in self.spec.weights().iter().zip(&self.weights) {
+            let (values, (_, cols)) = (held.widened(), info.matrix());
+            if let Some((row, _)) = first_fault_of(&values, cols) {
+                let name = info.name.clone();
+                return Err(LoadError::NotHeld { name, row });
+            }
+        }
+        Ok(())
     }
 
     /// Bytes that the frozen tensors take, without what is packed for a kernel.

@@ -110,12 +110,24 @@ pub enum LoadError {
         dtype: String,
     },
     /// A weight that is no number.
-    #[error("tensor {name} holds a NaN or infinity at index {index}; the file is damaged")]
+    #[error(
+        "tensor {name} holds a NaN or infinity in row {row}, column {column}; the file is damaged"
+    )]
     NotFinite {
         /// The tensor.
         name: String,
-        /// The first such value.
-        index: usize,
+        /// The row of the first such value.
+        row: usize,
+        /// Its column.
+        column: usize,
+    },
+    /// A weight that is no number any more in a shorter form.
+    #[error("row {row} of {name} holds a value too large for this precision; use float32")]
+    NotHeld {
+        /// The tensor.
+        name: String,
+        /// The row.
+        row: usize,
     },
     /// Ids without embedding.
     #[error(
@@ -136,6 +148,9 @@ pub enum LoadError {
     /// The model was made without a tokenizer.
     #[error("this model has no tokenizer; load one from a folder that has tokenizer.json")]
     NoTokenizer,
+    /// An adapter whose tensors do not go with its settings and the model.
+    #[error("adapter_model.safetensors: {0}")]
+    Adapter(String),
     /// Adapter settings that cannot be used.
     #[error(transparent)]
     Method(#[from] MethodError),
@@ -155,17 +170,33 @@ pub enum MethodError {
         "target module {0:?} is unknown; use any of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"
     )]
     UnknownTarget(String),
+    /// A module that is no projection.
+    #[error(
+        "target_modules matches {0}, which no adapter can be put on here; write \"all-linear\" for every projection"
+    )]
+    OutsideTarget(&'static str),
+    /// A layer that the model does not have.
+    #[error("layer {layer} is named, and the model has {layers}, counted from 0")]
+    NoLayer {
+        /// The layer.
+        layer: usize,
+        /// Layers of the model.
+        layers: usize,
+    },
+    /// A setting that cannot be used.
+    #[error("{0}")]
+    Setting(String),
     /// No module at all.
     #[error(
-        "target_modules is empty; name at least one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"
+        "target_modules matches no projection; name at least one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"
     )]
     NoTargets,
     /// A rank out of range.
     #[error("r is {0}; use a whole number from 1 to 1024")]
     BadRank(u64),
     /// A scale out of range.
-    #[error("lora_alpha is {0}; use a whole number from 1 to 65536")]
-    BadAlpha(u64),
+    #[error("lora_alpha is {0}; use a number above 0, of at most 65536")]
+    BadAlpha(String),
     /// A dropout out of range.
     #[error("lora_dropout is {0}; use a number from 0 to below 1")]
     BadDropout(String),
@@ -181,6 +212,31 @@ pub enum MethodError {
     /// The adapter was made for another model.
     #[error("the adapter does not belong to this model: {0}")]
     OtherModel(String),
+    /// A row whose length DoRA divides by.
+    #[error(
+        "use_dora divides by the length of row {row} of model.layers.{layer}.{}.weight, which is {length}; leave {target} out of target_modules, or train without use_dora",
+        target.module()
+    )]
+    RowLength {
+        /// The layer.
+        layer: usize,
+        /// The projection.
+        target: crate::adapter::Target,
+        /// The row.
+        row: usize,
+        /// What its length is.
+        length: &'static str,
+    },
+    /// A value of a merged model that is no number.
+    #[error(
+        "merging gives a NaN or infinity in row {row} of {name}: the adapter's values are too large for this model"
+    )]
+    MergedNotFinite {
+        /// The tensor.
+        name: String,
+        /// The first such row.
+        row: usize,
+    },
     /// An option of PEFT that is not computed.
     #[error("adapter_config.json: {0}")]
     Unsupported(String),
@@ -246,12 +302,14 @@ pub enum InvalidStep {
     #[error("the training state does not belong to this model and adapter: {0}")]
     State(String),
     /// An operator gave a NaN or infinity.
-    #[error("operator {node} ({operator}) gave a NaN or infinity; lower the learning rate")]
+    #[error("operator {node} ({operator}) gave a NaN or infinity{}", place(*.at))]
     NotFinite {
         /// Its index in the graph.
         node: usize,
-        /// Its name and layer.
+        /// Its name, layer and projection.
         operator: String,
+        /// Row and column of the first such value in what it gave; a device does not tell.
+        at: Option<(usize, usize)>,
     },
     /// A library changed the floating-point state.
     #[error(transparent)]
@@ -259,6 +317,11 @@ pub enum InvalidStep {
     /// The device that steps run on failed.
     #[error("the device failed: {0}")]
     Device(String),
+}
+
+fn place(at: Option<(usize, usize)>) -> String {
+    at.map(|(row, column)| format!(" in row {row}, column {column} of its result"))
+        .unwrap_or_default()
 }
 
 impl InvalidStep {

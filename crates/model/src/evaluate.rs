@@ -28,12 +28,9 @@ impl Score {
         self.tokens += next.tokens;
     }
 
-    /// Mean loss in nats; 0 when nothing counted.
-    pub fn mean(self) -> f64 {
-        if self.tokens == 0 {
-            return 0.0;
-        }
-        self.loss_sum / self.tokens as f64
+    /// Mean loss in nats; `None` when nothing counted.
+    pub fn mean(self) -> Option<f64> {
+        (self.tokens > 0).then(|| self.loss_sum / self.tokens as f64)
     }
 }
 
@@ -124,6 +121,9 @@ pub(crate) fn with_adapter(
         && let Some(reason) = adapter.mismatch(method, base.config())
     {
         return Err(InvalidStep::State(reason).into());
+    }
+    if let Some(adapter) = adapter {
+        adapter.check_rows(kernel, &base)?;
     }
     let mut executor = Executor::new(kernel, base, method, shape, purpose)?;
     if let Some(adapter) = adapter {

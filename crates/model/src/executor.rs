@@ -230,20 +230,31 @@ impl Executor {
         #[cfg(feature = "cuda")]
         if let Some(step) = &mut self.on_device {
             return match step.first_fault(&self.graph, &self.buffers, feed) {
-                Ok(node) => self.fault(node),
+                Ok(node) => self.fault(node, None),
                 Err(error) => InvalidStep::Device(chain(&error)),
             };
         }
         let kernel = self.kernel.clone();
         let count = self.graph.nodes.len();
         let found = kernel.run(|| (0..count).find(|n| !self.run_one(*n, feed, true, None)));
-        self.fault(found)
+        let at = found.and_then(|node| self.faulty_value(node));
+        self.fault(found, at)
     }
 
-    fn fault(&self, node: Option<usize>) -> InvalidStep {
+    fn fault(&self, node: Option<usize>, at: Option<(usize, usize)>) -> InvalidStep {
         let node = node.unwrap_or(self.graph.nodes.len());
         let operator = self.graph.describe(node);
-        InvalidStep::NotFinite { node, operator }
+        InvalidStep::NotFinite { node, operator, at }
+    }
+
+    /// Row and column of the first NaN or infinity among the outputs of a node that has just run.
+    fn faulty_value(&self, node: usize) -> Option<(usize, usize)> {
+        let outputs = self.graph.nodes.get(node)?.outputs.iter();
+        outputs.copied().find_map(|id| {
+            let values = self.buffers.get(self.plan.buffer(id)?)?;
+            let tensor = self.graph.tensor(id);
+            first_fault_of(values.get(..tensor.values())?, tensor.cols)
+        })
     }
 
     /// Runs the step on the kernel's device; `None` where it has none for it.
@@ -427,6 +438,12 @@ impl Executor {
             _ => &[],
         }
     }
+}
+
+/// Row and column of the first NaN or infinity in a matrix of rows of `cols` values.
+pub(crate) fn first_fault_of(values: &[f32], cols: usize) -> Option<(usize, usize)> {
+    let index = values.iter().position(|value| !value.is_finite())?;
+    Some((index / cols.max(1), index % cols.max(1)))
 }
 
 /// Whether the processor computes a graph, and not the kernel's device.

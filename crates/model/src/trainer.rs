@@ -9,7 +9,7 @@ use assay_kernel::{BiasPowers, IGNORE, Kernel};
 use crate::adapter::{Adapter, Method, ParamInfo};
 use crate::base::Base;
 use crate::digest::node_digest;
-use crate::error::{InvalidStep, ShapeError};
+use crate::error::{InvalidStep, MethodError, ShapeError};
 use crate::executor::{Executor, Feed, Observer, Outcome};
 use crate::graph::{BatchShape, Graph, Input, Purpose, TrainSettings};
 use crate::run_node::Noise;
@@ -225,6 +225,9 @@ pub enum GradientError {
     /// The step is invalid.
     #[error(transparent)]
     Step(#[from] InvalidStep),
+    /// The adapter cannot be computed on this base.
+    #[error(transparent)]
+    Method(#[from] MethodError),
 }
 
 /// Copies an adapter into the executor.

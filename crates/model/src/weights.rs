@@ -42,6 +42,12 @@ impl<'a> TensorFile<'a> {
         self.tensors.names().into_iter()
     }
 
+    /// Whether the tensor called `name` has no values.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
+        let tensor = self.tensors.tensor(name);
+        tensor.is_ok_and(|view| view.data().is_empty())
+    }
+
     /// The tensor called `name`, if this file has it, as f32 in row-major order.
     pub(crate) fn get(
         &self,
@@ -62,10 +68,18 @@ impl<'a> TensorFile<'a> {
         let bad = values.iter().position(|v| !v.is_finite());
         match bad {
             None => Ok(Some(values)),
-            Some(index) => Err(LoadError::NotFinite {
-                name: format!("{name} of {}", self.name),
-                index,
-            }),
+            Some(index) => {
+                let width = expected.last().copied().unwrap_or(1).max(1);
+                let (row, column) = match expected.len() {
+                    0 | 1 => (0, index),
+                    _ => (index / width, index % width),
+                };
+                Err(LoadError::NotFinite {
+                    name: format!("{name} of {}", self.name),
+                    row,
+                    column,
+                })
+            }
         }
     }
 }

@@ -309,7 +309,7 @@ fn a_value_too_large_for_it_makes_the_step_invalid_and_is_named() {
     };
     for settings in [rounded(), again] {
         let (result, graph) = step(settings);
-        let Err(InvalidStep::NotFinite { node, operator }) = result else {
+        let Err(InvalidStep::NotFinite { node, operator, .. }) = result else {
             panic!("{result:?}");
         };
         assert_eq!(graph.nodes[node].op, Op::RoundBf16);

@@ -127,11 +127,13 @@ fn an_invalid_step_leaves_the_state_as_it_was() {
     let good = common::batch(3, 37, 1);
 
     let error = trainer.step(&mut state, &good, f32::MAX).unwrap_err();
-    let InvalidStep::NotFinite { node, operator } = &error else {
+    let InvalidStep::NotFinite { node, operator, at } = &error else {
         panic!("{error}");
     };
     assert_eq!(trainer.graph().describe(*node), *operator);
-    assert!(error.to_string().contains("lower the learning rate"));
+    let (row, column) = at.unwrap();
+    let told = format!("in row {row}, column {column} of its result");
+    assert!(error.to_string().ends_with(&told), "{error}");
 
     let mut refused = |batch: &assay_data::Batch, rate: f32| {
         let error = trainer.step(&mut state, batch, rate).unwrap_err();

@@ -222,7 +222,7 @@ fn a_step_is_traced_and_a_fault_named_as_on_the_processor() {
             assert_eq!(state.digest(), before, "an invalid step left a trace");
             Some(fault)
         });
-        let Some(InvalidStep::NotFinite { node, operator }) = fault else {
+        let Some(InvalidStep::NotFinite { node, operator, .. }) = fault else {
             panic!("{fault:?}");
         };
         // The trainer goes on.

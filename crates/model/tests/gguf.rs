@@ -105,10 +105,7 @@ fn texts_become_the_expected_tokens_and_come_back() {
         assert_eq!(tokenizer.encode(text, true).unwrap().ids, ids, "{text:?}");
         assert_eq!(tokenizer.decode(&ids, false).unwrap(), text);
     }
-    let ask = Message {
-        role: Role::User,
-        content: "in 12".into(),
-    };
+    let ask = Message::new(Role::User, "in 12");
     let ids = tokenizer.encode_chat(std::slice::from_ref(&ask)).unwrap();
     let text = tokenizer.decode(&ids, false).unwrap();
     assert_eq!(text, "<|start|>user\nin 12<|end|>\n<|start|>assistant\n");

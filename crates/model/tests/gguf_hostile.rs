@@ -204,7 +204,7 @@ fn values_that_are_no_numbers() {
     let nan = with(at + 4..at + 8, &f32::NAN.to_le_bytes());
     refused(
         &nan,
-        "output_norm.weight holds a NaN or infinity at index 1",
+        "output_norm.weight holds a NaN or infinity in row 0, column 1",
     );
     let large = with(at + 4..at + 8, &1e6f32.to_le_bytes());
     let error = convert(&large, Storage::F16).unwrap_err().to_string();

@@ -113,7 +113,7 @@ fn weights_that_do_not_fit_are_refused() {
         files.insert("model.safetensors".into(), common::safetensors(&tensors));
         let text = refused(files);
         assert!(
-            text.contains("holds a NaN or infinity at index 5"),
+            text.contains("holds a NaN or infinity in row 0, column 5"),
             "{text}"
         );
     }

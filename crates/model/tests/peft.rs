@@ -97,7 +97,7 @@ fn settings_that_are_not_computed_are_refused() {
     );
     assert_eq!(
         new(8, 0, 0.0, &["q_proj"]).unwrap_err(),
-        MethodError::BadAlpha(0)
+        MethodError::BadAlpha("0".into())
     );
     assert!(matches!(
         new(8, 16, 1.0, &["q_proj"]),
@@ -120,8 +120,16 @@ fn settings_that_are_not_computed_are_refused() {
         ("use_rslora", json!(1), "use_rslora is 1"),
         ("bias", json!("all"), "bias is \"all\""),
         ("modules_to_save", json!(["lm_head"]), "modules_to_save"),
-        ("rank_pattern", json!({"q_proj": 4}), "rank_pattern"),
-        ("target_modules", json!("all-linear"), "it must be a list"),
+        (
+            "rank_pattern",
+            json!({"q_proj": 4}),
+            "has shape [3, 16], and adapter_config.json and this model ask for [4, 16]",
+        ),
+        (
+            "target_modules",
+            json!("all-linear"),
+            "k_proj.lora_A.weight is missing",
+        ),
         (
             "target_modules",
             json!(["fc1"]),
@@ -131,7 +139,7 @@ fn settings_that_are_not_computed_are_refused() {
         (
             "r",
             json!(4),
-            "has shape [3, 16], and config.json asks for [4, 16]",
+            "has shape [3, 16], and adapter_config.json and this model ask for [4, 16]",
         ),
     ];
     for (name, value, expected) in cases {

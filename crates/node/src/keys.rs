@@ -134,16 +134,11 @@ pub fn load(path: &Path) -> Result<SecretKey, KeyError> {
         }
         other => other.map_err(io)?,
     };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
-        }
+    if let Some(mode) = exposed(&file.metadata().map_err(io)?) {
+        return Err(KeyError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
     }
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize));
     file.take(MAX_BYTES).read_to_end(&mut text).map_err(io)?;
@@ -165,6 +160,15 @@ pub fn load(path: &Path) -> Result<SecretKey, KeyError> {
         ));
     }
     Ok(key)
+}
+
+/// The permission bits of a secret's file, if others than its owner have any of them.
+pub(crate) fn exposed(about: &fs::Metadata) -> Option<u32> {
+    #[cfg(unix)]
+    let mode = std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o777;
+    #[cfg(not(unix))]
+    let (mode, _) = (0, about);
+    (mode & 0o077 != 0).then_some(mode)
 }
 
 /// Reads the key file, or writes a fresh key there if there is none.

@@ -2,23 +2,29 @@
 //!
 //! In reader's order:
 //!
-//! - [`config`] and [`keys`]: what a machine is told before it starts.
+//! - [`config`] and [`keys`]: what a machine is told before it starts; [`needs`]: what it must
+//!   have; [`lock`]: that nobody else has it.
 //! - [`transport`]: requests and answers between nodes that know each other by public key.
 //! - [`client`]: the chain as a role sees it, and how an account's calls get onto it.
 //! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes.
 //! - [`split`]: split training of an adapter between two or three nodes.
-//! - [`http`]: the JSON API. [`logs`], [`metrics`] and [`progress`]: what a node says of itself.
+//! - [`http`]: the JSON API. [`health`], [`logs`], [`metrics`] and [`progress`]: what a node says
+//!   of itself.
 
+pub mod address;
 pub mod client;
 mod clock;
 pub mod config;
 pub mod devnet;
 pub mod driver;
 pub mod files;
+pub mod health;
 pub mod http;
 pub mod keys;
+pub mod lock;
 pub mod logs;
 pub mod metrics;
+pub mod needs;
 pub mod node;
 pub mod offline;
 pub mod progress;

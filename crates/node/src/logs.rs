@@ -42,7 +42,12 @@ pub fn install(default: &str) -> Result<(), LogError> {
         "json" => true,
         other => return Err(LogError::Format(other.to_owned())),
     };
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written, as when the terminal is closed, must not end the process.
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
+    std::panic::set_hook(Box::new(|panic| tell_of_panic(panic)));
     let _already_running = if json {
         builder.json().try_init()
     } else {
@@ -51,6 +56,21 @@ pub fn install(default: &str) -> Result<(), LogError> {
             .try_init()
     };
     Ok(())
+}
+
+/// Puts a panic into the log, in one line. Where it ends a part of a node, the node says what
+/// that means; `ASSAY_LOG=debug` adds the trace.
+fn tell_of_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let reason = panic.payload_as_str().unwrap_or("it gave no reason");
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    tracing::error!(thread, place, "panicked: {reason}");
+    tracing::debug!("{}", std::backtrace::Backtrace::force_capture());
 }
 
 fn parse_filter(value: &str, default: &str) -> Result<EnvFilter, LogError> {

@@ -2,7 +2,9 @@
 //!
 //! Names start with `assay_`; what each one counts is said where it is described, in
 //! [`install`], and shows up as `# HELP` in the text. The chain engine keeps its own registry;
-//! `/metrics` joins both texts.
+//! [`exposition`] brings its text into the same form.
+
+pub mod exposition;
 
 use std::sync::OnceLock;
 
@@ -34,6 +36,25 @@ pub fn install() {
         );
         describe_counter!("assay_steps_total", "Training steps done, by role");
         describe_gauge!("assay_height", "Height of the newest block executed here");
+        describe_gauge!(
+            "assay_healthy",
+            "1 while nothing is in this node's way, 0 while something is"
+        );
+        describe_gauge!(
+            "assay_clock_offset_seconds",
+            Unit::Seconds,
+            "This machine's clock less the network's"
+        );
+        describe_gauge!(
+            "assay_disk_free_bytes",
+            Unit::Bytes,
+            "Room left where this node keeps its data"
+        );
+        describe_gauge!("assay_open_files", "Files that this process has open");
+        describe_gauge!(
+            "assay_open_files_limit",
+            "Files that this process may have open"
+        );
         describe_gauge!(
             "assay_stored_bytes",
             Unit::Bytes,
@@ -78,6 +99,23 @@ pub(crate) fn http_served(route: String, status: u16) {
 
 pub(crate) fn height(height: u64) {
     gauge!("assay_height").set(height as f64);
+}
+
+pub(crate) fn healthy(healthy: bool) {
+    gauge!("assay_healthy").set(f64::from(u8::from(healthy)));
+}
+
+pub(crate) fn clock_offset(ms: i64) {
+    gauge!("assay_clock_offset_seconds").set(ms as f64 / 1e3);
+}
+
+pub(crate) fn disk_free(bytes: u64) {
+    gauge!("assay_disk_free_bytes").set(bytes as f64);
+}
+
+pub(crate) fn open_files(open: u64, limit: u64) {
+    gauge!("assay_open_files").set(open as f64);
+    gauge!("assay_open_files_limit").set(limit as f64);
 }
 
 pub(crate) fn stored(bytes: u64) {

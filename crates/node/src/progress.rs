@@ -101,6 +101,7 @@ mod tests {
             let report = ProgressReport {
                 step: n,
                 steps: 9,
+                invalid: 0,
                 loss: None,
                 per_second: None,
             };

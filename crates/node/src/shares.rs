@@ -2,13 +2,15 @@
 
 use std::{
     fs, io,
-    io::Write as _,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
 use assay_chain::{MalformedShare, ThresholdShare};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::keys::exposed;
 
 const VERSION: u32 = 1;
 
@@ -33,6 +35,14 @@ pub enum ShareError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// Others can read the file.
+    #[error("{path} can be read by others (mode {mode:o}): run `chmod 600 {path}`")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// The file holds something else.
     #[error("{0} is not a share file: use the one the dealer wrote for this validator")]
@@ -85,10 +95,19 @@ pub fn load(path: &Path) -> Result<ThresholdShare, ShareError> {
         source,
     };
     let format = || ShareError::Format(path.to_owned());
-    if fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
+    let file = fs::File::open(path).map_err(io)?;
+    let about = file.metadata().map_err(io)?;
+    if let Some(mode) = exposed(&about) {
+        return Err(ShareError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    if about.len() > MAX_BYTES {
         return Err(format());
     }
-    let text = Zeroizing::new(fs::read(path).map_err(io)?);
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize));
+    file.take(MAX_BYTES).read_to_end(&mut text).map_err(io)?;
     let record: ShareFile = serde_json::from_slice(&text).map_err(|_| format())?;
     let bytes = Zeroizing::new(hex::decode(&record.share).map_err(|_| format())?);
     if record.version != VERSION {
@@ -98,4 +117,50 @@ pub fn load(path: &Path) -> Result<ThresholdShare, ShareError> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn share() -> ThresholdShare {
+        let keys: Vec<_> = (1..=4)
+            .map(|n| assay_crypto::SecretKey::from_seed([n; 32]).public())
+            .collect();
+        let mut keys = keys;
+        keys.sort();
+        let dealt = assay_chain::deal(&keys, [9; 32]).unwrap();
+        let (_, share) = dealt.shares.into_iter().next().unwrap();
+        share
+    }
+
+    #[test]
+    fn a_share_comes_back_and_its_file_is_its_owners_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("deep/share.json");
+        let share = share();
+        save(&path, &share).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(*load(&path).unwrap().to_bytes(), *share.to_bytes());
+        assert!(save(&path, &share).is_err(), "never overwritten");
+    }
+
+    #[test]
+    fn a_share_that_others_can_read_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("share.json");
+        save(&path, &share()).unwrap();
+        for mode in [0o644, 0o640, 0o604, 0o620, 0o660] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let error = load(&path).err().unwrap().to_string();
+            assert!(error.contains("chmod 600"), "{mode:o}: {error}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+        load(&path).unwrap();
+    }
 }

@@ -68,6 +68,12 @@ pub trait Program: Send {
 
     /// The digest of the current state, which the trace's leaf binds to its index.
     fn digest(&self) -> Digest;
+
+    /// Why the latest step could not be taken, for people; `None` if it could, or if the program
+    /// does not know.
+    fn fault(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The job kinds that a machine can run.

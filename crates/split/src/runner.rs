@@ -177,6 +177,7 @@ impl Runner {
             return Err(InvalidStep::NotFinite {
                 node: index,
                 operator,
+                at: None,
             });
         }
         for id in &node.inputs {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use assay_crypto::Digest;
+use assay_crypto::{Digest, PublicKey};
 use assay_ledger::Height;
+use commonware_codec::Encode as _;
 use commonware_consensus::Application;
 use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_consensus::simplex::types::Context as RoundContext;
@@ -169,6 +170,10 @@ impl Application<Context> for App {
             tracing::warn!(view = header.view, leader = %round.leader, "a block names a wrong view");
             return false;
         }
+        if let Some(leader) = account(&round.leader) {
+            let (now, stamp) = (now_ms(&runtime), header.timestamp_ms);
+            self.core.clocks.note(leader, now, stamp);
+        }
         sleep_until(&runtime, header.timestamp_ms.saturating_sub(CLOCK_SKEW_MS)).await;
         let height = parent.header().height.0;
         if header.beacon.is_none()
@@ -196,6 +201,12 @@ impl Application<Context> for App {
             None => pending().await,
         }
     }
+}
+
+/// The account of a validator.
+fn account(identity: &Identity) -> Option<PublicKey> {
+    let bytes = identity.encode();
+    <[u8; 32]>::try_from(&bytes[..]).ok().map(PublicKey)
 }
 
 fn millis(duration: Duration) -> u64 {

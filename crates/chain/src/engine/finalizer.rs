@@ -63,6 +63,8 @@ pub(crate) enum Fatal {
     },
     #[error("finalized block {height} does not follow the chain in this directory")]
     Fork { height: u64 },
+    #[error("the engine's part `{part}` has ended")]
+    Ended { part: &'static str },
 }
 
 pub(crate) struct Finalizer {

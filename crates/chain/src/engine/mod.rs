@@ -46,6 +46,8 @@ const PENDING_BLOCKS: usize = 16;
 /// Missing blocks asked for at a time when catching up.
 const BACKFILL_WINDOW: usize = 32;
 const MAILBOX: usize = 1_024;
+/// How long the finalizer is waited for when another part has ended.
+const CAUSE: Duration = Duration::from_millis(500);
 const WRITE_BUFFER: usize = 64 * 1024;
 
 /// What the engine runs with.
@@ -92,12 +94,24 @@ pub(crate) fn run(parts: Parts) -> Result<(), Fatal> {
     )
 }
 
+type Handle<T> = commonware_runtime::Handle<T>;
+
 struct Running {
     commands: mpsc::UnboundedReceiver<Command>,
-    finalizer: commonware_runtime::Handle<Result<(), Fatal>>,
+    finalizer: Handle<Result<(), Fatal>>,
+    /// The parts that run as long as the validator does.
+    parts: Vec<(&'static str, Handle<()>)>,
 }
 
 async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
+    let parts = running.parts.into_iter().map(|(name, handle)| {
+        Box::pin(async move {
+            // How it ended is in the log; that it ended is what counts.
+            let _ = handle.await;
+            name
+        })
+    });
+    let mut ended = futures::future::select_all(parts);
     loop {
         tokio::select! {
             command = running.commands.recv() => match command {
@@ -106,7 +120,17 @@ async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
                 }
                 Some(Command::Stop) | None => return Ok(()),
             },
-            finished = &mut running.finalizer => return finished.unwrap_or(Ok(())),
+            finished = &mut running.finalizer => {
+                return finished.unwrap_or(Err(Fatal::Ended { part: "finalizer" }));
+            }
+            (part, ..) = &mut ended => {
+                // A finalizer that fails takes other parts with it, and knows why.
+                let cause = tokio::time::timeout(CAUSE, &mut running.finalizer).await;
+                return match cause {
+                    Ok(Ok(Err(fatal))) => Err(fatal),
+                    _ => Err(Fatal::Ended { part }),
+                };
+            }
         }
     }
 }
@@ -135,7 +159,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
             strategy: Sequential,
         },
     );
-    buffer_engine.start(channels.blocks);
+    let buffering = buffer_engine.start(channels.blocks);
 
     let resolver = backfill::init(
         context.child("backfill"),
@@ -191,7 +215,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
         .child("finalizer")
         .dedicated()
         .spawn(move |_| finalizer.run(deliveries));
-    marshal.start(Deliveries(deliver), buffer, resolver);
+    let marshalling = marshal.start(Deliveries(deliver), buffer, resolver);
 
     let app = Inline::new(
         context.child("application"),
@@ -230,7 +254,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
             forward: ForwardPolicy::SilentVoters,
         },
     );
-    consensus.start(channels.votes, channels.certificates, channels.resolver);
+    let agreeing = consensus.start(channels.votes, channels.certificates, channels.resolver);
 
     let collector = Collector {
         verifier: core.verifier.clone(),
@@ -240,18 +264,26 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
         beacons: core.beacons.clone(),
         head: watch_head,
     };
-    context
+    let signing = context
         .child("beacons")
         .spawn(move |runtime| collector.run(runtime, channels.beacons));
 
     let gossip = core.clone();
-    context
+    let gossiping = context
         .child("gossip")
         .spawn(move |runtime| gossip::run(runtime, gossip, parts.local, channels.transactions));
-    network.start();
+    let connecting = network.start();
     Ok(Running {
         commands: parts.commands,
         finalizer,
+        parts: vec![
+            ("buffer", buffering),
+            ("marshal", marshalling),
+            ("consensus", agreeing),
+            ("beacons", signing),
+            ("gossip", gossiping),
+            ("network", connecting),
+        ],
     })
 }
 

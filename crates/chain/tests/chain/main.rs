@@ -9,6 +9,7 @@
 )]
 
 mod agreement;
+mod clocks;
 mod formats;
 mod kill;
 mod light;

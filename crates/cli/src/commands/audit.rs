@@ -233,7 +233,12 @@ fn examine(
         }
     };
     let recomputed = Report {
-        run: trial::Run::new(&honest, run.state_digest, run.delivery.figures),
+        run: trial::Run::new(
+            &honest,
+            run.state_digest,
+            run.delivery.figures,
+            run.delivery.warnings,
+        ),
         adapter_dir: dir.join("adapter"),
         chain_dir: chain_dir(dir),
         blob_dir: dir.join("nodes"),

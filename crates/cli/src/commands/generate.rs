@@ -72,6 +72,8 @@ struct Answer {
     new_tokens: usize,
     ended: &'static str,
     seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     /// What the model's files leave open or say differently from one another.
     notes: Vec<String>,
 }
@@ -93,6 +95,13 @@ impl Generate {
             .map(|folder| Adapter::load_peft(folder, base.config()))
             .transpose()
             .map_err(failed)?;
+        let mut warnings = Vec::new();
+        if let Some(adapter) = &adapter
+            && adapter.changes_nothing(&kernel, &base)
+        {
+            warnings.push("the adapter changes nothing: the base model answers".to_owned());
+        }
+        output.warn(&warnings);
         let context = usize::MAX;
         let mut generator =
             Generator::new(&kernel, Arc::new(base), adapter.as_ref(), context).map_err(failed)?;
@@ -117,7 +126,8 @@ impl Generate {
             false => generator.answer(&[Message::new(Role::User, &prompt)], &settings, shown),
         };
         let seconds = began.elapsed().as_secs_f64();
-        let answer = told(answer.map_err(refused)?, seconds, notes);
+        let mut answer = told(answer.map_err(refused)?, seconds, notes);
+        answer.warnings = warnings;
         if !output.is_json() {
             println(&answer);
             return Ok(());
@@ -209,6 +219,7 @@ fn told(generated: Generated, seconds: f64, notes: Vec<String>) -> Answer {
             Ended::Context => "context",
         },
         seconds,
+        warnings: Vec::new(),
         notes,
     }
 }

@@ -1,12 +1,14 @@
 //! `assay job`: job files and orders.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
-use assay_job::Network;
+use assay_crypto::Digest;
+use assay_job::{Local, Network};
 use assay_ledger::{Genesis, Order, OrderId, Phase, Role, query};
 use assay_node::{
     config::{NodeConfig, PeerConfig},
     http::views::OrderList,
+    lock::{DirectoryLock, LockError},
     node::{Node, Options, read_genesis},
     requester::Requester,
 };
@@ -17,14 +19,16 @@ use serde::Serialize;
 use crate::{
     args::Global,
     commands::{
+        train::{undelivered, unfit},
         try_job::{block_on, check_terms, load},
         worker::worker,
     },
     failure::{Failure, Kind},
     home::Home,
-    output::{Output, facts, short, table},
+    output::{Output, facts, figures, short, table},
+    result_folder,
     session::Session,
-    trial::{failed, not_settled, write_result},
+    trial::{failed, not_settled, task_of, write_result},
 };
 
 /// Write job files, post orders and fetch results
@@ -70,6 +74,9 @@ pub(crate) enum JobCommand {
     },
 }
 
+/// Most commands that act for one account at once.
+const COMMANDS_AT_ONCE: u8 = 64;
+
 /// What a job file amounts to.
 #[derive(Serialize)]
 struct Checked {
@@ -102,6 +109,8 @@ struct Posted {
     out: Option<PathBuf>,
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     /// What the model's files leave open or say differently from one another.
     notes: Vec<String>,
 }
@@ -214,12 +223,13 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
             })
         })
         .collect();
+    let lock = own_directory(&home.path().join("requester"))?;
     let config = NodeConfig {
         roles: vec![],
         key: home.key(),
-        dir: home.path().join("requester/client"),
+        dir: lock.dir().to_owned(),
         genesis: home.genesis(),
-        listen: ([0, 0, 0, 0], 0).into(),
+        listen: SocketAddr::from(([0, 0, 0, 0], 0)).into(),
         advertise: None,
         http: None,
         http_names: Vec::new(),
@@ -234,6 +244,7 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
     let worker = worker(&config.dir, config.memory())?;
     let options = Options {
         requester: true,
+        lock: Some(lock),
         runner: Box::new(worker.desk()),
         ..Options::default()
     };
@@ -253,6 +264,22 @@ async fn requester_node(global: &Global) -> Result<Node, Failure> {
     Ok(node)
 }
 
+/// A directory that no other command uses now. What lies in it only saves work: the requester's
+/// part follows from key and ledger.
+fn own_directory(parent: &std::path::Path) -> Result<DirectoryLock, Failure> {
+    let mut number = 1;
+    loop {
+        let name = match number {
+            1 => "client".to_owned(),
+            _ => format!("client-{number}"),
+        };
+        match DirectoryLock::take(&parent.join(name)) {
+            Err(LockError::InUse { .. }) if number < COMMANDS_AT_ONCE => number += 1,
+            other => return other.map_err(failed),
+        }
+    }
+}
+
 async fn post(
     path: &std::path::Path,
     no_wait: bool,
@@ -261,9 +288,16 @@ async fn post(
     output: &Output,
 ) -> Result<(), Failure> {
     let job = load(path)?;
+    if let Some(out) = out.as_ref().filter(|_| !no_wait) {
+        result_folder::claim(out)?;
+    }
     check_terms(path, &job, &network(global)?)?;
-    let inputs = job.read_inputs().map_err(failed)?;
-    let private = job.read_private().map_err(failed)?;
+    // Everything is looked at before anything is uploaded or paid.
+    let local = Local::new(&job, Digest::ZERO).map_err(unfit)?;
+    local.check(&job).map_err(unfit)?;
+    let Local {
+        inputs, private, ..
+    } = local;
     let notes = assay_job::notes(&inputs).map_err(failed)?;
     output.notes(&notes);
     let node = requester_node(global).await?;
@@ -280,6 +314,7 @@ async fn post(
                 phase: Phase::Posted,
                 out: None,
                 figures,
+                warnings: Vec::new(),
                 notes,
             });
         }
@@ -331,6 +366,8 @@ async fn fetch(
     base: Option<String>,
 ) -> Result<Posted, Failure> {
     let (id, phase) = (order.id, order.phase);
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
+    result_folder::claim(&out)?;
     if phase != Phase::Settled {
         return Err(not_settled(order).hint(format!("`assay why {id}` tells the whole story")));
     }
@@ -338,24 +375,26 @@ async fn fetch(
     let inputs = requester.inputs(order).await.map_err(failed)?;
     let kind = assay_job::kind(order.terms.kind.as_str())
         .ok_or_else(|| Failure::say(Kind::Failed, "this build does not know the job's kind"))?;
-    let specification = order.terms.spec.to_vec();
+    let task = task_of(order, &inputs);
     let judged = tokio::task::spawn_blocking(move || {
-        kind.deliver(&specification, &inputs, &private, &state)
+        let delivered = kind.deliver(&task.spec, &inputs, &private, &state);
+        delivered.map_err(|error| undelivered(error, &task))
     });
-    let mut delivery = judged.await.map_err(failed)?.map_err(failed)?;
+    let mut delivery = judged.await.map_err(failed)??;
     delivery.name_base(base.as_deref());
-    let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
     write_result(&out, &delivery)?;
     Ok(Posted {
         job_id: id,
         phase,
         out: Some(out),
         figures: delivery.figures,
+        warnings: delivery.warnings,
         notes: delivery.notes,
     })
 }
 
 fn print(posted: &Posted, output: &Output) -> Result<(), Failure> {
+    output.warn(&posted.warnings);
     output.result(posted, |posted| {
         let out = posted.out.as_ref().map(|out| out.display().to_string());
         let mut text = facts([
@@ -366,9 +405,7 @@ fn print(posted: &Posted, output: &Output) -> Result<(), Failure> {
                 out.unwrap_or_else(|| "not yet; `assay job result ORDER`".to_owned()),
             ),
         ]);
-        for (name, figure) in &posted.figures {
-            text += &format!("{name}  {figure:.6}\n");
-        }
+        text += &figures(&posted.figures);
         text
     })
 }

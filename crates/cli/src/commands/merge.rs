@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::{
     args::Global,
-    failure::{Failure, Kind},
+    failure::Failure,
     output::{Output, facts},
+    result_folder,
     trial::failed,
 };
 
@@ -36,17 +37,14 @@ struct Merged {
     out: PathBuf,
     files: Vec<String>,
     bytes: usize,
+    warnings: Vec<String>,
     /// What the model's files leave open or say differently from one another.
     notes: Vec<String>,
 }
 
 impl Merge {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
-        let taken = std::fs::read_dir(&self.out).is_ok_and(|mut dir| dir.next().is_some());
-        if taken {
-            let text = format!("{} is not empty", self.out.display());
-            return Err(Failure::say(Kind::Usage, text).hint("name another folder with --out"));
-        }
+        result_folder::claim(&self.out)?;
         let mut files = read_model_folder(&self.model).map_err(failed)?;
         let note = take_adapter_template(&mut files, &self.adapter).map_err(failed)?;
         let base = Base::from_files(files.clone()).map_err(failed)?;
@@ -55,17 +53,23 @@ impl Merge {
         let mut notes = base.tokenizer().map_err(failed)?.notes().to_vec();
         notes.extend(note.map(str::to_owned));
         output.notes(&notes);
-        let files = merged_files(&kernel, &base, files, &adapter).map_err(failed)?;
-        std::fs::create_dir_all(&self.out).map_err(failed)?;
-        for (name, bytes) in &files {
-            std::fs::write(self.out.join(name), bytes).map_err(failed)?;
+        let mut warnings = Vec::new();
+        if adapter.changes_nothing(&kernel, &base) {
+            warnings.push("the adapter changes nothing: the result is the base model".to_owned());
         }
+        let files = merged_files(&kernel, &base, files, &adapter).map_err(failed)?;
+        let written = files.iter();
+        let written: Vec<(&str, &[u8])> =
+            written.map(|(name, bytes)| (&**name, &**bytes)).collect();
+        result_folder::write(&self.out, &written)?;
         let merged = Merged {
             out: self.out,
             bytes: files.values().map(Vec::len).sum(),
             files: files.into_keys().collect(),
+            warnings,
             notes,
         };
+        output.warn(&merged.warnings);
         output.result(&merged, |merged| {
             facts([
                 ("model", merged.out.display().to_string()),

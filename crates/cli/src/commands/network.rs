@@ -30,6 +30,9 @@ struct NetworkReport {
     chain_id: Digest,
     head: HeadView,
     age_ms: u64,
+    ready: bool,
+    healthy: bool,
+    problems: Vec<String>,
     members: Vec<RoleView>,
     supply: Supply,
 }
@@ -45,6 +48,9 @@ impl ShowNetwork {
             chain_id: status.chain_id,
             head: status.head,
             age_ms: status.age_ms,
+            ready: status.ready,
+            healthy: status.healthy,
+            problems: status.problems,
             members: network.members,
             supply: network.supply,
         };
@@ -82,6 +88,9 @@ fn people(report: &NetworkReport, output: &Output) -> String {
         ("  fees", tokens(supply.treasury)),
         ("  slashed", tokens(supply.pot)),
     ]);
+    for problem in &report.problems {
+        text.push_str(&format!("problem  {problem}\n"));
+    }
     let rows = report.members.iter().map(|member| {
         [
             member.role.clone(),

@@ -14,6 +14,7 @@ use crate::{
     commands::worker::worker,
     failure::{Failure, Kind},
     output::{Output, facts},
+    signals::Stop,
 };
 
 /// How often a running validator is asked whether it had to stop.
@@ -22,8 +23,12 @@ const CHECK: Duration = Duration::from_secs(1);
 /// Run one machine of a network until it is told to stop
 ///
 /// The machine plays the roles its configuration names, takes up unfinished work where it left
-/// it, and stops cleanly on SIGINT or SIGTERM. It may also be killed at any moment: nothing that
-/// was promised to others is lost.
+/// it, and stops cleanly on SIGINT, SIGTERM or SIGHUP, at once on a second one. It may also be
+/// killed at any moment: nothing that was promised to others is lost. When a part of it has to
+/// end, for want of disk or open files, the whole process ends with exit code 1 and says why.
+///
+/// `ready` is said when it follows the chain and its roles are offered on the ledger; `/v1/status`
+/// says so too.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct RunNode {
@@ -78,17 +83,22 @@ impl RunNode {
 
 async fn serve(config: &NodeConfig, output: &Output) -> Result<(), Failure> {
     assay_node::metrics::install();
+    let mut stop = Stop::listen()?;
     let worker = worker(&config.dir, config.memory())?.with_threads(config.threads());
     let options = Options {
         runner: Box::new(worker.desk()),
         ..Options::default()
     };
-    let node = Node::start(config, options).await;
-    let node = node.map_err(|error| Failure::new(Kind::Failed, error))?;
+    let node = tokio::select! {
+        node = Node::start(config, options) => {
+            node.map_err(|error| Failure::new(Kind::Failed, error))?
+        }
+        () = stop.wait() => return Ok(()),
+    };
     let report = NodeReport {
         account: node.account(),
         roles: config.roles.clone(),
-        listen: config.listen,
+        listen: node.services().transport.address(),
         http: node.http(),
     };
     output.result(&report, |report| {
@@ -100,33 +110,32 @@ async fn serve(config: &NodeConfig, output: &Output) -> Result<(), Failure> {
             ("roles", format!("{:?}", report.roles).to_lowercase()),
             ("peers", format!("udp {}", report.listen)),
             ("api", http),
-            ("stop", "SIGINT (Ctrl-C) or SIGTERM".to_owned()),
+            ("stop", "SIGINT (Ctrl-C), SIGTERM or SIGHUP".to_owned()),
         ])
     })?;
-    let failure = until_stopped(&node).await?;
+    let failure = until_stopped(&node, &mut stop, output).await;
+    stop.at_once();
     node.stop().await;
     match failure {
         None => Ok(()),
-        Some(reason) => Err(
-            Failure::say(Kind::Failed, format!("the validator stopped: {reason}"))
-                .hint("ASSAY_LOG=info shows what led to it; what it has agreed to is on disk"),
-        ),
+        Some(reason) => Err(Failure::say(Kind::Failed, reason)
+            .hint("what it has agreed to is on disk; ASSAY_LOG=info shows what led to it")),
     }
 }
 
-/// Waits for a signal, or for the reason why the validator stopped by itself.
-async fn until_stopped(node: &Node) -> Result<Option<String>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::from)?;
+/// Waits for a signal, or for the reason why the node must end; says when the node is ready.
+async fn until_stopped(node: &Node, stop: &mut Stop, output: &Output) -> Option<String> {
+    let mut ready = false;
     loop {
         tokio::select! {
-            signal = tokio::signal::ctrl_c() => {
-                signal.map_err(anyhow::Error::from)?;
-                return Ok(None);
+            () = stop.wait() => return None,
+            () = node.health().ready(), if !ready => {
+                ready = true;
+                let height = node.services().chain.head().height;
+                output.remark(&format!("ready at height {height}"));
             }
-            _ = terminate.recv() => return Ok(None),
             () = tokio::time::sleep(CHECK) => if let Some(reason) = node.failure() {
-                return Ok(Some(reason));
+                return Some(reason);
             },
         }
     }

@@ -1,9 +1,13 @@
 //! `assay train`: a job on this machine, without a network.
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use assay_crypto::Digest;
-use assay_job::Local;
+use assay_job::{BuildError, Delivery, Event, Fault, Local, RunError, Store};
+use assay_proof::Task;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -12,24 +16,33 @@ use crate::{
     args::Global,
     commands::try_job::load,
     failure::{Failure, Kind},
-    output::{Output, facts},
-    trial::{failed, write_result},
+    output::{Output, facts, figures},
+    result_folder,
+    trial::failed,
 };
+
+/// The name of a run's files in its result folder.
+const RUN: &str = "train";
 
 /// Run a job file here and print the digest of its final state
 ///
 /// The same job, seed and inputs give the same digest on every machine, instruction set and number
 /// of threads. ASSAY_KERNEL=scalar|avx2|avx512 forces a path, ASSAY_THREADS=N the threads.
+///
+/// With --out the state is kept in DIR/train.state as the run goes, at most twice at a time, and
+/// removed at the end. Whatever is killed, the same command goes on from there and ends with the same
+/// digest.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  assay train examples/finetune.toml --seed 00 --out adapter")]
 pub(crate) struct Train {
     /// The job file
     #[arg(value_name = "JOB.toml")]
     job: PathBuf,
-    /// Stands for the randomness that an order draws: up to 64 hex digits, zeros are added
+    /// What the order of the data and new adapters are drawn from, as the network draws it for a job
+    /// that is posted: up to 64 hex digits, zeros are added
     #[arg(long, value_name = "HEX", default_value = "00")]
     seed: String,
-    /// Where to write the result's files
+    /// Where to write the result's files: a new or empty folder, or one whose run was interrupted
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -40,66 +53,211 @@ struct Trained {
     trace_root: Digest,
     steps: u64,
     seconds: f64,
+    /// Steps that an earlier, interrupted run of this command had done.
+    resumed_at: u64,
+    /// The first step that gave no number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_invalid_step: Option<Invalid>,
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
+    warnings: Vec<String>,
     /// What the model's files leave open or say differently from one another.
     notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     out: Option<PathBuf>,
 }
 
+/// A step that could not be taken.
+#[derive(Serialize)]
+struct Invalid {
+    step: u64,
+    reason: String,
+}
+
 impl Train {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         let seed = seed(&self.seed)?;
         let job = load(&self.job)?;
-        let local = Local::new(&job, seed).map_err(failed)?;
+        let own = Store::files(RUN);
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        if let Some(out) = &self.out {
+            claim(out, &own)?;
+        }
+        let local = Local::new(&job, seed).map_err(unfit)?;
         local.price(&job).map_err(failed)?;
+        let mut program = local.program(&job).map_err(unfit)?;
         let notes = assay_job::notes(&local.inputs).map_err(failed)?;
         output.notes(&notes);
+        let store = self.out.as_ref().map(|out| Store::open(out, RUN));
+        let store = store.transpose().map_err(failed)?;
         let bar = bar(job.steps, output);
         let began = std::time::Instant::now();
-        let run = assay_job::run(&local.task, &mut |report| {
-            bar.set_position(report.step.0);
-            if let Some(loss) = report.loss_micro {
-                bar.set_message(format!("loss {:.3}", loss as f64 / 1e6));
-            }
-            ControlFlow::Continue(())
-        })
-        .map_err(failed)?;
+        let mut invalid = 0_u64;
+        let run = assay_job::run_saved(
+            &local.task,
+            program.as_mut(),
+            store.as_ref(),
+            &mut |event| {
+                match event {
+                    Event::Resumed { step } => {
+                        bar.set_position(step);
+                        bar.reset_eta();
+                        say(&bar, output, &format!("going on after step {step}"));
+                    }
+                    Event::Fault(fault) => say(&bar, output, &format!("warning: {}", told(fault))),
+                    Event::Step(report) => {
+                        bar.set_position(report.step.0);
+                        invalid += u64::from(!report.valid);
+                        let skipped = (invalid > 0).then(|| format!("{invalid} invalid"));
+                        let loss = report.loss_micro;
+                        let loss = loss.map(|loss| format!("loss {:.3}", loss as f64 / 1e6));
+                        let parts: Vec<String> = loss.into_iter().chain(skipped).collect();
+                        bar.set_message(parts.join(", "));
+                    }
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        let run = run?;
+        drop(program);
         let seconds = began.elapsed().as_secs_f64();
         bar.finish_and_clear();
         let kind = job.kind();
         let spec = &job.specification;
-        let mut delivery = kind
-            .deliver(spec, &local.inputs, &local.private, &run.state)
-            .map_err(failed)?;
+        let mut delivery = match kind.deliver(spec, &local.inputs, &local.private, &run.state) {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                // Whoever begins anew would come to the same end.
+                if let Some(store) = store.filter(|_| is_settled(&error)) {
+                    store.remove().map_err(failed)?;
+                }
+                return Err(nothing(error, run.fault.as_ref()));
+            }
+        };
         delivery.name_base(job.model_path().as_deref());
         if let Some(out) = &self.out {
-            write_result(out, &delivery)?;
+            write(out, &own, &delivery)?;
+        }
+        if let Some(store) = store {
+            store.remove().map_err(failed)?;
         }
         let trained = Trained {
             state_digest: run.state_digest,
             trace_root: run.trace_root,
             steps: job.steps,
             seconds,
+            resumed_at: run.resumed_at,
+            first_invalid_step: run
+                .fault
+                .map(|Fault { step, reason }| Invalid { step, reason }),
             figures: delivery.figures,
+            warnings: delivery.warnings,
             notes,
             out: self.out,
         };
-        output.result(&trained, |trained| {
-            let mut text = facts([
-                ("state digest", trained.state_digest.to_string()),
-                ("trace root", trained.trace_root.to_string()),
-                (
-                    "steps",
-                    format!("{} in {:.1} s", trained.steps, trained.seconds),
-                ),
-            ]);
-            for (name, figure) in &trained.figures {
-                text += &format!("{name}  {figure:.6}\n");
+        output.warn(&trained.warnings);
+        output.result(&trained, Trained::text)
+    }
+}
+
+impl Trained {
+    fn text(&self) -> String {
+        let mut text = facts([
+            ("state digest", self.state_digest.to_string()),
+            ("trace root", self.trace_root.to_string()),
+            ("steps", format!("{} in {:.1} s", self.steps, self.seconds)),
+        ]);
+        if self.resumed_at > 0 {
+            text += &format!("{} steps were saved before\n", self.resumed_at);
+        }
+        text += &figures(&self.figures);
+        text += &match &self.out {
+            Some(out) => format!("result in {}\n", out.display()),
+            None => "the result was not written; --out DIR writes it\n".to_owned(),
+        };
+        text
+    }
+}
+
+/// Makes sure that the folder is new, empty or that of an interrupted run.
+pub(crate) fn claim(out: &Path, own: &[&str]) -> Result<(), Failure> {
+    let interrupted = own.first().is_some_and(|state| out.join(state).exists());
+    match interrupted {
+        // The store says whether the run is this one; what else lies there is looked at on writing.
+        true => Ok(()),
+        false => result_folder::claim_beside(out, own),
+    }
+}
+
+/// Writes the result's files beside the run's own.
+pub(crate) fn write(out: &Path, own: &[&str], delivery: &Delivery) -> Result<(), Failure> {
+    let files = delivery.files.iter();
+    let files: Vec<(&str, &[u8])> = files
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    result_folder::write_beside(out, own, &files)
+}
+
+fn told(fault: &Fault) -> String {
+    let Fault { step, reason } = fault;
+    format!("step {step} changed nothing: {reason}")
+}
+
+/// Whether every run of this job ends like this.
+fn is_settled(error: &BuildError) -> bool {
+    matches!(
+        error,
+        BuildError::NothingLearned { .. } | BuildError::NoBest | BuildError::NothingScored(_)
+    )
+}
+
+/// A result that cannot be had; of a run that came to nothing, with where it began to.
+pub(crate) fn undelivered(error: BuildError, task: &Task) -> Failure {
+    let fault = match is_settled(&error) {
+        true => assay_job::first_fault(task),
+        false => None,
+    };
+    nothing(error, fault.as_ref())
+}
+
+fn nothing(error: BuildError, fault: Option<&Fault>) -> Failure {
+    let settled = is_settled(&error);
+    let mut failure = Failure::new(Kind::Failed, error);
+    if let (true, Some(fault)) = (settled, fault) {
+        failure = Failure::say(Kind::Failed, format!("{failure}; {}", told(fault)));
+        failure = failure.hint(match fault.step {
+            1 => {
+                "the first step gives it already: look at the model's weights, the data and \
+                 [adapter]; no learning rate mends that"
             }
-            text
-        })
+            _ => "lower training.learning_rate, or set training.max_grad_norm",
+        });
+    }
+    failure
+}
+
+/// A job whose parts do not fit.
+pub(crate) fn unfit(error: assay_job::JobError) -> Failure {
+    Failure::new(Kind::Usage, error)
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::new(Kind::Failed, error)
+    }
+}
+
+/// Says something above the bar, or on a line of a log.
+pub(crate) fn say(bar: &ProgressBar, output: &Output, line: &str) {
+    if output.is_json() {
+        return;
+    }
+    match bar.is_hidden() {
+        false => bar.println(line),
+        true => {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
     }
 }
 

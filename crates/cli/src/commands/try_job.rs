@@ -5,14 +5,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use assay_job::{Job, Network};
+use assay_crypto::Digest;
+use assay_job::{Job, Local, Network};
 use clap::Args;
 
 use crate::{
     args::Global,
+    commands::train::unfit,
     failure::{Failure, Kind},
     next,
-    output::{Output, table},
+    output::{Output, figures, table},
     trial::{self, Report, Trial},
 };
 
@@ -143,8 +145,11 @@ async fn trial(
     with_cheater: bool,
     output: &Output,
 ) -> Result<Report, Failure> {
-    let inputs = job.read_inputs().map_err(trial::failed)?;
-    let private = job.read_private().map_err(trial::failed)?;
+    let local = Local::new(job, Digest::ZERO).map_err(unfit)?;
+    assay_job::check_read(job, &local).map_err(unfit)?;
+    let Local {
+        inputs, private, ..
+    } = local;
     output.notes(&assay_job::notes(&inputs).map_err(trial::failed)?);
     let trial = Trial::start(dir, output).await?;
     let outcome = async {
@@ -167,6 +172,7 @@ async fn trial(
 fn finish(dir: &Path, job: &Job, report: Report, output: &Output) -> Result<(), Failure> {
     let json = serde_json::to_vec_pretty(&report).map_err(trial::failed)?;
     std::fs::write(dir.join("result.json"), json).map_err(trial::failed)?;
+    output.warn(&report.run.warnings);
     output.result(&report, |report| show(dir, job, report, output))
 }
 
@@ -178,9 +184,17 @@ fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
             after - before
         );
     } else {
-        for (name, figure) in &report.run.figures {
-            text += &format!("  {name} {figure:.6}\n");
+        for line in figures(&report.run.figures).lines() {
+            text += &format!("  {line}\n");
         }
+    }
+    if let Some(invalid) = report
+        .run
+        .figures
+        .get("invalid_steps")
+        .filter(|n| **n > 0.0)
+    {
+        text += &format!("  {invalid:.0} steps gave a NaN or infinity and changed nothing\n");
     }
     text += &format!("  state digest {}\n", report.run.state_digest);
     let share = 100.0 * report.run.audit_share;

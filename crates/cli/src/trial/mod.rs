@@ -28,10 +28,14 @@ pub(crate) use self::example::{on_model, unpack as unpack_example};
 pub(crate) use self::report::{Cheater, Report, Run, balances, caught};
 use self::screen::Screen;
 use crate::{
-    commands::worker::{memory_of_nodes, worker},
+    commands::{
+        train::undelivered,
+        worker::{memory_of_nodes, worker},
+    },
     failure::{Failure, Kind},
     next,
     output::{Output, short},
+    result_folder,
 };
 
 /// A network, its requester and the screen that shows them.
@@ -118,12 +122,13 @@ impl Trial {
         let task = task_of(&order, &inputs);
         let specification = specification.to_vec();
         let judged = tokio::task::spawn_blocking(move || {
-            let delivery = kind.deliver(&specification, &inputs, &private, &state)?;
-            let mut program = Registry.build(&task)?;
-            program.restore(&state)?;
-            Ok::<_, anyhow::Error>((delivery, program.digest()))
+            let delivered = kind.deliver(&specification, &inputs, &private, &state);
+            let delivery = delivered.map_err(|error| undelivered(error, &task))?;
+            let mut program = Registry.build(&task).map_err(failed)?;
+            program.restore(&state).map_err(failed)?;
+            Ok::<_, Failure>((delivery, program.digest()))
         });
-        let (mut delivery, state_digest) = judged.await.map_err(failed)?.map_err(Failure::from)?;
+        let (mut delivery, state_digest) = judged.await.map_err(failed)??;
         delivery.name_base(job.model_path().as_deref());
         Ok(Finished {
             order,
@@ -193,15 +198,12 @@ pub(crate) fn not_settled(order: &Order) -> Failure {
 
 /// Writes the files of a result.
 pub(crate) fn write_result(dir: &Path, delivery: &Delivery) -> Result<(), Failure> {
-    std::fs::create_dir_all(dir).map_err(failed)?;
-    for (name, bytes) in &delivery.files {
-        let path = dir.join(name);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
-        std::fs::write(path, bytes).map_err(failed)?;
-    }
-    Ok(())
+    let files = delivery.files.iter();
+    let files: Vec<(&str, &[u8])> = files
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    result_folder::claim(dir)?;
+    result_folder::write(dir, &files)
 }
 
 /// The task of an order's current attempt.

@@ -34,14 +34,23 @@ pub(crate) struct Run {
     pub(crate) loss_after: Option<f64>,
     /// Every figure that the kind of job gives.
     pub(crate) figures: BTreeMap<String, f64>,
+    /// What should be known about the result before it is used.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
     /// Steps that auditors replayed for the accepted attempt, over the steps of the run.
     pub(crate) audit_share: f64,
 }
 
 impl Run {
-    /// An order's run with the figures its kind gave.
-    pub(crate) fn new(order: &Order, state_digest: Digest, figures: BTreeMap<String, f64>) -> Self {
+    /// An order's run with the figures and warnings its kind gave.
+    pub(crate) fn new(
+        order: &Order,
+        state_digest: Digest,
+        figures: BTreeMap<String, f64>,
+        warnings: Vec<String>,
+    ) -> Self {
         Self {
+            warnings,
             job_id: order.id,
             state_digest,
             loss_before: figures.get("loss_before").copied(),
@@ -179,7 +188,12 @@ pub(super) async fn make(
         }),
     };
     Ok(Report {
-        run: Run::new(&honest.order, honest.state_digest, honest.delivery.figures),
+        run: Run::new(
+            &honest.order,
+            honest.state_digest,
+            honest.delivery.figures,
+            honest.delivery.warnings,
+        ),
         adapter_dir: dir.join("adapter"),
         chain_dir: chain_dir(dir),
         blob_dir: dir.join("nodes"),

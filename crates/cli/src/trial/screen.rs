@@ -157,7 +157,9 @@ impl Screen {
                     bar.set_position(report.step);
                     let loss = report.loss.map(|loss| format!("loss {loss:.3}"));
                     let speed = report.per_second.map(|rate| format!("{rate:.0} tokens/s"));
-                    let parts: Vec<_> = loss.into_iter().chain(speed).collect();
+                    let skipped = report.invalid;
+                    let skipped = (skipped > 0).then(|| format!("{skipped} invalid"));
+                    let parts: Vec<_> = loss.into_iter().chain(skipped).chain(speed).collect();
                     bar.set_message(parts.join(", "));
                 }
                 tokio::time::sleep(LOOK).await;

@@ -1,18 +1,22 @@
 //! The `[adapter]` section: what is trained.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use assay_model::{
-    BitFitConfig, Ia3Config, LoraConfig, Method, MethodError, PrivateLoraConfig, Target,
+    BitFitConfig, Ia3Config, LoraConfig, Method, MethodError, Modules, Names, PrivateLoraConfig,
+    Selection, Target, Targets, check_settings,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::JobError;
 
-/// What is trained, in PEFT's words. Settings that a method does not have must be left out.
+/// What is trained, in PEFT's words. Settings that a method does not have must be left out. PEFT's
+/// settings that say nothing about what is computed may stay; any other is refused by name.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct AdapterFile {
     /// The method; the other fields say which settings it has.
     method: MethodName,
@@ -22,20 +26,57 @@ pub(super) struct AdapterFile {
     /// LoRA, PrivateLoRA: rank (default 8).
     r: Option<u32>,
     /// LoRA, PrivateLoRA: scale numerator; the update is multiplied by `lora_alpha / r` (default
-    /// 16).
-    lora_alpha: Option<u32>,
+    /// 16). PrivateLoRA has whole numbers only.
+    lora_alpha: Option<f64>,
     /// LoRA: share of the adapter's inputs that a step leaves out (default 0).
     lora_dropout: Option<f32>,
     /// LoRA: divide by the root of r instead (default false).
     use_rslora: Option<bool>,
     /// LoRA: train lengths and directions apart, which is DoRA (default false).
     use_dora: Option<bool>,
-    /// Which projections to adapt: any of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj,
-    /// down_proj (default for lora q_proj and v_proj, for ia3 k_proj, v_proj and down_proj, else
-    /// all).
-    target_modules: Option<Vec<String>>,
+    /// LoRA: ranks of projections whose full name ends with a match of the key, as in
+    /// `{"layers.0.self_attn.q_proj" = 4}`.
+    rank_pattern: Option<BTreeMap<String, u32>>,
+    /// LoRA: lora_alpha of projections whose full name ends with a match of the key.
+    alpha_pattern: Option<BTreeMap<String, f64>>,
+    /// Which projections to adapt: a list of any of q_proj, k_proj, v_proj, o_proj, gate_proj,
+    /// up_proj, down_proj, or of full names such as model.layers.0.self_attn.q_proj or ends of them;
+    /// a regular expression for full names; or "all-linear" (default for lora q_proj and v_proj, for
+    /// ia3 k_proj, v_proj and down_proj, else all).
+    #[schemars(with = "Option<NamesSchema>")]
+    target_modules: Option<Names>,
+    /// Which of them not to adapt: a list or a regular expression of the same kind.
+    #[schemars(with = "Option<NamesSchema>")]
+    exclude_modules: Option<Names>,
+    /// LoRA: adapt these layers only, counted from 0; goes with a list of target_modules.
+    layers_to_transform: Option<LayerNumbers>,
+    /// LoRA: what the list of layers is called; always "layers".
+    #[schemars(with = "Option<NamesSchema>")]
+    layers_pattern: Option<Names>,
     /// (IA)3: those of the projections whose input is scaled (default down_proj, if adapted).
-    feedforward_modules: Option<Vec<String>>,
+    #[schemars(with = "Option<NamesSchema>")]
+    feedforward_modules: Option<Names>,
+    /// Whatever else stands there.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    others: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A regular expression, or a list of names.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum NamesSchema {
+    Pattern(String),
+    List(Vec<String>),
+}
+
+/// A layer or several.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum LayerNumbers {
+    One(u32),
+    Several(Vec<u32>),
 }
 
 /// A fine-tuning method.
@@ -56,137 +97,332 @@ enum MethodName {
     Full,
 }
 
-/// What the ledger holds of it: every setting of the method, and no other.
+/// A scale, written as a whole number where it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(from = "f64")]
+pub(super) struct Alpha(f32);
+
+impl From<f64> for Alpha {
+    fn from(alpha: f64) -> Self {
+        Self(alpha as f32)
+    }
+}
+
+impl Serialize for Alpha {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.fract() == 0.0 && (0.0..1e9).contains(&self.0) {
+            true => serializer.serialize_u64(self.0 as u64),
+            false => serializer.serialize_f32(self.0),
+        }
+    }
+}
+
+/// What the ledger holds of it: every setting of the method, and no other. What is newer than the
+/// rest is left out where it is not used.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Adapter {
     Lora {
         r: u32,
-        lora_alpha: u32,
+        lora_alpha: Alpha,
         lora_dropout: f32,
         use_rslora: bool,
         use_dora: bool,
-        target_modules: Vec<String>,
+        target_modules: Names,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exclude_modules: Option<Names>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layers_to_transform: Option<Vec<u32>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layers_pattern: Option<Names>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rank_pattern: Option<BTreeMap<String, u32>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alpha_pattern: Option<BTreeMap<String, Alpha>>,
     },
     Ia3 {
-        target_modules: Vec<String>,
-        feedforward_modules: Vec<String>,
+        target_modules: Names,
+        feedforward_modules: Names,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exclude_modules: Option<Names>,
     },
     #[serde(rename = "bitfit")]
     BitFit {
-        target_modules: Vec<String>,
+        target_modules: Names,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exclude_modules: Option<Names>,
     },
     PrivateLora {
         r: u32,
         lora_alpha: u32,
-        target_modules: Vec<String>,
+        target_modules: Names,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exclude_modules: Option<Names>,
     },
     Full,
 }
 
+/// The settings that have a field of their own, for who mistypes one.
+const SETTINGS: &str = "method, path, r, lora_alpha, lora_dropout, use_rslora, use_dora, \
+                        rank_pattern, alpha_pattern, target_modules, exclude_modules, \
+                        layers_to_transform, layers_pattern, feedforward_modules";
+
 impl AdapterFile {
     /// Fills in the defaults of the method and refuses settings of others.
     pub(super) fn resolve(self) -> Result<Adapter, JobError> {
-        let Self {
-            method,
-            path: _,
-            r,
-            lora_alpha,
-            lora_dropout,
-            use_rslora,
-            use_dora,
-            target_modules,
-            feedforward_modules,
-        } = self;
+        check_settings(&self.others, &[], false).map_err(|reason| {
+            JobError::value(
+                "adapter",
+                format!("{reason}; the settings here are {SETTINGS}"),
+            )
+        })?;
         let given = [
-            ("adapter.r", r.is_some()),
-            ("adapter.lora_alpha", lora_alpha.is_some()),
-            ("adapter.lora_dropout", lora_dropout.is_some()),
-            ("adapter.use_rslora", use_rslora.is_some()),
-            ("adapter.use_dora", use_dora.is_some()),
-            ("adapter.feedforward_modules", feedforward_modules.is_some()),
-            ("adapter.target_modules", target_modules.is_some()),
+            ("adapter.r", self.r.is_some()),
+            ("adapter.lora_alpha", self.lora_alpha.is_some()),
+            ("adapter.lora_dropout", self.lora_dropout.is_some()),
+            ("adapter.use_rslora", self.use_rslora.is_some()),
+            ("adapter.use_dora", self.use_dora.is_some()),
+            ("adapter.rank_pattern", self.rank_pattern.is_some()),
+            ("adapter.alpha_pattern", self.alpha_pattern.is_some()),
+            (
+                "adapter.layers_to_transform",
+                self.layers_to_transform.is_some(),
+            ),
+            ("adapter.layers_pattern", self.layers_pattern.is_some()),
+            (
+                "adapter.feedforward_modules",
+                self.feedforward_modules.is_some(),
+            ),
+            ("adapter.target_modules", self.target_modules.is_some()),
+            ("adapter.exclude_modules", self.exclude_modules.is_some()),
         ];
-        let foreign = match method {
-            MethodName::Lora => &given[5..6],
-            MethodName::PrivateLora => &given[2..6],
-            MethodName::Ia3 => &given[..5],
-            MethodName::BitFit => &given[..6],
+        let foreign = match self.method {
+            MethodName::Lora => &given[9..10],
+            MethodName::PrivateLora => &given[2..10],
+            MethodName::Ia3 => &given[..9],
+            MethodName::BitFit => &given[..10],
             MethodName::Full => &given[..],
         };
         if let Some((field, _)) = foreign.iter().find(|(_, given)| *given) {
             let reason = "this method has no such setting; remove it, or choose another method";
             return Err(JobError::value(field, reason.to_owned()));
         }
+        let target_modules = self.target_modules;
         let targets = |default: &[&str]| {
-            let named = || default.iter().map(|name| (*name).to_owned()).collect();
+            let named = || Names::List(default.iter().map(|name| (*name).to_owned()).collect());
             target_modules.clone().unwrap_or_else(named)
         };
         let all = Target::ALL.map(Target::name);
-        let (rank, alpha) = (r.unwrap_or(8), lora_alpha.unwrap_or(16));
-        Ok(match method {
+        let (rank, alpha) = (self.r.unwrap_or(8), self.lora_alpha.unwrap_or(16.0));
+        let exclude_modules = self.exclude_modules;
+        Ok(match self.method {
             MethodName::Lora => Adapter::Lora {
                 r: rank,
-                lora_alpha: alpha,
-                lora_dropout: lora_dropout.unwrap_or(0.0),
-                use_rslora: use_rslora.unwrap_or(false),
-                use_dora: use_dora.unwrap_or(false),
+                lora_alpha: alpha.into(),
+                lora_dropout: self.lora_dropout.unwrap_or(0.0),
+                use_rslora: self.use_rslora.unwrap_or(false),
+                use_dora: self.use_dora.unwrap_or(false),
                 target_modules: targets(&["q_proj", "v_proj"]),
+                exclude_modules,
+                layers_to_transform: self.layers_to_transform.map(|layers| match layers {
+                    LayerNumbers::One(layer) => vec![layer],
+                    LayerNumbers::Several(layers) => layers,
+                }),
+                layers_pattern: self.layers_pattern,
+                rank_pattern: self.rank_pattern,
+                alpha_pattern: self.alpha_pattern.map(|pattern| {
+                    let alphas = pattern.into_iter();
+                    alphas.map(|(name, alpha)| (name, alpha.into())).collect()
+                }),
             },
             MethodName::PrivateLora => Adapter::PrivateLora {
                 r: rank,
-                lora_alpha: alpha,
+                lora_alpha: whole(alpha)?,
                 target_modules: targets(&all),
+                exclude_modules,
             },
             MethodName::Ia3 => {
                 let target_modules = targets(&["k_proj", "v_proj", "down_proj"]);
-                let down = |name: &&String| name.as_str() == "down_proj";
-                let usual = || target_modules.iter().filter(down).cloned().collect();
+                let usual = || usual_feedforward(&target_modules);
                 Adapter::Ia3 {
-                    feedforward_modules: feedforward_modules.unwrap_or_else(usual),
+                    feedforward_modules: self.feedforward_modules.unwrap_or_else(usual),
                     target_modules,
+                    exclude_modules,
                 }
             }
             MethodName::BitFit => Adapter::BitFit {
                 target_modules: targets(&all),
+                exclude_modules,
             },
             MethodName::Full => Adapter::Full,
         })
     }
 }
 
+/// The modules whose input (IA)3 scales where nothing is said: those of `down_proj` among a list's;
+/// with an expression all that it matches.
+fn usual_feedforward(target_modules: &Names) -> Names {
+    match target_modules {
+        Names::List(names) => {
+            let is_down = |name: &&String| name.rsplit('.').next() == Some("down_proj");
+            Names::List(names.iter().filter(is_down).cloned().collect())
+        }
+        Names::Pattern(_) => Names::Pattern(r".*\.down_proj".to_owned()),
+    }
+}
+
+fn whole(alpha: f64) -> Result<u32, JobError> {
+    match alpha.fract() == 0.0 && (0.0..=65_536.0).contains(&alpha) {
+        true => Ok(alpha as u32),
+        false => {
+            let reason =
+                format!("private_lora has whole numbers up to 65536 only, and this is {alpha}");
+            Err(JobError::value("adapter.lora_alpha", reason))
+        }
+    }
+}
+
 impl Adapter {
-    /// The method with its settings.
-    pub(super) fn method(&self) -> Result<Method, MethodError> {
+    /// Checks the settings without a model.
+    pub(super) fn check(&self) -> Result<(), MethodError> {
+        // A method for the largest model says whether any can have these settings; one for a small
+        // one says the rest faster.
+        for modules in self.modules() {
+            modules.check()?;
+        }
+        if let Self::Lora { .. } = self {
+            return self.lora(None).map(drop);
+        }
+        Ok(())
+    }
+
+    /// Which modules are adapted, and with (IA)3 of which the input is scaled.
+    fn modules(&self) -> Vec<Modules> {
+        let (target_modules, exclude_modules) = match self {
+            Self::Lora {
+                target_modules,
+                exclude_modules,
+                ..
+            }
+            | Self::Ia3 {
+                target_modules,
+                exclude_modules,
+                ..
+            }
+            | Self::BitFit {
+                target_modules,
+                exclude_modules,
+            }
+            | Self::PrivateLora {
+                target_modules,
+                exclude_modules,
+                ..
+            } => (target_modules.clone(), exclude_modules.clone()),
+            Self::Full => return Vec::new(),
+        };
+        let mut all = vec![Modules {
+            exclude_modules,
+            ..Modules::new(target_modules)
+        }];
         match self {
             Self::Lora {
-                r,
-                lora_alpha,
-                lora_dropout,
-                use_rslora,
-                use_dora,
-                target_modules,
+                layers_to_transform,
+                layers_pattern,
+                ..
             } => {
-                let dropout = f64::from(*lora_dropout);
-                LoraConfig::new((*r).into(), (*lora_alpha).into(), dropout, target_modules)?
-                    .with_rslora(*use_rslora)
-                    .with_dora(*use_dora)
-                    .map(Method::Lora)
+                let layers = layers_to_transform.as_ref();
+                all[0].layers_to_transform =
+                    layers.map(|layers| layers.iter().map(|layer| *layer as usize).collect());
+                all[0].layers_pattern.clone_from(layers_pattern);
             }
             Self::Ia3 {
-                target_modules,
                 feedforward_modules,
-            } => Ia3Config::new(target_modules, feedforward_modules).map(Method::Ia3),
-            Self::BitFit { target_modules } => {
-                BitFitConfig::new(target_modules).map(Method::BitFit)
+                ..
+            } if !feedforward_modules.is_empty() => {
+                all.push(Modules::new(feedforward_modules.clone()));
             }
-            Self::PrivateLora {
-                r,
-                lora_alpha,
-                target_modules,
-            } => PrivateLoraConfig::new((*r).into(), (*lora_alpha).into(), target_modules)
-                .map(Method::PrivateLora),
+            _ => {}
+        }
+        all
+    }
+
+    /// The method with its settings, on a model of so many layers.
+    pub(super) fn method(&self, layers: usize) -> Result<Method, MethodError> {
+        let modules = self.modules();
+        match self {
+            Self::Lora { .. } => self.lora(Some(layers)).map(Method::Lora),
+            Self::Ia3 {
+                feedforward_modules,
+                ..
+            } => {
+                let targets = modules[0].on(layers)?;
+                let none = || Selection::from(Targets::NONE);
+                let feedforward = match (modules.get(1), feedforward_modules) {
+                    (None, _) => none(),
+                    // An expression may match more than is adapted; a name that is not is a mistake.
+                    (Some(modules), Names::Pattern(_)) => match modules.on(layers) {
+                        Err(MethodError::NoTargets) => none(),
+                        found => found?.and(&targets),
+                    },
+                    (Some(modules), Names::List(_)) => modules.on(layers)?,
+                };
+                Ia3Config::on(targets, feedforward).map(Method::Ia3)
+            }
+            Self::BitFit { .. } => {
+                let targets = modules[0].on(layers)?;
+                Ok(Method::BitFit(BitFitConfig::on(targets)))
+            }
+            Self::PrivateLora { r, lora_alpha, .. } => {
+                let targets = modules[0].on(layers)?;
+                let targets = targets.uniform().ok_or_else(|| {
+                    let text = "private_lora adapts the same projections in every layer";
+                    MethodError::Setting(text.to_owned())
+                })?;
+                let names = targets.names();
+                PrivateLoraConfig::new((*r).into(), (*lora_alpha).into(), &names)
+                    .map(Method::PrivateLora)
+            }
             Self::Full => Ok(Method::Full),
+        }
+    }
+
+    /// LoRA's settings, on a model of so many layers; without one, with the numbers checked alone.
+    fn lora(&self, layers: Option<usize>) -> Result<LoraConfig, MethodError> {
+        let Self::Lora {
+            r,
+            lora_alpha,
+            lora_dropout,
+            use_rslora,
+            use_dora,
+            rank_pattern,
+            alpha_pattern,
+            ..
+        } = self
+        else {
+            return Err(MethodError::NoTargets);
+        };
+        let plain = LoraConfig::new((*r).into(), 1, f64::from(*lora_dropout), &["q_proj"])?
+            .with_alpha(f64::from(lora_alpha.0))?
+            .with_rslora(*use_rslora)
+            .with_dora(*use_dora)?;
+        let ranks = rank_pattern.iter().flatten();
+        let ranks = ranks
+            .map(|(name, r)| (name.clone(), u64::from(*r)))
+            .collect();
+        let alphas = alpha_pattern.iter().flatten();
+        let alphas = alphas
+            .map(|(name, alpha)| (name.clone(), f64::from(alpha.0)))
+            .collect();
+        let Some(layers) = layers else {
+            return plain.with_patterns(&ranks, &alphas, 1);
+        };
+        let selection = self.modules()[0].on(layers)?;
+        let lora = plain.on(selection).with_patterns(&ranks, &alphas, layers)?;
+        match lora.unmatched(ranks.keys().chain(alphas.keys()), layers)? {
+            Some(key) => Err(MethodError::Setting(format!(
+                "rank_pattern or alpha_pattern has {key:?}, which matches no adapted projection"
+            ))),
+            None => Ok(lora),
         }
     }
 }

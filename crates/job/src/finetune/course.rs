@@ -62,9 +62,11 @@ impl Course {
         let precision = specification.precision.into();
         let base = language::base(&inputs, precision)?;
         let data = language::rows(&inputs, TRAIN, &base, &specification.data)?;
-        let method = specification.method()?;
+        let method = specification.method(base.config())?;
         let seed = task.seed.0;
         let first = first(&inputs, &kernel, &base, &method, &seed)?;
+        let rows = first.check_rows(&kernel, &base);
+        rows.map_err(|e| BuildError::field("adapter.use_dora", e))?;
         let evaluation = match training.evaluation() {
             None => None,
             Some(evaluation) => {
@@ -138,6 +140,11 @@ impl Course {
         self.state.watch.as_ref().is_some_and(|watch| watch.stopped)
     }
 
+    /// How many of the first `done` steps, which led to the current state, could not be taken.
+    pub fn invalid_steps(&self, done: u64) -> u64 {
+        self.state.invalid(done, self.watch())
+    }
+
     /// Makes the first state the current one.
     pub fn restart(&mut self) {
         self.state = State::new(self.first.clone(), self.watch());
@@ -169,7 +176,8 @@ impl Course {
     /// gives a NaN or infinity. A run that has stopped early computes nothing.
     ///
     /// # Errors
-    /// What `compute` says, with the state as it was; or when the validation loss cannot be measured.
+    /// What `compute` says, with the state as it was; or when this machine fails to measure the
+    /// validation loss.
     pub fn advance<E: From<ProgramError>>(
         &mut self,
         step: StepIndex,
@@ -210,8 +218,14 @@ impl Course {
             return Ok(());
         }
         let adapter = self.state.train.adapter();
-        let score = language::score(&self.kernel, &self.base, Some(adapter), data)?;
-        self.state.observe(step.0, score.mean(), evaluation);
+        let loss = match language::score(&self.kernel, &self.base, Some(adapter), VALIDATION, data)
+        {
+            Ok(loss) => loss,
+            // No number is no improvement; the chain goes on, as after a step that gives none.
+            Err(BuildError::NoScore { .. }) => f64::INFINITY,
+            Err(error) => return Err(error.into()),
+        };
+        self.state.observe(step.0, loss, evaluation);
         Ok(())
     }
 }

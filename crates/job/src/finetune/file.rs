@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Method, Precision};
+use assay_model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, Method, ModelConfig, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +79,21 @@ impl From<PrecisionName> for Precision {
     }
 }
 
-/// The records to learn from.
+/// The records to learn from. Each has one of these shapes (docs/records.md says all about them):
+///
+/// - messages: [{role, content}, ...], as OpenAI and TRL write conversations, with tool_calls,
+///   tool_call_id, name, reasoning_content, parts of text, and weight (0 or 1) or train at a
+///   message. Written with the model's chat template; every assistant message is learned.
+/// - conversations: the same, or ShareGPT's [{from, value}, ...].
+/// - prompt and completion: two lists of messages, of which the completion is learned; or two
+///   strings, which become a user and an assistant message (TRL would join them without a template).
+/// - instruction, input and output, as Alpaca has them: a user message, with the input after an
+///   empty line, and the output as the answer.
+/// - dialogue and summary, as SAMSum has them: the dialogue, an empty line and "Summary:" are the
+///   user message, the summary is the answer.
+/// - text: running text without a template, all of it learned; needs completion_only = false.
+///
+/// Beside a conversation: tools, documents, chat_template_kwargs and system.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
@@ -89,7 +103,8 @@ struct Data {
     validation: Option<PathBuf>,
     /// Held-out records of the same form; nobody but you can read them.
     heldout: Option<PathBuf>,
-    /// Learn only from completions, not from prompts.
+    /// Learn only from answers, not from questions: from the mark that asks for an answer to the
+    /// end of its turn, or what the template's generation blocks write.
     #[serde(default = "yes")]
     completion_only: bool,
     /// Tokens per sequence.
@@ -132,10 +147,10 @@ impl Specification {
         Ok(specification)
     }
 
-    /// The method with its settings.
-    pub(super) fn method(&self) -> Result<Method, BuildError> {
-        let method = self.adapter.method();
-        method.map_err(|e| BuildError::Specification(e.to_string()))
+    /// The method with its settings, on this model.
+    pub(super) fn method(&self, model: &ModelConfig) -> Result<Method, BuildError> {
+        let method = self.adapter.method(model.num_hidden_layers);
+        method.map_err(|error| BuildError::field("adapter", error))
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -147,13 +162,15 @@ impl Specification {
     fn check(&self) -> Result<(), JobError> {
         within("version", self.version, 1, 1)?;
         within("data.sequence_length", self.data.sequence_length, 2, 8_192)?;
-        let method = self.adapter.method();
-        let method = method.map_err(|e| JobError::value("adapter", e.to_string()))?;
-        if method == Method::Full && self.precision != PrecisionName::Float32 {
+        let settings = self.adapter.check();
+        settings.map_err(|e| JobError::value("adapter", e.to_string()))?;
+        if self.adapter == Adapter::Full && self.precision != PrecisionName::Float32 {
             let reason = "full fine-tuning trains the model in float32; remove it, or choose lora";
             return Err(JobError::value("model.precision", reason.to_owned()));
         }
-        if self.training.loraplus_lr_ratio.is_some() && !matches!(method, Method::Lora(_)) {
+        if self.training.loraplus_lr_ratio.is_some()
+            && !matches!(self.adapter, Adapter::Lora { .. })
+        {
             let reason = "only lora has it; remove it, or choose another method".to_owned();
             return Err(JobError::value("training.loraplus_lr_ratio", reason));
         }

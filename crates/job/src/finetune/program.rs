@@ -26,6 +26,8 @@ const SAMPLES: usize = 3;
 pub(super) struct Finetuning {
     course: Course,
     trainer: Trainer,
+    /// Why the latest step could not be taken.
+    fault: Option<String>,
 }
 
 impl Finetuning {
@@ -40,8 +42,12 @@ impl Finetuning {
             course.shape(),
             course.seed(),
         );
-        let trainer = trainer.map_err(|e| BuildError::Specification(e.to_string()))?;
-        Ok(Self { course, trainer })
+        let trainer = trainer.map_err(|e| BuildError::field("data.sequence_length", e))?;
+        Ok(Self {
+            course,
+            trainer,
+            fault: None,
+        })
     }
 }
 
@@ -56,12 +62,16 @@ impl Program for Finetuning {
     }
 
     fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
-        let trainer = &mut self.trainer;
+        let (trainer, fault) = (&mut self.trainer, &mut self.fault);
+        *fault = None;
         self.course.advance(step, |state, batch, rate| {
             match trainer.step(state, batch, rate) {
                 Ok(done) => Ok(Some(done)),
                 // The trainer left the state as it was; the chain goes on without this step.
-                Err(InvalidStep::NotFinite { .. }) => Ok(None),
+                Err(error @ InvalidStep::NotFinite { .. }) => {
+                    *fault = Some(error.to_string());
+                    Ok(None)
+                }
                 Err(error) if error.is_local() => Err(ProgramError::Local(error.to_string())),
                 Err(error) => Err(ProgramError::Refused(error.to_string())),
             }
@@ -75,12 +85,42 @@ impl Program for Finetuning {
     fn digest(&self) -> Digest {
         self.course.digest()
     }
+
+    fn fault(&self) -> Option<String> {
+        self.fault.clone()
+    }
+}
+
+/// Reads the private inputs as [`deliver`] will.
+pub(super) fn check_private(
+    specification: &[u8],
+    inputs: &Inputs,
+    private: &Inputs,
+) -> Result<(), BuildError> {
+    if private.contains_key(HELDOUT) {
+        let specification = Specification::decode(specification)?;
+        let base = language::base(inputs, specification.precision.into())?;
+        language::rows(private, HELDOUT, &base, &specification.data)?;
+    }
+    Ok(())
+}
+
+/// What is said of a run some of whose steps changed nothing.
+fn skipped(invalid: u64, tried: u64) -> String {
+    let text = format!(
+        "{invalid} of {tried} steps gave a NaN or infinity and changed nothing; lower learning_rate, or set max_grad_norm"
+    );
+    match invalid * 10 >= tried {
+        true => format!("LITTLE WAS LEARNED: {text}"),
+        false => text,
+    }
 }
 
 /// What a run takes of a machine's memory.
 pub(super) fn price(specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
     let specification = Specification::decode(specification)?;
-    let method = specification.method()?;
+    let model = language::config(language::input(inputs, language::MODEL)?)?;
+    let method = specification.method(&model)?;
     let training = &specification.training;
     let seq = specification.data.sequence_length as usize;
     let scored = BatchShape {
@@ -110,17 +150,36 @@ pub(super) fn deliver(
 ) -> Result<Delivery, BuildError> {
     let specification = Specification::decode(specification)?;
     let base = language::base(inputs, specification.precision.into())?;
-    let method = specification.method()?;
+    let method = specification.method(base.config())?;
     let watch = specification.training.evaluation();
     let state = State::from_bytes(state, &method, base.config(), watch.as_ref())
         .map_err(|e| BuildError::input("result", e))?;
+    let steps = specification.training.steps;
+    let (invalid, valid) = (state.invalid(steps, watch.as_ref()), state.train.step());
+    if valid == 0 {
+        return Err(BuildError::NothingLearned { steps: invalid });
+    }
     let mut figures = BTreeMap::new();
+    let mut warnings = Vec::new();
+    figures.insert("invalid_steps".to_owned(), invalid as f64);
+    if invalid > 0 {
+        warnings.push(skipped(invalid, invalid + valid));
+    }
     if let Some(watch) = &state.watch {
-        figures.insert("validation_loss".to_owned(), watch.best_loss);
-        figures.insert("validation_step".to_owned(), watch.best_step as f64);
+        if watch.best_loss.is_finite() {
+            figures.insert("validation_loss".to_owned(), watch.best_loss);
+            figures.insert("validation_step".to_owned(), watch.best_step as f64);
+        } else if watch.best.is_some() {
+            return Err(BuildError::NoBest);
+        } else {
+            warnings.push("no evaluation on data.validation gave a number".to_owned());
+        }
     }
     let adapter = state.into_adapter();
     let kernel = Kernel::detect()?;
+    if adapter.changes_nothing(&kernel, &base) {
+        warnings.push("the result changes nothing: it answers as the base model does".to_owned());
+    }
     let tokenizer = base
         .tokenizer()
         .map_err(|e| BuildError::input(language::MODEL, e))?;
@@ -144,6 +203,7 @@ pub(super) fn deliver(
     let mut delivery = Delivery {
         files,
         figures,
+        warnings,
         notes: language::notes(inputs)?,
         ..Delivery::default()
     };
@@ -152,8 +212,8 @@ pub(super) fn deliver(
     };
     let data = language::rows(private, HELDOUT, &base, &specification.data)?;
     for (name, adapter) in [("loss_before", None), ("loss_after", Some(&adapter))] {
-        let score = language::score(&kernel, &base, adapter, &data)?;
-        delivery.figures.insert(name.to_owned(), score.mean());
+        let loss = language::score(&kernel, &base, adapter, HELDOUT, &data)?;
+        delivery.figures.insert(name.to_owned(), loss);
     }
     delivery.samples = language::samples(&kernel, &base, &adapter, heldout, SAMPLES);
     Ok(delivery)

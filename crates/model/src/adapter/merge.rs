@@ -4,11 +4,13 @@ use assay_kernel::{Kernel, MatMut, MatRef, Store};
 
 use serde_json::Value;
 
+use super::check::{add_update, check_lengths};
 use super::method::Method;
 use super::{Adapter, Param, Target};
 use crate::base::Base;
 use crate::config::ModelConfig;
 use crate::error::MethodError;
+use crate::executor::first_fault_of;
 use crate::files::{self, ModelFiles};
 
 impl Adapter {
@@ -18,7 +20,8 @@ impl Adapter {
     /// BitFit gives biases to projections that had none, which the configuration then says.
     ///
     /// # Errors
-    /// When the adapter does not fit the base.
+    /// When the adapter does not fit the base, DoRA would divide by a row of length zero, or a value of
+    /// the result is no number.
     pub fn merge(&self, kernel: &Kernel, base: &Base) -> Result<Base, MethodError> {
         if let Some(reason) = self.mismatch(&self.method, base.config()) {
             return Err(MethodError::OtherModel(reason));
@@ -26,37 +29,50 @@ impl Adapter {
         if matches!(self.method, Method::BitFit(_)) {
             return Ok(self.merge_biases(base));
         }
-        let mut weights = base.weights();
         if self.method == Method::Full {
             let values = self.params.iter().map(|p| p.values.clone());
             return Ok(base.with_weights(values.collect()));
         }
+        let mut weights = base.weights();
         let per_target = self.method.params_per_target();
         let mut params = self.params.chunks_exact(per_target);
         for layer in 0..base.config().num_hidden_layers {
-            for target in self.method.target_modules().iter() {
+            for target in self.method.targets_at(layer).iter() {
                 let linear = base.spec().layers[layer].linear(target);
                 let Some(params) = params.next() else { break };
                 let shape = (linear.out, linear.input);
-                self.merge_one(kernel, params, shape, &mut weights[linear.weight.index()]);
+                let weight = &mut weights[linear.weight.index()];
+                let lengths = self.merge_one(kernel, (layer, target), params, shape, weight);
+                check_lengths(&lengths, layer, target)?;
+                if let Some((row, _)) = first_fault_of(weight, linear.input) {
+                    let name = base.spec().weights()[linear.weight.index()].name.clone();
+                    return Err(MethodError::MergedNotFinite { name, row });
+                }
                 if let (Method::Ia3(ia3), Some(bias)) = (&self.method, linear.bias)
-                    && !ia3.feedforward_modules().contains(target)
+                    && !ia3.feedforward_modules().at(layer).contains(target)
                 {
-                    scale_each(&mut weights[bias.index()], &params[0].values);
+                    let values = &mut weights[bias.index()];
+                    scale_each(values, &params[0].values);
+                    if let Some((row, _)) = first_fault_of(values, 1) {
+                        let name = base.spec().weights()[bias.index()].name.clone();
+                        return Err(MethodError::MergedNotFinite { name, row });
+                    }
                 }
             }
         }
         Ok(base.with_weights(weights))
     }
 
-    /// Changes one weight, `[out, in]`.
+    /// Changes one weight, `[out, in]`; returns the lengths that were divided by, if any.
     fn merge_one(
         &self,
         kernel: &Kernel,
+        (layer, target): (usize, Target),
         params: &[Param],
         (out, input): (usize, usize),
         weight: &mut [f32],
-    ) {
+    ) -> Vec<f32> {
+        let mut divided = Vec::new();
         let add = |up: &[f32], down: &[f32], r: usize, weight: &mut [f32]| {
             let (up, down) = (
                 MatRef::row_major(up, out, r),
@@ -67,9 +83,12 @@ impl Adapter {
         };
         match &self.method {
             Method::Lora(lora) => {
-                let mut up = params[1].values.clone();
-                kernel.scale(&mut up, lora.scale());
-                add(&up, &params[0].values, lora.r(), weight);
+                add_update(
+                    kernel,
+                    (&params[0], &params[1]),
+                    lora.scale_at(layer, target),
+                    weight,
+                );
                 if let Some(lengths) = params.get(2) {
                     let mut norms = vec![0.0; out];
                     kernel.row_norms(weight, input, &mut norms);
@@ -77,6 +96,7 @@ impl Adapter {
                     for (row, gain) in weight.chunks_exact_mut(input).zip(gains) {
                         kernel.scale(row, gain);
                     }
+                    divided = norms;
                 }
             }
             Method::PrivateLora(private) => {
@@ -101,12 +121,19 @@ impl Adapter {
             }
             Method::BitFit(_) | Method::Full => {}
         }
+        divided
     }
 
     fn merge_biases(&self, base: &Base) -> Base {
         let mut config = base.config().clone();
-        let targets = self.method.target_modules();
-        let any = |all: &[Target]| all.iter().any(|target| targets.contains(*target));
+        let layers = || 0..config.num_hidden_layers;
+        let any = |all: &[Target]| {
+            let has = |layer| {
+                let targets = self.method.targets_at(layer);
+                all.iter().any(|target| targets.contains(*target))
+            };
+            layers().any(has)
+        };
         let qkv = any(&[Target::QProj, Target::KProj, Target::VProj]);
         let o = any(&[Target::OProj]);
         // One field of Llama's configuration stands for the biases of all four; Qwen2's has three.
@@ -192,6 +219,7 @@ fn merged_config(
             *dtype = "float32".into();
         }
     }
+    fields.sort_keys();
     let mut text = format!("{:#}", Value::Object(fields));
     text.push('\n');
     Ok(text.into_bytes())

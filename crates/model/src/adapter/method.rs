@@ -2,6 +2,10 @@
 //!
 //! Settings have the names that Hugging Face PEFT gives them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::select::{Pattern, Selection};
 use super::target::{Target, Targets};
 use crate::error::MethodError;
 
@@ -12,11 +16,22 @@ use crate::error::MethodError;
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoraConfig {
     r: u32,
-    lora_alpha: u32,
+    lora_alpha: f32,
     lora_dropout: f32,
     use_rslora: bool,
     use_dora: bool,
-    target_modules: Targets,
+    target_modules: Selection,
+    /// Projections with a rank or scale of their own, in the order of the tensors.
+    exceptions: Arc<[Exception]>,
+}
+
+/// A projection of one layer with a rank and scale of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Exception {
+    pub(super) layer: usize,
+    pub(super) target: Target,
+    pub(super) r: u32,
+    pub(super) lora_alpha: f32,
 }
 
 impl LoraConfig {
@@ -35,11 +50,67 @@ impl LoraConfig {
         }
         Ok(Self {
             r: rank(r)?,
-            lora_alpha: alpha(lora_alpha)?,
+            lora_alpha: alpha(lora_alpha as f64)?,
             lora_dropout: lora_dropout as f32,
             use_rslora: false,
             use_dora: false,
-            target_modules: Targets::new(target_modules)?,
+            target_modules: Targets::new(target_modules)?.into(),
+            exceptions: Arc::default(),
+        })
+    }
+
+    /// With a scale that need not be whole.
+    ///
+    /// # Errors
+    /// [`MethodError::BadAlpha`].
+    pub fn with_alpha(self, lora_alpha: f64) -> Result<Self, MethodError> {
+        let lora_alpha = alpha(lora_alpha)?;
+        Ok(Self { lora_alpha, ..self })
+    }
+
+    /// On other projections, which may differ from layer to layer.
+    pub fn on(self, target_modules: Selection) -> Self {
+        let exceptions = Arc::default();
+        Self {
+            target_modules,
+            exceptions,
+            ..self
+        }
+    }
+
+    /// With ranks and scales of some projections by PEFT's `rank_pattern` and `alpha_pattern`, in a
+    /// model of so many layers.
+    ///
+    /// # Errors
+    /// When a key is no expression, two of them contradict each other, or a value is out of range.
+    pub fn with_patterns(
+        self,
+        ranks: &BTreeMap<String, u64>,
+        alphas: &BTreeMap<String, f64>,
+        layers: usize,
+    ) -> Result<Self, MethodError> {
+        let ranks = Pattern::new("rank_pattern", ranks)?;
+        let alphas = Pattern::new("alpha_pattern", alphas)?;
+        let mut exceptions = Vec::new();
+        for layer in 0..layers {
+            for target in self.target_modules.at(layer).iter() {
+                let path = target.path(layer);
+                let r = ranks.of(&path)?.map(rank).transpose()?;
+                let lora_alpha = alphas.of(&path)?.map(alpha).transpose()?;
+                let exception = Exception {
+                    layer,
+                    target,
+                    r: r.unwrap_or(self.r),
+                    lora_alpha: lora_alpha.unwrap_or(self.lora_alpha),
+                };
+                if (exception.r, exception.lora_alpha) != (self.r, self.lora_alpha) {
+                    exceptions.push(exception);
+                }
+            }
+        }
+        Ok(Self {
+            exceptions: exceptions.into(),
+            ..self
         })
     }
 
@@ -67,14 +138,58 @@ impl LoraConfig {
         }
     }
 
-    /// Rank.
+    /// The first of these keys of patterns that matches none of the adapted projections.
+    ///
+    /// # Errors
+    /// When a key is no expression.
+    pub fn unmatched<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a String>,
+        layers: usize,
+    ) -> Result<Option<&'a String>, MethodError> {
+        let paths = (0..layers).flat_map(|layer| {
+            let targets = self.target_modules.at(layer);
+            let paths: Vec<String> = targets.iter().map(|target| target.path(layer)).collect();
+            paths
+        });
+        let paths: Vec<String> = paths.collect();
+        for key in keys {
+            let one = BTreeMap::from([(key.clone(), ())]);
+            let pattern = Pattern::new("a pattern", &one)?;
+            let mut found = false;
+            for path in &paths {
+                found |= pattern.of(path)?.is_some();
+            }
+            if !found {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rank, of all projections but those with one of their own.
     pub fn r(&self) -> usize {
         self.r as usize
     }
 
-    /// Numerator of the scale.
-    pub fn lora_alpha(&self) -> u32 {
+    /// The rank of a projection.
+    pub fn r_at(&self, layer: usize, target: Target) -> usize {
+        self.at(layer, target).0 as usize
+    }
+
+    /// Numerator of the scale, of all projections but those with one of their own.
+    pub fn lora_alpha(&self) -> f32 {
         self.lora_alpha
+    }
+
+    /// Rank and numerator of the scale of a projection.
+    fn at(&self, layer: usize, target: Target) -> (u32, f32) {
+        let own = (self.exceptions.iter()).find(|e| (e.layer, e.target) == (layer, target));
+        own.map_or((self.r, self.lora_alpha), |e| (e.r, e.lora_alpha))
+    }
+
+    pub(super) fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
     }
 
     /// The share of inputs of A that a training step leaves out.
@@ -93,15 +208,16 @@ impl LoraConfig {
     }
 
     /// The adapted projections.
-    pub fn target_modules(&self) -> Targets {
-        self.target_modules
+    pub fn target_modules(&self) -> &Selection {
+        &self.target_modules
     }
 
-    /// The factor on the update.
-    pub fn scale(&self) -> f32 {
-        let r = self.r as f32;
+    /// The factor on the update of a projection.
+    pub fn scale_at(&self, layer: usize, target: Target) -> f32 {
+        let (r, lora_alpha) = self.at(layer, target);
+        let r = r as f32;
         let divisor = if self.use_rslora { r.sqrt() } else { r };
-        self.lora_alpha as f32 / divisor
+        lora_alpha / divisor
     }
 }
 
@@ -109,8 +225,8 @@ impl LoraConfig {
 /// `feedforward_modules`, for each input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ia3Config {
-    target_modules: Targets,
-    feedforward_modules: Targets,
+    target_modules: Selection,
+    feedforward_modules: Selection,
 }
 
 impl Ia3Config {
@@ -124,7 +240,18 @@ impl Ia3Config {
     ) -> Result<Self, MethodError> {
         let target_modules = Targets::new(target_modules)?;
         let feedforward_modules = Targets::or_none(feedforward_modules)?;
-        if !feedforward_modules.is_within(target_modules) {
+        Self::on(target_modules.into(), feedforward_modules.into())
+    }
+
+    /// On projections that may differ from layer to layer.
+    ///
+    /// # Errors
+    /// When a feed-forward module is no target.
+    pub fn on(
+        target_modules: Selection,
+        feedforward_modules: Selection,
+    ) -> Result<Self, MethodError> {
+        if !feedforward_modules.is_within(&target_modules) {
             return Err(MethodError::FeedForward);
         }
         Ok(Self {
@@ -134,13 +261,13 @@ impl Ia3Config {
     }
 
     /// The adapted projections.
-    pub fn target_modules(&self) -> Targets {
-        self.target_modules
+    pub fn target_modules(&self) -> &Selection {
+        &self.target_modules
     }
 
     /// Those of which the input is scaled.
-    pub fn feedforward_modules(&self) -> Targets {
-        self.feedforward_modules
+    pub fn feedforward_modules(&self) -> &Selection {
+        &self.feedforward_modules
     }
 }
 
@@ -148,7 +275,7 @@ impl Ia3Config {
 /// has none gets one of zeros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BitFitConfig {
-    target_modules: Targets,
+    target_modules: Selection,
 }
 
 impl BitFitConfig {
@@ -157,13 +284,18 @@ impl BitFitConfig {
     /// # Errors
     /// When a name is unknown or there is none.
     pub fn new<S: AsRef<str>>(target_modules: &[S]) -> Result<Self, MethodError> {
-        let target_modules = Targets::new(target_modules)?;
+        let target_modules = Targets::new(target_modules)?.into();
         Ok(Self { target_modules })
     }
 
+    /// On projections that may differ from layer to layer.
+    pub fn on(target_modules: Selection) -> Self {
+        Self { target_modules }
+    }
+
     /// The projections whose bias is trained.
-    pub fn target_modules(&self) -> Targets {
-        self.target_modules
+    pub fn target_modules(&self) -> &Selection {
+        &self.target_modules
     }
 }
 
@@ -188,7 +320,7 @@ impl PrivateLoraConfig {
     ) -> Result<Self, MethodError> {
         Ok(Self {
             r: rank(r)?,
-            lora_alpha: alpha(lora_alpha)?,
+            lora_alpha: whole_alpha(lora_alpha)?,
             target_modules: Targets::new(target_modules)?,
         })
     }
@@ -231,41 +363,56 @@ pub enum Method {
 
 impl Method {
     /// The adapted projections; none for [`Method::Full`], which has no adapter.
-    pub fn target_modules(&self) -> Targets {
+    pub fn target_modules(&self) -> Selection {
         match self {
-            Self::Lora(lora) => lora.target_modules,
-            Self::Ia3(ia3) => ia3.target_modules,
-            Self::BitFit(bitfit) => bitfit.target_modules,
+            Self::Lora(lora) => lora.target_modules.clone(),
+            Self::Ia3(ia3) => ia3.target_modules.clone(),
+            Self::BitFit(bitfit) => bitfit.target_modules.clone(),
+            Self::PrivateLora(private) => private.target_modules.into(),
+            Self::Full => Targets::NONE.into(),
+        }
+    }
+
+    /// The adapted projections of a layer.
+    pub fn targets_at(&self, layer: usize) -> Targets {
+        match self {
+            Self::Lora(lora) => lora.target_modules.at(layer),
+            Self::Ia3(ia3) => ia3.target_modules.at(layer),
+            Self::BitFit(bitfit) => bitfit.target_modules.at(layer),
             Self::PrivateLora(private) => private.target_modules,
             Self::Full => Targets::NONE,
         }
     }
 
-    /// Whether a projection is adapted.
-    pub fn adapts(&self, target: Target) -> bool {
-        self.target_modules().contains(target)
-    }
-
     /// The settings as bytes, one encoding for each: the method's number, the projections, then
-    /// numbers in the order of the fields, little-endian.
+    /// numbers in the order of the fields, little-endian. Where layers differ, projections are
+    /// [`BY_LAYER`] in their place, and behind everything else their number of layers and a byte for
+    /// each; last, if there are any, the exceptions: layer, projection, rank and scale.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let (number, targets) = (self.number(), self.target_modules());
-        out.extend_from_slice(&[number, targets.bits()]);
+        let mut out = vec![self.number()];
+        let mut later = Vec::new();
+        put(&self.target_modules(), &mut out, &mut later);
         match self {
             Self::Lora(lora) => {
                 out.extend_from_slice(&lora.r.to_le_bytes());
-                out.extend_from_slice(&lora.lora_alpha.to_le_bytes());
+                out.extend_from_slice(&alpha_bits(lora.lora_alpha).to_le_bytes());
                 out.extend_from_slice(&lora.lora_dropout.to_le_bytes());
                 out.extend_from_slice(&[u8::from(lora.use_rslora), u8::from(lora.use_dora)]);
+                for own in lora.exceptions.iter() {
+                    later.extend_from_slice(&(own.layer as u32).to_le_bytes());
+                    later.push(own.target as u8);
+                    later.extend_from_slice(&own.r.to_le_bytes());
+                    later.extend_from_slice(&alpha_bits(own.lora_alpha).to_le_bytes());
+                }
             }
-            Self::Ia3(ia3) => out.push(ia3.feedforward_modules.bits()),
+            Self::Ia3(ia3) => put(&ia3.feedforward_modules, &mut out, &mut later),
             Self::PrivateLora(private) => {
                 out.extend_from_slice(&private.r.to_le_bytes());
                 out.extend_from_slice(&private.lora_alpha.to_le_bytes());
             }
             Self::BitFit(_) | Self::Full => {}
         }
+        out.append(&mut later);
         out
     }
 
@@ -286,12 +433,44 @@ impl From<LoraConfig> for Method {
     }
 }
 
+/// Stands for projections that differ from layer to layer; no set of projections has this byte.
+const BY_LAYER: u8 = 0x80;
+
+fn put(selection: &Selection, out: &mut Vec<u8>, later: &mut Vec<u8>) {
+    match (selection.uniform(), selection.layers()) {
+        (Some(targets), _) => out.push(targets.bits()),
+        (None, layers) => {
+            let layers = layers.unwrap_or_default();
+            out.push(BY_LAYER);
+            later.extend_from_slice(&(layers.len() as u32).to_le_bytes());
+            later.extend(layers.iter().map(|targets| targets.bits()));
+        }
+    }
+}
+
+/// A scale as four bytes: a whole number as itself, any other as its f32 bits, which are larger than
+/// every whole number that is allowed.
+fn alpha_bits(lora_alpha: f32) -> u32 {
+    match lora_alpha.fract() == 0.0 {
+        true => lora_alpha as u32,
+        false => lora_alpha.to_bits(),
+    }
+}
+
 fn rank(r: u64) -> Result<u32, MethodError> {
     bounded(r, 1024).ok_or(MethodError::BadRank(r))
 }
 
-fn alpha(lora_alpha: u64) -> Result<u32, MethodError> {
-    bounded(lora_alpha, 65_536).ok_or(MethodError::BadAlpha(lora_alpha))
+fn whole_alpha(lora_alpha: u64) -> Result<u32, MethodError> {
+    bounded(lora_alpha, 65_536).ok_or_else(|| MethodError::BadAlpha(lora_alpha.to_string()))
+}
+
+/// Whatever is allowed is a normal f32.
+fn alpha(lora_alpha: f64) -> Result<f32, MethodError> {
+    match (1e-30..=65_536.0).contains(&lora_alpha) {
+        true => Ok(lora_alpha as f32),
+        false => Err(MethodError::BadAlpha(lora_alpha.to_string())),
+    }
 }
 
 fn bounded(n: u64, max: u32) -> Option<u32> {

@@ -1,10 +1,13 @@
 //! Fine-tuned tensors: an adapter, or with [`Method::Full`] the whole model.
 
+mod check;
 mod merge;
 mod method;
 mod params;
 mod peft;
 mod peft_config;
+mod select;
+mod settings;
 mod target;
 
 use assay_crypto::{Digest, merkle};
@@ -15,6 +18,8 @@ pub use merge::{carried_files, merged_files};
 pub use method::{BitFitConfig, Ia3Config, LoraConfig, Method, PrivateLoraConfig};
 pub use params::{Group, Init, ParamInfo};
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, name_base};
+pub use select::{Modules, Names, Selection};
+pub use settings::check_settings;
 pub use target::{Target, Targets};
 
 use crate::base::Base;

@@ -75,7 +75,7 @@ impl Method {
         }
         let mut params = Vec::new();
         for layer in 0..config.num_hidden_layers {
-            for target in self.target_modules().iter() {
+            for target in self.targets_at(layer).iter() {
                 let site = Site {
                     layer,
                     target,
@@ -102,11 +102,19 @@ impl Method {
         let linear = spec.layers[site.layer].linear(site.target);
         match self {
             Self::Lora(lora) => {
-                params.extend(factors(site, lora.r(), Group::Decayed, Group::DecayedUp));
+                params.extend(factors(
+                    site,
+                    lora.r_at(site.layer, site.target),
+                    Group::Decayed,
+                    Group::DecayedUp,
+                ));
                 params.extend(magnitude(site, lora, linear.weight));
             }
             Self::Ia3(ia3) => {
-                let feedforward = ia3.feedforward_modules().contains(site.target);
+                let feedforward = ia3
+                    .feedforward_modules()
+                    .at(site.layer)
+                    .contains(site.target);
                 let (rows, cols) = if feedforward { (1, input) } else { (out, 1) };
                 params.push(ParamInfo {
                     name: site.peft("ia3_l"),

@@ -1,13 +1,13 @@
 //! Adapters as Hugging Face PEFT writes and reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::method::Method;
-use super::{Adapter, Param, ParamInfo, peft_config};
+use super::{Adapter, Param, ParamInfo, Target, peft_config};
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::files::read_file;
@@ -69,21 +69,47 @@ impl Adapter {
         weights: &[u8],
         model: &ModelConfig,
     ) -> Result<Self, LoadError> {
-        let method = peft_config::read(config)?;
+        let method = peft_config::read(config, model.num_hidden_layers)?;
         let file = TensorFile::open(ADAPTER_WEIGHTS, weights)?;
+        let infos = method.params(model);
+        let known: HashSet<&str> = infos.iter().map(|info| info.name.as_str()).collect();
+        let mut names: Vec<&str> = file.names().collect();
+        names.sort_unstable();
+        if names.is_empty() {
+            return Err(refused("it holds no tensor".to_owned()));
+        }
+        if let Some(foreign) = names.iter().find(|name| !known.contains(**name)) {
+            return Err(refused(strange(foreign, &known, model.num_hidden_layers)));
+        }
+        if let Some(empty) = names.iter().find(|name| file.is_empty(name)) {
+            return Err(refused(format!(
+                "tensor {empty} is empty: it was saved while the values lay on other devices \
+                 (DeepSpeed ZeRO-3, FSDP); gather them before saving"
+            )));
+        }
+        if let Some(missing) = infos
+            .iter()
+            .find(|info| !names.contains(&info.name.as_str()))
+        {
+            let other = missing.name.replace("lora_A", "lora_B");
+            let other = match other == missing.name {
+                true => missing.name.replace("lora_B", "lora_A"),
+                false => other,
+            };
+            return Err(refused(match names.contains(&other.as_str()) {
+                true => format!("tensor {} is missing, and {other} is there", missing.name),
+                false => format!(
+                    "tensor {} is missing, and {ADAPTER_CONFIG} says that this projection is adapted",
+                    missing.name
+                ),
+            }));
+        }
         let mut params = Vec::new();
-        for info in method.params(model) {
-            let values = file.get(&info.name, &peft_shape(&info))?;
+        for info in infos {
+            let values = file.get(&info.name, &peft_shape(&info));
+            let values = values.map_err(|error| told(error, &info))?;
             let values = values.ok_or_else(|| LoadError::MissingTensor(info.name.clone()))?;
             params.push(Param { info, values });
-        }
-        let known = |name: &str| params.iter().any(|p: &Param| p.info.name == name);
-        if let Some(extra) = file.names().find(|name| !known(name)) {
-            let reason = format!("tensor {extra} belongs to no adapted projection of this model");
-            return Err(LoadError::Safetensors {
-                file: ADAPTER_WEIGHTS.into(),
-                reason: reason.chars().take(300).collect(),
-            });
         }
         Ok(Self { method, params })
     }
@@ -112,6 +138,68 @@ impl Adapter {
         // fail on them.
         let metadata = [("format".to_owned(), "pt".to_owned())].into();
         safetensors::serialize(views, Some(metadata)).unwrap_or_default()
+    }
+}
+
+/// An adapter whose tensors are not what its settings ask for.
+fn refused(reason: String) -> LoadError {
+    LoadError::Adapter(reason.chars().take(600).collect())
+}
+
+/// What is wrong with a tensor's name.
+fn strange(name: &str, known: &HashSet<&str>, layers: usize) -> String {
+    const PREFIX: &str = "base_model.model.";
+    let of = |name: &str| known.contains(name);
+    if let Some(rest) = name.strip_prefix(PREFIX) {
+        // What `state_dict()` calls it, before `save_pretrained` takes the adapter's name out.
+        let plain: Vec<&str> = rest.split('.').filter(|part| *part != "default").collect();
+        if of(&format!("{PREFIX}{}", plain.join("."))) {
+            return format!(
+                "tensor {name} still carries the adapter's name; save the adapter with save_pretrained"
+            );
+        }
+        return match Target::site_of(rest) {
+            Some((layer, _)) if layer >= layers => {
+                format!(
+                    "tensor {name} is of layer {layer}, and the model has {layers}, counted from 0"
+                )
+            }
+            _ => format!("tensor {name} belongs to no adapted projection of this model"),
+        };
+    }
+    let own = name.find("layers.").map(|at| &name[at..]).unwrap_or(name);
+    match of(&format!("{PREFIX}model.{own}")) {
+        true => {
+            let prefix = &name[..name.len() - own.len()];
+            format!(
+                "tensor {name} begins with {prefix:?} and not with \"{PREFIX}model.\", so the adapter \
+                 was made on a model wrapped in another way; save it with save_pretrained of the \
+                 model for causal language modelling"
+            )
+        }
+        false => format!("tensor {name} belongs to no adapted projection of this model"),
+    }
+}
+
+/// An adapter's tensor that cannot be read, in the words of adapters.
+fn told(error: LoadError, info: &ParamInfo) -> LoadError {
+    match error {
+        LoadError::Shape {
+            name,
+            found,
+            expected,
+        } => {
+            let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
+            refused(format!(
+                "tensor {name} has shape {found}, and {ADAPTER_CONFIG} and this model ask for \
+                 {expected}; the adapter belongs to another model or other settings"
+            ))
+        }
+        LoadError::Dtype { dtype, .. } => refused(format!(
+            "tensor {} is stored as {dtype}; save the adapter as F32, F16 or BF16",
+            info.name
+        )),
+        other => other,
     }
 }
 

@@ -63,6 +63,25 @@ impl Target {
         }
     }
 
+    /// The full name of its module in a layer.
+    pub(crate) fn path(self, layer: usize) -> String {
+        format!("model.layers.{layer}.{}", self.module())
+    }
+
+    /// The layer and the projection that a tensor's or module's full name speaks of, with or without
+    /// the prefix that PEFT puts before it.
+    pub(crate) fn site_of(name: &str) -> Option<(usize, Self)> {
+        let own = name.strip_prefix("base_model.model.").unwrap_or(name);
+        let rest = own.strip_prefix("model.layers.")?;
+        let (layer, rest) = rest.split_once('.')?;
+        let is_named = |target: &Self| {
+            let after = rest.strip_prefix(target.module());
+            after.is_some_and(|after| after.is_empty() || after.starts_with('.'))
+        };
+        let target = Self::ALL.into_iter().find(is_named)?;
+        Some((layer.parse().ok()?, target))
+    }
+
     /// `(out, in)` of its weight.
     pub fn shape(self, config: &ModelConfig) -> (usize, usize) {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
@@ -143,6 +162,16 @@ impl Targets {
     /// Whether all of them are in `other`.
     pub fn is_within(self, other: Self) -> bool {
         self.0 & !other.0 == 0
+    }
+
+    /// Those that are in both.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// With one more.
+    pub(super) fn with(self, target: Target) -> Self {
+        Self(self.0 | target.bit())
     }
 
     /// How many there are.

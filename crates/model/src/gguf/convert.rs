@@ -188,7 +188,7 @@ impl View for Converted<'_> {
                 let value = values.get(from).copied().unwrap_or_default();
                 let fits = self.storage.put(value, &mut out);
                 if !value.is_finite() || !fits {
-                    self.report(value, from);
+                    self.report(value, (0, from));
                 }
             }
             return Cow::Owned(out);
@@ -202,7 +202,7 @@ impl View for Converted<'_> {
             for (i, value) in row.iter().enumerate() {
                 let fits = self.storage.put(*value, &mut out);
                 if !value.is_finite() || !fits {
-                    self.report(*value, from * width + i);
+                    self.report(*value, (from, i));
                 }
             }
         }
@@ -211,10 +211,10 @@ impl View for Converted<'_> {
 }
 
 impl Converted<'_> {
-    fn report(&self, value: f32, index: usize) {
+    fn report(&self, value: f32, (row, column): (usize, usize)) {
         let name = self.name.clone();
         let problem = match value.is_finite() {
-            false => GgufError::NotFinite { name, index },
+            false => GgufError::NotFinite { name, row, column },
             true => GgufError::Range {
                 name,
                 value: value.to_string(),

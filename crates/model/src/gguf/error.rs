@@ -74,12 +74,16 @@ pub enum GgufError {
     )]
     UnknownTensor(String),
     /// A weight that is no number.
-    #[error("tensor {name} holds a NaN or infinity at index {index}; the file is damaged")]
+    #[error(
+        "tensor {name} holds a NaN or infinity in row {row}, column {column}; the file is damaged"
+    )]
     NotFinite {
         /// The tensor.
         name: String,
-        /// The first such value.
-        index: usize,
+        /// The row of the first such value.
+        row: usize,
+        /// Its column.
+        column: usize,
     },
     /// A weight outside the range of f16.
     #[error("tensor {name} holds {value}, which f16 cannot; store the model as f32 or bf16")]

@@ -76,9 +76,13 @@ pub(super) fn scaling(
     }
     let divisors = tensor.values();
     let finite = divisors.iter().position(|x| !x.is_finite() || *x <= 0.0);
-    if let Some(index) = finite {
+    if let Some(column) = finite {
         let name = FACTORS.into();
-        return Err(GgufError::NotFinite { name, index });
+        return Err(GgufError::NotFinite {
+            name,
+            row: 0,
+            column,
+        });
     }
     if divisors.iter().all(|x| *x == 1.0) {
         return Ok(None);

@@ -65,7 +65,11 @@ impl Builder<'_> {
 
     fn backward_of(&mut self, entry: Taped, inputs: &Inputs, gradients: &mut Gradients) {
         match entry {
-            Taped::Linear(taped) => self.linear_backward(taped, gradients),
+            Taped::Linear(taped) => {
+                self.target = taped.target;
+                self.linear_backward(taped, gradients);
+                self.target = None;
+            }
             Taped::Layer { layer, x, y } => {
                 let Some(dy) = gradients.of(y) else { return };
                 self.keep_later(x);

@@ -5,7 +5,7 @@ use assay_kernel::AttentionShape;
 use super::linear::TapedLinear;
 use super::node::{Input, Node, Op, Tensor, TensorId};
 use super::{BatchShape, Graph, Purpose, TrainSettings};
-use crate::adapter::{Method, ParamInfo};
+use crate::adapter::{Method, ParamInfo, Target};
 use crate::config::ModelConfig;
 use crate::spec::{ModelSpec, WeightId};
 use crate::storage::Precision;
@@ -67,6 +67,8 @@ pub(super) struct Builder<'a> {
     pub(super) weights: Vec<TensorId>,
     pub(super) params: Vec<TensorId>,
     pub(super) layer: Option<u32>,
+    /// The projection that is being enumerated.
+    pub(super) target: Option<Target>,
     /// The micro-batch that is being enumerated.
     pub(super) micro: u32,
 }
@@ -96,6 +98,7 @@ impl<'a> Builder<'a> {
             weights: Vec::new(),
             params: Vec::new(),
             layer: None,
+            target: None,
             micro: 0,
         }
     }
@@ -273,6 +276,7 @@ impl<'a> Builder<'a> {
             inputs: inputs.to_vec(),
             outputs: outputs.clone(),
             layer: self.layer,
+            target: self.target,
         });
         outputs
     }

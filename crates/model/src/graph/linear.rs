@@ -27,6 +27,7 @@ pub(super) struct TapedLinear {
     residual: Option<TensorId>,
     adapted: Adapted,
     y: TensorId,
+    pub(super) target: Option<Target>,
 }
 
 /// What a method added.
@@ -105,6 +106,20 @@ impl Builder<'_> {
         residual: Option<TensorId>,
         inputs: &Inputs,
     ) -> TensorId {
+        self.target = Some(target);
+        let y = self.project_adapted(layer, target, x, residual, inputs);
+        self.target = None;
+        y
+    }
+
+    fn project_adapted(
+        &mut self,
+        layer: usize,
+        target: Target,
+        x: TensorId,
+        residual: Option<TensorId>,
+        inputs: &Inputs,
+    ) -> TensorId {
         let linear = self.spec.layers[layer].linear(target);
         let weight = self.weight(linear.weight);
         let bias = linear.bias.map(|id| self.weight(id));
@@ -121,12 +136,12 @@ impl Builder<'_> {
         match method {
             Method::Lora(lora) if lora.use_dora() => {
                 let (a, b, m) = (param(0), param(1), param(2));
-                self.dora(plain, a, b, m, lora.scale())
+                self.dora(plain, a, b, m, lora.scale_at(layer, target))
             }
             Method::Lora(lora) => {
                 let (a, b) = (param(0), param(1));
                 let mask = self.mask(layer, target, lora.lora_dropout(), inputs);
-                self.lora(plain, a, b, lora.scale(), mask)
+                self.lora(plain, a, b, lora.scale_at(layer, target), mask)
             }
             Method::PrivateLora(private) => {
                 let (a, b, m) = (param(0), param(1), param(2));
@@ -134,7 +149,7 @@ impl Builder<'_> {
             }
             Method::Ia3(ia3) => {
                 let factors = param(0);
-                match ia3.feedforward_modules().contains(target) {
+                match ia3.feedforward_modules().at(layer).contains(target) {
                     true => self.scaled_input(plain, factors),
                     false => self.scaled_output(plain, factors),
                 }
@@ -149,10 +164,10 @@ impl Builder<'_> {
 
     /// The method and the index of the first of its tensors for a projection, if it is adapted.
     fn slot(&self, layer: usize, target: Target) -> Option<(&'_ Method, usize)> {
-        let method = self.method.filter(|method| method.adapts(target))?;
-        let targets = method.target_modules();
-        let place = targets.iter().position(|t| t == target)?;
-        let before = layer * targets.count() + place;
+        let method = self.method?;
+        let place = method.targets_at(layer).iter().position(|t| t == target)?;
+        let earlier = (0..layer).map(|layer| method.targets_at(layer).count());
+        let before = earlier.sum::<usize>() + place;
         Some((method, before * method.params_per_target()))
     }
 
@@ -320,6 +335,7 @@ impl Builder<'_> {
             residual,
             adapted,
             y,
+            target: self.target,
         }));
         y
     }

@@ -239,14 +239,17 @@ impl Graph {
         &self.tensors[id.0 as usize]
     }
 
-    /// The name of a node's operator with its layer, for messages.
+    /// The name of a node's operator with its layer and projection, for messages.
     pub fn describe(&self, node: usize) -> String {
         let Some(node) = self.nodes.get(node) else {
             return "none".into();
         };
-        match node.layer {
-            Some(layer) => format!("{} of layer {layer}", node.op.name()),
-            None => node.op.name().to_owned(),
+        match (node.layer, node.target) {
+            (Some(layer), Some(target)) => {
+                format!("{} of layer {layer}, {}", node.op.name(), target.module())
+            }
+            (Some(layer), None) => format!("{} of layer {layer}", node.op.name()),
+            (None, _) => node.op.name().to_owned(),
         }
     }
 

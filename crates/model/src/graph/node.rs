@@ -3,6 +3,7 @@
 use assay_kernel::AttentionShape;
 
 use super::AdamWConfig;
+use crate::adapter::Target;
 use crate::spec::WeightId;
 
 /// The index of a tensor in [`Graph::tensors`](super::Graph::tensors).
@@ -330,4 +331,6 @@ pub struct Node {
     pub outputs: Vec<TensorId>,
     /// The layer it belongs to, for messages.
     pub layer: Option<u32>,
+    /// The projection it belongs to, for messages.
+    pub target: Option<Target>,
 }

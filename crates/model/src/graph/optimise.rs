@@ -3,7 +3,7 @@
 use super::TrainSettings;
 use super::builder::{Builder, Inputs};
 use super::node::{Op, TensorId};
-use crate::adapter::Group;
+use crate::adapter::{Group, Target};
 
 impl Builder<'_> {
     /// AdamW on every trained tensor, given its index and gradient; returns the next running
@@ -16,11 +16,13 @@ impl Builder<'_> {
     ) -> TensorId {
         let optimizer = settings.optimizer;
         let clip = settings.max_grad_norm.and_then(|max_norm| {
-            let squares = gradients.iter().fold(None, |sum, (_, gradient)| {
+            let squares = gradients.iter().fold(None, |sum, (i, gradient)| {
+                self.place(*i);
                 let accumulate = sum.is_some();
                 let read: Vec<TensorId> = [*gradient].into_iter().chain(sum).collect();
                 Some(self.emit(Op::SumSquares { accumulate }, &read, &[(1, 1)])[0])
             })?;
+            self.place(usize::MAX);
             Some(self.like(Op::ClipFactor { max_norm }, &[squares]))
         });
         let fast = settings.loraplus_lr_ratio.map(|factor| {
@@ -29,6 +31,7 @@ impl Builder<'_> {
         });
         let powers = self.like(Op::NextPowers(optimizer), &[inputs.powers]);
         for (i, mut gradient) in gradients {
+            self.place(i);
             if let Some(factor) = clip {
                 gradient = self.like(Op::ScaleBy, &[gradient, factor]);
             }
@@ -43,6 +46,17 @@ impl Builder<'_> {
             let read = [param, gradient, first, second, powers, rate];
             self.emit(Op::AdamW(settings), &read, &[shape; 3]);
         }
+        self.place(usize::MAX);
         powers
+    }
+
+    /// The nodes that follow belong to tensor `i`; to none, if there is no such tensor.
+    fn place(&mut self, i: usize) {
+        let site = self
+            .infos
+            .get(i)
+            .and_then(|info| Target::site_of(&info.name));
+        self.layer = site.map(|(layer, _)| layer as u32);
+        self.target = site.map(|(_, target)| target);
     }
 }

@@ -12,7 +12,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -54,7 +54,19 @@ pub struct Follower {
     heights: watch::Sender<Height>,
     synced: watch::Sender<bool>,
     copy: RwLock<Copy>,
+    pulse: Mutex<Pulse>,
 }
+
+/// What the arrival of new blocks tells about time, and what keeps them from coming.
+#[derive(Default)]
+struct Pulse {
+    /// Our clock less the timestamps of the latest blocks, in milliseconds, as they came.
+    ages: VecDeque<i64>,
+    trouble: Option<String>,
+}
+
+/// Arrivals that are looked at.
+const ARRIVALS: usize = 5;
 
 /// What has been executed so far, and what was said about it.
 struct Copy {
@@ -68,6 +80,13 @@ struct Copy {
 /// Follows until dropped.
 #[derive(Debug)]
 pub struct Following(JoinHandle<()>);
+
+impl Following {
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+}
 
 impl Drop for Following {
     fn drop(&mut self) {
@@ -105,6 +124,7 @@ impl Follower {
             heights,
             synced,
             copy,
+            pulse: Mutex::default(),
         }))
     }
 
@@ -117,6 +137,7 @@ impl Follower {
     async fn run(&self) {
         for node in self.nodes.iter().copied().cycle() {
             let error = self.run_with(node).await;
+            self.pulse().trouble = Some(error.to_string());
             if matches!(error, ChainError::Unreachable(_)) {
                 debug!(%node, %error, "another node is followed");
             } else {
@@ -153,6 +174,10 @@ impl Follower {
         self.copy.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write(&self) -> RwLockWriteGuard<'_, Copy> {
         self.copy.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -185,12 +210,27 @@ impl Follower {
         for block in &blocks {
             self.extend(block)?;
         }
+        let stamp = evidence.header.timestamp_ms;
         self.write().evidence = Some(evidence);
         if blocks.len() < MAX_STRETCH / 2 {
+            self.note_arrival(stamp);
             self.note_news()
         } else {
             Ok(())
         }
+    }
+
+    /// Notes the age of a block that is new here. Blocks that were made long ago come in long
+    /// stretches; the last ones of those are soon outnumbered.
+    fn note_arrival(&self, stamp: u64) {
+        let ms = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
+        let mut pulse = self.pulse();
+        if pulse.ages.len() == ARRIVALS {
+            pulse.ages.pop_front();
+        }
+        pulse
+            .ages
+            .push_back(ms(clock::now().0).saturating_sub(ms(stamp)));
     }
 
     /// Having heard everything a node has to tell, decides whether that is news.
@@ -201,6 +241,7 @@ impl Follower {
             let text = format!("its newest block is {} s old by our clock", age.as_secs());
             return Err(ChainError::Unreachable(text));
         }
+        self.pulse().trouble = None;
         self.synced.send_replace(true);
         Ok(())
     }
@@ -277,6 +318,23 @@ impl ChainView for Follower {
             // The sender lives as long as we do.
             let _ = synced.wait_for(|synced| *synced).await;
         })
+    }
+
+    fn clock_offset_ms(&self) -> Option<i64> {
+        let pulse = self.pulse();
+        if pulse.ages.len() < ARRIVALS {
+            return None;
+        }
+        // One block that came at once is enough to clear the clock.
+        pulse
+            .ages
+            .iter()
+            .copied()
+            .min_by_key(|ms| ms.unsigned_abs())
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.pulse().trouble.clone()
     }
 
     fn block(&self, height: Height) -> BoxFuture<'_, Result<Option<BlockInfo>, ChainError>> {

@@ -6,7 +6,7 @@
 
 use std::{
     thread::sleep,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use assay_chain::{
@@ -19,17 +19,22 @@ use assay_ledger::{
     query,
 };
 
+use tracing::warn;
+
 use super::{HttpNode, HttpNodeError, Included, Said};
 use crate::{
+    clock,
     http::views::{
-        BlockView, ProofView, ReceiptProofView, Status as NodeStatus, Submission, Submitted,
-        TransactionView,
+        self, BlockView, ProofView, ReceiptProofView, Submission, Submitted, TransactionView,
     },
     transport::{BadProof, ReceiptProof, ValueProof},
 };
 
 /// Pause between two looks at a transaction's receipt.
 const POLL: Duration = Duration::from_millis(150);
+
+/// Difference between two clocks that is worth a word, in milliseconds.
+const WORTH_A_WORD_MS: u64 = 5_000;
 
 /// Time after which a transaction is sent again.
 const RESEND: Duration = Duration::from_secs(3);
@@ -59,13 +64,27 @@ pub enum LightError {
     Untrue(String, #[source] Evidence),
     /// The node only shows old blocks.
     #[error(
-        "the node at {node} shows nothing newer than {age} s ago; it may be cut off: ask another one with --node URL, and check this machine's clock"
+        "the node at {node} shows nothing newer than {age} s ago: the network has stopped or the node is cut off; ask another one with --node URL, and compare this machine's clock with another's"
     )]
     Stale {
         /// The node.
         node: String,
         /// Age of its newest header in seconds.
         age: u64,
+    },
+    /// The node's newest header and this machine's clock are too far apart.
+    #[error(
+        "the newest block of the node at {node} is {seconds} s {side} by this machine's clock: {whose}"
+    )]
+    Clock {
+        /// The node.
+        node: String,
+        /// How far apart they are.
+        seconds: u64,
+        /// `old` or `in the future`.
+        side: &'static str,
+        /// Which clock seems wrong, and what to do.
+        whose: String,
     },
     /// A list was asked for, which no proof covers.
     #[error("lists cannot be proved; ask for single entries")]
@@ -249,7 +268,7 @@ impl LightNode {
 
     /// Height of the node's newest block, as it says.
     fn height(&self) -> Result<u64, LightError> {
-        let status: NodeStatus = self.node.get("/v1/status")?;
+        let status: views::Status = self.node.get("/v1/status")?;
         Ok(status.head.height)
     }
 
@@ -312,18 +331,33 @@ impl LightNode {
         ))
     }
 
-    fn check_age(&self, header: &Header) -> Result<(), LightError> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let age = now.saturating_sub(Duration::from_millis(header.timestamp_ms));
-        if age > self.max_age {
-            return Err(LightError::Stale {
-                node: self.base(),
-                age: age.as_secs(),
-            });
+    /// Warns in the log when the node's clock is not this machine's; for what the node says of
+    /// itself anyway.
+    pub fn compare_clocks(&self, status: &views::Status) {
+        let apart = now_ms().abs_diff(status.clock_ms);
+        if status.clock_ms > 0 && apart > WORTH_A_WORD_MS {
+            let side = if now_ms() > status.clock_ms {
+                "ahead of"
+            } else {
+                "behind"
+            };
+            warn!(
+                "this machine's clock is {} s {side} that of the node at {}",
+                apart / 1_000,
+                self.base()
+            );
         }
-        Ok(())
+    }
+
+    fn check_age(&self, header: &Header) -> Result<(), LightError> {
+        let (now, stamp) = (now_ms(), header.timestamp_ms);
+        if u128::from(now.abs_diff(stamp)) <= self.max_age.as_millis() {
+            return Ok(());
+        }
+        // The node's word about its own clock only helps to find whose is wrong.
+        let status: Option<views::Status> = self.node.get("/v1/status").ok();
+        let theirs = status.map(|status| status.clock_ms).filter(|ms| *ms > 0);
+        Err(apart(self.base(), now, stamp, theirs))
     }
 
     fn base(&self) -> String {
@@ -339,6 +373,44 @@ impl LightNode {
     }
 }
 
+fn now_ms() -> u64 {
+    clock::now().0
+}
+
+/// Why a header of `stamp` is no news at `now`, given the node's clock.
+fn apart(node: String, now: u64, stamp: u64, theirs: Option<u64>) -> LightError {
+    let seconds = now.abs_diff(stamp) / 1_000;
+    let agree = |one: u64, other: u64| one.abs_diff(other) < now.abs_diff(stamp) / 2;
+    let (with_block, with_us) = match theirs {
+        Some(theirs) => (agree(theirs, stamp), agree(theirs, now)),
+        None => (false, false),
+    };
+    let old = now > stamp;
+    if old && !with_block {
+        return LightError::Stale { node, age: seconds };
+    }
+    let own = if old { "ahead" } else { "behind" };
+    LightError::Clock {
+        node,
+        seconds,
+        side: if old { "old" } else { "in the future" },
+        whose: match (with_block, with_us) {
+            (true, false) => format!(
+                "this machine's clock seems to be {seconds} s {own}, since the node's agrees with \
+                 the block; set it by NTP"
+            ),
+            (false, true) => format!(
+                "the validators' clocks seem to be {seconds} s ahead, since the node's agrees with \
+                 this machine's; whoever runs them should set them by NTP"
+            ),
+            _ => format!(
+                "this machine's clock is {seconds} s {own}, or the validators' are off; compare \
+                 it with another machine's"
+            ),
+        },
+    }
+}
+
 /// The ledger's state as far as a node proves it, one key at a time.
 struct Proved<'a>(&'a LightNode);
 
@@ -349,5 +421,46 @@ impl Store for Proved<'_> {
 
     fn range(&self, _prefix: &[u8]) -> Result<Pairs, ReadError> {
         Err(ReadError::new(LightError::NotProvable))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 10_000_000;
+
+    fn told(now: u64, stamp: u64, theirs: Option<u64>) -> String {
+        apart("http://a".to_owned(), now, stamp, theirs).to_string()
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_by_how_much_and_whose() {
+        let ahead = told(NOW + 600_000, NOW, Some(NOW + 300));
+        assert!(
+            ahead.contains("600 s old") && ahead.contains("seems to be 600 s ahead"),
+            "{ahead}"
+        );
+        let behind = told(NOW - 600_000, NOW, Some(NOW + 300));
+        assert!(behind.contains("600 s in the future"), "{behind}");
+        assert!(
+            behind.contains("this machine's clock seems to be 600 s behind"),
+            "{behind}"
+        );
+        let theirs = told(NOW, NOW + 90_000, Some(NOW - 10));
+        assert!(
+            theirs.contains("validators' clocks seem to be 90 s ahead"),
+            "{theirs}"
+        );
+        let unknown = told(NOW, NOW + 90_000, None);
+        assert!(unknown.contains("or the validators' are off"), "{unknown}");
+    }
+
+    #[test]
+    fn a_network_that_stands_still_is_no_clock() {
+        for theirs in [None, Some(NOW), Some(NOW - 2_000)] {
+            let stale = told(NOW, NOW - 120_000, theirs);
+            assert!(stale.contains("nothing newer than 120 s ago"), "{stale}");
+        }
     }
 }

@@ -187,6 +187,10 @@ impl ChainView for LocalChain {
         Box::pin(async move { outcome })
     }
 
+    fn clock_offset_ms(&self) -> Option<i64> {
+        self.chain.clocks().own_ms
+    }
+
     fn metrics(&self) -> BoxFuture<'_, String> {
         let chain = self.chain.clone();
         Box::pin(async move {

@@ -276,7 +276,7 @@ impl ChainView for TestChain {
     }
 
     fn metrics(&self) -> BoxFuture<'_, String> {
-        Box::pin(async { "engine_metric 1\n".to_owned() })
+        Box::pin(async { "# TYPE votes counter\nvotes_total 1\n# EOF\n".to_owned() })
     }
 }
 

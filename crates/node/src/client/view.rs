@@ -130,6 +130,16 @@ pub trait ChainView: Send + Sync + 'static {
     /// it may enter a block, not that it has.
     fn submit(&self, transaction: Vec<u8>) -> BoxFuture<'_, Result<TxId, SubmitError>>;
 
+    /// This machine's clock less the network's in milliseconds, where new blocks tell.
+    fn clock_offset_ms(&self) -> Option<i64> {
+        None
+    }
+
+    /// Why no new blocks come, where this view knows.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// The chain engine's own metrics in the Prometheus text format; may be empty.
     fn metrics(&self) -> BoxFuture<'_, String> {
         Box::pin(async { String::new() })

@@ -1,8 +1,9 @@
 //! Rules that tie settings together. Each refusal says which line to change.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::collections::BTreeSet;
 
-use super::{NodeConfig, RoleName};
+use super::{NodeConfig, RoleName, WorkConfig};
+use crate::address::Address;
 
 /// Least and most time between blocks in milliseconds.
 const BLOCK_INTERVAL: std::ops::RangeInclusive<u64> = 10..=60_000;
@@ -64,22 +65,30 @@ impl NodeConfig {
     }
 
     fn check_addresses(&self) -> Result<(), String> {
-        if let (Some(http), Some(validator)) = (self.http, &self.validator)
-            && http.port() != 0
-            && http == validator.listen
+        if let (Some(http), Some(validator)) = (&self.http, &self.validator)
+            && collide(http, &validator.listen)
         {
             return Err(format!(
                 "`http` and `validator.listen` are both tcp {http}: change one"
             ));
         }
-        if self.public_address().ip().is_unspecified() && self.advertise.is_some() {
+        if self
+            .validator
+            .as_ref()
+            .is_some_and(|v| v.listen.port() == 0)
+        {
             return Err(
-                "`advertise` must be an address that others can dial, not a wildcard".into(),
+                "`validator.listen` has port 0: name the port that the genesis gives for this \
+                 validator"
+                    .into(),
             );
+        }
+        if let Some(advertise) = &self.advertise {
+            check_dialable(advertise).map_err(|problem| format!("`advertise`: {problem}"))?;
         }
         let mut seen = BTreeSet::new();
         for peer in &self.peers {
-            check_dialable(peer.address).map_err(|e| format!("peer {}: {e}", peer.key))?;
+            check_dialable(&peer.address).map_err(|e| format!("peer {}: {e}", peer.key))?;
             if !seen.insert(peer.key) {
                 return Err(format!(
                     "peer {} is listed twice: keep one address",
@@ -101,7 +110,22 @@ impl NodeConfig {
                 BLOCK_INTERVAL.end()
             ));
         }
+        let asked = |work: &Option<WorkConfig>| work.as_ref().and_then(|work| work.threads);
+        if let (Some(one), Some(other)) = (asked(&self.provider), asked(&self.auditor))
+            && one != other
+        {
+            return Err(format!(
+                "`provider.threads` is {one} and `auditor.threads` is {other}: both roles share \
+                 one set of threads, so write the same number"
+            ));
+        }
         for (name, work) in [("provider", &self.provider), ("auditor", &self.auditor)] {
+            if asked(work).is_some_and(|threads| threads > assay_kernel::MAX_THREADS) {
+                return Err(format!(
+                    "`{name}.threads` is above {}: leave it out to use all processors",
+                    assay_kernel::MAX_THREADS
+                ));
+            }
             if work.as_ref().is_some_and(|work| work.threads == Some(0)) {
                 return Err(format!(
                     "`{name}.threads` is 0: leave it out to use all processors"
@@ -126,8 +150,14 @@ impl NodeConfig {
     }
 }
 
-fn check_dialable(address: SocketAddr) -> Result<(), String> {
-    if address.ip().is_unspecified() || address.port() == 0 {
+/// Whether both cannot be listened on at once.
+fn collide(one: &Address, other: &Address) -> bool {
+    let wide = one.is_wildcard() || other.is_wildcard();
+    one.port() != 0 && one.port() == other.port() && (wide || one == other)
+}
+
+fn check_dialable(address: &Address) -> Result<(), String> {
+    if address.is_wildcard() || address.port() == 0 {
         return Err(format!(
             "{address} cannot be dialled: give its real address and port"
         ));

@@ -24,17 +24,19 @@
 //! address = "203.0.113.7:7100"
 //! ```
 //!
-//! Relative paths start at the file's own directory. Unknown fields and unknown roles are
-//! refused: a misspelt setting that is silently ignored costs more than it saves.
+//! Relative paths start at the file's own directory, `~/` at the user's home. Addresses are
+//! `IP:PORT`, `[IPV6]:PORT` or `NAME:PORT`; names are looked up when they are used. Unknown fields
+//! and unknown roles are refused: a misspelt setting that is silently ignored costs more than it
+//! saves.
 
 mod check;
+mod nearest;
 mod size;
 #[cfg(test)]
 mod tests;
 
 use std::{
     fs, io,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -43,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::size::{BadSize, ByteSize};
+use crate::address::Address;
 
 /// Longest configuration file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -60,11 +63,11 @@ pub struct NodeConfig {
     /// Genesis file of the network.
     pub genesis: PathBuf,
     /// UDP address for peers.
-    pub listen: SocketAddr,
+    pub listen: Address,
     /// Address that others should dial, where it differs from `listen`.
-    pub advertise: Option<SocketAddr>,
+    pub advertise: Option<Address>,
     /// TCP address of the JSON API.
-    pub http: Option<SocketAddr>,
+    pub http: Option<Address>,
     /// Host names under which the JSON API is asked, besides addresses and `localhost`. A request
     /// for any other name is refused: a web page could have made that name up.
     #[serde(default)]
@@ -79,7 +82,7 @@ pub struct NodeConfig {
     pub storage: Option<StorageConfig>,
     /// Limits on what strangers' programs take.
     pub work: Option<WorkLimits>,
-    /// Nodes to begin with; more are learnt from the ledger.
+    /// Nodes to begin with; more are learnt from the ledger, and the genesis names some.
     #[serde(default)]
     pub peers: Vec<PeerConfig>,
 }
@@ -103,7 +106,7 @@ pub enum RoleName {
 #[serde(deny_unknown_fields)]
 pub struct ValidatorConfig {
     /// TCP address for the other validators.
-    pub listen: SocketAddr,
+    pub listen: Address,
     /// Key file of this validator's share of the beacon key.
     pub share: PathBuf,
     /// Least time between two blocks in milliseconds.
@@ -117,7 +120,8 @@ pub struct ValidatorConfig {
 pub struct WorkConfig {
     /// Bond locked when registering, in micro-units; the network's least bond if absent.
     pub bond: Option<u64>,
-    /// Threads for training; all processors if absent.
+    /// Threads for computing; `ASSAY_THREADS` or all processors if absent. Roles of one node share
+    /// them.
     pub threads: Option<usize>,
 }
 
@@ -147,7 +151,7 @@ pub struct PeerConfig {
     /// Its account key.
     pub key: PublicKey,
     /// Its UDP address.
-    pub address: SocketAddr,
+    pub address: Address,
 }
 
 /// Why a configuration was refused.
@@ -166,10 +170,12 @@ pub enum ConfigError {
     #[error("{0} is too long for a node configuration (1 MiB at most)")]
     TooLong(PathBuf),
     /// The file is not TOML or has a field or value that does not exist.
-    #[error("{path} is not a node configuration; `assay node --help` shows one that works")]
+    #[error("{path} is not a node configuration{}; `assay node --help` shows one that works", nearest::told(.meant.as_deref()))]
     Syntax {
         /// The file.
         path: PathBuf,
+        /// The known name that is most like the unknown one.
+        meant: Option<String>,
         /// Line, column and what was expected.
         #[source]
         source: Box<toml::de::Error>,
@@ -194,11 +200,19 @@ impl NodeConfig {
             path: path.to_owned(),
             source,
         };
-        if fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
+        let about = fs::metadata(path).map_err(io)?;
+        if about.is_dir() {
+            let problem = "it is a directory; name the file in it".to_owned();
+            return Err(ConfigError::Invalid {
+                path: path.to_owned(),
+                problem,
+            });
+        }
+        if about.len() > MAX_BYTES {
             return Err(ConfigError::TooLong(path.to_owned()));
         }
         let text = fs::read_to_string(path).map_err(io)?;
-        Self::parse(&text, path)
+        Self::parse(text.strip_prefix('\u{feff}').unwrap_or(&text), path)
     }
 
     /// Checks the text of a configuration; `path` is where relative paths start and what errors
@@ -209,13 +223,17 @@ impl NodeConfig {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|source| ConfigError::Syntax {
             path: path.to_owned(),
+            meant: nearest::meant(source.message()),
             source: Box::new(source),
         })?;
-        config.check().map_err(|problem| ConfigError::Invalid {
-            path: path.to_owned(),
-            problem,
-        })?;
-        config.anchor(path.parent().unwrap_or(Path::new("")));
+        let base = path.parent().unwrap_or(Path::new(""));
+        config
+            .check()
+            .and_then(|()| config.anchor(base))
+            .map_err(|problem| ConfigError::Invalid {
+                path: path.to_owned(),
+                problem,
+            })?;
         Ok(config)
     }
 
@@ -224,9 +242,9 @@ impl NodeConfig {
         self.roles.contains(&role)
     }
 
-    /// Address that others should dial.
-    pub fn public_address(&self) -> SocketAddr {
-        self.advertise.unwrap_or(self.listen)
+    /// Address that others should dial, as it is configured.
+    pub fn public_address(&self) -> &Address {
+        self.advertise.as_ref().unwrap_or(&self.listen)
     }
 
     /// Bytes of memory that strangers' programs may take together.
@@ -241,13 +259,39 @@ impl NodeConfig {
         of(&self.provider).max(of(&self.auditor))
     }
 
-    fn anchor(&mut self, base: &Path) {
-        for path in [&mut self.key, &mut self.dir, &mut self.genesis] {
-            *path = base.join(&*path);
+    fn anchor(&mut self, base: &Path) -> Result<(), String> {
+        let mut paths = vec![&mut self.key, &mut self.dir, &mut self.genesis];
+        paths.extend(
+            self.validator
+                .as_mut()
+                .map(|validator| &mut validator.share),
+        );
+        for path in paths {
+            *path = base.join(at_home(path)?);
         }
-        if let Some(validator) = &mut self.validator {
-            validator.share = base.join(&validator.share);
+        Ok(())
+    }
+}
+
+/// The path with a leading `~` replaced by the user's home directory, as a shell would.
+fn at_home(path: &Path) -> Result<PathBuf, String> {
+    let mut parts = path.components();
+    let first = parts.next().map(|part| part.as_os_str().to_string_lossy());
+    match first.as_deref() {
+        Some("~") => {
+            let home = std::env::home_dir().filter(|home| home.is_absolute());
+            home.map(|home| home.join(parts.as_path())).ok_or_else(|| {
+                format!(
+                    "{path:?} is in the home directory, and there is none: write the whole path"
+                )
+            })
         }
+        Some(user) if user.starts_with('~') && user.len() > 1 => Err(format!(
+            "{path:?} is in another user's home directory: write the whole path, or ./{} for a \
+             name that begins with ~",
+            path.display()
+        )),
+        _ => Ok(path.to_owned()),
     }
 }
 

@@ -91,6 +91,41 @@ fn settings_that_do_not_fit_are_refused_with_a_remedy() {
         (GOOD.replace("2 GiB", "2 gigs"), "such as \"20 GiB\""),
         (format!("{GOOD}\n[provider]\nthreads = 0\n"), "leave it out"),
         (
+            format!("{GOOD}\n[provider]\nthreads = 9999\n"),
+            "leave it out",
+        ),
+        (
+            GOOD.replace("\"storage\"]", "\"auditor\"]").replace(
+                "[storage]\nquota = \"2 GiB\"",
+                "[provider]\nthreads = 2\n[auditor]\nthreads = 3",
+            ),
+            "write the same number",
+        ),
+        (
+            GOOD.replace("listen = \"127.0.0.1:7100\"", "listen = \"::1:7100\""),
+            "[::1]:8100",
+        ),
+        (
+            GOOD.replace("listen = ", "http = \"http://127.0.0.1:80\"\nlisten = "),
+            "leave out",
+        ),
+        (
+            GOOD.replace("listen = ", "advertise = \"0.0.0.0:7100\"\nlisten = "),
+            "give its real address",
+        ),
+        (
+            GOOD.replace("\"/var/assay\"", "\"~somebody/assay\""),
+            "another user's home",
+        ),
+        (
+            GOOD.replace("genesis =", "genesys ="),
+            "did you mean `genesis`?",
+        ),
+        (
+            GOOD.replace("\"storage\"]", "\"Storage\"]"),
+            "did you mean `storage`?",
+        ),
+        (
             format!("{GOOD}{}", peer("0.0.0.0:7100")),
             "give its real address",
         ),
@@ -113,4 +148,51 @@ fn settings_that_do_not_fit_are_refused_with_a_remedy() {
 fn an_unreadable_file_is_named() {
     let error = NodeConfig::load(Path::new("/nowhere/node.toml")).unwrap_err();
     assert!(error.to_string().contains("/nowhere/node.toml"));
+}
+
+#[test]
+fn names_ipv6_and_the_home_directory_are_understood() {
+    let peer = SecretKey::from_seed([3; 32]).public();
+    let text = GOOD
+        .replace("127.0.0.1:7100", "[::1]:7100")
+        .replace("\"/var/assay\"", "\"~/assay/data\"")
+        .replace("\"genesis.json\"", "\"~\"");
+    let text = format!(
+        "http = \"localhost:8100\"\nadvertise = \"node.example.org:7100\"\n{text}\n[[peers]]\nkey = \
+         \"{peer}\"\naddress = \"validator-1.example.org:7000\"\n"
+    );
+    let config = parse(&text).unwrap();
+    let home = std::env::home_dir().unwrap();
+    assert_eq!(config.dir, home.join("assay/data"));
+    assert_eq!(config.genesis, home);
+    assert_eq!(config.listen.to_string(), "[::1]:7100");
+    assert_eq!(config.http.unwrap().to_string(), "localhost:8100");
+    assert_eq!(config.peers[0].address.port(), 7000);
+}
+
+#[test]
+fn a_byte_order_mark_and_a_directory_are_no_riddles() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("node.toml");
+    std::fs::write(&file, format!("\u{feff}{GOOD}")).unwrap();
+    NodeConfig::load(&file).unwrap();
+    let error = NodeConfig::load(temp.path()).unwrap_err().to_string();
+    assert!(error.contains("it is a directory"), "{error}");
+}
+
+#[test]
+fn ports_that_collide_are_found_also_behind_a_wildcard() {
+    let validator = |http: &str, listen: &str| {
+        let text = GOOD
+            .replace("[\"provider\", \"storage\"]", "[\"validator\"]")
+            .replace("[storage]\nquota = \"2 GiB\"", "");
+        parse(&format!(
+            "http = \"{http}\"\n{text}\n[validator]\nlisten = \"{listen}\"\nshare = \"s\"\n"
+        ))
+    };
+    assert!(validator("127.0.0.1:1", "0.0.0.0:1").is_err());
+    assert!(validator("0.0.0.0:1", "127.0.0.1:1").is_err());
+    assert!(validator("127.0.0.1:1", "127.0.0.1:0").is_err());
+    validator("127.0.0.1:1", "127.0.0.2:1").unwrap();
+    validator("0.0.0.0:1", "127.0.0.2:2").unwrap();
 }

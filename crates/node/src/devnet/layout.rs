@@ -6,7 +6,11 @@
 //! DIR/requester/key.json              the account that posts orders
 //! DIR/nodes/validator-0/node.toml     and key.json, share.json; data below data/
 //! DIR/nodes/storage-0/...             provider-0, auditor-0 likewise
+//! DIR/laying-out                      only while these files are being written
 //! ```
+//!
+//! A process that is killed meanwhile leaves `laying-out` behind. The next one begins again: no
+//! node has run yet, so nothing of value is lost.
 
 use std::{
     fmt::Write as _,
@@ -25,6 +29,7 @@ use assay_ledger::{
 
 use crate::{
     keys::{self, KeyError},
+    needs::{self, NeedError},
     shares::{self, ShareError},
 };
 
@@ -64,6 +69,8 @@ const ALLOWANCE: Amount = Amount::tokens(100);
 const PURSE: Amount = Amount::tokens(10_000);
 /// Bond of a node in its role.
 const BOND: Amount = Amount::tokens(1_000);
+/// There while a network is laid out.
+pub(super) const MARKER: &str = "laying-out";
 /// Disk that a storage node offers.
 const QUOTA: &str = "10 GiB";
 
@@ -79,6 +86,14 @@ pub enum LayoutError {
         #[source]
         source: io::Error,
     },
+    /// The machine does not give what the network needs.
+    #[error(transparent)]
+    Need(#[from] NeedError),
+    /// Nodes without a genesis.
+    #[error(
+        "{} has nodes but no genesis.json: bring the file back from a copy, or choose another --dir", .0.display()
+    )]
+    NoGenesis(PathBuf),
     /// No free port.
     #[error("no free port on the loopback interface")]
     Port(#[source] io::Error),
@@ -112,8 +127,20 @@ struct Seat {
 /// Makes keys, genesis and node configurations of a new network below `dir`.
 ///
 /// # Errors
-/// [`LayoutError`]; nothing is started.
+/// [`LayoutError`]; nothing is started. When a port, a limit or the disk is in the way, nothing
+/// has been written either.
 pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
+    let marker = dir.join(MARKER);
+    let begun = marker.exists();
+    if dir.join("nodes").exists() && !begun {
+        return Err(LayoutError::NoGenesis(dir.to_owned()));
+    }
+    let others = plan.storage + plan.providers + plan.auditors;
+    needs::files(plan.validators.into(), usize::from(others) + 1)?;
+    needs::enough_room(dir)?;
+    if let Some(http) = plan.http {
+        needs::tcp("--http", http)?;
+    }
     let counts = [
         (Role::Validator, plan.validators),
         (Role::Storage, plan.storage),
@@ -151,6 +178,12 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
     let dealt = deal(&validators, seed)?;
     let genesis = genesis(&seats, &requester, &dealt)?;
 
+    write(&marker, b"this network is not complete\n")?;
+    if begun {
+        for half in ["nodes", "requester"] {
+            remove(&dir.join(half))?;
+        }
+    }
     keys::save(&dir.join("requester/key.json"), &requester)?;
     for seat in &seats {
         let home = dir.join("nodes").join(&seat.name);
@@ -177,6 +210,7 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
             source,
         })?,
     )?;
+    remove(&marker)?;
     Ok(genesis)
 }
 
@@ -257,7 +291,22 @@ fn configuration(seat: &Seat, seats: &[Seat], plan: &Plan) -> String {
     text
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
+/// Removes a file or a folder; that there is none is right too.
+pub(super) fn remove(path: &Path) -> Result<(), LayoutError> {
+    let removed = match path.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LayoutError::Write {
+            path: path.to_owned(),
+            source: error,
+        }),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
     let failed = |source| LayoutError::Write {
         path: path.to_owned(),
         source,

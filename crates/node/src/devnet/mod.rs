@@ -2,19 +2,35 @@
 //! on separate machines, talking over the loopback interface.
 
 mod layout;
+mod plan;
+#[cfg(test)]
+mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use assay_ledger::Genesis;
 
-pub use self::layout::{LayoutError, Plan, lay_out};
+pub use self::{
+    layout::{LayoutError, Plan, lay_out},
+    plan::Wish,
+};
 use crate::{
     config::{ConfigError, NodeConfig, RoleName},
-    node::{Node, NodeError, Options, read_genesis},
+    lock::{DirectoryLock, LockError},
+    needs::{self, NeedError},
+    node::{Listening, Node, NodeError, Options, count, read_genesis},
     requester::Requester,
     roles::OnReport,
+    transport::Request,
     worker::Runner,
 };
+
+/// Pause between two looks at whether the network works.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Why a development network did not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +50,17 @@ pub enum DevnetError {
         #[source]
         source: NodeError,
     },
+    /// Another process works in the directory.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The machine does not give what the network needs.
+    #[error(transparent)]
+    Need(#[from] NeedError),
+    /// A flag contradicts what is laid out.
+    #[error("{0}")]
+    Contradiction(String),
     /// The directory holds something else.
-    #[error("{path} cannot be read; choose another --dir")]
+    #[error("{path} is no devnet's directory; choose another --dir")]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -62,6 +87,8 @@ pub struct Devnet {
     genesis: Genesis,
     nodes: Vec<(String, Node)>,
     requester: Node,
+    /// Given up last.
+    _lock: DirectoryLock,
 }
 
 impl Devnet {
@@ -74,17 +101,55 @@ impl Devnet {
         plan: &Plan,
         options: DevnetOptions,
     ) -> Result<Self, DevnetError> {
-        if !dir.join("genesis.json").exists() {
-            lay_out(dir, plan)?;
+        Self::start_as(dir, &Wish::from(plan), options).await
+    }
+
+    /// Starts the network in `dir` as it is wished, laying it out first where there is none.
+    ///
+    /// # Errors
+    /// [`DevnetError`]: also when the wish contradicts what is laid out.
+    pub async fn start_as(
+        dir: &Path,
+        wish: &Wish,
+        options: DevnetOptions,
+    ) -> Result<Self, DevnetError> {
+        // Before a directory is made for it.
+        if !dir.exists() {
+            needs::enough_room(dir)?;
+        }
+        let lock = DirectoryLock::take(dir)?;
+        if dir.join("genesis.json").exists() {
+            layout::remove(&dir.join(layout::MARKER))?;
+            wish.apply(dir)?;
+        } else {
+            lay_out(dir, &wish.plan())?;
+        }
+        let configurations = configurations(dir)?;
+        // All directories first: a node that runs by itself is a clearer reason than its port.
+        let mut locks = Vec::new();
+        for (_, config) in &configurations {
+            locks.push(DirectoryLock::take(&config.dir)?);
+        }
+        let sums = configurations.iter().map(|(_, config)| count(config));
+        let (validators, others) = sums.fold((0, 1), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        needs::files(validators, others)?;
+        for (name, config) in &configurations {
+            let failed = |source| DevnetError::Node {
+                name: name.clone(),
+                source,
+            };
+            let listening = Listening::of(config).await.map_err(failed)?;
+            listening.check().map_err(NodeError::from).map_err(failed)?;
         }
         let mut nodes = Vec::new();
         let mut peers = Vec::new();
-        for (name, config) in configurations(dir)? {
+        for ((name, config), node_lock) in configurations.into_iter().zip(locks) {
             if config.plays(RoleName::Provider) && peers.is_empty() {
                 peers.clone_from(&config.peers);
             }
             let start = Options {
                 on_report: options.on_report.clone(),
+                lock: Some(node_lock),
                 runner: (options.runner)(&config),
                 ..Options::default()
             };
@@ -107,7 +172,7 @@ impl Devnet {
             key: dir.join("requester/key.json"),
             dir: dir.join("requester/data"),
             genesis: genesis_file,
-            listen: ([127, 0, 0, 1], 0).into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
             advertise: None,
             http: None,
             http_names: Vec::new(),
@@ -130,7 +195,57 @@ impl Devnet {
             genesis,
             nodes,
             requester,
+            _lock: lock,
         })
+    }
+
+    /// Waits until everything works that a command may ask for next: blocks come and can be
+    /// proved, every node follows them and is offered, and the storage nodes answer.
+    ///
+    /// `waiting` hears now and then for whom it is waited.
+    ///
+    /// # Errors
+    /// Why the network ends instead.
+    pub async fn ready(&self, mut waiting: impl FnMut(&str)) -> Result<(), String> {
+        let all = self.nodes().chain([("requester", &self.requester)]);
+        for (name, node) in all {
+            loop {
+                if let Some(failure) = self.failure() {
+                    return Err(failure);
+                }
+                let patience = tokio::time::timeout(LOOK, node.health().ready());
+                if patience.await.is_ok() {
+                    break;
+                }
+                waiting(name);
+            }
+        }
+        let services = self.requester.services();
+        for (name, node) in self
+            .nodes()
+            .filter(|(name, _)| name.starts_with("storage-"))
+        {
+            while services
+                .transport
+                .request(node.account(), &Request::Head)
+                .await
+                .is_err()
+            {
+                if let Some(failure) = self.failure() {
+                    return Err(failure);
+                }
+                waiting(name);
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the network must end, if it must: one of its nodes has to.
+    pub fn failure(&self) -> Option<String> {
+        let all = self.nodes().chain([("requester", &self.requester)]);
+        all.filter_map(|(name, node)| Some(format!("{name}: {}", node.failure()?)))
+            .next()
     }
 
     /// Acts for the requester's account.

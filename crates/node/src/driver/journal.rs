@@ -5,6 +5,9 @@
 //! entry = length: u32 LE | checksum: first 8 bytes of BLAKE3(entry) | bytes
 //! ```
 //!
+//! Only its owner can read it: an auditor's salt and results must stay secret until they are
+//! revealed.
+//!
 //! A crash can leave only the last entry half-written; it was not acted upon yet, so opening the
 //! journal cuts it off.
 
@@ -46,7 +49,13 @@ impl Journal {
         // What it holds is nobody else's business before it is on the chain.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Self::on(options.open(path)?, path)
+        let file = options.open(path)?;
+        // One of an older version may be open to all.
+        #[cfg(unix)]
+        if crate::keys::exposed(&file.metadata()?).is_some() {
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        }
+        Self::on(file, path)
     }
 
     /// [`Self::open`] for a file that is open already, for reading and appending.

@@ -48,3 +48,21 @@ fn a_flipped_bit_ends_the_journal_there() {
     assert_eq!(entries, [b"kept"]);
     assert_eq!(fs::read(&path).unwrap().len(), kept);
 }
+
+#[test]
+fn a_journal_is_its_owners_alone_also_an_old_one() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let temp = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for name in ["new.journal", "old.journal"] {
+        let path = temp.path().join("orders").join(name);
+        if name.starts_with("old") {
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        let (mut journal, past) = Journal::open(&path).unwrap();
+        assert!(past.is_empty());
+        journal.append(b"salt").unwrap();
+        assert_eq!(mode(&path), 0o600, "{name}");
+    }
+}

@@ -29,7 +29,8 @@ pub use self::{
     server::{HttpServer, MAX_BODY, ServeError},
 };
 use crate::{
-    client::ChainView, config::RoleName, progress::ProgressSource, transport::AddressBook,
+    client::ChainView, config::RoleName, health::Health, progress::ProgressSource,
+    transport::AddressBook,
 };
 
 /// What the API speaks for.
@@ -45,6 +46,8 @@ pub struct Api {
     pub progress: Arc<dyn ProgressSource>,
     /// Where the peers are.
     pub book: AddressBook,
+    /// How the node is.
+    pub health: Health,
     /// Host names that are this node's, besides its addresses and `localhost`.
     pub names: Vec<String>,
 }

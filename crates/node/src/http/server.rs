@@ -112,6 +112,11 @@ impl HttpServer {
         self.address
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Lets open requests finish for a moment, then stops.
     pub async fn stop(self) {
         self.stop.send_replace(true);

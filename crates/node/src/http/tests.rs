@@ -38,6 +38,7 @@ impl Served {
             roles: vec![RoleName::Validator],
             progress: Arc::new(NoProgress),
             book: AddressBook::new(),
+            health: Health::default(),
             names: Vec::new(),
         };
         let server = HttpServer::start("127.0.0.1:0".parse().unwrap(), api.routes())
@@ -287,5 +288,7 @@ async fn every_route_is_documented_and_counted() {
             .unwrap()
     });
     let text = text.await.unwrap();
-    assert!(text.contains("assay_http_requests_total{") && text.contains("engine_metric 1"));
+    assert!(
+        text.contains("assay_http_requests_total{") && text.contains("assay_engine_votes_total 1")
+    );
 }

@@ -38,6 +38,25 @@ pub struct Status {
     pub age_ms: u64,
     /// Nodes whose address is known.
     pub peers: u64,
+    /// Whether the node does what it is for: it follows the chain, and its roles are offered.
+    #[serde(default)]
+    pub ready: bool,
+    /// Whether nothing is in its way.
+    #[serde(default = "yes")]
+    pub healthy: bool,
+    /// What is in its way, in plain words.
+    #[serde(default)]
+    pub problems: Vec<String>,
+    /// The node's clock, in milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub clock_ms: u64,
+    /// The node's clock less the network's in milliseconds, where blocks tell.
+    #[serde(default)]
+    pub clock_offset_ms: Option<i64>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A block in brief.

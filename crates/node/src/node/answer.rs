@@ -1,7 +1,7 @@
 //! Answers what other nodes ask: about the chain from this node's view of it, about slices from
 //! its storage role, about progress from its drivers.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use assay_crypto::PublicKey;
@@ -29,6 +29,29 @@ pub(super) struct Desk {
     pub(super) chain: OnceLock<Arc<dyn ChainView>>,
     pub(super) storage: OnceLock<StorageRole>,
     pub(super) board: ProgressBoard,
+    /// A key under which this node itself is about to call, and whether it did.
+    visitor: Mutex<Option<(PublicKey, bool)>>,
+}
+
+impl Desk {
+    /// Looks out for `visitor`: whoever calls itself under a key of its own learns so whether it
+    /// has reached itself.
+    pub(super) fn expect(&self, visitor: PublicKey) {
+        *self.visitor.lock().unwrap_or_else(PoisonError::into_inner) = Some((visitor, false));
+    }
+
+    /// Whether `visitor` has called here.
+    pub(super) fn met(&self, visitor: &PublicKey) -> bool {
+        let expected = self.visitor.lock().unwrap_or_else(PoisonError::into_inner);
+        expected.is_some_and(|(key, came)| key == *visitor && came)
+    }
+
+    fn greet(&self, peer: &PublicKey) {
+        let mut expected = self.visitor.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((key, came)) = expected.as_mut() {
+            *came |= key == peer;
+        }
+    }
 }
 
 /// Who has a bond at stake, or agrees on blocks, is a member. Whoever has an account with something
@@ -45,6 +68,7 @@ impl Access for Arc<Desk> {
 
 impl Handler for Arc<Desk> {
     fn handle(&self, peer: PublicKey, request: Request) -> BoxFuture<'_, Response> {
+        self.greet(&peer);
         Box::pin(async move {
             match request {
                 Request::Vault(request) => match self.storage.get() {

@@ -23,8 +23,6 @@ pub(super) struct Driver {
     pub(super) counted: Vec<Counted>,
     /// Whole steps.
     pub(super) exchanged: u64,
-    /// Steps without a number.
-    pub(super) skipped: u64,
     /// Bytes of attempts that came to nothing.
     pub(super) wasted: Counted,
 }
@@ -37,7 +35,6 @@ impl Driver {
             session: None,
             counted: vec![Counted::default(); providers],
             exchanged: 0,
-            skipped: 0,
             wasted: Counted::default(),
         }
     }
@@ -102,9 +99,7 @@ impl Driver {
             output
         });
         self.session = Some(session);
-        let report = report?;
-        self.skipped += u64::from(!report.valid);
-        Ok(report)
+        report
     }
 
     /// Drops the session; what it carried since the last whole step came to nothing.

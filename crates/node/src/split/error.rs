@@ -1,12 +1,12 @@
 //! What can go wrong, in words for the person who has to fix it.
 
 use assay_crypto::{Digest, PublicKey};
+use assay_job::StoreError;
 use assay_model::MethodError;
 use assay_proof::ProgramError;
 use assay_split::{MessageError, SetupError};
 
 use super::closing::{BadClosing, Closing, Why};
-use super::saved::StoreError;
 use super::terms::Held;
 use crate::transport::{ChannelError, Refusal, RequestError};
 

@@ -20,15 +20,14 @@ mod masked;
 mod plain;
 mod provider;
 mod run;
-mod saved;
 mod serving;
 mod session;
 mod terms;
 mod wire;
 
+pub use assay_job::{BadSaved, Saved, Store, StoreError};
 pub use closing::{BadClosing, Closing, Why};
 pub use error::{SplitError, TermsError};
 pub use provider::{Allowed, OnEvent, ProviderEvent, SplitLimits, SplitProvider};
 pub use run::{Counted, Peers, Progress, TrainOptions, Trained, run_digest, train};
-pub use saved::{BadSaved, Saved, Store, StoreError};
 pub use terms::{Held, Mode, TERMS_VERSION, Terms};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use assay_crypto::{Digest, PublicKey};
-use assay_job::Course;
+use assay_job::{Course, Fault, Saved, Store};
 use assay_kernel::SPEC_VERSION;
 use assay_ledger::StepIndex;
 use assay_proof::{StepReport, Task, Trace, leaf};
@@ -11,7 +11,6 @@ use tokio::runtime::Handle;
 
 use super::driver::Driver;
 use super::error::SplitError;
-use super::saved::{Saved, Store};
 use super::session::{Plan, formula};
 use super::wire::Link;
 use crate::transport::Transport;
@@ -146,9 +145,11 @@ pub fn train(
     let mut course = Course::new(task).map_err(|e| SplitError::Job(crate::told(&e)))?;
     let plan = Plan::new(&course, peers)?;
     let run = run_digest(task, peers);
+    let mut fault = None;
     let mut leaves = match store.load(&run)? {
         None => vec![leaf(StepIndex(0), course.digest())],
         Some(saved) => {
+            fault = saved.fault;
             course.restore(&saved.state)?;
             let step = saved.leaves.len() as u64 - 1;
             progress(Progress::Resumed { step });
@@ -170,10 +171,15 @@ pub fn train(
         let left = task.steps - step + 1;
         let report = driver.persist(&mut course, step, left, options.patience, progress)?;
         leaves.push(leaf(StepIndex(step), course.digest()));
+        if !report.valid {
+            let reason = "an operator gave a NaN or infinity".to_owned();
+            fault.get_or_insert(Fault { step, reason });
+        }
         if step.is_multiple_of(options.save_every.max(1)) || step == task.steps {
             store.save(&Saved {
                 run,
                 leaves: leaves.clone(),
+                fault: fault.clone(),
                 state: course.encode(),
             })?;
         }
@@ -187,7 +193,7 @@ pub fn train(
         state: course.encode(),
         resumed_at,
         exchanged: driver.exchanged,
-        skipped: driver.skipped,
+        skipped: course.invalid_steps(task.steps),
         formula: vec![formula; providers],
         counted: driver.counted,
         wasted: driver.wasted,

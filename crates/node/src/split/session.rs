@@ -3,7 +3,7 @@
 use assay_crypto::PublicKey;
 use assay_data::Batch;
 use assay_job::Course;
-use assay_model::{Purpose, StepOutput, TrainState};
+use assay_model::{Purpose, StepOutput, Targets, TrainState};
 use assay_split::{masked::provider_traffic, step_traffic};
 
 use super::closing::Why;
@@ -24,6 +24,13 @@ impl Plan {
         let base = course.base().digest();
         Ok(match peers {
             Peers::Plain(peer) => Self::Plain(Plain::new(course, base)?, *peer),
+            Peers::Masked(_) if course.method().target_modules().uniform().is_none() => {
+                return Err(SplitError::Job(
+                    "a masked run adapts the same projections in every layer; leave \
+                     layers_to_transform and names of single layers out of [adapter]"
+                        .to_owned(),
+                ));
+            }
             Peers::Masked(pair) => Self::Masked(Masked::new(course, base)?, *pair),
         })
     }
@@ -55,7 +62,11 @@ pub(super) fn formula(course: &Course, peers: &Peers) -> Counted {
             let traffic = step_traffic(config, settings, shape, purpose);
             (traffic.to_provider, traffic.to_requester)
         }
-        (_, method) => provider_traffic(config, method.target_modules(), shape, purpose),
+        (_, method) => {
+            // A plan is made of no other.
+            let trained = method.target_modules().uniform();
+            provider_traffic(config, trained.unwrap_or(Targets::NONE), shape, purpose)
+        }
     };
     Counted {
         sent: to.bytes() as u64,

@@ -87,7 +87,7 @@ impl Dialler {
     }
 
     async fn dial(&self, peer: PublicKey) -> Result<Connection, RequestError> {
-        let addresses = self.book.get(&peer);
+        let addresses = self.book.addresses(&peer).await;
         if addresses.is_empty() {
             return Err(RequestError::NoAddress { peer });
         }

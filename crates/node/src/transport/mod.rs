@@ -4,7 +4,7 @@
 //!   proved which account it is, and nothing on the path reads or alters a byte (QUIC, TLS 1.3
 //!   with raw public keys).
 //! - **Reach.** Addresses come from the [`AddressBook`] alone. No public service is contacted:
-//!   no relay, no name lookup, no address publishing.
+//!   no relay, no address publishing, and no name is looked up but those of the configuration.
 //! - **Conversation.** One protocol, `assay/1`. Each stream carries one [`Request`] and one
 //!   [`Response`] in length-prefixed [frames](frame). Every request may be repeated without
 //!   harm, which is why a request on a connection that turns out dead is simply sent again.

@@ -212,6 +212,8 @@ pub struct ProgressReport {
     pub step: u64,
     /// Steps in all.
     pub steps: u64,
+    /// Of those this process has taken: steps that gave a NaN or infinity and changed nothing.
+    pub invalid: u64,
     /// Loss of the latest step in nats per token, for jobs that have one.
     pub loss: Option<f32>,
     /// Tokens (or records) processed per second, for jobs that count them.

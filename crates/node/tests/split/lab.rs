@@ -141,7 +141,7 @@ impl Lab {
             answer_timeout: Duration::from_secs(2),
             ..TrainOptions::default()
         };
-        let store = Store::open(folder).unwrap();
+        let store = Store::open(folder, "split").unwrap();
         let way = (own.clone(), self.runtime.handle().clone());
         let trained = train(&self.task, &peers, way, &store, &options, &mut |_| {});
         self.runtime.block_on(own.close());

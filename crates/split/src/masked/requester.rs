@@ -288,6 +288,10 @@ impl MaskedRequester {
 
     fn not_finite(&self, node: usize) -> InvalidStep {
         let operator = self.graph.describe(node);
-        InvalidStep::NotFinite { node, operator }
+        InvalidStep::NotFinite {
+            node,
+            operator,
+            at: None,
+        }
     }
 }

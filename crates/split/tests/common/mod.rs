@@ -47,11 +47,11 @@ pub(crate) fn dialogue(base: &Base, file: &str, seq: usize) -> DataSet {
     let bytes = std::fs::read(path("dialogue").join(file)).unwrap();
     let mut text = String::new();
     for (_, record) in read(&bytes, Format::JsonLines).unwrap() {
-        let Record::Chat { messages, .. } = record else {
+        let Record::Chat(chat) = record else {
             continue;
         };
-        for (message, mark) in messages.iter().zip(["Q: ", "A: "]) {
-            text += &format!("{mark}{}\n", message.content);
+        for (message, mark) in chat.messages.iter().zip(["Q: ", "A: "]) {
+            text += &format!("{mark}{}\n", message.text());
         }
     }
     let records = [(Place::Text, Record::Text(text))];

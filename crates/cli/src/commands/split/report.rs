@@ -7,7 +7,7 @@ use assay_node::split::{Counted, Trained};
 use serde::Serialize;
 
 use super::ProviderAt;
-use crate::output::facts;
+use crate::output::{facts, figures};
 
 /// How a run ended.
 #[derive(Serialize)]
@@ -20,6 +20,7 @@ pub(super) struct Report {
     pub(super) seconds: f64,
     #[serde(flatten)]
     pub(super) figures: BTreeMap<String, f64>,
+    pub(super) warnings: Vec<String>,
     /// For each provider.
     pub(super) traffic: Vec<Traffic>,
     /// Bytes of attempts that broke off.
@@ -70,9 +71,7 @@ impl Report {
         if self.skipped > 0 {
             text += &format!("{} steps gave no number and were skipped\n", self.skipped);
         }
-        for (name, figure) in &self.figures {
-            text += &format!("{name}  {figure:.6}\n");
-        }
+        text += &figures(&self.figures);
         for (which, one) in self.traffic.iter().enumerate() {
             let equal = |bytes: u64, formula: u64| match bytes == formula {
                 true => format!("{bytes} bytes, as the formula says"),

@@ -18,6 +18,7 @@ use crate::{
     failure::{Failure, Kind},
     home::Home,
     output::{Output, facts, short},
+    signals::Stop,
     trial::failed,
 };
 
@@ -102,6 +103,7 @@ impl Serve {
         let provider =
             SplitProvider::new(kernel, base, limits, allowed, on_event).map_err(failed)?;
         block_on(async {
+            let mut stop = Stop::listen()?;
             let handler = Arc::new(provider.clone());
             let bounds = Limits::default();
             let transport =
@@ -116,7 +118,8 @@ impl Serve {
                 sessions: self.sessions,
             };
             output.result(&serving, |serving| show(serving, output))?;
-            until_stopped().await?;
+            stop.wait().await;
+            stop.at_once();
             transport.close().await;
             Ok(())
         })?
@@ -181,13 +184,4 @@ fn tell(event: &ProviderEvent, silent: bool) {
     };
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-async fn until_stopped() -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::select! {
-        signal = tokio::signal::ctrl_c() => signal.map_err(failed),
-        _ = terminate.recv() => Ok(()),
-    }
 }

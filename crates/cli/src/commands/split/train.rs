@@ -19,14 +19,14 @@ use super::{
 use crate::{
     args::Global,
     commands::{
-        train::{bar, seed},
+        train::{bar, claim, say, seed, undelivered, unfit, write},
         try_job::load,
     },
     failure::{Failure, Kind},
     home::Home,
     output::Output,
     session::Silent,
-    trial::{failed, write_result},
+    trial::failed,
 };
 
 /// Train a job with a provider that computes the frozen layers
@@ -81,8 +81,12 @@ impl SplitTrain {
         let seed = seed(&self.seed)?;
         let job = load(&self.job)?;
         let key = assay_node::keys::load(&Home::find(global)?.key())?;
-        let local = Local::new(&job, seed).map_err(failed)?;
-        let store = Store::open(&self.out).map_err(failed)?;
+        let own = Store::files("split");
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        claim(&self.out, &own)?;
+        let local = Local::new(&job, seed).map_err(unfit)?;
+        local.check(&job).map_err(unfit)?;
+        let store = Store::open(&self.out, "split").map_err(failed)?;
         let bar = bar(job.steps, output);
         say(&bar, output, &format!("warning: {warning}"));
         let began = std::time::Instant::now();
@@ -116,9 +120,9 @@ impl SplitTrain {
         let mut delivery = job
             .kind()
             .deliver(spec, &local.inputs, &local.private, state)
-            .map_err(failed)?;
+            .map_err(|error| undelivered(error, &local.task))?;
         delivery.name_base(job.model_path().as_deref());
-        write_result(&self.out, &delivery)?;
+        write(&self.out, &own, &delivery)?;
         let report = Report {
             state_digest: trained.state_digest,
             trace_root: trained.trace_root,
@@ -127,11 +131,13 @@ impl SplitTrain {
             skipped: trained.skipped,
             seconds,
             figures: delivery.figures,
+            warnings: delivery.warnings,
             traffic: Traffic::of(&self.provider, &trained),
             wasted_bytes: trained.wasted.sent + trained.wasted.received,
             out: self.out,
             warning,
         };
+        output.warn(&report.warnings);
         output.result(&report, Report::text)
     }
 
@@ -152,20 +158,6 @@ impl SplitTrain {
                 "the masked split has two providers",
                 "give --provider twice",
             )),
-        }
-    }
-}
-
-/// Says something above the bar, or on a line of a log.
-fn say(bar: &ProgressBar, output: &Output, line: &str) {
-    if output.is_json() {
-        return;
-    }
-    match bar.is_hidden() {
-        false => bar.println(line),
-        true => {
-            use std::io::Write as _;
-            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 }

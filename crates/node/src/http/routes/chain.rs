@@ -29,6 +29,7 @@ pub(crate) async fn status(State(api): State<Api>) -> Json<Status> {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let age = now.saturating_sub(Duration::from_millis(head.timestamp_ms));
+    let problems = api.health.problems();
     Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         chain_name: genesis.chain_name.to_string(),
@@ -38,6 +39,11 @@ pub(crate) async fn status(State(api): State<Api>) -> Json<Status> {
         head: head.into(),
         age_ms: age.as_millis() as u64,
         peers: api.book.peers().len() as u64,
+        ready: api.health.is_ready(),
+        healthy: problems.is_empty(),
+        problems,
+        clock_ms: now.as_millis() as u64,
+        clock_offset_ms: api.chain.clock_offset_ms(),
     })
 }
 
@@ -120,7 +126,7 @@ pub(crate) async fn block(
 pub(crate) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     own::height(api.chain.head().height.0);
     let mut text = own::render();
-    text.push_str(&api.chain.metrics().await);
+    text.push_str(&own::exposition::of_engine(&api.chain.metrics().await));
     (
         [(
             header::CONTENT_TYPE,

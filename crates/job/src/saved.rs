@@ -2,16 +2,19 @@
 //!
 //! ```text
 //! 0   8   "ASSAYSR" and a zero byte
-//! 8   8   version, 1
+//! 8   8   version, 2
 //! 16  32  which run (`run_digest`)
 //! 48  8   number of leaves n: steps done, and one
 //! 56  32n trace leaves of the states so far
+//! ..  8   the first step that could not be taken; 0 if there is none
+//! ..  4   length m of the reason, at most 1024; 0 if there is none
+//! ..  m   the reason, UTF-8
 //! ..  8   length of the state
 //! ..      the state, as the run encodes it
 //! ..  32  BLAKE3 of everything before, in its own domain
 //! ```
 //!
-//! A new file is written aside, synced and renamed over the old one, so a kill at any moment leaves
+//! A new file, `NAME.state`, is written aside, synced and renamed over the old one, so a kill at any moment leaves
 //! one of the two.
 
 use std::{
@@ -23,16 +26,23 @@ use std::{
 use assay_crypto::Digest;
 
 const MAGIC: &[u8; 8] = b"ASSAYSR\0";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 const HEADER: usize = 56;
 /// Most leaves: those of the longest job.
 const MAX_LEAVES: u64 = 10_000_001;
-/// Longest file that is read, in bytes.
-const MAX_FILE: u64 = HEADER as u64 + 32 * MAX_LEAVES + 40 + assay_proof::MAX_STATE_BYTES as u64;
+/// Longest file that is read, in bytes. What a machine trained it can also hold.
+const MAX_FILE: u64 = 1 << 38;
+/// Longest reason, in bytes.
+const MAX_REASON: usize = 1024;
 
-const FILE: &str = "split.state";
-const ASIDE: &str = "split.state.new";
-const LOCK: &str = "split.lock";
+/// A step that could not be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which, counted from 1.
+    pub step: u64,
+    /// Why: operator, projection and place of the first NaN or infinity, where they are known.
+    pub reason: String,
+}
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +51,8 @@ pub struct Saved {
     pub run: Digest,
     /// Trace leaves of the states so far, the first state's first; never empty.
     pub leaves: Vec<Digest>,
+    /// The first step that could not be taken.
+    pub fault: Option<Fault>,
     /// The last state, encoded.
     pub state: Vec<u8>,
 }
@@ -59,7 +71,12 @@ pub enum BadSaved {
 impl Saved {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let length = HEADER + 32 * self.leaves.len() + 8 + self.state.len() + 32;
+        let (step, reason) = match &self.fault {
+            Some(fault) => (fault.step, fault.reason.as_str()),
+            None => (0, ""),
+        };
+        let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+        let length = HEADER + 32 * self.leaves.len() + 52 + reason.len() + self.state.len();
         let mut out = Vec::with_capacity(length);
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
@@ -68,6 +85,9 @@ impl Saved {
         for leaf in &self.leaves {
             out.extend_from_slice(&leaf.0);
         }
+        out.extend_from_slice(&step.to_le_bytes());
+        out.extend_from_slice(&(reason.len() as u32).to_le_bytes());
+        out.extend_from_slice(reason.as_bytes());
         out.extend_from_slice(&(self.state.len() as u64).to_le_bytes());
         out.extend_from_slice(&self.state);
         let sum = checksum(&out);
@@ -100,6 +120,22 @@ impl Saved {
         let (leaves, rest) = rest
             .split_at_checked(32 * count as usize)
             .ok_or_else(damaged)?;
+        let (step, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > MAX_REASON {
+            return Err(BadSaved::Damaged);
+        }
+        let (reason, rest) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        let reason = std::str::from_utf8(reason).map_err(|_| damaged())?;
+        let fault = match number(step) {
+            0 if reason.is_empty() => None,
+            0 => return Err(BadSaved::Damaged),
+            step => Some(Fault {
+                step,
+                reason: reason.to_owned(),
+            }),
+        };
         let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
         let state = rest.len().checked_sub(32).ok_or_else(damaged)?;
         if number(length) != state as u64 {
@@ -109,6 +145,7 @@ impl Saved {
         Ok(Self {
             run: Digest(std::array::from_fn(|i| head[16 + i])),
             leaves: leaves.iter().map(|leaf| Digest(*leaf)).collect(),
+            fault,
             state: rest[..state].to_vec(),
         })
     }
@@ -126,7 +163,7 @@ pub enum StoreError {
     Busy(PathBuf),
     /// The saved state is of another run.
     #[error(
-        "{0} holds the state of another job, seed, model or mode; name another folder with --out, or delete it"
+        "{0} is the unfinished run of another job, seed, model, data or version: it cannot be gone on from here; name another folder with --out, or delete it"
     )]
     OtherRun(PathBuf),
     /// The saved state cannot be read.
@@ -153,31 +190,74 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+    names: Names,
     /// The system lets go of it when this process ends, however it ends.
     _lock: File,
 }
 
+/// The files of a store.
+#[derive(Clone, Debug)]
+struct Names {
+    state: PathBuf,
+    aside: PathBuf,
+    lock: PathBuf,
+}
+
+impl Names {
+    fn new(folder: &Path, name: &str) -> Self {
+        let [state, aside, lock] = Store::files(name).map(|file| folder.join(file));
+        Self { state, aside, lock }
+    }
+}
+
 impl Store {
-    /// Opens a folder, creating it if needed.
+    /// The names of all files that a store called `name` may have in its folder: the state, the
+    /// next state while it is written, and the lock.
+    pub fn files(name: &str) -> [String; 3] {
+        let file = |rest: &str| format!("{name}.{rest}");
+        [file("state"), file("state.new"), file("lock")]
+    }
+
+    /// Opens the store called `name` in a folder, creating both if needed.
     ///
     /// # Errors
     /// When another process has it, or the system refuses.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, name: &str) -> Result<Self, StoreError> {
+        let names = Names::new(folder, name);
         let io = |source| StoreError::Io {
             path: folder.to_owned(),
             source,
         };
         fs::create_dir_all(folder).map_err(io)?;
-        let lock = File::create(folder.join(LOCK)).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(io(source)),
-        }
+        let lock = loop {
+            let lock = File::create(&names.lock).map_err(io)?;
+            match lock.try_lock() {
+                // A finished run removes its lock: what was locked may no longer be what lies there.
+                Ok(()) if is_at(&lock, &names.lock) => break lock,
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
+                Err(TryLockError::Error(source)) => return Err(io(source)),
+            }
+        };
         Ok(Self {
             folder: folder.to_owned(),
+            names,
             _lock: lock,
         })
+    }
+
+    /// Forgets the run: removes every file of the store.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn remove(self) -> Result<(), StoreError> {
+        for file in [&self.names.state, &self.names.aside, &self.names.lock] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.io(error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Where the run stands; `None` before its first step.
@@ -185,7 +265,7 @@ impl Store {
     /// # Errors
     /// When what is there belongs to another run or cannot be read.
     pub fn load(&self, run: &Digest) -> Result<Option<Saved>, StoreError> {
-        let path = self.folder.join(FILE);
+        let path = self.names.state.clone();
         let size = match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|e| self.io(e))?.len(),
@@ -210,12 +290,11 @@ impl Store {
     /// # Errors
     /// When the system refuses; what was there before stays.
     pub fn save(&self, saved: &Saved) -> Result<(), StoreError> {
-        let aside = self.folder.join(ASIDE);
         let write = || {
-            let mut file = File::create(&aside)?;
+            let mut file = File::create(&self.names.aside)?;
             file.write_all(&saved.encode())?;
             file.sync_all()?;
-            fs::rename(&aside, self.folder.join(FILE))?;
+            fs::rename(&self.names.aside, &self.names.state)?;
             File::open(&self.folder)?.sync_all()
         };
         write().map_err(|e| self.io(e))
@@ -227,6 +306,22 @@ impl Store {
             source,
         }
     }
+}
+
+/// Whether an open file is the one that has this name now.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
+/// Where an open file cannot be removed, it is.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 #[cfg(test)]

@@ -1,0 +1,174 @@
+//! The folder that a command writes its result into: never one that holds something else.
+//!
+//! `transformers` attaches an adapter that lies beside a model, so two results in one folder would
+//! be read as a third one that nobody made.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::failure::{Failure, Kind};
+
+/// Where files are written before they get their names in a result folder.
+const ASIDE: &str = "unfinished-result";
+/// Names that an error shows.
+const SHOWN: usize = 3;
+
+/// Makes sure that `dir` is an empty folder, creating it where needed. Called before any work, so
+/// that nothing is computed for a folder that cannot take it.
+///
+/// # Errors
+/// When it holds anything, is no folder, or cannot be created.
+pub(crate) fn claim(dir: &Path) -> Result<(), Failure> {
+    claim_beside(dir, &[])
+}
+
+/// As [`claim`], but files of these names may lie there: what this very work left when it was
+/// interrupted.
+///
+/// # Errors
+/// As [`claim`].
+pub(crate) fn claim_beside(dir: &Path, own: &[&str]) -> Result<(), Failure> {
+    let unusable = |error: io::Error| {
+        let context = format!("cannot write results into {}", dir.display());
+        let error = anyhow::Error::from(error).context(context);
+        Failure::new(Kind::Usage, error).hint("name another folder with --out")
+    };
+    fs::create_dir_all(dir).map_err(unusable)?;
+    let mut others = Vec::new();
+    for entry in fs::read_dir(dir).map_err(unusable)? {
+        let name = entry.map_err(unusable)?.file_name();
+        let name = name.to_string_lossy().into_owned();
+        if !own.contains(&name.as_str()) {
+            others.push(name);
+        }
+    }
+    others.sort();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let interrupted = others.iter().any(|name| name == ASIDE);
+    let more = others.len().saturating_sub(SHOWN);
+    let mut names = others[..others.len().min(SHOWN)].join(", ");
+    if more > 0 {
+        names += &format!(" and {more} more");
+    }
+    let text = format!("{} is not empty: it holds {names}", dir.display());
+    let hint = match interrupted {
+        true => "a command was interrupted while it wrote there: delete it, or name another folder",
+        false => "name another folder with --out, or empty this one",
+    };
+    Err(Failure::say(Kind::Usage, text).hint(hint))
+}
+
+/// Writes the files of a result into a claimed folder. None of them has its name before all are on
+/// disk.
+///
+/// # Errors
+/// When the system refuses; the folder then holds no result that looks whole.
+pub(crate) fn write(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), Failure> {
+    write_beside(dir, &[], files)
+}
+
+/// As [`write`], into a folder claimed with [`claim_beside`].
+///
+/// # Errors
+/// As [`write`], or when something else has come to lie there.
+pub(crate) fn write_beside(
+    dir: &Path,
+    own: &[&str],
+    files: &[(&str, &[u8])],
+) -> Result<(), Failure> {
+    // A name may have folders before it, of which the first lies there.
+    let names = files.iter();
+    let names = names.map(|(name, _)| name.split('/').next().unwrap_or(name));
+    let expected: Vec<&str> = names.chain(own.iter().copied()).chain([ASIDE]).collect();
+    claim_beside(dir, &expected)?;
+    let put = || -> io::Result<()> {
+        let aside = dir.join(ASIDE);
+        fs::create_dir_all(&aside)?;
+        for (name, bytes) in files {
+            let mut file = File::create(in_folder(&aside, name)?)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+        }
+        for (name, _) in files {
+            fs::rename(aside.join(name), in_folder(dir, name)?)?;
+        }
+        // Whatever an earlier, interrupted attempt left there goes with it.
+        fs::remove_dir_all(&aside)?;
+        sync(dir)
+    };
+    put().map_err(|error| {
+        let context = format!("cannot write the result into {}", dir.display());
+        Failure::new(Kind::Failed, anyhow::Error::from(error).context(context))
+    })
+}
+
+/// The path of a file, whose own folders are made where needed.
+fn in_folder(dir: &Path, name: &str) -> io::Result<PathBuf> {
+    let path = dir.join(name);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(path)
+}
+
+/// Makes the names in a folder last; where the system has no such call, it does so by itself.
+fn sync(dir: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(dir)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = dir;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_anything_in_it_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, file) = (dir.path().join("a/b"), dir.path().join("file"));
+        claim(&new).unwrap();
+        claim(&new).unwrap();
+        fs::write(new.join("model.safetensors"), b"").unwrap();
+        let refused = claim(&new).unwrap_err();
+        assert!(refused.to_string().contains("is not empty"), "{refused}");
+        assert!(refused.to_string().contains("model.safetensors"));
+        claim_beside(&new, &["model.safetensors"]).unwrap();
+        fs::write(&file, b"").unwrap();
+        let refused = claim(&file).unwrap_err();
+        assert!(refused.to_string().contains("cannot write"), "{refused}");
+        for name in ["c", "d", "e", "f"] {
+            fs::write(new.join(name), b"").unwrap();
+        }
+        let refused = claim(&new).unwrap_err().to_string();
+        assert!(refused.ends_with("c, d, e and 2 more"), "{refused}");
+    }
+
+    #[test]
+    fn files_get_their_names_once_all_are_written() {
+        let dir = tempfile::tempdir().unwrap();
+        claim(dir.path()).unwrap();
+        write(dir.path(), &[("a", &b"1"[..]), ("b", b"2"), ("c/d", b"3")]).unwrap();
+        assert_eq!(fs::read(dir.path().join("c/d")).unwrap(), b"3");
+        assert_eq!(fs::read(dir.path().join("b")).unwrap(), b"2");
+        assert!(!dir.path().join(ASIDE).exists());
+        // A name that cannot be a file here: nothing of the result appears.
+        let other = dir.path().join("other");
+        claim(&other).unwrap();
+        write(&other, &[("a", &b"1"[..]), ("no\0name", b"2")]).unwrap_err();
+        assert!(!other.join("a").exists());
+        let refused = claim(&other).unwrap_err();
+        assert_eq!(
+            refused.advice(),
+            Some(
+                "a command was interrupted while it wrote there: delete it, or name another folder"
+            )
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Whether the template writes what a record holds: nothing may be lost in silence.
+
+use serde_json::Value;
+
+use crate::error::Problem;
+use crate::record::{Conversation, Message, REASONING, Role};
+use crate::template::ChatTemplate;
+
+/// What a message says instead, to see whether it is written.
+const ELSE: &str = "qzxv";
+/// Fields of a message that templates read or that only name it.
+const KNOWN: [&str; 4] = ["role", "content", "name", "tool_call_id"];
+/// Fields of a message that say nothing to the model, by common use.
+const HARMLESS: [&str; 30] = [
+    "id",
+    "message_id",
+    "parent_id",
+    "uuid",
+    "hash",
+    "index",
+    "turn",
+    "timestamp",
+    "time",
+    "date",
+    "created",
+    "created_at",
+    "updated_at",
+    "model",
+    "source",
+    "url",
+    "lang",
+    "language",
+    "metadata",
+    "meta",
+    "finish_reason",
+    "stop_reason",
+    "usage",
+    "tokens",
+    "token_count",
+    "num_tokens",
+    "score",
+    "rating",
+    "annotations",
+    "type",
+];
+
+/// Checks that the template knows the fields of the messages, and what stands beside them.
+pub(super) fn check(chat: &Conversation, template: &ChatTemplate) -> Result<(), Problem> {
+    for (i, message) in chat.messages.iter().enumerate() {
+        for (name, value) in message.fields() {
+            let alias = REASONING.contains(&name.as_str());
+            let read = match name.as_str() {
+                known if KNOWN.contains(&known) || HARMLESS.contains(&known) => true,
+                _ if says_nothing(value) => true,
+                _ if alias => REASONING.iter().any(|name| template.mentions(name)),
+                name => template.mentions(name),
+            };
+            if !read {
+                let name = if alias { given_name(message) } else { name };
+                let name = name.chars().take(40).collect();
+                return Err(Problem::UnreadField(i + 1, name));
+            }
+        }
+    }
+    let setting = [
+        ("tools", &chat.setting.tools),
+        ("documents", &chat.setting.documents),
+    ];
+    for (name, value) in setting {
+        let holds = value.as_ref().is_some_and(|value| !says_nothing(value));
+        if holds && !template.mentions(name) {
+            return Err(Problem::UnreadSetting(name));
+        }
+    }
+    Ok(())
+}
+
+/// Reasoning is given to the template under two names: the one that a record most likely used.
+fn given_name(message: &Message) -> &str {
+    let names = ["reasoning", "reasoning_content"];
+    let given = names
+        .iter()
+        .find(|name| message.fields().contains_key(**name));
+    given.copied().unwrap_or("reasoning_content")
+}
+
+/// Checks that messages of unusual roles were written at all: another content changes the text.
+pub(super) fn check_roles(
+    chat: &Conversation,
+    template: &ChatTemplate,
+    text: &str,
+) -> Result<(), Problem> {
+    for (i, message) in chat.messages.iter().enumerate() {
+        let usual = matches!(message.role(), Role::System | Role::User | Role::Assistant);
+        let said = message.text();
+        if usual || text.contains(said.trim()) {
+            continue;
+        }
+        let mut others = chat.messages.clone();
+        others[i] = message.instead(ELSE);
+        let other = template.render(&others, &chat.setting, false);
+        if other.is_ok_and(|other| other == text) {
+            let role = message.role().name().to_owned();
+            return Err(Problem::UnwrittenRole(i + 1, role));
+        }
+    }
+    Ok(())
+}
+
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}

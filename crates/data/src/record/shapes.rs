@@ -1,0 +1,269 @@
+//! The shapes of records: which fields hold what.
+
+use serde_json::{Map, Value};
+
+use super::message::messages;
+use super::{Conversation, Message, Record, Role, Setting, is_empty, kind};
+use crate::error::Problem;
+
+type Fields = Map<String, Value>;
+
+/// The most messages in one record: a bound on the work of rendering it.
+const MAX_MESSAGES: usize = 256;
+
+/// A kind of record, by the fields it needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Chat(&'static str),
+    PromptCompletion,
+    Alpaca,
+    Dialogue,
+    Text,
+}
+
+const SHAPES: [(Shape, &[&str]); 7] = [
+    (Shape::Chat("messages"), &["messages"]),
+    (Shape::Chat("conversations"), &["conversations"]),
+    (Shape::Chat("conversation"), &["conversation"]),
+    (Shape::PromptCompletion, &["prompt", "completion"]),
+    (Shape::Alpaca, &["instruction", "output"]),
+    (Shape::Dialogue, &["dialogue", "summary"]),
+    (Shape::Text, &["text"]),
+];
+
+const MEDIA: &str = "holds media, and only text is learned; remove the field or the record";
+const PREFERENCE: &str = "belongs to preference data, which is not learned from; write the wanted \
+                          answer as completion and leave the other out";
+const TOKENS: &str = "holds tokens or masks of tokens; give the text, which is tokenised here";
+const OLD_TOOLS: &str = "is OpenAI's older way to write tools; write tools and tool_calls";
+
+/// Fields that change what is meant, and cannot be honoured.
+const REFUSED: [(&str, &str); 22] = [
+    ("chosen", PREFERENCE),
+    ("rejected", PREFERENCE),
+    (
+        "label",
+        "marks wanted and unwanted answers or a class, and every record is learned alike; remove \
+         the field, and the records that are not wanted",
+    ),
+    ("labels", TOKENS),
+    ("input_ids", TOKENS),
+    ("attention_mask", TOKENS),
+    ("completion_mask", TOKENS),
+    ("assistant_masks", TOKENS),
+    ("image", MEDIA),
+    ("images", MEDIA),
+    ("video", MEDIA),
+    ("videos", MEDIA),
+    ("audio", MEDIA),
+    ("audios", MEDIA),
+    ("functions", OLD_TOOLS),
+    ("function_call", OLD_TOOLS),
+    (
+        "weight",
+        "stands beside the messages; write it in a message, as 0 or 1",
+    ),
+    (
+        "train",
+        "stands beside the messages; write it in a message, as true or false",
+    ),
+    ("history", "holds earlier turns; write them as messages"),
+    (
+        "chat_template",
+        "brings a chat template; put it into the model's folder, as chat_template.jinja",
+    ),
+    (
+        "add_generation_prompt",
+        "is set by the program; remove the field",
+    ),
+    (
+        "continue_final_message",
+        "is not understood; remove the field and end with the message that is learned",
+    ),
+];
+
+/// What the template is always given, and `chat_template_kwargs` must not name.
+const RESERVED: [&str; 8] = [
+    "messages",
+    "tools",
+    "documents",
+    "add_generation_prompt",
+    "chat_template",
+    "continue_final_message",
+    "tokenize",
+    "return_assistant_tokens_mask",
+];
+
+/// The record an object describes.
+pub(super) fn read(fields: &Fields) -> Result<Record, Problem> {
+    let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+    for (name, why) in REFUSED {
+        if fields.get(name).is_some_and(|value| !is_empty(value)) {
+            return Err(Problem::Field(name.into(), why));
+        }
+    }
+    let mut found = SHAPES
+        .iter()
+        .filter(|(_, needs)| needs.iter().all(|name| has(name)));
+    let Some((shape, needs)) = found.next() else {
+        let names: Vec<&str> = fields.keys().take(6).map(String::as_str).collect();
+        let names = if names.is_empty() {
+            "none".into()
+        } else {
+            names.join(", ")
+        };
+        return Err(Problem::UnknownKind(names.chars().take(120).collect()));
+    };
+    for name in SHAPES.iter().flat_map(|(_, needs)| needs.iter()) {
+        let told_elsewhere = match *name {
+            // The Alpaca data set keeps its own rendering of each record as text.
+            "text" => *shape == Shape::Alpaca,
+            // UltraChat repeats the first question.
+            "prompt" => repeats(fields, needs[0]),
+            _ => false,
+        };
+        if has(name) && !needs.contains(name) && !told_elsewhere {
+            return Err(Problem::TwoShapes(needs.join(" and "), (*name).to_owned()));
+        }
+    }
+    let text_of = |name: &'static str| text(name, &fields[name]);
+    let chat = |messages| chat(fields, messages);
+    match *shape {
+        Shape::Text => {
+            for name in ["tools", "documents", "system", "chat_template_kwargs"] {
+                if fields.get(name).is_some_and(|value| !is_empty(value)) {
+                    let why = "goes with a conversation, and the record is running text";
+                    return Err(Problem::Field(name.into(), why));
+                }
+            }
+            Ok(Record::Text(text_of("text")?))
+        }
+        Shape::Chat(name) => chat((messages(name, &fields[name])?, 0)),
+        Shape::PromptCompletion => {
+            let (prompt, completion) = (&fields["prompt"], &fields["completion"]);
+            if !prompt.is_array() && !completion.is_array() {
+                return chat((pair(text_of("prompt")?, text_of("completion")?), 1));
+            }
+            let mut all = messages("prompt", prompt)?;
+            let learn_from = all.len();
+            all.extend(messages("completion", completion)?);
+            chat((all, learn_from))
+        }
+        Shape::Alpaca => {
+            let mut asked = text_of("instruction")?;
+            if fields.get("input").is_some_and(|input| !is_empty(input)) {
+                asked = format!("{asked}\n\n{}", text_of("input")?);
+            }
+            chat((pair(asked, text_of("output")?), 1))
+        }
+        Shape::Dialogue => {
+            let asked = format!("{}\n\nSummary:", text_of("dialogue")?);
+            chat((pair(asked, text_of("summary")?), 1))
+        }
+    }
+}
+
+/// Whether `prompt` only repeats a message of the conversation in `field`.
+fn repeats(fields: &Fields, field: &str) -> bool {
+    let Some(Value::Array(messages)) = fields.get(field) else {
+        return false;
+    };
+    let same = |m: &Value, prompt| m.get("content") == prompt || m.get("value") == prompt;
+    let prompt = fields.get("prompt").filter(|prompt| prompt.is_string());
+    prompt.is_some() && messages.iter().any(|message| same(message, prompt))
+}
+
+fn pair(prompt: String, completion: String) -> Vec<Message> {
+    vec![
+        Message::new(Role::User, prompt),
+        Message::new(Role::Assistant, completion),
+    ]
+}
+
+fn chat(
+    fields: &Fields,
+    (mut messages, mut learn_from): (Vec<Message>, usize),
+) -> Result<Record, Problem> {
+    for name in ["system", "system_prompt"] {
+        let Some(system) = fields.get(name).filter(|value| !is_empty(value)) else {
+            continue;
+        };
+        let Value::String(system) = system else {
+            return Err(Problem::WrongType(name, kind(system), "a string"));
+        };
+        match messages
+            .first()
+            .filter(|first| *first.role() == Role::System)
+        {
+            None => {
+                messages.insert(0, Message::new(Role::System, system));
+                learn_from += usize::from(learn_from > 0);
+            }
+            Some(first) if first.text() == *system => {}
+            Some(_) => {
+                let why = "says other than the system message; keep one of them";
+                return Err(Problem::Field(name.into(), why));
+            }
+        }
+    }
+    if messages.len() > MAX_MESSAGES {
+        return Err(Problem::TooManyMessages(messages.len()));
+    }
+    Ok(Record::Chat(Conversation {
+        messages,
+        learn_from,
+        setting: setting(fields)?,
+    }))
+}
+
+fn setting(fields: &Fields) -> Result<Setting, Problem> {
+    let values = match fields.get("chat_template_kwargs") {
+        None | Some(Value::Null) => Fields::new(),
+        Some(Value::Object(values)) => values.clone(),
+        Some(other) => {
+            let name = "chat_template_kwargs";
+            return Err(Problem::WrongType(name, kind(other), "an object"));
+        }
+    };
+    if let Some(name) = RESERVED.iter().find(|name| values.contains_key(**name)) {
+        let why = "stands in chat_template_kwargs, and is given to the template otherwise";
+        return Err(Problem::Field((*name).into(), why));
+    }
+    Ok(Setting {
+        tools: objects(fields, "tools")?,
+        documents: objects(fields, "documents")?,
+        values,
+    })
+}
+
+/// A field that holds a list of objects, or a string with such a list in JSON.
+fn objects(fields: &Fields, name: &'static str) -> Result<Option<Value>, Problem> {
+    const WANTED: &str = "a list of JSON objects";
+    let value = match fields.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(Value::Null) => return Ok(None),
+            Ok(value) => value,
+            Err(_) => return Err(Problem::WrongType(name, "a string that is no JSON", WANTED)),
+        },
+        Some(value) => value.clone(),
+    };
+    let Value::Array(items) = &value else {
+        return Err(Problem::WrongType(name, kind(&value), WANTED));
+    };
+    match items.iter().all(Value::is_object) {
+        true => Ok(Some(value)),
+        false => Err(Problem::WrongType(name, "a list of other things", WANTED)),
+    }
+}
+
+fn text(name: &'static str, value: &Value) -> Result<String, Problem> {
+    let Value::String(text) = value else {
+        return Err(Problem::WrongType(name, kind(value), "a string"));
+    };
+    if text.trim().is_empty() {
+        return Err(Problem::Empty(format!("field {name}")));
+    }
+    Ok(text.clone())
+}
