@@ -179,7 +179,7 @@ pub struct Conversation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A conversation, written out with the model's chat template.
-    Chat(Conversation),
+    Chat(Box<Conversation>),
     /// Running text, split over as many rows as it needs.
     Text(String),
 }
@@ -187,14 +187,14 @@ pub enum Record {
 impl Record {
     /// A question and its answer.
     pub fn pair(prompt: impl Into<String>, completion: impl Into<String>) -> Self {
-        Self::Chat(Conversation {
+        Self::Chat(Box::new(Conversation {
             messages: vec![
                 Message::new(Role::User, prompt),
                 Message::new(Role::Assistant, completion),
             ],
             learn_from: 1,
             setting: Setting::default(),
-        })
+        }))
     }
 
     /// The record a JSON object describes. Fields that say nothing about what is learned (such as

@@ -95,8 +95,8 @@ fn json_under_the_name_of_text_is_refused() {
         array.contains("a JSON array of records") && array.contains(".json"),
         "{array}"
     );
-    let mixed = format!("Some words.\n\nAnd more of them.\nFor example:\n\n{{\"a\": 1}}\n");
-    assert_eq!(plain(mixed.clone(), Format::Text), mixed.as_bytes());
+    let mixed = "Some words.\n\nAnd more of them.\nFor example:\n\n{\"a\": 1}\n";
+    assert_eq!(plain(mixed, Format::Text), mixed.as_bytes());
 }
 
 #[test]

@@ -35,20 +35,20 @@ fn every_kind_of_record_is_read() {
         Message::new(Role::User, "u"),
         Message::new(Role::Assistant, "a"),
     ];
-    let whole = Record::Chat(Conversation {
+    let whole = Record::Chat(Box::new(Conversation {
         messages: messages.clone(),
         ..Conversation::default()
-    });
+    }));
     assert_eq!(one(&chat.replace('\n', " ")), whole);
     let split = r#"{"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], "completion": [{"role": "assistant", "content": "a"}]}"#;
     let split = one(split);
     assert_eq!(
         split,
-        Record::Chat(Conversation {
+        Record::Chat(Box::new(Conversation {
             messages,
             learn_from: 2,
             setting: Setting::default(),
-        })
+        }))
     );
     let array = format!("[{}, {{\"text\": \"t\"}}]", chat.replace('\n', " "));
     assert_eq!(read(array.as_bytes(), Format::Json).unwrap().len(), 2);

@@ -47,7 +47,7 @@ pub fn install(default: &str) -> Result<(), LogError> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .log_internal_errors(false);
-    std::panic::set_hook(Box::new(|panic| tell_of_panic(panic)));
+    std::panic::set_hook(Box::new(tell_of_panic));
     let _already_running = if json {
         builder.json().try_init()
     } else {

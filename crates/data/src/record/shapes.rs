@@ -209,11 +209,11 @@ fn chat(
     if messages.len() > MAX_MESSAGES {
         return Err(Problem::TooManyMessages(messages.len()));
     }
-    Ok(Record::Chat(Conversation {
+    Ok(Record::Chat(Box::new(Conversation {
         messages,
         learn_from,
         setting: setting(fields)?,
-    }))
+    })))
 }
 
 fn setting(fields: &Fields) -> Result<Setting, Problem> {

@@ -208,10 +208,7 @@ impl Scanner<'_> {
         self.out.push_str(PERCENT);
         self.out.push('(');
         let mut filtered = false;
-        loop {
-            let Some(next) = self.rest.chars().next() else {
-                break;
-            };
+        while let Some(next) = self.rest.chars().next() {
             match next {
                 c if c.is_alphanumeric() || c == '_' || c == '.' => self.take(c.len_utf8()),
                 '(' | '[' | '{' | '\'' | '"' => self.step()?,

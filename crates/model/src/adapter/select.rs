@@ -291,9 +291,9 @@ impl<'a> Matcher<'a> {
             Self::List(names) => {
                 let whole = names
                     .get_key_value(path)
-                    .map(|(name, ())| Found::Whole(*name));
+                    .map(|(name, ())| Found::Whole(name));
                 let ends = path.match_indices('.').map(|(at, _)| &path[at + 1..]);
-                let by_end = |end| names.get_key_value(end).map(|(name, ())| Found::End(*name));
+                let by_end = |end| names.get_key_value(end).map(|(name, ())| Found::End(name));
                 whole.or_else(|| ends.clone().find_map(by_end))
             }
         })

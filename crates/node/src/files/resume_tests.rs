@@ -316,7 +316,8 @@ async fn a_download_goes_on_from_whatever_is_whole_in_its_spool() {
 
     let piece = SLICE_BYTES as u64 + 16;
     let third = (LENGTH - 2 * SLICE_BYTES) as u64 + 16;
-    let cuts: [(&dyn Fn(&mut Vec<u8>), u64); 6] = [
+    type Cut<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cuts: [(Cut<'_>, u64); 6] = [
         (&|bytes| bytes.truncate(bytes.len() - 1), third),
         (
             &|bytes| bytes.truncate(bytes.len() - third as usize - 9),
