@@ -72,10 +72,10 @@ pub(crate) fn write(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), Failure> 
     write_beside(dir, &[], files)
 }
 
-/// As [`write`], into a folder claimed with [`claim_beside`].
+/// As [`write()`], into a folder claimed with [`claim_beside`].
 ///
 /// # Errors
-/// As [`write`], or when something else has come to lie there.
+/// As [`write()`], or when something else has come to lie there.
 pub(crate) fn write_beside(
     dir: &Path,
     own: &[&str],

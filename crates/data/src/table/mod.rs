@@ -1,7 +1,7 @@
 //! Tables: columns with names, rows with cells.
 //!
 //! A [`Table`] reads CSV, TSV or Parquet row by row. What a table is used for stands elsewhere; here
-//! is its use as a list of records, a column for each field ([`json_lines`], [`json_array`]).
+//! is its use as a list of records, a column for each field (`json_lines`, `json_array`).
 
 mod columnar;
 mod records;
