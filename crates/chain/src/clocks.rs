@@ -41,11 +41,11 @@ impl Clocks {
     /// What the proposals so far say.
     pub fn report(&self) -> ClockReport {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let nearest =
-            |last: &VecDeque<i64>| last.iter().copied().min_by_key(|ms| ms.unsigned_abs());
+        // A message can only be late, which makes our clock look ahead of its sender's.
+        let promptest = |last: &VecDeque<i64>| last.iter().copied().min();
         let leaders: Vec<_> = heard
             .iter()
-            .filter_map(|(leader, last)| Some((*leader, nearest(last)?)))
+            .filter_map(|(leader, last)| Some((*leader, promptest(last)?)))
             .collect();
         let mut sorted: Vec<i64> = leaders.iter().map(|(_, ms)| *ms).collect();
         sorted.sort_unstable();

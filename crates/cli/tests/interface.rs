@@ -136,5 +136,5 @@ fn settings_of_generation_are_checked() {
     let missing = assay(dir.path(), &["generate", "nowhere", "Hi", "--json"]);
     assert_eq!(missing.code, 1);
     let error = missing.json()["error"].as_str().unwrap().to_owned();
-    assert!(error.contains("config.json is missing"), "{error}");
+    assert!(error.contains("nowhere is missing"), "{error}");
 }

@@ -184,6 +184,7 @@ impl Kind for Evaluate {
         let base = language::base(&read, Precision::Float32)?;
         let rows = language::rows(&read, DATA, &base, &specification.data)?;
         job.steps = rows.batches(specification.evaluation.batch_size as usize) as u64;
+        job.audit = job.audit.over(job.steps);
         Ok(job)
     }
 

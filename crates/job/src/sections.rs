@@ -26,10 +26,24 @@ pub struct Audit {
     pub auditors: u8,
 }
 
+/// Steps of a segment unless told otherwise.
+const SEGMENT_STEPS: u32 = 10;
+
+impl Audit {
+    /// The same for a run of so many steps: one that is shorter than the usual segment is a single
+    /// segment.
+    pub(crate) fn over(mut self, steps: u64) -> Self {
+        if self.segment_steps == SEGMENT_STEPS && steps < SEGMENT_STEPS.into() {
+            self.segment_steps = steps.max(1) as u32;
+        }
+        self
+    }
+}
+
 impl Default for Audit {
     fn default() -> Self {
         Self {
-            segment_steps: 10,
+            segment_steps: SEGMENT_STEPS,
             segments: 4,
             auditors: 2,
         }

@@ -233,7 +233,7 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
             .iter()
             .map(|path| source(HELDOUT, "data.heldout", path))
             .collect(),
-        audit: file.audit,
+        audit: file.audit.over(specification.training.steps),
         market: file.market,
         deadlines: file.deadlines,
     })

@@ -94,7 +94,7 @@ pub enum LightError {
     Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The account does not have what the call needs; nothing was sent.
     #[error(
-        "the account has {balance} tokens, which does not cover {amount} and the fee of {fee}; nothing was sent or charged"
+        "the account has {balance} tokens, which does not cover {amount} and the fee of {fee}; nothing was sent or charged: get more or spend less"
     )]
     Unaffordable {
         /// What the call moves.

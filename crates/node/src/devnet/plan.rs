@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
@@ -88,9 +88,14 @@ fn serve_at(file: &Path, http: SocketAddr) -> Result<(), DevnetError> {
         source,
     };
     let text = fs::read_to_string(file).map_err(failed)?;
-    let changed = with_http(&text, http);
+    let mut changed = with_http(&text, http);
     if changed == text {
         return Ok(());
+    }
+    if http.port() == 0 {
+        // A free port, for good, as when the network was laid out.
+        let free = TcpListener::bind(http).and_then(|listener| listener.local_addr());
+        changed = with_http(&text, free.map_err(failed)?);
     }
     let aside: PathBuf = file.with_extension("toml.new");
     layout::write(&aside, changed.as_bytes())?;
@@ -112,7 +117,9 @@ fn with_http(text: &str, http: SocketAddr) -> String {
         .unwrap_or(lines.len());
     let same = |old: &str| {
         let value = old.split('"').nth(1);
-        value.is_some_and(|value| value.parse() == Ok(http))
+        let value = value.and_then(|value| value.parse::<SocketAddr>().ok());
+        // Port 0 is any port, so the one that was chosen at first.
+        value.is_some_and(|old| old == http || http.port() == 0 && old.ip() == http.ip())
     };
     match lines[..own].iter().position(|line| is_http(line)) {
         Some(at) if same(lines[at]) => return text.to_owned(),

@@ -125,8 +125,27 @@ fn a_wish_that_contradicts_what_is_laid_out_is_refused_by_its_flag() {
     .unwrap();
     let after = fs::read_to_string(dir.join("nodes/validator-0/node.toml")).unwrap();
     assert_ne!(before, after);
-    let config = NodeConfig::load(&dir.join("nodes/validator-0/node.toml")).unwrap();
-    assert_eq!(config.http, Some(http.into()));
+    let served = || {
+        let config = NodeConfig::load(&dir.join("nodes/validator-0/node.toml")).unwrap();
+        config.http.unwrap()
+    };
+    assert_eq!(served(), http.into());
+
+    // Port 0 keeps the port that was chosen, and is never written down.
+    let any = |address: &str| {
+        let wish = Wish {
+            http: Some(address.parse().unwrap()),
+            ..Wish::default()
+        };
+        wish.apply(dir).unwrap();
+        served().to_string()
+    };
+    assert_eq!(any("127.0.0.1:0"), "127.0.0.1:8123");
+    let other = any("127.0.0.2:0");
+    assert!(
+        other.starts_with("127.0.0.2:") && !other.ends_with(":0"),
+        "{other}"
+    );
 }
 
 #[test]
