@@ -226,7 +226,7 @@ fn a_finished_run_needs_nobody_and_another_job_does_not_take_its_folder() {
     let run = train(dir.path(), &first, &[&nobody], &["--seed", "01"]);
     assert_eq!(run.code, 1);
     assert!(
-        error(&run).contains("holds the state of another job"),
+        error(&run).contains("is the unfinished run of another job"),
         "{}",
         error(&run)
     );

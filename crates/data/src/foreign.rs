@@ -111,6 +111,11 @@ impl Foreign {
         if head.iter().all(|byte| *byte == 0) {
             return bytes.iter().all(|byte| *byte == 0).then_some(Self::Zeros);
         }
+        // A header of JSON after its length, which is below 4 GiB. This comes first: the length's
+        // bytes may be those that another format begins with.
+        if head.len() > 9 && head[4..8] == [0; 4] && head[8] == b'{' && head[0..4] != [0; 4] {
+            return Some(Self::Safetensors);
+        }
         if let Some((_, found)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
             return Some(*found);
         }
@@ -126,10 +131,6 @@ impl Foreign {
         // Protocols 2 to 5; PyTorch's older files begin with one, too.
         if head.len() > 2 && head[0] == 0x80 && (2..=5).contains(&head[1]) {
             return Some(Self::Pickle);
-        }
-        // A header of JSON after its length, which is below 4 GiB.
-        if head.len() > 9 && head[4..8] == [0; 4] && head[8] == b'{' && head[0..4] != [0; 4] {
-            return Some(Self::Safetensors);
         }
         // The version of the format, then the name of the program that wrote it.
         let onnx = [&b"pytorch"[..], b"onnx", b"tf2onnx", b"skl2onnx"];

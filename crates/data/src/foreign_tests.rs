@@ -1,6 +1,19 @@
 use super::*;
 
 #[test]
+fn a_safetensors_file_is_one_whatever_its_headers_length_looks_like() {
+    for length in [0x0280_u64, 0x8b1f, 0x5a42, 640, 1] {
+        let mut file = length.to_le_bytes().to_vec();
+        file.extend(b"{\"a\": 1}  ");
+        assert_eq!(
+            Foreign::of(&file),
+            Some(Foreign::Safetensors),
+            "{length:#x}"
+        );
+    }
+}
+
+#[test]
 fn files_are_known_by_their_first_bytes() {
     let mut tar = vec![b'a'; 512];
     tar[257..262].copy_from_slice(b"ustar");

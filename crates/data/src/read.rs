@@ -70,14 +70,19 @@ fn json_lines(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
 
 /// The error of a file that is one object, with the advice for one that holds the list of records.
 fn unwrapping(error: DataError, fields: &Map<String, Value>) -> DataError {
+    // Lists that a record itself may hold.
+    const OWN: [&str; 6] = [
+        "messages",
+        "conversations",
+        "prompt",
+        "completion",
+        "tools",
+        "documents",
+    ];
     match (&error, wrapped(fields)) {
-        (
-            DataError::Record {
-                problem: Problem::UnknownKind(_),
-                ..
-            },
-            Some(field),
-        ) => DataError::Wrapped(field),
+        (DataError::Record { .. }, Some(field)) if !OWN.contains(&field.as_str()) => {
+            DataError::Wrapped(field)
+        }
         _ => error,
     }
 }

@@ -284,7 +284,7 @@ fn what_cannot_be_read_is_refused() {
     let error = text(generator.read(&[]).unwrap_err());
     assert!(error.contains("the prompt has 0 tokens"), "{error}");
     let error = text(generator.read(&[5, 1024]).unwrap_err());
-    assert!(error.contains("token 1024"), "{error}");
+    assert!(error.contains("id 1024"), "{error}");
     assert!(generator.row().is_empty());
     generator.read(&[5; 128]).unwrap();
     assert!(generator.read(&[5]).is_err());

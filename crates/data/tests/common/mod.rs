@@ -10,7 +10,7 @@ pub(crate) fn characters(template: &str) -> Tokenizer {
         "normalizer": null, "post_processor": null, "decoder": null,
         "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(?s)."}, "behavior": "Isolated",
             "invert": false},
-        "model": {"type": "WordLevel", "vocab": {"[U]": 0}, "unk_token": "[U]"},
+        "model": {"type": "WordLevel", "vocab": {"[U]": 0, "<s>": 1, "</s>": 2}, "unk_token": "[U]"},
     });
     let config = json!({"bos_token": "<s>", "eos_token": "</s>", "chat_template": template});
     let (file, config) = (file.to_string(), config.to_string());

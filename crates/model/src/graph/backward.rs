@@ -66,9 +66,9 @@ impl Builder<'_> {
     fn backward_of(&mut self, entry: Taped, inputs: &Inputs, gradients: &mut Gradients) {
         match entry {
             Taped::Linear(taped) => {
-                self.target = taped.target;
+                self.site = taped.site;
                 self.linear_backward(taped, gradients);
-                self.target = None;
+                self.site = None;
             }
             Taped::Layer { layer, x, y } => {
                 let Some(dy) = gradients.of(y) else { return };

@@ -68,7 +68,7 @@ pub(super) struct Builder<'a> {
     pub(super) params: Vec<TensorId>,
     pub(super) layer: Option<u32>,
     /// The projection that is being enumerated.
-    pub(super) target: Option<Target>,
+    pub(super) site: Option<(u32, Target)>,
     /// The micro-batch that is being enumerated.
     pub(super) micro: u32,
 }
@@ -98,7 +98,7 @@ impl<'a> Builder<'a> {
             weights: Vec::new(),
             params: Vec::new(),
             layer: None,
-            target: None,
+            site: None,
             micro: 0,
         }
     }
@@ -276,7 +276,7 @@ impl<'a> Builder<'a> {
             inputs: inputs.to_vec(),
             outputs: outputs.clone(),
             layer: self.layer,
-            target: self.target,
+            site: self.site,
         });
         outputs
     }

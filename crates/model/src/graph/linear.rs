@@ -27,7 +27,7 @@ pub(super) struct TapedLinear {
     residual: Option<TensorId>,
     adapted: Adapted,
     y: TensorId,
-    pub(super) target: Option<Target>,
+    pub(super) site: Option<(u32, Target)>,
 }
 
 /// What a method added.
@@ -106,9 +106,9 @@ impl Builder<'_> {
         residual: Option<TensorId>,
         inputs: &Inputs,
     ) -> TensorId {
-        self.target = Some(target);
+        self.site = Some((layer as u32, target));
         let y = self.project_adapted(layer, target, x, residual, inputs);
-        self.target = None;
+        self.site = None;
         y
     }
 
@@ -335,7 +335,7 @@ impl Builder<'_> {
             residual,
             adapted,
             y,
-            target: self.target,
+            site: self.site,
         }));
         y
     }

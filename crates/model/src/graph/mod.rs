@@ -244,12 +244,12 @@ impl Graph {
         let Some(node) = self.nodes.get(node) else {
             return "none".into();
         };
-        match (node.layer, node.target) {
-            (Some(layer), Some(target)) => {
+        match (node.layer, node.site) {
+            (_, Some((layer, target))) => {
                 format!("{} of layer {layer}, {}", node.op.name(), target.module())
             }
             (Some(layer), None) => format!("{} of layer {layer}", node.op.name()),
-            (None, _) => node.op.name().to_owned(),
+            (None, None) => node.op.name().to_owned(),
         }
     }
 

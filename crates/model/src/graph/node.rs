@@ -329,8 +329,8 @@ pub struct Node {
     pub inputs: Vec<TensorId>,
     /// What it writes.
     pub outputs: Vec<TensorId>,
-    /// The layer it belongs to, for messages.
+    /// The layer it is part of; split training leaves it to whoever holds the layers.
     pub layer: Option<u32>,
-    /// The projection it belongs to, for messages.
-    pub target: Option<Target>,
+    /// The layer and projection it is about, for messages.
+    pub site: Option<(u32, Target)>,
 }

@@ -50,13 +50,13 @@ impl Builder<'_> {
         powers
     }
 
-    /// The nodes that follow belong to tensor `i`; to none, if there is no such tensor.
+    /// The nodes that follow are about tensor `i`; about none, if there is no such tensor. They are
+    /// in no layer all the same: whoever holds the layers has nothing to do with them.
     fn place(&mut self, i: usize) {
         let site = self
             .infos
             .get(i)
             .and_then(|info| Target::site_of(&info.name));
-        self.layer = site.map(|(layer, _)| layer as u32);
-        self.target = site.map(|(_, target)| target);
+        self.site = site.map(|(layer, target)| (layer as u32, target));
     }
 }
