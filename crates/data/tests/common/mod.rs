@@ -1,4 +1,5 @@
-//! What tests of conversations share: a tokenizer with one token for each character.
+//! What tests of conversations share: a tokenizer with one token for each character
+//! that is not part of a special token.
 
 use assay_data::{Record, Tokenizer, encode};
 use serde_json::{Value, json};
@@ -34,15 +35,16 @@ pub(crate) fn learned(template: &str, fields: &Value) -> Result<(String, Vec<Str
         .render(&chat.messages, &chat.setting, false);
     let text = text.map_err(|e| e.to_string())?;
     let found = encode(&record, &tokenizer, true).map_err(|e| e.to_string())?;
-    assert_eq!(found.counts.len(), text.chars().count());
+    let tokens = tokenizer.encode(&text, false).map_err(|e| e.to_string())?;
+    assert_eq!(found.counts.len(), tokens.spans.len());
     let mut parts = Vec::new();
     let mut last = false;
-    for (c, counts) in text.chars().zip(found.counts) {
+    for (span, counts) in tokens.spans.iter().zip(found.counts) {
         if counts && !last {
             parts.push(String::new());
         }
         if counts && let Some(part) = parts.last_mut() {
-            part.push(c);
+            part.push_str(&text[span.clone()]);
         }
         last = counts;
     }
