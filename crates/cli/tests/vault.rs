@@ -487,6 +487,6 @@ fn two_commands_at_once_do_not_meet_and_leftovers_can_be_deleted() {
     // Without its journal too, as when it was put from another machine.
     net.killed(&["vault", "put", &third], Duration::from_millis(1_000));
     fs::remove_dir_all(net.home().join("uploads")).unwrap();
-    net.run(&["vault", "delete", "--unfinished"]).ok();
-    assert_eq!(net.pending(), 0);
+    let deleted = net.run(&["vault", "delete", "--unfinished"]).ok();
+    assert_eq!(net.pending(), 0, "{deleted}");
 }

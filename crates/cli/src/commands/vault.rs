@@ -203,9 +203,11 @@ fn downloads(session: &Session) -> PathBuf {
 }
 
 /// Pieces of an unfinished upload; the manifest first, since what it joins stays while it is there.
-fn pieces(left: &Leftover) -> impl Iterator<Item = Digest> + Clone {
+fn pieces(left: &Leftover) -> Vec<Digest> {
     let file = left.file.map(|file| file.0);
-    file.into_iter().chain(left.slices.clone())
+    file.into_iter()
+        .chain(left.slices.iter().copied())
+        .collect()
 }
 
 fn unfinished_failure(error: UnfinishedError, hint: &str) -> Failure {

@@ -30,7 +30,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 pub use self::{
     download::{download, fetch},
-    leftovers::{Deleted, Pending, delete, pending},
+    leftovers::{Deleted, Pending, delete, delete_all, pending},
     unfinished::remember,
     upload::{Memory, NewFile, StoreError, Stored, sealed_length, upload},
 };

@@ -249,6 +249,27 @@ async fn what_an_interrupted_upload_left_is_listed_and_deleted() {
     assert!(matches!(unknown, Err(UnfinishedError::Unknown(_))));
 }
 
+/// The pieces of a file that was put together, but never recorded, stay while the piece that names
+/// the file does; nodes list them in no such order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_outside_recorded_files_is_deleted_in_any_order() {
+    let network = Network::start(2).await;
+    for identity in 0..4 {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = Unfinished::begin(folder.path(), plan(identity), &owner()).unwrap();
+        let key = begun.plan.key(&owner());
+        let stored = network.upload(Cursor::new(text()), key, begun.into_memory());
+        stored.await.unwrap();
+        assert!(network.kept() > 0);
+        for node in network.ids() {
+            let listed = super::pending(&network.client, node).await.unwrap().len();
+            let deleted = delete_all(&network.client, node).await.unwrap();
+            assert_eq!((deleted.gone, deleted.kept), (listed as u64, 0));
+        }
+        assert_eq!(network.kept(), 0);
+    }
+}
+
 #[test]
 fn a_plan_of_another_source_begins_anew_with_another_key() {
     let folder = tempfile::tempdir().unwrap();

@@ -43,6 +43,9 @@ pub struct StorageRole {
     /// `None` once closed.
     service: Arc<Mutex<Option<Service<DirectoryBackend>>>>,
     waiting: Arc<Semaphore>,
+    /// One at a time, in the order they came: whoever asks what is here hears of what it sent
+    /// before.
+    turn: Arc<Semaphore>,
 }
 
 impl StorageRole {
@@ -63,6 +66,7 @@ impl StorageRole {
         let role = Self {
             service: Arc::new(Mutex::new(Some(service))),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            turn: Arc::new(Semaphore::new(1)),
         };
         metrics::stored(role.usage().used);
         Ok(role)
@@ -121,8 +125,10 @@ impl StorageRole {
         &self,
         work: impl FnOnce(&mut Service<DirectoryBackend>) -> T + Send + 'static,
     ) -> Option<T> {
+        let turn = self.turn.clone().acquire_owned().await.ok()?;
         let service = self.service.clone();
         let work = move || {
+            let _turn = turn;
             let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
             let service = service.as_mut()?;
             let result = work(service);

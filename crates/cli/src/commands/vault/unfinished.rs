@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use assay_crypto::{PublicKey, SecretKey};
+use assay_crypto::{Digest, PublicKey, SecretKey};
 use assay_ledger::{AccountId, FileId, Registration, Role, query};
 use assay_node::{
     config::ByteSize,
@@ -12,10 +12,10 @@ use assay_node::{
         spool,
         unfinished::{self, Unfinished, UnfinishedError},
     },
-    transport::Transport,
 };
 use assay_vault::SLICE_BYTES;
 use serde::Serialize;
+use tokio::task::JoinSet;
 
 use super::{downloads, pieces, runtime, unfinished_failure, uploads};
 use crate::{
@@ -195,8 +195,8 @@ pub(super) fn delete(session: &Session, id: &str, output: &Output) -> Result<(),
                 .into_iter()
                 .filter(|(account, _)| left.holders.contains(account))
                 .collect();
-            let each = |_| pieces(&left).collect();
-            runtime()?.block_on(forget(session, &key, &nodes, each, &mut report))?;
+            let pieces = Some(pieces(&left));
+            runtime()?.block_on(forget(session, &key, &nodes, pieces, &mut report))?;
             report.uploads.push(found.plan.id());
             found.forget().map_err(failed)?;
         }
@@ -256,20 +256,7 @@ pub(super) fn delete_all(session: &Session, output: &Output) -> Result<(), Failu
             .hint("end it first: storage nodes cannot tell its pieces from others of yours"));
     }
     let nodes = session.registered(Role::Storage)?;
-    runtime()?.block_on(async {
-        let transport = session.dial(&key, &nodes).await?;
-        for (node, _) in &nodes {
-            match files::pending(&transport, *node).await {
-                Ok(found) => {
-                    let found = found.into_iter().map(|(digest, _)| digest);
-                    forget_at(&transport, *node, found.collect(), &mut report).await;
-                }
-                Err(_) => report.silent.push(*node),
-            }
-        }
-        transport.close().await;
-        all_silent(&nodes, &report)
-    })?;
+    runtime()?.block_on(forget(session, &key, &nodes, None, &mut report))?;
     let folder = uploads(session);
     for listed in listed {
         let path = folder.join(format!("{}.upload", listed.id));
@@ -285,35 +272,37 @@ pub(super) fn delete_all(session: &Session, output: &Output) -> Result<(), Failu
     output.result(&report, deleted)
 }
 
-/// Has every node forget the pieces that `each` names for it.
+/// Has every node forget these pieces of ours, or all that it has outside recorded files.
 async fn forget(
     session: &Session,
     key: &SecretKey,
     nodes: &[(AccountId, Registration)],
-    each: impl Fn(AccountId) -> Vec<assay_crypto::Digest>,
+    pieces: Option<Vec<Digest>>,
     report: &mut DeleteReport,
 ) -> Result<(), Failure> {
     let transport = session.dial(key, nodes).await?;
+    let mut asked = JoinSet::new();
     for (node, _) in nodes {
-        forget_at(&transport, *node, each(*node), report).await;
+        let (transport, node, pieces) = (transport.clone(), *node, pieces.clone());
+        asked.spawn(async move {
+            let answer = match pieces {
+                Some(pieces) => files::delete(&transport, node, pieces).await,
+                None => files::delete_all(&transport, node).await,
+            };
+            (node, answer)
+        });
+    }
+    for (node, answer) in asked.join_all().await {
+        match answer {
+            Ok(Deleted { gone, kept }) => {
+                report.pieces += gone;
+                report.kept += kept;
+            }
+            Err(_) => report.silent.push(node),
+        }
     }
     transport.close().await;
     all_silent(nodes, report)
-}
-
-async fn forget_at(
-    transport: &Transport,
-    node: AccountId,
-    pieces: Vec<assay_crypto::Digest>,
-    report: &mut DeleteReport,
-) {
-    match files::delete(transport, node, pieces).await {
-        Ok(Deleted { gone, kept }) => {
-            report.pieces += gone;
-            report.kept += kept;
-        }
-        Err(_) => report.silent.push(node),
-    }
 }
 
 /// Nothing was deleted if nobody answered: that is no success.
