@@ -30,6 +30,12 @@ const PROTOCOLS: [&str; 3] = ["assay-ledger", "assay-proof", "assay-vault"];
 /// depend on readers of model files.
 const PURE_ON_MODELS: [&str; 1] = ["assay-split"];
 
+/// Crates whose values machines must agree on, so that none is a floating-point number.
+const WITHOUT_FLOATS: [&str; 2] = ["assay-ledger", "assay-vault"];
+
+/// Where every decision is listed.
+const DECISIONS: &str = "docs/decisions";
+
 /// What brings a clock, a file, a socket, a runtime or hidden randomness into a dependency list.
 const EFFECTFUL: [&str; 18] = [
     "tokio",
@@ -70,6 +76,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    description: Option<String>,
     manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
 }
@@ -86,11 +93,14 @@ pub(crate) fn check() -> Result<()> {
         serde_json::from_str(&cargo(&["metadata", "--format-version=1", "--no-deps"])?)?;
     let rank: BTreeMap<&str, usize> = LAYERS.iter().enumerate().map(|(i, n)| (*n, i)).collect();
     let mut broken = Vec::new();
+    let drawing = std::fs::read_to_string("ARCHITECTURE.md").context("ARCHITECTURE.md")?;
 
     for package in &metadata.packages {
         let Some(own) = rank.get(package.name.as_str()) else {
             continue;
         };
+        let source = package.manifest_path.with_file_name("src");
+        sentence(package, &source, &drawing, &mut broken)?;
         for dependency in package.dependencies.iter().filter(|d| d.kind.is_none()) {
             if rank
                 .get(dependency.name.as_str())
@@ -116,34 +126,82 @@ pub(crate) fn check() -> Result<()> {
         }
         let pure = PROTOCOLS.iter().chain(&PURE_ON_MODELS);
         if pure.into_iter().any(|name| *name == package.name) {
-            let source = package.manifest_path.with_file_name("src");
-            effects(&source, &mut broken)?;
+            words(&source, &EFFECTS_IN_STD, &mut broken)?;
+        }
+        if WITHOUT_FLOATS.contains(&package.name.as_str()) {
+            words(&source, &["f32", "f64"], &mut broken)?;
         }
     }
+    decisions(&mut broken)?;
     if !broken.is_empty() {
         broken.sort();
         broken.dedup();
         bail!("the rooms leak:\n  {}", broken.join("\n  "));
     }
     println!(
-        "rooms: {} crates, layers and protocol purity hold",
+        "rooms: {} crates; layers, purity, sentences and the list of decisions hold",
         metadata.packages.len()
     );
     Ok(())
 }
 
-fn effects(folder: &Path, broken: &mut Vec<String>) -> Result<()> {
+/// What a crate is for stands in one sentence: in its manifest, above its code, and in the drawing.
+fn sentence(
+    package: &Package,
+    source: &Path,
+    drawing: &str,
+    broken: &mut Vec<String>,
+) -> Result<()> {
+    let sentence = package.description.as_deref().unwrap_or_default();
+    let root = ["lib.rs", "main.rs"].map(|file| source.join(file));
+    let root = root
+        .iter()
+        .find(|file| file.exists())
+        .with_context(|| format!("{} has no code", package.name))?;
+    let text = std::fs::read_to_string(root)?;
+    if sentence.is_empty() || text.lines().next() != Some(&format!("//! {sentence}")) {
+        broken.push(format!(
+            "{} does not begin with its manifest's description",
+            root.display()
+        ));
+    }
+    if !drawing.contains(&format!("| {sentence}")) {
+        broken.push(format!("ARCHITECTURE.md does not say {sentence:?}"));
+    }
+    Ok(())
+}
+
+/// Every decision is listed under its title.
+fn decisions(broken: &mut Vec<String>) -> Result<()> {
+    let folder = Path::new(DECISIONS);
+    let index = std::fs::read_to_string(folder.join("README.md")).context(DECISIONS)?;
+    for entry in std::fs::read_dir(folder).context(DECISIONS)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some((number, _)) = name.split_once('-') else {
+            continue;
+        };
+        let text = std::fs::read_to_string(&path)?;
+        let heading = text.lines().next().unwrap_or_default();
+        let title = heading.strip_prefix(&format!("# {number} "));
+        let listed = title.map(|title| format!("- [{number}]({name}) {title}"));
+        if listed.is_none_or(|listed| !index.lines().any(|line| line == listed)) {
+            broken.push(format!("{DECISIONS}/README.md does not list {name}"));
+        }
+    }
+    Ok(())
+}
+
+/// Finds what must not stand in a crate's code.
+fn words(folder: &Path, unwanted: &[&str], broken: &mut Vec<String>) -> Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         if path.is_dir() {
-            effects(&path, broken)?;
+            words(&path, unwanted, broken)?;
         } else if path.extension().is_some_and(|e| e == "rs") {
             let text = std::fs::read_to_string(&path)?;
-            for effect in EFFECTS_IN_STD
-                .iter()
-                .filter(|effect| text.contains(**effect))
-            {
-                broken.push(format!("{} uses {effect}", path.display()));
+            for word in unwanted.iter().filter(|word| text.contains(**word)) {
+                broken.push(format!("{} uses {word}", path.display()));
             }
         }
     }

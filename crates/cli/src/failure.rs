@@ -144,16 +144,26 @@ impl From<LightError> for Failure {
     fn from(error: LightError) -> Self {
         let kind = match error {
             LightError::Node(error) => return error.into(),
+            LightError::Malformed(..) | LightError::Untrue(..) => {
+                return Self::new(Kind::Untrue, error).hint("ask another node with --node URL");
+            }
+            LightError::Stale { .. } => {
+                return Self::new(Kind::Untrue, error).hint(
+                    "compare this machine's clock with another's, or ask another node with \
+                     --node URL",
+                );
+            }
+            LightError::Late(transaction, ..) => {
+                return Self::new(Kind::Failed, error).hint(format!(
+                    "look for it with `assay why {transaction}` before repeating it"
+                ));
+            }
+            LightError::Clock { .. } => Kind::Untrue,
             LightError::Genesis(_) => Kind::Usage,
-            LightError::Malformed(..)
-            | LightError::Untrue(..)
-            | LightError::Stale { .. }
-            | LightError::Clock { .. } => Kind::Untrue,
             LightError::NotProvable
             | LightError::Damaged(_)
             | LightError::Refused(..)
-            | LightError::Unaffordable { .. }
-            | LightError::Late(..) => Kind::Failed,
+            | LightError::Unaffordable { .. } => Kind::Failed,
         };
         Self::new(kind, error)
     }

@@ -168,7 +168,7 @@ impl Kind for Evaluate {
             ));
         }
         let mut job = Job {
-            kind: self.name(),
+            kind: &Evaluate,
             name: file.name,
             specification: specification.encode(),
             inputs,

@@ -1,6 +1,7 @@
 //! Kinds of job, and the registry that names them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,6 +86,12 @@ pub trait Kind: Send + Sync {
     ) -> Result<Delivery, BuildError>;
 }
 
+impl fmt::Debug for dyn Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// What a requester gets for its money.
 #[derive(Debug, Clone, Default)]
 pub struct Delivery {
@@ -125,8 +132,8 @@ pub struct Sample {
 /// A job file, read and checked, before its inputs are in the vault.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Which kind of work.
-    pub kind: &'static str,
+    /// The kind that read it.
+    pub kind: &'static dyn Kind,
     /// The requester's name for it.
     pub name: String,
     /// Canonical specification, as it goes on the ledger.
@@ -169,16 +176,6 @@ impl Job {
         let model = self.inputs.iter().find(|input| input.name == MODEL)?;
         let path = std::fs::canonicalize(&model.path).ok()?;
         path.to_str().map(str::to_owned)
-    }
-
-    /// The kind that read this job.
-    pub fn kind(&self) -> &'static dyn Kind {
-        // A `Job` is only ever made by a registered kind.
-        KINDS
-            .iter()
-            .copied()
-            .find(|k| k.name() == self.kind)
-            .unwrap_or(KINDS[0])
     }
 }
 

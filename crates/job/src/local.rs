@@ -225,7 +225,7 @@ impl Local {
     /// # Errors
     /// What does not fit, by field and file.
     pub fn check(&self, job: &Job) -> Result<(), JobError> {
-        let checked = job.kind().check(&self.task, &self.private);
+        let checked = job.kind.check(&self.task, &self.private);
         checked.map_err(|error| JobError::of_parts(job, error))
     }
 
@@ -235,7 +235,7 @@ impl Local {
     /// # Errors
     /// As [`Local::check`].
     pub fn program(&self, job: &Job) -> Result<Box<dyn Program>, JobError> {
-        let (kind, spec) = (job.kind(), &job.specification);
+        let (kind, spec) = (job.kind, &job.specification);
         let build = || {
             let program = kind.program(&self.task)?;
             kind.check_private(spec, &self.inputs, &self.private)?;
@@ -250,7 +250,7 @@ impl Local {
     /// # Errors
     /// [`JobError::Memory`] when it is more than there is.
     pub fn price(&self, job: &Job) -> Result<Price, JobError> {
-        let price = job.kind().price(&job.specification, &self.inputs)?;
+        let price = job.kind.price(&job.specification, &self.inputs)?;
         // The inputs are here already.
         let held: u64 = self.inputs.values().map(|bytes| bytes.len() as u64).sum();
         match available_memory() {
@@ -278,7 +278,7 @@ fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Dig
         bytes: bytes.clone(),
     };
     Task {
-        kind: job.kind.to_owned(),
+        kind: job.kind.name().to_owned(),
         spec: job.specification.clone(),
         inputs: inputs.iter().map(input).collect(),
         seed,

@@ -23,7 +23,7 @@ fn local(job: &Job) -> Local {
 
 fn price(job: &Job) -> Price {
     let local = local(job);
-    job.kind().price(&job.specification, &local.inputs).unwrap()
+    job.kind.price(&job.specification, &local.inputs).unwrap()
 }
 
 fn refused(task: &Task, memory: u64) -> ProgramError {

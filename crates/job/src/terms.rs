@@ -71,7 +71,7 @@ impl Draft {
         }
         let specification = job.specification.clone();
         Ok(Self(Terms {
-            kind: BoundedString::new(job.kind.to_owned()).map_err(too_long("kind"))?,
+            kind: BoundedString::new(job.kind.name().to_owned()).map_err(too_long("kind"))?,
             spec: BoundedBytes::new(specification).map_err(too_long("specification"))?,
             inputs: BoundedVec::new(inputs).map_err(too_long("inputs"))?,
             steps: job.steps,

@@ -22,7 +22,7 @@ fn the_example_learns_and_ends_in_the_golden_state() {
     eprintln!("{} steps in {:?}", job.steps, began.elapsed());
     let spec = &job.specification;
     let delivery = job
-        .kind()
+        .kind
         .deliver(spec, &local.inputs, &local.private, &done.state)
         .unwrap();
     let (before, after) = (

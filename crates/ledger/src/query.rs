@@ -86,11 +86,6 @@ pub fn registrations(store: &dyn Store, role: Role) -> Read<Vec<(AccountId, Regi
         .collect())
 }
 
-/// All registered providers.
-pub fn providers(store: &dyn Store) -> Read<Vec<(AccountId, Registration)>> {
-    registrations(store, Role::Provider)
-}
-
 /// Bonds on their way back to balances: when, whose, of which role, how much.
 pub fn unbonding(store: &dyn Store) -> Read<Vec<(Height, AccountId, Role, Amount)>> {
     let all = read_all(store, &keys::all_unbonding())?.into_iter();

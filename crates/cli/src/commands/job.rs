@@ -145,7 +145,7 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
             .to_string()
     };
     let checked = Checked {
-        kind: job.kind,
+        kind: job.kind.name(),
         name: job.name.clone(),
         steps: job.steps,
         segments: job

@@ -122,7 +122,7 @@ impl Train {
         drop(program);
         let seconds = began.elapsed().as_secs_f64();
         bar.finish_and_clear();
-        let kind = job.kind();
+        let kind = job.kind;
         let spec = &job.specification;
         let mut delivery = match kind.deliver(spec, &local.inputs, &local.private, &run.state) {
             Ok(delivery) => delivery,

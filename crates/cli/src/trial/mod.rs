@@ -116,7 +116,7 @@ impl Trial {
             )));
         }
         let state = self.requester.result(&order).await.map_err(failed)?;
-        let kind = job.kind();
+        let kind = job.kind;
         let specification = &order.terms.spec;
         let (inputs, private) = (inputs.clone(), private.clone());
         let task = task_of(&order, &inputs);

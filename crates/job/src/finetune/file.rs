@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, AdapterFile};
 use super::training::Training;
-use super::{HELDOUT, TRAIN, VALIDATION};
+use super::{Finetune, HELDOUT, TRAIN, VALIDATION};
 use crate::error::{BuildError, JobError};
 use crate::kind::Job;
 use crate::language::{self, ADAPTER, MODEL, Reading};
@@ -221,7 +221,7 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         inputs.push(InputSource::folder(ADAPTER, field, folder, path, FILES));
     }
     Ok(Job {
-        kind: "finetune",
+        kind: &Finetune,
         name: file.name,
         steps: specification.training.steps,
         steps_field: "training.steps",

@@ -55,16 +55,14 @@ pub enum LightError {
     #[error("the genesis file does not describe a network")]
     Genesis(#[source] Evidence),
     /// A proof does not decode.
-    #[error("the node at {0} sends malformed proofs; ask another one with --node URL")]
+    #[error("the node at {0} sends malformed proofs")]
     Malformed(String, #[source] BadProof),
     /// A proof does not hold: the node lies, or is of another network.
-    #[error(
-        "the node at {0} cannot prove what it says; is it of the same network? Ask another one with --node URL"
-    )]
+    #[error("the node at {0} cannot prove what it says; is it of the same network?")]
     Untrue(String, #[source] Evidence),
     /// The node only shows old blocks.
     #[error(
-        "the node at {node} shows nothing newer than {age} s ago: the network has stopped or the node is cut off; ask another one with --node URL, and compare this machine's clock with another's"
+        "the node at {node} shows nothing newer than {age} s ago: the network has stopped, the node is cut off, or this machine's clock is wrong"
     )]
     Stale {
         /// The node.
@@ -108,9 +106,7 @@ pub enum LightError {
     #[error("the ledger refused `{0}`: {1}; the fee of {2} tokens was charged")]
     Refused(&'static str, Refusal, Amount),
     /// The call was in no block when time ran out.
-    #[error(
-        "transaction {0} of `{1}` is in no block yet{2}; look for it later with `assay why {0}` before repeating it"
-    )]
+    #[error("transaction {0} of `{1}` is in no block yet{2}; it may still come into one")]
     Late(TxId, &'static str, Said),
 }
 

@@ -118,7 +118,7 @@ impl SplitTrain {
         let seconds = began.elapsed().as_secs_f64();
         let (spec, state) = (&job.specification, &trained.state);
         let mut delivery = job
-            .kind()
+            .kind
             .deliver(spec, &local.inputs, &local.private, state)
             .map_err(|error| undelivered(error, &local.task))?;
         delivery.name_base(job.model_path().as_deref());
