@@ -50,7 +50,7 @@ fn study() -> (Study<Registry>, Arc<Vec<u8>>) {
     };
     let study = Study {
         plan: Plan {
-            kind: job.kind,
+            kind: job.kind.name(),
             spec: job.specification.clone(),
             inputs: vec![("model", model.to_vec()), ("train", records(train, false))],
             ..Plan::default()
