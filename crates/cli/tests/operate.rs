@@ -77,7 +77,8 @@ impl Running {
             }
             assert!(
                 began.elapsed() < Duration::from_secs(120),
-                "runs on: {}",
+                "runs on: {}{}",
+                self.out(),
                 self.err()
             );
             sleep(Duration::from_millis(50));

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    commands::worker::worker,
+    commands::{try_job::block_on, worker::worker},
     failure::{Failure, Kind},
     output::{Output, facts},
     signals::Stop,
@@ -75,9 +75,7 @@ struct NodeReport {
 impl RunNode {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
         let config = NodeConfig::load(&self.config)?;
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.enable_all().build().map_err(anyhow::Error::from)?;
-        runtime.block_on(serve(&config, output))
+        block_on(serve(&config, output))?
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use assay_crypto::Digest;
@@ -102,12 +102,19 @@ pub(crate) fn check_terms(path: &Path, job: &Job, network: &Network) -> Result<(
     })
 }
 
+/// Time for threads that are still at work when a command has ended.
+const LEFT_BEHIND: Duration = Duration::from_secs(5);
+
 /// Runs asynchronous work to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    Ok(runtime.map_err(trial::failed)?.block_on(work))
+    let runtime = runtime.map_err(trial::failed)?;
+    let result = runtime.block_on(work);
+    // A thread that still waits for something must not keep the process from ending.
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    Ok(result)
 }
 
 /// The directory of a new trial: the one named, which must not hold a network yet, or a new one

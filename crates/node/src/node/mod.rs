@@ -46,6 +46,9 @@ use crate::{
 /// How long a call may take to get into a block before its party hears that it did not.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Time that each part of a node has to stop.
+const STOPPED: Duration = Duration::from_secs(15);
+
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -414,22 +417,31 @@ impl Node {
         self.health.failure()
     }
 
-    /// Stops everything; parties take up their parts again at the next start.
+    /// Stops everything; parties take up their parts again at the next start. A part that does not
+    /// end in time is left behind and told in the log: what is on disk is whole at any moment.
     pub async fn stop(mut self) {
         self.services.compute.stop();
-        self.tasks.shutdown().await;
+        within("parts", self.tasks.shutdown()).await;
         if let Some(http) = self.http.take() {
-            http.stop().await;
+            within("JSON API", http.stop()).await;
         }
-        self.services.transport.close().await;
+        within("transport", self.services.transport.close()).await;
         if let Some(storage) = self.storage.take() {
             // Whoever starts on the directory next finds it free.
-            storage.close().await;
+            within("storage", storage.close()).await;
         }
         if let Some(validator) = self.validator.take() {
             // Joins the engine's thread.
-            let _ = tokio::task::spawn_blocking(move || validator.stop()).await;
+            let joined = tokio::task::spawn_blocking(move || validator.stop());
+            within("validator", joined).await;
         }
+    }
+}
+
+/// Gives a part of a node time to stop.
+async fn within(part: &str, stopped: impl Future) {
+    if tokio::time::timeout(STOPPED, stopped).await.is_err() {
+        tracing::warn!(part, "does not stop and is left behind");
     }
 }
 
