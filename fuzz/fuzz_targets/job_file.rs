@@ -6,8 +6,8 @@ use std::path::Path;
 
 use assay_crypto::{Digest, EncryptionKey};
 use assay_fuzz::{canonical_borsh, to_borsh};
-use assay_job::{BuildError, PlacedInput, read, terms};
-use assay_ledger::{FileId, Parameters, Terms, rules};
+use assay_job::{BuildError, Draft, Network, read};
+use assay_ledger::{FileId, Terms, rules};
 use assay_proof::Task;
 use libfuzzer_sys::fuzz_target;
 
@@ -67,25 +67,28 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         return;
     };
     let task = Task {
-        kind: job.kind.to_owned(),
+        kind: job.kind.name().to_owned(),
         spec: job.specification.clone(),
         inputs: vec![],
         seed: Digest::ZERO,
         steps: job.steps,
         segment_steps: job.audit.segment_steps,
     };
-    match job.kind().program(&task).err() {
+    match job.kind.program(&task).err() {
         Some(BuildError::MissingInput(_)) => {}
         other => panic!("a machine says of the specification of an accepted job: {other:?}"),
     }
-    let place = |source: &assay_job::InputSource| PlacedInput {
-        name: source.name.to_owned(),
-        file: FileId(Digest::ZERO),
-        content: Digest::ZERO,
+    let network = Network::default();
+    let problems = job.problems(&network);
+    let key = EncryptionKey([1; 32]);
+    let Ok(draft) = Draft::new(&job, |_| Digest::ZERO, Digest::ZERO, key) else {
+        assert!(!problems.is_empty(), "what cannot be drafted has no problem");
+        return;
     };
-    let placed: Vec<PlacedInput> = job.inputs.iter().map(place).collect();
-    if let Ok(terms) = terms(&job, &placed, Digest::ZERO, EncryptionKey([1; 32])) {
-        assert_eq!(canonical_borsh::<Terms>(&to_borsh(&terms)).as_ref(), Some(&terms));
-        let _ = rules::check_terms(&terms, &Parameters::default());
+    let terms = draft.place(job.inputs.iter().map(|_| FileId(Digest::ZERO)));
+    assert_eq!(canonical_borsh::<Terms>(&to_borsh(&terms)).as_ref(), Some(&terms));
+    if problems.is_empty() {
+        let refused = rules::check_terms(&terms, &network.parameters);
+        assert!(refused.is_ok(), "a ledger refuses what has no problem: {refused:?}");
     }
 });
