@@ -3,13 +3,14 @@
 #![no_main]
 
 use assay_fuzz::parts::{Parts, part};
-use assay_fuzz::samples::ledger::{account, digest};
+use assay_fuzz::samples::ledger::account;
 use assay_fuzz::samples::vault::{file, key};
 use assay_ledger::AccountId;
+use assay_machine::{Context, Machine};
 use assay_vault::placement::Candidate;
-use assay_vault::upload::{Input, Need, Output, Upload, UploadConfig};
+use assay_vault::upload::{Answer, Ask, Input, Need, Output, Upload, UploadConfig, UploadError};
 use assay_vault::wire::{Refusal, Request, Response};
-use assay_vault::{Millis, Tag, Unreachable};
+use assay_vault::{Millis, Unreachable};
 use libfuzzer_sys::fuzz_target;
 
 /// Ends the journal: an entry that is none.
@@ -24,19 +25,13 @@ fn candidates() -> Vec<Candidate> {
 }
 
 fn fresh() -> Upload {
-    Upload::new(
-        UploadConfig::default(),
-        &key(),
-        11,
-        &candidates(),
-        digest("seed"),
-    )
+    Upload::new(UploadConfig::default(), &key(), 11, &candidates())
 }
 
 /// The journal of an upload to nodes that do what they are asked.
 fn journal() -> Vec<Vec<u8>> {
     let mut entries = Vec::new();
-    drive(fresh(), &mut |_| 0, &mut |entry| entries.push(entry));
+    drive(&[], &mut |_| 0, &mut |entry| entries.push(entry));
     entries
 }
 
@@ -53,53 +48,68 @@ fn seeds() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Runs a machine to its end, or for some time. `mood` says how each request is answered: 0 as an
-/// honest node would, anything else in some other way.
-fn drive(mut upload: Upload, mood: &mut dyn FnMut(&Request) -> u8, note: &mut dyn FnMut(Vec<u8>)) {
+/// Runs an upload with this journal to its end, or for some time; tells how it ended. `mood` says
+/// how each request is answered: 0 as an honest node would, anything else in some other way.
+fn drive(
+    journal: &[Vec<u8>],
+    mood: &mut dyn FnMut(&Request) -> u8,
+    note: &mut dyn FnMut(Vec<u8>),
+) -> Option<Result<assay_ledger::FileId, UploadError>> {
+    let mut upload = fresh();
     let mut now = Millis(0);
-    let mut inputs = std::collections::VecDeque::from([Input::Tick]);
-    for _ in 0..200 {
-        let input = inputs.pop_front().unwrap_or(Input::Tick);
-        for output in upload.step(now, input) {
+    let mut inputs = std::collections::VecDeque::from([Input::Seed([7; 32])]);
+    inputs.extend(journal.iter().cloned().map(Input::Journal));
+    inputs.push_back(Input::News);
+    for _ in 0..200 + journal.len() {
+        let input = inputs.pop_front().unwrap_or(Input::Wake);
+        let early = matches!(input, Input::Seed(_) | Input::Journal(_));
+        let outputs = upload.step(&Context { now, view: &() }, input);
+        assert!(!early || outputs.is_empty(), "asks before there is news");
+        for output in outputs {
             match output {
                 Output::Journal(entry) => note(entry),
-                Output::Need(need) => inputs.push_back(give(need)),
-                Output::Send { tag, to, request } => {
-                    let mood = mood(&request);
-                    inputs.extend(reply(tag, to, request, mood));
+                Output::Ask(tag, Ask::Need(need)) => {
+                    inputs.push_back(Input::Answer(tag, give(need)));
                 }
-                Output::WakeAt(then) => now = now.max(then),
-                Output::Report { .. } => {}
-                Output::Record {
-                    file: id,
-                    placement,
-                } => {
+                Output::Ask(tag, Ask::Send { to, request }) => {
+                    let mood = mood(&request);
+                    let reply = reply(to, request, mood);
+                    inputs.extend(reply.map(|reply| Input::Answer(tag, reply)));
+                }
+                Output::Ask(
+                    tag,
+                    Ask::Record {
+                        file: id,
+                        placement,
+                    },
+                ) => {
                     assert_eq!(id, file().0.id, "a record of another file");
                     assert!(!placement.is_empty());
-                    inputs.push_back(Input::Recorded(Ok(())));
+                    inputs.push_back(Input::Answer(tag, Answer::Recorded(Ok(()))));
                 }
-                Output::Finished(_) => {
-                    assert!(
-                        upload.step(now, Input::Tick).is_empty(),
-                        "life after the end"
-                    );
-                    return;
+                Output::WakeAt(then) => now = now.max(then),
+                Output::Report(_) => {}
+                Output::End(end) => {
+                    let after = upload.step(&Context { now, view: &() }, Input::Wake);
+                    assert!(after.is_empty(), "life after the end");
+                    return Some(end);
                 }
             }
         }
     }
+    None
 }
 
-fn give(need: Need) -> Input {
+fn give(need: Need) -> Answer {
     let (file, slice) = file();
     match need {
-        Need::Slice(0) => Input::Slice(slice),
-        Need::Slice(index) => Input::SourceFailed(format!("there is no slice {index}")),
-        Need::Manifest => Input::Manifest(Box::new(file)),
+        Need::Slice(0) => Answer::Slice(slice),
+        Need::Slice(index) => Answer::SourceFailed(format!("there is no slice {index}")),
+        Need::Manifest => Answer::Manifest(Box::new(file)),
     }
 }
 
-fn reply(tag: Tag, to: AccountId, request: Request, mood: u8) -> Option<Input> {
+fn reply(to: AccountId, request: Request, mood: u8) -> Option<Answer> {
     let reply = match (mood, request) {
         (0, Request::Put { digest, .. }) => Ok(Response::Stored { digest }),
         (0, Request::Has { digests }) => Ok(Response::Has {
@@ -116,7 +126,7 @@ fn reply(tag: Tag, to: AccountId, request: Request, mood: u8) -> Option<Input> {
         (6, _) => Ok(Response::Refused(Refusal::DiskFailed)),
         _ => Ok(Response::Free { bytes: 0 }),
     };
-    Some(Input::Reply { tag, reply })
+    Some(Answer::Reply(reply))
 }
 
 fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
@@ -129,16 +139,14 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         }
         journal.push(entry.to_vec());
     }
-    let (config, key) = (UploadConfig::default(), key());
-    let resumed = Upload::resume(config, &key, 11, &candidates(), digest("seed"), &journal);
-    let Ok(upload) = resumed else {
-        return;
-    };
-    let (stored, sealed) = upload.progress();
-    assert!(stored <= sealed && sealed as usize <= journal.len());
-    // What it writes down must be readable after what was there.
     let mut longer = journal.clone();
-    drive(upload, &mut |_| parts.byte(), &mut |entry| longer.push(entry));
-    let again = Upload::resume(config, &key, 11, &candidates(), digest("seed"), &longer);
-    assert!(again.is_ok(), "an upload cannot read its own journal: {again:?}");
+    let end = drive(&journal, &mut |_| parts.byte(), &mut |entry| longer.push(entry));
+    if let Some(Err(UploadError::Resume(_))) = end {
+        assert_eq!(longer, journal, "written after what cannot be read");
+        return;
+    }
+    // What it writes down must be readable after what was there.
+    let again = drive(&longer, &mut |_| 1, &mut |_| {});
+    let again = again.filter(|end| matches!(end, Err(UploadError::Resume(_))));
+    assert!(again.is_none(), "an upload cannot read its own journal: {again:?}");
 });

@@ -8,13 +8,14 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The rooms, lowest layer first: a crate may use only crates named before it.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "assay-kernel",
     "assay-crypto",
     "assay-data",
     "assay-model",
     "assay-split",
     "assay-ledger",
+    "assay-machine",
     "assay-proof",
     "assay-vault",
     "assay-job",
@@ -24,7 +25,12 @@ const LAYERS: [&str; 12] = [
 ];
 
 /// Crates whose code is a pure function of its inputs.
-const PROTOCOLS: [&str; 3] = ["assay-ledger", "assay-proof", "assay-vault"];
+const PROTOCOLS: [&str; 4] = [
+    "assay-ledger",
+    "assay-machine",
+    "assay-proof",
+    "assay-vault",
+];
 
 /// Crates whose own code is a pure function of its inputs, but which compute with a model and so
 /// depend on readers of model files.

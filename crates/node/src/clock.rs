@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assay_vault::Millis;
+use assay_machine::Millis;
 
 /// Milliseconds since the Unix epoch by this machine's clock. Wall time, because a storage
 /// node's grace period must survive a restart.

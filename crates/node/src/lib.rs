@@ -16,6 +16,7 @@ pub mod client;
 mod clock;
 pub mod config;
 pub mod devnet;
+pub mod drive;
 pub mod driver;
 pub mod files;
 pub mod health;

@@ -1,42 +1,50 @@
 //! What a party has asked for and not been answered.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use assay_ledger::{Call, Height, Order};
+use assay_machine::{Dice, Requests};
 
-use crate::party::{CallTag, Output, Tag, What};
+use crate::party::{Ask, CallTag, Output, Progress, Tag, What};
 
-/// Keeps a party from asking twice for the same thing.
+/// Collects a party's outputs and keeps it from asking twice for the same thing.
 #[derive(Default)]
 pub(crate) struct Desk {
-    open: BTreeSet<Tag>,
-    /// Answers of this height: a call that landed shows in the next view at the earliest, and
-    /// what failed is not tried again before the next block.
-    rested: BTreeMap<Tag, Height>,
+    requests: Requests<Tag, Height>,
+    dice: Dice,
     outputs: Vec<Output>,
 }
 
 impl Desk {
-    /// Whether to make this request now; marks it as made.
-    pub(crate) fn ask(&mut self, tag: Tag, now: Height) -> bool {
-        if self.rested.get(&tag).is_some_and(|at| now <= *at) {
+    /// Takes the seed of this life.
+    pub(crate) fn seed(&mut self, seed: [u8; 32]) {
+        self.dice.seed(seed);
+    }
+
+    /// Fresh randomness, known to this party alone.
+    pub(crate) fn random(&mut self) -> Option<[u8; 32]> {
+        self.dice.draw()
+    }
+
+    /// Makes a request, unless it is on its way or rests, and says whether it did; `request` is
+    /// called only when it is needed.
+    pub(crate) fn ask(
+        &mut self,
+        tag: Tag,
+        now: Height,
+        request: impl FnOnce() -> Option<Ask>,
+    ) -> bool {
+        if !self.requests.ask(tag, now) {
             return false;
         }
-        self.rested.remove(&tag);
-        self.open.insert(tag)
+        let request = request();
+        let made = request.is_some();
+        match request {
+            Some(request) => self.push(Output::Ask(tag, request)),
+            None => self.requests.withdraw(&tag),
+        }
+        made
     }
 
-    /// Takes an answer; false for one that nobody waits for.
-    pub(crate) fn answered(&mut self, tag: &Tag) -> bool {
-        self.open.remove(tag)
-    }
-
-    /// Lets a request rest until the next block.
-    pub(crate) fn rest(&mut self, tag: Tag, now: Height) {
-        self.rested.insert(tag, now);
-    }
-
-    /// Submits a call unless it is on its way; `call` makes it only when it is needed.
+    /// Submits a call as [`Self::ask`] does.
     pub(crate) fn submit(
         &mut self,
         order: &Order,
@@ -49,18 +57,22 @@ impl Desk {
             occasion,
             what: What::Call(tag),
         };
-        if !self.ask(tag, now) {
-            return;
-        }
-        match call() {
-            Some(call) => self.push(Output::Submit {
-                tag,
-                call: Box::new(call),
-            }),
-            None => {
-                self.open.remove(&tag);
-            }
-        }
+        self.ask(tag, now, || Some(Ask::Submit(Box::new(call()?))));
+    }
+
+    /// Takes an answer; false for one that nobody waits for.
+    pub(crate) fn answered(&mut self, tag: &Tag) -> bool {
+        self.requests.answered(tag)
+    }
+
+    /// Lets a request rest until the next block.
+    pub(crate) fn rest(&mut self, tag: Tag, now: Height) {
+        self.requests.rest(tag, now);
+    }
+
+    /// Tells of something that is in the way.
+    pub(crate) fn trouble(&mut self, why: impl ToString) {
+        self.push(Output::Report(Progress::Trouble(why.to_string())));
     }
 
     /// Queues an output.
@@ -75,7 +87,6 @@ impl Desk {
 
     /// Forgets all requests; late answers will be ignored.
     pub(crate) fn clear(&mut self) {
-        self.open.clear();
-        self.rested.clear();
+        self.requests.clear();
     }
 }

@@ -7,7 +7,7 @@ use assay_crypto::aead::FileKey;
 use assay_ledger::{Height, Order};
 
 use crate::desk::Desk;
-use crate::party::{FetchFailure, Output, Tag, What};
+use crate::party::{Ask, FetchFailure, Tag, What};
 use crate::program::{Task, TaskInput};
 
 /// The inputs that are here, and the keys that did not open them.
@@ -45,15 +45,14 @@ impl Inputs {
                 occasion,
                 what: What::Input(at, candidate),
             };
-            if desk.ask(tag, now) {
-                desk.push(Output::Fetch {
-                    tag,
+            desk.ask(tag, now, || {
+                Some(Ask::Fetch {
                     file: input.file,
                     owner: order.requester,
                     key: key.clone(),
                     content: Some(input.content),
-                });
-            }
+                })
+            });
         }
     }
 

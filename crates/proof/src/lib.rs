@@ -11,8 +11,8 @@
 //!   [`Worker`] runs a piece of one: [`Work`] in, [`WorkDone`] out.
 //! - [`Trace`] is what a provider commits to: one leaf for each state under a Merkle root.
 //! - [`OrderKeys`] says who can read which file, and when.
-//! - [`parties`] holds one state machine for each role. They take [`Input`]s and give
-//!   [`Output`]s; [`Party`] states the rules between them and the code that drives them.
+//! - [`parties`] holds one state machine for each role of the protocol [`Traced`]. `assay-machine`
+//!   states the rules between them and the code that drives them.
 //! - [`odds`] tells how likely a cheater is caught and what bond makes cheating a loss.
 //!
 //! With the feature `cheaters` come parties that break the rules, with `harness` a whole network
@@ -35,7 +35,8 @@ mod work;
 
 pub use keys::{GrantUse, OrderKeys, ProviderKeys, ReaderKeys};
 pub use party::{
-    CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress, Tag, What,
+    Answer, Ask, CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress,
+    Tag, Traced, What,
 };
 pub use program::{
     MAX_STATE_BYTES, MAX_TASK_BYTES, Program, ProgramError, Programs, StepReport, Task, TaskInput,

@@ -1,18 +1,13 @@
-//! What goes into a party and what comes out of it.
-//!
-//! A party is a state machine without clock, randomness, file or socket: `step(context, input)`
-//! gives a list of outputs. Its driver performs them in the order given, makes every
-//! [`Output::Journal`] durable before the outputs after it, and answers each [`Output::Fetch`],
-//! [`Output::Store`], [`Output::Work`] and [`Output::Submit`] exactly once, under the same tag.
+//! The protocol of a traced order: what its parties watch, ask for and are told.
 //!
 //! A party holds nothing that cannot be had again from the order on the ledger, its journal and
-//! its keys, so it may be dropped at any moment and built anew: feed it the journal's entries in
-//! order, then the order's view. [`Input::Order`] may come as often as the driver likes; what is
-//! under way or done already is not asked for again.
+//! its keys. The order may be shown to it as often as the driver likes; what is under way or done
+//! already is not asked for again.
 
 use assay_crypto::aead::FileKey;
 use assay_crypto::{Digest, EncryptionSecret};
-use assay_ledger::{AccountId, Call, FileId, Height, SegmentIndex};
+use assay_ledger::{AccountId, Call, FileId, SegmentIndex};
+use assay_machine::{Machine, Protocol};
 
 use crate::view::View;
 use crate::work::{Work, WorkDone, WorkFailure};
@@ -26,14 +21,30 @@ pub struct Identity {
     pub encryption: EncryptionSecret,
 }
 
-/// The world at the moment of a step.
+/// The protocol of an order whose work leaves a trace.
 #[derive(Debug, Clone, Copy)]
-pub struct Context {
-    /// Height of the last final block.
-    pub now: Height,
-    /// Fresh randomness, different at every call and known to this party alone.
-    pub random: [u8; 32],
+pub enum Traced {}
+
+impl Protocol for Traced {
+    type View = View;
+    type Tag = Tag;
+    type Ask = Ask;
+    type Answer = Answer;
+    type Report = Progress;
+    type End = Outcome;
 }
+
+/// A party to an order.
+pub type Party = dyn Machine<Protocol = Traced>;
+
+/// What a driver tells a party.
+pub type Input = assay_machine::Input<Traced>;
+
+/// What a party asks its driver to do.
+pub type Output = assay_machine::Output<Traced>;
+
+/// The world at the moment of a party's step.
+pub type Context<'a> = assay_machine::Context<'a, Traced>;
 
 /// Names a request, so that its answer finds the right place whenever it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,42 +101,18 @@ pub enum CallTag {
     Accept,
 }
 
-/// What a driver tells a party.
-pub enum Input {
-    /// The order as the last final block left it: on every change, and once per block while it
-    /// is active.
-    Order(Box<View>),
+/// What came of a party's request.
+pub enum Answer {
     /// A file's plaintext; for inputs, checked against the content digest that was asked for.
-    Fetched {
-        /// The request's tag.
-        tag: Tag,
-        /// The bytes, or why there are none.
-        result: Result<Vec<u8>, FetchFailure>,
-    },
-    /// A file is in the vault and its record on the ledger.
-    Stored {
-        /// The request's tag.
-        tag: Tag,
-        /// The file's name, or a sentence saying why it was not stored; it is tried again.
-        result: Result<FileId, String>,
-    },
+    Fetched(Result<Vec<u8>, FetchFailure>),
+    /// The name of a file that is in the vault with its record on the ledger, or a sentence saying
+    /// why it was not stored; it is tried again.
+    Stored(Result<FileId, String>),
     /// A piece of work ended.
-    Worked {
-        /// The request's tag.
-        tag: Tag,
-        /// Its result.
-        result: Result<WorkDone, WorkFailure>,
-    },
-    /// A call was included in a final block, or will not be.
-    Submitted {
-        /// The request's tag.
-        tag: Tag,
-        /// A sentence saying why the ledger refused it; it is tried again where it still makes
-        /// sense.
-        result: Result<(), String>,
-    },
-    /// A journal entry from before a restart.
-    Journal(Vec<u8>),
+    Worked(Result<WorkDone, WorkFailure>),
+    /// A call was included in a final block, or a sentence saying why the ledger refused it; it is
+    /// tried again where it still makes sense.
+    Submitted(Result<(), String>),
 }
 
 /// Why a file could not be had.
@@ -143,19 +130,12 @@ pub enum FetchFailure {
     TooLarge(String),
 }
 
-/// What a party asks its driver to do.
-pub enum Output {
+/// A party's request.
+pub enum Ask {
     /// Sign a call and bring it to the ledger.
-    Submit {
-        /// Comes back with the answer.
-        tag: Tag,
-        /// The call.
-        call: Box<Call>,
-    },
+    Submit(Box<Call>),
     /// Fetch a file and decrypt it.
     Fetch {
-        /// Comes back with the answer.
-        tag: Tag,
         /// The file.
         file: FileId,
         /// Whose record of it counts.
@@ -168,8 +148,6 @@ pub enum Output {
     /// Encrypt a file, place it in the vault and record it on the ledger. Storing the same bytes
     /// under the same key again gives the same file.
     Store {
-        /// Comes back with the answer.
-        tag: Tag,
         /// A name for people.
         name: String,
         /// Its key.
@@ -178,18 +156,7 @@ pub enum Output {
         bytes: Vec<u8>,
     },
     /// Compute.
-    Work {
-        /// Comes back with the answer.
-        tag: Tag,
-        /// What to compute.
-        work: Box<Work>,
-    },
-    /// Keep this entry for [`Input::Journal`]; durable before the outputs that follow.
-    Journal(Vec<u8>),
-    /// Something to show.
-    Progress(Progress),
-    /// This party's part in the order is over; drop it.
-    Finished(Outcome),
+    Work(Box<Work>),
 }
 
 /// What a party is at, for displays and logs.
@@ -216,10 +183,4 @@ pub enum Outcome {
     Cancelled,
     /// The order goes on without this party.
     Dismissed,
-}
-
-/// A party to an order: see the module's text for the rules between it and its driver.
-pub trait Party: Send {
-    /// Takes one input; the outputs are to be performed in their order.
-    fn step(&mut self, context: &Context, input: Input) -> Vec<Output>;
 }

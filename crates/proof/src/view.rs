@@ -10,6 +10,8 @@ use assay_ledger::{
 /// An order as a final block left it, with the registered keys of those who take part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
+    /// The height of that block, or of a later one that changed nothing here.
+    pub height: Height,
     /// The record on the ledger.
     pub order: Order,
     /// The network's validators, ascending.
@@ -41,6 +43,7 @@ impl View {
             }
         }
         Ok(Some(View {
+            height: query::height(store)?,
             order,
             validators,
             keys,
@@ -71,9 +74,9 @@ impl View {
 
     /// Whether so little of the phase is left that a party must make do with what it has: the
     /// last quarter, and never less than the last two blocks.
-    pub(crate) fn pressing(&self, now: Height) -> bool {
+    pub(crate) fn pressing(&self) -> bool {
         let (since, deadline) = (self.order.since.0, self.order.deadline.0);
         let reserve = (deadline.saturating_sub(since) / 4).max(2);
-        now.0.saturating_add(reserve) >= deadline
+        self.height.0.saturating_add(reserve) >= deadline
     }
 }

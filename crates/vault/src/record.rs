@@ -30,7 +30,7 @@ pub struct RecordError {
 }
 
 impl SealedFile {
-    /// The record to put on the ledger once [`Output::Record`](crate::upload::Output::Record)
+    /// The record to put on the ledger once [`Ask::Record`](crate::upload::Ask::Record)
     /// names the nodes. `envelope` is the file key for `owner`, wrapped for [`Purpose::Owner`], or
     /// `None` when the owner derives its keys.
     ///

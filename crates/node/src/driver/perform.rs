@@ -10,7 +10,7 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::Bytes;
 use assay_ledger::{AccountId, Call, FileId, OrderId, Role, query};
 use assay_proof::{
-    FetchFailure, Identity, Input, MAX_STATE_BYTES, MAX_TASK_BYTES, Output, StepReport,
+    Answer, Ask, FetchFailure, Identity, MAX_STATE_BYTES, MAX_TASK_BYTES, StepReport, Traced,
 };
 use assay_vault::{
     Coding, Sealer, UnsealError,
@@ -19,10 +19,11 @@ use assay_vault::{
     upload::{UploadConfig, leftover},
 };
 
-use super::Compute;
+use super::{Compute, ForOrder};
 use crate::{
     client::{ChainView, Sender},
-    files::{self, Memory, NewFile},
+    drive::{Memory, Perform},
+    files::{self, NewFile},
     told,
     transport::Transport,
 };
@@ -121,54 +122,6 @@ impl Services {
             account: self.key.public(),
             encryption: self.key.encryption(),
         }
-    }
-
-    /// Performs one request of a party; the answer carries the request's tag. `None` for what is
-    /// no request.
-    pub(super) async fn perform(self: Arc<Self>, order: OrderId, request: Output) -> Option<Input> {
-        Some(match request {
-            Output::Submit { tag, call } => {
-                let result = self.sender.call(*call).await.map(drop);
-                Input::Submitted {
-                    tag,
-                    result: result.map_err(|error| told(&error)),
-                }
-            }
-            Output::Fetch {
-                tag,
-                file,
-                owner,
-                key,
-                content,
-            } => Input::Fetched {
-                tag,
-                result: match self.room(order, content.is_some()) {
-                    Ok(()) => {
-                        let most = most_bytes(content.is_some());
-                        self.fetch(file, owner, key, content, most).await
-                    }
-                    Err(failure) => Err(failure),
-                },
-            },
-            Output::Store {
-                tag,
-                name,
-                key,
-                bytes,
-            } => Input::Stored {
-                tag,
-                result: self.store(name, STATE_TYPE, key, None, bytes).await,
-            },
-            Output::Work { tag, work } => {
-                let (tell, steps) = (self.on_work.clone(), work.task.steps);
-                let on_step = Box::new(move |report: &StepReport| tell(order, report, steps));
-                Input::Worked {
-                    tag,
-                    result: self.compute.run(*work, on_step).await,
-                }
-            }
-            Output::Journal(_) | Output::Progress(_) | Output::Finished(_) => return None,
-        })
     }
 
     /// Whether an order's inputs are few enough bytes, by their records on the ledger, to be
@@ -324,6 +277,38 @@ impl Services {
                  give the same result again"
             )),
             Err(error) => Err(told(&error)),
+        }
+    }
+}
+
+impl Perform<Traced> for ForOrder<'_> {
+    async fn perform(&self, ask: Ask) -> Answer {
+        let (services, order) = (self.services, self.order);
+        match ask {
+            Ask::Submit(call) => {
+                let result = services.sender.call(*call).await.map(drop);
+                Answer::Submitted(result.map_err(|error| told(&error)))
+            }
+            Ask::Fetch {
+                file,
+                owner,
+                key,
+                content,
+            } => Answer::Fetched(match services.room(order, content.is_some()) {
+                Ok(()) => {
+                    let most = most_bytes(content.is_some());
+                    services.fetch(file, owner, key, content, most).await
+                }
+                Err(failure) => Err(failure),
+            }),
+            Ask::Store { name, key, bytes } => {
+                Answer::Stored(services.store(name, STATE_TYPE, key, None, bytes).await)
+            }
+            Ask::Work(work) => {
+                let (tell, steps) = (services.on_work.clone(), work.task.steps);
+                let on_step = Box::new(move |report: &StepReport| tell(order, report, steps));
+                Answer::Worked(services.compute.run(*work, on_step).await)
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ pub use self::{
     download::{download, fetch},
     leftovers::{Deleted, Pending, delete, delete_all, pending},
     unfinished::remember,
-    upload::{Memory, NewFile, StoreError, Stored, sealed_length, upload},
+    upload::{NewFile, StoreError, Stored, sealed_length, upload},
 };
 use crate::transport::{self, Transport};
 

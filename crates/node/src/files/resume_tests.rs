@@ -24,6 +24,7 @@ use super::{
     unfinished::{Plan, Unfinished, UnfinishedError, list},
     *,
 };
+use crate::drive::Memory;
 
 fn owner() -> SecretKey {
     SecretKey::from_seed([100; 32])

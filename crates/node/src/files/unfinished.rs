@@ -19,8 +19,8 @@ use assay_crypto::{Digest, PublicKey, SecretKey, aead::FileKey};
 use assay_vault::upload::{Leftover, ResumeError, leftover};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{Memory, fresh_seed, locked};
-use crate::driver::Journal;
+use super::{fresh_seed, locked};
+use crate::drive::{Journal, Memory};
 
 /// Version of a plan, its first byte.
 const VERSION: u8 = 1;

@@ -1,6 +1,12 @@
 //! Storing a file.
 
-use std::{collections::VecDeque, future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use assay_crypto::{EncryptionKey, PublicKey, aead::FileKey};
 use assay_ledger::FileRecord;
@@ -8,20 +14,16 @@ use assay_vault::{
     Coding, Label, RecordError, SLICE_BYTES, SealError, SealedFile, Sealer, TAG_BYTES,
     envelope::{self, Purpose},
     placement::Candidate,
-    upload::{Input, Need, Output, ResumeError, Upload, UploadConfig, UploadError},
+    upload::{Answer, Ask, Need, NodeFailed, Storing, Upload, UploadConfig, UploadError},
     wire::Request,
-};
-use tokio::{
-    task::JoinSet,
-    time::{sleep, timeout},
 };
 use tracing::debug;
 
 use super::{ask, fresh_seed, source::Source};
-use crate::{clock, driver::Journal, transport::Transport};
-
-/// How long an upload that failed waits for what it has sent.
-const SETTLE: Duration = Duration::from_secs(5);
+use crate::{
+    drive::{self, DriveError, Memory, Nothing, Perform},
+    transport::Transport,
+};
 
 /// What the ledger is to say about a file, apart from what follows from its bytes.
 #[derive(Clone, Debug)]
@@ -55,21 +57,10 @@ pub enum StoreError {
     /// There is no randomness to choose nodes and seal keys with.
     #[error("the system gave no randomness")]
     Randomness(#[source] getrandom::Error),
-    /// An earlier life of the upload wrote something that cannot be gone on with.
-    #[error("the upload cannot go on from where it was")]
-    Resume(#[from] ResumeError),
-    /// The journal cannot be written; going on without it could seal two texts with one nonce.
-    #[error("the upload's journal cannot be written; free disk space or mend the disk")]
-    Journal(#[source] std::io::Error),
-}
-
-/// The memory of an upload that can go on after its process is gone.
-#[derive(Debug)]
-pub struct Memory {
-    /// Where the machine writes.
-    pub journal: Journal,
-    /// What it wrote in earlier lives.
-    pub past: Vec<Vec<u8>>,
+    /// It could not be driven to its end; without its journal it could seal two texts with one
+    /// nonce.
+    #[error("the upload was broken off")]
+    Drive(#[from] DriveError),
 }
 
 /// A file that is stored and recorded.
@@ -99,88 +90,93 @@ pub async fn upload<S, F>(
     file: NewFile,
     source: S,
     memory: Option<Memory>,
-    record: impl FnOnce(FileRecord) -> F,
+    record: impl FnOnce(FileRecord) -> F + Send,
 ) -> Result<Stored, StoreError>
 where
     S: Source,
-    F: Future<Output = Result<(), String>>,
+    F: Future<Output = Result<(), String>> + Send,
 {
-    let seed = fresh_seed().map_err(StoreError::Randomness)?;
     let coding = Coding::Replicated {
         copies: config.copies,
     };
-    let mut sealing = Sealing::new(Sealer::new(source, file.key.clone(), coding));
-    let (mut journal, past) = match memory {
-        Some(Memory { journal, past }) => (Some(journal), past),
-        None => (None, Vec::new()),
-    };
     let bytes = sealed_length(file.length);
-    let mut machine = Upload::resume(config, &file.key, bytes, candidates, seed, &past)?;
-    let mut sent = 0;
-    let mut replies = JoinSet::new();
-    let mut wake = None;
-    let mut record = Some(record);
-    let mut recorded = None;
-    let mut outputs = VecDeque::from(machine.step(clock::now(), Input::Tick));
-    loop {
-        while let Some(output) = outputs.pop_front() {
-            match output {
-                Output::Need(need) => {
-                    let input = sealing.satisfy(need).await;
-                    outputs.extend(machine.step(clock::now(), input));
+    let mut machine = Upload::new(config, &file.key, bytes, candidates);
+    let sealer = Sealer::new(source, file.key.clone(), coding);
+    let doer = ForUpload {
+        transport,
+        file,
+        sealing: tokio::sync::Mutex::new(Sealing::new(sealer)),
+        record: Mutex::new(Some(record)),
+        recorded: Mutex::new(None),
+        sent: AtomicU64::new(0),
+    };
+    let report = |NodeFailed { node, fault }| debug!(%node, %fault, "storage node failed");
+    let end = drive::run(&mut machine, memory, Nothing::default(), &doer, report).await?;
+    let recorded = doer.recorded.into_inner();
+    let recorded = recorded.unwrap_or_else(PoisonError::into_inner);
+    match (end, recorded) {
+        // The ledger was not even asked.
+        (_, Some(Err(error))) => Err(error),
+        (Err(error), _) => Err(error.into()),
+        (Ok(_), Some(Ok(record))) => Ok(Stored {
+            record,
+            sent: doer.sent.into_inner(),
+        }),
+        (Ok(_), None) => {
+            let missing = "no record was made".to_owned();
+            Err(UploadError::NotRecorded(missing).into())
+        }
+    }
+}
+
+/// Does for an upload what it asks for.
+struct ForUpload<'a, S, R> {
+    transport: &'a Transport,
+    file: NewFile,
+    sealing: tokio::sync::Mutex<Sealing<S>>,
+    record: Mutex<Option<R>>,
+    recorded: Mutex<Option<Result<FileRecord, StoreError>>>,
+    sent: AtomicU64,
+}
+
+impl<S, R, F> Perform<Storing> for ForUpload<'_, S, R>
+where
+    S: Source,
+    R: FnOnce(FileRecord) -> F + Send,
+    F: Future<Output = Result<(), String>> + Send,
+{
+    async fn perform(&self, asked: Ask) -> Answer {
+        match asked {
+            Ask::Need(need) => self.sealing.lock().await.satisfy(need).await,
+            Ask::Send { to, request } => {
+                if let Request::Put { piece, .. } = &request {
+                    let length = piece.len() as u64;
+                    self.sent.fetch_add(length, Ordering::Relaxed);
                 }
-                Output::Journal(entry) => {
-                    if let Some(journal) = &mut journal {
-                        journal.append(&entry).map_err(StoreError::Journal)?;
-                    }
-                }
-                Output::Send { tag, to, request } => {
-                    if let Request::Put { piece, .. } = &request {
-                        sent += piece.len() as u64;
-                    }
-                    let transport = transport.clone();
-                    replies.spawn(async move {
-                        Input::Reply {
-                            tag,
-                            reply: ask(&transport, to, request).await,
-                        }
-                    });
-                }
-                Output::WakeAt(at) => wake = Some(at),
-                Output::Report { node, fault } => debug!(%node, %fault, "storage node failed"),
-                Output::Record {
-                    file: id,
-                    placement,
-                } => {
-                    let result = match (&sealing.file, record.take()) {
-                        (Some(sealed), Some(record)) if sealed.id == id => {
-                            let made = describe(&file, sealed, &placement)?;
-                            recorded = Some(made.clone());
-                            record(made).await
-                        }
-                        _ => Err("the upload was recorded out of order".to_owned()),
-                    };
-                    outputs.extend(machine.step(clock::now(), Input::Recorded(result)));
-                }
-                Output::Finished(result) => {
-                    if let Err(error) = result {
-                        // Whoever cleans up after us must not be overtaken by what is on its way.
-                        let settled = async { while replies.join_next().await.is_some() {} };
-                        let _ = timeout(SETTLE, settled).await;
-                        return Err(error.into());
-                    }
-                    let missing = UploadError::NotRecorded("no record was made".to_owned());
-                    let record = recorded.ok_or(missing)?;
-                    return Ok(Stored { record, sent });
-                }
+                Answer::Reply(ask(self.transport, to, request).await)
+            }
+            Ask::Record {
+                file: id,
+                placement,
+            } => {
+                let made = match &self.sealing.lock().await.file {
+                    Some(sealed) if sealed.id == id => describe(&self.file, sealed, &placement),
+                    _ => return Answer::Recorded(Err("it is of another file".to_owned())),
+                };
+                let record = self.record.lock();
+                let record = record.unwrap_or_else(PoisonError::into_inner).take();
+                let result = match (&made, record) {
+                    (Ok(made), Some(record)) => record(made.clone()).await,
+                    (Err(error), _) => Err(error.to_string()),
+                    (_, None) => Err("it was recorded before".to_owned()),
+                };
+                let mut recorded = self.recorded.lock();
+                *recorded
+                    .as_deref_mut()
+                    .unwrap_or_else(|poisoned| poisoned.get_mut()) = Some(made);
+                Answer::Recorded(result)
             }
         }
-        let pause = wake.map_or(1_000, |at| at.0.saturating_sub(clock::now().0).max(1));
-        let input = tokio::select! {
-            Some(reply) = replies.join_next() => reply.unwrap_or(Input::Tick),
-            () = sleep(Duration::from_millis(pause)) => Input::Tick,
-        };
-        outputs.extend(machine.step(clock::now(), input));
     }
 }
 
@@ -227,40 +223,40 @@ impl<S: Source> Sealing<S> {
         }
     }
 
-    async fn satisfy(&mut self, need: Need) -> Input {
+    async fn satisfy(&mut self, need: Need) -> Answer {
         let Some(mut sealer) = self.sealer.take() else {
-            return Input::SourceFailed("an earlier read did not end".to_owned());
+            return Answer::SourceFailed("an earlier read did not end".to_owned());
         };
         let worked = tokio::task::spawn_blocking(move || {
-            let input = match need {
-                Need::Slice(index) => sealer.slice(index).map(|slice| slice.map(Input::Slice)),
+            let sealed = match need {
+                Need::Slice(index) => sealer.slice(index).map(|slice| slice.map(Answer::Slice)),
                 // What changed while it was read is noticed before anything is recorded.
                 Need::Manifest => sealer.finish().and_then(|file| {
                     sealer.source_mut().check().map_err(std::io::Error::from)?;
-                    Ok(Some(Input::Manifest(Box::new(file))))
+                    Ok(Some(Answer::Manifest(Box::new(file))))
                 }),
             };
-            (sealer, input)
+            (sealer, sealed)
         });
         match worked.await {
-            Ok((sealer, input)) => {
+            Ok((sealer, sealed)) => {
                 self.sealer = Some(sealer);
-                let input = told(input);
-                if let Input::Manifest(file) = &input {
+                let answer = told(sealed);
+                if let Answer::Manifest(file) = &answer {
                     self.file = Some((**file).clone());
                 }
-                input
+                answer
             }
-            Err(error) => Input::SourceFailed(error.to_string()),
+            Err(error) => Answer::SourceFailed(error.to_string()),
         }
     }
 }
 
-fn told(input: Result<Option<Input>, SealError>) -> Input {
-    match input {
-        Ok(Some(input)) => input,
-        Ok(None) => Input::SourceFailed("it ended before the slice asked for".to_owned()),
-        Err(SealError::Source(error)) => Input::SourceFailed(error.to_string()),
-        Err(error) => Input::SourceFailed(error.to_string()),
+fn told(sealed: Result<Option<Answer>, SealError>) -> Answer {
+    match sealed {
+        Ok(Some(answer)) => answer,
+        Ok(None) => Answer::SourceFailed("it ended before the slice asked for".to_owned()),
+        Err(SealError::Source(error)) => Answer::SourceFailed(error.to_string()),
+        Err(error) => Answer::SourceFailed(error.to_string()),
     }
 }

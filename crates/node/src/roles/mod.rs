@@ -21,7 +21,8 @@ use assay_proof::{
 use tokio::task::{self, JoinSet};
 use tracing::{error, info};
 
-use crate::driver::{self, DriveError, OnProgress, Services, journal_file};
+use crate::drive::DriveError;
+use crate::driver::{self, OnProgress, Services, journal_file};
 use crate::{
     requester::{self, KeysError},
     told,
@@ -194,7 +195,7 @@ impl Stage {
         }
     }
 
-    fn party(&self, part: Part, order: &Order) -> Result<Box<dyn Party>, KeysError> {
+    fn party(&self, part: Part, order: &Order) -> Result<Box<Party>, KeysError> {
         let identity = self.services.identity();
         Ok(match part {
             Part::Requester => {
@@ -213,7 +214,7 @@ impl Stage {
         playing: &mut JoinSet<Result<Outcome, DriveError>>,
         order: &Order,
         part: Part,
-        party: Box<dyn Party>,
+        party: Box<Party>,
     ) -> task::Id {
         let id = order.id;
         let services = self.services.clone();

@@ -1,8 +1,9 @@
 //! An auditor that posts what another auditor posted.
 
 use assay_ledger::{Call, Order, Phase, Seat};
+use assay_machine::Machine;
 
-use crate::party::{CallTag, Context, Identity, Input, Output, Party, Tag, What};
+use crate::party::{Ask, CallTag, Context, Identity, Input, Output, Tag, Traced, What};
 
 /// Waits for another seat's commitment and posts the same; later posts the same reveal, with a
 /// salt it cannot know. The commitment binds its author, so the reveal never fits.
@@ -46,19 +47,21 @@ impl CopyingAuditor {
     }
 }
 
-impl Party for CopyingAuditor {
-    fn step(&mut self, _: &Context, input: Input) -> Vec<Output> {
-        let Input::Order(view) = input else {
+impl Machine for CopyingAuditor {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let Input::News = input else {
             return Vec::new();
         };
-        let call = self.call(&view.order);
-        let outputs = call.into_iter().map(|(tag, call)| Output::Submit {
-            tag: Tag {
-                attempt: view.order.attempt,
+        let order = &at.view.order;
+        let outputs = self.call(order).into_iter().map(|(tag, call)| {
+            let tag = Tag {
+                attempt: order.attempt,
                 occasion: 0,
                 what: What::Call(tag),
-            },
-            call: Box::new(call),
+            };
+            Output::Ask(tag, Ask::Submit(Box::new(call)))
         });
         outputs.collect()
     }

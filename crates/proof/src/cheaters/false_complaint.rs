@@ -1,9 +1,10 @@
 //! A requester that disputes a good result, to have it for nothing.
 
 use assay_ledger::{Call, Question};
+use assay_machine::Machine;
 
 use crate::parties::Requester;
-use crate::party::{CallTag, Context, Input, Output, Party, Tag, What};
+use crate::party::{Ask, CallTag, Context, Input, Output, Tag, Traced, What};
 
 /// An honest requester that complains where it should accept, and grants the validators nothing.
 pub struct FalseComplaint {
@@ -26,23 +27,23 @@ impl FalseComplaint {
             Call::Grant { .. } if self.judged => return None,
             call => (tag.what, call),
         };
-        Some(Output::Submit {
-            tag: Tag { what, ..tag },
-            call: Box::new(call),
-        })
+        Some(Output::Ask(
+            Tag { what, ..tag },
+            Ask::Submit(Box::new(call)),
+        ))
     }
 }
 
-impl Party for FalseComplaint {
-    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
-        if let Input::Order(view) = &input {
-            let dispute = view.order.dispute();
-            self.judged = dispute.is_some_and(|d| d.question == Question::Result);
-        }
-        let outputs = self.honest.step(context, input).into_iter();
+impl Machine for FalseComplaint {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let dispute = at.view.order.dispute();
+        self.judged = dispute.is_some_and(|d| d.question == Question::Result);
+        let outputs = self.honest.step(at, input).into_iter();
         outputs
             .filter_map(|output| match output {
-                Output::Submit { tag, call } => self.twist(tag, *call),
+                Output::Ask(tag, Ask::Submit(call)) => self.twist(tag, *call),
                 output => Some(output),
             })
             .collect()

@@ -2,8 +2,9 @@
 
 use assay_crypto::Digest;
 use assay_ledger::{Call, Phase};
+use assay_machine::Machine;
 
-use crate::party::{CallTag, Context, Identity, Input, Output, Party, Tag, What};
+use crate::party::{Ask, CallTag, Context, Identity, Input, Output, Tag, Traced, What};
 
 /// Attests the same thing in every dispute.
 pub struct LyingValidator {
@@ -18,28 +19,29 @@ impl LyingValidator {
     }
 }
 
-impl Party for LyingValidator {
-    fn step(&mut self, _: &Context, input: Input) -> Vec<Output> {
-        let Input::Order(view) = input else {
+impl Machine for LyingValidator {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let Input::News = input else {
             return Vec::new();
         };
-        let order = &view.order;
+        let order = &at.view.order;
         let open = order.dispute().filter(|_| order.phase == Phase::Attesting);
         let mine = |account| account == self.me.account;
         let Some(dispute) = open.filter(|d| !d.attestations.iter().any(|a| mine(a.validator)))
         else {
             return Vec::new();
         };
-        vec![Output::Submit {
-            tag: Tag {
-                attempt: order.attempt,
-                occasion: u8::try_from(dispute.attestations.len()).unwrap_or(u8::MAX),
-                what: What::Call(CallTag::Attest),
-            },
-            call: Box::new(Call::Attest {
-                order: order.id,
-                leaf: self.leaf,
-            }),
-        }]
+        let tag = Tag {
+            attempt: order.attempt,
+            occasion: u8::try_from(dispute.attestations.len()).unwrap_or(u8::MAX),
+            what: What::Call(CallTag::Attest),
+        };
+        let call = Call::Attest {
+            order: order.id,
+            leaf: self.leaf,
+        };
+        vec![Output::Ask(tag, Ask::Submit(Box::new(call)))]
     }
 }

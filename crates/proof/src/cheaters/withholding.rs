@@ -2,9 +2,10 @@
 
 use assay_crypto::aead::FileKey;
 use assay_ledger::{AccountId, Call, Phase, SealedKeys};
+use assay_machine::Machine;
 
 use crate::parties::Provider;
-use crate::party::{CallTag, Context, Identity, Input, Output, Party, What};
+use crate::party::{Ask, CallTag, Context, Identity, Input, Output, Traced, What};
 
 /// What is kept back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,32 +56,19 @@ impl WithholdingProvider {
     fn filter(&self, output: Output) -> Option<Output> {
         match (self.withheld, output) {
             (Withheld::Run, _) => None,
-            (_, Output::Submit { tag, call }) => {
+            (_, Output::Ask(tag, Ask::Submit(call))) => {
                 let What::Call(kind) = tag.what else {
                     return None;
                 };
                 let call = Box::new(self.submitted(kind, *call)?);
-                Some(Output::Submit { tag, call })
+                Some(Output::Ask(tag, Ask::Submit(call)))
             }
-            (
-                _,
-                Output::Store {
-                    tag,
-                    name,
-                    key,
-                    bytes,
-                },
-            ) => {
+            (_, Output::Ask(tag, Ask::Store { name, key, bytes })) => {
                 let (key, bytes) = match tag.what {
                     What::Checkpoint(index, _) => self.stored(index, key, bytes),
                     _ => (key, bytes),
                 };
-                Some(Output::Store {
-                    tag,
-                    name,
-                    key,
-                    bytes,
-                })
+                Some(Output::Ask(tag, Ask::Store { name, key, bytes }))
             }
             (_, output) => Some(output),
         }
@@ -117,13 +105,14 @@ impl WithholdingProvider {
     }
 }
 
-impl Party for WithholdingProvider {
-    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
-        if let Input::Order(view) = &input {
-            self.last = Some(view.order.terms.segments());
-            self.auditing = view.order.phase == Phase::Opening;
-        }
-        let outputs = self.honest.step(context, input);
+impl Machine for WithholdingProvider {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let order = &at.view.order;
+        self.last = Some(order.terms.segments());
+        self.auditing = order.phase == Phase::Opening;
+        let outputs = self.honest.step(at, input);
         outputs
             .into_iter()
             .filter_map(|output| self.filter(output))

@@ -1,15 +1,17 @@
 //! Who takes part in a harness run.
 
+use assay_machine::Machine;
+
 use crate::keys::OrderKeys;
 use crate::parties::{Auditor, Provider, Requester, Validator};
-use crate::party::{Identity, Party};
+use crate::party::{Identity, Party, Traced};
 use crate::program::Programs;
 
 /// Makes a party anew, at the start and after every kill.
-pub type MakeParty = Box<dyn Fn(Identity) -> Box<dyn Party>>;
+pub type MakeParty = Box<dyn Fn(Identity) -> Box<Party>>;
 
 /// Makes the requester, who holds the order's keys.
-pub type MakeRequester = Box<dyn Fn(Identity, OrderKeys) -> Box<dyn Party>>;
+pub type MakeRequester = Box<dyn Fn(Identity, OrderKeys) -> Box<Party>>;
 
 /// Makes the programs of one machine.
 pub type MakePrograms = Box<dyn Fn() -> Box<dyn Programs>>;
@@ -26,7 +28,7 @@ pub struct Actor {
 
 impl Actor {
     /// A machine with a usual bond.
-    pub fn new<P: Party + 'static, R: Programs + 'static>(
+    pub fn new<P: Machine<Protocol = Traced> + 'static, R: Programs + 'static>(
         party: impl Fn(Identity) -> P + 'static,
         programs: impl Fn() -> R + 'static,
     ) -> Actor {

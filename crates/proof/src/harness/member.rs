@@ -26,7 +26,7 @@ pub struct Member {
     pub(super) inbox: BTreeMap<Height, Vec<Input>>,
     pub(super) worker: Worker,
     pub(super) down_until: Height,
-    party: Option<Box<dyn Party>>,
+    party: Option<Box<Party>>,
     make: MakeParty,
     programs: MakePrograms,
     journal: Vec<Vec<u8>>,
@@ -65,21 +65,23 @@ impl Member {
         self.kills += 1;
     }
 
-    /// Passes an input on, after bringing the party back from its journal if it is not there.
-    pub(super) fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
+    /// Passes an input on, after bringing the party back from its journal, with this seed, if it is
+    /// not there.
+    pub(super) fn step(&mut self, at: &Context<'_>, seed: [u8; 32], input: Input) -> Vec<Output> {
         let (secret, make, journal) = (&self.secret, &self.make, &self.journal);
         let party = self.party.get_or_insert_with(|| {
             let mut party = make(Identity {
                 account: secret.public(),
                 encryption: secret.encryption(),
             });
-            for entry in journal {
-                let early = party.step(context, Input::Journal(entry.clone()));
-                assert!(early.is_empty(), "a journal entry alone asks for nothing");
+            let past = journal.iter().cloned().map(Input::Journal);
+            for input in std::iter::once(Input::Seed(seed)).chain(past) {
+                let early = party.step(at, input);
+                assert!(early.is_empty(), "seed and journal alone ask for nothing");
             }
             party
         });
-        party.step(context, input)
+        party.step(at, input)
     }
 
     /// Kills the party for good.

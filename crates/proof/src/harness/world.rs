@@ -7,11 +7,12 @@ use assay_ledger::{
     FileId, FileRecord, Height, MAX_TX_BYTES, MemoryStore, Order, OrderId, Receipt, Role, Status,
     Transaction, execute_verified_block, query,
 };
+use assay_machine::Millis;
 
 use super::member::Member;
 use super::setup::Plan;
 use super::vault::Vault;
-use crate::party::{Context, Input, Output, Tag};
+use crate::party::{Answer, Ask, Context, Input, Output, Tag};
 use crate::view::View;
 
 /// Everything there is in a harness run.
@@ -119,9 +120,9 @@ impl World {
             let late = self.members[at].inbox.split_off(&Height(self.height.0 + 1));
             let due = std::mem::replace(&mut self.members[at].inbox, late);
             for input in due.into_values().flatten() {
-                self.feed(at, input);
+                self.feed(at, &view, input);
             }
-            self.feed(at, Input::Order(Box::new(view.clone())));
+            self.feed(at, &view, Input::News);
         }
     }
 
@@ -183,27 +184,22 @@ impl World {
         self.events.extend(receipt.events);
         let input = match waiting {
             Waiting::Nobody => return,
-            Waiting::Submitted(tag) => Input::Submitted { tag, result },
-            Waiting::Stored(tag, file) => Input::Stored {
-                tag,
-                result: result.map(|()| file),
-            },
+            Waiting::Submitted(tag) => Input::Answer(tag, Answer::Submitted(result)),
+            Waiting::Stored(tag, file) => Input::Answer(tag, Answer::Stored(result.map(|()| file))),
         };
         let inbox = &mut self.members[at].inbox;
         inbox.entry(self.height).or_default().push(input);
     }
 
     /// Passes one input to a party and performs what it asks for, answers included.
-    fn feed(&mut self, at: usize, input: Input) {
+    fn feed(&mut self, at: usize, view: &View, input: Input) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
-            let mut random = [0; 32];
-            self.dice.fill(&mut random);
-            let context = Context {
-                now: self.height,
-                random,
-            };
-            for output in self.members[at].step(&context, input) {
+            let mut seed = [0; 32];
+            self.dice.fill(&mut seed);
+            let now = Millis(self.height.0 * 1_000);
+            let context = Context { now, view };
+            for output in self.members[at].step(&context, seed, input) {
                 if self.lots(self.plan.kills) {
                     return self.kill(at);
                 }
@@ -226,40 +222,40 @@ impl World {
     /// Performs an output; gives back the answer if there is one at once.
     fn perform(&mut self, at: usize, output: Output) -> Option<Input> {
         let account = self.members[at].account;
-        match output {
-            Output::Submit { tag, call } => {
-                self.pending.push((at, *call, Waiting::Submitted(tag)));
+        let (tag, ask) = match output {
+            Output::Ask(tag, ask) => (tag, ask),
+            Output::Journal(entry) => {
+                self.members[at].journal(entry);
+                return None;
             }
-            Output::Fetch {
-                tag,
+            // Every block is news, so nobody needs to be woken.
+            Output::Report(_) | Output::WakeAt(_) => return None,
+            Output::End(outcome) => {
+                self.members[at].outcome = Some(outcome);
+                return None;
+            }
+        };
+        let answer = match ask {
+            Ask::Submit(call) => {
+                self.pending.push((at, *call, Waiting::Submitted(tag)));
+                return None;
+            }
+            Ask::Fetch {
                 file,
                 owner,
                 key,
                 content,
-            } => {
-                let result = self.vault.fetch(file, owner, &key, content);
-                return Some(Input::Fetched { tag, result });
-            }
-            Output::Store {
-                tag,
-                name,
-                key,
-                bytes,
-            } => {
+            } => Answer::Fetched(self.vault.fetch(file, owner, &key, content)),
+            Ask::Store { name, key, bytes } => {
                 let file = self.vault.store(account, &key, bytes);
                 let record = Box::new(self.record(file, account, &name));
                 self.pending
                     .push((at, Call::PutFile(record), Waiting::Stored(tag, file)));
+                return None;
             }
-            Output::Work { tag, work } => {
-                let result = self.members[at].compute(&work);
-                return Some(Input::Worked { tag, result });
-            }
-            Output::Journal(entry) => self.members[at].journal(entry),
-            Output::Progress(_) => {}
-            Output::Finished(outcome) => self.members[at].outcome = Some(outcome),
-        }
-        None
+            Ask::Work(work) => Answer::Worked(self.members[at].compute(&work)),
+        };
+        Some(Input::Answer(tag, answer))
     }
 
     pub(super) fn record(&self, file: FileId, owner: AccountId, name: &str) -> FileRecord {

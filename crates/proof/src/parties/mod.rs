@@ -10,13 +10,12 @@ pub use provider::Provider;
 pub use requester::Requester;
 pub use validator::Validator;
 
-use assay_crypto::Digest;
 use assay_ledger::{AccountId, Call, Order, Outcome as Ending, Phase, Role};
 use borsh::BorshSerialize;
 
 use crate::desk::Desk;
 use crate::keys::GrantUse;
-use crate::party::{CallTag, Context, Identity, Outcome};
+use crate::party::{CallTag, Identity, Outcome};
 use crate::view::View;
 
 /// How the order ended, in a final phase.
@@ -32,7 +31,6 @@ fn close(order: &Order) -> Option<Outcome> {
 /// Hands keys to a party in its role.
 struct Handover<'a> {
     view: &'a View,
-    context: &'a Context,
     me: &'a Identity,
     occasion: u8,
 }
@@ -58,7 +56,7 @@ impl Handover<'_> {
             to,
         };
         let tag = (self.occasion, CallTag::Grant(to));
-        desk.submit(order, tag, self.context.now, || {
+        desk.submit(order, tag, self.view.height, || {
             Some(Call::Grant {
                 order: order.id,
                 grantee: to,
@@ -77,8 +75,9 @@ impl Handover<'_> {
                 .view
                 .granted(self.me.account, *validator, dispute.opened)
             {
-                let randomness = [&self.context.random[..], &validator.0];
-                let randomness = Digest::of("assay/grant/fresh/v1", &randomness).0;
+                let Some(randomness) = desk.random() else {
+                    return;
+                };
                 self.give(desk, (*validator, Role::Validator), keys, randomness);
             }
         }

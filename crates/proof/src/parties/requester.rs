@@ -1,13 +1,14 @@
 //! The requester: hands out keys, checks what comes back.
 
-use assay_ledger::{Call, Order, Phase, Question, Role, StepIndex};
+use assay_ledger::{Call, Phase, Question, Role, StepIndex};
+use assay_machine::Machine;
 
 use super::{Handover, close};
 use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::OrderKeys;
 use crate::party::{
-    CallTag, Context, FetchFailure, Identity, Input, Output, Party, Progress, Tag, What,
+    Answer, Ask, CallTag, Context, FetchFailure, Identity, Input, Output, Tag, Traced, What,
 };
 use crate::view::View;
 use crate::work::{Start, Work, WorkDone, WorkFailure};
@@ -20,7 +21,6 @@ use crate::work::{Start, Work, WorkDone, WorkFailure};
 pub struct Requester {
     me: Identity,
     keys: OrderKeys,
-    view: Option<Box<View>>,
     desk: Desk,
     inputs: Inputs,
     /// The attempt's result as far as it was looked at.
@@ -36,14 +36,21 @@ enum Delivery {
     Bad,
 }
 
-impl Party for Requester {
-    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
-        if let Some(view) = self.take(context, input) {
-            self.view = Some(view);
-        }
-        if let Some(view) = self.view.take() {
-            self.act(&view, context);
-            self.view = Some(view);
+impl Machine for Requester {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        match input {
+            Input::Seed(seed) => self.desk.seed(seed),
+            // It keeps none.
+            Input::Journal(_) => {}
+            Input::News | Input::Wake => self.act(at.view),
+            Input::Answer(tag, answer) => {
+                if self.desk.answered(&tag) {
+                    self.take(at.view, tag, answer);
+                }
+                self.act(at.view);
+            }
         }
         self.desk.take()
     }
@@ -55,7 +62,6 @@ impl Requester {
         Requester {
             me,
             keys,
-            view: None,
             desk: Desk::default(),
             inputs: Inputs::default(),
             result: Delivery::Unseen,
@@ -64,17 +70,14 @@ impl Requester {
         }
     }
 
-    fn take(&mut self, context: &Context, input: Input) -> Option<Box<View>> {
-        let now = context.now;
-        match input {
-            Input::Order(view) => return Some(view),
-            Input::Submitted { tag, .. } => {
-                self.desk.answered(&tag);
-                self.desk.rest(tag, now);
-            }
-            Input::Fetched { tag, result } if self.desk.answered(&tag) => {
+    /// Notes what came of a request.
+    fn take(&mut self, view: &View, tag: Tag, answer: Answer) {
+        let now = view.height;
+        match answer {
+            Answer::Submitted(_) => self.desk.rest(tag, now),
+            Answer::Fetched(result) => {
                 if let Err(failure) = &result {
-                    self.trouble(failure.to_string());
+                    self.desk.trouble(failure);
                     self.desk.rest(tag, now);
                 }
                 match (tag.what, result) {
@@ -86,23 +89,23 @@ impl Requester {
                     (_, Err(FetchFailure::Unavailable(_) | FetchFailure::TooLarge(_))) => {}
                 }
             }
-            Input::Worked { tag, result } if self.desk.answered(&tag) => {
+            Answer::Worked(result) => {
                 self.desk.rest(tag, now);
-                self.checked(result);
+                self.checked(view, result);
             }
-            _ => {}
+            // It stores nothing.
+            Answer::Stored(_) => {}
         }
-        None
     }
 
-    fn act(&mut self, view: &View, context: &Context) {
+    fn act(&mut self, view: &View) {
         let order = &view.order;
         if self.finished {
             return;
         }
         if let Some(outcome) = close(order) {
             self.finished = true;
-            return self.desk.push(Output::Finished(outcome));
+            return self.desk.push(Output::End(outcome));
         }
         if order.attempt != self.attempt {
             self.attempt = order.attempt;
@@ -110,14 +113,14 @@ impl Requester {
             self.desk.clear();
         }
         match order.phase {
-            Phase::Assigned => self.grant_provider(view, context),
-            Phase::Attesting => self.grant_validators(view, context),
-            Phase::Accepted => self.check(view, context),
+            Phase::Assigned => self.grant_provider(view),
+            Phase::Attesting => self.grant_validators(view),
+            Phase::Accepted => self.check(view),
             _ => {}
         }
     }
 
-    fn grant_provider(&mut self, view: &View, context: &Context) {
+    fn grant_provider(&mut self, view: &View) {
         let order = &view.order;
         let Some(assignment) = &order.assignment else {
             return;
@@ -127,16 +130,17 @@ impl Requester {
         }
         let handover = Handover {
             view,
-            context,
             me: &self.me,
             occasion: 0,
         };
         let to = (assignment.provider, Role::Provider);
         let keys = self.keys.for_provider(order.attempt);
-        handover.give(&mut self.desk, to, &keys, context.random);
+        if let Some(randomness) = self.desk.random() {
+            handover.give(&mut self.desk, to, &keys, randomness);
+        }
     }
 
-    fn grant_validators(&mut self, view: &View, context: &Context) {
+    fn grant_validators(&mut self, view: &View) {
         let order = &view.order;
         let Some(dispute) = order.dispute() else {
             return;
@@ -148,7 +152,6 @@ impl Requester {
         let keys = self.keys.for_provider(order.attempt);
         let handover = Handover {
             view,
-            context,
             me: &self.me,
             occasion: view.disputes(),
         };
@@ -156,8 +159,8 @@ impl Requester {
     }
 
     /// Looks at the result of an accepted run.
-    fn check(&mut self, view: &View, context: &Context) {
-        let (order, now) = (&view.order, context.now);
+    fn check(&mut self, view: &View) {
+        let (order, now) = (&view.order, view.height);
         let tag = |what| Tag {
             attempt: order.attempt,
             occasion: 0,
@@ -169,27 +172,20 @@ impl Requester {
                 let call = || Some(Call::Accept { order: order.id });
                 self.desk.submit(order, (0, CallTag::Accept), now, call);
             }
-            Delivery::Bad => self.complain(order, context),
+            Delivery::Bad => self.complain(view),
             Delivery::Unseen => {
                 // A result that no node serves is as good as none.
-                if view.pressing(now) {
-                    return self.complain(order, context);
+                if view.pressing() {
+                    return self.complain(view);
                 }
-                let tag = tag(What::Checkpoint(last, 0));
-                let file = order.trace.as_ref().map(|trace| trace.result);
-                let (Some(file), Some(owner)) = (file, order.provider()) else {
-                    return;
-                };
-                if self.desk.ask(tag, now) {
-                    let key = self.keys.checkpoint(order.attempt, last);
-                    self.desk.push(Output::Fetch {
-                        tag,
-                        file,
-                        owner,
-                        key,
+                self.desk.ask(tag(What::Checkpoint(last, 0)), now, || {
+                    Some(Ask::Fetch {
+                        file: order.trace.as_ref()?.result,
+                        owner: order.provider()?,
+                        key: self.keys.checkpoint(order.attempt, last),
                         content: None,
-                    });
-                }
+                    })
+                });
             }
             Delivery::Fetched(bytes) => {
                 let sets = [(0, self.keys.inputs())];
@@ -197,36 +193,33 @@ impl Requester {
                 let Some(task) = self.inputs.task(order) else {
                     return;
                 };
-                let tag = tag(What::Replay(0));
-                if self.desk.ask(tag, now) {
-                    let end = StepIndex(order.terms.steps);
-                    let work = Box::new(Work {
+                let end = StepIndex(order.terms.steps);
+                self.desk.ask(tag(What::Replay(0)), now, || {
+                    Some(Ask::Work(Box::new(Work {
                         task,
                         start: Start::State(bytes.clone()),
                         from: end,
                         to: end,
-                    });
-                    self.desk.push(Output::Work { tag, work });
-                }
+                    })))
+                });
             }
         }
     }
 
-    fn checked(&mut self, result: Result<WorkDone, WorkFailure>) {
-        let end = self.view.as_ref().and_then(|view| {
-            let order = &view.order;
-            order.opened(StepIndex(order.terms.steps))
-        });
+    fn checked(&mut self, view: &View, result: Result<WorkDone, WorkFailure>) {
+        let order = &view.order;
+        let end = order.opened(StepIndex(order.terms.steps));
         match result {
             Ok(done) if end.is_some() && done.leaves.last() == end.as_ref() => {
                 self.result = Delivery::Good;
             }
             Ok(_) | Err(WorkFailure::Refused(_)) => self.result = Delivery::Bad,
-            Err(failure) => self.trouble(failure.to_string()),
+            Err(failure) => self.desk.trouble(failure),
         }
     }
 
-    fn complain(&mut self, order: &Order, context: &Context) {
+    fn complain(&mut self, view: &View) {
+        let order = &view.order;
         // A verdict on this result is the last word on it.
         let judged = order
             .disputes
@@ -235,11 +228,7 @@ impl Requester {
         if !judged {
             let call = || Some(Call::Complain { order: order.id });
             self.desk
-                .submit(order, (0, CallTag::Complain), context.now, call);
+                .submit(order, (0, CallTag::Complain), view.height, call);
         }
-    }
-
-    fn trouble(&mut self, why: String) {
-        self.desk.push(Output::Progress(Progress::Trouble(why)));
     }
 }

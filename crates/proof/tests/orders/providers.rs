@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use assay_ledger::{Amount, FailureReason, Outcome, Phase, Question, Role, Verdict};
+use assay_machine::Machine;
 use assay_proof::cheaters::{
     CopyPrograms, CraftedPrograms, DeadEndPrograms, LazyPrograms, OtherDataPrograms, Share,
     Withheld, WithholdingProvider,
@@ -10,7 +11,7 @@ use assay_proof::cheaters::{
 use assay_proof::harness::{Actor, BALANCE, CounterPrograms, DEAD_END, Plan};
 use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
-use assay_proof::{Context, Input, Output, Party};
+use assay_proof::{Context, Input, Output, Traced};
 
 use crate::{HEAVY, assert_caught, assert_unslashed, counter, honest, lazy, run, with_provider};
 
@@ -197,11 +198,15 @@ fn an_honest_provider_among_cheaters_gets_the_order_in_the_end() {
 /// A requester that helps nobody in a dispute.
 struct Unhelpful(Requester);
 
-impl Party for Unhelpful {
-    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
-        let attesting = matches!(&input, Input::Order(v) if v.order.phase == Phase::Attesting);
-        let outputs = self.0.step(context, input);
-        if attesting { Vec::new() } else { outputs }
+impl Machine for Unhelpful {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let outputs = self.0.step(at, input);
+        match at.view.order.phase {
+            Phase::Attesting => Vec::new(),
+            _ => outputs,
+        }
     }
 }
 

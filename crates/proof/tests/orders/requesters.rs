@@ -1,15 +1,16 @@
 //! Orders whose requester breaks the rules: nobody else loses by it.
 
 use assay_ledger::{Amount, DeclineReason, FailureReason, Outcome, Question, Role, Verdict};
+use assay_machine::Machine;
 use assay_proof::cheaters::{FalseComplaint, wrong_keys};
 use assay_proof::harness::{BALANCE, Cast, Plan};
 use assay_proof::parties::Requester;
-use assay_proof::{Context, Identity, Input, OrderKeys, Output, Party};
+use assay_proof::{Context, Identity, Input, OrderKeys, Output, Traced};
 
 use crate::{assert_unslashed, honest, run};
 
 /// An honest network with this requester.
-fn with_requester<P: Party + 'static>(
+fn with_requester<P: Machine<Protocol = Traced> + 'static>(
     requester: impl Fn(Identity, OrderKeys) -> P + 'static,
 ) -> Cast {
     Cast {
@@ -46,8 +47,10 @@ fn a_good_result_is_paid_whatever_the_requester_says() {
 
 struct Silent;
 
-impl Party for Silent {
-    fn step(&mut self, _: &Context, _: Input) -> Vec<Output> {
+impl Machine for Silent {
+    type Protocol = Traced;
+
+    fn step(&mut self, _: &Context<'_>, _: Input) -> Vec<Output> {
         Vec::new()
     }
 }

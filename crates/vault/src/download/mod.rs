@@ -12,15 +12,18 @@
 //! - When every holder has failed, those whose fault may pass are asked again, `rounds` times in
 //!   all; then the download ends and names the piece and what each holder did.
 //! - Slices are delivered in order, each authentic; the whole is checked at the end.
-//! - Parts that an earlier download left are taken instead of asked for, if they are what they
+//! - Parts that an earlier download left are used instead of asked for, if they are what they
 //!   should be.
+//! - A slice is delivered when the one before it is taken, so whoever is slow holds up the rest.
 
 mod fetch;
 
 use std::collections::BTreeMap;
+use std::io;
 
 use assay_crypto::aead::FileKey;
 use assay_ledger::{AccountId, FileId};
+use assay_machine::{Context, Machine, Protocol};
 
 use crate::fault::{Fault, Unreachable};
 use crate::piece::Piece;
@@ -58,67 +61,64 @@ impl Default for DownloadConfig {
     }
 }
 
-/// What a download reacts to.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A part that an earlier download left here: the manifest, then slices in order. Given before
-    /// the first tick; what is not what it should be is fetched like any other.
-    Known {
-        /// Which part.
-        part: Part,
-        /// Its piece.
-        piece: Piece,
-    },
-    /// Time passed; the first one starts the download.
-    Tick,
-    /// A storage node answered, or could not be reached.
-    Reply {
-        /// The request's tag.
-        tag: Tag,
-        /// The answer.
-        reply: Result<Response, Unreachable>,
-    },
+/// The protocol of a download.
+#[derive(Clone, Copy, Debug)]
+pub enum Fetching {}
+
+impl Protocol for Fetching {
+    type View = ();
+    type Tag = Tag;
+    type Ask = Ask;
+    type Answer = Answer;
+    type Report = PartFailed;
+    type End = Result<Content, DownloadError>;
 }
 
+/// What a download reacts to.
+pub type Input = assay_machine::Input<Fetching>;
+
 /// What a download wants done.
+pub type Output = assay_machine::Output<Fetching>;
+
+/// A download's request.
 #[derive(Debug)]
-pub enum Output {
-    /// Send to a storage node and bring back [`Input::Reply`].
+pub enum Ask {
+    /// Send to a storage node.
     Send {
-        /// Comes back with the reply.
-        tag: Tag,
         /// The node.
         to: AccountId,
         /// The request.
         request: Request,
     },
-    /// Tick at this time; replaces the time asked for before.
-    WakeAt(Millis),
-    /// A node failed on a piece.
-    Report {
-        /// The node.
-        node: AccountId,
-        /// The piece.
+    /// Take the next part, which is authentic; the one after it comes when this one is taken.
+    Take {
+        /// Which: the manifest, then the slices in order.
         part: Part,
-        /// How.
-        fault: Fault,
-    },
-    /// The manifest is here, authentic.
-    Opened {
-        /// Its piece, for whoever wants to go on later.
-        piece: Piece,
-    },
-    /// The next slice of the plaintext, authentic.
-    Deliver {
-        /// Its index, from zero.
-        index: u32,
-        /// Its bytes.
+        /// Its plaintext; nothing for the manifest.
         plain: Vec<u8>,
         /// The piece it was in, for whoever wants to go on later.
         piece: Piece,
     },
-    /// Done; nothing follows.
-    Finished(Result<Content, DownloadError>),
+}
+
+/// What came of a download's request.
+#[derive(Debug)]
+pub enum Answer {
+    /// A storage node answered, or could not be reached.
+    Reply(Result<Response, Unreachable>),
+    /// The part is taken, or there is no place for it.
+    Taken(io::Result<()>),
+}
+
+/// A storage node failed on a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartFailed {
+    /// The node.
+    pub node: AccountId,
+    /// The part.
+    pub part: Part,
+    /// How.
+    pub fault: Fault,
 }
 
 /// One part of a stored file.
@@ -167,13 +167,45 @@ pub struct Download {
     unsealer: Option<Unsealer>,
     fetches: BTreeMap<Part, Fetch>,
     ready: BTreeMap<u32, Piece>,
-    /// The first slice not yet asked for, and the first not yet delivered.
+    /// The first slice not yet asked for, and the first not yet handed over.
     next_fetch: u32,
     next_deliver: u32,
+    /// A part is being taken.
+    taking: bool,
+    /// Why it ended before it began.
+    failed: Option<UnsealError>,
     flights: BTreeMap<Tag, Part>,
     strikes: BTreeMap<AccountId, u32>,
     tags: Tags,
     finished: bool,
+}
+
+impl Machine for Download {
+    type Protocol = Fetching;
+
+    fn step(&mut self, at: &Context<'_, Fetching>, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        if self.finished {
+            return out;
+        }
+        match input {
+            // It draws nothing, and what it keeps is for `known`.
+            Input::Seed(_) | Input::Journal(_) => return out,
+            Input::News => {
+                let known = self.failed.take().map_or(Ok(()), Err);
+                if let Err(error) = known.and_then(|()| self.deliver(&mut out)) {
+                    self.finish(Err(error.into()), &mut out);
+                }
+            }
+            Input::Wake => {}
+            Input::Answer(tag, Answer::Reply(reply)) => {
+                self.take_reply(at.now, tag, reply, &mut out);
+            }
+            Input::Answer(_, Answer::Taken(result)) => self.taken(result, &mut out),
+        }
+        self.advance(at.now, &mut out);
+        out
+    }
 }
 
 impl Download {
@@ -194,6 +226,8 @@ impl Download {
             ready: BTreeMap::new(),
             next_fetch: 0,
             next_deliver: 0,
+            taking: false,
+            failed: None,
             flights: BTreeMap::new(),
             strikes: BTreeMap::new(),
             tags: Tags::default(),
@@ -201,46 +235,47 @@ impl Download {
         }
     }
 
-    /// Slices delivered, and slices in the file.
+    /// Slices handed over, and slices in the file.
     pub fn progress(&self) -> (u32, u32) {
         (self.next_deliver, self.expected.slices)
     }
 
-    /// Reacts to one input.
-    pub fn step(&mut self, now: Millis, input: Input) -> Vec<Output> {
-        let mut out = Vec::new();
-        if self.finished {
-            return out;
+    /// Takes what an earlier download left here, before the first input: the manifest's piece, then
+    /// those of the slices in order. False for a piece that is not what it should be; that part is
+    /// fetched like any other, and so is every one after it.
+    pub fn known(&mut self, piece: &Piece) -> bool {
+        if self.failed.is_some() {
+            return false;
         }
-        match input {
-            Input::Known { part, piece } => {
-                self.take_known(part, piece, &mut out);
-                return out;
+        let wanted = match &self.unsealer {
+            None => Some(self.expected.id.0),
+            Some(unsealer) => {
+                let slices = unsealer.manifest().slices();
+                slices.get(self.next_fetch as usize).copied()
             }
-            Input::Tick => {}
-            Input::Reply { tag, reply } => self.take_reply(now, tag, reply, &mut out),
+        };
+        if wanted != Some(piece.digest()) {
+            return false;
         }
-        self.advance(now, &mut out);
-        out
+        if let Err(error) = self.open_known(piece) {
+            self.failed = Some(error);
+        }
+        true
     }
 
-    /// Takes a part from an earlier download, if it is the next one and nobody is asked for it.
-    fn take_known(&mut self, part: Part, piece: Piece, out: &mut Vec<Output>) {
-        let wanted = match (part, &self.unsealer) {
-            (Part::Manifest, None) => Some(self.expected.id.0),
-            (Part::Slice(index), Some(unsealer)) if index == self.next_fetch => {
-                unsealer.manifest().slices().get(index as usize).copied()
+    fn open_known(&mut self, piece: &Piece) -> Result<(), UnsealError> {
+        match &mut self.unsealer {
+            None => {
+                self.fetches.remove(&Part::Manifest);
+                self.open(piece)
             }
-            _ => None,
-        };
-        if wanted != Some(piece.digest()) || !self.flights.is_empty() {
-            return;
+            Some(unsealer) => {
+                unsealer.verified_slice(self.next_fetch, piece)?;
+                self.next_fetch += 1;
+                self.next_deliver += 1;
+                Ok(())
+            }
         }
-        match part {
-            Part::Manifest => drop(self.fetches.remove(&part)),
-            Part::Slice(_) => self.next_fetch += 1,
-        }
-        self.take_piece(part, piece, out);
     }
 
     fn take_reply(
@@ -282,39 +317,52 @@ impl Download {
         let done = match part {
             Part::Slice(index) => {
                 self.ready.insert(index, piece);
-                self.deliver(out)
+                Ok(())
             }
-            Part::Manifest => self.open(piece, out),
+            Part::Manifest => self.open(&piece).map(|()| {
+                let plain = Vec::new();
+                self.hand_over(part, plain, piece, out);
+            }),
         };
-        if let Err(error) = done {
+        if let Err(error) = done.and_then(|()| self.deliver(out)) {
             self.finish(Err(error.into()), out);
         }
     }
 
-    fn open(&mut self, piece: Piece, out: &mut Vec<Output>) -> Result<(), UnsealError> {
+    fn open(&mut self, piece: &Piece) -> Result<(), UnsealError> {
         if let Some(key) = self.key.take() {
-            self.unsealer = Some(Unsealer::new(&self.expected, &piece, key)?);
-            out.push(Output::Opened { piece });
+            self.unsealer = Some(Unsealer::new(&self.expected, piece, key)?);
         }
         Ok(())
     }
 
-    /// Delivers every slice whose predecessors are all delivered.
+    fn hand_over(&mut self, part: Part, plain: Vec<u8>, piece: Piece, out: &mut Vec<Output>) {
+        self.taking = true;
+        let take = Ask::Take { part, plain, piece };
+        out.push(Output::Ask(self.tags.next(), take));
+    }
+
+    fn taken(&mut self, result: io::Result<()>, out: &mut Vec<Output>) {
+        if !std::mem::take(&mut self.taking) {
+            return;
+        }
+        let done = result.map_err(UnsealError::Sink);
+        if let Err(error) = done.and_then(|()| self.deliver(out)) {
+            self.finish(Err(error.into()), out);
+        }
+    }
+
+    /// Delivers the next slice when it is here, or ends when there is none.
     fn deliver(&mut self, out: &mut Vec<Output>) -> Result<(), UnsealError> {
-        let Some(unsealer) = &mut self.unsealer else {
+        let Some(unsealer) = self.unsealer.as_mut().filter(|_| !self.taking) else {
             return Ok(());
         };
-        while let Some(piece) = self.ready.remove(&self.next_deliver) {
+        if let Some(piece) = self.ready.remove(&self.next_deliver) {
             let index = self.next_deliver;
             let plain = unsealer.verified_slice(index, &piece)?;
-            out.push(Output::Deliver {
-                index,
-                plain,
-                piece,
-            });
             self.next_deliver += 1;
-        }
-        if unsealer.is_complete()
+            self.hand_over(Part::Slice(index), plain, piece, out);
+        } else if unsealer.is_complete()
             && let Some(unsealer) = self.unsealer.take()
         {
             let content = unsealer.finish()?;
@@ -379,11 +427,8 @@ impl Download {
                 fetch.sent(tag, node, now);
                 let digest = fetch.digest();
                 self.flights.insert(tag, part);
-                out.push(Output::Send {
-                    tag,
-                    to: node,
-                    request: Request::Get { digest },
-                });
+                let request = Request::Get { digest };
+                out.push(Output::Ask(tag, Ask::Send { to: node, request }));
             }
             Next::GiveUp => {
                 let error = DownloadError::Missing {
@@ -413,7 +458,7 @@ impl Download {
 
     fn report(&mut self, node: AccountId, part: Part, fault: Fault, out: &mut Vec<Output>) {
         *self.strikes.entry(node).or_default() += 1;
-        out.push(Output::Report { node, part, fault });
+        out.push(Output::Report(PartFailed { node, part, fault }));
     }
 
     fn finish(&mut self, result: Result<Content, DownloadError>, out: &mut Vec<Output>) {
@@ -421,7 +466,7 @@ impl Download {
         self.ready.clear();
         self.fetches.clear();
         self.flights.clear();
-        out.push(Output::Finished(result));
+        out.push(Output::End(result));
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Leftover {
 /// # Errors
 /// [`ResumeError`] when the journal is damaged or of another key.
 pub fn leftover(journal: &[Vec<u8>], key: &FileKey) -> Result<Leftover, ResumeError> {
-    let past = replay(journal, key)?;
+    let past = replay(journal, key_commitment(key))?;
     Ok(Leftover {
         holders: [past.holders, past.failed].concat(),
         slices: past.digests,
@@ -97,8 +97,8 @@ impl Entry {
     }
 }
 
-/// Reads a journal written under `key`.
-pub(super) fn replay(entries: &[Vec<u8>], key: &FileKey) -> Result<Past, ResumeError> {
+/// Reads a journal written under the key with this commitment.
+pub(super) fn replay(entries: &[Vec<u8>], key: Digest) -> Result<Past, ResumeError> {
     let mut past = Past::default();
     for (at, bytes) in entries.iter().enumerate() {
         let damaged = ResumeError::Damaged { at };
@@ -108,7 +108,7 @@ pub(super) fn replay(entries: &[Vec<u8>], key: &FileKey) -> Result<Past, ResumeE
                 key: named,
                 holders,
             } if at == 0 => {
-                if named != key_commitment(key) {
+                if named != key {
                     return Err(ResumeError::OtherKey);
                 }
                 past.holders = holders;

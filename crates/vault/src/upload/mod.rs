@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use assay_crypto::{Digest, aead::FileKey};
 use assay_ledger::{AccountId, FileId};
+use assay_machine::{Context, Machine, Protocol};
 
 pub use journal::{Leftover, ResumeError, leftover};
 
@@ -33,7 +34,7 @@ use crate::seal::{SealedFile, SealedSlice};
 use crate::time::{Millis, Tag, Tags};
 use crate::wire::{Request, Response};
 use holder::Holder;
-use journal::Entry;
+use journal::{Entry, Past};
 
 /// How an upload behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,52 +63,36 @@ impl Default for UploadConfig {
     }
 }
 
-/// What an upload reacts to.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// Time passed; the first one starts the upload.
-    Tick,
-    /// The slice asked for with [`Need::Slice`].
-    Slice(SealedSlice),
-    /// The manifest asked for with [`Need::Manifest`].
-    Manifest(Box<SealedFile>),
-    /// The source failed, in its own words.
-    SourceFailed(String),
-    /// A storage node answered, or could not be reached.
-    Reply {
-        /// The request's tag.
-        tag: Tag,
-        /// The answer.
-        reply: Result<Response, Unreachable>,
-    },
-    /// The ledger took the record (also: it already had it), or refused it with a reason.
-    Recorded(Result<(), String>),
+/// The protocol of an upload.
+#[derive(Clone, Copy, Debug)]
+pub enum Storing {}
+
+impl Protocol for Storing {
+    type View = ();
+    type Tag = Tag;
+    type Ask = Ask;
+    type Answer = Answer;
+    type Report = NodeFailed;
+    type End = Result<FileId, UploadError>;
 }
 
+/// What an upload reacts to.
+pub type Input = assay_machine::Input<Storing>;
+
 /// What an upload wants done.
+pub type Output = assay_machine::Output<Storing>;
+
+/// An upload's request.
 #[derive(Clone, Debug)]
-pub enum Output {
+pub enum Ask {
     /// Seal this and give it back.
     Need(Need),
-    /// Make this entry durable before any later output takes effect.
-    Journal(Vec<u8>),
-    /// Send to a storage node and bring back [`Input::Reply`].
+    /// Send to a storage node.
     Send {
-        /// Comes back with the reply.
-        tag: Tag,
         /// The node.
         to: AccountId,
         /// The request.
         request: Request,
-    },
-    /// Tick at this time; replaces the time asked for before.
-    WakeAt(Millis),
-    /// A node failed.
-    Report {
-        /// Which.
-        node: AccountId,
-        /// How.
-        fault: Fault,
     },
     /// Every copy is acknowledged: put the record on the ledger.
     Record {
@@ -116,8 +101,30 @@ pub enum Output {
         /// The nodes that hold it.
         placement: Vec<AccountId>,
     },
-    /// Done; nothing follows.
-    Finished(Result<FileId, UploadError>),
+}
+
+/// What came of an upload's request.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The slice asked for with [`Need::Slice`].
+    Slice(SealedSlice),
+    /// The manifest asked for with [`Need::Manifest`].
+    Manifest(Box<SealedFile>),
+    /// The source failed, in its own words.
+    SourceFailed(String),
+    /// A storage node answered, or could not be reached.
+    Reply(Result<Response, Unreachable>),
+    /// The ledger took the record (also: it already had it), or refused it with a reason.
+    Recorded(Result<(), String>),
+}
+
+/// A storage node failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeFailed {
+    /// Which.
+    pub node: AccountId,
+    /// How.
+    pub fault: Fault,
 }
 
 /// What an upload needs from the source.
@@ -160,6 +167,9 @@ pub enum UploadError {
     /// The ledger refused the record.
     #[error("the ledger refused the file record: {0}")]
     NotRecorded(String),
+    /// An earlier life wrote something that cannot be gone on with.
+    #[error("the upload cannot go on from where it was")]
+    Resume(#[from] ResumeError),
 }
 
 /// The machine. Drive it with a [`Sealer`](crate::Sealer) for its needs.
@@ -167,6 +177,12 @@ pub enum UploadError {
 pub struct Upload {
     config: UploadConfig,
     key: Digest,
+    bytes: u64,
+    candidates: Vec<Candidate>,
+    /// Chooses among the candidates.
+    seed: Digest,
+    /// What earlier lives wrote down, until the upload starts.
+    past: Vec<Vec<u8>>,
     started: bool,
     holders: Vec<Holder>,
     spares: VecDeque<AccountId>,
@@ -202,24 +218,40 @@ enum What {
     Commit,
 }
 
+impl Machine for Upload {
+    type Protocol = Storing;
+
+    fn step(&mut self, at: &Context<'_, Storing>, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        if self.finished {
+            return out;
+        }
+        match input {
+            Input::Seed(seed) => self.seed = Digest(seed),
+            Input::Journal(entry) => self.past.push(entry),
+            Input::News => self.start(&mut out),
+            Input::Wake => {}
+            Input::Answer(tag, answer) => self.take(at.now, tag, answer, &mut out),
+        }
+        self.advance(at.now, &mut out);
+        out
+    }
+}
+
 impl Upload {
-    /// An upload of about `bytes` bytes under `key`, to nodes drawn by `seed`.
-    pub fn new(
-        config: UploadConfig,
-        key: &FileKey,
-        bytes: u64,
-        candidates: &[Candidate],
-        seed: Digest,
-    ) -> Self {
-        let mut spares = VecDeque::from(placement::order(candidates, bytes, seed));
-        let copies = usize::from(config.copies).min(spares.len());
-        let holders = spares.drain(..copies).map(|n| Holder::new(n, 0)).collect();
+    /// An upload of about `bytes` bytes under `key`, to nodes among `candidates`. With the journal of
+    /// an earlier life it goes on: same key, same source, today's candidates.
+    pub fn new(config: UploadConfig, key: &FileKey, bytes: u64, candidates: &[Candidate]) -> Self {
         Self {
             config,
             key: key_commitment(key),
+            bytes,
+            candidates: candidates.to_vec(),
+            seed: Digest::ZERO,
+            past: Vec::new(),
             started: false,
-            holders,
-            spares,
+            holders: Vec::new(),
+            spares: VecDeque::new(),
             failed: Vec::new(),
             digests: Vec::new(),
             complete: false,
@@ -235,59 +267,20 @@ impl Upload {
         }
     }
 
-    /// Goes on with an upload from its `journal`: same key, same source, today's `candidates`.
-    ///
-    /// # Errors
-    /// [`ResumeError`] when the journal is damaged or of another key.
-    pub fn resume(
-        config: UploadConfig,
-        key: &FileKey,
-        bytes: u64,
-        candidates: &[Candidate],
-        seed: Digest,
-        journal: &[Vec<u8>],
-    ) -> Result<Self, ResumeError> {
-        let mut upload = Self::new(config, key, bytes, candidates, seed);
-        let past = journal::replay(journal, key)?;
-        if past.holders.is_empty() {
-            return Ok(upload);
-        }
-        upload.started = true;
-        upload.spares = placement::order(candidates, bytes, seed)
-            .into_iter()
-            .filter(|node| !past.holders.contains(node) && !past.failed.contains(node))
-            .collect();
-        let known = past.digests.len() as u32;
-        let holder = |node| Holder::new(node, known);
-        upload.holders = past.holders.into_iter().map(holder).collect();
-        upload.digests = past.digests;
-        upload.complete = past.complete;
-        upload.expected_file = past.file;
-        Ok(upload)
-    }
-
     /// Slices that every holder has, and slices sealed so far.
     pub fn progress(&self) -> (u32, u32) {
         let stored = self.holders.iter().map(|h| h.slices.first_missing()).min();
         (stored.unwrap_or(0), self.digests.len() as u32)
     }
 
-    /// Reacts to one input.
-    pub fn step(&mut self, now: Millis, input: Input) -> Vec<Output> {
-        let mut out = Vec::new();
-        if self.finished {
-            return out;
+    fn take(&mut self, now: Millis, tag: Tag, answer: Answer, out: &mut Vec<Output>) {
+        match answer {
+            Answer::Slice(slice) => self.take_slice(slice, out),
+            Answer::Manifest(file) => self.take_manifest(*file, out),
+            Answer::SourceFailed(why) => self.finish(Err(UploadError::Source(why)), out),
+            Answer::Reply(reply) => self.take_reply(now, tag, reply, out),
+            Answer::Recorded(result) => self.take_recorded(result, out),
         }
-        match input {
-            Input::Tick => self.start(&mut out),
-            Input::Slice(slice) => self.take_slice(slice, &mut out),
-            Input::Manifest(file) => self.take_manifest(*file, &mut out),
-            Input::SourceFailed(why) => self.finish(Err(UploadError::Source(why)), &mut out),
-            Input::Reply { tag, reply } => self.take_reply(now, tag, reply, &mut out),
-            Input::Recorded(result) => self.take_recorded(result, &mut out),
-        }
-        self.advance(now, &mut out);
-        out
     }
 
     fn start(&mut self, out: &mut Vec<Output>) {
@@ -295,6 +288,18 @@ impl Upload {
             return;
         }
         self.started = true;
+        let past = match journal::replay(&std::mem::take(&mut self.past), self.key) {
+            Ok(past) => past,
+            Err(error) => return self.finish(Err(error.into()), out),
+        };
+        let order = placement::order(&self.candidates, self.bytes, self.seed);
+        if !past.holders.is_empty() {
+            return self.resume(past, order);
+        }
+        self.spares = order.into();
+        let copies = usize::from(self.config.copies).min(self.spares.len());
+        let holders = self.spares.drain(..copies);
+        self.holders = holders.map(|node| Holder::new(node, 0)).collect();
         if self.holders.len() < usize::from(self.config.copies) || self.holders.is_empty() {
             self.give_up(out);
             return;
@@ -304,6 +309,18 @@ impl Upload {
             holders: self.holders.iter().map(|h| h.node).collect(),
         };
         out.push(Output::Journal(begun.encode()));
+    }
+
+    /// Goes on where an earlier life was.
+    fn resume(&mut self, past: Past, order: Vec<AccountId>) {
+        let known = past.digests.len() as u32;
+        let left = |node: &AccountId| !past.holders.contains(node) && !past.failed.contains(node);
+        self.spares = order.into_iter().filter(left).collect();
+        let holders = past.holders.into_iter();
+        self.holders = holders.map(|node| Holder::new(node, known)).collect();
+        self.digests = past.digests;
+        self.complete = past.complete;
+        self.expected_file = past.file;
     }
 
     fn take_slice(&mut self, slice: SealedSlice, out: &mut Vec<Output>) {
@@ -372,7 +389,7 @@ impl Upload {
         self.finished = true;
         self.hand.clear();
         self.flights.clear();
-        out.push(Output::Finished(result));
+        out.push(Output::End(result));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::holder::Holder;
 use super::journal::Entry;
-use super::{Flight, Need, Output, Upload, What};
+use super::{Ask, Flight, Need, NodeFailed, Output, Upload, What};
 use crate::fault::{Fault, Unreachable};
 use crate::piece::Digests;
 use crate::time::{Millis, Tag};
@@ -104,7 +104,7 @@ impl Upload {
         let Some(at) = self.holders.iter().position(|h| h.node == node) else {
             return;
         };
-        out.push(Output::Report { node, fault });
+        out.push(Output::Report(NodeFailed { node, fault }));
         let holder = &mut self.holders[at];
         if fault.is_transient() && holder.not_before > now {
             // Requests that were out together fail together: that counts once.
@@ -159,7 +159,8 @@ impl Upload {
         for index in wanted {
             let Some(piece) = self.hand.get(&index).cloned() else {
                 if self.needed.insert(index) {
-                    out.push(Output::Need(Need::Slice(index)));
+                    let tag = self.tags.next();
+                    out.push(Output::Ask(tag, Ask::Need(Need::Slice(index))));
                 }
                 continue;
             };
@@ -210,7 +211,8 @@ impl Upload {
         let (Some(piece), Some(file)) = (self.manifest.clone(), self.expected_file) else {
             if !self.manifest_needed {
                 self.manifest_needed = true;
-                out.push(Output::Need(Need::Manifest));
+                let tag = self.tags.next();
+                out.push(Output::Ask(tag, Ask::Need(Need::Manifest)));
             }
             return;
         };
@@ -234,10 +236,11 @@ impl Upload {
         }
         if !self.recording && self.holders.iter().all(|h| h.committed) {
             self.recording = true;
-            out.push(Output::Record {
+            let record = Ask::Record {
                 file,
                 placement: self.holders.iter().map(|h| h.node).collect(),
-            });
+            };
+            out.push(Output::Ask(self.tags.next(), record));
         }
     }
 
@@ -270,11 +273,7 @@ impl Upload {
                 deadline,
             },
         );
-        out.push(Output::Send {
-            tag,
-            to: node,
-            request,
-        });
+        out.push(Output::Ask(tag, Ask::Send { to: node, request }));
     }
 
     fn wake(&self, now: Millis, out: &mut Vec<Output>) {

@@ -15,7 +15,7 @@ use crate::support::{Honest, Node, Recorded, World, account, bytes, key, sealer}
 use assay_crypto::Digest;
 use assay_vault::download::{DownloadError, Part};
 use assay_vault::storage::{MemoryBackend, Record};
-use assay_vault::upload::{Need, ResumeError, Upload, UploadConfig, UploadError};
+use assay_vault::upload::{Need, ResumeError, UploadConfig, UploadError};
 use assay_vault::wire::Refusal;
 use assay_vault::{
     Coding, Fault, Millis, OpenManifestError, SLICE_BYTES, Sealer, UnsealError, content_digest,
@@ -191,7 +191,7 @@ fn reads_go_on_while_one_holder_of_three_lives() {
     let plain = bytes(SOME, 4);
     let upload = world.upload_with(config, &key(4));
     let file = world
-        .drive_upload(upload, &mut sealer(&plain, key(4)), usize::MAX)
+        .drive_upload(upload, &[], &mut sealer(&plain, key(4)), usize::MAX)
         .record
         .unwrap();
     assert_eq!(file.placement.len(), 3);
@@ -330,14 +330,12 @@ fn an_upload_resumes_from_a_crash_at_any_point() {
         let mut world = World::new(3);
         let config = UploadConfig::default();
         let upload = world.upload_with(config, &key(11));
-        let crashed = world.drive_upload(upload, &mut sealer(&plain, key(11)), crash);
+        let crashed = world.drive_upload(upload, &[], &mut sealer(&plain, key(11)), crash);
         assert!(crashed.result.is_none());
 
-        let candidates = world.candidates();
-        let seed = Digest([3; 32]);
-        let resumed =
-            Upload::resume(config, &key(11), 1, &candidates, seed, &crashed.journal).unwrap();
-        let resumed = world.drive_upload(resumed, &mut sealer(&plain, key(11)), usize::MAX);
+        let again = world.upload_with(config, &key(11));
+        let mut source = sealer(&plain, key(11));
+        let resumed = world.drive_upload(again, &crashed.journal, &mut source, usize::MAX);
         let again = resumed.record.unwrap();
         assert_eq!(again.expected, file.expected, "crash at {crash}");
         assert_eq!(again.placement, file.placement);
@@ -368,12 +366,10 @@ fn a_source_that_changed_before_a_resume_never_reuses_a_nonce() {
         let mut world = World::new(3);
         let config = UploadConfig::default();
         let upload = world.upload_with(config, &key(12));
-        let crashed = world.drive_upload(upload, &mut sealer(&plain, key(12)), crash);
-        let candidates = world.candidates();
-        let seed = Digest([3; 32]);
-        let upload =
-            Upload::resume(config, &key(12), 1, &candidates, seed, &crashed.journal).unwrap();
-        let resumed = world.drive_upload(upload, &mut sealer(&changed, key(12)), usize::MAX);
+        let crashed = world.drive_upload(upload, &[], &mut sealer(&plain, key(12)), crash);
+        let again = world.upload_with(config, &key(12));
+        let mut source = sealer(&changed, key(12));
+        let resumed = world.drive_upload(again, &crashed.journal, &mut source, usize::MAX);
         for (old, new) in before.iter().zip(&after) {
             assert!(!(crashed.sent.contains(old) && resumed.sent.contains(new)));
         }
@@ -400,14 +396,12 @@ fn a_manifest_that_changed_before_a_resume_is_not_sent() {
     // Everything is stored, and the record is what the crash prevented.
     let mut world = World::new(3);
     let upload = world.upload_with(config, &key(15));
-    let crashed = world.drive_upload(upload, &mut sealer(&plain, key(15)), whole.outputs - 2);
+    let crashed = world.drive_upload(upload, &[], &mut sealer(&plain, key(15)), whole.outputs - 2);
     assert!(crashed.record.is_none());
-    let seed = Digest([3; 32]);
-    let candidates = world.candidates();
-    let upload = Upload::resume(config, &key(15), 1, &candidates, seed, &crashed.journal).unwrap();
+    let again = world.upload_with(config, &key(15));
     let coding = Coding::Replicated { copies: 9 };
     let mut other = Sealer::new(Cursor::new(plain), key(15), coding);
-    let resumed = world.drive_upload(upload, &mut other, usize::MAX);
+    let resumed = world.drive_upload(again, &crashed.journal, &mut other, usize::MAX);
     assert!(matches!(
         resumed.result,
         Some(Err(UploadError::SourceChanged { .. }))
@@ -440,17 +434,13 @@ fn an_upload_is_not_resumed_under_another_key() {
     let mut world = World::new(3);
     let config = UploadConfig::default();
     let upload = world.upload_with(config, &key(12));
-    let crashed = world.drive_upload(upload, &mut sealer(b"x", key(12)), 3);
-    let seed = Digest([3; 32]);
-    let resumed = Upload::resume(
-        config,
-        &key(13),
-        1,
-        &world.candidates(),
-        seed,
-        &crashed.journal,
-    );
-    assert_eq!(resumed.err(), Some(ResumeError::OtherKey));
+    let crashed = world.drive_upload(upload, &[], &mut sealer(b"x", key(12)), 3);
+    let other = world.upload_with(config, &key(13));
+    let mut source = sealer(b"x", key(13));
+    let resumed = world.drive_upload(other, &crashed.journal, &mut source, usize::MAX);
+    let error = UploadError::Resume(ResumeError::OtherKey);
+    assert_eq!(resumed.result, Some(Err(error)));
+    assert_eq!(resumed.sent, []);
 }
 
 #[test]
@@ -458,14 +448,16 @@ fn a_damaged_journal_is_refused() {
     let mut world = World::new(3);
     let upload = world.upload_with(UploadConfig::default(), &key(12));
     let plain = bytes(10, 1);
-    let crashed = world.drive_upload(upload, &mut sealer(&plain, key(12)), 6);
-    let seed = Digest([3; 32]);
+    let crashed = world.drive_upload(upload, &[], &mut sealer(&plain, key(12)), 6);
     for at in 0..crashed.journal.len() {
         let mut journal = crashed.journal.clone();
         journal[at].truncate(3);
         let config = UploadConfig::default();
-        let resumed = Upload::resume(config, &key(12), 1, &world.candidates(), seed, &journal);
-        assert_eq!(resumed.err(), Some(ResumeError::Damaged { at }));
+        let again = world.upload_with(config, &key(12));
+        let mut source = sealer(&plain, key(12));
+        let resumed = world.drive_upload(again, &journal, &mut source, usize::MAX);
+        let error = UploadError::Resume(ResumeError::Damaged { at });
+        assert_eq!(resumed.result, Some(Err(error)));
     }
 }
 
@@ -489,7 +481,7 @@ fn orphans_of_a_crashed_upload_are_collected_and_recorded_files_are_not() {
     let full = nodes[0].borrow().0.usage();
 
     let upload = world.upload_with(UploadConfig::default(), &key(14));
-    let crashed = world.drive_upload(upload, &mut sealer(&bytes(SOME, 14), key(14)), 12);
+    let crashed = world.drive_upload(upload, &[], &mut sealer(&bytes(SOME, 14), key(14)), 12);
     assert!(crashed.result.is_none());
     assert!(nodes[0].borrow().0.usage().used > full.used);
 

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::io::{Cursor, Read};
 use std::rc::Rc;
 
 use assay_crypto::{Digest, SecretKey, aead::FileKey, stream::Stream};
 use assay_ledger::{AccountId, FileId};
+use assay_machine::{Context, Machine};
 use assay_vault::download::{self, Download, DownloadConfig, DownloadError, Part};
 use assay_vault::placement::{Candidate, Placement};
 use assay_vault::storage::{MemoryBackend, Service, StorageConfig};
@@ -147,19 +148,20 @@ impl World {
     }
 
     pub(crate) fn upload_with(&self, config: UploadConfig, key: &FileKey) -> Upload {
-        let seed = Digest([3; 32]);
-        Upload::new(config, key, 1, &self.candidates(), seed)
+        Upload::new(config, key, 1, &self.candidates())
     }
 
     pub(crate) fn upload(&mut self, plain: &[u8], key: FileKey) -> Uploaded {
         let upload = self.upload_with(UploadConfig::default(), &key);
-        self.drive_upload(upload, &mut sealer(plain, key), usize::MAX)
+        self.drive_upload(upload, &[], &mut sealer(plain, key), usize::MAX)
     }
 
-    /// Runs an upload until it ends or has made `crash_after` outputs.
+    /// Runs an upload, with the journal of its earlier lives, until it ends or has made `crash_after`
+    /// outputs.
     pub(crate) fn drive_upload<R: Read + std::io::Seek>(
         &mut self,
         mut upload: Upload,
+        past: &[Vec<u8>],
         sealer: &mut Sealer<R>,
         crash_after: usize,
     ) -> Uploaded {
@@ -174,61 +176,77 @@ impl World {
             needs: Vec::new(),
         };
         let mut expected = None;
-        let mut inputs = vec![upload::Input::Tick];
+        let mut inputs = vec![upload::Input::Seed([3; 32])];
+        inputs.extend(past.iter().cloned().map(upload::Input::Journal));
+        inputs.push(upload::Input::News);
         loop {
             let mut next = Vec::new();
             for input in inputs {
-                for output in upload.step(self.now, input) {
+                for output in upload.step(&self.at(), input) {
                     if done.outputs == crash_after {
                         return done;
                     }
                     done.outputs += 1;
-                    match output {
-                        upload::Output::Need(need) => {
+                    let (tag, ask) = match output {
+                        upload::Output::Ask(tag, ask) => (tag, ask),
+                        upload::Output::Journal(entry) => {
+                            done.journal.push(entry);
+                            continue;
+                        }
+                        upload::Output::WakeAt(at) => {
+                            self.wake_at(at);
+                            continue;
+                        }
+                        upload::Output::Report(failed) => {
+                            done.reports.push((failed.node, failed.fault));
+                            continue;
+                        }
+                        upload::Output::End(result) => {
+                            done.result = Some(result);
+                            return done;
+                        }
+                    };
+                    let answer = match ask {
+                        upload::Ask::Need(need) => {
                             done.needs.push(need);
-                            next.push(match need {
+                            match need {
                                 Need::Slice(index) => match sealer.slice(index) {
-                                    Ok(Some(slice)) => upload::Input::Slice(slice),
-                                    Ok(None) => upload::Input::SourceFailed("too short".into()),
-                                    Err(e) => upload::Input::SourceFailed(e.to_string()),
+                                    Ok(Some(slice)) => upload::Answer::Slice(slice),
+                                    Ok(None) => upload::Answer::SourceFailed("too short".into()),
+                                    Err(e) => upload::Answer::SourceFailed(e.to_string()),
                                 },
                                 Need::Manifest => {
                                     let file = sealer.finish().unwrap();
                                     expected = Some(file.expected());
-                                    upload::Input::Manifest(Box::new(file))
+                                    upload::Answer::Manifest(Box::new(file))
                                 }
-                            });
+                            }
                         }
-                        upload::Output::Journal(entry) => done.journal.push(entry),
-                        upload::Output::Send { tag, to, request } => {
+                        upload::Ask::Send { to, request } => {
                             if let Request::Put { digest, .. } = &request {
                                 done.sent.push(*digest);
                             }
                             self.send(tag, to, request);
+                            continue;
                         }
-                        upload::Output::WakeAt(at) => self.wake_at(at),
-                        upload::Output::Report { node, fault } => done.reports.push((node, fault)),
-                        upload::Output::Record { file, placement } => {
+                        upload::Ask::Record { file, placement } => {
                             let expected = expected.unwrap();
                             assert_eq!(file, expected.id);
                             done.record = Some(Recorded {
                                 expected,
                                 placement,
                             });
-                            next.push(upload::Input::Recorded(Ok(())));
+                            upload::Answer::Recorded(Ok(()))
                         }
-                        upload::Output::Finished(result) => {
-                            done.result = Some(result);
-                            return done;
-                        }
-                    }
+                    };
+                    next.push(upload::Input::Answer(tag, answer));
                 }
             }
             inputs = next;
             if inputs.is_empty() {
                 inputs = vec![match self.next_event() {
-                    Some((tag, reply)) => upload::Input::Reply { tag, reply },
-                    None => upload::Input::Tick,
+                    Some((tag, reply)) => upload::Input::Answer(tag, upload::Answer::Reply(reply)),
+                    None => upload::Input::Wake,
                 }];
             }
         }
@@ -244,18 +262,32 @@ impl World {
         self.forget_events();
         let mut bytes = Vec::new();
         let mut reports = Vec::new();
-        let mut input = download::Input::Tick;
+        let mut inputs = VecDeque::from([download::Input::News]);
         loop {
-            for output in download.step(self.now, input) {
-                match output {
-                    download::Output::Send { tag, to, request } => self.send(tag, to, request),
-                    download::Output::WakeAt(at) => self.wake_at(at),
-                    download::Output::Report { node, part, fault } => {
-                        reports.push((node, part, fault));
+            let input = inputs
+                .pop_front()
+                .unwrap_or_else(|| match self.next_event() {
+                    Some((tag, reply)) => {
+                        download::Input::Answer(tag, download::Answer::Reply(reply))
                     }
-                    download::Output::Opened { .. } => {}
-                    download::Output::Deliver { plain, .. } => bytes.extend(plain),
-                    download::Output::Finished(result) => {
+                    None => download::Input::Wake,
+                });
+            for output in download.step(&self.at(), input) {
+                match output {
+                    download::Output::Ask(tag, download::Ask::Send { to, request }) => {
+                        self.send(tag, to, request);
+                    }
+                    download::Output::Ask(tag, download::Ask::Take { plain, .. }) => {
+                        bytes.extend(plain);
+                        let taken = download::Answer::Taken(Ok(()));
+                        inputs.push_back(download::Input::Answer(tag, taken));
+                    }
+                    download::Output::WakeAt(at) => self.wake_at(at),
+                    download::Output::Report(failed) => {
+                        reports.push((failed.node, failed.part, failed.fault));
+                    }
+                    download::Output::Journal(_) => unreachable!("a download keeps no journal"),
+                    download::Output::End(result) => {
                         return Downloaded {
                             result,
                             bytes,
@@ -264,10 +296,13 @@ impl World {
                     }
                 }
             }
-            input = match self.next_event() {
-                Some((tag, reply)) => download::Input::Reply { tag, reply },
-                None => download::Input::Tick,
-            };
+        }
+    }
+
+    fn at<P: assay_machine::Protocol<View = ()>>(&self) -> Context<'static, P> {
+        Context {
+            now: self.now,
+            view: &(),
         }
     }
 

@@ -10,7 +10,7 @@ use assay_crypto::{Digest, PublicKey, SecretKey};
 use assay_ledger::{AccountId, Call, FileId, FileRecord, Registration, Role, TxId, query};
 use assay_node::{
     files::{
-        self, Memory, NewFile, StoreError, Stored,
+        self, NewFile, StoreError, Stored,
         unfinished::{self, Plan, Unfinished},
     },
     transport::Transport,
@@ -194,7 +194,7 @@ fn store(
             let outcome = outcome.map(|included| sent = Some(included.receipt.tx));
             std::future::ready(outcome.map_err(|failure| failure.to_string()))
         };
-        let memory: Memory = unfinished.into_memory();
+        let memory = unfinished.into_memory();
         let stored = files::upload(
             &transport,
             config,
@@ -227,8 +227,9 @@ async fn give_up(
     let id = journal.file_stem().unwrap_or_default().to_string_lossy();
     let spoiled = matches!(
         &error,
-        StoreError::Upload(UploadError::Source(_) | UploadError::SourceChanged { .. })
-            | StoreError::Resume(_)
+        StoreError::Upload(
+            UploadError::Source(_) | UploadError::SourceChanged { .. } | UploadError::Resume(_)
+        )
     );
     let failure = Failure::from(error);
     if !spoiled {

@@ -8,6 +8,7 @@ use assay_crypto::Digest;
 use assay_ledger::{
     AuditResults, BoundedVec, Call, Order, Phase, Question, SegmentIndex, StepIndex,
 };
+use assay_machine::Machine;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use self::replay::Replay;
@@ -16,7 +17,7 @@ use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::{GrantUse, ReaderKeys};
 use crate::party::{
-    CallTag, Context, FetchFailure, Identity, Input, Output, Party, Progress, Tag, What,
+    Answer, CallTag, Context, FetchFailure, Identity, Input, Output, Progress, Tag, Traced, What,
 };
 use crate::view::View;
 use crate::work::WorkFailure;
@@ -33,7 +34,6 @@ use crate::work::WorkFailure;
 /// place of a leaf. Where only its machine is too small for the job it says nothing.
 pub struct Auditor {
     me: Identity,
-    view: Option<Box<View>>,
     desk: Desk,
     keys: Option<ReaderKeys>,
     inputs: Inputs,
@@ -64,14 +64,24 @@ impl Record {
     }
 }
 
-impl Party for Auditor {
-    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
-        if let Some(view) = self.take(context, input) {
-            self.view = Some(view);
-        }
-        if let Some(view) = self.view.take() {
-            self.act(&view, context);
-            self.view = Some(view);
+impl Machine for Auditor {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        match input {
+            Input::Seed(seed) => self.desk.seed(seed),
+            Input::Journal(entry) => {
+                if let Ok(record) = borsh::from_slice::<Record>(&entry) {
+                    self.records.insert(record.attempt, record);
+                }
+            }
+            Input::News | Input::Wake => self.act(at.view),
+            Input::Answer(tag, answer) => {
+                if self.desk.answered(&tag) {
+                    self.take(at.view, tag, answer);
+                }
+                self.act(at.view);
+            }
         }
         self.desk.take()
     }
@@ -82,7 +92,6 @@ impl Auditor {
     pub fn new(me: Identity) -> Auditor {
         Auditor {
             me,
-            view: None,
             desk: Desk::default(),
             keys: None,
             inputs: Inputs::default(),
@@ -94,22 +103,14 @@ impl Auditor {
         }
     }
 
-    fn take(&mut self, context: &Context, input: Input) -> Option<Box<View>> {
-        let now = context.now;
-        match input {
-            Input::Order(view) => return Some(view),
-            Input::Journal(bytes) => {
-                if let Ok(record) = borsh::from_slice::<Record>(&bytes) {
-                    self.records.insert(record.attempt, record);
-                }
-            }
-            Input::Submitted { tag, .. } => {
-                self.desk.answered(&tag);
-                self.desk.rest(tag, now);
-            }
-            Input::Fetched { tag, result } if self.desk.answered(&tag) => {
+    /// Notes what came of a request.
+    fn take(&mut self, view: &View, tag: Tag, answer: Answer) {
+        let now = view.height;
+        match answer {
+            Answer::Submitted(_) => self.desk.rest(tag, now),
+            Answer::Fetched(result) => {
                 if let Err(failure) = &result {
-                    self.trouble(failure.to_string());
+                    self.desk.trouble(failure);
                     self.desk.rest(tag, now);
                 }
                 self.unable |= matches!(result, Err(FetchFailure::TooLarge(_)));
@@ -126,7 +127,7 @@ impl Auditor {
                     _ => {}
                 }
             }
-            Input::Worked { tag, result } if self.desk.answered(&tag) => match (tag.what, result) {
+            Answer::Worked(result) => match (tag.what, result) {
                 (What::First, Ok(done)) => {
                     self.replay.initial = Some(done.leaves.first().copied());
                 }
@@ -134,10 +135,10 @@ impl Auditor {
                 (What::Segment(segment), Ok(done)) => {
                     let segment = SegmentIndex(segment);
                     self.replay.replayed(segment, done);
-                    let round = self.view.as_ref().and_then(|view| view.order.round());
+                    let round = view.order.round();
                     let drawn = round.map_or(0, |round| round.segments.len() as u32);
-                    self.desk
-                        .push(Output::Progress(Progress::Segment(segment, drawn)));
+                    let progress = Progress::Segment(segment, drawn);
+                    self.desk.push(Output::Report(progress));
                 }
                 (What::Segment(segment), Err(WorkFailure::Refused(_))) => {
                     self.replay.block(SegmentIndex(segment));
@@ -145,23 +146,23 @@ impl Auditor {
                 (_, Err(failure)) => {
                     self.unable |= matches!(failure, WorkFailure::Unable(_));
                     self.desk.rest(tag, now);
-                    self.trouble(failure.to_string());
+                    self.desk.trouble(failure);
                 }
                 _ => {}
             },
-            _ => {}
+            // It stores nothing.
+            Answer::Stored(_) => {}
         }
-        None
     }
 
-    fn act(&mut self, view: &View, context: &Context) {
+    fn act(&mut self, view: &View) {
         let order = &view.order;
         if self.finished {
             return;
         }
         if let Some(outcome) = close(order) {
             self.finished = true;
-            return self.desk.push(Output::Finished(outcome));
+            return self.desk.push(Output::End(outcome));
         }
         if order.attempt != self.attempt {
             self.attempt = order.attempt;
@@ -176,19 +177,19 @@ impl Auditor {
         };
         let challenger = order.dispute().map(|dispute| dispute.challenger);
         match order.phase {
-            Phase::Auditing if seat.commitment.is_none() => self.audit(view, context),
-            Phase::Revealing if seat.results.is_none() => self.reveal(view, context),
-            Phase::Bisecting if challenger == Some(self.me.account) => self.bisect(view, context),
+            Phase::Auditing if seat.commitment.is_none() => self.audit(view),
+            Phase::Revealing if seat.results.is_none() => self.reveal(view),
+            Phase::Bisecting if challenger == Some(self.me.account) => self.bisect(view),
             Phase::Attesting if challenger == Some(self.me.account) => {
-                self.grant_validators(view, context);
+                self.grant_validators(view);
             }
             _ => {}
         }
     }
 
     /// Replays what is drawn, then commits.
-    fn audit(&mut self, view: &View, context: &Context) {
-        let (order, now) = (&view.order, context.now);
+    fn audit(&mut self, view: &View) {
+        let (order, now) = (&view.order, view.height);
         if let Some(record) = self.records.get(&order.attempt) {
             let commitment = record
                 .results
@@ -214,14 +215,14 @@ impl Auditor {
         }
         let task = self.inputs.task(order);
         let blind = self.keys.is_none() || self.inputs.refuses(0);
-        if blind || task.is_none() && view.pressing(now) {
+        if blind || task.is_none() && view.pressing() {
             self.replay.give_up();
-        } else if view.pressing(now) {
+        } else if view.pressing() {
             // Who is merely slow goes on: to say that it could not begin would be a lie.
             self.replay.give_up_waiting();
         }
         if let (Some(keys), Some(task)) = (&self.keys, task) {
-            self.replay.go_on(view, keys, &task, &mut self.desk, now);
+            self.replay.go_on(view, keys, &task, &mut self.desk);
         }
         let Some((initial, segments)) = self.replay.results() else {
             return;
@@ -229,17 +230,20 @@ impl Auditor {
         let Ok(segments) = BoundedVec::new(segments) else {
             return;
         };
+        let Some(random) = self.desk.random() else {
+            return;
+        };
         let record = Record {
             attempt: order.attempt,
             results: AuditResults { initial, segments },
-            salt: Digest::of("assay/audit/salt/v1", &[&context.random]),
+            salt: Digest::of("assay/audit/salt/v1", &[&random]),
             leaves: self.replay.take_leaves(),
         };
         // Serialising into memory cannot fail.
         let entry = borsh::to_vec(&record).unwrap_or_default();
         self.desk.push(Output::Journal(entry));
         self.records.insert(order.attempt, record);
-        self.audit(view, context);
+        self.audit(view);
     }
 
     /// Opens the provider's grant; without success the keys stay away.
@@ -264,13 +268,13 @@ impl Auditor {
             .filter(|keys| keys.inputs.len() == order.terms.inputs.len());
     }
 
-    fn reveal(&mut self, view: &View, context: &Context) {
+    fn reveal(&mut self, view: &View) {
         let order = &view.order;
         let Some(record) = self.records.get(&order.attempt) else {
-            return self.trouble("the journal lost what was committed to".to_owned());
+            return self.desk.trouble("the journal lost what was committed to");
         };
         let tag = (view.round(), CallTag::RevealAudit);
-        self.desk.submit(order, tag, context.now, || {
+        self.desk.submit(order, tag, view.height, || {
             Some(Call::RevealAudit {
                 order: order.id,
                 results: record.results.clone(),
@@ -279,7 +283,7 @@ impl Auditor {
         });
     }
 
-    fn bisect(&mut self, view: &View, context: &Context) {
+    fn bisect(&mut self, view: &View) {
         let order = &view.order;
         let Some(dispute) = order.dispute().filter(|d| d.challenger_move.is_none()) else {
             return;
@@ -289,11 +293,11 @@ impl Auditor {
         };
         let record = self.records.get(&order.attempt);
         let Some(leaf) = record.and_then(|r| r.leaf(order, dispute.segment, middle)) else {
-            return self.trouble("the journal lost the replay's leaves".to_owned());
+            return self.desk.trouble("the journal lost the replay's leaves");
         };
         let tag = CallTag::Bisect(dispute.agreed.step.0, dispute.disputed.step.0);
         self.desk
-            .submit(order, (view.disputes(), tag), context.now, || {
+            .submit(order, (view.disputes(), tag), view.height, || {
                 Some(Call::Bisect {
                     order: order.id,
                     leaf,
@@ -303,7 +307,7 @@ impl Auditor {
     }
 
     /// Passes on the keys it was granted; where it was granted none, nobody can be helped by it.
-    fn grant_validators(&mut self, view: &View, context: &Context) {
+    fn grant_validators(&mut self, view: &View) {
         let start = |question| question == Question::Start;
         if view.order.dispute().is_none_or(|d| start(d.question)) {
             return;
@@ -312,15 +316,10 @@ impl Auditor {
         let Some(keys) = &self.keys else { return };
         let handover = Handover {
             view,
-            context,
             me: &self.me,
             occasion: view.disputes(),
         };
         handover.give_validators(&mut self.desk, keys);
-    }
-
-    fn trouble(&mut self, why: String) {
-        self.desk.push(Output::Progress(Progress::Trouble(why)));
     }
 }
 

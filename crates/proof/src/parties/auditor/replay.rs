@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
-use assay_ledger::{Height, Order, SegmentIndex, StepIndex};
+use assay_ledger::{Order, SegmentIndex, StepIndex};
 
 use super::tag;
 use crate::desk::Desk;
 use crate::keys::ReaderKeys;
-use crate::party::{Output, What};
+use crate::party::{Ask, What};
 use crate::program::Task;
 use crate::view::View;
 use crate::work::{Start, Work, WorkDone};
@@ -56,41 +56,30 @@ impl Replay {
     }
 
     /// Asks for whatever is to be had next.
-    pub(super) fn go_on(
-        &mut self,
-        view: &View,
-        keys: &ReaderKeys,
-        task: &Task,
-        desk: &mut Desk,
-        now: Height,
-    ) {
-        let terms = &view.order.terms;
+    pub(super) fn go_on(&mut self, view: &View, keys: &ReaderKeys, task: &Task, desk: &mut Desk) {
+        let (terms, now) = (&view.order.terms, view.height);
         if self.initial.is_none() {
-            let tag = tag(view, What::First);
-            if desk.ask(tag, now) {
-                let work = Box::new(Work {
+            desk.ask(tag(view, What::First), now, || {
+                Some(Ask::Work(Box::new(Work {
                     task: task.clone(),
                     start: Start::Initial,
                     from: StepIndex(0),
                     to: StepIndex(0),
-                });
-                desk.push(Output::Work { tag, work });
-            }
+                })))
+            });
         }
         let mut blocked = Vec::new();
         for stretch in self.stretches.iter().filter(|s| s.next <= s.last) {
             let segment = stretch.next;
             if let Some(start) = &stretch.start {
-                let tag = tag(view, What::Segment(segment.0));
-                if desk.ask(tag, now) {
-                    let work = Box::new(Work {
+                desk.ask(tag(view, What::Segment(segment.0)), now, || {
+                    Some(Ask::Work(Box::new(Work {
                         task: task.clone(),
                         start: start.clone(),
                         from: terms.segment_start(segment),
                         to: terms.segment_end(segment),
-                    });
-                    desk.push(Output::Work { tag, work });
-                }
+                    })))
+                });
                 continue;
             }
             let source = keys
@@ -101,16 +90,14 @@ impl Replay {
                 blocked.push(segment);
                 continue;
             };
-            let tag = tag(view, What::Checkpoint(segment.0, 0));
-            if desk.ask(tag, now) {
-                desk.push(Output::Fetch {
-                    tag,
+            desk.ask(tag(view, What::Checkpoint(segment.0, 0)), now, || {
+                Some(Ask::Fetch {
                     file,
                     owner,
                     key: key.clone(),
                     content: None,
-                });
-            }
+                })
+            });
         }
         for segment in blocked {
             self.block(segment);

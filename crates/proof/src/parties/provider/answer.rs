@@ -4,27 +4,21 @@ use assay_ledger::{BoundedVec, Call, Opening, Question, Role, StepIndex};
 
 use super::Provider;
 use crate::parties::Handover;
-use crate::party::{CallTag, Context};
+use crate::party::CallTag;
 use crate::trace::Trace;
 use crate::view::View;
 
 const NO_TRACE: &str = "the journal holds no whole trace to open; restore it from a backup";
 
 impl Provider {
-    pub(super) fn open(
-        &mut self,
-        view: &View,
-        context: &Context,
-        tag: CallTag,
-        steps: &[StepIndex],
-    ) {
+    pub(super) fn open(&mut self, view: &View, tag: CallTag, steps: &[StepIndex]) {
         let order = &view.order;
         let trace = self.run.as_mut().and_then(|run| run.trace(&order.terms));
         let Some(trace) = trace else {
-            return self.trouble(NO_TRACE.to_owned());
+            return self.desk.trouble(NO_TRACE);
         };
         self.desk
-            .submit(order, (view.round(), tag), context.now, || {
+            .submit(order, (view.round(), tag), view.height, || {
                 let (order, openings) = (order.id, opening_list(trace, steps)?);
                 Some(match tag {
                     CallTag::OpenStarts => Call::OpenStarts { order, openings },
@@ -33,7 +27,7 @@ impl Provider {
             });
     }
 
-    pub(super) fn grant_auditors(&mut self, view: &View, context: &Context) {
+    pub(super) fn grant_auditors(&mut self, view: &View) {
         let order = &view.order;
         let (Some(keys), Some(round)) = (&self.keys, order.round()) else {
             return;
@@ -41,7 +35,6 @@ impl Provider {
         let granted = keys.for_reader(order.stretches().iter().map(|(first, _)| first.0));
         let handover = Handover {
             view,
-            context,
             me: &self.me,
             occasion: view.round(),
         };
@@ -55,7 +48,7 @@ impl Provider {
         }
     }
 
-    pub(super) fn grant_validators(&mut self, view: &View, context: &Context) {
+    pub(super) fn grant_validators(&mut self, view: &View) {
         let order = &view.order;
         let (Some(keys), Some(dispute)) = (&self.keys, order.dispute()) else {
             return;
@@ -74,14 +67,13 @@ impl Provider {
         };
         let handover = Handover {
             view,
-            context,
             me: &self.me,
             occasion: view.disputes(),
         };
         handover.give_validators(&mut self.desk, &granted);
     }
 
-    pub(super) fn bisect(&mut self, view: &View, context: &Context) {
+    pub(super) fn bisect(&mut self, view: &View) {
         let order = &view.order;
         let Some(dispute) = order.dispute().filter(|d| d.provider_move.is_none()) else {
             return;
@@ -90,11 +82,11 @@ impl Provider {
             return;
         };
         let Some(trace) = run.trace(&order.terms) else {
-            return self.trouble(NO_TRACE.to_owned());
+            return self.desk.trouble(NO_TRACE);
         };
         let tag = CallTag::Bisect(dispute.agreed.step.0, dispute.disputed.step.0);
         self.desk
-            .submit(order, (view.disputes(), tag), context.now, || {
+            .submit(order, (view.disputes(), tag), view.height, || {
                 let opening = trace.opening(middle)?;
                 Some(Call::Bisect {
                     order: order.id,

@@ -5,6 +5,7 @@ mod run;
 mod work;
 
 use assay_ledger::{DeclineReason, Phase};
+use assay_machine::Machine;
 
 use self::run::{Entry, Run};
 use super::close;
@@ -12,7 +13,7 @@ use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::ProviderKeys;
 use crate::party::{
-    CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress, What,
+    Answer, CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Tag, Traced, What,
 };
 use crate::view::View;
 
@@ -28,7 +29,6 @@ use crate::view::View;
 /// midpoints in a dispute, and to the validators what they need to judge.
 pub struct Provider {
     me: Identity,
-    view: Option<Box<View>>,
     desk: Desk,
     keys: Option<ProviderKeys>,
     inputs: Inputs,
@@ -38,14 +38,20 @@ pub struct Provider {
     finished: bool,
 }
 
-impl Party for Provider {
-    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
-        if let Some(view) = self.take(context, input) {
-            self.view = Some(view);
-        }
-        if let Some(view) = self.view.take() {
-            self.act(&view, context);
-            self.view = Some(view);
+impl Machine for Provider {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        match input {
+            Input::Seed(seed) => self.desk.seed(seed),
+            Input::Journal(entry) => self.remember(&entry),
+            Input::News | Input::Wake => self.act(at.view),
+            Input::Answer(tag, answer) => {
+                if self.desk.answered(&tag) {
+                    self.take(at.view, tag, answer);
+                }
+                self.act(at.view);
+            }
         }
         self.desk.take()
     }
@@ -56,7 +62,6 @@ impl Provider {
     pub fn new(me: Identity) -> Provider {
         Provider {
             me,
-            view: None,
             desk: Desk::default(),
             keys: None,
             inputs: Inputs::default(),
@@ -67,26 +72,23 @@ impl Provider {
         }
     }
 
-    /// Notes what an input says; gives back a new view.
-    fn take(&mut self, context: &Context, input: Input) -> Option<Box<View>> {
-        let now = context.now;
-        match input {
-            Input::Order(view) => return Some(view),
-            Input::Journal(bytes) => {
-                if let Ok(entry) = borsh::from_slice::<Entry>(&bytes) {
-                    let run = self.run.get_or_insert_with(|| Run::new(entry.attempt()));
-                    if run.attempt == entry.attempt() {
-                        run.replay(entry);
-                    }
-                }
+    fn remember(&mut self, entry: &[u8]) {
+        if let Ok(entry) = borsh::from_slice::<Entry>(entry) {
+            let run = self.run.get_or_insert_with(|| Run::new(entry.attempt()));
+            if run.attempt == entry.attempt() {
+                run.replay(entry);
             }
-            Input::Submitted { tag, .. } => {
-                self.desk.answered(&tag);
-                self.desk.rest(tag, now);
-            }
-            Input::Fetched { tag, result } if self.desk.answered(&tag) => {
+        }
+    }
+
+    /// Notes what came of a request.
+    fn take(&mut self, view: &View, tag: Tag, answer: Answer) {
+        let now = view.height;
+        match answer {
+            Answer::Submitted(_) => self.desk.rest(tag, now),
+            Answer::Fetched(result) => {
                 if let Err(failure) = &result {
-                    self.trouble(failure.to_string());
+                    self.desk.trouble(failure);
                     self.desk.rest(tag, now);
                 }
                 if let Err(FetchFailure::TooLarge(_)) = &result {
@@ -100,31 +102,27 @@ impl Provider {
                     _ => {}
                 }
             }
-            Input::Stored { tag, result } if self.desk.answered(&tag) => {
-                match (tag.what, result, &mut self.run) {
-                    (What::Checkpoint(checkpoint, _), Ok(file), Some(run)) => {
-                        let entry = run.stored(checkpoint, file);
-                        self.desk.push(Output::Journal(entry.encode()));
-                    }
-                    (_, Err(why), _) => {
-                        self.trouble(why);
-                        self.desk.rest(tag, now);
-                    }
-                    _ => {}
+            Answer::Stored(result) => match (tag.what, result, &mut self.run) {
+                (What::Checkpoint(checkpoint, _), Ok(file), Some(run)) => {
+                    let entry = run.stored(checkpoint, file);
+                    self.desk.push(Output::Journal(entry.encode()));
                 }
-            }
-            Input::Worked { tag, result } if self.desk.answered(&tag) => {
+                (_, Err(why), _) => {
+                    self.desk.trouble(why);
+                    self.desk.rest(tag, now);
+                }
+                _ => {}
+            },
+            Answer::Worked(result) => {
                 if result.is_err() {
                     self.desk.rest(tag, now);
                 }
-                self.worked(result);
+                self.worked(view, result);
             }
-            Input::Fetched { .. } | Input::Stored { .. } | Input::Worked { .. } => {}
         }
-        None
     }
 
-    fn act(&mut self, view: &View, context: &Context) {
+    fn act(&mut self, view: &View) {
         let order = &view.order;
         if self.finished {
             return;
@@ -133,7 +131,7 @@ impl Provider {
         let was_mine = order.failures.iter().any(|f| f.provider == self.me.account);
         if let Some(outcome) = close(order).or((!mine && was_mine).then_some(Outcome::Dismissed)) {
             self.finished = true;
-            self.desk.push(Output::Finished(outcome));
+            self.desk.push(Output::End(outcome));
             return;
         }
         if !mine {
@@ -141,23 +139,19 @@ impl Provider {
         }
         self.begin(order);
         match order.phase {
-            Phase::Running => self.work(view, context),
+            Phase::Running => self.work(view),
             Phase::Opening => {
-                self.grant_auditors(view, context);
+                self.grant_auditors(view);
                 if order.round().is_some_and(|round| round.starts.is_empty()) {
-                    self.open(view, context, CallTag::OpenStarts, &order.starts());
+                    self.open(view, CallTag::OpenStarts, &order.starts());
                 }
             }
             Phase::Closing if order.round().is_some_and(|round| round.ends.is_empty()) => {
-                self.open(view, context, CallTag::OpenEnds, &order.ends());
+                self.open(view, CallTag::OpenEnds, &order.ends());
             }
-            Phase::Bisecting => self.bisect(view, context),
-            Phase::Attesting => self.grant_validators(view, context),
+            Phase::Bisecting => self.bisect(view),
+            Phase::Attesting => self.grant_validators(view),
             _ => {}
         }
-    }
-
-    fn trouble(&mut self, why: String) {
-        self.desk.push(Output::Progress(Progress::Trouble(why)));
     }
 }

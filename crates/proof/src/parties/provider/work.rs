@@ -5,7 +5,7 @@ use assay_ledger::{BoundedVec, Call, DeclineReason, Order, SegmentIndex, StepInd
 use super::Provider;
 use super::run::Run;
 use crate::keys::{GrantUse, ProviderKeys};
-use crate::party::{CallTag, Context, FetchFailure, Output, Progress, Tag, What};
+use crate::party::{Ask, CallTag, FetchFailure, Output, Progress, Tag, What};
 use crate::view::View;
 use crate::work::{Start, Work, WorkDone, WorkFailure};
 
@@ -46,8 +46,8 @@ impl Provider {
     }
 
     /// One more piece of the run, or the commitment.
-    pub(super) fn work(&mut self, view: &View, context: &Context) {
-        let (order, now) = (&view.order, context.now);
+    pub(super) fn work(&mut self, view: &View) {
+        let (order, now) = (&view.order, view.height);
         if let Some(keys) = &self.keys {
             let sets = [(0, keys.inputs())];
             self.inputs.fetch(order, 0, &sets, &mut self.desk, now);
@@ -56,7 +56,7 @@ impl Provider {
             }
         }
         let task = self.inputs.task(order);
-        if task.is_none() && self.keys.is_some() && view.pressing(now) {
+        if task.is_none() && self.keys.is_some() && view.pressing() {
             self.decline = Some(DeclineReason::Inputs);
         }
         if let Some(reason) = self.decline {
@@ -74,29 +74,28 @@ impl Provider {
         };
         for (checkpoint, bytes) in &run.unstored {
             let tag = tag(What::Checkpoint(*checkpoint, 0));
-            if self.desk.ask(tag, now) {
-                self.desk.push(Output::Store {
-                    tag,
+            self.desk.ask(tag, now, || {
+                Some(Ask::Store {
                     name: format!("{}/{}/checkpoint-{checkpoint}", order.id, order.attempt),
                     key: keys.checkpoint(*checkpoint),
                     bytes: bytes.clone(),
-                });
-            }
+                })
+            });
         }
         if run.complete(&order.terms) {
-            return self.commit(order, context);
+            return self.commit(view);
         }
         let Some(done) = run.done() else {
-            let tag = tag(What::First);
-            if self.desk.ask(tag, now) {
-                self.desk.push(Output::Progress(Progress::Ready));
-                let work = Box::new(Work {
+            let asked = self.desk.ask(tag(What::First), now, || {
+                Some(Ask::Work(Box::new(Work {
                     task,
                     start: Start::Initial,
                     from: StepIndex(0),
                     to: StepIndex(0),
-                });
-                self.desk.push(Output::Work { tag, work });
+                })))
+            });
+            if asked {
+                self.desk.push(Output::Report(Progress::Ready));
             }
             return;
         };
@@ -105,30 +104,29 @@ impl Provider {
         };
         let Some(state) = &run.state else {
             let tag = tag(What::Checkpoint(done, 0));
-            if let Some(file) = run.stored.get(&done).filter(|_| self.desk.ask(tag, now)) {
-                self.desk.push(Output::Fetch {
-                    tag,
-                    file: *file,
+            self.desk.ask(tag, now, || {
+                Some(Ask::Fetch {
+                    file: *run.stored.get(&done)?,
                     owner: self.me.account,
                     key: keys.checkpoint(done),
                     content: None,
-                });
-            }
+                })
+            });
             return;
         };
-        let tag = tag(What::Segment(done));
-        if run.unstored.len() <= UNSTORED && self.desk.ask(tag, now) {
-            let work = Box::new(Work {
-                task,
-                start: Start::State(state.clone()),
-                from,
-                to,
+        if run.unstored.len() <= UNSTORED {
+            self.desk.ask(tag(What::Segment(done)), now, || {
+                Some(Ask::Work(Box::new(Work {
+                    task,
+                    start: Start::State(state.clone()),
+                    from,
+                    to,
+                })))
             });
-            self.desk.push(Output::Work { tag, work });
         }
     }
 
-    pub(super) fn worked(&mut self, result: Result<WorkDone, WorkFailure>) {
+    pub(super) fn worked(&mut self, view: &View, result: Result<WorkDone, WorkFailure>) {
         let Some(run) = &mut self.run else { return };
         match result {
             Ok(mut done) => {
@@ -139,17 +137,17 @@ impl Provider {
                 };
                 let entry = run.extend(fresh, done.state);
                 self.desk.push(Output::Journal(entry.encode()));
-                if let (Some(view), Some(segments @ 1..)) = (&self.view, run.done()) {
+                if let Some(segments @ 1..) = run.done() {
                     let of = view.order.terms.segments();
                     let progress = Progress::Segment(SegmentIndex(segments - 1), of);
-                    self.desk.push(Output::Progress(progress));
+                    self.desk.push(Output::Report(progress));
                 }
             }
             Err(WorkFailure::Refused(why) | WorkFailure::Unable(why)) => {
                 self.decline = Some(DeclineReason::Specification);
-                self.trouble(why);
+                self.desk.trouble(why);
             }
-            Err(failure) => self.trouble(failure.to_string()),
+            Err(failure) => self.desk.trouble(failure),
         }
     }
 
@@ -160,7 +158,7 @@ impl Provider {
             (Ok(state), Some(done)) => {
                 run.state = Some(state);
                 let progress = Progress::Resumed(SegmentIndex(done));
-                self.desk.push(Output::Progress(progress));
+                self.desk.push(Output::Report(progress));
             }
             (Err(FetchFailure::Corrupt(_)), _) => {
                 run.restart();
@@ -170,12 +168,13 @@ impl Provider {
         }
     }
 
-    fn commit(&mut self, order: &Order, context: &Context) {
+    fn commit(&mut self, view: &View) {
+        let order = &view.order;
         let Some(run) = &mut self.run else { return };
         let mut files: Vec<_> = run.stored.values().copied().collect();
         let root = run.trace(&order.terms).map(|trace| trace.root());
         let tag = (0, CallTag::CommitTrace);
-        self.desk.submit(order, tag, context.now, || {
+        self.desk.submit(order, tag, view.height, || {
             let result = files.pop()?;
             Some(Call::CommitTrace {
                 order: order.id,

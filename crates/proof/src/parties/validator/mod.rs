@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
 use assay_ledger::{Call, Dispute, Phase, Question};
+use assay_machine::Machine;
 
 use self::beginning::{Beginning, target};
 use super::close;
@@ -14,7 +15,7 @@ use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::ReaderKeys;
 use crate::party::{
-    CallTag, Context, FetchFailure, Identity, Input, Output, Party, Progress, Tag, What,
+    Answer, Ask, CallTag, Context, FetchFailure, Identity, Input, Output, Tag, Traced, What,
 };
 use crate::view::View;
 use crate::work::{Start, Work, WorkDone, WorkFailure};
@@ -30,7 +31,6 @@ use crate::work::{Start, Work, WorkDone, WorkFailure};
 /// witness that the challenger was granted these very keys.
 pub struct Validator {
     me: Identity,
-    view: Option<Box<View>>,
     desk: Desk,
     case: Case,
     finished: bool,
@@ -53,14 +53,20 @@ struct Case {
     unable: bool,
 }
 
-impl Party for Validator {
-    fn step(&mut self, context: &Context, input: Input) -> Vec<Output> {
-        if let Some(view) = self.take(context, input) {
-            self.view = Some(view);
-        }
-        if let Some(view) = self.view.take() {
-            self.act(&view, context);
-            self.view = Some(view);
+impl Machine for Validator {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        match input {
+            // It draws nothing, and keeps no journal.
+            Input::Seed(_) | Input::Journal(_) => {}
+            Input::News | Input::Wake => self.act(at.view),
+            Input::Answer(tag, answer) => {
+                if self.desk.answered(&tag) {
+                    self.take(at.view, tag, answer);
+                }
+                self.act(at.view);
+            }
         }
         self.desk.take()
     }
@@ -71,24 +77,20 @@ impl Validator {
     pub fn new(me: Identity) -> Validator {
         Validator {
             me,
-            view: None,
             desk: Desk::default(),
             case: Case::default(),
             finished: false,
         }
     }
 
-    fn take(&mut self, context: &Context, input: Input) -> Option<Box<View>> {
-        let now = context.now;
-        match input {
-            Input::Order(view) => return Some(view),
-            Input::Submitted { tag, .. } => {
-                self.desk.answered(&tag);
-                self.desk.rest(tag, now);
-            }
-            Input::Fetched { tag, result } if self.desk.answered(&tag) => {
+    /// Notes what came of a request.
+    fn take(&mut self, view: &View, tag: Tag, answer: Answer) {
+        let now = view.height;
+        match answer {
+            Answer::Submitted(_) => self.desk.rest(tag, now),
+            Answer::Fetched(result) => {
                 if let Err(failure) = &result {
-                    self.trouble(failure.to_string());
+                    self.desk.trouble(failure);
                     self.desk.rest(tag, now);
                 }
                 self.case.unable |= matches!(result, Err(FetchFailure::TooLarge(_)));
@@ -105,23 +107,23 @@ impl Validator {
                     _ => {}
                 }
             }
-            Input::Worked { tag, result } if self.desk.answered(&tag) => {
+            Answer::Worked(result) => {
                 self.desk.rest(tag, now);
-                self.replayed(tag.what, result);
+                self.replayed(view, tag.what, result);
             }
-            _ => {}
+            // It stores nothing.
+            Answer::Stored(_) => {}
         }
-        None
     }
 
-    fn act(&mut self, view: &View, context: &Context) {
+    fn act(&mut self, view: &View) {
         let order = &view.order;
         if self.finished {
             return;
         }
         if let Some(outcome) = close(order) {
             self.finished = true;
-            return self.desk.push(Output::Finished(outcome));
+            return self.desk.push(Output::End(outcome));
         }
         let Some(dispute) = order.dispute().filter(|_| order.phase == Phase::Attesting) else {
             return;
@@ -140,11 +142,11 @@ impl Validator {
         }
         if self.case.finding.is_none() && !self.case.unable {
             self.open_grants(view, dispute);
-            self.examine(view, dispute, context);
+            self.examine(view, dispute);
         }
         if let Some(leaf) = self.case.finding {
             let tag = (view.disputes(), CallTag::Attest);
-            self.desk.submit(order, tag, context.now, || {
+            self.desk.submit(order, tag, view.height, || {
                 Some(Call::Attest {
                     order: order.id,
                     leaf,
@@ -170,8 +172,8 @@ impl Validator {
     }
 
     /// Asks for what is missing, or finds that there is nothing to be had.
-    fn examine(&mut self, view: &View, dispute: &Dispute, context: &Context) {
-        let (order, now) = (&view.order, context.now);
+    fn examine(&mut self, view: &View, dispute: &Dispute) {
+        let (order, now) = (&view.order, view.height);
         let case = &mut self.case;
         for (place, keys) in &case.keys {
             let begins = |keys| Beginning::under(keys, view, dispute).is_some();
@@ -210,45 +212,38 @@ impl Validator {
             match (start, &task, begin.checkpoint, order.provider()) {
                 (Some(start), Some(task), _, _) => {
                     replaying = true;
-                    let tag = tag(What::Replay(*candidate));
-                    if self.desk.ask(tag, now) {
-                        let work = Box::new(Work {
+                    self.desk.ask(tag(What::Replay(*candidate)), now, || {
+                        Some(Ask::Work(Box::new(Work {
                             task: task.clone(),
                             start,
                             from: begin.step,
                             to: target(order, dispute),
-                        });
-                        self.desk.push(Output::Work { tag, work });
-                    }
+                        })))
+                    });
                 }
                 (None, _, Some((index, key)), Some(owner)) => {
                     let tag = tag(What::Checkpoint(index.0, *candidate));
-                    let file = order.state_file(index);
-                    if let Some(file) = file.filter(|_| self.desk.ask(tag, now)) {
-                        self.desk.push(Output::Fetch {
-                            tag,
-                            file,
+                    self.desk.ask(tag, now, || {
+                        Some(Ask::Fetch {
+                            file: order.state_file(index)?,
                             owner,
                             key: key.clone(),
                             content: None,
-                        });
-                    }
+                        })
+                    });
                 }
                 _ => {}
             }
         }
         let hopeless = usable.is_empty() && grants::all_granted(view, dispute, &self.me.account);
         // A judge that is merely slow abstains: to attest that nothing could be had would be a lie.
-        if hopeless || view.pressing(now) && !replaying {
+        if hopeless || view.pressing() && !replaying {
             case.finding = Some(None);
         }
     }
 
-    fn replayed(&mut self, what: What, result: Result<WorkDone, WorkFailure>) {
-        let (Some(view), What::Replay(candidate)) = (&self.view, what) else {
-            return;
-        };
-        let Some(dispute) = view.order.dispute() else {
+    fn replayed(&mut self, view: &View, what: What, result: Result<WorkDone, WorkFailure>) {
+        let (Some(dispute), What::Replay(candidate)) = (view.order.dispute(), what) else {
             return;
         };
         let case = &mut self.case;
@@ -274,13 +269,9 @@ impl Validator {
             }
             (Err(failure), _) => {
                 case.unable |= matches!(failure, WorkFailure::Unable(_));
-                self.trouble(failure.to_string());
+                self.desk.trouble(failure);
             }
             _ => {}
         }
-    }
-
-    fn trouble(&mut self, why: String) {
-        self.desk.push(Output::Progress(Progress::Trouble(why)));
     }
 }

@@ -88,6 +88,11 @@ impl Journal {
         Ok(split(&fs::read(path)?).0)
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Forgets every entry.
     ///
     /// # Errors

@@ -1,0 +1,184 @@
+//! Runs a machine: performs what it asks for and brings back the answers.
+//!
+//! The machine decides everything; a driver has the sockets, the disk, the threads and the clock.
+//! Entries of the journal are on disk before anything after them happens, so a driver may be
+//! killed at any moment and [`run`] again.
+
+mod journal;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::VecDeque,
+    future::{Future, pending},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use assay_machine::{Context, Input, Machine, Millis, Output, Protocol};
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::time::sleep;
+
+pub use self::journal::Journal;
+use crate::clock;
+
+/// Does what the machines of a protocol ask for.
+pub trait Perform<P: Protocol>: Sync {
+    /// Performs one request. It is dropped with the driver, and whatever takes the processor for
+    /// long belongs on another thread: all requests of a machine share one.
+    fn perform(&self, ask: P::Ask) -> impl Future<Output = P::Answer> + Send;
+}
+
+/// Reads what the machines of a protocol watch.
+pub trait Watch<P: Protocol>: Send {
+    /// What there is to see: at the first call as soon as it can be read, later when it has
+    /// changed. `None` when it will not change any more and the machine must not go on without.
+    ///
+    /// A driver may stop waiting and call again.
+    fn news(&mut self) -> impl Future<Output = Option<P::View>> + Send;
+}
+
+/// For machines that watch nothing.
+#[derive(Debug, Default)]
+pub struct Nothing {
+    begun: bool,
+}
+
+impl<P: Protocol<View = ()>> Watch<P> for Nothing {
+    async fn news(&mut self) -> Option<()> {
+        if self.begun {
+            pending::<()>().await;
+        }
+        self.begun = true;
+        Some(())
+    }
+}
+
+/// A machine's memory, which outlives its process.
+#[derive(Debug)]
+pub struct Memory {
+    /// Where the machine writes.
+    pub journal: Journal,
+    /// What it wrote in earlier lives.
+    pub past: Vec<Vec<u8>>,
+}
+
+impl Memory {
+    /// Opens or creates the journal at `path`.
+    ///
+    /// # Errors
+    /// [`DriveError::Journal`].
+    pub fn open(path: &Path) -> Result<Self, DriveError> {
+        let opened = Journal::open(path);
+        let (journal, past) = opened.map_err(|source| DriveError::journal(path, source))?;
+        Ok(Self { journal, past })
+    }
+}
+
+/// Why a machine could not be driven to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The journal cannot be read or written; going on without it could double a move.
+    #[error("the journal {path} cannot be used; free disk space or mend the disk and restart")]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no randomness for salts and seals.
+    #[error("the system gave no randomness")]
+    Randomness(#[source] getrandom::Error),
+    /// What the machine watches will not be seen again.
+    #[error("the chain has stopped")]
+    ChainStopped,
+}
+
+impl DriveError {
+    fn journal(path: &Path, source: io::Error) -> Self {
+        Self::Journal {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Drives `machine` until it ends. Without a `memory` what it writes down is lost with the process.
+///
+/// # Errors
+/// [`DriveError`]. With its memory the machine can be driven again, and goes on.
+pub async fn run<M, W, D>(
+    machine: &mut M,
+    memory: Option<Memory>,
+    mut watch: W,
+    doer: &D,
+    mut report: impl FnMut(<M::Protocol as Protocol>::Report) + Send,
+) -> Result<<M::Protocol as Protocol>::End, DriveError>
+where
+    M: Machine + ?Sized,
+    W: Watch<M::Protocol>,
+    D: Perform<M::Protocol>,
+{
+    let mut view = watch.news().await.ok_or(DriveError::ChainStopped)?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(DriveError::Randomness)?;
+    let (mut journal, past) = match memory {
+        Some(Memory { journal, past }) => (Some(journal), past),
+        None => (None, Vec::new()),
+    };
+    let mut inputs = VecDeque::from([Input::Seed(seed)]);
+    inputs.extend(past.into_iter().map(Input::Journal));
+    inputs.push_back(Input::News);
+    let mut answers = FuturesUnordered::new();
+    let mut wake = None;
+    loop {
+        while let Some(input) = inputs.pop_front() {
+            let at = Context {
+                now: clock::now(),
+                view: &view,
+            };
+            for output in machine.step(&at, input) {
+                match output {
+                    Output::Journal(entry) => {
+                        if let Some(journal) = &mut journal {
+                            let appended = journal.append(&entry);
+                            appended
+                                .map_err(|source| DriveError::journal(journal.path(), source))?;
+                        }
+                    }
+                    Output::Ask(tag, ask) => {
+                        answers.push(async move { (tag, doer.perform(ask).await) });
+                    }
+                    Output::WakeAt(at) => wake = Some(at),
+                    Output::Report(told) => report(told),
+                    Output::End(end) => return Ok(end),
+                }
+            }
+        }
+        let input = tokio::select! {
+            Some((tag, answer)) = answers.next() => Input::Answer(tag, answer),
+            news = watch.news() => {
+                view = news.ok_or(DriveError::ChainStopped)?;
+                Input::News
+            }
+            () = until(wake) => {
+                wake = None;
+                Input::Wake
+            }
+        };
+        inputs.push_back(input);
+    }
+}
+
+/// Waits for a time, or for ever.
+async fn until(time: Option<Millis>) {
+    match time {
+        Some(Millis(time)) => {
+            let left = time.saturating_sub(clock::now().0);
+            sleep(Duration::from_millis(left)).await;
+        }
+        None => pending().await,
+    }
+}
