@@ -163,6 +163,7 @@ impl From<LightError> for Failure {
             LightError::NotProvable
             | LightError::Damaged(_)
             | LightError::Refused(..)
+            | LightError::Pointless(..)
             | LightError::Unaffordable { .. } => Kind::Failed,
         };
         Self::new(kind, error)

@@ -63,7 +63,13 @@ impl Output {
         match writeln!(out, "{}", line.trim_end()).and_then(|()| out.flush()) {
             // The reader has had enough, as in `assay ... | head`.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|e| anyhow::Error::from(e).into()),
+            other => other.map_err(|e| {
+                let context = "what was asked for is done, and its result cannot be written to \
+                               standard output";
+                let failure = Failure::from(anyhow::Error::from(e).context(context));
+                failure
+                    .hint("do not repeat it blindly; the result was: ".to_owned() + line.trim_end())
+            }),
         }
     }
 

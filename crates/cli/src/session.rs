@@ -1,6 +1,7 @@
 //! What a command needs to speak with a network: a node to ask, a genesis to check it by, a key.
 
 use std::{
+    fs::File,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -79,7 +80,15 @@ impl Session {
     }
 
     /// Puts a call of the user's account on the chain and waits for its receipt.
+    ///
+    /// One command after the other: two that make the same call at the same moment would sign the
+    /// same transaction, and both take its one receipt for theirs.
     pub(crate) fn call(&self, key: &SecretKey, call: Call) -> Result<Included, Failure> {
+        let locked = File::open(self.home.key()).and_then(|file| file.lock().map(|()| file));
+        let _turn = locked.map_err(|error| {
+            let context = "the key file cannot be locked";
+            Failure::new(Kind::Failed, anyhow::Error::from(error).context(context))
+        })?;
         Ok(self.light.call(key, call, PATIENCE)?)
     }
 

@@ -61,6 +61,33 @@ fn commands_on_one_account_at_once_all_succeed_and_refusals_cost_nothing() {
     let nonce = |account: &serde_json::Value| account["nonce"].as_u64().unwrap();
     assert_eq!(nonce(&after), nonce(&before) + 5);
 
+    // Five that are all alike are five payments too, and not one that each takes for its own.
+    let alike: Vec<Run> = thread::scope(|scope| {
+        let started: Vec<_> = (0..5).map(|_| scope.spawn(|| pay("2"))).collect();
+        started.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let paid: std::collections::BTreeSet<_> = alike
+        .iter()
+        .map(|run| run.ok()["tx"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(paid.len(), 5);
+    let fees: u64 = alike
+        .iter()
+        .map(|run| run.ok()["fee"].as_u64().unwrap())
+        .sum();
+    let after = show();
+    assert_eq!(left - after["balance"].as_u64().unwrap(), 10_000_000 + fees);
+    assert_eq!(nonce(&after), nonce(&before) + 10);
+    let left = after["balance"].as_u64().unwrap();
+
+    // What can have no effect costs nothing.
+    let nobody = "f".repeat(64);
+    for (to, amount) in [(&to, "0"), (&nobody, "1")] {
+        let refused = assay(&net, &["account", "transfer", to, amount, "--json"]);
+        assert_ne!(refused.code, 0);
+    }
+    assert_eq!(show(), after, "nothing was charged");
+
     // More than there is; all there is, so that nothing is left for the fee; more than fits.
     let all = format!("{}.{:06}", left / 1_000_000, left % 1_000_000);
     for amount in ["99999999", &all, "18446744073709.551615"] {

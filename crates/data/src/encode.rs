@@ -3,6 +3,8 @@
 mod answers;
 mod reads;
 
+pub(crate) use reads::is_mask;
+
 use crate::error::Problem;
 use crate::record::{Conversation, Message, Record};
 use crate::tokenizer::Tokenizer;
@@ -53,7 +55,7 @@ fn conversation(
     reads::check(chat, template)?;
     let rendered = template.render(&chat.messages, &chat.setting, false);
     let text = rendered.map_err(Problem::Template)?;
-    reads::check_roles(chat, template, &text)?;
+    reads::check_written(chat, template, &text)?;
     let encoding = tokenizer.encode(&text, false).map_err(Problem::Tokenizer)?;
     if !completion_only {
         let marked_out = |m: &Message| m.learned() == Some(false);

@@ -37,7 +37,7 @@ pub enum DataError {
     #[error("the data has more than 4194304 records; split it into several jobs")]
     TooManyRecords,
     /// No record at all.
-    #[error("the data holds no records; put at least one JSON record on a line")]
+    #[error("the data holds no records; put at least one into it")]
     Empty,
     /// The file's name does not say what it holds.
     #[error("the ending of {0:?} does not say what it holds; name it {READ}")]
@@ -219,6 +219,12 @@ pub enum Problem {
          system, user, assistant or tool"
     )]
     UnwrittenRole(usize, String),
+    /// The template leaves out what a message says.
+    #[error(
+        "message {0} ({1}) says something that the model's chat template does not write; put it where \
+         the template has a place for it, or remove it"
+    )]
+    UnwrittenMessage(usize, String),
     /// An empty field.
     #[error("{0} is empty; fill it in or remove the record")]
     Empty(String),
@@ -286,6 +292,13 @@ pub enum TemplateError {
          the message weight 0, remove it, or set completion_only = false"
     )]
     Unwritten(usize),
+    /// An answer cannot be told from another message.
+    #[error(
+        "what message {0} says changes the text around message {1} too, so the answer cannot be told \
+         from it; mark answers in the chat template with {{% generation %}}, or set completion_only = \
+         false"
+    )]
+    Mixed(usize, usize),
     /// Which `generation` block belongs to which message is not clear.
     #[error(
         "the chat template marks {0} answers, and the conversation has {1}, so the ones that are \

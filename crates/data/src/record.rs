@@ -40,6 +40,10 @@ impl Role {
         }
     }
 
+    fn is_usual(name: &str) -> bool {
+        ["system", "developer", "user", "assistant", "tool"].contains(&name)
+    }
+
     /// The role a record names.
     ///
     /// # Errors
@@ -49,6 +53,7 @@ impl Role {
         const ELSEWHERE: [&str; 10] = [
             "ai", "bing", "bot", "chatbot", "chatgpt", "gpt", "human", "model", "customer", "agent",
         ];
+        let plain = |name: &str| name.trim().to_ascii_lowercase();
         let possible = |c: char| c.is_ascii_alphanumeric() || " _-".contains(c);
         match name {
             "system" => Ok(Self::System),
@@ -59,7 +64,10 @@ impl Role {
             other if other.is_empty() || other.len() > 40 || !other.chars().all(possible) => {
                 Err(Problem::UnknownRole(other.chars().take(40).collect()))
             }
-            other if ELSEWHERE.contains(&other.to_ascii_lowercase().as_str()) => {
+            // A role in other letters would be another one to the template.
+            other
+                if ELSEWHERE.contains(&plain(other).as_str()) || Self::is_usual(&plain(other)) =>
+            {
                 Err(Problem::UnknownRole(other.to_owned()))
             }
             other => Ok(Self::Other(other.to_owned())),
@@ -121,6 +129,21 @@ impl Message {
     /// Whether the record says (with `weight` or `train`) that it is learned, or that it is not.
     pub fn learned(&self) -> Option<bool> {
         self.learned
+    }
+
+    /// The same message with other words and everything else as it is; `None` where it has no words.
+    pub(crate) fn with_text(&self, text: &str) -> Option<Self> {
+        let content = match self.fields.get("content") {
+            Some(Value::Array(_)) => serde_json::json!([{"type": "text", "text": text}]),
+            Some(_) => text.into(),
+            None => return None,
+        };
+        if self.text().trim().is_empty() {
+            return None;
+        }
+        let mut other = self.clone();
+        other.fields.insert("content".into(), content);
+        Some(other)
     }
 
     /// The same message saying only this instead; one that says nothing calls a tool of this name.

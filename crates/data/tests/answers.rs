@@ -113,7 +113,10 @@ fn what_the_template_leaves_out_is_said() {
     let only_last = "{% for m in messages %}{% if m.role == 'user' or loop.last %}<{{ m.role }}>{{ m.content }}\
         {% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
     let error = learned(only_last, &turns(&TWO)).unwrap_err();
-    assert!(error.contains("writes nothing of message 2"), "{error}");
+    assert!(
+        error.contains("message 2 (assistant) says something"),
+        "{error}"
+    );
     let marks = "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' and loop.last %}{% generation %}\
         {{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}";
     let mut weighted = turns(&TWO);
@@ -127,6 +130,24 @@ fn what_the_template_leaves_out_is_said() {
     assert_eq!(parts(marks, &turns(&TWO)), ["An owl."]);
     let record = json!({"messages": [{"role": "user", "content": "u\u{fdd0}"}, {"role": "assistant", "content": "a"}]});
     assert!(learned(marks, &record).unwrap_err().contains("U+FDD0"));
+}
+
+#[test]
+fn an_answer_that_changes_the_heading_does_not_take_the_question_with_it() {
+    let turns = "{% for m in messages %}<{{ m.role }}>{{ m.content }};{% endfor %}\
+        {% if add_generation_prompt %}<assistant>{% endif %}";
+    for heading in [
+        "{% if messages|selectattr('reasoning_content', 'defined')|list %}on{% else %}off{% endif %}\n",
+        "{% if messages[-1].role == 'assistant' %}Len {{ messages[-1].content|length }}{% endif %}\n",
+    ] {
+        let mut answer = json!({"role": "assistant", "content": "Three."});
+        if heading.contains("reasoning") {
+            answer["reasoning_content"] = json!("counted");
+        }
+        let record = json!({"messages": [{"role": "user", "content": "How many?"}, answer]});
+        let error = learned(&format!("{heading}{turns}"), &record).unwrap_err();
+        assert!(error.contains("around message 1 too"), "{error}");
+    }
 }
 
 #[test]

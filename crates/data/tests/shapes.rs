@@ -137,6 +137,56 @@ fn what_the_template_does_not_write_is_refused_by_name() {
 }
 
 #[test]
+fn words_that_the_template_leaves_out_are_refused_whoever_says_them() {
+    // A message with calls says nothing else, as with Llama 3.1.
+    let calls_only = "{% for m in messages %}<{{ m.role }}>{% if 'tool_calls' in m %}{% for c in \
+        m.tool_calls %}[{{ c.function.name }}]{% endfor %}{% else %}{{ m.content }}{% endif %};\
+        {% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+    let call = json!([{"type": "function", "function": {"name": "f", "arguments": {}}}]);
+    let both = json!({"role": "assistant", "content": "Let me look.", "tool_calls": call});
+    let error = refusal(calls_only, &chat(both));
+    assert!(
+        error.contains("message 2 (assistant) says something"),
+        "{error}"
+    );
+    // An empty list calls nothing.
+    let none = json!({"role": "assistant", "content": "yes we can", "tool_calls": []});
+    assert_eq!(learned(calls_only, &chat(none)).unwrap().1, ["yes we can;"]);
+
+    let two = "{% for m in messages %}{% if m.role == 'user' %}<u>{{ m.content }}{% elif m.role == \
+        'assistant' %}<a>{{ m.content }};{% endif %}{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+    let says = |role: &str| {
+        json!({"messages": [{"role": role, "content": "a"}, {"role": "user", "content": "u"},
+            {"role": "assistant", "content": "a"}]})
+    };
+    assert!(refusal(two, &says("system")).contains("message 1 (system) says something"));
+    // Though the same word stands elsewhere.
+    assert!(refusal(two, &says("tool")).contains("message 1 has the role \"tool\""));
+    let answer = json!({"role": "assistant", "content": "a"});
+    assert!(refusal("hello", &chat(answer)).contains("message 1 (user) says something"));
+}
+
+#[test]
+fn masks_under_other_names_and_roles_in_other_letters_are_refused() {
+    for name in ["loss", "training", "train_on_turn", "learn", "trainable"] {
+        let mut answer = json!({"role": "assistant", "content": "a"});
+        answer[name] = json!(false);
+        let error = refusal(ALL, &chat(answer));
+        assert!(error.contains(name), "{error}");
+    }
+    for name in ["weight", "train"] {
+        let mut part = json!({"type": "text", "text": "no"});
+        part[name] = json!(0);
+        let error = refusal(ALL, &chat(json!({"role": "assistant", "content": [part]})));
+        assert!(error.contains("a part with a weight of its own"), "{error}");
+    }
+    for role in ["Assistant", "assistant ", "USER", "System"] {
+        let error = refusal(ALL, &chat(json!({"role": role, "content": "a"})));
+        assert!(error.contains(role), "{error}");
+    }
+}
+
+#[test]
 fn parts_of_text_are_read_and_others_refused() {
     let parts = |parts: Value| chat(json!({"role": "assistant", "content": parts}));
     let two = parts(json!([{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]));

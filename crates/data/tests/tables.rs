@@ -99,6 +99,18 @@ fn faults_of_tables_of_text_name_the_line_and_the_remedy() {
             format!("{row}\"c,d\ne,f\n"),
             ["line 3: a cell begins with a double quote", "close it"],
         ),
+        // As Spark writes it, and as nobody does: read by the rules, words would be lost.
+        (
+            format!("{row}\"he said \\\"no\\\" and left\",d\n"),
+            [
+                "line 3: a cell begins with a double quote",
+                "write a quote within it twice",
+            ],
+        ),
+        (
+            format!("{row}\"he\" said,d\n"),
+            ["line 3: a cell begins with a double quote", "close it"],
+        ),
         (
             "prompt,completion,prompt\na,b,c\n".into(),
             ["columns 1 and 3", "\"prompt\""],

@@ -244,6 +244,27 @@ fn a_template_can_neither_panic_nor_run_for_ever() {
             assert!(text.len() <= 64 << 20, "{source}");
         }
     }
-    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(9000), ")".repeat(9000));
-    assert!(write(&deep, &json!({})).is_err());
+    let long = [
+        format!("{{{{ {}1{} }}}}", "(".repeat(9_000), ")".repeat(9_000)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(30_000)),
+        format!("{{{{ {}1 }}}}", "-".repeat(50_000)),
+        format!("{{{{ 'a'{} }}}}", "~'a'".repeat(40_000)),
+        format!("{{{{ 1{} }}}}", " and 1".repeat(40_000)),
+        format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(8_000)),
+        "{{ '%10000000000d' | format(1) }}".to_owned(),
+        "{{ '%10000000000d' % 1 }}".to_owned(),
+        "{{ '{:10000000000}'.format(1) }}".to_owned(),
+        "{{ '%*d' % (10000000000, 1) }}".to_owned(),
+    ];
+    for source in long {
+        let shown: String = source.chars().take(60).collect();
+        assert!(write(&source, &json!({})).is_err(), "{shown}");
+    }
+    // As long as templates get, and formats as wide as texts get.
+    let list = format!("{{{{ [{}] | length }}}}", "1, ".repeat(900));
+    assert_eq!(write(&list, &json!({})).unwrap(), "900");
+    assert_eq!(
+        write("{{ '%5d' | format(1) }}", &json!({})).unwrap(),
+        "    1"
+    );
 }

@@ -153,7 +153,13 @@ impl Kind for Evaluate {
         };
         specification.check()?;
         let mut inputs = vec![
-            InputSource::model(MODEL, "model.path", folder, &file.model.path),
+            InputSource::model(
+                MODEL,
+                "model.path",
+                folder,
+                &file.model.path,
+                file.adapter.as_ref().map(|adapter| adapter.path.as_path()),
+            ),
             InputSource::data(DATA, "data.path", folder, &file.data.path),
         ];
         if let Some(adapter) = &file.adapter {

@@ -10,7 +10,7 @@ use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
     Generator, GradientError, InvalidStep, LoadError, MethodError, ModelConfig, ModelFiles,
-    Precision, Score, read_model_folder,
+    Precision, Score, read_model_folder, take_adapter_template,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,12 +68,23 @@ pub(crate) fn input<'a>(inputs: &'a Inputs, name: &'static str) -> Result<&'a [u
         .ok_or(BuildError::MissingInput(name))
 }
 
-/// Packs the files of a model folder that matter into one archive, the same one every time.
-pub(crate) fn pack_model(field: &'static str, folder: &Path) -> Result<Vec<u8>, JobError> {
-    let files = read_model_folder(folder).map_err(|source| JobError::Model {
+/// Packs the files of a model folder that matter into one archive, the same one every time, with the
+/// chat format and the tokenizer that an adapter was taught.
+pub(crate) fn pack_model(
+    field: &'static str,
+    folder: &Path,
+    adapter: Option<&Path>,
+) -> Result<Vec<u8>, JobError> {
+    let mut files = read_model_folder(folder).map_err(|source| JobError::Model {
         field,
         source: Box::new(source),
     })?;
+    if let Some(adapter) = adapter {
+        take_adapter_template(&mut files, adapter).map_err(|source| JobError::Adapter {
+            field: "adapter.path",
+            source: Box::new(source),
+        })?;
+    }
     assay_vault::bundle::pack(&files).map_err(|e| JobError::value(field, e.to_string()))
 }
 

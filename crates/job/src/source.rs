@@ -24,10 +24,11 @@ pub struct InputSource {
 }
 
 /// How the bytes of an input are read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Form {
     Data,
-    ModelFolder,
+    /// With the adapter whose chat format and tokenizer count, if there is one.
+    ModelFolder(Option<PathBuf>),
     Folder(&'static [&'static str]),
 }
 
@@ -43,13 +44,20 @@ impl InputSource {
         }
     }
 
-    /// The files of a Hugging Face model folder, as one deterministic archive.
-    pub fn model(name: &'static str, field: &'static str, folder: &Path, path: &Path) -> Self {
+    /// The files of a Hugging Face model folder, as one deterministic archive. An adapter that the
+    /// work begins with brings the chat format it was taught.
+    pub fn model(
+        name: &'static str,
+        field: &'static str,
+        folder: &Path,
+        path: &Path,
+        adapter: Option<&Path>,
+    ) -> Self {
         Self {
             name,
             field,
             path: folder.join(path),
-            form: Form::ModelFolder,
+            form: Form::ModelFolder(adapter.map(|adapter| folder.join(adapter))),
         }
     }
 
@@ -75,12 +83,14 @@ impl InputSource {
     /// When something is missing, unreadable, larger than [`MAX_INPUT_BYTES`], or another kind of
     /// file than its name says.
     pub fn read(&self) -> Result<Vec<u8>, JobError> {
-        match self.form {
-            Form::ModelFolder => language::pack_model(self.field, &self.path),
+        match &self.form {
+            Form::ModelFolder(adapter) => {
+                language::pack_model(self.field, &self.path, adapter.as_deref())
+            }
             Form::Data => self.read_data(),
             Form::Folder(names) => {
                 let mut files = BTreeMap::new();
-                for name in names {
+                for name in *names {
                     files.insert((*name).to_owned(), self.read_file(&self.path, name)?);
                 }
                 assay_vault::bundle::pack(&files)

@@ -232,7 +232,18 @@ impl Fields<'_> {
     /// (`rope_parameters`).
     fn rope(&self) -> Result<(f64, Option<Llama3Scaling>), LoadError> {
         let filled = |name: &str| self.0.get(name).filter(|v| !v.is_null());
-        let inner = filled("rope_parameters").or_else(|| filled("rope_scaling"));
+        let (new, old) = (filled("rope_parameters"), filled("rope_scaling"));
+        if let (Some(new), Some(old)) = (new, old)
+            && new != old
+        {
+            return Err(LoadError::config(
+                "rope_parameters and rope_scaling say different things; remove the one that does not hold",
+            ));
+        }
+        let inner = new.or(old);
+        if let Some(rope) = inner {
+            check_rope(rope)?;
+        }
         let theta_in = match inner {
             Some(rope) if rope.get("rope_theta").is_some() => Fields(rope),
             _ => Fields(self.0),
@@ -282,6 +293,43 @@ impl Fields<'_> {
             ))),
         }
     }
+}
+
+/// Refuses rotary settings that would be passed over.
+fn check_rope(rope: &Value) -> Result<(), LoadError> {
+    const KNOWN: [&str; 14] = [
+        "rope_type",
+        "type",
+        "rope_theta",
+        "factor",
+        "low_freq_factor",
+        "high_freq_factor",
+        "original_max_position_embeddings",
+        "max_position_embeddings",
+        "attention_factor",
+        "mscale",
+        "mscale_all_dim",
+        "beta_fast",
+        "beta_slow",
+        "truncate",
+    ];
+    let Some(fields) = rope.as_object() else {
+        return Err(LoadError::config(format!(
+            "the rotary settings are {}; they must be an object with rope_type and rope_theta",
+            shown(Some(rope))
+        )));
+    };
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+        let whole = name == "partial_rotary_factor" && value.as_f64() == Some(1.0);
+        if !whole && !KNOWN.contains(&name.as_str()) {
+            let name: String = name.chars().take(60).collect();
+            return Err(LoadError::config(format!(
+                "the rotary setting {name} is {}, and it is not known here what that changes",
+                shown(Some(value))
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A value in a message: short, whatever it holds.

@@ -100,6 +100,19 @@ fn refusals_name_the_field_and_what_works() {
             "final_logit_softcapping is 30.0; this program does not compute it",
         ),
         (
+            r#", "rope_scaling": {"type": "linear", "factor": 2}, "rope_parameters": {"rope_type": "default"}"#,
+            "say different things",
+        ),
+        (
+            r#", "rope_parameters": {"full_attention": {"rope_theta": 5e5}}"#,
+            "the rotary setting full_attention",
+        ),
+        (
+            r#", "rope_parameters": {"partial_rotary_factor": 0.5}"#,
+            "partial_rotary_factor is 0.5",
+        ),
+        (r#", "rope_scaling": "linear""#, "must be an object"),
+        (
             r#", "rope_scaling": {"type": "linear", "factor": 2.0}"#,
             "rope type is \"linear\"",
         ),
@@ -143,6 +156,7 @@ fn settings_that_change_nothing_are_accepted() {
     for more in [
         r#", "rope_scaling": {}"#,
         r#", "rope_scaling": {"rope_type": "default"}"#,
+        r#", "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 1.0}"#,
         r#", "rope_scaling": {"type": "linear", "factor": 1.0}"#,
         r#", "rope_scaling": {"type": "dynamic", "factor": 4.0}"#,
         r#", "rope_parameters": {"rope_type": "yarn", "factor": 1.0, "rope_theta": 10000.0}"#,

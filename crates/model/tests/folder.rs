@@ -139,6 +139,49 @@ fn an_adapters_chat_template_comes_before_the_models() {
 }
 
 #[test]
+fn an_adapters_own_tokenizer_comes_before_the_models() {
+    let model = folder(&BESIDE);
+    let text = fs::read_to_string(model.path().join("tokenizer.json")).unwrap();
+    let own: Value = serde_json::from_str(&text).unwrap();
+    let adapter = tempfile::tempdir().unwrap();
+    // Written in another way, it is the same one.
+    put(adapter.path(), "tokenizer.json", &format!("{own:#}"));
+    let mut files = read_model_folder(model.path()).unwrap();
+    let before = files.clone();
+    assert_eq!(
+        take_adapter_template(&mut files, adapter.path()).unwrap(),
+        None
+    );
+    assert_eq!(files, before);
+
+    let mut other = own;
+    other["normalizer"] = json!({"type": "Lowercase"});
+    put(adapter.path(), "tokenizer.json", &other.to_string());
+    put(
+        adapter.path(),
+        "special_tokens_map.json",
+        r#"{"eos_token": "c"}"#,
+    );
+    let note = take_adapter_template(&mut files, adapter.path()).unwrap();
+    assert!(note.unwrap().contains("another tokenizer"));
+    assert_eq!(files["tokenizer.json"], other.to_string().as_bytes());
+    assert_eq!(files["special_tokens_map.json"], br#"{"eos_token": "c"}"#);
+    assert!(!files.contains_key("added_tokens.json"));
+    // What the adapter says nothing of stays the model's.
+    for name in ["config.json", "generation_config.json", "model.safetensors"] {
+        assert_eq!(files[name], before[name], "{name}");
+    }
+    assert_eq!(files["chat_template.jinja"], b"{{ 2 }}");
+}
+
+#[test]
+fn a_model_with_an_adapter_in_its_folder_is_not_guessed_about() {
+    let dir = folder(&[("adapter_config.json", "{}")]);
+    let error = read_model_folder(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("a model and an adapter"), "{error}");
+}
+
+#[test]
 fn a_vocabulary_in_another_form_is_refused_by_name_with_the_remedy() {
     for name in ["tokenizer.model", "vocab.json", "vocab.txt", "tekken.json"] {
         let dir = folder(&[(name, "x")]);

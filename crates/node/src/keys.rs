@@ -110,9 +110,12 @@ pub fn save(path: &Path, key: &SecretKey) -> Result<(), KeyError> {
         }
         other => other.map_err(io)?,
     };
-    file.write_all(&text)
-        .and_then(|()| file.sync_all())
-        .map_err(io)
+    let written = file.write_all(&text).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        // Half a key would pass for one that has money behind it.
+        let _ = fs::remove_file(path);
+        io(error)
+    })
 }
 
 /// Reads a key file.
@@ -128,12 +131,15 @@ pub fn load(path: &Path) -> Result<SecretKey, KeyError> {
         path: path.to_owned(),
         problem,
     };
-    let file = match File::open(path) {
+    // A pipe would be waited for.
+    match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             return Err(KeyError::Missing(path.to_owned()));
         }
-        other => other.map_err(io)?,
-    };
+        Ok(found) if !found.is_file() => return Err(bad("it is no regular file")),
+        _ => {}
+    }
+    let file = File::open(path).map_err(io)?;
     if let Some(mode) = exposed(&file.metadata().map_err(io)?) {
         return Err(KeyError::Exposed {
             path: path.to_owned(),

@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     io,
     ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -43,6 +44,14 @@ pub enum OfflineError {
         /// Why.
         #[source]
         source: StoreError,
+    },
+    /// Reading the chain's files did not end as it should.
+    #[error("the chain in {path} is damaged: {reason}")]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// What the reader said.
+        reason: String,
     },
     /// The chain is not what its genesis and rules make of it.
     #[error("the chain does not replay")]
@@ -117,7 +126,18 @@ impl Ledger {
     ///
     /// # Errors
     /// [`OfflineError`] names the first block that does not hold.
-    pub fn replay(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Self, OfflineError> {
+    pub fn replay(dir: &Path, progress: impl FnMut(u64, u64)) -> Result<Self, OfflineError> {
+        // The database panics on pages that are none; what is brought here may be anything.
+        let replayed = catch_unwind(AssertUnwindSafe(|| Self::replayed(dir, progress)));
+        replayed.unwrap_or_else(|panic| {
+            Err(OfflineError::Damaged {
+                path: dir.to_owned(),
+                reason: crate::worker::panicked(&*panic),
+            })
+        })
+    }
+
+    fn replayed(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Self, OfflineError> {
         let unreadable = |source| OfflineError::Chain {
             path: dir.to_owned(),
             source,

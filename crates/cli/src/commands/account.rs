@@ -27,6 +27,7 @@ pub(crate) enum Account {
         /// Who gets it: their public key
         to: PublicKey,
         /// How much, in tokens
+        #[arg(allow_negative_numbers = true)]
         amount: Amount,
     },
 }

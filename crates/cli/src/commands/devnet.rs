@@ -147,7 +147,10 @@ async fn run(dir: &Path, wish: &Wish, output: &Output) -> Result<(), Failure> {
     let ended = match ended {
         Some(reason) => Some(reason),
         None => {
-            output.result(&started(dir, &devnet), people)?;
+            // It runs whether anybody hears of it or not.
+            if let Err(unheard) = output.result(&started(dir, &devnet), people) {
+                tracing::warn!("{unheard}");
+            }
             loop {
                 tokio::select! {
                     () = stop.wait() => break None,

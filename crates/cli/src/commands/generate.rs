@@ -52,13 +52,13 @@ pub(crate) struct Generate {
     #[arg(long, value_name = "HEX")]
     seed: Option<String>,
     /// Draw tokens; below 1 likely ones more often, above 1 less often [default: 1]
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Draw from the so many most likely tokens only; 0 for all [default: 50]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     top_k: Option<usize>,
     /// Draw from the fewest tokens whose probabilities add up to this [default: 1]
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f32>,
     /// End before this text; can be given several times
     #[arg(long, value_name = "TEXT")]

@@ -99,7 +99,7 @@ async fn serve(config: &NodeConfig, output: &Output) -> Result<(), Failure> {
         listen: node.services().transport.address(),
         http: node.http(),
     };
-    output.result(&report, |report| {
+    let said = output.result(&report, |report| {
         let http = report
             .http
             .map_or("not served".to_owned(), |http| format!("http://{http}"));
@@ -110,7 +110,10 @@ async fn serve(config: &NodeConfig, output: &Output) -> Result<(), Failure> {
             ("api", http),
             ("stop", "SIGINT (Ctrl-C), SIGTERM or SIGHUP".to_owned()),
         ])
-    })?;
+    });
+    if let Err(unheard) = said {
+        tracing::warn!("{unheard}");
+    }
     let failure = until_stopped(&node, &mut stop, output).await;
     stop.at_once();
     node.stop().await;

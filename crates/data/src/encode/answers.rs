@@ -35,8 +35,7 @@ pub(super) fn spans(
         text,
     };
     if !template.marks_answers() {
-        let found = learned.iter().map(|i| search.span(*i));
-        return found.collect::<Result<_, _>>().map_err(Problem::Template);
+        return search.all(&learned).map_err(Problem::Template);
     }
     let marked = template.render_marked(&chat.messages, &chat.setting);
     let (_, mut spans) = marked.map_err(Problem::Template)?;
@@ -66,17 +65,51 @@ impl Search<'_> {
         self.template.render(messages, &self.chat.setting, prompt)
     }
 
+    /// The answers of these messages.
+    fn all(&self, learned: &[usize]) -> Result<Vec<Range<usize>>, TemplateError> {
+        let messages = &self.chat.messages;
+        let (mut spans, mut guessed) = (Vec::new(), false);
+        for i in learned {
+            let span = match self.written_in_turn(*i) {
+                Some(span) => span,
+                None => {
+                    guessed = true;
+                    self.span(*i)?
+                }
+            };
+            spans.push(span);
+        }
+        if guessed {
+            // Where an answer changes something before other messages, a header for instance, they
+            // would be learned with it.
+            for j in 0..messages.len() {
+                let Some(said) = self.changed(messages, j, self.text) else {
+                    continue;
+                };
+                let overlaps = |span: &Range<usize>| said.start < span.end && span.start < said.end;
+                let mut others = learned.iter().zip(&spans).filter(|(i, _)| **i != j);
+                if let Some((i, _)) = others.find(|(_, span)| overlaps(span)) {
+                    return Err(TemplateError::Mixed(i + 1, j + 1));
+                }
+            }
+        }
+        Ok(spans)
+    }
+
+    /// The answer of message `i` where the text goes on from the prompt that asks for it.
+    fn written_in_turn(&self, i: usize) -> Option<Range<usize>> {
+        let messages = &self.chat.messages;
+        let before = self.render(&messages[..i], true).ok()?;
+        let through = self.render(&messages[..=i], false).ok()?;
+        let whole = self.text.starts_with(&through) && through.starts_with(&before);
+        whole.then(|| before.len()..through.len())
+    }
+
     /// The answer of message `i`: from the mark that asks for it to the end of the message.
     fn span(&self, i: usize) -> Result<Range<usize>, TemplateError> {
         let (text, messages) = (self.text, &self.chat.messages);
         let before = self.render(&messages[..i], true);
         let through = self.render(&messages[..=i], false);
-        if let (Ok(before), Ok(through)) = (&before, &through)
-            && text.starts_with(through)
-            && through.starts_with(before)
-        {
-            return Ok(before.len()..through.len());
-        }
         let changed = self.changed(messages, i, text);
         let changed = changed.ok_or(TemplateError::Unwritten(i + 1))?;
         let end = match &through {

@@ -51,7 +51,7 @@ pub(super) fn check(chat: &Conversation, template: &ChatTemplate) -> Result<(), 
             let alias = REASONING.contains(&name.as_str());
             let read = match name.as_str() {
                 known if KNOWN.contains(&known) || HARMLESS.contains(&known) => true,
-                _ if says_nothing(value) => true,
+                _ if says_nothing(value) && !masks(name, value) => true,
                 _ if alias => REASONING.iter().any(|name| template.mentions(name)),
                 name => template.mentions(name),
             };
@@ -84,27 +84,40 @@ fn given_name(message: &Message) -> &str {
     given.copied().unwrap_or("reasoning_content")
 }
 
-/// Checks that messages of unusual roles were written at all: another content changes the text.
-pub(super) fn check_roles(
+/// Checks that every message was written: other words in it change the text.
+pub(super) fn check_written(
     chat: &Conversation,
     template: &ChatTemplate,
     text: &str,
 ) -> Result<(), Problem> {
     for (i, message) in chat.messages.iter().enumerate() {
-        let usual = matches!(message.role(), Role::System | Role::User | Role::Assistant);
-        let said = message.text();
-        if usual || text.contains(said.trim()) {
+        let Some(other) = message.with_text(ELSE) else {
             continue;
-        }
+        };
         let mut others = chat.messages.clone();
-        others[i] = message.instead(ELSE);
+        others[i] = other;
         let other = template.render(&others, &chat.setting, false);
         if other.is_ok_and(|other| other == text) {
             let role = message.role().name().to_owned();
-            return Err(Problem::UnwrittenRole(i + 1, role));
+            return Err(match message.role() {
+                Role::Tool | Role::Other(_) => Problem::UnwrittenRole(i + 1, role),
+                _ => Problem::UnwrittenMessage(i + 1, role),
+            });
         }
     }
     Ok(())
+}
+
+/// Whether this is an unknown setting that keeps a message from being learned.
+fn masks(name: &str, value: &Value) -> bool {
+    *value == Value::Bool(false) && is_mask(name)
+}
+
+/// Whether a field sounds as if it said what is learned, under a name that is not known here.
+pub(crate) fn is_mask(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words = ["train", "learn", "loss", "mask", "weight"];
+    words.iter().any(|word| name.contains(word))
 }
 
 fn says_nothing(value: &Value) -> bool {

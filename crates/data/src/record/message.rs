@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Message, Role, is_empty, kind};
+use crate::encode::is_mask;
 use crate::error::Problem;
 
 type Fields = Map<String, Value>;
@@ -85,8 +86,10 @@ fn message(place: usize, mut fields: Fields) -> Result<Message, Problem> {
     let calls = fields
         .get("tool_calls")
         .is_some_and(|calls| !is_empty(calls));
-    if calls {
-        check_calls(place, &fields["tool_calls"])?;
+    match calls {
+        true => check_calls(place, &fields["tool_calls"])?,
+        // An empty list calls nothing, and templates take it for a call.
+        false => drop(fields.shift_remove("tool_calls")),
     }
     let reasoning = REASONING.iter().find_map(|name| fields.get(*name)).cloned();
     match fields.get("content") {
@@ -182,6 +185,15 @@ fn check_parts(place: usize, parts: &[Value]) -> Result<(), Problem> {
         if kind != "text" || !part["text"].is_string() {
             let kind: String = kind.chars().take(40).collect();
             return Err(Problem::Part(place, kind));
+        }
+        let fields = part.as_object().into_iter().flatten();
+        if fields
+            .clone()
+            .any(|(name, value)| !value.is_null() && is_mask(name))
+        {
+            let why =
+                "has a part with a weight of its own; give the whole message a weight, 0 or 1";
+            return Err(Problem::Message(place, why));
         }
     }
     Ok(())

@@ -35,10 +35,12 @@ const MEDIA: &str = "holds media, and only text is learned; remove the field or 
 const PREFERENCE: &str = "belongs to preference data, which is not learned from; write the wanted \
                           answer as completion and leave the other out";
 const TOKENS: &str = "holds tokens or masks of tokens; give the text, which is tokenised here";
+const WEIGHTS: &str = "weighs the record, and every record is learned alike; remove the field, or repeat \
+                       the record";
 const OLD_TOOLS: &str = "is OpenAI's older way to write tools; write tools and tool_calls";
 
 /// Fields that change what is meant, and cannot be honoured.
-const REFUSED: [(&str, &str); 22] = [
+const REFUSED: [(&str, &str); 30] = [
     ("chosen", PREFERENCE),
     ("rejected", PREFERENCE),
     (
@@ -51,6 +53,17 @@ const REFUSED: [(&str, &str); 22] = [
     ("attention_mask", TOKENS),
     ("completion_mask", TOKENS),
     ("assistant_masks", TOKENS),
+    ("loss_mask", TOKENS),
+    ("mask", TOKENS),
+    ("rejected_messages", PREFERENCE),
+    ("rejected_response", PREFERENCE),
+    ("loss_weight", WEIGHTS),
+    ("sample_weight", WEIGHTS),
+    ("weights", WEIGHTS),
+    (
+        "train_on_inputs",
+        "is a setting of the whole job here; set data.completion_only instead and remove the field",
+    ),
     ("image", MEDIA),
     ("images", MEDIA),
     ("video", MEDIA),

@@ -185,7 +185,8 @@ pub enum TableError {
     },
     /// A quote that is not closed.
     #[error(
-        "line {0}: a cell begins with a double quote and none ends it; close it, or double the quote"
+        "line {0}: a cell begins with a double quote, and none before a separator or a line's end closes it; \
+         close it, and write a quote within it twice (\"\")"
     )]
     OpenQuote(usize),
     /// A row larger than is read.

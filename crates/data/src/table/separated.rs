@@ -157,7 +157,14 @@ fn open_quote(bytes: &[u8], separator: u8) -> Option<usize> {
         let byte = bytes[i];
         match opened {
             Some(_) if byte == b'"' && bytes.get(i + 1) == Some(&b'"') => i += 1,
-            Some(_) if byte == b'"' => opened = None,
+            Some(line) if byte == b'"' => {
+                // Other programs escape a quote with a backslash; read by the rules, the cell ends here.
+                let next = bytes.get(i + 1);
+                if next.is_some_and(|next| *next != separator && !b"\r\n".contains(next)) {
+                    return Some(line);
+                }
+                opened = None;
+            }
             None if byte == b'"' && starts => opened = Some(line),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Filters and tests where the engine's own differ from Jinja2's.
 
 use minijinja::formatting::{FormatStyle, format};
-use minijinja::value::{Kwargs, ValueKind};
+use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::methods::{capitalize, is_namespace, lines, pad, replace, strip};
@@ -58,6 +58,7 @@ pub(super) fn install(environment: &mut Environment<'_>) {
         environment.add_filter(name, |value: &Value| escape(&text(value)));
     }
     environment.add_filter(PERCENT, percent);
+    environment.add_filter("format", format_filter);
     environment.add_filter("count", length);
     environment.add_filter("length", length);
 
@@ -214,9 +215,32 @@ fn escape(text: &str) -> String {
     out
 }
 
+/// Refuses a field of a format that is wider than any text may be: the engine would fill it.
+pub(super) fn check_width(format_string: &str, opens: char) -> Result<(), Error> {
+    const MAX_DIGITS: usize = 6;
+    for field in format_string.split(opens).skip(1) {
+        let is_flag = |c: char| !c.is_ascii_alphabetic() && c != '}';
+        let field = &field[..field.find(|c| !is_flag(c)).unwrap_or(field.len())];
+        let mut numbers = field.split(|c: char| !c.is_ascii_digit());
+        if field.contains('*') || numbers.any(|number| number.len() > MAX_DIGITS) {
+            let text = "a field of a format is too wide";
+            return Err(Error::new(ErrorKind::InvalidOperation, text));
+        }
+    }
+    Ok(())
+}
+
+/// Jinja2's `format`: `%` with the arguments, or with the named ones.
+fn format_filter(value: &Value, args: Rest<Value>) -> Result<String, Error> {
+    let format_string = value.as_str().unwrap_or_default();
+    check_width(format_string, '%')?;
+    format(FormatStyle::Printf, format_string, &args)
+}
+
 /// The `%` operator of a text.
 fn percent(value: &Value, args: &Value) -> Result<String, Error> {
     let format_string = value.as_str().unwrap_or_default();
+    check_width(format_string, '%')?;
     match args.is_tuple() {
         true => {
             let args: Vec<Value> = args.try_iter()?.collect();

@@ -4,6 +4,7 @@ use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
+use super::filters::check_width;
 use super::print::text;
 
 /// The methods of a dictionary; `d.name` is one of these before it is an item.
@@ -206,7 +207,10 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
             }
             out.into()
         }
-        "format" => format(FormatStyle::StrFormat, s, args)?.into(),
+        "format" => {
+            check_width(s, '{')?;
+            format(FormatStyle::StrFormat, s, args)?.into()
+        }
         "upper" => none().map(|()| s.to_uppercase().into())?,
         "lower" => none().map(|()| s.to_lowercase().into())?,
         "casefold" if s.is_ascii() => none().map(|()| s.to_lowercase().into())?,

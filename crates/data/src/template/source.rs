@@ -10,6 +10,12 @@ pub(super) const PERCENT: &str = "_assay_percent";
 /// Nesting of brackets beyond which a template is refused.
 const MAX_DEPTH: usize = 100;
 
+/// Operators and words of one tag beyond which a template is refused: the engine nests them.
+const MAX_TERMS: usize = 1_000;
+
+/// `elif` tags beyond which a template is refused, for the same reason.
+const MAX_ELIFS: usize = 500;
+
 /// A template's text for the engine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Source {
@@ -61,6 +67,8 @@ pub(super) fn prepare(source: &str) -> Result<Source, String> {
         out: String::with_capacity(normal.len()),
         marks_answers: false,
         depth: 0,
+        terms: 0,
+        elifs: 0,
     };
     scanner.run()?;
     Ok(Source {
@@ -74,6 +82,9 @@ struct Scanner<'a> {
     out: String,
     marks_answers: bool,
     depth: usize,
+    /// Operators and words of the tag so far.
+    terms: usize,
+    elifs: usize,
 }
 
 impl Scanner<'_> {
@@ -91,6 +102,7 @@ impl Scanner<'_> {
                 return Ok(());
             };
             self.take(at);
+            self.terms = 0;
             match self.rest.as_bytes()[1] {
                 b'#' => {
                     let end = self.rest.find("#}").map_or(self.rest.len(), |end| end + 2);
@@ -118,6 +130,10 @@ impl Scanner<'_> {
         if !TAGS.contains(&name) || REFUSED.contains(&name) {
             let name: String = name.chars().take(40).collect();
             return Err(format!("the tag {name:?} is not understood"));
+        }
+        self.elifs += usize::from(name == "elif");
+        if self.elifs > MAX_ELIFS {
+            return Err(format!("it has more than {MAX_ELIFS} elif tags"));
         }
         match name {
             "raw" => {
@@ -177,6 +193,12 @@ impl Scanner<'_> {
             '[' => "]",
             '{' => "}",
             _ => {
+                // Names, numbers and what separates them nest nothing; a blank stands for a word.
+                let nests = !first.is_alphanumeric() && !"_.,:".contains(first);
+                self.terms += usize::from(nests);
+                if self.terms > MAX_TERMS {
+                    return Err(format!("a tag of it has more than {MAX_TERMS} operators"));
+                }
                 self.take(first.len_utf8());
                 return Ok(());
             }

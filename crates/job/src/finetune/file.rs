@@ -201,7 +201,13 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
     }
     let source = |name, field, path: &Path| InputSource::data(name, field, folder, path);
     let mut inputs = vec![
-        InputSource::model(MODEL, "model.path", folder, &file.model.path),
+        InputSource::model(
+            MODEL,
+            "model.path",
+            folder,
+            &file.model.path,
+            resumed.as_deref(),
+        ),
         source(TRAIN, "data.train", &file.data.train),
     ];
     let (watches, given) = (

@@ -190,6 +190,10 @@ pub fn merged_files(
     Ok(files)
 }
 
+/// Why a merged model cannot be written.
+const BIASES: &str = "config.json of this model's family has no field for the biases that were trained, so they \
+                      cannot be merged; keep the adapter beside its model";
+
 /// `config.json` of the merged model.
 fn merged_config(
     json: &[u8],
@@ -204,13 +208,13 @@ fn merged_config(
     let attention = |config: &ModelConfig| (config.qkv_bias, config.o_bias);
     if attention(before) != attention(after) {
         if fields["model_type"] != "llama" {
-            return Err(failed("of this family has no field for these biases"));
+            return Err(MethodError::Setting(BIASES.to_owned()));
         }
         fields.insert("attention_bias".into(), true.into());
     }
     if before.mlp_bias != after.mlp_bias {
         if fields["model_type"] != "llama" {
-            return Err(failed("of this family has no field for these biases"));
+            return Err(MethodError::Setting(BIASES.to_owned()));
         }
         fields.insert("mlp_bias".into(), true.into());
     }

@@ -167,6 +167,7 @@ impl Modules {
         let chosen = self.layers_to_transform.as_deref().unwrap_or_default();
         let mut used: HashMap<&str, bool> = targets.names().map(|name| (name, false)).collect();
         let mut selected = vec![Targets::NONE; layers];
+        let mut left_out = false;
         for (layer, slot) in selected.iter_mut().enumerate() {
             for target in Target::ALL {
                 let path = target.path(layer);
@@ -186,6 +187,7 @@ impl Modules {
                     Some(exclude) => exclude.find(&path)?.is_some(),
                     None => false,
                 };
+                left_out |= excluded;
                 if !excluded {
                     *slot = slot.with(target);
                 }
@@ -206,6 +208,9 @@ impl Modules {
             }
         }
         match selected.iter().all(|targets| *targets == Targets::NONE) {
+            true if left_out => Err(MethodError::Setting(
+                "exclude_modules leaves out every module that target_modules names".to_owned(),
+            )),
             true => Err(MethodError::NoTargets),
             false => Ok(Selection::of_layers(selected)),
         }

@@ -79,10 +79,13 @@ fn is_own_start(value: &Value, finished: bool) -> bool {
 /// Names the setting, its value, and what it would have meant.
 fn refused(name: &str, value: &Value) -> String {
     let meaning = match name {
+        "init_lora_weights" if is_own_start(value, true) => {
+            "training begins from another start, and here only from PEFT's default"
+        }
         "init_lora_weights" | "loftq_config" | "corda_config" | "lora_ga_config" | "eva_config" => {
-            "training begins from another start, which for most of them changes the base too; PEFT's \
-             save_pretrained(path_initial_model_for_weight_conversion=...) makes a plain LoRA of such \
-             an adapter"
+            "training begins from another start, which for most of them changes the base too; where \
+             PEFT can, its save_pretrained(path_initial_model_for_weight_conversion=...) makes a plain \
+             LoRA of such an adapter"
         }
         "alora_invocation_tokens" => {
             "the adapter acts only after these tokens, and here it would act on all"

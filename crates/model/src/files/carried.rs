@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
-use super::{CHAT_TEMPLATE, CONFIG, ModelFiles, TOKENIZER, read_file};
+use serde_json::Value;
+
+use super::{CHAT_TEMPLATE, CONFIG, GENERATION_CONFIG, ModelFiles, TOKENIZER, read_file};
 use crate::error::LoadError;
 
 const TEMPLATES: &str = "additional_chat_templates";
 /// Most files that are read.
 const MAX_FILES: usize = 64;
 
-/// Puts the chat template that lies beside an adapter into the files of its base: it is the format
-/// that the adapter was taught. Gives a note if the base has another one.
+/// Puts the tokenizer and the chat template that lie beside an adapter into the files of its base:
+/// they are what the adapter was taught with. Gives a note if the base has other ones.
+///
+/// Without a `tokenizer.json` beside it, only the chat template is taken.
 ///
 /// # Errors
 /// When a file in the adapter's folder cannot be read or is malformed.
@@ -22,10 +26,26 @@ pub fn take_adapter_template(
     for name in beside(adapter)? {
         beside_adapter.insert(name.clone(), read_file(adapter, &name)?);
     }
-    let Some(taught) = assay_data::chat_template(&beside_adapter)? else {
+    let own = assay_data::chat_template(files)?;
+    let taught = assay_data::chat_template(&beside_adapter)?;
+    if super::folder::is_there(adapter, TOKENIZER) {
+        let tokenizer = read_file(adapter, TOKENIZER)?;
+        if json(&tokenizer) != files.get(TOKENIZER).and_then(|own| json(own)) {
+            let stays = |name: &str| [CONFIG, GENERATION_CONFIG].contains(&name);
+            files.retain(|name, _| stays(name) || !assay_data::is_tokenizer_file(name));
+            files.extend(beside_adapter);
+            files.insert(TOKENIZER.into(), tokenizer);
+            if let (None, Some(own)) = (taught, own) {
+                files.insert(CHAT_TEMPLATE.into(), own.into_bytes());
+            }
+            return Ok(Some(
+                "the adapter's folder brings another tokenizer than the model's; the adapter's is used",
+            ));
+        }
+    }
+    let Some(taught) = taught else {
         return Ok(None);
     };
-    let own = assay_data::chat_template(files)?;
     if own.as_deref().map(str::trim) == Some(taught.trim()) {
         return Ok(None);
     }
@@ -33,6 +53,10 @@ pub fn take_adapter_template(
     Ok(own.map(|_| {
         "the adapter's folder brings another chat template than the model's; the adapter's is used"
     }))
+}
+
+fn json(bytes: &[u8]) -> Option<Value> {
+    serde_json::from_slice(bytes).ok()
 }
 
 /// Files beside `config.json` and `tokenizer.json` that say something of the tokenizer, sorted.

@@ -96,10 +96,17 @@ fn split_part(name: &str) -> Option<(u32, u32)> {
 pub(super) fn check(folder: &Path) -> Result<(), LoadError> {
     let has = |name: &str| is_there(folder, name);
     let weights = has(WEIGHTS) || has(INDEX);
+    let wrong = |reason: String| Err(not_a_model(folder, reason));
     if has(CONFIG) && weights && has(TOKENIZER) {
+        if has("adapter_config.json") {
+            return wrong(
+                "it holds a model and an adapter, and which of them is meant is not clear; move the files \
+                 that begin with adapter_ to a folder of their own, and name that as the adapter"
+                    .into(),
+            );
+        }
         return Ok(());
     }
-    let wrong = |reason: String| Err(not_a_model(folder, reason));
     let entries = std::fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
     let mut names: Vec<String> = entries
         .take(10_000)

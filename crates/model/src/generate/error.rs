@@ -10,7 +10,8 @@ use crate::trainer::GradientError;
 pub enum GenerateError {
     /// An empty or too long prompt.
     #[error(
-        "the prompt has {0} tokens, and there is room for 1 to {1}; shorten it, or the conversation"
+        "the prompt has {0} tokens, and there is room for 1 to {1}; {advice}",
+        advice = if *.0 == 0 { "write something" } else { "shorten it, or the conversation" }
     )]
     Prompt(usize, usize),
     /// A prompt with a token that the model has no embedding for.

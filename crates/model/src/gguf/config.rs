@@ -202,6 +202,7 @@ fn refuse_unsupported(file: &GgufFile<'_>, architecture: Architecture) -> Result
         _ => false,
     };
     keys.refuse(&kind, harmless, stretched)?;
+    keys.refuse(&key("rope.scaling.attn_factor"), one, stretched)?;
     if keys.text(&kind)? != Some("none") {
         for rest in factors {
             keys.refuse(&key(rest), one, stretched)?;

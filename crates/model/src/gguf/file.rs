@@ -142,6 +142,14 @@ fn tensor<'a>(bytes: &'a [u8], at: u64, dims: &[u64], quant: Quant) -> Option<Gg
 }
 
 fn damaged(error: GGUFError) -> GgufError {
+    if let GGUFError::Format(reason) = &error
+        && let Some(kind) = reason.strip_prefix("Unknown GGUF tensor type: ")
+    {
+        return GgufError::Kind {
+            name: "(one of them)".into(),
+            kind: format!("type {kind}"),
+        };
+    }
     let reason = match error {
         GGUFError::InvalidTensorData(reason)
         | GGUFError::InvalidMetadata(reason)

@@ -102,6 +102,9 @@ pub enum LightError {
         /// What there is.
         balance: Amount,
     },
+    /// The ledger would refuse the call; nothing was sent.
+    #[error("`{0}` would be refused: {1}; nothing was sent or charged")]
+    Pointless(&'static str, Refusal),
     /// The ledger refused the call; the fee is paid.
     #[error("the ledger refused `{0}`: {1}; the fee of {2} tokens was charged")]
     Refused(&'static str, Refusal, Amount),
@@ -297,17 +300,15 @@ impl LightNode {
     }
 
     fn sign(&self, key: &SecretKey, call: Call) -> Result<Transaction, LightError> {
+        // Refused here it costs nothing; refused by the ledger it would cost the fee.
+        let (name, amount) = (call.name(), moved(&call));
+        let amount = amount.map_err(|refusal| LightError::Pointless(name, refusal))?;
         let account = self.read(|store| query::account(store, &key.public()))?;
         let parameters: Option<Parameters> = self.read(query::parameters)?;
         let chain = self.genesis.chain_id();
         let draft = Transaction::sign(key, chain, account.nonce, Amount::ZERO, call);
         // The fee has a fixed width, so the length is that of the final transaction too.
         let fee = parameters.unwrap_or_default().min_fee(draft.encode().len());
-        // Refused here it costs nothing; refused by the ledger it would cost the fee.
-        let amount = match &draft.call {
-            Call::Transfer { amount, .. } => *amount,
-            _ => Amount::ZERO,
-        };
         if amount
             .checked_add(fee)
             .is_none_or(|sum| sum > account.balance)
@@ -366,6 +367,18 @@ impl LightNode {
 
     fn untrue(&self, error: Evidence) -> LightError {
         LightError::Untrue(self.base(), error)
+    }
+}
+
+/// What a call takes from the account beside its fee, if it can have an effect at all.
+fn moved(call: &Call) -> Result<Amount, Refusal> {
+    match call {
+        Call::Transfer { amount, .. } if *amount == Amount::ZERO => Err(Refusal::ZeroAmount),
+        Call::Transfer { to, amount } => match to.check() {
+            Ok(()) => Ok(*amount),
+            Err(_) => Err(Refusal::NotAKey { account: *to }),
+        },
+        _ => Ok(Amount::ZERO),
     }
 }
 

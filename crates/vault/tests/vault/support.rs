@@ -182,7 +182,10 @@ impl World {
         loop {
             let mut next = Vec::new();
             for input in inputs {
-                for output in upload.step(&self.at(), input) {
+                let early = matches!(input, upload::Input::Seed(_) | upload::Input::Journal(_));
+                let outputs = upload.step(&self.at(), input);
+                assert!(!early || outputs.is_empty(), "asks before there is news");
+                for output in outputs {
                     if done.outputs == crash_after {
                         return done;
                     }
