@@ -10,7 +10,7 @@ use assay_ledger::{ChainId, Genesis, Order, query};
 use assay_node::{
     config::NodeConfig,
     devnet::{blob_dirs, chain_dir},
-    keys,
+    keys::{self, KeyError},
     node::read_genesis,
     offline::{self, Blobs, Ledger},
 };
@@ -202,7 +202,16 @@ fn examine(
             .hint("the directory was made by or for another network: do not believe it"));
     }
     let blobs = Blobs::open(&blob_dirs(dir).map_err(trial::failed)?).map_err(trial::failed)?;
-    let key = keys::load(&dir.join("requester/key.json"))?;
+    let key = keys::load(&dir.join("requester/key.json")).map_err(|error| match error {
+        KeyError::Missing(path) => {
+            let text = format!(
+                "{} is missing, and the order's inputs open with its requester's key alone",
+                path.display()
+            );
+            Failure::say(Kind::NotFound, text).hint("copy the requester's key file there")
+        }
+        other => other.into(),
+    })?;
 
     let honest = ledger.order(claim.run.job_id).map_err(untrue)?;
     let rerun = |order: &Order| {

@@ -224,6 +224,15 @@ async fn a_failing_disk_is_told_and_never_an_absence() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn paths_that_are_no_text_are_refused_as_everything_else_is() {
+    let served = Served::start().await;
+    for path in ["accounts", "prove", "blocks", "tx", "orders", "files"] {
+        let answer = served.get(&format!("/v1/{path}/%ff")).await;
+        assert_error(answer, 400, "UTF-8");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_submissions_are_refused() {
     let served = Served::start().await;
     let poor = transfer(&served.chain, 99, key(3).public(), Amount(1));

@@ -75,8 +75,7 @@ pub(super) fn check_balance(
         "recording the file costs a fee of {fee}, and your account {owner} has {}",
         account.balance
     );
-    Err(Failure::say(Kind::Failed, text)
-        .hint("get tokens from somebody with `assay account transfer`"))
+    Err(Failure::say(Kind::Failed, text).hint("have somebody who has tokens send you some"))
 }
 
 /// Whether enough nodes would take the whole file; those that have some of it already need room

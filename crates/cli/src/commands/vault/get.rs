@@ -7,6 +7,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -229,20 +230,28 @@ fn not_fetched(error: DownloadError, spool: Spool, file: FileId) -> Failure {
 }
 
 fn not_written(path: &Path, error: &BundleError, file: FileId) -> Failure {
-    let text = assay_node::told(error);
     let shown = files::source::shown(path);
-    let disk = match error {
-        BundleError::Archive(error) => !matches!(
-            error.kind(),
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
-        ),
-        _ => false,
-    };
-    if disk {
-        Failure::say(Kind::Failed, format!("cannot write {shown}: {text}")).hint(keeps(file))
-    } else {
-        Failure::say(Kind::Untrue, format!("{file} is no directory: {text}"))
-            .hint("whoever stored it did so wrongly")
+    match error {
+        BundleError::Archive(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let text = format!("{shown} is there already: something made it meanwhile");
+            Failure::say(Kind::Failed, text).hint(format!(
+                "name another place with --out; `assay vault delete {file}` removes what is here of \
+                 it, which is encrypted"
+            ))
+        }
+        BundleError::Archive(error)
+            if !matches!(
+                error.kind(),
+                ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+            ) =>
+        {
+            Failure::say(Kind::Failed, format!("cannot write {shown}: {error}")).hint(keeps(file))
+        }
+        error => {
+            let text = assay_node::told(error);
+            Failure::say(Kind::Untrue, format!("{file} is no directory: {text}"))
+                .hint("whoever stored it did so wrongly")
+        }
     }
 }
 

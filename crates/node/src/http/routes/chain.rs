@@ -3,13 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assay_ledger::{Genesis, Height, Role, query};
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::header,
-    response::IntoResponse,
-};
+use axum::{Json, extract::State, http::header, response::IntoResponse};
 
+use super::Segment;
 use crate::{
     http::{
         Api, ApiError, ErrorBody,
@@ -92,7 +88,7 @@ pub(crate) async fn genesis(State(api): State<Api>) -> Json<Genesis> {
 )]
 pub(crate) async fn block(
     State(api): State<Api>,
-    Path(height): Path<String>,
+    Segment(height): Segment,
 ) -> Result<Json<BlockView>, ApiError> {
     let head = api.chain.head().height;
     let wanted = match height.as_str() {

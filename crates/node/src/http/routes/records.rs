@@ -4,12 +4,12 @@ use assay_crypto::PublicKey;
 use assay_ledger::{FileId, Order, OrderId, Phase, Role, query};
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Query, State},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::parse;
+use super::{Segment, parse};
 use crate::{
     http::{
         Api, ApiError, ErrorBody,
@@ -30,7 +30,7 @@ use crate::{
 )]
 pub(crate) async fn account(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<AccountView>, ApiError> {
     let account: PublicKey = parse("an account", &id)?;
     let state = api.chain.state();
@@ -115,7 +115,7 @@ pub(crate) async fn orders(
 )]
 pub(crate) async fn order(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<OrderDetail>, ApiError> {
     let record = find(&api, &id)?;
     Ok(Json(OrderDetail {
@@ -137,7 +137,7 @@ pub(crate) async fn order(
 )]
 pub(crate) async fn progress(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<ProgressReport>, ApiError> {
     let record = find(&api, &id)?;
     api.progress
@@ -205,7 +205,7 @@ pub(crate) async fn files(
 )]
 pub(crate) async fn file(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<FileList>, ApiError> {
     let id: FileId = parse("a file", &id)?;
     let records = query::file_records(&*api.chain.state(), &id)?;

@@ -4,11 +4,11 @@ use assay_ledger::TxId;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{State, rejection::BytesRejection},
     http::StatusCode,
 };
 
-use super::parse;
+use super::{Segment, parse};
 use crate::{
     client::SubmitError,
     http::{
@@ -83,7 +83,7 @@ pub(crate) async fn submit(
 )]
 pub(crate) async fn receipt(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<ReceiptView>, ApiError> {
     let tx: TxId = parse("a transaction", &id)?;
     match api.chain.receipt(tx).await.map_err(ApiError::unavailable)? {
@@ -107,7 +107,7 @@ pub(crate) async fn receipt(
 )]
 pub(crate) async fn receipt_proof(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<ReceiptProofView>, ApiError> {
     let tx: TxId = parse("a transaction", &id)?;
     let proven = api
@@ -140,7 +140,7 @@ pub(crate) async fn receipt_proof(
 )]
 pub(crate) async fn prove(
     State(api): State<Api>,
-    Path(key): Path<String>,
+    Segment(key): Segment,
 ) -> Result<Json<ProofView>, ApiError> {
     let bytes = hex::decode(&key)
         .ok()
