@@ -102,7 +102,7 @@ impl Search<'_> {
         let before = self.render(&messages[..i], true).ok()?;
         let through = self.render(&messages[..=i], false).ok()?;
         let whole = self.text.starts_with(&through) && through.starts_with(&before);
-        whole.then(|| before.len()..through.len())
+        whole.then_some(before.len()..through.len())
     }
 
     /// The answer of message `i`: from the mark that asks for it to the end of the message.
