@@ -263,8 +263,11 @@ fn a_template_can_neither_panic_nor_run_for_ever() {
     // As long as templates get, and formats as wide as texts get.
     let list = format!("{{{{ [{}] | length }}}}", "1, ".repeat(900));
     assert_eq!(write(&list, &json!({})).unwrap(), "900");
-    assert_eq!(
-        write("{{ '%5d' | format(1) }}", &json!({})).unwrap(),
-        "    1"
-    );
+    for (source, written) in [
+        ("{{ '%5d' | format(1) }}", "    1"),
+        ("{{ '%(a)s' | format(a=1) }}", "1"),
+        ("{{ '%d%% of 12345678' | format(5) }}", "5% of 12345678"),
+    ] {
+        assert_eq!(write(source, &json!({})).unwrap(), written, "{source}");
+    }
 }

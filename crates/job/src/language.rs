@@ -10,7 +10,7 @@ use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
     Generator, GradientError, InvalidStep, LoadError, MethodError, ModelConfig, ModelFiles,
-    Precision, Score, read_model_folder, take_adapter_template,
+    Precision, Score, read_model_folder, take_adapter_tokenizer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,7 @@ pub(crate) fn pack_model(
         source: Box::new(source),
     })?;
     if let Some(adapter) = adapter {
-        take_adapter_template(&mut files, adapter).map_err(|source| JobError::Adapter {
+        take_adapter_tokenizer(&mut files, adapter).map_err(|source| JobError::Adapter {
             field: "adapter.path",
             source: Box::new(source),
         })?;

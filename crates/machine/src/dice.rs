@@ -1,3 +1,5 @@
+//! Randomness of a machine.
+
 use assay_crypto::Digest;
 
 /// The secrets that one life of a machine draws, all from its seed.

@@ -1,3 +1,5 @@
+//! What a machine is waiting for.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a machine has asked for and not been answered, so that it asks once for each thing.

@@ -10,7 +10,7 @@ use assay_data::{Foreign, from_json, without_mark};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-pub use carried::take_adapter_template;
+pub use carried::take_adapter_tokenizer;
 
 use crate::error::LoadError;
 use crate::gguf;

@@ -71,7 +71,7 @@ pub use digest::{TILE, node_digest, tensor_digest, tile_digest};
 pub use error::{InvalidStep, LoadError, MethodError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
-pub use files::{ModelFiles, read_file, read_model_folder, take_adapter_template};
+pub use files::{ModelFiles, read_file, read_model_folder, take_adapter_tokenizer};
 pub use footprint::{Footprint, state_values, weight_bytes};
 pub use generate::{
     Ended, GenerateError, GenerateSettings, Generated, Generator, SAMPLE_PURPOSE, Sampling,

@@ -9,7 +9,7 @@ use std::path::Path;
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, Base, Method, ModelFiles, Target, carried_files, merged_files, name_base,
-    read_model_folder, take_adapter_template,
+    read_model_folder, take_adapter_tokenizer,
 };
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ fn an_adapters_chat_template_comes_before_the_models() {
     let (with, without) = (folder(&BESIDE), folder(&[]));
     let mut files = read_model_folder(without.path()).unwrap();
     assert_eq!(
-        take_adapter_template(&mut files, adapter.path()).unwrap(),
+        take_adapter_tokenizer(&mut files, adapter.path()).unwrap(),
         None
     );
     assert!(!files.contains_key("chat_template.jinja"));
@@ -118,12 +118,12 @@ fn an_adapters_chat_template_comes_before_the_models() {
         put(adapter.path(), name, &text);
         let mut files = read_model_folder(without.path()).unwrap();
         assert_eq!(
-            take_adapter_template(&mut files, adapter.path()).unwrap(),
+            take_adapter_tokenizer(&mut files, adapter.path()).unwrap(),
             None
         );
         assert_eq!(source(&files), "{{ 5 }}");
         let mut files = read_model_folder(with.path()).unwrap();
-        let note = take_adapter_template(&mut files, adapter.path()).unwrap();
+        let note = take_adapter_tokenizer(&mut files, adapter.path()).unwrap();
         assert!(note.unwrap().contains("another chat template"));
         assert_eq!(source(&files), "{{ 5 }}");
     }
@@ -131,11 +131,11 @@ fn an_adapters_chat_template_comes_before_the_models() {
     put(same.path(), "chat_template.jinja", "{{ 2 }}\n");
     let mut files = read_model_folder(with.path()).unwrap();
     assert_eq!(
-        take_adapter_template(&mut files, same.path()).unwrap(),
+        take_adapter_tokenizer(&mut files, same.path()).unwrap(),
         None
     );
     put(same.path(), "tokenizer_config.json", "{");
-    assert!(take_adapter_template(&mut files, same.path()).is_err());
+    assert!(take_adapter_tokenizer(&mut files, same.path()).is_err());
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn an_adapters_own_tokenizer_comes_before_the_models() {
     let mut files = read_model_folder(model.path()).unwrap();
     let before = files.clone();
     assert_eq!(
-        take_adapter_template(&mut files, adapter.path()).unwrap(),
+        take_adapter_tokenizer(&mut files, adapter.path()).unwrap(),
         None
     );
     assert_eq!(files, before);
@@ -162,7 +162,7 @@ fn an_adapters_own_tokenizer_comes_before_the_models() {
         "special_tokens_map.json",
         r#"{"eos_token": "c"}"#,
     );
-    let note = take_adapter_template(&mut files, adapter.path()).unwrap();
+    let note = take_adapter_tokenizer(&mut files, adapter.path()).unwrap();
     assert!(note.unwrap().contains("another tokenizer"));
     assert_eq!(files["tokenizer.json"], other.to_string().as_bytes());
     assert_eq!(files["special_tokens_map.json"], br#"{"eos_token": "c"}"#);

@@ -9,7 +9,7 @@ use assay_data::{Message, Role, Tokenizer};
 use assay_kernel::Kernel;
 use assay_model::{
     Adapter, Base, Ended, GenerateError, GenerateSettings, Generated, Generator, Sampling,
-    read_model_folder, take_adapter_template,
+    read_model_folder, take_adapter_tokenizer,
 };
 use clap::Args;
 use serde::Serialize;
@@ -84,7 +84,7 @@ impl Generate {
         let kernel = Kernel::detect().map_err(failed)?;
         let mut files = read_model_folder(&self.model).map_err(failed)?;
         let note = match &self.adapter {
-            Some(folder) => take_adapter_template(&mut files, folder).map_err(failed)?,
+            Some(folder) => take_adapter_tokenizer(&mut files, folder).map_err(failed)?,
             None => None,
         };
         let base = Base::from_files(files).map_err(failed)?;

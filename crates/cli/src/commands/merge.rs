@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use assay_kernel::Kernel;
-use assay_model::{Adapter, Base, merged_files, read_model_folder, take_adapter_template};
+use assay_model::{Adapter, Base, merged_files, read_model_folder, take_adapter_tokenizer};
 use clap::Args;
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ impl Merge {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         result_folder::claim(&self.out)?;
         let mut files = read_model_folder(&self.model).map_err(failed)?;
-        let note = take_adapter_template(&mut files, &self.adapter).map_err(failed)?;
+        let note = take_adapter_tokenizer(&mut files, &self.adapter).map_err(failed)?;
         let base = Base::from_files(files.clone()).map_err(failed)?;
         let adapter = Adapter::load_peft(&self.adapter, base.config()).map_err(failed)?;
         let kernel = Kernel::detect().map_err(failed)?;

@@ -70,14 +70,17 @@ impl Search<'_> {
         let messages = &self.chat.messages;
         let (mut spans, mut guessed) = (Vec::new(), false);
         for i in learned {
-            let span = match self.written_in_turn(*i) {
-                Some(span) => span,
-                None => {
-                    guessed = true;
-                    self.span(*i)?
-                }
-            };
-            spans.push(span);
+            let before = self.render(&messages[..*i], true);
+            let through = self.render(&messages[..=*i], false);
+            if let (Ok(before), Ok(through)) = (&before, &through)
+                && self.text.starts_with(through)
+                && through.starts_with(before)
+            {
+                spans.push(before.len()..through.len());
+            } else {
+                guessed = true;
+                spans.push(self.guess(*i, before, &through)?);
+            }
         }
         if guessed {
             // Where an answer changes something before other messages, a header for instance, they
@@ -96,23 +99,18 @@ impl Search<'_> {
         Ok(spans)
     }
 
-    /// The answer of message `i` where the text goes on from the prompt that asks for it.
-    fn written_in_turn(&self, i: usize) -> Option<Range<usize>> {
-        let messages = &self.chat.messages;
-        let before = self.render(&messages[..i], true).ok()?;
-        let through = self.render(&messages[..=i], false).ok()?;
-        let whole = self.text.starts_with(&through) && through.starts_with(&before);
-        whole.then_some(before.len()..through.len())
-    }
-
-    /// The answer of message `i`: from the mark that asks for it to the end of the message.
-    fn span(&self, i: usize) -> Result<Range<usize>, TemplateError> {
+    /// The answer of message `i` where the text does not simply go on from `before`, the prompt that
+    /// asks for it, to `through`, the text with it.
+    fn guess(
+        &self,
+        i: usize,
+        before: Result<String, TemplateError>,
+        through: &Result<String, TemplateError>,
+    ) -> Result<Range<usize>, TemplateError> {
         let (text, messages) = (self.text, &self.chat.messages);
-        let before = self.render(&messages[..i], true);
-        let through = self.render(&messages[..=i], false);
         let changed = self.changed(messages, i, text);
         let changed = changed.ok_or(TemplateError::Unwritten(i + 1))?;
-        let end = match &through {
+        let end = match through {
             Ok(through) => self.end(i, &changed, through),
             Err(_) => changed.end,
         };

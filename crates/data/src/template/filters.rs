@@ -1,8 +1,8 @@
 //! Filters and tests where the engine's own differ from Jinja2's.
 
 use minijinja::formatting::{FormatStyle, format};
-use minijinja::value::{Kwargs, Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::methods::{capitalize, is_namespace, lines, pad, replace, strip};
 use super::print::text;
@@ -218,7 +218,9 @@ fn escape(text: &str) -> String {
 /// Refuses a field of a format that is wider than any text may be: the engine would fill it.
 pub(super) fn check_width(format_string: &str, opens: char) -> Result<(), Error> {
     const MAX_DIGITS: usize = 6;
-    for field in format_string.split(opens).skip(1) {
+    // Written twice it is text.
+    let fields = format_string.replace(&String::from_iter([opens; 2]), "");
+    for field in fields.split(opens).skip(1) {
         let is_flag = |c: char| !c.is_ascii_alphabetic() && c != '}';
         let field = &field[..field.find(|c| !is_flag(c)).unwrap_or(field.len())];
         let mut numbers = field.split(|c: char| !c.is_ascii_digit());
@@ -230,11 +232,14 @@ pub(super) fn check_width(format_string: &str, opens: char) -> Result<(), Error>
     Ok(())
 }
 
-/// Jinja2's `format`: `%` with the arguments, or with the named ones.
-fn format_filter(value: &Value, args: Rest<Value>) -> Result<String, Error> {
-    let format_string = value.as_str().unwrap_or_default();
-    check_width(format_string, '%')?;
-    format(FormatStyle::Printf, format_string, &args)
+/// The engine's `format`, but for fields that are too wide.
+fn format_filter(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    args: Rest<ValueOrKwargs>,
+) -> Result<Value, Error> {
+    check_width(value.as_str().unwrap_or_default(), '%')?;
+    minijinja::filters::format(state, value, args)
 }
 
 /// The `%` operator of a text.

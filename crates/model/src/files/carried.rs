@@ -18,7 +18,7 @@ const MAX_FILES: usize = 64;
 ///
 /// # Errors
 /// When a file in the adapter's folder cannot be read or is malformed.
-pub fn take_adapter_template(
+pub fn take_adapter_tokenizer(
     files: &mut ModelFiles,
     adapter: &Path,
 ) -> Result<Option<&'static str>, LoadError> {

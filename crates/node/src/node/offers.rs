@@ -19,9 +19,10 @@ use super::answer::Desk;
 use crate::{
     address::Address,
     client::CallError,
-    driver::Services,
     health::{Health, Topic},
-    keys, told,
+    keys,
+    orders::Services,
+    told,
     transport::{Limits, Request, RequestError, Standing, Transport},
 };
 

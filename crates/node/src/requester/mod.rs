@@ -14,8 +14,8 @@ use assay_proof::{FetchFailure, MAX_STATE_BYTES};
 pub use self::keys::{KeysError, open_own, private_name, recover};
 use crate::{
     client::{CallError, ChainError},
-    driver::Services,
     files,
+    orders::Services,
 };
 
 /// Media type of a job's inputs in the vault.

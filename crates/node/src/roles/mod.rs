@@ -2,7 +2,7 @@
 //!
 //! After each block the active orders are looked through; where the account has become provider,
 //! auditor, validator in a dispute or is the requester, the party is built and driven
-//! ([`crate::driver`]) until its part is over. After a restart the same look-through finds the
+//! ([`crate::orders`]) until its part is over. After a restart the same look-through finds the
 //! same parts, and their journals bring the parties back to where they were. A part that fails on
 //! this machine is taken up again in the same way, after a pause.
 
@@ -22,7 +22,7 @@ use tokio::task::{self, JoinSet};
 use tracing::{error, info};
 
 use crate::drive::DriveError;
-use crate::driver::{self, OnProgress, Services, journal_file};
+use crate::orders::{self, OnProgress, Services, journal_file};
 use crate::{
     requester::{self, KeysError},
     told,
@@ -222,7 +222,7 @@ impl Stage {
         let report = self.on_report.clone();
         let on_progress: OnProgress = Box::new(move |progress| report(id, part, progress));
         let task = playing
-            .spawn(async move { driver::run(&services, id, party, &journal, on_progress).await });
+            .spawn(async move { orders::run(&services, id, party, &journal, on_progress).await });
         task.id()
     }
 }

@@ -1,4 +1,4 @@
-//! What a driver does for its party.
+//! What a node does for the parties of orders.
 
 use std::{
     io::{self, Cursor, Write},
