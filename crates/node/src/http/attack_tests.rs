@@ -97,6 +97,33 @@ async fn a_whole_request_is_answered_on_a_connection_of_its_own() {
     assert!(answer(&served, chunked).await.contains("not a submission"));
 }
 
+/// Whoever is refused before all was sent finishes sending, and then reads why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_reach_those_who_are_still_sending() {
+    let served = Served::start().await;
+    let long = 4 << 20;
+    let body = "x".repeat(long);
+    let announced = format!("Content-Length: {long}\r\n\r\n{body}");
+    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{long:x}\r\n{body}\r\n0\r\n\r\n");
+    let own = "POST /v1/tx HTTP/1.1\r\nHost: localhost\r\n";
+    let foreign = "POST /v1/tx HTTP/1.1\r\nHost: evil.example\r\n";
+    for (request, status, says) in [
+        (format!("{own}{announced}"), 413, "too long"),
+        (format!("{own}{chunked}"), 413, "too long"),
+        (format!("{foreign}{announced}"), 421, "http_names"),
+        (
+            format!("GET /v1/status HTTP/1.1\r\nX: {body}\r\n\r\n"),
+            431,
+            "",
+        ),
+        (format!("no request\r\n\r\n{body}"), 400, ""),
+    ] {
+        let read = answer(&served, &request).await;
+        assert!(read.starts_with(&format!("HTTP/1.1 {status} ")), "{read}");
+        assert!(read.contains(says), "{says:?} is not in {read}");
+    }
+}
+
 /// What a browser sends for a page elsewhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn web_pages_cannot_drive_the_node() {

@@ -10,6 +10,7 @@
 mod attack_tests;
 mod connections;
 mod error;
+mod linger;
 mod openapi;
 mod origin;
 mod routes;

@@ -40,6 +40,7 @@ use tokio::{
 use super::{
     ApiError,
     connections::{Connections, Place},
+    linger::Lingering,
     origin::Names,
 };
 use crate::metrics;
@@ -175,7 +176,10 @@ async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(
+            TokioIo::new(Lingering::new(stream)),
+            TowerToHyperService::new(routes),
+        );
     tokio::pin!(connection);
     let mut stopping = false;
     loop {
