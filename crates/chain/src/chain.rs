@@ -137,7 +137,7 @@ impl Chain {
         let block = store::block(&read, height)?.ok_or(ProveError::Unknown)?;
         let receipts = store::receipts(&read, height)?;
         ProvenTransaction::new(header, &block, &receipts, index)
-            .ok_or(ProveError::Store(StoreError::Damaged("transaction index")))
+            .ok_or(ProveError::Store(StoreError::damaged("transaction index")))
     }
 
     /// Transactions waiting in this validator's pool.

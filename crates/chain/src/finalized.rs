@@ -30,9 +30,9 @@ impl FinalizedBlock {
             .iter()
             .map(|bytes| Transaction::decode(bytes))
             .collect::<Result<_, _>>()
-            .map_err(|_| StoreError::Damaged("transaction"))?;
+            .map_err(|_| StoreError::damaged("transaction"))?;
         if transactions.len() != receipts.receipts.len() {
-            return Err(StoreError::Damaged("receipts"));
+            return Err(StoreError::damaged("receipts"));
         }
         let BlockReceipts { events, receipts } = receipts;
         Ok(Self {

@@ -83,7 +83,7 @@ impl History {
     pub fn blocks(&self, first: Height) -> impl Iterator<Item = Result<Recorded, StoreError>> {
         (first.0..=self.head.0).map(|height| {
             self.block(Height(height))?
-                .ok_or(StoreError::Damaged("missing block"))
+                .ok_or(StoreError::damaged("missing block"))
         })
     }
 
@@ -121,7 +121,7 @@ pub(crate) fn certified(
             let block = store::block(transaction, Height(height))?;
             block
                 .map(|block| block.header)
-                .ok_or(StoreError::Damaged("missing block"))
+                .ok_or(StoreError::damaged("missing block"))
         })
         .collect::<Result<_, _>>()?;
     Ok(Some(CertifiedHeader {

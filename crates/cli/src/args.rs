@@ -3,7 +3,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 
 use crate::commands;
 
@@ -33,11 +36,21 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Directory with your key, the network's genesis file and what is stored here
-    #[arg(long, global = true, env = "ASSAY_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "ASSAY_DIR", value_name = "DIR", value_parser = place())]
     pub(crate) dir: Option<PathBuf>,
     /// HTTP address of a node to talk to; what it says is checked, so any node will do
     #[arg(long, global = true, env = "ASSAY_NODE", value_name = "URL")]
     pub(crate) node: Option<String>,
+}
+
+/// A place where something is kept. `-`, which elsewhere is standard output, is none.
+pub(crate) fn place() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
+        true => Err(
+            "standard output keeps nothing: name a place on the disk (`./-` if it is called that)",
+        ),
+        false => Ok(path),
+    })
 }
 
 /// What to do.

@@ -20,7 +20,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
 
-use crate::{args::Cli, failure::Failure, output::Output};
+use crate::{
+    args::Cli,
+    failure::{Failure, Kind},
+    output::Output,
+};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
     let output = Output::new(cli.global.json, next::options(&cli.global));
     let outcome = assay_node::logs::install("warn")
         .map_err(Failure::from)
+        .and_then(|()| signals::catch_limits().map_err(|error| Failure::new(Kind::Failed, error)))
         .and_then(|()| commands::run(cli, &output));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! How a long-running command is told to stop.
+//! How a long-running command is told to stop, and what must not stop any.
 //!
 //! SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal is closed) stop it cleanly; a second one
 //! ends it at once. Under `nohup`, which ignores SIGHUP for the programs it starts, SIGHUP stays
@@ -16,12 +16,21 @@ pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Option<Signal>,
-    /// Only caught, so that a file that may not grow further is an error with a reason.
-    _too_large: Signal,
 }
 
 /// SIGXFSZ: a limit on the size of files (`ulimit -f`) was met.
 const TOO_LARGE: i32 = 25;
+
+/// Makes a file that may not grow further an error with a reason, where the system would end the
+/// process without a word.
+pub(crate) fn catch_limits() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let _entered = runtime.enter();
+    // Once caught it stays caught, whoever listens.
+    signal(SignalKind::from_raw(TOO_LARGE)).map(drop)
+}
 
 impl Stop {
     /// Listens for the signals from now on; needs a runtime.
@@ -34,7 +43,6 @@ impl Stop {
                 true => None,
                 false => Some(on(SignalKind::hangup())?),
             },
-            _too_large: on(SignalKind::from_raw(TOO_LARGE))?,
         })
     }
 

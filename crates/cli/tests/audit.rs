@@ -173,4 +173,33 @@ fn an_audit_needs_certificates_and_no_key_but_the_requesters() {
     let bare = audit(&dir, &[]);
     assert_eq!(bare.code, 5, "{}", bare.out);
     assert!(bare.out.contains("no order"), "{}", bare.out);
+
+    // A file that is not what was written is named as that, in one line.
+    let path = dir.join("nodes/validator-0/data/chain/ledger.redb");
+    let whole = fs::read(&path).unwrap();
+    let scrambled = |(at, byte): (usize, &u8)| match at > 4096 && at % 977 == 0 {
+        true => byte ^ 0x5a,
+        false => *byte,
+    };
+    for (bytes, says) in [
+        (whole[..whole.len() / 2].to_vec(), "is damaged"),
+        (
+            whole.iter().enumerate().map(scrambled).collect(),
+            "is damaged",
+        ),
+        (b"no database".repeat(1_000), "is damaged"),
+        (vec![], "is damaged"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let damaged = audit(&dir, &[]);
+        assert!(
+            damaged.code > 0 && damaged.out.contains(says),
+            "{}",
+            damaged.out
+        );
+        assert!(!damaged.err.contains("panicked"), "{}", damaged.err);
+    }
+    fs::remove_file(&path).unwrap();
+    let gone = audit(&dir, &[]);
+    assert!(gone.out.contains("there is no chain"), "{}", gone.out);
 }

@@ -13,7 +13,7 @@ use crate::terms::Problem;
 #[derive(Debug, Error)]
 pub enum JobError {
     /// The file is not TOML, lacks a field or has one too many.
-    #[error("{0}\nhint: `assay job schema` prints every field a job file may have")]
+    #[error("{}", .0.to_string().trim_end())]
     Syntax(Box<toml::de::Error>),
     /// `kind` names no kind of job.
     #[error("there is no job kind {found:?}; known kinds: {known}")]

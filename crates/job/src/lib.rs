@@ -28,7 +28,8 @@ pub use finetune::Course;
 pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
 pub use language::notes;
 pub use local::{
-    Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_saved,
+    Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_digest,
+    run_saved,
 };
 pub use machine::{MachineError, self_test};
 pub use memory::available_memory;

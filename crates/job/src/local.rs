@@ -94,7 +94,9 @@ pub fn run_saved(
     store: Option<&Store>,
     progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Run, RunError> {
-    let run = store.map_or(Digest::ZERO, |_| run_digest(task));
+    let run = store.map_or(Digest::ZERO, |_| {
+        run_digest(task, Hasher::new("assay/local-run/v1"))
+    });
     let saved = store.map(|store| store.load(&run)).transpose()?.flatten();
     let (mut leaves, mut fault) = match saved {
         None => {
@@ -171,10 +173,10 @@ impl Saving {
     }
 }
 
-/// Which run a saved state belongs to: the job with its inputs, the seed, the arithmetic.
-fn run_digest(task: &Task) -> Digest {
+/// Which run a saved state belongs to: `hasher`, which tells kinds of runs apart, over the job with
+/// its inputs, the seed and the version of the arithmetic.
+pub fn run_digest(task: &Task, mut hasher: Hasher) -> Digest {
     let (spec_version, steps) = (SPEC_VERSION.to_le_bytes(), task.steps.to_le_bytes());
-    let mut hasher = Hasher::new("assay/local-run/v1");
     let fields: [&[u8]; 5] = [
         &spec_version,
         task.kind.as_bytes(),

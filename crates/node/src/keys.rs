@@ -21,8 +21,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// Version written into key files.
 const VERSION: u32 = 1;
 
-/// Longest key file that is read, in bytes.
-const MAX_BYTES: u64 = 4096;
+/// Longest file of a secret that is read, in bytes.
+pub(crate) const MAX_BYTES: u64 = 4096;
 
 /// Why a key file could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +166,11 @@ pub fn load(path: &Path) -> Result<SecretKey, KeyError> {
         ));
     }
     Ok(key)
+}
+
+/// Whether these bytes are a key file, whoever's and however old.
+pub(crate) fn is_key_file(text: &[u8]) -> bool {
+    text.len() as u64 <= MAX_BYTES && serde_json::from_slice::<KeyFile>(text).is_ok()
 }
 
 /// The permission bits of a secret's file, if others than its owner have any of them.

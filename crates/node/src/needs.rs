@@ -11,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    io::Errno,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 
 /// Open files of a process besides its nodes'.
 const FILES_OF_A_PROCESS: u64 = 64;
@@ -87,8 +90,17 @@ pub fn advice(address: SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied if address.port() < 1024 => {
             "ports below 1024 are the system administrator's; choose a higher one".to_owned()
         }
+        _ if is_out_of_files(error) => format!(
+            "this process has no open file left; raise the limit with `ulimit -n` (it is {})",
+            getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+        ),
         _ => "choose another address".to_owned(),
     }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    let out = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| out.contains(&code))
 }
 
 /// Raises the number of files that this process may open as far as it is allowed to, and refuses

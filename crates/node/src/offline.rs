@@ -10,7 +10,6 @@ use std::{
     collections::BTreeMap,
     io,
     ops::ControlFlow,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,6 +28,7 @@ use assay_vault::{
 };
 
 use crate::{
+    logs::expecting_panics,
     requester::{self, KeysError},
     storage::DirectoryBackend,
 };
@@ -46,7 +46,7 @@ pub enum OfflineError {
         source: StoreError,
     },
     /// Reading the chain's files did not end as it should.
-    #[error("the chain in {path} is damaged: {reason}")]
+    #[error("the chain in {path} is damaged (its reader said: {reason}): bring back a whole copy")]
     Damaged {
         /// The directory.
         path: PathBuf,
@@ -128,11 +128,11 @@ impl Ledger {
     /// [`OfflineError`] names the first block that does not hold.
     pub fn replay(dir: &Path, progress: impl FnMut(u64, u64)) -> Result<Self, OfflineError> {
         // The database panics on pages that are none; what is brought here may be anything.
-        let replayed = catch_unwind(AssertUnwindSafe(|| Self::replayed(dir, progress)));
+        let replayed = expecting_panics(|| Self::replayed(dir, progress));
         replayed.unwrap_or_else(|panic| {
             Err(OfflineError::Damaged {
                 path: dir.to_owned(),
-                reason: crate::worker::panicked(&*panic),
+                reason: crate::worker::said(&*panic).to_owned(),
             })
         })
     }

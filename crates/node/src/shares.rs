@@ -10,12 +10,9 @@ use assay_chain::{MalformedShare, ThresholdShare};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::keys::exposed;
+use crate::keys::{MAX_BYTES, exposed};
 
 const VERSION: u32 = 1;
-
-/// Longest share file that is read, in bytes.
-const MAX_BYTES: u64 = 4096;
 
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +114,11 @@ pub fn load(path: &Path) -> Result<ThresholdShare, ShareError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Whether these bytes are a share file, whoever's.
+pub(crate) fn is_share_file(text: &[u8]) -> bool {
+    text.len() as u64 <= MAX_BYTES && serde_json::from_slice::<ShareFile>(text).is_ok()
 }
 
 #[cfg(test)]

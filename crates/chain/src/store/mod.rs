@@ -4,6 +4,8 @@
 mod snapshot;
 pub(crate) mod tables;
 
+use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -23,7 +25,7 @@ use crate::finalized::FinalizedBlock;
 pub enum StoreError {
     /// The database itself failed.
     #[error("the disk failed under the chain database: check it, then start again")]
-    Database(#[from] Box<redb::Error>),
+    Database(#[source] Box<redb::Error>),
     /// Another process, or another validator in this one, has it open.
     #[error("the chain directory is in use: stop the validator that runs on it first")]
     InUse,
@@ -41,9 +43,35 @@ pub enum StoreError {
         /// Digest of the genesis given.
         expected: Digest,
     },
-    /// A row that must exist is missing or does not decode.
-    #[error("the chain database is damaged ({0}): delete the directory and let it sync again")]
-    Damaged(&'static str),
+    /// There is no database.
+    #[error("there is no chain: the file {} is missing", t::FILE)]
+    Missing,
+    /// The file is not what was written, or a row that must exist is missing or does not decode.
+    #[error(
+        "the chain database is damaged ({0}): bring back a whole copy, or, as a validator, start in an empty directory and sync again"
+    )]
+    Damaged(Cow<'static, str>),
+}
+
+impl StoreError {
+    pub(crate) fn damaged(what: &'static str) -> Self {
+        Self::Damaged(what.into())
+    }
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::DatabaseAlreadyOpen => Self::InUse,
+            redb::Error::UpgradeRequired(_) => Self::Format,
+            redb::Error::Corrupted(what) => Self::Damaged(what.into()),
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing,
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Self::Damaged(error.to_string().into())
+            }
+            error => Self::Database(Box::new(error)),
+        }
+    }
 }
 
 /// Memory for cached pages. The library's default is a gigabyte, and a development network has
@@ -57,21 +85,18 @@ macro_rules! from_redb {
     ($($error:ident),*) => {$(
         impl From<redb::$error> for StoreError {
             fn from(error: redb::$error) -> Self {
-                Self::Database(Box::new(error.into()))
+                redb::Error::from(error).into()
             }
         }
     )*};
 }
-from_redb!(TransactionError, TableError, StorageError, CommitError);
-
-impl From<redb::DatabaseError> for StoreError {
-    fn from(error: redb::DatabaseError) -> Self {
-        match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse,
-            error => Self::Database(Box::new(error.into())),
-        }
-    }
-}
+from_redb!(
+    TransactionError,
+    TableError,
+    StorageError,
+    CommitError,
+    DatabaseError
+);
 
 /// What one finalized block adds to the database.
 pub(crate) struct Commit<'a> {
@@ -176,7 +201,7 @@ impl ChainStore {
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let transaction = self.read()?;
         let head = head(&transaction)?;
-        let block = block(&transaction, head)?.ok_or(StoreError::Damaged("head block"))?;
+        let block = block(&transaction, head)?.ok_or(StoreError::damaged("head block"))?;
         Snapshot::new(&transaction, block.header)
     }
 
@@ -232,18 +257,18 @@ pub(crate) fn read_genesis(
     }
     let bytes = meta
         .get(t::META_GENESIS)?
-        .ok_or(StoreError::Damaged("genesis"))?;
-    Genesis::decode(bytes.value()).map_err(|_| StoreError::Damaged("genesis"))
+        .ok_or(StoreError::damaged("genesis"))?;
+    Genesis::decode(bytes.value()).map_err(|_| StoreError::damaged("genesis"))
 }
 
 /// Height of the last finalized block.
 pub(crate) fn head(transaction: &ReadTransaction) -> Result<Height, StoreError> {
     let meta = transaction.open_table(t::META)?;
-    let bytes = meta.get(t::META_HEAD)?.ok_or(StoreError::Damaged("head"))?;
+    let bytes = meta.get(t::META_HEAD)?.ok_or(StoreError::damaged("head"))?;
     let bytes = bytes
         .value()
         .try_into()
-        .map_err(|_| StoreError::Damaged("head"))?;
+        .map_err(|_| StoreError::damaged("head"))?;
     Ok(Height(u64::from_le_bytes(bytes)))
 }
 
@@ -258,7 +283,7 @@ pub(crate) fn block(
     };
     Block::decode(bytes.value())
         .map(Some)
-        .map_err(|_| StoreError::Damaged("block"))
+        .map_err(|_| StoreError::damaged("block"))
 }
 
 /// What executing the block at `height` brought about.
@@ -269,8 +294,8 @@ pub(crate) fn receipts(
     let receipts = transaction.open_table(t::RECEIPTS)?;
     let bytes = receipts
         .get(height.0)?
-        .ok_or(StoreError::Damaged("receipts"))?;
-    borsh::from_slice(bytes.value()).map_err(|_| StoreError::Damaged("receipts"))
+        .ok_or(StoreError::damaged("receipts"))?;
+    borsh::from_slice(bytes.value()).map_err(|_| StoreError::damaged("receipts"))
 }
 
 /// The first certificate at `height` or above, with its height.

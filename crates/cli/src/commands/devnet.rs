@@ -1,13 +1,16 @@
 //! `assay devnet`: a whole network in one process that stays.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use assay_node::devnet::{Devnet, DevnetError, DevnetOptions, LayoutError, Plan, Wish};
-use assay_node::lock::DirectoryLock;
+use assay_node::{
+    address::{Address, BadAddress},
+    devnet::{Devnet, DevnetError, DevnetOptions, LayoutError, Plan, Wish},
+    lock::DirectoryLock,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -45,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
                         assay job post examples/finetune.toml --dir net   (from another terminal)")]
 pub(crate) struct RunDevnet {
     /// Where the first validator serves the JSON API [default: as laid out; 127.0.0.1:8100 at first]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = numeric)]
     http: Option<SocketAddr>,
     /// Providers [default: 2]; fixed when the network is made
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -170,6 +173,19 @@ async fn run(dir: &Path, wish: &Wish, output: &Output) -> Result<(), Failure> {
     }
 }
 
+/// An address, or what a name such as `localhost` stands for now, since a devnet keeps it.
+fn numeric(text: &str) -> Result<SocketAddr, String> {
+    let (host, port) = match text.parse().map_err(|bad: BadAddress| bad.to_string())? {
+        Address::Socket(address) => return Ok(address),
+        Address::Name { host, port } => (host, port),
+    };
+    let found = (host.as_str(), port).to_socket_addrs();
+    let mut found = found.map_err(|error| format!("{host} cannot be looked up: {error}"))?;
+    let any = found.clone().next();
+    let found = found.find(SocketAddr::is_ipv4).or(any);
+    found.ok_or_else(|| format!("{host} stands for no address"))
+}
+
 fn started(dir: &Path, devnet: &Devnet) -> Started {
     let http = devnet.nodes().find_map(|(_, node)| node.http());
     let nodes = devnet.nodes().map(|(name, node)| Named {
@@ -210,5 +226,26 @@ fn refused(error: LayoutError) -> Failure {
     match nothing {
         true => failure.hint("nothing was laid out"),
         false => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_addresses_and_the_rest_is_refused_with_its_reason() {
+        assert_eq!(numeric("127.0.0.1:8"), Ok("127.0.0.1:8".parse().unwrap()));
+        assert_eq!(numeric("[::1]:8"), Ok("[::1]:8".parse().unwrap()));
+        assert!(numeric("localhost:8").unwrap().ip().is_loopback());
+        for (bad, says) in [
+            ("localhost", "it has no port"),
+            ("::1", "[IPV6]:PORT"),
+            ("http://localhost:8", "leave out"),
+            ("no-such-host.invalid:8", "cannot be looked up"),
+        ] {
+            let error = numeric(bad).unwrap_err();
+            assert!(error.contains(says), "{bad}: {error}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::{
-    args::Global,
+    args::{self, Global},
     commands::{
         train::{undelivered, unfit},
         try_job::{block_on, check_terms, load},
@@ -54,7 +54,7 @@ pub(crate) enum JobCommand {
         #[arg(long)]
         no_wait: bool,
         /// Where to write the result [default: result-ORDER]
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_parser = args::place())]
         out: Option<PathBuf>,
     },
     /// Show an order, verified
@@ -69,7 +69,7 @@ pub(crate) enum JobCommand {
         /// The order
         order: OrderId,
         /// Where to write it [default: result-ORDER]
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_parser = args::place())]
         out: Option<PathBuf>,
     },
 }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::{
-    args::Global,
+    args::{self, Global},
     failure::{Failure, Kind},
     home::Home,
     output::{Output, facts},
@@ -23,7 +23,7 @@ pub(crate) enum Keys {
     #[command(after_help = "Examples:\n  assay keys new\n  assay keys new --out provider.key.json")]
     New {
         /// Where to write it [default: DIR/key.json]
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_parser = args::place())]
         out: Option<PathBuf>,
     },
     /// Show the public half of a key file

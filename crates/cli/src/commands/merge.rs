@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    args::Global,
+    args::{self, Global},
     failure::Failure,
     output::{Output, facts},
     result_folder,
@@ -28,7 +28,7 @@ pub(crate) struct Merge {
     #[arg(value_name = "ADAPTER")]
     adapter: PathBuf,
     /// Where to write the merged model; must not exist or be empty
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = args::place())]
     out: PathBuf,
 }
 

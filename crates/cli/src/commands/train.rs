@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::{
-    args::Global,
+    args::{self, Global},
     commands::try_job::load,
     failure::{Failure, Kind},
     output::{Output, facts, figures},
@@ -43,7 +43,7 @@ pub(crate) struct Train {
     #[arg(long, value_name = "HEX", default_value = "00")]
     seed: String,
     /// Where to write the result's files: a new or empty folder, or one whose run was interrupted
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = args::place())]
     out: Option<PathBuf>,
 }
 

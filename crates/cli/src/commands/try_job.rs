@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_crypto::Digest;
-use assay_job::{Job, Local, Network};
+use assay_job::{Job, JobError, Local, Network};
 use clap::Args;
 
 use crate::{
@@ -89,8 +89,13 @@ pub(crate) fn load(path: &Path) -> Result<Job, Failure> {
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     assay_job::read(&text, folder).map_err(|error| {
+        let misspelt = matches!(error, JobError::Syntax(_));
         let context = format!("{} is not a job", path.display());
-        usage(anyhow::Error::from(error).context(context))
+        let failure = usage(anyhow::Error::from(error).context(context));
+        match misspelt {
+            true => failure.hint("`assay job schema` prints every field a job file may have"),
+            false => failure,
+        }
     })
 }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
-use ureq::{Agent, http::Response};
+use ureq::{
+    Agent,
+    http::{Response, Uri},
+};
 
 use crate::http::ErrorBody;
 
@@ -65,11 +68,7 @@ impl HttpNode {
     /// # Errors
     /// [`HttpNodeError::BadUrl`].
     pub fn new(base: &str) -> Result<Self, HttpNodeError> {
-        let base = base.trim_end_matches('/');
-        let host = base.strip_prefix("http://").unwrap_or_default();
-        if host.is_empty() || host.contains('/') || base.parse::<ureq::http::Uri>().is_err() {
-            return Err(HttpNodeError::BadUrl(base.to_owned()));
-        }
+        let base = plain(base).ok_or_else(|| HttpNodeError::BadUrl(base.to_owned()))?;
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
@@ -78,10 +77,7 @@ impl HttpNode {
             .proxy(None)
             .build()
             .new_agent();
-        Ok(Self {
-            agent,
-            base: base.to_owned(),
-        })
+        Ok(Self { agent, base })
     }
 
     /// The address asked.
@@ -141,6 +137,23 @@ impl HttpNode {
     }
 }
 
+/// `http://HOST[:PORT]` and nothing that would be passed over: no user, path, query or fragment.
+fn plain(base: &str) -> Option<String> {
+    let url: Uri = base.parse().ok()?;
+    let authority = url.authority()?;
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse().is_ok_and(|port: u16| port > 0)
+    };
+    let fits = url.scheme_str() == Some("http")
+        && !authority.host().is_empty()
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+        && matches!(url.path(), "" | "/")
+        && !base.contains(['?', '#']);
+    fits.then(|| format!("http://{authority}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +167,16 @@ mod tests {
             "http://",
             "http://a/b",
             "http://a b",
+            "http://:8100",
+            "http://a:",
+            "http://a:0",
+            "http://a:65536",
+            "http://a:+80",
+            "http://a:80:80",
+            "http://me@a:80",
+            "http://a:80?x",
+            "http://a:80/#x",
+            "ftp://a",
         ] {
             let error = HttpNode::new(bad).unwrap_err();
             assert!(matches!(error, HttpNodeError::BadUrl(_)), "{bad}");
@@ -162,6 +185,7 @@ mod tests {
             HttpNode::new("http://[::1]:8/").unwrap().base(),
             "http://[::1]:8"
         );
+        assert_eq!(HttpNode::new("HTTP://a.b").unwrap().base(), "http://a.b");
     }
 
     #[test]

@@ -260,13 +260,17 @@ impl NodeConfig {
     }
 
     fn anchor(&mut self, base: &Path) -> Result<(), String> {
-        let mut paths = vec![&mut self.key, &mut self.dir, &mut self.genesis];
-        paths.extend(
-            self.validator
-                .as_mut()
-                .map(|validator| &mut validator.share),
-        );
-        for path in paths {
+        let mut paths = vec![
+            ("key", &mut self.key),
+            ("dir", &mut self.dir),
+            ("genesis", &mut self.genesis),
+        ];
+        let validator = self.validator.as_mut();
+        paths.extend(validator.map(|validator| ("validator.share", &mut validator.share)));
+        for (setting, path) in paths {
+            if path.as_os_str().is_empty() {
+                return Err(format!("`{setting}` is empty: name a path"));
+            }
             *path = base.join(at_home(path)?);
         }
         Ok(())

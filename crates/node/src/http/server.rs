@@ -43,7 +43,7 @@ use super::{
     linger::Lingering,
     origin::Names,
 };
-use crate::metrics;
+use crate::{metrics, needs};
 
 /// Largest request body in bytes: the largest transaction in hexadecimal, and its JSON.
 pub const MAX_BODY: usize = 2 * assay_ledger::MAX_TX_BYTES + 1024;
@@ -76,9 +76,7 @@ pub struct HttpServer {
 
 /// The API's port could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot serve http on tcp {address}: choose another `http` address or stop the process that uses it"
-)]
+#[error("cannot serve http on tcp {address}: {}", needs::advice(*.address, .source))]
 pub struct ServeError {
     /// The address asked for.
     address: SocketAddr,

@@ -84,10 +84,3 @@ impl Watch<Traced> for OrderWatch {
         }
     }
 }
-
-/// Where the journal of a party lies: one file per order and role.
-pub fn journal_file(dir: &Path, order: OrderId, role: &str) -> std::path::PathBuf {
-    dir.join("orders")
-        .join(order.to_string())
-        .join(format!("{role}.journal"))
-}

@@ -8,7 +8,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,7 +22,7 @@ use tokio::task::{self, JoinSet};
 use tracing::{error, info};
 
 use crate::drive::DriveError;
-use crate::orders::{self, OnProgress, Services, journal_file};
+use crate::orders::{self, OnProgress, Services};
 use crate::{
     requester::{self, KeysError},
     told,
@@ -50,6 +50,13 @@ impl Part {
             Part::Auditor => "auditor",
             Part::Validator => "validator",
         }
+    }
+
+    /// Where its journal lies: one file for each order.
+    fn journal(self, dir: &Path, order: OrderId) -> PathBuf {
+        dir.join("orders")
+            .join(order.to_string())
+            .join(format!("{}.journal", self.name()))
     }
 
     /// Whether the order has this part for the account now.
@@ -218,7 +225,7 @@ impl Stage {
     ) -> task::Id {
         let id = order.id;
         let services = self.services.clone();
-        let journal = journal_file(&self.dir, id, part.name());
+        let journal = part.journal(&self.dir, id);
         let report = self.on_report.clone();
         let on_progress: OnProgress = Box::new(move |progress| report(id, part, progress));
         let task = playing

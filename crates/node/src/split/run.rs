@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use assay_crypto::{Digest, PublicKey};
 use assay_job::{Course, Fault, Saved, Store};
-use assay_kernel::SPEC_VERSION;
 use assay_ledger::StepIndex;
 use assay_proof::{StepReport, Task, Trace, leaf};
 use tokio::runtime::Handle;
@@ -105,28 +104,15 @@ pub struct Trained {
     pub wasted: Counted,
 }
 
-/// Which run a saved state belongs to: the job with its inputs, the seed, the arithmetic, the mode.
+/// Which run a saved state belongs to: the job and how it is split.
 pub fn run_digest(task: &Task, peers: &Peers) -> Digest {
     let mode = match peers {
         Peers::Plain(_) => 0,
         Peers::Masked(_) => 1,
     };
-    let (spec_version, steps) = (SPEC_VERSION.to_le_bytes(), task.steps.to_le_bytes());
     let mut hasher = assay_crypto::Hasher::new("assay/split-run/v1");
-    let fields: [&[u8]; 6] = [
-        &[mode],
-        &spec_version,
-        task.kind.as_bytes(),
-        &task.spec,
-        task.seed.as_bytes(),
-        &steps,
-    ];
-    fields.iter().for_each(|field| hasher.part(field));
-    for input in &task.inputs {
-        hasher.part(input.name.as_bytes());
-        hasher.part(&input.bytes);
-    }
-    hasher.finish()
+    hasher.part(&[mode]);
+    assay_job::run_digest(task, hasher)
 }
 
 /// Trains a job with other nodes' help, from the state in `store` if there is one, and saves the

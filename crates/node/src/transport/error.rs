@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use assay_crypto::PublicKey;
 
 use super::{frame::FrameError, wire};
+use crate::needs;
 
 /// Why the endpoint could not start.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +14,7 @@ pub enum BindError {
     #[error("the node key was refused by the transport")]
     Key(#[source] Cause),
     /// The socket could not be opened.
-    #[error(
-        "cannot listen on udp {address}: choose another `listen` address or stop the process that uses it"
-    )]
+    #[error("cannot listen on udp {address}: {}", .source.advice(*address))]
     Socket {
         /// The address asked for.
         address: SocketAddr,
@@ -126,6 +125,18 @@ pub struct Cause(Box<dyn std::error::Error + Send + Sync>);
 impl Cause {
     pub(super) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self(Box::new(error))
+    }
+
+    /// What to do about an address that cannot be listened on.
+    fn advice(&self, address: SocketAddr) -> String {
+        let mut below: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
+        while let Some(error) = below {
+            if let Some(error) = error.downcast_ref::<std::io::Error>() {
+                return needs::advice(address, error);
+            }
+            below = error.source();
+        }
+        "choose another address".to_owned()
     }
 }
 

@@ -28,7 +28,7 @@ use assay_proof::{Programs, StepReport, Work, WorkDone, WorkFailure, Worker};
 
 pub use self::frame::{Answer, Ask, MAX_FRAME, Piece, read_frame, write_frame};
 pub use self::process::{WorkerDesk, WorkerProcess};
-pub(crate) use self::serve::panicked;
+pub(crate) use self::serve::{panicked, said};
 pub use self::serve::{run_worker, serve};
 
 /// Performs pieces of work, one at a time.

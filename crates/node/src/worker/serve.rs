@@ -207,9 +207,14 @@ fn answer(worker: &mut Worker, piece: u64, work: &Work, stop: &AtomicU64, out: &
     }
 }
 
-/// What a panic said.
+/// A panic as a reason to give up a piece of work.
 pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
+    format!("the program panicked: {}", said(panic))
+}
+
+/// What a panic said.
+pub(crate) fn said(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("the program panicked: {}", text.unwrap_or("without a word"))
+    text.unwrap_or("nothing")
 }

@@ -17,7 +17,7 @@ use super::{
     report::{Report, Traffic},
 };
 use crate::{
-    args::Global,
+    args::{self, Global},
     commands::{
         train::{bar, claim, say, seed, undelivered, unfit, write},
         try_job::load,
@@ -58,7 +58,7 @@ pub(crate) struct SplitTrain {
     #[arg(long, value_name = "HEX", default_value = "00")]
     seed: String,
     /// Where the adapter is written and the run's state is kept
-    #[arg(long, value_name = "DIR", default_value = "split-result")]
+    #[arg(long, value_name = "DIR", default_value = "split-result", value_parser = args::place())]
     out: PathBuf,
     /// Steps between two saved states
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -3,13 +3,18 @@
 use std::{
     fs::{self, File, FileType, Metadata, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use rustix::fs::OFlags;
+use zeroize::Zeroizing;
 
 use super::{Source, SourceError, Stamp};
+use crate::{
+    keys::{MAX_BYTES, is_key_file},
+    shares::is_share_file,
+};
 
 /// A regular file that is compared with what it was at every read.
 #[derive(Debug)]
@@ -55,8 +60,10 @@ impl FileSource {
             stamp: Stamp::of(&found),
             at: 0,
         };
-        if source.stamp.length == 0 {
-            source.must_be_empty()?;
+        match source.stamp.length {
+            0 => source.must_be_empty()?,
+            1..=MAX_BYTES => source.must_be_no_secret()?,
+            _ => {}
         }
         Ok(source)
     }
@@ -64,6 +71,23 @@ impl FileSource {
     /// What it was when it was opened.
     pub fn stamp(&self) -> &Stamp {
         &self.stamp
+    }
+
+    fn must_be_no_secret(&self) -> Result<(), SourceError> {
+        let mut text = Zeroizing::new(vec![0; self.stamp.length as usize]);
+        match self.file.read_exact_at(&mut text, 0) {
+            Ok(()) if is_key_file(&text) || is_share_file(&text) => Err(SourceError::Secret {
+                path: self.path.clone(),
+            }),
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(self.changed("it is shorter"))
+            }
+            Err(source) => Err(SourceError::Unreadable {
+                path: self.path.clone(),
+                source,
+            }),
+        }
     }
 
     /// Files under /proc say that they are empty whatever they give.

@@ -4,6 +4,7 @@
 //!
 //! - Only regular files and directories are read. What something is, is looked up before it is
 //!   opened and again afterwards, and nothing is opened that could make the reader wait.
+//! - Key files and validators' shares are not stored, whatever their names.
 //! - A file is remembered with its device, inode, length and times ([`Stamp`]). Every read
 //!   compares them again, as many bytes must come as were promised, and before the file is
 //!   recorded its name must still lead to it. A directory must still hold the same names.
@@ -69,6 +70,16 @@ pub enum SourceError {
         shown(path)
     )]
     Endless {
+        /// What.
+        path: PathBuf,
+    },
+    /// It holds a secret key, which is not for anybody that a file may be granted to.
+    #[error(
+        "{} is a secret key of Assay, and whoever may read the stored file could use it: keep its \
+         copies elsewhere",
+        shown(path)
+    )]
+    Secret {
         /// What.
         path: PathBuf,
     },

@@ -319,7 +319,7 @@ fn links_are_followed_where_that_is_asked_for_but_never_round_in_circles() {
 #[test]
 fn a_directory_that_changes_while_it_is_read_is_refused() {
     type Change = (&'static str, &'static str, fn(&Path));
-    let changes: [Change; 7] = [
+    let changes: [Change; 11] = [
         ("b", "grew", |at| put(at, "b", "longer")),
         ("c", "shrank", |at| put(at, "c", "")),
         ("b", "it is gone", |at| {
@@ -330,6 +330,14 @@ fn a_directory_that_changes_while_it_is_read_is_refused() {
         ("new", "it is new", |at| {
             fs::create_dir(at.join("new")).unwrap()
         }),
+        ("d/new", "it is new", |at| put(at, "d/new", "x")),
+        ("d", "permissions were changed", |at| {
+            chmod(&at.join("d"), 0o700)
+        }),
+        ("", "permissions were changed", |at| chmod(at, 0o750)),
+        ("odd", "permissions were changed", |at| {
+            chmod(&at.join("odd"), 0o755)
+        }),
         ("b", "took its place", |at| {
             fs::write(at.join(".b"), "bb").unwrap();
             chmod(&at.join(".b"), 0o644);
@@ -338,7 +346,9 @@ fn a_directory_that_changes_while_it_is_read_is_refused() {
     ];
     for (name, what, change) in changes {
         for before in [0, 600, 4_000] {
-            let folder = folder(&[("a", "aa"), ("b", "bb"), ("c", "cc")]);
+            let folder = folder(&[("a", "aa"), ("b", "bb"), ("c", "cc"), ("d/e", "ee")]);
+            put(folder.path(), "odd/f", "ff");
+            chmod(&folder.path().join("odd"), 0o711);
             let mut tree = scan(folder.path()).unwrap();
             let mut some = Vec::new();
             (&mut tree).take(before).read_to_end(&mut some).unwrap();
@@ -388,6 +398,23 @@ fn the_users_own_directory_and_too_many_files_are_refused() {
         fs::write(folder.path().join(n.to_string()), "").unwrap();
     }
     assert!(refusal(folder.path()).contains("more than 4096 files"));
+}
+
+#[test]
+fn secret_keys_are_refused_under_any_name() {
+    let folder = folder(&[
+        ("rows", "x"),
+        ("notes.json", r#"{"version": 1, "seed": "of doubt"}"#),
+    ]);
+    Tree::scan(folder.path(), false, None).unwrap();
+    let key = assay_crypto::SecretKey::from_seed([7; 32]);
+    let kept = folder.path().join("validator-1/rows.txt");
+    crate::keys::save(&kept, &key).unwrap();
+    assert!(refusal(folder.path()).contains("rows.txt (a secret key of Assay"));
+    let alone = FileSource::open(&kept).unwrap_err().to_string();
+    assert!(alone.contains("is a secret key of Assay"), "{alone}");
+    fs::write(&kept, r#"{"version":1,"share":"00ff"}"#).unwrap();
+    assert!(refusal(folder.path()).contains("rows.txt (a secret key of Assay"));
 }
 
 #[test]

@@ -158,35 +158,52 @@ impl Seek for Tree {
 impl Source for Tree {
     fn check(&mut self) -> Result<(), SourceError> {
         let now = walk(&self.root, self.follow, self.own.as_deref())?;
-        let changed = |path: &Path, what: &str| SourceError::Changed {
-            path: path.to_owned(),
-            what: what.to_owned(),
-        };
-        for (seen, there) in self.items.iter().zip(&now) {
-            if seen.path != there.path || seen.entry.is_folder() != there.entry.is_folder() {
-                let gone = !now.iter().any(|item| item.path == seen.path);
-                return Err(if gone {
-                    changed(&seen.path, "it is gone")
-                } else {
-                    changed(&there.path, "it is new")
-                });
-            }
-            if let (Some(before), Some(after)) = (seen.stamp, there.stamp)
-                && let Some(what) = before.difference(&after)
-            {
-                return Err(changed(&seen.path, &what));
-            }
-            if seen.entry != there.entry {
-                return Err(changed(&seen.path, "its permissions were changed"));
-            }
-        }
-        let shared = self.items.len().min(now.len());
-        if let Some(gone) = self.items.get(shared) {
-            return Err(changed(&gone.path, "it is gone"));
-        }
-        match now.get(shared) {
-            Some(new) => Err(changed(&new.path, "it is new")),
+        let count = self.items.len().max(now.len());
+        let mut pairs = (0..count).map(|n| (self.items.get(n), now.get(n)));
+        match pairs.find_map(|(seen, there)| self.difference(seen, there)) {
+            Some((path, what)) => Err(SourceError::Changed {
+                path: path.to_owned(),
+                what,
+            }),
             None => Ok(()),
+        }
+    }
+}
+
+impl Tree {
+    /// What changed, if the item that was seen at a place and the one that is there now differ.
+    /// Only folders whose permissions are not the usual ones, and empty ones, are items.
+    fn difference<'a>(
+        &self,
+        seen: Option<&'a Item>,
+        there: Option<&'a Item>,
+    ) -> Option<(&'a Path, String)> {
+        const MODE: &str = "its permissions were changed";
+        let is_same = |(a, b): (&Item, &Item)| a.path == b.path;
+        if let (Some(seen), Some(there)) = (seen, there)
+            && is_same((seen, there))
+        {
+            let what = match (seen.stamp, there.stamp) {
+                (Some(before), Some(after)) => before.difference(&after),
+                (None, None) => None,
+                _ => Some("it is something else now".to_owned()),
+            };
+            let what = what.or_else(|| (seen.entry != there.entry).then(|| MODE.to_owned()));
+            return what.map(|what| (seen.path.as_path(), what));
+        }
+        if let Some(seen) = seen.filter(|seen| fs::symlink_metadata(&seen.path).is_err()) {
+            return Some((&seen.path, "it is gone".to_owned()));
+        }
+        let is_known = |path: &Path| self.items.iter().any(|item| item.path.starts_with(path));
+        match (seen, there) {
+            (_, Some(there)) if !is_known(&there.path) && there.path != self.root => {
+                Some((&there.path, "it is new".to_owned()))
+            }
+            (_, Some(there)) if !self.items.iter().any(|item| is_same((item, there))) => {
+                Some((&there.path, MODE.to_owned()))
+            }
+            (Some(seen), _) => Some((&seen.path, MODE.to_owned())),
+            (None, there) => there.map(|there| (there.path.as_path(), MODE.to_owned())),
         }
     }
 }

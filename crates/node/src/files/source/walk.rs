@@ -174,6 +174,10 @@ impl<'a> Walk<'a> {
                 self.refuse(path, "it says that it has no bytes but gives some");
                 return Ok(());
             }
+            Err(SourceError::Secret { .. }) => {
+                self.refuse(path, "a secret key of Assay");
+                return Ok(());
+            }
             Err(SourceError::Kind { what, .. }) => {
                 self.refuse(path, what);
                 return Ok(());
