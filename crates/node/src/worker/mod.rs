@@ -6,8 +6,9 @@
 //!
 //! - limits its own private writable memory (`RLIMIT_DATA`) and writes no core dump, before it reads
 //!   anything;
-//! - has no descriptor but standard input, output and error, an environment of a few variables, and
-//!   an empty folder of its own to stand in;
+//! - has none of the node's descriptors but standard input, output and error (what the node was
+//!   itself started with, as by a shell that left a file open, it has), an environment of a few
+//!   variables, and an empty folder of its own to stand in;
 //! - ends when its standard input closes, which is also what happens when the node is killed.
 //!
 //! The two speak in frames (`frame.rs`) over the worker's standard input and output. A worker lives from
@@ -18,6 +19,7 @@
 //! The nodes of a development network share one worker, each at a desk of its own, so that a model is
 //! in memory once and not once for each role.
 
+mod desk;
 mod frame;
 mod process;
 mod serve;
@@ -26,8 +28,9 @@ mod tests;
 
 use assay_proof::{Programs, StepReport, Work, WorkDone, WorkFailure, Worker};
 
+pub use self::desk::WorkerDesk;
 pub use self::frame::{Answer, Ask, MAX_FRAME, Piece, read_frame, write_frame};
-pub use self::process::{WorkerDesk, WorkerProcess};
+pub use self::process::WorkerProcess;
 pub(crate) use self::serve::{panicked, said};
 pub use self::serve::{run_worker, serve};
 

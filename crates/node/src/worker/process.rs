@@ -1,6 +1,6 @@
-//! The node's side: starts the worker, sends it work, and starts it anew when it dies.
+//! The node's side: starts the worker, and starts it anew when it has died.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, BufReader, BufWriter, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -11,13 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use assay_crypto::Digest;
 use assay_job::Bytes;
-use assay_proof::{MAX_STATE_BYTES, Start, StepReport, Work, WorkDone, WorkFailure};
-use tracing::{debug, warn};
+use tracing::debug;
 
-use super::Runner;
-use super::frame::{Answer, Ask, CHUNK, Piece, read_frame, write_frame};
+use super::desk::WorkerDesk;
+use super::frame::{Answer, Ask, read_frame, write_frame};
 
 /// Variables a worker inherits: what chooses the kernel's path and finds a device's driver.
 const VARIABLES: [&str; 12] = [
@@ -34,16 +32,6 @@ const VARIABLES: [&str; 12] = [
     "PATH",
     "LANG",
 ];
-/// Failures of this machine that one task may cause before its work is given up.
-const MOST_FAILURES: u32 = 5;
-/// The same where the worker's memory ran out: that will hardly go better.
-const MOST_OUT_OF_MEMORY: u32 = 2;
-/// First pause before another worker is started; each further one is twice as long.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How often a waiting desk asks whether it should stop.
-const TICK: Duration = Duration::from_millis(50);
-/// Tasks whose failures are remembered.
-const REMEMBERED: usize = 64;
 /// What is kept of a worker's standard error.
 const LAST_WORDS: usize = 2_000;
 
@@ -90,27 +78,27 @@ impl WorkerProcess {
 
     /// A place at which pieces are done one after the other, beside those of other desks.
     pub fn desk(self: &Arc<Self>) -> WorkerDesk {
-        WorkerDesk {
-            number: self.desks.fetch_add(1, Ordering::Relaxed),
-            process: self.clone(),
-            named: Vec::new(),
-            failures: VecDeque::new(),
-        }
+        WorkerDesk::new(self.clone(), self.desks.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The worker's process id, while there is one.
     pub fn id(&self) -> Option<u32> {
-        let alive = self.lock();
-        alive.as_ref().map(|alive| lock(&alive.child).id())
+        self.started().map(|alive| lock(&alive.child).id())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Alive>>> {
-        lock(&self.alive)
+    /// The worker, if one was started.
+    pub(super) fn started(&self) -> Option<Arc<Alive>> {
+        lock(&self.alive).clone()
+    }
+
+    /// A number that no other piece of work has.
+    pub(super) fn next_piece(&self) -> u64 {
+        1 + self.pieces.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The worker that lives, or a new one.
-    fn alive(&self) -> io::Result<Arc<Alive>> {
-        let mut alive = self.lock();
+    pub(super) fn alive(&self) -> io::Result<Arc<Alive>> {
+        let mut alive = lock(&self.alive);
         if let Some(alive) = alive.as_ref().filter(|alive| !alive.is_dead()) {
             return Ok(alive.clone());
         }
@@ -223,7 +211,7 @@ impl Waiting {
 }
 
 /// A worker that was started.
-struct Alive {
+pub(super) struct Alive {
     child: Mutex<Child>,
     input: Mutex<BufWriter<ChildStdin>>,
     waiting: Waiting,
@@ -234,9 +222,9 @@ struct Alive {
 
 /// How a worker ended.
 #[derive(Debug, Clone)]
-struct Death {
-    reason: String,
-    out_of_memory: bool,
+pub(super) struct Death {
+    pub(super) reason: String,
+    pub(super) out_of_memory: bool,
 }
 
 impl Alive {
@@ -244,12 +232,29 @@ impl Alive {
         lock(&self.waiting.0).is_none()
     }
 
-    fn say(&self, ask: &Ask) -> io::Result<()> {
+    pub(super) fn say(&self, ask: &Ask) -> io::Result<()> {
         write_frame(&mut *lock(&self.input), ask)
     }
 
+    /// Where the answers about a piece come in; `None` once it has ended.
+    pub(super) fn begin(&self, piece: u64) -> Option<mpsc::Receiver<Answer>> {
+        self.waiting.begin(piece)
+    }
+
+    /// Nobody waits for a piece any more.
+    pub(super) fn end(&self, piece: u64) {
+        self.waiting.end(piece);
+    }
+
+    /// Says several things, nothing of others between them.
+    pub(super) fn say_all(&self, asks: impl Iterator<Item = Ask>) -> io::Result<()> {
+        let mut input = lock(&self.input);
+        asks.into_iter()
+            .try_for_each(|ask| write_frame(&mut *input, &ask))
+    }
+
     /// Ends it, if it has not ended by itself, and says how.
-    fn bury(&self) -> Death {
+    pub(super) fn bury(&self) -> Death {
         let mut obituary = lock(&self.obituary);
         if let Some(death) = &*obituary {
             return death.clone();
@@ -311,235 +316,5 @@ fn death(status: io::Result<std::process::ExitStatus>, words: &str, memory: u64)
     Death {
         reason,
         out_of_memory,
-    }
-}
-
-/// One place in a worker.
-pub struct WorkerDesk {
-    process: Arc<WorkerProcess>,
-    number: u32,
-    /// The inputs of the last task with their digests.
-    named: Vec<(Arc<Vec<u8>>, Digest)>,
-    /// Failures of this machine by the seed of the task they happened in, which no other has.
-    failures: VecDeque<(Digest, u32)>,
-}
-
-impl Runner for WorkerDesk {
-    fn run(
-        &mut self,
-        work: &Work,
-        on_step: &mut dyn FnMut(&StepReport),
-        stop: &dyn Fn() -> bool,
-    ) -> Result<WorkDone, WorkFailure> {
-        loop {
-            let death = match self.attempt(work, on_step, stop) {
-                // The party waits for the next block and asks again.
-                Ok(Err(WorkFailure::Local(reason))) => {
-                    let failed = self.failed(work, 1);
-                    return Err(match failed < MOST_FAILURES {
-                        true => WorkFailure::Local(reason),
-                        false => given_up(failed, &reason),
-                    });
-                }
-                Ok(result) => return result,
-                Err(death) => death,
-            };
-            let weight = match death.out_of_memory {
-                true => MOST_FAILURES.div_ceil(MOST_OUT_OF_MEMORY),
-                false => 1,
-            };
-            let failed = self.failed(work, weight);
-            let reason = &death.reason;
-            if failed >= MOST_FAILURES {
-                return Err(given_up(failed, reason));
-            }
-            warn!(reason, "the work is begun again in a new worker");
-            let pause = PAUSE * 2_u32.saturating_pow(failed - 1);
-            for _ in 0..pause.as_millis() / TICK.as_millis() {
-                if stop() {
-                    return Err(WorkFailure::Stopped);
-                }
-                std::thread::sleep(TICK);
-            }
-        }
-    }
-}
-
-fn given_up(failed: u32, reason: &str) -> WorkFailure {
-    let times = match failed {
-        1 => "at once".to_owned(),
-        _ => "again and again".to_owned(),
-    };
-    WorkFailure::Unable(format!("{reason} {times}; it is given up here"))
-}
-
-impl WorkerDesk {
-    /// Counts failures of this machine in a task.
-    fn failed(&mut self, work: &Work, weight: u32) -> u32 {
-        let seed = work.task.seed;
-        let known = self.failures.iter_mut().find(|(of, _)| *of == seed);
-        if let Some((_, count)) = known {
-            *count += weight;
-            return *count;
-        }
-        self.failures.push_front((seed, weight));
-        self.failures.truncate(REMEMBERED);
-        weight
-    }
-
-    /// One try: an answer, or the worker's death.
-    fn attempt(
-        &mut self,
-        work: &Work,
-        on_step: &mut dyn FnMut(&StepReport),
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Result<WorkDone, WorkFailure>, Death> {
-        let process = self.process.clone();
-        let alive = match process.alive() {
-            Ok(alive) => alive,
-            Err(error) => {
-                let text = format!("no worker can be started: {error}");
-                return Ok(Err(WorkFailure::Local(text)));
-            }
-        };
-        let piece = 1 + process.pieces.fetch_add(1, Ordering::Relaxed);
-        let Some(answers) = alive.waiting.begin(piece) else {
-            return Err(alive.bury());
-        };
-        let done = self.converse(&alive, piece, &answers, work, on_step, stop);
-        alive.waiting.end(piece);
-        done.map_err(|Lost| alive.bury())
-    }
-
-    fn converse(
-        &mut self,
-        alive: &Alive,
-        piece: u64,
-        answers: &mpsc::Receiver<Answer>,
-        work: &Work,
-        on_step: &mut dyn FnMut(&StepReport),
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Result<WorkDone, WorkFailure>, Lost> {
-        self.name_inputs(work);
-        let ask = Ask::Work(Box::new(self.piece(piece, work)));
-        alive.say(&ask)?;
-        let mut reports = Vec::new();
-        let count = work.to.0.saturating_sub(work.from.0);
-        loop {
-            match answers.recv_timeout(TICK) {
-                Ok(Answer::Missing { inputs, .. }) => {
-                    for digest in inputs {
-                        self.send_input(alive, &digest)?;
-                    }
-                    alive.say(&ask)?;
-                }
-                Ok(Answer::Step { report, .. }) => {
-                    on_step(&report);
-                    reports.push(report);
-                    if reports.len() as u64 > count {
-                        return Err(Lost);
-                    }
-                }
-                Ok(Answer::Done { leaves, state, .. }) => {
-                    let whole = leaves.len() as u64 == count + 1 && reports.len() as u64 == count;
-                    if !whole || state.len() > MAX_STATE_BYTES {
-                        return Err(Lost);
-                    }
-                    return Ok(Ok(WorkDone {
-                        leaves,
-                        state,
-                        reports,
-                    }));
-                }
-                Ok(Answer::Failed { failure, .. }) => return Ok(Err(failure)),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Lost),
-            }
-            if stop() {
-                let desk = self.number;
-                alive.say(&Ask::Stop { desk, piece })?;
-                return Ok(Err(WorkFailure::Stopped));
-            }
-        }
-    }
-
-    /// Remembers the digests of a task's inputs, which are many times as long as a piece of work.
-    fn name_inputs(&mut self, work: &Work) {
-        let inputs = work.task.inputs.iter();
-        let named: Vec<_> = inputs
-            .map(|input| {
-                let known = self
-                    .named
-                    .iter()
-                    .find(|(bytes, _)| Arc::ptr_eq(bytes, &input.bytes));
-                let digest = known.map(|(_, digest)| *digest);
-                let digest = digest
-                    .unwrap_or_else(|| Digest::of("assay/worker/input/v1", &[&input.bytes[..]]));
-                (input.bytes.clone(), digest)
-            })
-            .collect();
-        self.named = named;
-    }
-
-    fn piece(&self, piece: u64, work: &Work) -> Piece {
-        let task = &work.task;
-        let names = task.inputs.iter().zip(&self.named);
-        Piece {
-            piece,
-            desk: self.number,
-            kind: task.kind.clone(),
-            spec: task.spec.clone(),
-            inputs: names
-                .map(|(input, (_, digest))| (input.name.clone(), *digest))
-                .collect(),
-            seed: task.seed,
-            steps: task.steps,
-            segment_steps: task.segment_steps,
-            start: match &work.start {
-                Start::Initial => None,
-                Start::State(bytes) => Some(bytes.clone()),
-            },
-            from: work.from,
-            to: work.to,
-        }
-    }
-
-    /// Sends an input in parts; other desks' inputs wait for the whole of it.
-    fn send_input(&self, alive: &Alive, wanted: &Digest) -> Result<(), Lost> {
-        let found = self.named.iter().find(|(_, digest)| digest == wanted);
-        let (bytes, digest) = found.ok_or(Lost)?;
-        let mut input = lock(&alive.input);
-        let mut rest = &bytes[..];
-        loop {
-            let (part, after) = rest.split_at(rest.len().min(CHUNK));
-            rest = after;
-            let part = Ask::Input {
-                digest: *digest,
-                bytes: part.to_vec(),
-                last: rest.is_empty(),
-            };
-            write_frame(&mut *input, &part)?;
-            if rest.is_empty() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-impl Drop for WorkerDesk {
-    fn drop(&mut self) {
-        let alive = self.process.lock().clone();
-        if let Some(alive) = alive {
-            let _ = alive.say(&Ask::Leave { desk: self.number });
-        }
-    }
-}
-
-/// The worker does not answer any more, or not as it should.
-struct Lost;
-
-impl From<io::Error> for Lost {
-    fn from(_: io::Error) -> Self {
-        Self
     }
 }
