@@ -50,7 +50,7 @@ impl Topic {
         match self {
             Self::Files => Some(&FILES_SAID),
             Self::Disk => Some(&DISK_SAID),
-            Self::Blocks | Self::Clock | Self::Address => None,
+            Self::Blocks | Self::Clock | Self::Address | Self::Roles => None,
         }
     }
 }
