@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{
     Args, Parser, Subcommand,
-    builder::{PathBufValueParser, TypedValueParser},
+    builder::{OsStringValueParser, TypedValueParser},
 };
 
 use crate::commands;
@@ -43,13 +43,20 @@ pub(crate) struct Global {
     pub(crate) node: Option<String>,
 }
 
-/// A place where something is kept. `-`, which elsewhere is standard output, is none.
+/// A place where something is kept: a path, in which a leading `~` that no shell has replaced is the
+/// home directory, as in a configuration. `-`, which elsewhere is standard output, is none.
 pub(crate) fn place() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
-        true => Err(
-            "standard output keeps nothing: name a place on the disk (`./-` if it is called that)",
-        ),
-        false => Ok(path),
+    OsStringValueParser::new().try_map(|path| {
+        let path = PathBuf::from(path);
+        match path.as_os_str().as_encoded_bytes() {
+            b"" => Err("it is empty: name a place on the disk, or leave it out".to_owned()),
+            b"-" => Err(
+                "standard output keeps nothing: name a place on the disk (`./-` if it \
+                         is called that)"
+                    .to_owned(),
+            ),
+            _ => assay_node::config::at_home(&path),
+        }
     })
 }
 

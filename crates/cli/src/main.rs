@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, error::ErrorKind};
 
 use crate::{
-    args::Cli,
+    args::{Cli, Command},
     failure::{Failure, Kind},
     output::Output,
 };
@@ -34,7 +34,11 @@ fn main() -> ExitCode {
     let output = Output::new(cli.global.json, next::options(&cli.global));
     let outcome = assay_node::logs::install("warn")
         .map_err(Failure::from)
-        .and_then(|()| signals::catch_limits().map_err(|error| Failure::new(Kind::Failed, error)))
+        .and_then(|()| match cli.command {
+            // It writes no files, and has no descriptor that it does not need.
+            Command::Worker(_) => Ok(()),
+            _ => signals::catch_limits().map_err(|error| Failure::new(Kind::Failed, error)),
+        })
         .and_then(|()| commands::run(cli, &output));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

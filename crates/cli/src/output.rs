@@ -83,6 +83,12 @@ impl Output {
         }
     }
 
+    /// Says at once, on standard error, what must not be lost if the command ends before its result.
+    pub(crate) fn aside(&self, line: &str) {
+        let line = next::with_options(line, &self.options);
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+
     /// Shows what a person should know before the result comes; with `--json` it stands in the result.
     pub(crate) fn notes(&self, notes: &[String]) {
         if !self.json {
@@ -103,7 +109,12 @@ impl Output {
                 hint: advice.unwrap_or_default(),
             };
             if let Ok(line) = serde_json::to_string(&report) {
-                let _ = writeln!(io::stdout(), "{line}");
+                let mut out = io::stdout().lock();
+                let told = writeln!(out, "{line}").and_then(|()| out.flush());
+                // Perhaps it is standard output that failed.
+                if told.is_err() {
+                    let _ = writeln!(io::stderr(), "{line}");
+                }
             }
             return;
         }

@@ -12,6 +12,7 @@ use crate::format::Format;
 use crate::json::without_mark;
 use crate::read::MAX_BYTES;
 use crate::table;
+use crate::unseen;
 
 /// Put before running text that begins like JSON: text follows.
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -64,7 +65,7 @@ pub(crate) fn plain(mut bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
 
 /// The encoding with more than one byte a character, if a mark or the zero bytes between Latin
 /// letters show it.
-fn wide(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn wide(bytes: &[u8]) -> Option<&'static str> {
     let zeros = |from: usize| {
         let part = &bytes[..bytes.len().min(64)];
         let every = part.iter().skip(from).step_by(2);
@@ -159,8 +160,9 @@ fn json(bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
         Format::Text => {
             let (place, line) = first_line(&bytes);
             let line = String::from_utf8_lossy(line);
-            let shown: String = line.trim().chars().take(40).collect();
-            let problem = Problem::NotJson(format!("it begins with {shown:?}"));
+            let shown: String = line.trim_matches([' ', '\t']).chars().take(40).collect();
+            let note = unseen::note(&shown);
+            let problem = Problem::NotJson(format!("it begins with {shown:?}{note}"));
             Err(DataError::Record { place, problem })
         }
         _ => Ok(bytes),

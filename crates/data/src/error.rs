@@ -168,6 +168,9 @@ pub enum Problem {
          instruction and output, or dialogue and summary, or text"
     )]
     UnknownKind(String),
+    /// A field whose name is known in other letters.
+    #[error("the field {0:?} is not read; did you mean {1:?}? Write its name so")]
+    OtherLetters(String, &'static str),
     /// A record that is of two kinds at once.
     #[error("the record has {0}, and {1} beside it; remove what is not to be learned")]
     TwoShapes(String, String),

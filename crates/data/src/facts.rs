@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
 use crate::error::TokenizerError;
+use crate::json::from_json;
 
 /// The vocabulary and how texts are cut; nothing works without it.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
@@ -178,7 +179,7 @@ pub(crate) fn object(
     if bytes.len() > MAX_BYTES {
         return Err(wrong("it has more than 16 MiB".into()));
     }
-    match serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))? {
+    match from_json(bytes).map_err(|fault| wrong(fault.to_string()))? {
         Value::Object(fields) => Ok(Some(fields)),
         _ => Err(wrong("it is no JSON object".into())),
     }

@@ -8,13 +8,17 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use unique::Unique;
 
+use crate::canonical::wide;
+use crate::foreign::Foreign;
+use crate::unseen;
+
 /// How much of a line is shown before and after the place.
 const SHOWN: (usize, usize) = (40, 24);
 
 /// A fault in a JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonFault {
-    /// Its line, counted from 1.
+    /// Its line, counted from 1; 0 if the whole file is something else than JSON.
     pub line: usize,
     /// Its column in characters, counted from 1.
     pub column: usize,
@@ -31,8 +35,23 @@ pub struct JsonFault {
 /// # Errors
 /// [`JsonFault`] when the text is no JSON, or no `T`.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonFault> {
-    let bytes = without_mark(bytes);
-    serde_json::from_slice(bytes).map_err(|error| JsonFault::new(bytes, &error))
+    let text = without_mark(bytes);
+    serde_json::from_slice(text).map_err(|error| {
+        no_text(bytes).map_or_else(|| JsonFault::new(text, &error), JsonFault::whole)
+    })
+}
+
+/// What bytes are that are no text in UTF-8, and what to do, to follow "the file is"; `None` where
+/// nothing shows it.
+pub(crate) fn no_text(bytes: &[u8]) -> Option<String> {
+    let foreign = || Foreign::of(bytes).map(|foreign| foreign.to_string());
+    let wide = wide(bytes).map(|encoding| {
+        format!(
+            "encoded in {encoding}, as PowerShell's > writes it; save it as UTF-8, for instance with \
+             `iconv -f {encoding} -t UTF-8 FILE > NEW`"
+        )
+    });
+    wide.or_else(foreign)
 }
 
 /// The bytes behind a byte order mark of UTF-8, if one is there.
@@ -58,6 +77,17 @@ impl JsonFault {
         Self::at(line, row, at, reason, error.is_eof())
     }
 
+    /// The fault of a file that is something else, in these words.
+    fn whole(what: String) -> Self {
+        Self {
+            line: 0,
+            column: 0,
+            reason: format!("the file is {what}"),
+            excerpt: String::new(),
+            ends_early: false,
+        }
+    }
+
     /// A fault at byte `at` of a line.
     pub(crate) fn at(line: usize, row: &[u8], at: usize, reason: &str, ends_early: bool) -> Self {
         let (before, after) = row.split_at(at.min(row.len()));
@@ -65,9 +95,13 @@ impl JsonFault {
         let after = String::from_utf8_lossy(after);
         let skipped = before.chars().count().saturating_sub(SHOWN.0);
         let dots = |more: bool| if more { "..." } else { "" };
-        let shown = |text: &mut dyn Iterator<Item = char>| -> String {
-            text.map(|c| if c.is_control() { ' ' } else { c }).collect()
+        let shown = |text: &mut dyn Iterator<Item = char>| {
+            // Tabs between fields are no one's fault.
+            let text: String = text.map(|c| if c == '\t' { ' ' } else { c }).collect();
+            unseen::shown(&text)
         };
+        let here = after.chars().next().and_then(unseen::name);
+        let here = here.map(|named| format!(" (here is {named}; remove it)"));
         let excerpt = format!(
             "{}{}<here>{}{}",
             dots(skipped > 0),
@@ -84,7 +118,7 @@ impl JsonFault {
             reason: format!(
                 "{}{}",
                 reason.chars().take(160).collect::<String>(),
-                hint(&word)
+                here.as_deref().unwrap_or_else(|| hint(&word))
             ),
             excerpt,
             ends_early,
@@ -94,6 +128,9 @@ impl JsonFault {
     /// The fault without its line, for a message that names it already.
     pub fn in_line(&self) -> String {
         let Self { column, reason, .. } = self;
+        if self.line == 0 {
+            return reason.clone();
+        }
         format!("column {column}: {reason}, at {}", self.excerpt)
     }
 }
@@ -116,7 +153,10 @@ fn hint(word: &str) -> &'static str {
 
 impl fmt::Display for JsonFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, {}", self.line, self.in_line())
+        match self.line {
+            0 => f.write_str(&self.reason),
+            line => write!(f, "line {line}, {}", self.in_line()),
+        }
     }
 }
 

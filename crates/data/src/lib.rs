@@ -25,6 +25,7 @@ pub mod table;
 mod template;
 mod templates;
 mod tokenizer;
+mod unseen;
 
 pub use batch::Batch;
 pub use canonical::canonical;
@@ -38,5 +39,5 @@ pub use read::{Format, MAX_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, read};
 pub use record::{Conversation, Message, Record, Role, Setting};
 pub use template::{ChatTemplate, FALLBACK, SpecialTokens};
 pub use tokenizer::{
-    Encoding, MAX_TOKENIZER_BYTES, NO_TEMPLATE, Tokenizer, chat_template, is_tokenizer_file,
+    Encoding, MAX_TOKENIZER_BYTES, NO_TEMPLATE, Tokenizer, chat_templates, is_tokenizer_file,
 };

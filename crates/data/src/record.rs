@@ -253,6 +253,22 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// Refuses a field that has the name of a known one in other letters, such as `Messages`: it would be
+/// passed over.
+fn other_letters(fields: &Map<String, Value>, known: &[&'static str]) -> Result<(), Problem> {
+    for (name, value) in fields {
+        let plain = name.trim().to_ascii_lowercase();
+        let meant = known.iter().find(|known| **known == plain);
+        if let Some(meant) = meant.filter(|meant| **meant != name && !is_empty(value)) {
+            return Err(Problem::OtherLetters(
+                name.chars().take(40).collect(),
+                meant,
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a value says nothing: null, or an empty string, list or object.
 fn is_empty(value: &Value) -> bool {
     match value {

@@ -1,12 +1,20 @@
 //! Chat templates: how a model wants a conversation written out.
 
+mod budget;
 mod clock;
 mod filters;
+mod formats;
 mod json;
+mod lists;
+mod literals;
 mod methods;
+mod operators;
 mod print;
 mod source;
+mod terms;
+mod texts;
 mod value;
+mod views;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +37,10 @@ const MAX_TEMPLATE_BYTES: usize = 256 << 10;
 /// Template instructions one rendering may take: a template comes from outside and must end.
 const FUEL: u64 = 2_000_000;
 /// The longest text of one conversation, in bytes.
-const MAX_TEXT_BYTES: usize = 64 << 20;
+const MAX_TEXT_BYTES: usize = budget::MAX_VALUE;
+/// The most bytes that text between tags may come to where it is written again and again into a
+/// variable, which nothing else counts.
+const MAX_REPEATED: usize = 512 << 20;
 const NAME: &str = "chat";
 
 /// Around what a `generation` block wrote, while its place is wanted. No text may hold these.
@@ -94,16 +105,20 @@ impl ChatTemplate {
             .map_err(syntax_error)?;
         let mut environment = Environment::new();
         environment.set_syntax(syntax);
-        environment.set_fuel(Some(FUEL));
+        environment.set_fuel(Some(fuel(prepared.plain)));
         environment.set_unknown_method_callback(methods::call);
         environment.set_formatter(|out, _, value| {
             let written = match value.as_str() {
-                Some(text) => out.write_str(text),
-                None => out.write_str(&print::text(value)),
+                Some(text) => {
+                    budget::charge(text.len())?;
+                    out.write_str(text)
+                }
+                None => out.write_str(&print::text(value)?),
             };
             written.map_err(|_| Error::from(ErrorKind::WriteFailure))
         });
         filters::install(&mut environment);
+        operators::install(&mut environment);
         environment.add_function(source::GENERATION, generation);
         environment
             .add_template_owned(NAME, prepared.text)
@@ -264,6 +279,7 @@ impl ChatTemplate {
             ]);
         let values = Any::from_pairs(values);
         let mut out = Bounded(Vec::new());
+        budget::begin();
         // The engine panics on some templates, which must not take the process down.
         let call = || template.render_captured_to(values, &mut out).map(|_| ());
         match catch_unwind(AssertUnwindSafe(call)) {
@@ -315,9 +331,16 @@ fn generation(state: &mut State<'_, '_>, named: Kwargs) -> Result<Any, Error> {
         .lookup(MARKING)
         .is_some_and(|marking| marking.is_true());
     Ok(match marking {
-        true => Any::from(format!("{}{}{}", MARKS[0], print::text(&block), MARKS[1])),
+        true => Any::from(format!("{}{}{}", MARKS[0], print::text(&block)?, MARKS[1])),
         false => block,
     })
+}
+
+/// How many instructions a rendering may take. Text between tags is written by one instruction, in
+/// loops by one of four at most; so the longer it is, the fewer there are.
+fn fuel((longest, all): (usize, usize)) -> u64 {
+    let written = longest.min(all / 3).max(1);
+    FUEL.min((MAX_REPEATED / written) as u64)
 }
 
 fn syntax_error(error: Error) -> TemplateError {
@@ -325,7 +348,13 @@ fn syntax_error(error: Error) -> TemplateError {
 }
 
 fn render_error(error: Error) -> TemplateError {
-    TemplateError::Render(describe(&error))
+    TemplateError::Render(match error.kind() {
+        ErrorKind::WriteFailure => {
+            format!("it writes more than {} MiB of text", MAX_TEXT_BYTES >> 20)
+        }
+        ErrorKind::OutOfFuel => "it takes too many steps, as one that never ends does".into(),
+        _ => describe(&error),
+    })
 }
 
 /// The error in one line, bounded: parts of it come from the template.

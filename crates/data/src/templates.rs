@@ -3,7 +3,8 @@
 //! The order is that of `transformers`: `chat_template.jinja` and
 //! `additional_chat_templates/NAME.jinja` before `chat_template` in `tokenizer_config.json`, which is
 //! a template or a list of named ones. `chat_template.json`, which belongs to a processor of images,
-//! is read where the others say nothing.
+//! is read where the others say nothing. The first place that has a template has the whole set:
+//! templates of two places, which may be of two models, are not mixed.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::error::{TemplateError, TokenizerError};
 use crate::facts::{CONFIG, Facts, Files, object};
+use crate::json::no_text;
 
 const FILE: &str = "chat_template.jinja";
 const FOLDER: &str = "additional_chat_templates/";
@@ -19,16 +21,21 @@ const PROCESSOR: &str = "chat_template.json";
 const DEFAULT: &str = "default";
 const TOOL_USE: &str = "tool_use";
 
-/// The templates of a model that a conversation may take.
+/// The templates of a model, by name; where there is any, one is called `default`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Templates {
-    /// For conversations.
-    pub(crate) default: Option<String>,
-    /// For conversations with tools, where the model has another one for them.
-    pub(crate) tool_use: Option<String>,
-}
+pub(crate) struct Templates(pub(crate) BTreeMap<String, String>);
 
 impl Templates {
+    /// The template for conversations.
+    pub(crate) fn default(&self) -> Option<&str> {
+        self.0.get(DEFAULT).map(String::as_str)
+    }
+
+    /// The template for conversations with tools, where the model has another one for them.
+    pub(crate) fn tool_use(&self) -> Option<&str> {
+        self.0.get(TOOL_USE).map(String::as_str)
+    }
+
     /// Finds the templates; contradictions go to the notes of `facts`.
     ///
     /// # Errors
@@ -43,7 +50,10 @@ impl Templates {
                 None => continue,
             };
             let text = String::from_utf8(bytes.to_vec());
-            let text = text.map_err(|_| TemplateError::Syntax("it is not UTF-8".into()))?;
+            let text = text.map_err(|_| {
+                let what = no_text(bytes).map(|what| format!("the file is {what}"));
+                TemplateError::Syntax(what.unwrap_or_else(|| "it is not UTF-8".into()))
+            })?;
             by_file.insert(name.to_owned(), text);
         }
         let configured = configured(&std::mem::take(&mut facts.template))?;
@@ -54,26 +64,29 @@ impl Templates {
                 _ => return Err(wrong(PROCESSOR, "chat_template is no text")),
             },
         };
-        let mut found = by_file;
-        let more = processor.map(|text| (DEFAULT.to_owned(), text));
-        let weaker = (configured.into_iter().map(|pair| (CONFIG, pair)))
-            .chain(more.map(|pair| (PROCESSOR, pair)));
-        for (file, (name, text)) in weaker {
-            match found.get(&name) {
-                Some(used) if name == DEFAULT && used.trim() != text.trim() => {
-                    let note = format!(
-                        "{file} holds another chat template than the one that is used, which comes first in transformers too"
-                    );
-                    facts.notes.push(note);
-                }
-                Some(_) => {}
-                None => {
-                    found.insert(name, text);
-                }
+        let processor = processor.map(|text| (DEFAULT.to_owned(), text));
+        let places = [
+            (FILE, by_file),
+            (CONFIG, configured),
+            (PROCESSOR, processor.into_iter().collect()),
+        ];
+        let mut found = BTreeMap::new();
+        for (place, mut set) in places {
+            // An empty file is a template that writes nothing: nobody means that.
+            set.retain(|_, text: &mut String| !text.trim().is_empty());
+            if found.is_empty() {
+                found = set;
+            } else {
+                facts.notes.extend(unused(place, &set, &found));
             }
         }
-        // An empty file is a template that writes nothing: nobody means that.
-        found.retain(|_, text| !text.trim().is_empty());
+        if let Some(name) = found.keys().find(|name| !is_file_name(name)) {
+            let name: String = name.chars().take(40).collect();
+            let problem = format!(
+                "a chat template is called {name:?}, which cannot be the name of a file; rename it"
+            );
+            return Err(wrong(CONFIG, problem));
+        }
         if !found.is_empty() && !found.contains_key(DEFAULT) {
             let names: Vec<&str> = found.keys().map(String::as_str).take(8).collect();
             let problem = format!(
@@ -82,11 +95,34 @@ impl Templates {
             );
             return Err(wrong(CONFIG, problem));
         }
-        Ok(Self {
-            default: found.remove(DEFAULT),
-            tool_use: found.remove(TOOL_USE),
-        })
+        Ok(Self(found))
     }
+}
+
+/// Whether a template of this name can be written to a file of that name, in its own folder.
+fn is_file_name(name: &str) -> bool {
+    let good = |c: char| !c.is_control() && !"/\\:".contains(c);
+    (1..=100).contains(&name.len()) && !name.starts_with('.') && name.chars().all(good)
+}
+
+/// What to say of a place whose templates are not used, if they differ from those that are.
+fn unused(
+    place: &str,
+    set: &BTreeMap<String, String>,
+    used: &BTreeMap<String, String>,
+) -> Option<String> {
+    let differs = |name: &String, text: &String| match used.get(name) {
+        Some(used) => used.trim() != text.trim(),
+        None => true,
+    };
+    let (name, _) = set.iter().find(|(name, text)| differs(name, text))?;
+    let which = match name.as_str() {
+        DEFAULT => String::new(),
+        name => format!(" for {}", name.chars().take(40).collect::<String>()),
+    };
+    Some(format!(
+        "{place} holds another chat template{which} than those that are used, which come first in transformers too"
+    ))
 }
 
 /// The templates in `tokenizer_config.json` by name.

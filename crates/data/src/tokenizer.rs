@@ -8,6 +8,7 @@ use tokenizers::AddedToken;
 
 use crate::error::{TemplateError, TokenizerError};
 use crate::facts::{Facts, Files, Named, SPECIAL, TOKENIZER};
+use crate::json::no_text;
 use crate::record::{Message, Role, Setting};
 use crate::template::{ChatTemplate, FALLBACK, SpecialTokens};
 use crate::templates::Templates;
@@ -66,17 +67,20 @@ pub fn is_tokenizer_file(name: &str) -> bool {
     NAMES.contains(&name) || extra.is_some_and(|name| !name.contains('/'))
 }
 
-/// The chat template that a folder's files bring, by name, if any.
+/// The chat templates that a folder's files bring, by name; none if they bring none, else at least one
+/// called `default`.
 ///
 /// # Errors
 /// When a file is malformed.
-pub fn chat_template(files: &BTreeMap<String, Vec<u8>>) -> Result<Option<String>, TokenizerError> {
+pub fn chat_templates(
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<BTreeMap<String, String>, TokenizerError> {
     let files: Files<'_> = files
         .iter()
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
         .collect();
     let mut facts = Facts::read(&files)?;
-    Ok(Templates::find(&files, &mut facts)?.default)
+    Ok(Templates::find(&files, &mut facts)?.0)
 }
 
 /// What a person should know who brings a model without a chat template.
@@ -135,8 +139,11 @@ impl Tokenizer {
         if json.len() > MAX_TOKENIZER_BYTES {
             return Err(TokenizerError::TooLarge(json.len()));
         }
-        let mut inner =
-            guarded(|| tokenizers::Tokenizer::from_bytes(json)).map_err(TokenizerError::Load)?;
+        let load = |problem| {
+            let problem = no_text(json).map_or(problem, |what| format!("the file is {what}"));
+            TokenizerError::Load(problem)
+        };
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(json)).map_err(load)?;
         guarded(|| inner.with_truncation(None).map(|_| ())).map_err(TokenizerError::Load)?;
         inner.with_padding(None);
         let mut facts = Facts::read(files)?;
@@ -159,12 +166,13 @@ impl Tokenizer {
             unk: text(&unk),
         };
         let id = |token: Option<Token>| token.and_then(|(_, id)| id);
-        let source = templates.default.as_deref().unwrap_or(FALLBACK);
-        let tool_template = templates.tool_use.as_deref();
+        let default = templates.default().map(str::to_owned);
+        let source = default.as_deref().unwrap_or(FALLBACK);
+        let tool_template = templates.tool_use();
         let mut tokenizer = Self {
             template: ChatTemplate::new(source, tokens.clone())?,
             tool_template: tool_template.map(|source| ChatTemplate::new(source, tokens)),
-            source: templates.default,
+            source: default,
             inner,
             id_limit,
             bos: id(bos),
@@ -331,10 +339,12 @@ fn special(
         .collect();
     for (id, token, file) in std::mem::take(&mut facts.added) {
         let content = token.content.clone();
-        if !known.insert(content.clone()) || content.is_empty() {
+        if content.is_empty() {
             continue;
         }
-        guarded(|| inner.add_tokens([token])).map_err(TokenizerError::Load)?;
+        if known.insert(content.clone()) {
+            guarded(|| inner.add_tokens([token])).map_err(TokenizerError::Load)?;
+        }
         let found = inner.token_to_id(&content);
         if found != Some(id) {
             let shown: String = content.chars().take(80).collect();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_data::{FALLBACK, Message, Record, Role, Setting, Tokenizer, chat_template, encode};
+use assay_data::{FALLBACK, Message, Record, Role, Setting, Tokenizer, chat_templates, encode};
 use serde_json::{Value, json};
 
 /// A tokenizer of whole words, with `<s>`, `</s>` and `<end>` as special tokens; `<old>` is a word.
@@ -281,12 +281,12 @@ fn templates_are_found_in_every_place_in_the_order_of_transformers() {
         assert_eq!(tokenizer.notes().len(), notes, "{files:?}");
         assert!(tokenizer.has_template());
         assert_eq!(
-            chat_template(&folder(&files)).unwrap().unwrap().trim(),
+            chat_templates(&folder(&files)).unwrap()["default"].trim(),
             text
         );
     }
     assert_eq!(read(&[]).template_source(), FALLBACK);
-    assert_eq!(chat_template(&folder(&[])).unwrap(), None);
+    assert!(chat_templates(&folder(&[])).unwrap().is_empty());
     // A file without a word in it is no template.
     assert!(!read(&[("chat_template.jinja", json!(" \n"))]).has_template());
 }
@@ -318,4 +318,64 @@ fn conversations_with_tools_take_the_template_for_them() {
     assert!(tokenizer.tool_template().is_err());
     let error = refused(&[tools]);
     assert!(error.contains("named default, only tool_use"), "{error}");
+}
+
+#[test]
+fn templates_of_two_places_are_not_mixed() {
+    let named = json!({"chat_template": [{"name": "default", "template": "a"},
+                                         {"name": "tool_use", "template": "b"}]});
+    let files = [("chat_template.jinja", json!("a")), (CONFIG, named)];
+    let tokenizer = read(&files);
+    assert_eq!(rendered(&tokenizer), "a");
+    let with_tools = tokenizer.tool_template().unwrap();
+    let turn = [Message::new(Role::User, "a")];
+    assert_eq!(
+        with_tools
+            .render(&turn, &Setting::default(), false)
+            .unwrap(),
+        "a"
+    );
+    let note = &tokenizer.notes()[0];
+    assert!(
+        note.contains("tokenizer_config.json holds another chat template for tool_use"),
+        "{note}"
+    );
+    let all = chat_templates(&folder(&files[1..])).unwrap();
+    let all: Vec<(&str, &str)> = all.iter().map(|(a, b)| (&**a, &**b)).collect();
+    assert_eq!(all, [("default", "a"), ("tool_use", "b")]);
+    // Each becomes a file of its name.
+    for name in ["../../x", "a/b", "", ".", "c:\\x"] {
+        let named = json!({"chat_template": {"default": "a", name: "b"}});
+        let error = refused(&[(CONFIG, named)]);
+        assert!(error.contains("cannot be the name of a file"), "{error}");
+    }
+}
+
+#[test]
+fn an_added_token_under_another_id_is_refused_in_whatever_file() {
+    for (file, entries) in [
+        (
+            CONFIG,
+            json!({"added_tokens_decoder": {"2": {"content": "</s>"}}}),
+        ),
+        (
+            CONFIG,
+            json!({"added_tokens_decoder": {"1": {"content": "<end>"}, "2": {"content": "</s>"}}}),
+        ),
+        ("added_tokens.json", json!({"</s>": 2})),
+    ] {
+        let error = refused(&[(file, entries)]);
+        assert!(error.starts_with(file), "{error}");
+        assert!(error.contains("use files of one model"), "{error}");
+    }
+    let same =
+        json!({"added_tokens_decoder": {"1": {"content": "</s>"}, "7": {"content": "<new>"}}});
+    let tokenizer = read(&[(CONFIG, same.clone())]);
+    assert_eq!(tokenizer.id_limit(), 8);
+    let twice = ("added_tokens.json", json!({"<new>": 9}));
+    let error = refused(&[(CONFIG, same), twice]);
+    assert!(
+        error.contains("\"<new>\" the id 9, and tokenizer.json 7"),
+        "{error}"
+    );
 }

@@ -94,6 +94,28 @@ impl Draft {
         self.0.escrow()
     }
 
+    /// Whether an order with these terms is the same work: the job with the same contents of its
+    /// inputs, whatever they are stored as, at the same price.
+    pub fn is_same_work(&self, terms: &Terms) -> bool {
+        let asks = |terms: &Terms| {
+            let Terms {
+                kind,
+                spec,
+                inputs,
+                steps,
+                segment_steps,
+                price,
+                ..
+            } = terms.clone();
+            let inputs: Vec<_> = inputs
+                .iter()
+                .map(|input| (input.name.clone(), input.content))
+                .collect();
+            (kind, spec, inputs, steps, segment_steps, price)
+        };
+        asks(&self.0) == asks(terms)
+    }
+
     /// Length of the terms in bytes as they are posted.
     pub fn length(&self) -> usize {
         // Serialising into memory cannot fail.

@@ -139,6 +139,43 @@ fn an_adapters_chat_template_comes_before_the_models() {
 }
 
 #[test]
+fn an_adapters_chat_templates_replace_all_of_the_models() {
+    let tool_template = |files: &ModelFiles| {
+        let base = Base::from_files(files.clone()).unwrap();
+        let tokenizer = base.tokenizer().unwrap();
+        let tools = tokenizer.tool_template().unwrap();
+        tools.render(&[], &Default::default(), false).unwrap()
+    };
+    let named = json!({"chat_template": {"default": "{{ 6 }}", "tool_use": "{{ 7 }}"}});
+    let base = folder(&[("tokenizer_config.json", &named.to_string())]);
+    // One that brings a default only has it for conversations with tools too.
+    let adapter = tempfile::tempdir().unwrap();
+    put(adapter.path(), "chat_template.jinja", "{{ 5 }}");
+    for model in [folder(&BESIDE), base] {
+        let mut files = read_model_folder(model.path()).unwrap();
+        assert_ne!(tool_template(&files), "5");
+        let note = take_adapter_tokenizer(&mut files, adapter.path()).unwrap();
+        assert!(note.unwrap().contains("another chat template"));
+        assert_eq!(tool_template(&files), "5");
+        assert!(!files.contains_key("chat_template.json"));
+    }
+    // One that brings several has all of them carried.
+    let adapter = tempfile::tempdir().unwrap();
+    put(adapter.path(), "tokenizer_config.json", &named.to_string());
+    let mut files = read_model_folder(folder(&BESIDE).path()).unwrap();
+    assert!(
+        take_adapter_tokenizer(&mut files, adapter.path())
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(files["chat_template.jinja"], b"{{ 6 }}");
+    let tools = "additional_chat_templates/tool_use.jinja";
+    assert_eq!(files[tools], b"{{ 7 }}");
+    assert!(!files.contains_key("additional_chat_templates/default.jinja"));
+    assert_eq!(tool_template(&files), "7");
+}
+
+#[test]
 fn an_adapters_own_tokenizer_comes_before_the_models() {
     let model = folder(&BESIDE);
     let text = fs::read_to_string(model.path().join("tokenizer.json")).unwrap();

@@ -28,6 +28,8 @@ pub enum Topic {
     Files,
     /// What the ledger says of this node's address.
     Address,
+    /// Roles that the ledger has and the configuration has not.
+    Roles,
 }
 
 impl Topic {
@@ -39,6 +41,7 @@ impl Topic {
             Self::Disk => "disk",
             Self::Files => "files",
             Self::Address => "address",
+            Self::Roles => "roles",
         }
     }
 

@@ -25,6 +25,19 @@ pub enum LogError {
         #[source]
         source: ParseError,
     },
+    /// A part of `ASSAY_LOG` is neither a level nor a target with one.
+    #[error(
+        "ASSAY_LOG={value:?} is not a log filter: {word:?} is no level (error, warn, info, debug, trace, off); a target is written as {word}=LEVEL"
+    )]
+    Level {
+        /// The value found.
+        value: String,
+        /// The part.
+        word: String,
+    },
+    /// A variable is not UTF-8.
+    #[error("{0} is not UTF-8")]
+    Encoding(&'static str),
     /// `ASSAY_LOG_FORMAT` is neither `text` nor `json`.
     #[error("ASSAY_LOG_FORMAT={0:?} is unknown: use text or json")]
     Format(String),
@@ -36,12 +49,9 @@ pub enum LogError {
 /// # Errors
 /// [`LogError`] when a variable has a value that means nothing.
 pub fn install(default: &str) -> Result<(), LogError> {
-    let value = std::env::var("ASSAY_LOG").unwrap_or_default();
+    let value = variable("ASSAY_LOG")?;
     let filter = parse_filter(&value, default)?;
-    let json = match std::env::var("ASSAY_LOG_FORMAT")
-        .unwrap_or_default()
-        .as_str()
-    {
+    let json = match variable("ASSAY_LOG_FORMAT")?.as_str() {
         "" | "text" => false,
         "json" => true,
         other => return Err(LogError::Format(other.to_owned())),
@@ -60,6 +70,12 @@ pub fn install(default: &str) -> Result<(), LogError> {
             .try_init()
     };
     Ok(())
+}
+
+/// What a variable says; nothing where it is not set.
+fn variable(name: &'static str) -> Result<String, LogError> {
+    let value = std::env::var_os(name).unwrap_or_default();
+    value.into_string().map_err(|_| LogError::Encoding(name))
 }
 
 thread_local! {
@@ -103,6 +119,18 @@ fn parse_filter(value: &str, default: &str) -> Result<EnvFilter, LogError> {
     } else {
         value
     };
+    // A bare word that is no level would be taken for the name of a target, and silence all others.
+    let misspelt = text.split(',').map(str::trim).find(|word| {
+        !word.starts_with("assay")
+            && word.chars().all(|c| c.is_ascii_alphanumeric())
+            && word.parse::<tracing::level_filters::LevelFilter>().is_err()
+    });
+    if let Some(word) = misspelt.filter(|word| !word.is_empty()) {
+        return Err(LogError::Level {
+            value: text.to_owned(),
+            word: word.to_owned(),
+        });
+    }
     EnvFilter::builder()
         .parse(text)
         .map_err(|source| LogError::Filter {
@@ -114,6 +142,24 @@ fn parse_filter(value: &str, default: &str) -> Result<EnvFilter, LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_that_is_none_does_not_silence_the_log() {
+        for bad in ["warning", "verbose", "info,tokio", "err"] {
+            let error = parse_filter(bad, "warn").unwrap_err().to_string();
+            assert!(error.contains("is no level"), "{error}");
+        }
+        for good in [
+            "WARN",
+            "off",
+            "assay_node",
+            "info,tokio=off",
+            "0",
+            "warn, assay_chain=trace",
+        ] {
+            parse_filter(good, "warn").unwrap();
+        }
+    }
 
     #[test]
     fn a_bad_filter_is_refused_with_the_forms_that_work() {

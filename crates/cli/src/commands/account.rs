@@ -1,13 +1,13 @@
 //! `assay account`: balances and payments.
 
 use assay_crypto::PublicKey;
-use assay_ledger::{Amount, Call, Height, Role, TxId, query};
+use assay_ledger::{Amount, Call, Height, Role, Store, TxId, query};
 use clap::Subcommand;
 use serde::Serialize;
 
 use crate::{
     args::Global,
-    failure::Failure,
+    failure::{Failure, Kind},
     output::{Output, facts, table},
     session::Session,
 };
@@ -30,6 +30,25 @@ pub(crate) enum Account {
         #[arg(allow_negative_numbers = true)]
         amount: Amount,
     },
+    /// Give up a role: nothing new is drawn to it, and its bond comes back after a while
+    #[command(after_help = "Example:\n  assay account leave provider")]
+    Leave {
+        /// The role: provider, auditor or storage
+        #[arg(value_parser = role)]
+        role: Role,
+    },
+}
+
+#[derive(Serialize)]
+struct LeaveReport {
+    tx: TxId,
+    height: Height,
+    account: PublicKey,
+    role: Role,
+    /// Micro-tokens.
+    fee: Amount,
+    /// What is still locked for orders under way, in micro-tokens.
+    locked: Amount,
 }
 
 #[derive(Serialize)]
@@ -72,6 +91,7 @@ impl Account {
         match self {
             Self::Show { account } => show(&session, account, output),
             Self::Transfer { to, amount } => transfer(&session, to, amount, output),
+            Self::Leave { role } => leave(&session, role, output),
         }
     }
 }
@@ -148,6 +168,56 @@ fn transfer(
             ("paid", format!("{} tokens to {}", report.amount, report.to)),
             ("fee", format!("{} tokens", report.fee)),
             ("balance", format!("{} tokens", report.balance)),
+            (
+                "transaction",
+                format!("{} at height {}", report.tx, report.height),
+            ),
+        ])
+    })
+}
+
+/// A role that can be given up: who validates is for the genesis to say.
+fn role(text: &str) -> Result<Role, String> {
+    let mut roles = Role::ALL.into_iter();
+    let found = roles.find(|role| role.name() == text && *role != Role::Validator);
+    found.ok_or_else(|| "the roles are provider, auditor and storage".to_owned())
+}
+
+fn leave(session: &Session, role: Role, output: &Output) -> Result<(), Failure> {
+    let key = session.key()?;
+    let account = key.public();
+    let registered = |store: &dyn Store| query::registration(store, role, &account);
+    match session.light().read(|store| registered(store))? {
+        None => {
+            let text = format!("account {account} is not registered as {role}");
+            let failure = Failure::say(Kind::NotFound, text);
+            return Err(failure.hint("`assay account show` lists its roles"));
+        }
+        Some(known) if known.leaving => {
+            let text = format!("account {account} has given up the role {role} already");
+            let failure = Failure::say(Kind::Usage, text);
+            return Err(failure.hint("`assay account show` tells what is still locked"));
+        }
+        Some(_) => {}
+    }
+    let included = session.call(&key, Call::Unregister { role })?;
+    let left = session.light().read(|store| registered(store))?;
+    let report = LeaveReport {
+        tx: included.receipt.tx,
+        height: included.height,
+        account,
+        role,
+        fee: included.receipt.fee,
+        locked: left.map_or(Amount::ZERO, |left| left.locked),
+    };
+    output.result(&report, |report| {
+        facts([
+            ("left", format!("the role {}", report.role)),
+            ("fee", format!("{} tokens", report.fee)),
+            (
+                "locked",
+                format!("{} tokens, until the orders under way end", report.locked),
+            ),
             (
                 "transaction",
                 format!("{} at height {}", report.tx, report.height),

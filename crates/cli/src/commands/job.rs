@@ -53,6 +53,9 @@ pub(crate) enum JobCommand {
         /// Leave as soon as the order is posted; a node of this account must grant the keys
         #[arg(long)]
         no_wait: bool,
+        /// Post it although an order of this account for the same work is under way
+        #[arg(long)]
+        again: bool,
         /// Where to write the result [default: result-ORDER]
         #[arg(long, value_name = "DIR", value_parser = args::place())]
         out: Option<PathBuf>,
@@ -122,7 +125,12 @@ impl JobCommand {
                 serde_json::to_string_pretty(schema).unwrap_or_default()
             }),
             Self::Check { job } => check(&job, global, output),
-            Self::Post { job, no_wait, out } => block_on(post(&job, no_wait, out, global, output))?,
+            Self::Post {
+                job,
+                no_wait,
+                again,
+                out,
+            } => block_on(post(&job, (no_wait, again), out, global, output))?,
             Self::Show { order } => show(order, global, output),
             Self::List => list(global, output),
             Self::Result { order, out } => block_on(result(order, out, global, output))?,
@@ -282,7 +290,7 @@ fn own_directory(parent: &std::path::Path) -> Result<DirectoryLock, Failure> {
 
 async fn post(
     path: &std::path::Path,
-    no_wait: bool,
+    (no_wait, again): (bool, bool),
     out: Option<PathBuf>,
     global: &Global,
     output: &Output,
@@ -303,10 +311,18 @@ async fn post(
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());
     let outcome = async {
+        if !again && let Some(id) = requester.under_way(&job, &inputs).map_err(failed)? {
+            let text = format!("order {id} of this account is the same work and is under way");
+            let hint = format!("`assay job result {id}` waits for it; --again posts it once more");
+            return Err(Failure::say(Kind::Usage, text).hint(hint));
+        }
         let id = requester
             .post(&job, &inputs, &private, |_, _| {})
             .await
             .map_err(failed)?;
+        output.aside(&format!(
+            "posted as order {id}; if this ends early, `assay job result {id}` goes on"
+        ));
         if no_wait {
             let figures = Default::default();
             return Ok(Posted {
@@ -342,11 +358,17 @@ async fn result(
     let requester = Requester::new(node.services().clone());
     let outcome = async {
         let known = query::order(&*node.services().chain.state(), &id).map_err(failed)?;
-        if known.is_none() {
+        let Some(known) = known else {
             let text = format!("the chain has no order {id}");
             return Err(
                 Failure::say(Kind::NotFound, text).hint("`assay job list` shows those it has")
             );
+        };
+        if known.requester != node.account() {
+            let (theirs, own) = (known.requester, node.account());
+            let text = format!("order {id} is of account {theirs}, and this is account {own}");
+            return Err(Failure::say(Kind::Usage, text)
+                .hint("only who posted an order can read its result: name its --dir"));
         }
         let order = requester.follow(id, |_| {}).await.map_err(failed)?;
         let private = requester.private(&order).await.map_err(failed)?;

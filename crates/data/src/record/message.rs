@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Message, Role, is_empty, kind};
+use super::{Message, Role, is_empty, kind, other_letters};
 use crate::encode::is_mask;
 use crate::error::Problem;
 
@@ -11,6 +11,22 @@ type Fields = Map<String, Value>;
 /// Names of what the model thought before it answered. `transformers` fills the first from the
 /// others, and the second from the first.
 pub(crate) const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// Names that a message's fields have here.
+const NAMES: [&str; 12] = [
+    "role",
+    "content",
+    "from",
+    "value",
+    "tool_calls",
+    "tool_call_id",
+    "name",
+    "weight",
+    "train",
+    "reasoning_content",
+    "thinking",
+    "reasoning",
+];
 
 /// A list of messages.
 pub(super) fn messages(name: &'static str, value: &Value) -> Result<Vec<Message>, Problem> {
@@ -21,10 +37,15 @@ pub(super) fn messages(name: &'static str, value: &Value) -> Result<Vec<Message>
     if items.is_empty() {
         return Err(Problem::Empty(format!("field {name}")));
     }
-    let read = |(i, item): (usize, &Value)| match item {
-        Value::Object(fields) if fields.contains_key("from") => sharegpt(i + 1, fields),
-        Value::Object(fields) => message(i + 1, fields.clone()),
-        _ => Err(Problem::WrongType(name, "a list of other things", WANTED)),
+    let read = |(i, item): (usize, &Value)| {
+        let Value::Object(fields) = item else {
+            return Err(Problem::WrongType(name, "a list of other things", WANTED));
+        };
+        other_letters(fields, &NAMES)?;
+        match fields.contains_key("from") {
+            true => sharegpt(i + 1, fields),
+            false => message(i + 1, fields.clone()),
+        }
     };
     items.iter().enumerate().map(read).collect()
 }
@@ -53,7 +74,26 @@ fn sharegpt(place: usize, fields: &Fields) -> Result<Message, Problem> {
     } else {
         turn.insert("content".into(), said.into());
     }
-    turn.extend(other);
+    for (name, value) in other {
+        let differs = turn.get(&name).is_some_and(|own| *own != value);
+        match name.as_str() {
+            _ if value.is_null() => {}
+            "role" if differs => {
+                let why = "has from and role, which differ; keep one";
+                return Err(Problem::Message(place, why));
+            }
+            "content" if differs => {
+                let why = "has value and content, which differ; keep one";
+                return Err(Problem::Message(place, why));
+            }
+            "tool_calls" if differs && !is_empty(&value) => {
+                let why = "has a call in value and others in tool_calls; keep one of them";
+                return Err(Problem::Message(place, why));
+            }
+            _ if differs => {}
+            _ => drop(turn.insert(name, value)),
+        }
+    }
     message(place, turn)
 }
 
@@ -91,7 +131,7 @@ fn message(place: usize, mut fields: Fields) -> Result<Message, Problem> {
         // An empty list calls nothing, and templates take it for a call.
         false => drop(fields.shift_remove("tool_calls")),
     }
-    let reasoning = REASONING.iter().find_map(|name| fields.get(*name)).cloned();
+    let reasoning = reasoning(place, &mut fields)?;
     match fields.get("content") {
         Some(Value::String(_)) => {}
         Some(Value::Array(parts)) => check_parts(place, parts)?,
@@ -121,6 +161,26 @@ fn message(place: usize, mut fields: Fields) -> Result<Message, Problem> {
         return Err(Problem::Empty(what));
     }
     Ok(message)
+}
+
+/// What the model thought. An empty field gives way to a filled one under another name; two that say
+/// different things are refused.
+fn reasoning(place: usize, fields: &mut Fields) -> Result<Option<Value>, Problem> {
+    let given = |name: &&str| fields.get(*name).cloned();
+    let mut filled = REASONING.iter().filter_map(given).filter(|v| !is_empty(v));
+    let Some(first) = filled.next() else {
+        return Ok(REASONING.iter().find_map(given));
+    };
+    if filled.any(|other| other != first) {
+        let why = "has two of reasoning_content, thinking and reasoning, which differ; keep one";
+        return Err(Problem::Message(place, why));
+    }
+    for name in REASONING {
+        if let Some(value) = fields.get_mut(name) {
+            *value = first.clone();
+        }
+    }
+    Ok(Some(first))
 }
 
 /// What `weight` (0 or 1) and `train` say.

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::message::messages;
-use super::{Conversation, Message, Record, Role, Setting, is_empty, kind};
+use super::{Conversation, Message, Record, Role, Setting, is_empty, kind, other_letters};
 use crate::error::Problem;
+use crate::unseen;
 
 type Fields = Map<String, Value>;
 
@@ -95,6 +96,16 @@ const REFUSED: [(&str, &str); 30] = [
     ),
 ];
 
+/// Fields that stand beside others of a record.
+const BESIDE: [&str; 6] = [
+    "input",
+    "system",
+    "system_prompt",
+    "tools",
+    "documents",
+    "chat_template_kwargs",
+];
+
 /// What the template is always given, and `chat_template_kwargs` must not name.
 const RESERVED: [&str; 8] = [
     "messages",
@@ -115,6 +126,12 @@ pub(super) fn read(fields: &Fields) -> Result<Record, Problem> {
             return Err(Problem::Field(name.into(), why));
         }
     }
+    let needed = SHAPES.iter().flat_map(|(_, needs)| needs.iter());
+    let known = needed
+        .chain(&BESIDE)
+        .chain(REFUSED.iter().map(|(name, _)| name));
+    let known: Vec<&'static str> = known.copied().collect();
+    other_letters(fields, &known)?;
     let mut found = SHAPES
         .iter()
         .filter(|(_, needs)| needs.iter().all(|name| has(name)));
@@ -125,7 +142,9 @@ pub(super) fn read(fields: &Fields) -> Result<Record, Problem> {
         } else {
             names.join(", ")
         };
-        return Err(Problem::UnknownKind(names.chars().take(120).collect()));
+        let names: String = names.chars().take(120).collect();
+        let note = unseen::note(&names);
+        return Err(Problem::UnknownKind(unseen::shown(&names) + &note));
     };
     for name in SHAPES.iter().flat_map(|(_, needs)| needs.iter()) {
         let told_elsewhere = match *name {

@@ -170,10 +170,16 @@ pub enum TableError {
         /// What to do.
         remedy: &'static str,
     },
+    /// Records of JSON under the name of a table.
+    #[error(
+        "the file holds records of JSON and no table; give it an ending of {0}, so that they are read as \
+         such"
+    )]
+    Json(&'static str),
     /// A row of another length than the first line.
     #[error(
         "line {line}: the row has {found} cells, and the first line names {wanted} columns; put double \
-         quotes around cells that hold the separator or a line break, and double them within a cell"
+         quotes around cells that hold the separator or a line break, and double them within a cell{note}"
     )]
     Ragged {
         /// The line where the row begins.
@@ -182,6 +188,8 @@ pub enum TableError {
         found: usize,
         /// The columns.
         wanted: usize,
+        /// What may be the cause.
+        note: String,
     },
     /// A quote that is not closed.
     #[error(

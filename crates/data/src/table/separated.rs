@@ -9,10 +9,14 @@ use super::{
     Column, ColumnType, MAX_ROW_BYTES, MAX_ROWS, Row, Table, TableError, check_names, short,
 };
 use crate::error::{DataError, Place};
+use crate::unseen;
 
 /// Opens bytes that are UTF-8 with lines of Unix: names in the first line, then rows. Blank lines are
 /// passed over, quoted cells may hold separators and line breaks, and an empty cell is missing.
 pub(super) fn open(bytes: Vec<u8>, separator: u8) -> Result<Table, DataError> {
+    if let Some(ending) = json_ending(&bytes) {
+        return Err(TableError::Json(ending).into());
+    }
     let open_quote = open_quote(&bytes, separator);
     let bytes: Arc<[u8]> = bytes.into();
     let text = bytes.clone();
@@ -60,6 +64,26 @@ pub(super) fn open(bytes: Vec<u8>, separator: u8) -> Result<Table, DataError> {
     })
 }
 
+/// The ending that records of JSON should have, where the file begins with one.
+fn json_ending(bytes: &[u8]) -> Option<&'static str> {
+    let start = bytes.trim_ascii_start();
+    let ending = match start.first()? {
+        b'{' => ".jsonl",
+        b'[' => ".json",
+        _ => return None,
+    };
+    // Of a record that is broken, or longer than this, its beginning is enough.
+    let head = start.get(1..)?.trim_ascii_start();
+    let first = match ending {
+        ".json" => head.strip_prefix(b"{")?.trim_ascii_start(),
+        _ => head,
+    };
+    let name = first.strip_prefix(b"\"")?;
+    let end = name.iter().position(|byte| *byte == b'"')?;
+    let after = name[end + 1..].trim_ascii_start();
+    after.starts_with(b":").then_some(ending)
+}
+
 fn row(
     record: &StringRecord,
     line: usize,
@@ -79,10 +103,12 @@ fn row(
     }
     let found = record.len();
     if found != wanted {
+        let note = unseen::note(record.as_slice());
         return Err(TableError::Ragged {
             line,
             found,
             wanted,
+            note,
         }
         .into());
     }

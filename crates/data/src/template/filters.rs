@@ -1,17 +1,22 @@
 //! Filters and tests where the engine's own differ from Jinja2's.
 
-use minijinja::formatting::{FormatStyle, format};
-use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Value};
 
-use super::methods::{capitalize, is_namespace, lines, pad, replace, strip};
-use super::print::text;
+use super::budget::{Text, charge, made};
+use super::formats::{format_filter, percent};
+use super::print::{push_text, text};
 use super::source::PERCENT;
-use super::{clock, json};
+use super::texts::{capitalize, is_space, lines, pad, replace, strip};
+use super::views::{View, is_namespace, range};
+use super::{clock, json, lists};
 
 /// What the engine has and `transformers` has not, or has otherwise.
 const FOREIGN_FILTERS: [&str; 7] = ["attr", "bool", "chain", "lines", "pprint", "split", "zip"];
 const FOREIGN_TESTS: [&str; 3] = ["startingwith", "endingwith", "safe"];
+
+/// What makes one text of another.
+type Change = fn(&str) -> String;
 
 /// Puts the filters, tests and functions of `transformers` in place of the engine's.
 pub(super) fn install(environment: &mut Environment<'_>) {
@@ -24,23 +29,39 @@ pub(super) fn install(environment: &mut Environment<'_>) {
     environment.remove_global("debug");
     environment.add_function(
         "raise_exception",
-        |message: &Value| -> Result<Value, Error> { Err(wrong(text(message))) },
+        |message: &Value| -> Result<Value, Error> { Err(wrong(text(message)?)) },
     );
-    environment.add_function("strftime_now", clock::strftime_now);
+    environment.add_function("strftime_now", |format: &str| {
+        // The longest of its codes.
+        charge(format.len().saturating_mul(24))?;
+        clock::strftime_now(format)
+    });
+    environment.add_function("range", range);
 
     environment.add_filter("tojson", json::tojson);
     environment.add_filter("string", |value: &Value| text(value));
     environment.add_filter("safe", |value: &Value| text(value));
     environment.add_filter("trim", |value: &Value, chars: Option<&str>| {
-        strip(&text(value), chars, true, true).to_owned()
+        let text = text(value)?;
+        made(strip(&text, chars, true, true).to_owned())
     });
-    environment.add_filter("upper", |value: &Value| text(value).to_uppercase());
-    environment.add_filter("lower", |value: &Value| text(value).to_lowercase());
-    environment.add_filter("capitalize", |value: &Value| capitalize(&text(value)));
-    environment.add_filter("title", |value: &Value| title(&text(value)));
+    let changes: [(&'static str, Change); 7] = [
+        ("upper", str::to_uppercase),
+        ("lower", str::to_lowercase),
+        ("capitalize", capitalize),
+        ("title", title),
+        ("e", escape),
+        ("escape", escape),
+        ("forceescape", escape),
+    ];
+    for (name, change) in changes {
+        environment.add_filter(name, move |value: &Value| made(change(&text(value)?)));
+    }
     environment.add_filter("replace", replace_filter);
     environment.add_filter("join", join);
-    environment.add_filter("wordcount", |value: &Value| words(&text(value)));
+    environment.add_filter("wordcount", |value: &Value| -> Result<usize, Error> {
+        Ok(words(&text(value)?))
+    });
     environment.add_filter("default", default);
     environment.add_filter("d", default);
     environment.add_filter("first", |value: &Value| end_of(value, false));
@@ -52,24 +73,24 @@ pub(super) fn install(environment: &mut Environment<'_>) {
     });
     environment.add_filter("indent", indent);
     environment.add_filter("center", |value: &Value, width: Option<usize>| {
-        pad(&text(value), width.unwrap_or(80), " ", "center")
+        pad(&text(value)?, width.unwrap_or(80), " ", "center")
     });
-    for name in ["e", "escape", "forceescape"] {
-        environment.add_filter(name, |value: &Value| escape(&text(value)));
-    }
     environment.add_filter(PERCENT, percent);
     environment.add_filter("format", format_filter);
     environment.add_filter("count", length);
     environment.add_filter("length", length);
+    lists::install(environment);
 
     // Python counts as a sequence what has a length and items: texts and dictionaries too.
-    let sequence = |value: &Value| match value.kind() {
+    let iterable = |value: &Value| match value.kind() {
         ValueKind::String | ValueKind::Seq | ValueKind::Iterable | ValueKind::Undefined => true,
         ValueKind::Map => !is_namespace(value),
         _ => false,
     };
-    environment.add_test("sequence", sequence);
-    environment.add_test("iterable", sequence);
+    environment.add_test("iterable", iterable);
+    environment.add_test("sequence", move |value: &Value| {
+        iterable(value) && value.downcast_object_ref::<View>().is_none()
+    });
     environment.add_test("mapping", |value: &Value| {
         value.kind() == ValueKind::Map && !is_namespace(value)
     });
@@ -181,11 +202,11 @@ fn indent(
         (None, Some(width)) => " ".repeat(width.min(1000)),
         (None, None) => return Err(wrong("indent: the width is neither number nor text")),
     };
-    let whole = format!("{}\n", text(value));
-    let mut out = String::new();
-    for (i, line) in lines(&whole, false).into_iter().enumerate() {
+    let whole = text(value)? + "\n";
+    let mut out = Text::default();
+    for (i, line) in lines(&whole, false)?.into_iter().enumerate() {
         if i > 0 {
-            out.push('\n');
+            out.push("\n")?;
         }
         let indented = if i == 0 {
             first
@@ -193,11 +214,11 @@ fn indent(
             blank || !line.is_empty()
         };
         if indented {
-            out.push_str(&by);
+            out.push(&by)?;
         }
-        out.push_str(line);
+        out.push(line)?;
     }
-    Ok(out)
+    Ok(out.done())
 }
 
 fn escape(text: &str) -> String {
@@ -215,57 +236,13 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// Refuses a field of a format that is wider than any text may be: the engine would fill it.
-pub(super) fn check_width(format_string: &str, opens: char) -> Result<(), Error> {
-    const MAX_DIGITS: usize = 6;
-    // Written twice it is text.
-    let fields = format_string.replace(&String::from_iter([opens; 2]), "");
-    for field in fields.split(opens).skip(1) {
-        let is_flag = |c: char| !c.is_ascii_alphabetic() && c != '}';
-        let field = &field[..field.find(|c| !is_flag(c)).unwrap_or(field.len())];
-        let mut numbers = field.split(|c: char| !c.is_ascii_digit());
-        if field.contains('*') || numbers.any(|number| number.len() > MAX_DIGITS) {
-            let text = "a field of a format is too wide";
-            return Err(Error::new(ErrorKind::InvalidOperation, text));
-        }
-    }
-    Ok(())
-}
-
-/// The engine's `format`, but for fields that are too wide.
-fn format_filter(
-    state: &mut State<'_, '_>,
-    value: &Value,
-    args: Rest<ValueOrKwargs>,
-) -> Result<Value, Error> {
-    check_width(value.as_str().unwrap_or_default(), '%')?;
-    minijinja::filters::format(state, value, args)
-}
-
-/// The `%` operator of a text.
-fn percent(value: &Value, args: &Value) -> Result<String, Error> {
-    let format_string = value.as_str().unwrap_or_default();
-    check_width(format_string, '%')?;
-    match args.is_tuple() {
-        true => {
-            let args: Vec<Value> = args.try_iter()?.collect();
-            format(FormatStyle::Printf, format_string, &args)
-        }
-        false => format(
-            FormatStyle::Printf,
-            format_string,
-            std::slice::from_ref(args),
-        ),
-    }
-}
-
 fn replace_filter(
     value: &Value,
     old: &Value,
     new: &Value,
     count: Option<i64>,
 ) -> Result<String, Error> {
-    replace(&text(value), &text(old), &text(new), count.unwrap_or(-1))
+    replace(&text(value)?, &text(old)?, &text(new)?, count.unwrap_or(-1))
 }
 
 fn join(
@@ -275,31 +252,31 @@ fn join(
     named: Kwargs,
 ) -> Result<String, Error> {
     let between = match between {
-        Some(between) => text(between),
+        Some(between) => text(between)?,
         None => text(
             &named
                 .get::<Option<Value>>("d")?
                 .unwrap_or_else(|| "".into()),
-        ),
+        )?,
     };
     let named_attribute = named.get::<Option<Value>>("attribute")?;
     let attribute = attribute.cloned().or(named_attribute);
     named.assert_all_used()?;
-    let mut out = String::new();
+    let mut out = Text::default();
     if value.is_undefined() {
-        return Ok(out);
+        return Ok(String::new());
     }
     for (i, item) in value.try_iter()?.enumerate() {
         if i > 0 {
-            out.push_str(&between);
+            out.push(&between)?;
         }
         let item = match &attribute {
             Some(path) => attribute_of(item, path)?,
             None => item,
         };
-        out.push_str(&text(&item));
+        push_text(&item, &mut out)?;
     }
-    Ok(out)
+    Ok(out.done())
 }
 
 /// What `attribute=` names: keys and numbers with dots between.
@@ -319,7 +296,7 @@ fn attribute_of(value: Value, path: &Value) -> Result<Value, Error> {
 
 /// Jinja2's own `title`: words begin after space, hyphens and opening brackets.
 fn title(text: &str) -> String {
-    let parts = |c: char| super::methods::is_space(c) || "-({[<".contains(c);
+    let parts = |c: char| is_space(c) || "-({[<".contains(c);
     let mut out = String::with_capacity(text.len());
     let mut first = true;
     for c in text.chars() {
@@ -340,6 +317,12 @@ fn words(text: &str) -> usize {
 }
 
 fn length(value: &Value) -> Result<usize, Error> {
+    let view = value.downcast_object_ref::<View>();
+    if view.is_some_and(|view| view.name.is_none()) {
+        return Err(wrong(
+            "a generator has no length; put |list after the filter",
+        ));
+    }
     let length = match value.kind() {
         ValueKind::Undefined => Some(0),
         ValueKind::String | ValueKind::Seq | ValueKind::Iterable => Some(

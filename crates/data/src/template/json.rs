@@ -1,11 +1,13 @@
 //! `tojson` as `transformers` has it: Python's `json.dumps`.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
+use super::budget::Text;
 use super::print::float;
+use super::views::{is_namespace, is_no_list};
 
 /// Nesting beyond which a value is refused.
 const MAX_DEPTH: usize = 128;
@@ -58,28 +60,32 @@ pub(super) fn tojson(
         sorted: truth("sort_keys"),
     };
     options.assert_all_used()?;
-    let mut out = String::new();
+    let mut out = Text::default();
     write(value, &style, 0, &mut out)?;
-    Ok(out)
+    Ok(out.done())
 }
 
 fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
-fn write(value: &Value, style: &Style, depth: usize, out: &mut String) -> Result<(), Error> {
+fn write(value: &Value, style: &Style, depth: usize, out: &mut Text) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(wrong("tojson: the value is nested too deeply"));
     }
     match value.kind() {
-        ValueKind::None => out.push_str("null"),
-        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
+        ValueKind::None => out.push("null"),
+        ValueKind::Bool => out.push(if value.is_true() { "true" } else { "false" }),
         ValueKind::String => string(value.as_str().unwrap_or_default(), style, out),
-        ValueKind::Number => out.push_str(&number(value)),
+        ValueKind::Number => out.push(&number(value)),
+        _ if is_no_list(value) || is_namespace(value) => Err(wrong(
+            "tojson: a range, a generator, a namespace and what keys(), values() and items() give \
+             cannot be written as JSON; put |list before it",
+        )),
         ValueKind::Seq | ValueKind::Iterable => {
             let items: Vec<Value> = value.try_iter()?.collect();
-            let each = |item: &Value, out: &mut String| write(item, style, depth + 1, out);
-            list(('[', ']'), &items, style, depth, out, each)?;
+            let each = |item: &Value, out: &mut Text| write(item, style, depth + 1, out);
+            list(('[', ']'), &items, style, depth, out, each)
         }
         ValueKind::Map => {
             let mut pairs = Vec::new();
@@ -90,19 +96,18 @@ fn write(value: &Value, style: &Style, depth: usize, out: &mut String) -> Result
             if style.sorted {
                 pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
             }
-            let each = |(name, item): &(String, Value), out: &mut String| {
-                string(name, style, out);
-                out.push_str(&style.key);
+            let each = |(name, item): &(String, Value), out: &mut Text| {
+                string(name, style, out)?;
+                out.push(&style.key)?;
                 write(item, style, depth + 1, out)
             };
-            list(('{', '}'), &pairs, style, depth, out, each)?;
+            list(('{', '}'), &pairs, style, depth, out, each)
         }
         kind => {
             let message = format!("tojson: a value that is {kind} cannot be written as JSON");
-            return Err(wrong(message));
+            Err(wrong(message))
         }
     }
-    Ok(())
 }
 
 fn list<T>(
@@ -110,28 +115,28 @@ fn list<T>(
     items: &[T],
     style: &Style,
     depth: usize,
-    out: &mut String,
-    each: impl Fn(&T, &mut String) -> Result<(), Error>,
+    out: &mut Text,
+    each: impl Fn(&T, &mut Text) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    out.push(open);
-    let line = |depth: usize, out: &mut String| {
-        if let Some(indent) = &style.indent {
-            out.push('\n');
-            (0..depth).for_each(|_| out.push_str(indent));
-        }
+    out.push_char(open)?;
+    let line = |depth: usize, out: &mut Text| -> Result<(), Error> {
+        let Some(indent) = &style.indent else {
+            return Ok(());
+        };
+        out.push("\n")?;
+        (0..depth).try_for_each(|_| out.push(indent))
     };
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
-            out.push_str(&style.item);
+            out.push(&style.item)?;
         }
-        line(depth + 1, out);
+        line(depth + 1, out)?;
         each(item, out)?;
     }
     if !items.is_empty() {
-        line(depth, out);
+        line(depth, out)?;
     }
-    out.push(close);
-    Ok(())
+    out.push_char(close)
 }
 
 fn number(value: &Value) -> String {
@@ -157,24 +162,37 @@ fn name(key: &Value) -> Result<String, Error> {
     })
 }
 
-fn string(text: &str, style: &Style, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if c < ' ' || (style.ascii && c > '~') => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
-            c => out.push(c),
-        }
+fn string(text: &str, style: &Style, out: &mut Text) -> Result<(), Error> {
+    out.push("\"")?;
+    // Runs of characters that stay as they are go out in one piece.
+    let mut from = 0;
+    for (at, c) in text.char_indices() {
+        let Some(escape) = escape(c, style.ascii) else {
+            continue;
+        };
+        out.push(&text[from..at])?;
+        out.push(&escape)?;
+        from = at + c.len_utf8();
     }
-    out.push('"');
+    out.push(&text[from..])?;
+    out.push("\"")
+}
+
+/// What stands for a character in JSON, if it cannot stand there itself.
+fn escape(c: char, ascii: bool) -> Option<Cow<'static, str>> {
+    Some(match c {
+        '"' => "\\\"".into(),
+        '\\' => "\\\\".into(),
+        '\n' => "\\n".into(),
+        '\r' => "\\r".into(),
+        '\t' => "\\t".into(),
+        '\u{8}' => "\\b".into(),
+        '\u{c}' => "\\f".into(),
+        c if c < ' ' || (ascii && c > '~') => {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            units.map(|unit| format!("\\u{unit:04x}")).collect()
+        }
+        _ => return None,
+    })
 }

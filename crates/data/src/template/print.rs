@@ -1,73 +1,108 @@
 //! How Python writes values: `str` and `repr`.
 
-use std::fmt::Write;
-
-use minijinja::Value;
 use minijinja::value::ValueKind;
+use minijinja::{Error, ErrorKind, Value};
+
+use super::budget::Text;
+use super::value::Method;
+use super::views::{Range, View, is_namespace};
 
 /// Nesting beyond which a value is not written.
 const MAX_DEPTH: usize = 64;
 
 /// What Python's `str` makes of a value; nothing of an undefined one.
-pub(super) fn text(value: &Value) -> String {
+///
+/// # Errors
+/// When it becomes too long, or Python would write an address or the like.
+pub(super) fn text(value: &Value) -> Result<String, Error> {
+    let mut out = Text::default();
+    push_text(value, &mut out)?;
+    Ok(out.done())
+}
+
+/// Appends what Python's `str` makes of a value.
+pub(super) fn push_text(value: &Value, out: &mut Text) -> Result<(), Error> {
     match value.kind() {
-        ValueKind::Undefined => String::new(),
-        ValueKind::String => value.as_str().unwrap_or_default().to_owned(),
-        _ => repr(value),
+        ValueKind::Undefined => Ok(()),
+        ValueKind::String => out.push(value.as_str().unwrap_or_default()),
+        _ => write(value, 0, out),
     }
 }
 
-/// What Python's `repr` makes of a value.
-pub(super) fn repr(value: &Value) -> String {
-    let mut out = String::new();
-    write(value, 0, &mut out);
-    out
-}
-
-fn write(value: &Value, depth: usize, out: &mut String) {
+/// Appends what Python's `repr` makes of a value.
+fn write(value: &Value, depth: usize, out: &mut Text) -> Result<(), Error> {
     if depth > MAX_DEPTH {
-        out.push_str("...");
-        return;
+        return out.push("...");
     }
-    let mut items = |(open, close): (&str, &str), value: &Value| {
-        out.push_str(open);
+    let items = |(open, close): (&str, &str), out: &mut Text| {
+        out.push(open)?;
         let mut count = 0;
-        for item in value.try_iter().into_iter().flatten() {
+        for item in value.try_iter()? {
             if count > 0 {
-                out.push_str(", ");
+                out.push(", ")?;
             }
-            write(&item, depth + 1, out);
+            write(&item, depth + 1, out)?;
             count += 1;
         }
         if count == 1 && open == "(" {
-            out.push(',');
+            out.push(",")?;
         }
-        out.push_str(close);
+        out.push(close)
     };
     match value.kind() {
-        ValueKind::Undefined => out.push_str("Undefined"),
+        ValueKind::Undefined => out.push("Undefined"),
         ValueKind::String => quoted(value.as_str().unwrap_or_default(), out),
         ValueKind::Number if !value.is_integer() => {
-            out.push_str(&float(f64::try_from(value.clone()).unwrap_or(f64::NAN)));
+            out.push(&float(f64::try_from(value.clone()).unwrap_or(f64::NAN)))
         }
-        ValueKind::Seq | ValueKind::Iterable if is_tuple(value) => items(("(", ")"), value),
-        ValueKind::Seq | ValueKind::Iterable => items(("[", "]"), value),
-        ValueKind::Map => {
-            out.push('{');
-            for (i, key) in value.try_iter().into_iter().flatten().enumerate() {
-                if i > 0 {
-                    out.push_str(", ");
-                }
-                write(&key, depth + 1, out);
-                out.push_str(": ");
-                write(&value.get_item(&key).unwrap_or_default(), depth + 1, out);
+        ValueKind::Seq | ValueKind::Iterable => {
+            if let Some(view) = value.downcast_object_ref::<View>() {
+                let Some(name) = view.name else {
+                    return Err(unwritable("a generator", "put |list after the filter"));
+                };
+                out.push(name)?;
+                return items(("([", "])"), out);
             }
-            out.push('}');
+            if value.downcast_object_ref::<Range>().is_some() {
+                return out.push(&value.to_string());
+            }
+            match is_tuple(value) {
+                true => items(("(", ")"), out),
+                false => items(("[", "]"), out),
+            }
         }
-        _ => {
-            let _ = write!(out, "{value}");
+        ValueKind::Map if is_namespace(value) => Err(unwritable(
+            "a namespace, a macro or a loop",
+            "write one of its attributes",
+        )),
+        ValueKind::Map => {
+            out.push("{")?;
+            for (i, key) in value.try_iter()?.enumerate() {
+                if i > 0 {
+                    out.push(", ")?;
+                }
+                write(&key, depth + 1, out)?;
+                out.push(": ")?;
+                write(&value.get_item(&key).unwrap_or_default(), depth + 1, out)?;
+            }
+            out.push("}")
         }
+        ValueKind::Plain => {
+            let method = value.downcast_object_ref::<Method>();
+            let remedy = match method {
+                Some(_) => "call the method, with () after its name",
+                None => "call it, or write something else",
+            };
+            Err(unwritable("a function", remedy))
+        }
+        _ => out.push(&value.to_string()),
     }
+}
+
+/// Python writes an address in memory for such a value, or its inside.
+fn unwritable(what: &str, remedy: &str) -> Error {
+    let message = format!("it writes {what}, which has no text of its own; {remedy}");
+    Error::new(ErrorKind::InvalidOperation, message)
 }
 
 /// Whether Python has a tuple here: `groupby` hands out named ones.
@@ -98,34 +133,34 @@ pub(super) fn float(number: f64) -> String {
     format!("{digits}e{sign}{power:0>2}")
 }
 
-fn quoted(text: &str, out: &mut String) {
+fn quoted(text: &str, out: &mut Text) -> Result<(), Error> {
     let quote = match text.contains('\'') && !text.contains('"') {
         true => '"',
         false => '\'',
     };
-    out.push(quote);
+    out.push_char(quote)?;
     for c in text.chars() {
         match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
+            '\\' => out.push("\\\\")?,
+            '\n' => out.push("\\n")?,
+            '\r' => out.push("\\r")?,
+            '\t' => out.push("\\t")?,
             c if c == quote => {
-                out.push('\\');
-                out.push(c);
+                out.push("\\")?;
+                out.push_char(c)?;
             }
             c if !shown(c) => {
                 let code = u32::from(c);
-                let _ = match code {
-                    0..=0xff => write!(out, "\\x{code:02x}"),
-                    0x100..=0xffff => write!(out, "\\u{code:04x}"),
-                    _ => write!(out, "\\U{code:08x}"),
-                };
+                out.push(&match code {
+                    0..=0xff => format!("\\x{code:02x}"),
+                    0x100..=0xffff => format!("\\u{code:04x}"),
+                    _ => format!("\\U{code:08x}"),
+                })?;
             }
-            c => out.push(c),
+            c => out.push_char(c)?,
         }
     }
-    out.push(quote);
+    out.push_char(quote)
 }
 
 /// Whether Python shows a character in a `repr` as it is: no control, format, private or

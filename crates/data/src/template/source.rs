@@ -1,6 +1,9 @@
 //! A template's text, made ready for the engine: Jinja2's line ends and string escapes, and the
 //! `generation` tag of `transformers`.
 
+use super::literals::{end_of_raw, ending, is_backward_slice, is_name, unescape};
+use super::terms::{COPIED, NESTED, Operator, Segment, ends_segment};
+
 /// What the `generation` tag becomes: a call of this function, whose block is the answer.
 pub(super) const GENERATION: &str = "_assay_generation";
 
@@ -22,6 +25,8 @@ pub(super) struct Source {
     pub(super) text: String,
     /// Whether the template marks answers itself.
     pub(super) marks_answers: bool,
+    /// The bytes of the longest text between tags, and of all of them.
+    pub(super) plain: (usize, usize),
 }
 
 /// Tags that `transformers` knows. The engine knows more, and some of these it need not know.
@@ -53,6 +58,8 @@ const TAGS: [&str; 26] = [
     "autoescape",
     "endautoescape",
 ];
+/// Tags in which names to assign to, or calls, stand before any value.
+const TARGETS: [&str; 5] = ["for", "set", "macro", "call", "filter"];
 /// Known to Jinja2, but met in no template of a model, and refused by name.
 const REFUSED: [&str; 4] = ["block", "endblock", "autoescape", "endautoescape"];
 
@@ -69,11 +76,13 @@ pub(super) fn prepare(source: &str) -> Result<Source, String> {
         depth: 0,
         terms: 0,
         elifs: 0,
+        plain: (0, 0),
     };
     scanner.run()?;
     Ok(Source {
         text: scanner.out,
         marks_answers: scanner.marks_answers,
+        plain: scanner.plain,
     })
 }
 
@@ -85,23 +94,37 @@ struct Scanner<'a> {
     /// Operators and words of the tag so far.
     terms: usize,
     elifs: usize,
+    plain: (usize, usize),
 }
 
-impl Scanner<'_> {
+/// What stood between brackets, outside of others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Inside {
+    commas: bool,
+    colons: bool,
+}
+
+impl<'a> Scanner<'a> {
     fn take(&mut self, bytes: usize) {
         let (taken, rest) = self.rest.split_at(bytes);
         self.out.push_str(taken);
         self.rest = rest;
     }
 
+    /// Copies text between tags.
+    fn plain(&mut self, bytes: usize) {
+        self.plain = (self.plain.0.max(bytes), self.plain.1 + bytes);
+        self.take(bytes);
+    }
+
     fn run(&mut self) -> Result<(), String> {
         loop {
             let starts = ["{{", "{%", "{#"].map(|mark| self.rest.find(mark));
             let Some(at) = starts.into_iter().flatten().min() else {
-                self.take(self.rest.len());
+                self.plain(self.rest.len());
                 return Ok(());
             };
-            self.take(at);
+            self.plain(at);
             self.terms = 0;
             match self.rest.as_bytes()[1] {
                 b'#' => {
@@ -110,21 +133,26 @@ impl Scanner<'_> {
                 }
                 b'{' => {
                     self.take(2);
-                    self.code("}}")?;
+                    self.sign();
+                    self.code("}}", "")?;
                 }
                 _ => self.tag()?,
             }
         }
     }
 
-    fn tag(&mut self) -> Result<(), String> {
-        self.take(2);
+    /// Copies the sign for white space that may follow the mark of a tag.
+    fn sign(&mut self) {
         if self.rest.starts_with(['-', '+']) {
             self.take(1);
         }
+    }
+
+    fn tag(&mut self) -> Result<(), String> {
+        self.take(2);
+        self.sign();
         let name_at = self.rest.len() - self.rest.trim_start().len();
         let after = &self.rest[name_at..];
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
         let length = after.find(|c| !is_name(c)).unwrap_or(after.len());
         let name = &after[..length];
         if !TAGS.contains(&name) || REFUSED.contains(&name) {
@@ -138,7 +166,7 @@ impl Scanner<'_> {
         match name {
             "raw" => {
                 let end = end_of_raw(self.rest);
-                self.take(end);
+                self.plain(end);
                 return Ok(());
             }
             "generation" => {
@@ -164,43 +192,131 @@ impl Scanner<'_> {
             }
             _ => {}
         }
-        self.code("%}")
+        // The name, where it has not been replaced.
+        if self.rest.len() > after.len() - length {
+            self.take(name_at + length);
+        }
+        self.code("%}", name).map(|_| ())
     }
 
-    /// Copies code up to and with its end mark, string literals rewritten.
-    fn code(&mut self, end: &str) -> Result<(), String> {
-        while !self.rest.is_empty() {
-            if self.rest.starts_with(end) {
-                self.take(end.len());
-                return Ok(());
+    /// Copies code up to and with its end mark. String literals are rewritten, and so is what makes
+    /// texts and lists.
+    fn code(&mut self, end: &str, tag: &str) -> Result<Inside, String> {
+        let mut inside = Inside::default();
+        let mut segment = Segment::new(self.out.len());
+        let mut rewrite = !TARGETS.contains(&tag);
+        let mut before = "";
+        let mut assigned = None;
+        while let Some(first) = self.rest.chars().next() {
+            if let Some(length) = ending(self.rest, end) {
+                segment.finish(&mut self.out, rewrite);
+                if let Some(start) = assigned {
+                    let value = self.out.split_off(start);
+                    self.out.push_str(&format!(" {NESTED}(({value}))"));
+                }
+                self.take(length);
+                return Ok(inside);
             }
-            self.step()?;
+            let blank = segment.is_blank(&self.out);
+            match first {
+                '\'' | '"' => drop(self.step()?),
+                '(' | '[' | '{' => {
+                    let within = self.step()?;
+                    match first {
+                        '(' if blank && within.commas => segment.call(NESTED),
+                        '[' | '{' if blank => segment.call(NESTED),
+                        '[' if within.colons => segment.call(COPIED),
+                        _ => {}
+                    }
+                }
+                ',' | ':' | '=' | '<' | '>' | '!' => {
+                    segment.finish(&mut self.out, rewrite);
+                    self.step()?;
+                    segment = Segment::new(self.out.len());
+                    inside.commas |= first == ',';
+                    inside.colons |= first == ':';
+                    if first == '=' && tag == "set" && assigned.is_none() {
+                        assigned = Some(self.out.len());
+                        rewrite = true;
+                    }
+                }
+                c if is_name(c) => {
+                    let word = self.word();
+                    let ends = !self.out.ends_with('.') && ends_segment(word, before);
+                    if ends {
+                        segment.finish(&mut self.out, rewrite);
+                    }
+                    self.take(word.len());
+                    if ends {
+                        segment = Segment::new(self.out.len());
+                        rewrite |= tag == "for" && word == "in";
+                    }
+                    before = word;
+                }
+                _ => match Operator::at(self.rest).filter(|_| !blank) {
+                    Some((operator, length)) => {
+                        self.count(first)?;
+                        self.take(length);
+                        segment.operator(operator, self.out.len(), length);
+                    }
+                    None if self.rest.starts_with("**") => self.power()?,
+                    None => drop(self.step()?),
+                },
+            }
         }
+        Ok(inside)
+    }
+
+    /// The name, keyword or number at the start.
+    fn word(&self) -> &'a str {
+        let rest = self.rest;
+        let end = |from: usize| {
+            let length = rest[from..].find(|c| !is_name(c));
+            length.map_or(rest.len(), |length| from + length)
+        };
+        let first = end(0);
+        let exponent = rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest[..first].ends_with(['e', 'E'])
+            && rest[first..].starts_with(['+', '-']);
+        &rest[..if exponent { end(first + 1) } else { first }]
+    }
+
+    /// Copies `**` and the sign of the exponent, which is no operator.
+    fn power(&mut self) -> Result<(), String> {
+        self.count('*')?;
+        let exponent = self.rest[2..].trim_start();
+        let sign = usize::from(exponent.starts_with(['+', '-']));
+        self.take(self.rest.len() - exponent.len() + sign);
         Ok(())
     }
 
+    /// Counts what may nest in the engine.
+    fn count(&mut self, c: char) -> Result<(), String> {
+        // Names, numbers and what separates them nest nothing; a blank stands for a word.
+        self.terms += usize::from(!c.is_alphanumeric() && !"_.,:".contains(c));
+        match self.terms > MAX_TERMS {
+            true => Err(format!("a tag of it has more than {MAX_TERMS} operators")),
+            false => Ok(()),
+        }
+    }
+
     /// Copies one thing: a string literal, what stands between brackets, or a character.
-    fn step(&mut self) -> Result<(), String> {
+    fn step(&mut self) -> Result<Inside, String> {
         let Some(first) = self.rest.chars().next() else {
-            return Ok(());
+            return Ok(Inside::default());
         };
         let close = match first {
             '\'' | '"' => {
                 self.string(first)?;
-                return self.percent();
+                return self.percent().map(|()| Inside::default());
             }
             '(' => ")",
             '[' => "]",
             '{' => "}",
             _ => {
-                // Names, numbers and what separates them nest nothing; a blank stands for a word.
-                let nests = !first.is_alphanumeric() && !"_.,:".contains(first);
-                self.terms += usize::from(nests);
-                if self.terms > MAX_TERMS {
-                    return Err(format!("a tag of it has more than {MAX_TERMS} operators"));
-                }
+                self.count(first)?;
                 self.take(first.len_utf8());
-                return Ok(());
+                return Ok(Inside::default());
             }
         };
         if first == '[' && is_backward_slice(self.rest) {
@@ -211,9 +327,9 @@ impl Scanner<'_> {
             return Err("its brackets are nested too deeply".into());
         }
         self.take(1);
-        self.code(close)?;
+        let inside = self.code(close, "")?;
         self.depth -= 1;
-        Ok(())
+        Ok(inside)
     }
 
     /// A text, `%` and what is formatted: the engine knows the operator for numbers only.
@@ -233,7 +349,7 @@ impl Scanner<'_> {
         while let Some(next) = self.rest.chars().next() {
             match next {
                 c if c.is_alphanumeric() || c == '_' || c == '.' => self.take(c.len_utf8()),
-                '(' | '[' | '{' | '\'' | '"' => self.step()?,
+                '(' | '[' | '{' | '\'' | '"' => drop(self.step()?),
                 '|' => {
                     self.take(1);
                     self.rest = self.rest.trim_start();
@@ -286,90 +402,4 @@ impl Scanner<'_> {
         self.out.push('"');
         Ok(())
     }
-}
-
-/// Whether a subscript is a slice with an end and a negative step, which the engine gets wrong.
-fn is_backward_slice(rest: &str) -> bool {
-    let inside = rest[1..].split(']').next().unwrap_or_default();
-    let mut parts = inside.split(':').skip(1);
-    let end = parts.next().unwrap_or_default();
-    let step = parts.next().unwrap_or_default();
-    !inside.contains(['{', '\'', '"']) && !end.trim().is_empty() && step.trim().starts_with('-')
-}
-
-/// The end of a raw block: what follows its `{% endraw %}`.
-fn end_of_raw(rest: &str) -> usize {
-    let mut from = 0;
-    while let Some(at) = rest[from..].find("{%") {
-        let tag = &rest[from + at + 2..];
-        let tag = tag.strip_prefix(['-', '+']).unwrap_or(tag).trim_start();
-        if let Some(tail) = tag.strip_prefix("endraw")
-            && let Some(end) = tail.find("%}")
-            && tail[..end]
-                .trim_start()
-                .trim_start_matches(['-', '+'])
-                .is_empty()
-        {
-            return rest.len() - tail.len() + end + 2;
-        }
-        from += at + 2;
-    }
-    rest.len()
-}
-
-/// The value of a string literal, as Python's `unicode-escape` reads it.
-fn unescape(literal: &str) -> Result<String, String> {
-    let mut value = String::with_capacity(literal.len());
-    let mut chars = literal.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            value.push(c);
-            continue;
-        }
-        let Some(escape) = chars.next() else {
-            value.push('\\');
-            break;
-        };
-        let code = match escape {
-            '\n' => continue,
-            '\\' | '\'' | '"' => escape,
-            'a' => '\u{7}',
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'v' => '\u{b}',
-            'x' | 'u' | 'U' => {
-                let digits = match escape {
-                    'x' => 2,
-                    'u' => 4,
-                    _ => 8,
-                };
-                let number: String = chars.by_ref().take(digits).collect();
-                let whole = number.len() == digits;
-                let code = u32::from_str_radix(&number, 16).ok().filter(|_| whole);
-                let wrong = || format!("the escape \\{escape}{number} is no character");
-                code.and_then(char::from_u32).ok_or_else(wrong)?
-            }
-            'N' => return Err("the escape \\N{...} is not understood".into()),
-            '0'..='7' => {
-                let mut code = escape.to_digit(8).unwrap_or_default();
-                for _ in 0..2 {
-                    let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)) else {
-                        break;
-                    };
-                    code = code * 8 + digit;
-                    chars.next();
-                }
-                char::from_u32(code).unwrap_or_default()
-            }
-            other => {
-                value.push('\\');
-                other
-            }
-        };
-        value.push(code);
-    }
-    Ok(value)
 }

@@ -8,7 +8,7 @@ use minijinja::{Error, State, Value};
 use serde_json::Value as Json;
 
 use super::methods::{self, DICT_METHODS};
-use super::print::repr;
+use super::print::text;
 
 /// A JSON value as Python's `json.loads` reads it; keys keep their order.
 pub(super) fn from_json(json: &Json) -> Value {
@@ -69,13 +69,13 @@ impl Object for Dict {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&repr(&self.items))
+        f.write_str(&text(&self.items).unwrap_or_else(|_| "{...}".to_owned()))
     }
 }
 
 /// A method that has not been called yet.
 #[derive(Debug)]
-struct Method {
+pub(super) struct Method {
     of: Value,
     name: &'static str,
 }

@@ -1,5 +1,7 @@
 //! Metadata by key, of the type asked for.
 
+use std::collections::BTreeMap;
+
 use gguf_rs_lib::format::{Metadata, MetadataValue};
 
 use super::error::{GgufError, shown};
@@ -53,6 +55,19 @@ impl Keys {
 
     pub(super) fn text(&self, key: &str) -> Result<Option<&str>, GgufError> {
         self.read(key, "text", MetadataValue::as_str)
+    }
+
+    /// The texts under keys that begin alike, by the rest of the key.
+    pub(super) fn texts_under(&self, prefix: &str) -> Result<BTreeMap<&str, &str>, GgufError> {
+        let mut texts = BTreeMap::new();
+        for key in self.0.data.keys() {
+            if let Some(name) = key.strip_prefix(prefix)
+                && let Some(text) = self.text(key)?
+            {
+                texts.insert(name, text);
+            }
+        }
+        Ok(texts)
     }
 
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<&str>>, GgufError> {

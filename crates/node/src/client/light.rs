@@ -61,13 +61,16 @@ pub enum LightError {
     Untrue(String, #[source] Evidence),
     /// The node only shows old blocks.
     #[error(
-        "the node at {node} shows nothing newer than {age} s ago: the network has stopped, the node is cut off, or this machine's clock is wrong"
+        "the node at {node} shows nothing newer than {age} s ago: {}",
+        stopped(.problems)
     )]
     Stale {
         /// The node.
         node: String,
         /// Age of its newest header in seconds.
         age: u64,
+        /// What it says is in its way.
+        problems: Vec<String>,
     },
     /// The node's newest header and this machine's clock are too far apart.
     #[error(
@@ -352,8 +355,15 @@ impl LightNode {
         }
         // The node's word about its own clock only helps to find whose is wrong.
         let status: Option<views::Status> = self.node.get("/v1/status").ok();
-        let theirs = status.map(|status| status.clock_ms).filter(|ms| *ms > 0);
-        Err(apart(self.base(), now, stamp, theirs))
+        let (theirs, said) = match status {
+            Some(status) => (Some(status.clock_ms).filter(|ms| *ms > 0), status.problems),
+            None => (None, Vec::new()),
+        };
+        let mut error = apart(self.base(), now, stamp, theirs);
+        if let LightError::Stale { problems, .. } = &mut error {
+            *problems = said;
+        }
+        Err(error)
     }
 
     fn base(&self) -> String {
@@ -385,6 +395,15 @@ fn now_ms() -> u64 {
     clock::now().0
 }
 
+/// Why there are no new blocks: what the node says of it, or what may be.
+fn stopped(problems: &[String]) -> String {
+    match problems.is_empty() {
+        true => "the network has stopped, the node is cut off, or this machine's clock is wrong"
+            .to_owned(),
+        false => format!("it says itself: {}", problems.join("; ")),
+    }
+}
+
 /// Why a header of `stamp` is no news at `now`, given the node's clock.
 fn apart(node: String, now: u64, stamp: u64, theirs: Option<u64>) -> LightError {
     let seconds = now.abs_diff(stamp) / 1_000;
@@ -395,7 +414,11 @@ fn apart(node: String, now: u64, stamp: u64, theirs: Option<u64>) -> LightError 
     };
     let old = now > stamp;
     if old && !with_block {
-        return LightError::Stale { node, age: seconds };
+        return LightError::Stale {
+            node,
+            age: seconds,
+            problems: Vec::new(),
+        };
     }
     let own = if old { "ahead" } else { "behind" };
     LightError::Clock {
@@ -470,5 +493,24 @@ mod tests {
             let stale = told(NOW, NOW - 120_000, theirs);
             assert!(stale.contains("nothing newer than 120 s ago"), "{stale}");
         }
+    }
+
+    #[test]
+    fn what_a_standing_node_says_of_itself_is_told() {
+        let stale = |problems| {
+            let (node, age) = ("http://a".to_owned(), 61);
+            LightError::Stale {
+                node,
+                age,
+                problems,
+            }
+            .to_string()
+        };
+        assert!(stale(vec![]).contains("the network has stopped"));
+        let said = stale(vec!["no new block since height 43".to_owned()]);
+        assert!(
+            said.ends_with("it says itself: no new block since height 43"),
+            "{said}"
+        );
     }
 }

@@ -7,7 +7,7 @@ use assay_ledger::{
     Amount, Call, ChainId, Height, MAX_TX_BYTES, Receipt, Refusal, Status, Transaction, query,
 };
 use tokio::{sync::Mutex, time::timeout};
-use tracing::{debug, warn};
+use tracing::{debug, info};
 
 use super::{ChainError, ChainView, Included, SubmitError};
 use crate::metrics;
@@ -163,7 +163,8 @@ impl Sender {
             match self.bring(name, &transaction, said).await? {
                 Fate::Included(included) => return decide(name, included),
                 Fate::Overtaken => {
-                    warn!(account = %self.account(), "another process sends with this key");
+                    // As a devnet does beside a command with the requester's key.
+                    info!(account = %self.account(), "another process sends with this key");
                 }
             }
         }

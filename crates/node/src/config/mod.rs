@@ -278,7 +278,10 @@ impl NodeConfig {
 }
 
 /// The path with a leading `~` replaced by the user's home directory, as a shell would.
-fn at_home(path: &Path) -> Result<PathBuf, String> {
+///
+/// # Errors
+/// A sentence, for another user's home directory, or where there is none.
+pub fn at_home(path: &Path) -> Result<PathBuf, String> {
     let mut parts = path.components();
     let first = parts.next().map(|part| part.as_os_str().to_string_lossy());
     match first.as_deref() {

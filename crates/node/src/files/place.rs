@@ -150,6 +150,14 @@ pub fn directory(path: &Path, label: &str, from: impl Read) -> Result<(), Bundle
     filled
 }
 
+/// Bytes of the longest name that a folder can hold, where the system tells.
+pub fn longest_name(folder: &Path) -> Option<usize> {
+    let about = rustix::fs::statvfs(folder).ok()?;
+    usize::try_from(about.f_namemax)
+        .ok()
+        .filter(|most| *most > 0)
+}
+
 /// The folder that a path lies in.
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_ledger::{Amount, BoundedString, Call, Registration, Role, query};
+use assay_ledger::{Amount, BoundedString, Call, ReadError, Registration, Role, query};
 use tracing::{info, warn};
 
 use super::answer::Desk;
@@ -160,6 +160,11 @@ impl Offers {
                     }
                 }
             }
+            match self.left_over() {
+                Ok(None) => self.health.clear(Topic::Roles),
+                Ok(Some(problem)) => self.health.raise(Topic::Roles, problem),
+                Err(error) => warn!(reason = told(&error), "registrations cannot be read"),
+            }
             if in_order {
                 self.health.clear(Topic::Address);
                 self.health.offered();
@@ -170,6 +175,28 @@ impl Offers {
                 retry = (retry * 2).min(Duration::from_secs(600));
             }
         }
+    }
+
+    /// A role that this node does not play any more, and can still be drawn for.
+    fn left_over(&self) -> Result<Option<String>, ReadError> {
+        // Commands act for an account whose roles a node plays.
+        if self.roles.is_empty() {
+            return Ok(None);
+        }
+        let account = self.services.sender.account();
+        let state = self.services.chain.state();
+        for role in Role::ALL {
+            let named = self.roles.iter().any(|(named, _)| *named == role);
+            let known = query::registration(&*state, role, &account)?;
+            if !named && known.is_some_and(|known| !known.leaving) {
+                return Ok(Some(format!(
+                    "the ledger has this account as {role}, and `roles` in node.toml does not: \
+                     orders can still be drawn to it and cost it its bond; add the role, or give it \
+                     up with `assay account leave {role}`"
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// Sees to it that the ledger has this role at this node's address.

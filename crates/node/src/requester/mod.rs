@@ -4,7 +4,7 @@ mod keys;
 
 use std::sync::Arc;
 
-use assay_crypto::aead::FileKey;
+use assay_crypto::{Digest, aead::FileKey};
 use assay_job::{BuildError, Draft, Inputs, Job, JobError, MAX_INPUT_BYTES, Network};
 use assay_ledger::{
     AccountId, Amount, Call, Event, FileId, Order, OrderId, Phase, SegmentIndex, query,
@@ -99,6 +99,24 @@ impl Requester {
     /// What it acts through.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// An order of this account that is under way and the same work, as one is that a command posted
+    /// which was then interrupted.
+    ///
+    /// # Errors
+    /// [`RequestFailure::Job`], or [`RequestFailure::Chain`] when the state cannot be read.
+    pub fn under_way(&self, job: &Job, inputs: &Inputs) -> Result<Option<OrderId>, RequestFailure> {
+        let to_us = self.services.identity().encryption.public();
+        let contents = assay_job::contents(inputs);
+        let draft = Draft::new(job, contents, Digest::ZERO, to_us)?;
+        let account = self.services.sender.account();
+        let active = query::active_orders(&*self.services.chain.state());
+        let active = active.map_err(ChainError::from)?;
+        let same = active
+            .iter()
+            .find(|order| order.requester == account && draft.is_same_work(&order.terms));
+        Ok(same.map(|order| order.id))
     }
 
     /// Stores the inputs and posts the order. Private inputs are stored too, for nobody but

@@ -7,6 +7,7 @@ use std::{
 };
 
 use assay_crypto::PublicKey;
+use assay_job::Bytes;
 use assay_vault::{
     storage::{OpenError, Record, Service, StorageConfig, Usage},
     wire::{Refusal, Request, Response},
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::DirectoryBackend;
-use crate::{clock, metrics};
+use crate::{clock, metrics, needs};
 
 /// Requests waiting for the disk at once; further ones are told to come back.
 const MAX_WAITING: usize = 64;
@@ -37,9 +38,15 @@ pub enum StorageError {
     Open(#[source] OpenError),
 }
 
+/// Room on the disk that stays free whatever the quota: a node needs some to go on, and to start
+/// again.
+const RESERVE: u64 = 2 * needs::LEAST_ROOM;
+
 /// Answers storage requests; cheap to clone.
 #[derive(Clone)]
 pub struct StorageRole {
+    dir: Arc<Path>,
+    reserve: u64,
     /// `None` once closed.
     service: Arc<Mutex<Option<Service<DirectoryBackend>>>>,
     waiting: Arc<Semaphore>,
@@ -64,12 +71,35 @@ impl StorageRole {
             warn!(%row, dir = %dir.display(), "a list of pieces is damaged and was left out");
         }
         let role = Self {
+            dir: dir.into(),
+            reserve: RESERVE,
             service: Arc::new(Mutex::new(Some(service))),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             turn: Arc::new(Semaphore::new(1)),
         };
-        metrics::stored(role.usage().used);
+        let usage = role.usage();
+        metrics::stored(usage.used);
+        let room = role.room();
+        if usage.used > config.capacity {
+            warn!(
+                "the quota is {}, but {} are stored already: nothing more is taken",
+                Bytes(config.capacity),
+                Bytes(usage.used)
+            );
+        } else if usage.free > room {
+            warn!(
+                "the quota leaves {}, but the disk only has room for {}: no more than that is taken",
+                Bytes(usage.free),
+                Bytes(room)
+            );
+        }
         Ok(role)
+    }
+
+    /// Bytes that may still be written, whatever the quota. A disk that does not tell is found out
+    /// about when it is written to.
+    fn room(&self) -> u64 {
+        needs::room(&self.dir).map_or(u64::MAX, |room| room.saturating_sub(self.reserve))
     }
 
     /// Answers one request of an account whose key the transport has checked.
@@ -77,9 +107,34 @@ impl StorageRole {
         let Ok(_place) = self.waiting.try_acquire() else {
             return Response::Refused(Refusal::Busy);
         };
-        self.on_disk(move |service| service.handle(clock::now(), from, request))
-            .await
-            .unwrap_or(Response::Refused(Refusal::DiskFailed))
+        let role = self.clone();
+        self.on_disk(move |service| {
+            let room = role.room();
+            let needed = match &request {
+                Request::Put { piece, .. } => piece.len() as u64,
+                _ => 0,
+            };
+            if needed > room {
+                return Response::Refused(Refusal::Full { free: room });
+            }
+            match service.handle(clock::now(), from, request) {
+                Response::Free { bytes } => Response::Free {
+                    bytes: bytes.min(room),
+                },
+                Response::Room {
+                    free,
+                    pending,
+                    allowed,
+                } => Response::Room {
+                    free: free.min(room),
+                    pending,
+                    allowed,
+                },
+                other => other,
+            }
+        })
+        .await
+        .unwrap_or(Response::Refused(Refusal::DiskFailed))
     }
 
     /// The ledger has this record, which places its file on this node: the pieces stay.
@@ -136,5 +191,38 @@ impl StorageRole {
             Some(result)
         };
         tokio::task::spawn_blocking(work).await.ok().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_crypto::SecretKey;
+    use assay_vault::Piece;
+
+    use super::*;
+
+    /// A quota larger than the disk does not fill the disk.
+    #[tokio::test]
+    async fn no_more_is_offered_or_taken_than_the_disk_has_room_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let account = SecretKey::from_seed([1; 32]).public();
+        let mut role = StorageRole::open(dir.path(), StorageConfig::new(1 << 60)).unwrap();
+        let disk = needs::room(dir.path()).unwrap();
+        let Response::Room { free, .. } = role.handle(account, Request::Room).await else {
+            panic!("no room is told");
+        };
+        assert!(free <= disk, "{free} of {disk}");
+        let piece = Piece::new(vec![7; 100]).unwrap();
+        let digest = piece.digest();
+        let put = Request::Put { digest, piece };
+        role.reserve = u64::MAX;
+        let full = Response::Refused(Refusal::Full { free: 0 });
+        assert_eq!(role.handle(account, put.clone()).await, full);
+        let free = role.handle(account, Request::Free).await;
+        assert_eq!(free, Response::Free { bytes: 0 });
+        role.reserve = 0;
+        let stored = Response::Stored { digest };
+        assert_eq!(role.handle(account, put).await, stored);
+        role.close().await;
     }
 }

@@ -163,6 +163,12 @@ fn check_place(path: &Path, bundled: bool) -> Result<(), Failure> {
         );
     }
     let folder = place::folder_of(path);
+    if let Some(longest) = place::longest_name(folder)
+        && path.file_name().is_some_and(|name| name.len() > longest)
+    {
+        let text = format!("the name of {shown} is longer than the {longest} bytes that fit there");
+        return usage(text, "choose another place with --out PATH");
+    }
     let probe = Nameless::new(folder, 0o600);
     probe.map(drop).map_err(|error| {
         let kind = match error.kind() {

@@ -20,6 +20,8 @@ const BOS: &str = "tokenizer.ggml.bos_token_id";
 const EOS: &str = "tokenizer.ggml.eos_token_id";
 const UNKNOWN: &str = "tokenizer.ggml.unknown_token_id";
 const TEMPLATE: &str = "tokenizer.chat_template";
+/// Before the name of a further template, such as `tool_use`.
+const NAMED_TEMPLATE: &str = "tokenizer.chat_template.";
 
 /// Most tokens; as many rows as an embedding may have.
 const MAX_TOKENS: usize = 1 << 20;
@@ -296,8 +298,50 @@ fn settings(keys: &Keys, tokens: &[&str], context: usize) -> Result<Vec<u8>, Ggu
             settings[field] = text.into();
         }
     }
-    if let Some(template) = keys.text(TEMPLATE)? {
-        settings["chat_template"] = template.into();
+    let named = keys.texts_under(NAMED_TEMPLATE)?;
+    match keys.text(TEMPLATE)? {
+        Some(default) if named.is_empty() => settings["chat_template"] = default.into(),
+        default => {
+            let default = default.map(|text| ("default", text));
+            // As transformers writes a set of templates: a list of names and texts.
+            let all: Vec<Value> = default
+                .into_iter()
+                .chain(named)
+                .map(|(name, text)| json!({"name": name, "template": text}))
+                .collect();
+            if !all.is_empty() {
+                settings["chat_template"] = all.into();
+            }
+        }
     }
     pretty(&settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use gguf_rs_lib::format::{Metadata, MetadataValue};
+
+    use super::*;
+
+    fn templates(texts: &[(&str, &str)]) -> Value {
+        let mut metadata = Metadata::default();
+        for (key, text) in texts {
+            let text = MetadataValue::String((*text).to_owned());
+            metadata.data.insert((*key).to_owned(), text);
+        }
+        let settings = settings(&Keys(metadata), &[], 8).unwrap();
+        let settings: Value = serde_json::from_slice(&settings).unwrap();
+        settings["chat_template"].clone()
+    }
+
+    #[test]
+    fn every_chat_template_of_a_file_is_carried_under_its_name() {
+        let (default, tools) = ((TEMPLATE, "a"), ("tokenizer.chat_template.tool_use", "b"));
+        assert_eq!(templates(&[]), Value::Null);
+        assert_eq!(templates(&[default]), "a");
+        assert_eq!(
+            templates(&[default, tools]),
+            json!([{"name": "default", "template": "a"}, {"name": "tool_use", "template": "b"}])
+        );
+    }
 }
