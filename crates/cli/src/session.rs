@@ -12,7 +12,8 @@ use assay_ledger::{AccountId, Call, Genesis, Registration, Role, query};
 use assay_node::{
     client::{HttpNode, Included, LightNode},
     http::views::{Network, Status},
-    transport::{Limits, Protocols, Reach, Standing, Transport},
+    reach::Reach,
+    transport::{Limits, Protocols, Standing, Transport},
 };
 
 use crate::{

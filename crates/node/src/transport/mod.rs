@@ -38,7 +38,6 @@ mod error;
 pub mod frame;
 mod limits;
 mod question;
-mod reach;
 mod server;
 mod shares;
 #[cfg(test)]
@@ -61,7 +60,6 @@ pub use self::{
         Handler, Host, Malformed, Manner, Protocols, Question, Refusal, Refused, read_answer,
         request_bytes,
     },
-    reach::Reach,
     server::{Access, BoxFuture, Standing},
 };
 use self::{
