@@ -39,6 +39,19 @@ const PURE_ON_MODELS: [&str; 1] = ["assay-split"];
 /// Crates whose values machines must agree on, so that none is a floating-point number.
 const WITHOUT_FLOATS: [&str; 2] = ["assay-ledger", "assay-vault"];
 
+/// What nodes talk about. The transport carries it and knows none of it.
+const FEATURES: [&str; 9] = [
+    "assay_chain",
+    "assay_ledger",
+    "assay_vault",
+    "assay_split",
+    "crate::files",
+    "crate::orders",
+    "crate::progress",
+    "crate::split",
+    "crate::storage",
+];
+
 /// Where every decision is listed.
 const DECISIONS: &str = "docs/decisions";
 
@@ -134,6 +147,9 @@ pub(crate) fn check() -> Result<()> {
         if pure.into_iter().any(|name| *name == package.name) {
             words(&source, &EFFECTS_IN_STD, &mut broken)?;
         }
+        if package.name == "assay-node" {
+            words(&source.join("transport"), &FEATURES, &mut broken)?;
+        }
         if WITHOUT_FLOATS.contains(&package.name.as_str()) {
             words(&source, &["f32", "f64"], &mut broken)?;
         }
@@ -145,7 +161,7 @@ pub(crate) fn check() -> Result<()> {
         bail!("the rooms leak:\n  {}", broken.join("\n  "));
     }
     println!(
-        "rooms: {} crates; layers, purity, sentences and the list of decisions hold",
+        "rooms: {} crates; layers, purity, sentences, the transport and the list of decisions hold",
         metadata.packages.len()
     );
     Ok(())

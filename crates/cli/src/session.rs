@@ -12,9 +12,8 @@ use assay_ledger::{AccountId, Call, Genesis, Registration, Role, query};
 use assay_node::{
     client::{HttpNode, Included, LightNode},
     http::views::{Network, Status},
-    transport::{
-        BoxFuture, Handler, Limits, Reach, Refusal, Request, Response, Standing, Transport,
-    },
+    reach::Reach,
+    transport::{Limits, Protocols, Standing, Transport},
 };
 
 use crate::{
@@ -141,8 +140,9 @@ impl Session {
     ) -> Result<Transport, Failure> {
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let strangers = Arc::new(|_: &PublicKey| Standing::Stranger);
-        let transport =
-            Transport::bind(key, any, Limits::default(), strangers, Arc::new(Silent)).await?;
+        // A command asks; it has nothing to answer.
+        let nothing = Protocols::default();
+        let transport = Transport::bind(key, any, Limits::default(), strangers, nothing).await?;
         let reach = Reach::of(self.light.genesis());
         for (account, registration) in nodes {
             let address = registration.address.parse().ok();
@@ -164,13 +164,4 @@ fn read_genesis(path: &std::path::Path) -> Result<Genesis, Failure> {
         let failure = Failure::new(Kind::Usage, anyhow::Error::from(error).context(context));
         failure.hint("copy it again from somebody you trust")
     })
-}
-
-/// A command asks; it has nothing to answer.
-pub(crate) struct Silent;
-
-impl Handler for Silent {
-    fn handle(&self, _peer: PublicKey, _request: Request) -> BoxFuture<'_, Response> {
-        Box::pin(async { Response::refused(Refusal::NotServed, "this is a command, not a node") })
-    }
 }

@@ -4,7 +4,8 @@
 //!
 //! - [`config`] and [`keys`]: what a machine is told before it starts; [`needs`]: what it must
 //!   have; [`lock`]: that nobody else has it.
-//! - [`transport`]: requests and answers between nodes that know each other by public key.
+//! - [`transport`]: requests and answers between nodes that know each other by public key, whatever
+//!   they are about; [`reach`]: which addresses are worth dialling.
 //! - [`client`]: the chain as a role sees it, and how an account's calls get onto it.
 //! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes.
 //! - [`split`]: split training of an adapter between two or three nodes.
@@ -29,6 +30,7 @@ pub mod node;
 pub mod offline;
 pub mod orders;
 pub mod progress;
+pub mod reach;
 pub mod requester;
 pub mod roles;
 pub mod shares;

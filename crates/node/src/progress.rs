@@ -6,11 +6,55 @@ use std::{
 };
 
 use assay_ledger::{Order, OrderId};
+use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::transport::{BoxFuture, ProgressReport, Request, Response, Transport};
+use crate::transport::{BoxFuture, Question, Transport};
 
 /// Reports kept at once; above it the oldest order's is dropped.
 const KEPT: usize = 256;
+
+/// How far a provider is with an order. Told by the provider itself: good for a progress bar,
+/// never for money.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    BorshSerialize,
+    BorshDeserialize,
+    serde::Serialize,
+    serde::Deserialize,
+    utoipa::ToSchema,
+)]
+pub struct ProgressReport {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Of those this process has taken: steps that gave a NaN or infinity and changed nothing.
+    pub invalid: u64,
+    /// Loss of the latest step in nats per token, for jobs that have one.
+    pub loss: Option<f32>,
+    /// Tokens (or records) processed per second, for jobs that count them.
+    pub per_second: Option<f32>,
+}
+
+/// Asks a node how far it is with an order.
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct HowFar {
+    /// The order.
+    pub order: OrderId,
+}
+
+impl Question for HowFar {
+    const PROTOCOL: &'static str = "progress/1";
+    /// The latest report; `None` when the node does not work on it.
+    type Answer = Option<ProgressReport>;
+
+    fn name(&self) -> &'static str {
+        "progress"
+    }
+}
 
 /// Latest report of each order this node works on. Written by drivers, read by servers.
 #[derive(Clone, Debug, Default)]
@@ -78,11 +122,9 @@ impl ProgressSource for LiveProgress {
             if let Some(report) = self.board.get(&id) {
                 return Some(report);
             }
-            let request = Request::Progress { order: id };
-            match self.transport.request(provider?, &request).await {
-                Ok(Response::Progress { progress }) => progress,
-                _ => None,
-            }
+            let question = HowFar { order: id };
+            let answer = self.transport.request(provider?, &question).await;
+            answer.ok().flatten()
         })
     }
 }

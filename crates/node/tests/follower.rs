@@ -14,10 +14,13 @@ use assay_crypto::{PublicKey, SecretKey};
 use assay_job::Registry;
 use assay_ledger::{Amount, Call, Height, query};
 use assay_node::{
-    client::{ChainError, ChainView, Follower, Sender},
+    client::{
+        ChainError, ChainView, Follower, Sender,
+        protocol::{Request, Response},
+    },
     devnet::{Devnet, DevnetOptions, Plan},
     transport::{
-        Access, BoxFuture, Handler, Limits, Refusal, Request, Response, Standing, Transport,
+        Access, BoxFuture, Handler, Limits, Protocols, Refusal, Refused, Standing, Transport,
     },
     worker::InProcess,
 };
@@ -33,11 +36,15 @@ struct Liar {
     told: AtomicU32,
 }
 
-impl Handler for Liar {
-    fn handle(&self, _peer: PublicKey, request: Request) -> BoxFuture<'_, Response> {
+impl Handler<Request> for Liar {
+    fn handle(
+        &self,
+        _peer: PublicKey,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Response, Refused>> {
         Box::pin(async move {
             let Some(way) = self.way.get() else {
-                return Response::refused(Refusal::Busy, "starting");
+                return Err(Refused::new(Refusal::Busy, "starting"));
             };
             match way.request(self.honest, &request).await {
                 Ok(Response::Blocks {
@@ -46,20 +53,12 @@ impl Handler for Liar {
                 }) => {
                     (self.lie)(&mut blocks, &mut evidence);
                     self.told.fetch_add(1, Ordering::SeqCst);
-                    Response::Blocks { blocks, evidence }
+                    Ok(Response::Blocks { blocks, evidence })
                 }
-                Ok(other) => other,
-                Err(error) => Response::refused(Refusal::Failed, error),
+                Ok(other) => Ok(other),
+                Err(error) => Err(Refused::new(Refusal::Failed, error)),
             }
         })
-    }
-}
-
-struct Nothing;
-
-impl Handler for Nothing {
-    fn handle(&self, _peer: PublicKey, _request: Request) -> BoxFuture<'_, Response> {
-        Box::pin(async { Response::refused(Refusal::NotServed, "nothing here") })
     }
 }
 
@@ -67,10 +66,10 @@ fn everyone() -> Arc<dyn Access> {
     Arc::new(|_: &PublicKey| Standing::Registered)
 }
 
-async fn bind(seed: u8, handler: Arc<dyn Handler>) -> Transport {
+async fn bind(seed: u8, protocols: Protocols) -> Transport {
     let key = SecretKey::from_seed([seed; 32]);
     let any = "127.0.0.1:0".parse().unwrap();
-    Transport::bind(&key, any, Limits::default(), everyone(), handler)
+    Transport::bind(&key, any, Limits::default(), everyone(), protocols)
         .await
         .unwrap()
 }
@@ -141,7 +140,7 @@ async fn lies_about_blocks_are_noticed_and_another_node_is_followed() {
         }),
     ];
     for (seed, (name, lie)) in (10u8..).step_by(3).zip(lies) {
-        let way = bind(seed, Arc::new(Nothing)).await;
+        let way = bind(seed, Protocols::default()).await;
         way.book().set(honest, [address]);
         let liar = Arc::new(Liar {
             honest,
@@ -149,9 +148,13 @@ async fn lies_about_blocks_are_noticed_and_another_node_is_followed() {
             lie,
             told: AtomicU32::new(0),
         });
-        let listening = bind(seed + 1, liar.clone()).await;
+        let listening = bind(
+            seed + 1,
+            Protocols::default().answering::<Request>(liar.clone()),
+        )
+        .await;
 
-        let transport = bind(seed + 2, Arc::new(Nothing)).await;
+        let transport = bind(seed + 2, Protocols::default()).await;
         transport.book().set(honest, [address]);
         transport.book().set(listening.id(), [listening.address()]);
         let genesis = devnet.genesis().clone();
@@ -193,7 +196,7 @@ async fn a_chain_of_another_genesis_is_not_followed() {
 
     let other = tempfile::tempdir().unwrap();
     let genesis = assay_node::devnet::lay_out(other.path(), &plan).unwrap();
-    let transport = bind(90, Arc::new(Nothing)).await;
+    let transport = bind(90, Protocols::default()).await;
     transport
         .book()
         .set(validator.account(), [services.transport.address()]);

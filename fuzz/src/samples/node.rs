@@ -6,7 +6,7 @@ use assay_crypto::merkle;
 use assay_ledger::{BoundedBytes, Genesis, Height, Receipt, Status, TxId};
 use assay_model::{AdamWConfig, Base, BatchShape, PrivateLoraConfig, Purpose};
 use assay_node::split::{Held, Mode, TERMS_VERSION, Terms};
-use assay_node::transport::{ReceiptProof, ValueProof};
+use assay_node::client::{ReceiptProof, ValueProof};
 use assay_split::{Split, wire};
 
 use super::ledger::{self, digest};

@@ -27,11 +27,12 @@ use tracing::{debug, warn};
 
 use super::{
     BlockInfo, ChainError, ChainView, Head, Included, MAX_STRETCH, Snapshot, Stretch, SubmitError,
+    protocol::{Request, Response},
     replica::Replica,
 };
 use crate::{
     clock, told,
-    transport::{BoxFuture, Refusal, Request, RequestError, Response, Transport},
+    transport::{BoxFuture, Refusal, RequestError, Transport},
 };
 
 /// Blocks kept in memory; older ones are asked for again.

@@ -21,13 +21,12 @@ use assay_ledger::{
 
 use tracing::warn;
 
-use super::{HttpNode, HttpNodeError, Included, Said};
+use super::{BadProof, HttpNode, HttpNodeError, Included, ReceiptProof, Said, ValueProof};
 use crate::{
     clock,
     http::views::{
         self, BlockView, ProofView, ReceiptProofView, Submission, Submitted, TransactionView,
     },
-    transport::{BadProof, ReceiptProof, ValueProof},
 };
 
 /// Pause between two looks at a transaction's receipt.

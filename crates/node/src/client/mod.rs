@@ -9,6 +9,8 @@ mod follow;
 mod http;
 mod light;
 mod local;
+mod proof;
+pub mod protocol;
 mod replica;
 mod sender;
 #[cfg(test)]
@@ -20,6 +22,7 @@ pub use self::{
     http::{HttpNode, HttpNodeError},
     light::{LightError, LightNode},
     local::LocalChain,
+    proof::{BadProof, ReceiptProof, ValueProof},
     sender::{CallError, Said, Sender},
     view::{
         BlockInfo, ChainError, ChainView, Head, Included, MAX_STRETCH, MAX_STRETCH_BYTES, Snapshot,

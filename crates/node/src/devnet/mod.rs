@@ -19,13 +19,13 @@ pub use self::{
     plan::Wish,
 };
 use crate::{
+    client::protocol::Request,
     config::{ConfigError, NodeConfig, RoleName},
     lock::{DirectoryLock, LockError},
     needs::{self, NeedError},
     node::{Listening, Node, NodeError, Options, count, read_genesis},
     requester::Requester,
     roles::OnReport,
-    transport::Request,
     worker::Runner,
 };
 

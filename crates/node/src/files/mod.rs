@@ -34,7 +34,7 @@ pub use self::{
     unfinished::remember,
     upload::{NewFile, StoreError, Stored, sealed_length, upload},
 };
-use crate::transport::{self, Transport};
+use crate::transport::{Manner, Question, Transport};
 
 /// A fresh file key.
 ///
@@ -132,6 +132,31 @@ pub async fn candidates(
     rooms.iter().map(Candidate::from).collect()
 }
 
+impl Question for Request {
+    const PROTOCOL: &'static str = "vault/1";
+    type Answer = Response;
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Free => "vault_free",
+            Self::Put { .. } => "vault_put",
+            Self::Get { .. } => "vault_get",
+            Self::Has { .. } => "vault_has",
+            Self::Commit { .. } => "vault_commit",
+            Self::Delete { .. } => "vault_delete",
+            Self::Room => "vault_room",
+            Self::Pending { .. } => "vault_pending",
+        }
+    }
+
+    fn manner(&self) -> Manner {
+        match self {
+            Self::Put { .. } | Self::Commit { .. } | Self::Delete { .. } => Manner::ForAccounts,
+            _ => Manner::Plain,
+        }
+    }
+}
+
 /// One storage request. Whatever keeps the answer from coming counts as unreachable; the machine
 /// knows what to do then.
 async fn ask(
@@ -139,15 +164,9 @@ async fn ask(
     node: PublicKey,
     request: Request,
 ) -> Result<Response, Unreachable> {
-    match transport
-        .request(node, &transport::Request::Vault(request))
-        .await
-    {
-        Ok(transport::Response::Vault(response)) => Ok(response),
-        Ok(_) => Err(Unreachable),
-        Err(error) => {
-            tracing::debug!(%node, %error, "storage request failed");
-            Err(Unreachable)
-        }
-    }
+    let answer = transport.request(node, &request).await;
+    answer.map_err(|error| {
+        tracing::debug!(%node, %error, "storage request failed");
+        Unreachable
+    })
 }

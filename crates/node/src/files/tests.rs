@@ -14,25 +14,18 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     storage::StorageRole,
-    transport::{
-        Access, BoxFuture, Handler, Limits, Refusal, Request as Ask, Response as Answer, Standing,
-    },
+    transport::{Access, BoxFuture, Handler, Limits, Protocols, Refused, Standing},
 };
 
 pub(super) const LENGTH: usize = (9 << 20) + 12_345;
 
-struct Vault(Option<StorageRole>);
-
-impl Handler for Vault {
-    fn handle(&self, peer: PublicKey, request: Ask) -> BoxFuture<'_, Answer> {
-        Box::pin(async move {
-            match (&self.0, request) {
-                (Some(role), Ask::Vault(request)) => {
-                    Answer::Vault(role.handle(peer, request).await)
-                }
-                _ => Answer::refused(Refusal::NotServed, "no storage here"),
-            }
-        })
+impl Handler<Request> for StorageRole {
+    fn handle(
+        &self,
+        peer: PublicKey,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Response, Refused>> {
+        Box::pin(async move { Ok(StorageRole::handle(self, peer, request).await) })
     }
 }
 
@@ -43,8 +36,11 @@ fn everyone() -> Arc<dyn Access> {
 async fn node(seed: u8, role: Option<StorageRole>) -> Transport {
     let key = SecretKey::from_seed([seed; 32]);
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let vault = Arc::new(Vault(role));
-    Transport::bind(&key, any, Limits::default(), everyone(), vault)
+    let protocols = match role {
+        Some(role) => Protocols::default().answering::<Request>(Arc::new(role)),
+        None => Protocols::default(),
+    };
+    Transport::bind(&key, any, Limits::default(), everyone(), protocols)
         .await
         .unwrap()
 }

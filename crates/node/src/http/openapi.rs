@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::{ErrorBody, routes, views};
-use crate::transport::ProgressReport;
+use crate::progress::ProgressReport;
 
 #[derive(OpenApi)]
 #[openapi(

@@ -10,7 +10,8 @@ use ureq::Agent;
 use super::*;
 use crate::{
     client::test_chain::{TestChain, key, transfer},
-    transport::{BoxFuture, ProgressReport},
+    progress::ProgressReport,
+    transport::BoxFuture,
 };
 
 struct NoProgress;

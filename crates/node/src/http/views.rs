@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    client::{BlockInfo, Head, Included},
+    client::{BadProof, BlockInfo, Head, Included, ValueProof},
     config::RoleName,
-    transport::{BadProof, ValueProof},
 };
 
 /// `GET /v1/status`: the node and how far it is.

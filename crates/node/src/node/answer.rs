@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use assay_crypto::PublicKey;
 use assay_ledger::{Amount, Height, ReadError, Role, Store, query};
+use assay_vault::wire as vault;
 use tokio::time::timeout;
 
 use crate::{
-    client::{ChainError, ChainView, SubmitError},
-    progress::ProgressBoard,
+    client::{
+        ChainError, ChainView, ReceiptProof, SubmitError, ValueProof,
+        protocol::{Request, Response},
+    },
+    progress::{HowFar, ProgressBoard, ProgressReport},
     storage::StorageRole,
     told,
-    transport::{
-        Access, BoxFuture, Handler, Refusal, Request, Response, Standing,
-        wire::{ReceiptProof, ValueProof},
-    },
+    transport::{Access, BoxFuture, Handler, Protocols, Refusal, Refused, Standing},
 };
 
 /// How long an answer waits for a block that is not there yet.
@@ -34,6 +35,14 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// What it answers.
+    pub(super) fn protocols(self: &Arc<Self>) -> Protocols {
+        Protocols::default()
+            .answering::<Request>(self.clone())
+            .answering::<vault::Request>(self.clone())
+            .answering::<HowFar>(self.clone())
+    }
+
     /// Looks out for `visitor`: whoever calls itself under a key of its own learns so whether it
     /// has reached itself.
     pub(super) fn expect(&self, visitor: PublicKey) {
@@ -56,7 +65,7 @@ impl Desk {
 
 /// Who has a bond at stake, or agrees on blocks, is a member. Whoever has an account with something
 /// in it, or has ever sent a transaction, is known, which costs a micro-token: its share is small.
-impl Access for Arc<Desk> {
+impl Access for Desk {
     fn standing(&self, peer: &PublicKey) -> Standing {
         let Some(chain) = self.chain.get() else {
             return Standing::Stranger;
@@ -66,24 +75,48 @@ impl Access for Arc<Desk> {
     }
 }
 
-impl Handler for Arc<Desk> {
-    fn handle(&self, peer: PublicKey, request: Request) -> BoxFuture<'_, Response> {
+impl Handler<Request> for Desk {
+    fn handle(
+        &self,
+        peer: PublicKey,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Response, Refused>> {
         self.greet(&peer);
         Box::pin(async move {
-            match request {
-                Request::Vault(request) => match self.storage.get() {
-                    Some(storage) => Response::Vault(storage.handle(peer, request).await),
-                    None => not_served("this node stores nothing; ask a storage node"),
-                },
-                Request::Progress { order } => Response::Progress {
-                    progress: self.board.get(&order),
-                },
-                request => match self.chain.get() {
-                    Some(chain) => answer(&**chain, request).await,
-                    None => Response::refused(Refusal::Busy, "this node is still starting"),
-                },
+            match self.chain.get() {
+                Some(chain) => answer(&**chain, request).await,
+                None => Err(Refused::new(Refusal::Busy, "this node is still starting")),
             }
         })
+    }
+}
+
+impl Handler<vault::Request> for Desk {
+    fn handle(
+        &self,
+        peer: PublicKey,
+        request: vault::Request,
+    ) -> BoxFuture<'_, Result<vault::Response, Refused>> {
+        Box::pin(async move {
+            match self.storage.get() {
+                Some(storage) => Ok(storage.handle(peer, request).await),
+                None => {
+                    let reason = "this node stores nothing; ask a storage node";
+                    Err(Refused::new(Refusal::NotServed, reason))
+                }
+            }
+        })
+    }
+}
+
+impl Handler<HowFar> for Desk {
+    fn handle(
+        &self,
+        _peer: PublicKey,
+        request: HowFar,
+    ) -> BoxFuture<'_, Result<Option<ProgressReport>, Refused>> {
+        let report = self.board.get(&request.order);
+        Box::pin(async move { Ok(report) })
     }
 }
 
@@ -104,7 +137,7 @@ fn standing(state: &dyn Store, peer: &PublicKey) -> Result<Standing, ReadError> 
     })
 }
 
-async fn answer(chain: &dyn ChainView, request: Request) -> Response {
+async fn answer(chain: &dyn ChainView, request: Request) -> Result<Response, Refused> {
     let answer = match request {
         Request::SubmitTx { transaction } => return submit(chain, transaction).await,
         Request::Head => chain
@@ -126,14 +159,8 @@ async fn answer(chain: &dyn ChainView, request: Request) -> Response {
                     proof: proven.map(ReceiptProof::from),
                 })
         }
-        Request::Split(_) => {
-            return not_served("split training is served by `assay split serve`, not here");
-        }
-        Request::Vault(_) | Request::Progress { .. } => {
-            return not_served("this is answered elsewhere");
-        }
     };
-    answer.unwrap_or_else(|error| Response::refused(Refusal::Failed, told(&error)))
+    answer.map_err(|error| Refused::new(Refusal::Failed, told(&error)))
 }
 
 async fn blocks(chain: &dyn ChainView, first: Height) -> Result<Response, ChainError> {
@@ -147,17 +174,19 @@ async fn blocks(chain: &dyn ChainView, first: Height) -> Result<Response, ChainE
     })
 }
 
-async fn submit(chain: &dyn ChainView, transaction: Vec<u8>) -> Response {
-    match chain.submit(transaction).await {
-        Ok(tx) => Response::Submitted { tx },
-        Err(error @ SubmitError::Later(_)) => Response::refused(Refusal::Busy, told(&error)),
-        Err(error @ SubmitError::Spent(_)) => Response::refused(Refusal::Spent, told(&error)),
-        Err(error @ SubmitError::Rejected(_)) => Response::refused(Refusal::Invalid, told(&error)),
-    }
-}
-
-fn not_served(reason: &str) -> Response {
-    Response::refused(Refusal::NotServed, reason)
+async fn submit(chain: &dyn ChainView, transaction: Vec<u8>) -> Result<Response, Refused> {
+    let submitted = chain.submit(transaction).await;
+    let refused = |error: SubmitError| {
+        let refusal = match error {
+            SubmitError::Later(_) => Refusal::Busy,
+            SubmitError::Spent(_) => Refusal::Spent,
+            SubmitError::Rejected(_) => Refusal::Invalid,
+        };
+        Refused::new(refusal, told(&error))
+    };
+    submitted
+        .map(|tx| Response::Submitted { tx })
+        .map_err(refused)
 }
 
 #[cfg(test)]

@@ -18,12 +18,12 @@ use tracing::{info, warn};
 use super::answer::Desk;
 use crate::{
     address::Address,
-    client::CallError,
+    client::{CallError, protocol::Request},
     health::{Health, Topic},
     keys,
     orders::Services,
     told,
-    transport::{Limits, Request, RequestError, Standing, Transport},
+    transport::{Limits, Protocols, RequestError, Standing, Transport},
 };
 
 /// Pause between two looks at the ledger's address.
@@ -313,8 +313,8 @@ impl Offers {
             ..Limits::default()
         };
         let nobody = Arc::new(|_: &assay_crypto::PublicKey| Standing::Stranger);
-        let desk = Arc::new(Arc::new(Desk::default()));
-        let Ok(probe) = Transport::bind(&stranger, any, limits, nobody, desk).await else {
+        let Ok(probe) = Transport::bind(&stranger, any, limits, nobody, Protocols::default()).await
+        else {
             return false;
         };
         self.desk.expect(stranger.public());

@@ -30,11 +30,11 @@ use crate::{
     lock::{DirectoryLock, KeyLock},
     needs,
     orders::{Compute, OnWork, Services},
-    progress::{LiveProgress, ProgressBoard},
+    progress::{LiveProgress, ProgressBoard, ProgressReport},
     roles::{Part, Stage},
     shares,
     storage::StorageRole,
-    transport::{BoxFuture, Limits, ProgressReport, Transport},
+    transport::{BoxFuture, Limits, Transport},
 };
 
 /// How long a call may take to get into a block before its party hears that it did not.
@@ -82,8 +82,8 @@ impl Node {
             &key,
             listening.peers,
             Limits::default(),
-            Arc::new(desk.clone()),
-            Arc::new(desk.clone()),
+            desk.clone(),
+            desk.protocols(),
         )
         .await?;
         let opened = Opened {

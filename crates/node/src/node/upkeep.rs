@@ -6,7 +6,7 @@ use assay_ledger::{ReadError, Role, query};
 use tracing::warn;
 
 use super::shelves::Shelves;
-use crate::{clock, orders::Services, storage::StorageRole, told, transport::Reach};
+use crate::{clock, orders::Services, reach::Reach, storage::StorageRole, told};
 
 /// Blocks between two looks at what changes rarely.
 const SELDOM: u64 = 20;

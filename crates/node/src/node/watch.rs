@@ -12,11 +12,14 @@ use assay_crypto::PublicKey;
 use assay_ledger::Height;
 
 use crate::{
-    client::ChainView,
+    client::{
+        ChainView,
+        protocol::{Request, Response},
+    },
     clock,
     health::{Health, Topic},
     metrics, needs,
-    transport::{Request, Response, Transport},
+    transport::Transport,
 };
 
 /// Pause between two looks.

@@ -14,7 +14,7 @@ use super::serving::{Machine, Party, serve};
 use super::terms::{Held, Mode, Terms, longest_masked, most_masked};
 use crate::told;
 use crate::transport::{
-    Access, BoxFuture, Conversation, Handler, Refusal, Request, Response, Standing,
+    Access, BoxFuture, Conversation, Host, Question, Refusal, Refused, Standing,
 };
 
 /// What one provider gives away.
@@ -152,27 +152,30 @@ impl Access for SplitProvider {
     }
 }
 
-impl Handler for SplitProvider {
-    fn handle(&self, _peer: PublicKey, _request: Request) -> BoxFuture<'_, Response> {
-        let reason = "this node serves split training only";
-        Box::pin(async move { Response::refused(Refusal::NotServed, reason) })
-    }
+impl Question for Terms {
+    const PROTOCOL: &'static str = "split/1";
+    /// Digest of the terms that were agreed to.
+    type Answer = Digest;
 
+    fn name(&self) -> &'static str {
+        "split"
+    }
+}
+
+impl Host<Terms> for SplitProvider {
     fn open(
         &self,
         peer: PublicKey,
-        request: Request,
-    ) -> BoxFuture<'_, (Response, Option<Conversation>)> {
+        terms: Terms,
+    ) -> BoxFuture<'_, Result<(Digest, Conversation), Refused>> {
         let desk = self.0.clone();
         Box::pin(async move {
-            match desk.clone().take(peer, request).await {
-                Ok((agreed, conversation)) => (Response::Split { agreed }, Some(conversation)),
-                Err((refusal, reason)) => {
-                    let response = Response::refused(refusal, &reason);
-                    (desk.on_event)(ProviderEvent::Refused { peer, reason });
-                    (response, None)
-                }
-            }
+            let taken = desk.clone().take(peer, terms).await;
+            taken.map_err(|(refusal, reason)| {
+                let refused = Refused::new(refusal, &reason);
+                (desk.on_event)(ProviderEvent::Refused { peer, reason });
+                refused
+            })
         })
     }
 }
@@ -182,11 +185,8 @@ impl Desk {
     async fn take(
         self: Arc<Self>,
         peer: PublicKey,
-        request: Request,
+        terms: Terms,
     ) -> Result<(Digest, Conversation), (Refusal, String)> {
-        let Request::Split(terms) = request else {
-            return Err((Refusal::NotServed, "another conversation".to_owned()));
-        };
         if !self.allowed.has(&peer) {
             let reason = format!(
                 "account {peer} is not on this provider's list; its operator adds it with --allow"

@@ -63,11 +63,8 @@ fn the_format_is_frozen() {
         let bytes = borsh::to_vec(&terms).unwrap();
         assert_eq!(hex::encode(&bytes), format!("{head}{tail}"));
         assert_eq!(borsh::from_slice::<Terms>(&bytes).unwrap(), terms);
-        let request = crate::transport::Request::Split(terms);
-        assert_eq!(
-            borsh::to_vec(&request).unwrap(),
-            [&[7], &bytes[..]].concat()
-        );
+        let request = crate::transport::request_bytes(&terms).unwrap();
+        assert_eq!(request, [b"\x07split/1", &bytes[..]].concat());
         assert!(borsh::from_slice::<Terms>(&bytes[..bytes.len() - 1]).is_err());
         assert!(borsh::from_slice::<Terms>(&[&bytes[..], &[0]].concat()).is_err());
     }

@@ -10,7 +10,7 @@ use super::closing::{Closing, Why};
 use super::error::SplitError;
 use super::run::Counted;
 use super::terms::Terms;
-use crate::transport::{Receiver, Request, Response, Sender, Transport};
+use crate::transport::{Receiver, Sender, Transport};
 
 /// Time for the last word to arrive.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -39,14 +39,9 @@ pub(super) struct Wire {
 impl Wire {
     /// Opens a session.
     pub(super) fn open(link: &Link, peer: PublicKey, terms: &Terms) -> Result<Self, SplitError> {
-        let request = Request::Split(terms.clone());
-        let opened = link.handle.block_on(link.transport.open(peer, &request));
-        let (response, channel) = opened.map_err(|source| SplitError::Open { peer, source })?;
-        if response
-            != (Response::Split {
-                agreed: terms.digest(),
-            })
-        {
+        let opened = link.handle.block_on(link.transport.open(peer, terms));
+        let (agreed, channel) = opened.map_err(|source| SplitError::Open { peer, source })?;
+        if agreed != terms.digest() {
             return Err(SplitError::NotAgreed { peer });
         }
         let limit = (terms.longest_message as usize).max(Closing::MAX);

@@ -10,14 +10,67 @@ use iroh::{Endpoint, EndpointAddr, endpoint::Connection};
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    ALPN, AddressBook, Cause, Channel, Limits, Request, RequestError, Response,
+    ALPN, AddressBook, Cause, Channel, Limits, Question, Refused, RequestError,
     frame::{self, FrameError},
+    question::{read_answer, request_bytes},
 };
 
 /// Peers whose connections are kept; above it, closed ones are dropped from the table.
 const KEPT_PEERS: usize = 1024;
 
 type Slot = Arc<Mutex<Option<Connection>>>;
+
+/// A request on its way.
+pub(super) struct Asked {
+    peer: PublicKey,
+    name: &'static str,
+    pub(super) bytes: Vec<u8>,
+    /// Whether the stream stays open behind the answer.
+    stays: bool,
+}
+
+impl Asked {
+    pub(super) fn of<Q: Question>(peer: PublicKey, request: &Q) -> Result<Self, RequestError> {
+        let name = request.name();
+        let bytes = request_bytes(request).map_err(|error| RequestError::Frame {
+            peer,
+            request: name,
+            source: FrameError::Stream(error),
+        })?;
+        Ok(Self {
+            peer,
+            name,
+            bytes,
+            stays: false,
+        })
+    }
+
+    pub(super) fn staying(self) -> Self {
+        Self {
+            stays: true,
+            ..self
+        }
+    }
+
+    /// What was answered, unless it is a refusal.
+    pub(super) fn read<Q: Question>(&self, answer: &[u8]) -> Result<Q::Answer, RequestError> {
+        let (peer, request) = (self.peer, self.name);
+        match read_answer::<Q>(answer) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Refused { refusal, reason })) => Err(RequestError::Refused {
+                peer,
+                request,
+                refusal,
+                reason,
+            }),
+            Err(source) => Err(RequestError::Malformed {
+                peer,
+                request,
+                source,
+            }),
+        }
+    }
+}
 
 pub(super) struct Dialler {
     endpoint: Endpoint,
@@ -38,21 +91,12 @@ impl Dialler {
     }
 
     /// Sends a request; once more on a fresh connection if a kept one turns out dead.
-    pub(super) async fn request(
-        &self,
-        peer: PublicKey,
-        request: &Request,
-    ) -> Result<(Response, Channel), RequestError> {
-        let body = borsh::to_vec(request).map_err(|e| RequestError::Frame {
-            peer,
-            request: request.name(),
-            source: FrameError::Stream(e),
-        })?;
-        let (connection, kept) = self.connection(peer).await?;
-        match self.exchange(peer, request, &connection, &body).await {
+    pub(super) async fn request(&self, asked: &Asked) -> Result<(Vec<u8>, Channel), RequestError> {
+        let (connection, kept) = self.connection(asked.peer).await?;
+        match self.exchange(asked, &connection).await {
             Err(RequestError::Lost { .. }) if kept => {
-                let (connection, _) = self.connection(peer).await?;
-                self.exchange(peer, request, &connection, &body).await
+                let (connection, _) = self.connection(asked.peer).await?;
+                self.exchange(asked, &connection).await
             }
             outcome => outcome,
         }
@@ -110,15 +154,13 @@ impl Dialler {
         }
     }
 
-    /// Sends a request on a stream of its own, which `stays` open behind the answer.
+    /// Sends a request on a stream of its own.
     async fn exchange(
         &self,
-        peer: PublicKey,
-        request: &Request,
+        asked: &Asked,
         connection: &Connection,
-        body: &[u8],
-    ) -> Result<(Response, Channel), RequestError> {
-        let (request, stays) = (request.name(), request.opens_conversation());
+    ) -> Result<(Vec<u8>, Channel), RequestError> {
+        let (peer, request) = (asked.peer, asked.name);
         let limit = self.limits.request_timeout;
         let work = async {
             let lost = |source| RequestError::Lost { peer, source };
@@ -126,7 +168,7 @@ impl Dialler {
                 .open_bi()
                 .await
                 .map_err(|e| lost(Cause::new(e)))?;
-            let sent = frame::write(&mut send, body, frame::MAX_FRAME).await;
+            let sent = frame::write(&mut send, &asked.bytes, frame::MAX_FRAME).await;
             match sent {
                 Err(source @ FrameError::TooLarge { .. }) => {
                     return Err(RequestError::Frame {
@@ -136,7 +178,7 @@ impl Dialler {
                     });
                 }
                 // A peer that refuses a request stops reading it; its answer says why.
-                Err(_) | Ok(()) if !stays => drop(send.finish()),
+                Err(_) | Ok(()) if !asked.stays => drop(send.finish()),
                 Err(_) | Ok(()) => {}
             }
             let answer = frame::read(&mut recv, frame::MAX_FRAME).await;
@@ -147,11 +189,6 @@ impl Dialler {
                     source,
                 },
                 other => lost(Cause::new(other)),
-            })?;
-            let answer = Response::decode(&answer).map_err(|source| RequestError::Malformed {
-                peer,
-                request,
-                source: Some(source),
             })?;
             Ok((answer, Channel::new(peer, send, recv)))
         };

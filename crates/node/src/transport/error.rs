@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use assay_crypto::PublicKey;
 
-use super::{frame::FrameError, wire};
+use super::{Malformed, Refusal, frame::FrameError};
 use crate::needs;
 
 /// Why the endpoint could not start.
@@ -85,9 +85,9 @@ pub enum RequestError {
         peer: PublicKey,
         /// Name of the request.
         request: &'static str,
-        /// Why, where the bytes did not decode.
+        /// Why the bytes did not decode.
         #[source]
-        source: Option<wire::Malformed>,
+        source: Malformed,
     },
     /// The peer turned the request down.
     #[error("node {peer} refused `{request}`: {reason}")]
@@ -97,7 +97,7 @@ pub enum RequestError {
         /// Name of the request.
         request: &'static str,
         /// Kind of refusal.
-        refusal: wire::Refusal,
+        refusal: Refusal,
         /// Its explanation.
         reason: String,
     },
@@ -112,7 +112,7 @@ impl RequestError {
             Self::Frame { source, .. } => !matches!(source, FrameError::TooLarge { .. }),
             Self::Malformed { .. } => false,
             Self::Refused { refusal, .. } => {
-                matches!(refusal, wire::Refusal::Busy | wire::Refusal::Failed)
+                matches!(refusal, Refusal::Busy | Refusal::Failed)
             }
         }
     }

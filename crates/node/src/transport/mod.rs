@@ -5,25 +5,29 @@
 //!   with raw public keys).
 //! - **Reach.** Addresses come from the [`AddressBook`] alone. No public service is contacted:
 //!   no relay, no address publishing, and no name is looked up but those of the configuration.
-//! - **Conversation.** One protocol, `assay/1`. Each stream carries one [`Request`] and one
-//!   [`Response`] in length-prefixed [frames](frame). Every request may be repeated without
-//!   harm, which is why a request on a connection that turns out dead is simply sent again.
-//!   Behind a request that opens a conversation the stream stays open as a [`Channel`].
+//! - **Requests.** Each stream carries one request and one answer in length-prefixed
+//!   [frames](frame). What can be asked is no matter of this room: a [`Question`] names its protocol,
+//!   and a node answers those that it has registered in its [`Protocols`]. Every request may be
+//!   repeated without harm, which is why a request on a connection that turns out dead is simply
+//!   sent again.
+//! - **Conversations.** Where a [`Host`] answers, the stream stays open behind the answer as a
+//!   [`Channel`].
 //! - **Bounds.** Frame sizes, connections, open requests, bytes and times are limited by [`Limits`],
 //!   in all and for each peer. Peers without a bond get a small share of everything.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use assay_node::transport::*;
+//! # use assay_node::{client::protocol::Request, transport::*};
 //! # use assay_crypto::{PublicKey, SecretKey};
-//! # async fn example(key: SecretKey, handler: Arc<dyn Handler>, peer: PublicKey)
+//! # async fn example(key: SecretKey, chain: Arc<dyn Handler<Request>>, peer: PublicKey)
 //! # -> Result<(), Box<dyn std::error::Error>> {
 //! let everyone_reads = Arc::new(|_: &PublicKey| Standing::Stranger);
 //! let listen = "127.0.0.1:7000".parse()?;
+//! let answers = Protocols::default().answering(chain);
 //! let transport =
-//!     Transport::bind(&key, listen, Limits::default(), everyone_reads, handler).await?;
+//!     Transport::bind(&key, listen, Limits::default(), everyone_reads, answers).await?;
 //! transport.book().set(peer, ["127.0.0.1:7001".parse()?]);
-//! let response = transport.request(peer, &Request::Head).await?;
+//! let answer = transport.request(peer, &Request::Head).await?;
 //! # Ok(()) }
 //! ```
 
@@ -33,13 +37,11 @@ mod dial;
 mod error;
 pub mod frame;
 mod limits;
-mod proof;
-mod reach;
+mod question;
 mod server;
 mod shares;
 #[cfg(test)]
 mod tests;
-pub mod wire;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -54,13 +56,18 @@ pub use self::{
     channel::{Channel, ChannelError, Conversation, Receiver, Sender},
     error::{BindError, Cause, RequestError},
     limits::Limits,
-    reach::Reach,
-    server::{Access, BoxFuture, Handler, Standing},
-    wire::{BadProof, ProgressReport, ReceiptProof, Refusal, Request, Response, ValueProof},
+    question::{
+        Handler, Host, Malformed, Manner, Protocols, Question, Refusal, Refused, read_answer,
+        request_bytes,
+    },
+    server::{Access, BoxFuture, Standing},
 };
-use self::{dial::Dialler, server::Server};
+use self::{
+    dial::{Asked, Dialler},
+    server::Server,
+};
 
-/// Name of the protocol, offered and demanded in the handshake.
+/// Name of the transport's protocol, offered and demanded in the handshake.
 pub const ALPN: &[u8] = b"assay/1";
 
 /// A node's connection to the others: answers their requests, sends its own.
@@ -78,7 +85,7 @@ pub struct Transport {
 
 impl Transport {
     /// Listens on `listen` (UDP; port 0 takes a free one) under the account key `key`, and
-    /// answers requests with `handler` as `access` allows.
+    /// answers the requests of `protocols` as `access` allows.
     ///
     /// # Errors
     /// [`BindError`] when the socket cannot be opened.
@@ -87,7 +94,7 @@ impl Transport {
         listen: SocketAddr,
         limits: Limits,
         access: Arc<dyn Access>,
-        handler: Arc<dyn Handler>,
+        protocols: Protocols,
     ) -> Result<Self, BindError> {
         let socket = |source| BindError::Socket {
             address: listen,
@@ -118,7 +125,7 @@ impl Transport {
             .iter()
             .find(|a| a.is_ipv4() == listen.is_ipv4())
             .copied();
-        let server = Arc::new(Server::new(limits, access, handler));
+        let server = Arc::new(Server::new(limits, access, protocols));
         tokio::spawn(server.clone().run(endpoint.clone()));
         let book = AddressBook::new();
         Ok(Self {
@@ -150,56 +157,38 @@ impl Transport {
     /// on the spot. Connections are kept and shared between requests.
     ///
     /// # Errors
-    /// [`RequestError`]; a [`Response::Refused`] comes back as [`RequestError::Refused`].
-    pub async fn request(
+    /// [`RequestError`]; what the peer turns down is [`RequestError::Refused`].
+    pub async fn request<Q: Question>(
         &self,
         peer: PublicKey,
-        request: &Request,
-    ) -> Result<Response, RequestError> {
-        let response = if peer == self.id {
-            self.server
-                .dispatch(peer, Standing::Registered, request.clone())
-                .await
-        } else {
-            self.dialler.request(peer, request).await?.0
+        request: &Q,
+    ) -> Result<Q::Answer, RequestError> {
+        let asked = Asked::of(peer, request)?;
+        let answer = match peer == self.id {
+            true => self.server.answer_own(peer, &asked.bytes).await,
+            false => self.dialler.request(&asked).await?.0,
         };
-        answered(peer, request, response)
+        asked.read::<Q>(&answer)
     }
 
-    /// Opens a conversation with another node: sends `request`, which must be one that
-    /// [opens a conversation](Request::opens_conversation), and returns the answer with the stream.
+    /// Opens a conversation with another node, where its [`Host`] answers `request`: returns the
+    /// answer with the stream.
     ///
     /// # Errors
     /// As [`Self::request`].
-    pub async fn open(
+    pub async fn open<Q: Question>(
         &self,
         peer: PublicKey,
-        request: &Request,
-    ) -> Result<(Response, Channel), RequestError> {
-        let (response, channel) = self.dialler.request(peer, request).await?;
-        Ok((answered(peer, request, response)?, channel))
+        request: &Q,
+    ) -> Result<(Q::Answer, Channel), RequestError> {
+        let asked = Asked::of(peer, request)?.staying();
+        let (answer, channel) = self.dialler.request(&asked).await?;
+        Ok((asked.read::<Q>(&answer)?, channel))
     }
 
     /// Stops listening and closes every connection.
     pub async fn close(&self) {
         self.endpoint.close().await;
-    }
-}
-
-/// An answer, unless it is a refusal.
-fn answered(
-    peer: PublicKey,
-    request: &Request,
-    response: Response,
-) -> Result<Response, RequestError> {
-    match response {
-        Response::Refused { refusal, reason } => Err(RequestError::Refused {
-            peer,
-            request: request.name(),
-            refusal,
-            reason,
-        }),
-        response => Ok(response),
     }
 }
 

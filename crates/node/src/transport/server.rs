@@ -1,4 +1,4 @@
-//! The answering half: accept connections, bound them, hand requests to the [`Handler`].
+//! The answering half: accept connections, bound them, hand requests to whoever answers their protocol.
 //!
 //! Whoever is slow is slow at its own expense. A request is read, in its own time and within its
 //! peer's share, before it takes a slot; the slot is given back before the answer travels; and what
@@ -20,8 +20,8 @@ use super::{
     frame::{self, FrameError},
     limits::Limits,
     peer_key,
+    question::{Call, Manner, Protocols, Refusal, Refused, answer_bytes},
     shares::{self, Peers, Share, Shares},
-    wire::{Refusal, Request, Response},
 };
 use crate::metrics;
 
@@ -51,28 +51,11 @@ impl<F: Fn(&PublicKey) -> Standing + Send + Sync + 'static> Access for F {
     }
 }
 
-/// Answers requests. One handler serves a whole node; it passes on to the roles it runs and
-/// answers [`Refusal::NotServed`] for the others.
-pub trait Handler: Send + Sync + 'static {
-    /// Answers one request of `peer`.
-    fn handle(&self, peer: PublicKey, request: Request) -> BoxFuture<'_, Response>;
-
-    /// Answers a request that [opens a conversation](Request::opens_conversation); says who takes the
-    /// stream over once the answer is sent, unless it was a refusal.
-    fn open(
-        &self,
-        peer: PublicKey,
-        request: Request,
-    ) -> BoxFuture<'_, (Response, Option<Conversation>)> {
-        Box::pin(async move { (self.handle(peer, request).await, None) })
-    }
-}
-
 /// State shared by all connections of one endpoint.
 pub(super) struct Server {
     pub(super) limits: Limits,
     pub(super) access: Arc<dyn Access>,
-    pub(super) handler: Arc<dyn Handler>,
+    protocols: Protocols,
     connections: Arc<Semaphore>,
     /// Half of the connections, so that others cannot lock members out.
     open_to_all: Semaphore,
@@ -81,11 +64,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(limits: Limits, access: Arc<dyn Access>, handler: Arc<dyn Handler>) -> Self {
+    pub(super) fn new(limits: Limits, access: Arc<dyn Access>, protocols: Protocols) -> Self {
         Self {
             limits,
             access,
-            handler,
+            protocols,
             connections: Arc::new(Semaphore::new(limits.connections)),
             open_to_all: Semaphore::new(limits.connections / 2),
             shares: Shares::new(&limits),
@@ -191,8 +174,8 @@ impl Server {
                 match self.read(own, share, standing, &mut recv).await {
                     Ok((body, room)) => self.answer(peer, own, share, standing, body, room).await?,
                     Err(Unread::TooLarge(error)) => {
-                        let response = Response::refused(Refusal::Invalid, error);
-                        (encode(&response)?, None, None)
+                        let refused = Refused::new(Refusal::Invalid, error);
+                        (answer_bytes(&Err(refused)), None, None)
                     }
                     Err(Unread::Broken(error)) => {
                         debug!(%peer, %error, "request unreadable");
@@ -280,62 +263,67 @@ impl Server {
         body: Vec<u8>,
         room: Room<'a>,
     ) -> Option<(Vec<u8>, Option<Conversation>, Option<Room<'a>>)> {
-        let refused = |refusal, reason: &dyn std::fmt::Display| {
-            Some((encode(&Response::refused(refusal, reason))?, None, None))
-        };
-        let request = match Request::decode(&body) {
-            Ok(request) => request,
-            Err(error) => return refused(Refusal::Invalid, &error),
+        let call = match self.allowed(peer, standing, &body) {
+            Ok(call) => call,
+            Err(refused) => return Some((answer_bytes(&Err(refused)), None, None)),
         };
         drop(body);
-        if request.opens_conversation() {
-            let _slot = share.slots.acquire().await.ok()?;
-            let name = request.name();
-            let (response, conversation) = self.handler.open(peer, request).await;
-            let refused = matches!(response, Response::Refused { .. });
-            metrics::request_served(name, !refused);
-            return Some((encode(&response)?, conversation.filter(|_| !refused), None));
-        }
         // What waits for a block would keep a slot from those that could be served meanwhile.
-        let slots = match request.waits() {
-            true => {
+        let slots = match call.manner {
+            Manner::Waits => {
                 let (Ok(own), Ok(all)) = (own.polls.try_acquire(), self.shares.polls.try_acquire())
                 else {
                     let text = "too many requests wait for blocks here; ask another node";
-                    return refused(Refusal::Busy, &text);
+                    let refused = Refused::new(Refusal::Busy, text);
+                    return Some((answer_bytes(&Err(refused)), None, None));
                 };
                 (own, Some(all))
             }
-            false => (share.slots.acquire().await.ok()?, None),
+            Manner::Plain | Manner::ForAccounts => (share.slots.acquire().await.ok()?, None),
         };
-        let response = encode(&self.dispatch(peer, standing, request).await)?;
+        let opens = call.opens;
+        let (answer, conversation) = serve(call, peer).await;
         drop(room);
-        let room = self.room(own, share, response.len()).await;
+        // A conversation has bounds of its own.
+        let room = match opens {
+            true => None,
+            false => self.room(own, share, answer.len()).await,
+        };
         drop(slots);
-        Some((response, None, room))
+        Some((answer, conversation, room))
     }
 
-    /// Checks the peer's standing and lets the handler answer.
-    pub(super) async fn dispatch(
-        &self,
-        peer: PublicKey,
-        standing: Standing,
-        request: Request,
-    ) -> Response {
-        let name = request.name();
-        if request.needs_registration() && standing == Standing::Stranger {
-            metrics::request_served(name, false);
-            return Response::refused(
-                Refusal::NotAllowed,
-                format!(
-                    "`{name}` is only for accounts known to this network: fund account {peer} first"
-                ),
-            );
+    /// Answers what this node asks itself.
+    pub(super) async fn answer_own(&self, own: PublicKey, body: &[u8]) -> Vec<u8> {
+        match self.allowed(own, Standing::Registered, body) {
+            Ok(call) => serve(call, own).await.0,
+            Err(refused) => answer_bytes(&Err(refused)),
         }
-        let response = self.handler.handle(peer, request).await;
-        metrics::request_served(name, !matches!(response, Response::Refused { .. }));
-        response
     }
+
+    /// Reads a request and checks its peer's standing.
+    fn allowed(&self, peer: PublicKey, standing: Standing, body: &[u8]) -> Result<Call, Refused> {
+        let call = self.protocols.read(body)?;
+        if call.manner == Manner::ForAccounts && standing == Standing::Stranger {
+            metrics::request_served(call.name, false);
+            let reason = format!(
+                "`{}` is only for accounts known to this network: fund account {peer} first",
+                call.name
+            );
+            return Err(Refused::new(Refusal::NotAllowed, reason));
+        }
+        Ok(call)
+    }
+}
+
+/// Lets whoever answers do so, and counts it.
+async fn serve(call: Call, peer: PublicKey) -> (Vec<u8>, Option<Conversation>) {
+    let (answer, conversation) = (call.answer)(peer).await;
+    metrics::request_served(call.name, answer.is_ok());
+    (
+        answer_bytes(&answer),
+        conversation.filter(|_| answer.is_ok()),
+    )
 }
 
 /// Room for bytes in memory, in a peer's share and in its standing's.
@@ -359,12 +347,4 @@ impl From<FrameError> for Unread {
             error => Self::Broken(error),
         }
     }
-}
-
-/// Serialising into memory does not fail.
-fn encode(response: &Response) -> Option<Vec<u8>> {
-    let encoded = borsh::to_vec(response);
-    encoded
-        .inspect_err(|error| debug!(%error, "an answer cannot be encoded"))
-        .ok()
 }

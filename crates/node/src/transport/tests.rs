@@ -3,53 +3,69 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_crypto::Digest;
-use assay_ledger::{Height, TxId};
-use assay_vault::{Piece, wire as vault};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::*;
 
-/// Answers like a node with one block and a memory of what it was asked to keep.
+/// A protocol that is about nothing.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+enum Ask {
+    Echo(Vec<u8>),
+    Keep(Vec<u8>),
+    Think,
+    Wait,
+}
+
+impl Question for Ask {
+    const PROTOCOL: &'static str = "test/1";
+    /// What was said, and who said it.
+    type Answer = (Vec<u8>, [u8; 32]);
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Echo(_) => "echo",
+            Self::Keep(_) => "keep",
+            Self::Think => "think",
+            Self::Wait => "wait",
+        }
+    }
+
+    fn manner(&self) -> Manner {
+        match self {
+            Self::Echo(_) | Self::Think => Manner::Plain,
+            Self::Keep(_) => Manner::ForAccounts,
+            Self::Wait => Manner::Waits,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Echo {
     served: AtomicUsize,
 }
 
-impl Handler for Echo {
-    fn handle(&self, peer: PublicKey, request: Request) -> BoxFuture<'_, Response> {
+impl Handler<Ask> for Echo {
+    fn handle(
+        &self,
+        peer: PublicKey,
+        request: Ask,
+    ) -> BoxFuture<'_, Result<<Ask as Question>::Answer, Refused>> {
         self.served.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             match request {
-                Request::SubmitTx { transaction } => Response::Submitted {
-                    tx: TxId(Digest::of("assay/test/v1", &[&transaction])),
-                },
-                Request::Vault(vault::Request::Put { piece, .. }) => {
-                    Response::Vault(vault::Response::Piece { piece })
-                }
-                Request::Prove { key } => Response::Proof(ValueProof {
-                    value: None,
-                    proof: key,
-                    header: peer.0.to_vec(),
-                }),
-                Request::Blocks { .. } => {
+                Ask::Echo(said) | Ask::Keep(said) => Ok((said, peer.0)),
+                Ask::Think | Ask::Wait => {
                     tokio::time::sleep(Duration::from_secs(3600)).await;
-                    Response::Head { header: None }
+                    Err(Refused::new(Refusal::Failed, "nobody waits so long"))
                 }
-                Request::Head => {
-                    tokio::time::sleep(Duration::from_secs(3600)).await;
-                    Response::Head { header: None }
-                }
-                _ => Response::refused(Refusal::NotServed, "only echoes live here"),
             }
         })
     }
 }
 
-/// A request that carries a slice of this many bytes.
-fn put(length: usize) -> Request {
-    let piece = Piece::new(vec![7; length]).unwrap();
-    let digest = piece.digest();
-    Request::Vault(vault::Request::Put { digest, piece })
+/// A request that carries so many bytes.
+fn put(length: usize) -> Ask {
+    Ask::Keep(vec![7; length])
 }
 
 fn limits() -> Limits {
@@ -59,12 +75,16 @@ fn limits() -> Limits {
     }
 }
 
+fn answers(echo: &Arc<Echo>) -> Protocols {
+    Protocols::default().answering::<Ask>(echo.clone())
+}
+
 async fn node(seed: u8, standing: Standing, limits: Limits) -> (Transport, Arc<Echo>) {
     let echo = Arc::new(Echo::default());
     let key = SecretKey::from_seed([seed; 32]);
     let access = Arc::new(move |_: &PublicKey| standing);
     let listen = "127.0.0.1:0".parse().unwrap();
-    let transport = Transport::bind(&key, listen, limits, access, echo.clone())
+    let transport = Transport::bind(&key, listen, limits, access, answers(&echo))
         .await
         .unwrap();
     (transport, echo)
@@ -80,26 +100,14 @@ async fn pair(standing: Standing) -> (Transport, Transport, Arc<Echo>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_are_answered_over_one_kept_connection() {
     let (client, server, echo) = pair(Standing::Registered).await;
-    let slice = put(4 << 20);
-    let Request::Vault(vault::Request::Put { piece, .. }) = slice.clone() else {
-        unreachable!()
-    };
-    assert_eq!(
-        client.request(server.id(), &slice).await.unwrap(),
-        Response::Vault(vault::Response::Piece { piece })
-    );
-
-    let prove = Request::Prove { key: b"k".to_vec() };
-    let many = (0..50).map(|_| client.request(server.id(), &prove));
+    let (said, who) = client.request(server.id(), &put(4 << 20)).await.unwrap();
+    assert_eq!((said.len(), who), (4 << 20, client.id().0));
     let mut answers = Vec::new();
-    for request in many {
-        answers.push(request.await.unwrap());
+    for _ in 0..50 {
+        let echo = Ask::Echo(b"k".to_vec());
+        answers.push(client.request(server.id(), &echo).await.unwrap());
     }
-    let expected = Response::Proof(ValueProof {
-        value: None,
-        proof: b"k".to_vec(),
-        header: client.id().0.to_vec(),
-    });
+    let expected = (b"k".to_vec(), client.id().0);
     assert!(
         answers.iter().all(|a| *a == expected),
         "the asking key is proved to the handler"
@@ -108,8 +116,8 @@ async fn requests_are_answered_over_one_kept_connection() {
     assert_eq!(server.server.open_connections(), 1);
 
     // A node asks itself without a socket.
-    let own = server.request(server.id(), &prove).await.unwrap();
-    assert!(matches!(own, Response::Proof(proof) if proof.header == server.id().0));
+    let own = server.request(server.id(), &Ask::Echo(vec![])).await;
+    assert_eq!(own.unwrap().1, server.id().0);
     client.close().await;
     server.close().await;
 }
@@ -117,9 +125,7 @@ async fn requests_are_answered_over_one_kept_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_read_and_submit_but_do_not_store() {
     let (client, server, echo) = pair(Standing::Stranger).await;
-    let submit = Request::SubmitTx {
-        transaction: vec![1; 64 << 10],
-    };
+    let submit = Ask::Echo(vec![1; 64 << 10]);
     client.request(server.id(), &submit).await.unwrap();
 
     let small = put(10);
@@ -155,9 +161,7 @@ async fn strangers_read_and_submit_but_do_not_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_oversized_message_is_refused_on_both_sides() {
     let (client, server, _) = pair(Standing::Registered).await;
-    let huge = Request::SubmitTx {
-        transaction: vec![0; frame::MAX_FRAME],
-    };
+    let huge = Ask::Echo(vec![0; frame::MAX_FRAME]);
     let error = client.request(server.id(), &huge).await.unwrap_err();
     let RequestError::Frame {
         source: frame::FrameError::TooLarge { .. },
@@ -175,17 +179,8 @@ async fn an_oversized_message_is_refused_on_both_sides() {
         let (mut send, mut recv) = connection.open_bi().await.unwrap();
         send.write_all(bad).await.unwrap();
         let answer = frame::read(&mut recv, frame::MAX_FRAME).await.unwrap();
-        let answer = Response::decode(&answer).unwrap();
-        assert!(
-            matches!(
-                answer,
-                Response::Refused {
-                    refusal: Refusal::Invalid,
-                    ..
-                }
-            ),
-            "{answer:?}"
-        );
+        let refused = read_answer::<Ask>(&answer).unwrap().unwrap_err();
+        assert_eq!(refused.refusal, Refusal::Invalid, "{refused:?}");
     }
 }
 
@@ -194,12 +189,12 @@ async fn a_peer_with_another_key_or_none_is_unreachable() {
     let (client, server, echo) = pair(Standing::Registered).await;
     let (elsewhere, nobody) = (SecretKey::from_seed([8; 32]).public(), "127.0.0.1:9");
     client.book().set(elsewhere, [server.address()]);
-    let error = client.request(elsewhere, &Request::Head).await.unwrap_err();
+    let error = client.request(elsewhere, &Ask::Think).await.unwrap_err();
     assert!(matches!(error, RequestError::Unreachable { .. }), "{error}");
 
     client.book().set(elsewhere, [nobody.parse().unwrap()]);
     let error = client
-        .request(elsewhere, &Request::Head)
+        .request(elsewhere, &Ask::Think)
         .await
         .unwrap_err()
         .to_string();
@@ -208,7 +203,7 @@ async fn a_peer_with_another_key_or_none_is_unreachable() {
     assert!(error.contains(&elsewhere.to_string()), "{error}");
 
     client.book().set(elsewhere, []);
-    let error = client.request(elsewhere, &Request::Head).await.unwrap_err();
+    let error = client.request(elsewhere, &Ask::Think).await.unwrap_err();
     assert!(matches!(error, RequestError::NoAddress { .. }), "{error}");
     assert_eq!(echo.served.load(Ordering::SeqCst), 0);
 }
@@ -223,33 +218,26 @@ async fn a_slow_answer_times_out_and_the_connection_survives() {
     let (client, _) = node(2, Standing::Registered, short).await;
     client.book().set(server.id(), [server.address()]);
     let started = Instant::now();
-    let error = client
-        .request(server.id(), &Request::Head)
-        .await
-        .unwrap_err();
+    let error = client.request(server.id(), &Ask::Think).await.unwrap_err();
     assert!(
         matches!(
             error,
             RequestError::Timeout {
-                request: "head",
+                request: "think",
                 ..
             }
         ),
         "{error}"
     );
     assert!(error.is_transient() && started.elapsed() < Duration::from_secs(5));
-    let submit = Request::SubmitTx {
-        transaction: vec![1],
-    };
+    let submit = submit();
     client.request(server.id(), &submit).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_peer_is_dialled_again() {
     let (client, server, _) = pair(Standing::Registered).await;
-    let submit = Request::SubmitTx {
-        transaction: vec![1],
-    };
+    let submit = submit();
     client.request(server.id(), &submit).await.unwrap();
     server.close().await;
     let (restarted, echo) = node(1, Standing::Registered, limits()).await;
@@ -265,10 +253,8 @@ async fn raw(client: &Transport, server: &Transport) -> iroh::endpoint::Connecti
     client.endpoint.connect(target, ALPN).await.unwrap()
 }
 
-fn submit() -> Request {
-    Request::SubmitTx {
-        transaction: vec![1],
-    }
+fn submit() -> Ask {
+    Ask::Echo(vec![1])
 }
 
 /// One peer begins as many requests as it may, and finishes none.
@@ -358,7 +344,7 @@ async fn those_who_wait_for_blocks_keep_no_slot() {
     for client in [&follower, &other] {
         client.book().set(server.id(), [server.address()]);
     }
-    let poll = Request::Blocks { first: Height(9) };
+    let poll = Ask::Wait;
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..5 {
         let (follower, poll, id) = (follower.clone(), poll.clone(), server.id());
@@ -404,7 +390,7 @@ async fn one_peer_has_only_so_many_connections() {
     loop {
         let again = raw(&greedy, &server).await;
         if let Ok((mut send, mut recv)) = again.open_bi().await {
-            let body = borsh::to_vec(&submit()).unwrap();
+            let body = request_bytes(&submit()).unwrap();
             let sent = frame::write(&mut send, &body, frame::MAX_FRAME).await;
             if sent.is_ok() && frame::read(&mut recv, frame::MAX_FRAME).await.is_ok() {
                 break;
@@ -428,7 +414,7 @@ async fn members_are_served_while_accounts_crowd() {
     });
     let key = SecretKey::from_seed([1; 32]);
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Transport::bind(&key, listen, few, access, echo.clone())
+    let server = Transport::bind(&key, listen, few, access, answers(&echo))
         .await
         .unwrap();
     let (crowd, _) = node(2, Standing::Registered, limits()).await;
@@ -439,7 +425,7 @@ async fn members_are_served_while_accounts_crowd() {
     }
     for _ in 0..4 {
         let (crowd, id) = (crowd.clone(), server.id());
-        waiting.spawn(async move { crowd.request(id, &Request::Head).await });
+        waiting.spawn(async move { crowd.request(id, &Ask::Think).await });
     }
     while echo.served.load(Ordering::SeqCst) < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -447,25 +433,73 @@ async fn members_are_served_while_accounts_crowd() {
     bonded.request(server.id(), &submit()).await.unwrap();
 }
 
+/// Whoever speaks something else learns what is spoken here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_protocol_is_refused_by_name() {
+    #[derive(Debug, BorshSerialize, BorshDeserialize)]
+    struct Foreign;
+    impl Question for Foreign {
+        const PROTOCOL: &'static str = "test/2";
+        type Answer = ();
+        fn name(&self) -> &'static str {
+            "foreign"
+        }
+    }
+    let (client, server, echo) = pair(Standing::Member).await;
+    let error = client.request(server.id(), &Foreign).await.unwrap_err();
+    let RequestError::Refused {
+        refusal: Refusal::NotServed,
+        reason,
+        request: "foreign",
+        ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(reason, "this node answers test/1 only");
+    assert_eq!(echo.served.load(Ordering::SeqCst), 0);
+}
+
+/// Nothing that is cut, too long or of another protocol is read as a request.
+#[test]
+fn foreign_bytes_are_refused_with_a_reason() {
+    let answers = answers(&Arc::default());
+    let whole = request_bytes(&submit()).unwrap();
+    assert_eq!(answers.read(&whole).unwrap().name, "echo");
+    for cut in 0..whole.len() {
+        let refused = answers.read(&whole[..cut]).err().unwrap();
+        assert!(!refused.reason.is_empty());
+    }
+    let longer = [&whole[..], &[0]].concat();
+    let refused = answers.read(&longer).err().unwrap();
+    assert_eq!(refused.refusal, Refusal::Invalid);
+    assert!(refused.reason.contains("`test/1`"), "{}", refused.reason);
+    let unnamed = answers.read(b"\x03\xff\xfe\xfd").err().unwrap();
+    assert_eq!(unnamed.refusal, Refusal::Invalid);
+
+    assert!(read_answer::<Ask>(&[]).is_err());
+    assert!(read_answer::<Ask>(&[2]).is_err());
+    let talkative = Refused {
+        refusal: Refusal::Busy,
+        reason: "x".repeat(1025),
+    };
+    let bytes = question::answer_bytes(&Err(talkative));
+    assert!(read_answer::<Ask>(&bytes).is_err());
+}
+
 #[test]
 fn the_wire_format_is_frozen() {
-    let head = borsh::to_vec(&Request::Blocks { first: Height(5) }).unwrap();
-    assert_eq!(hex::encode(head), "020500000000000000");
-    let refused = Response::refused(Refusal::Busy, "full");
-    assert_eq!(
-        hex::encode(borsh::to_vec(&refused).unwrap()),
-        "070504000000 66756c6c".replace(' ', "")
-    );
-    let opened = Response::Split {
-        agreed: Digest([1; 32]),
-    };
-    let expected = format!("08{}", "01".repeat(32));
-    assert_eq!(hex::encode(borsh::to_vec(&opened).unwrap()), expected);
-    assert!(Request::decode(&[2, 5, 0]).is_err());
-    assert!(
-        Request::decode(&[1, 0]).is_err(),
-        "trailing bytes are refused"
-    );
-    let long = Response::refused(Refusal::Failed, "\u{e9}".repeat(5000));
-    assert!(matches!(long, Response::Refused { reason, .. } if reason.len() == 1024));
+    let request = request_bytes(&Ask::Echo(vec![5])).unwrap();
+    assert_eq!(request, b"\x06test/1\x00\x01\x00\x00\x00\x05");
+    let refused = Refused::new(Refusal::Busy, "full");
+    let bytes = question::answer_bytes(&Err(refused.clone()));
+    assert_eq!(bytes, b"\x01\x05\x04\x00\x00\x00full");
+    assert_eq!(read_answer::<Ask>(&bytes).unwrap(), Err(refused));
+    let answer = (vec![5u8], [1u8; 32]);
+    let bytes = question::answer_bytes(&Ok(borsh::to_vec(&answer).unwrap()));
+    let expected = format!("000100000005{}", "01".repeat(32));
+    assert_eq!(hex::encode(&bytes), expected);
+    assert_eq!(read_answer::<Ask>(&bytes).unwrap(), Ok(answer));
+    let long = Refused::new(Refusal::Failed, "\u{e9}".repeat(5000));
+    assert_eq!(long.reason.len(), 1024);
 }

@@ -9,7 +9,7 @@ use assay_node::split::{
     Allowed, Held, Mode, Peers, SplitError, SplitLimits, SplitProvider, Store, TERMS_VERSION,
     Terms, TrainOptions, Trained, train,
 };
-use assay_node::transport::{Access, Handler, Limits, Standing, Transport};
+use assay_node::transport::{Access, Host, Limits, Protocols, Standing, Transport};
 use assay_proof::Task;
 use assay_split::{Holdings, Provider, Side, Split};
 use tokio::runtime::Runtime;
@@ -104,7 +104,7 @@ impl Lab {
         &self,
         seed: u8,
         access: Arc<dyn Access>,
-        handler: Arc<dyn Handler>,
+        host: Arc<dyn Host<Terms>>,
     ) -> Transport {
         let key = SecretKey::from_seed([seed; 32]);
         let listen = "127.0.0.1:0".parse().unwrap();
@@ -112,16 +112,13 @@ impl Lab {
             connect_timeout: Duration::from_secs(2),
             ..Limits::default()
         };
-        let bound = Transport::bind(&key, listen, limits, access, handler);
+        let protocols = Protocols::default().hosting(host);
+        let bound = Transport::bind(&key, listen, limits, access, protocols);
         self.runtime.block_on(bound).unwrap()
     }
 
-    pub(crate) fn node_of(&self, seed: u8, handler: Arc<dyn Handler>) -> Transport {
-        self.node(
-            seed,
-            Arc::new(|_: &PublicKey| Standing::Registered),
-            handler,
-        )
+    pub(crate) fn node_of(&self, seed: u8, host: Arc<dyn Host<Terms>>) -> Transport {
+        self.node(seed, Arc::new(|_: &PublicKey| Standing::Registered), host)
     }
 
     /// Trains with the node `to`, from what is in `folder`.

@@ -8,10 +8,8 @@ use std::sync::{
 use std::time::Duration;
 
 use assay_crypto::{Digest, PublicKey};
-use assay_node::split::{Closing, SplitError, Why};
-use assay_node::transport::{
-    BoxFuture, Channel, Conversation, Handler, Refusal, Request, Response, Transport,
-};
+use assay_node::split::{Closing, SplitError, Terms, Why};
+use assay_node::transport::{BoxFuture, Channel, Conversation, Host, Refused, Transport};
 use assay_split::Side;
 use assay_split::wire::Message;
 
@@ -41,27 +39,20 @@ impl Liar {
     }
 }
 
-impl Handler for Liar {
-    fn handle(&self, _: PublicKey, _: Request) -> BoxFuture<'_, Response> {
-        Box::pin(async { Response::refused(Refusal::NotServed, "no") })
-    }
-
+impl Host<Terms> for Liar {
     fn open(
         &self,
         _: PublicKey,
-        request: Request,
-    ) -> BoxFuture<'_, (Response, Option<Conversation>)> {
+        terms: Terms,
+    ) -> BoxFuture<'_, Result<(Digest, Conversation), Refused>> {
         let lies = self.lies.load(Ordering::SeqCst);
         self.lies.store(lies.saturating_sub(1), Ordering::SeqCst);
         let honest: Lie = |_, answer, _, _| Some(vec![answer]);
         let (lab, lie) = (self.lab.clone(), if lies > 0 { self.lie } else { honest });
         Box::pin(async move {
-            let Request::Split(terms) = request else {
-                return (Response::refused(Refusal::Invalid, "no"), None);
-            };
             let agreed = self.agreed.unwrap_or(terms.digest());
             let talk: Conversation = Box::new(move |channel| Box::pin(talk(channel, lab, lie)));
-            (Response::Split { agreed }, Some(talk))
+            Ok((agreed, talk))
         })
     }
 }

@@ -6,9 +6,8 @@ use assay_crypto::{Digest, PublicKey};
 use assay_job::Course;
 use assay_ledger::StepIndex;
 use assay_model::Purpose;
-use assay_node::transport::{
-    BoxFuture, Channel, Conversation, Handler, Refusal, Request, Response, Transport,
-};
+use assay_node::split::Terms;
+use assay_node::transport::{BoxFuture, Channel, Conversation, Host, Refused, Transport};
 use assay_proof::ProgramError;
 use assay_split::Outcome;
 use assay_split::masked::{MaskedProvider, MaskedRequester, Masker, step};
@@ -62,24 +61,16 @@ struct Liar {
     lie: Lie,
 }
 
-impl Handler for Liar {
-    fn handle(&self, _: PublicKey, _: Request) -> BoxFuture<'_, Response> {
-        Box::pin(async { Response::refused(Refusal::NotServed, "no") })
-    }
-
+impl Host<Terms> for Liar {
     fn open(
         &self,
         _: PublicKey,
-        request: Request,
-    ) -> BoxFuture<'_, (Response, Option<Conversation>)> {
+        terms: Terms,
+    ) -> BoxFuture<'_, Result<(Digest, Conversation), Refused>> {
         let (lab, lie) = (self.lab.clone(), self.lie);
         Box::pin(async move {
-            let Request::Split(terms) = request else {
-                return (Response::refused(Refusal::Invalid, "no"), None);
-            };
-            let agreed = terms.digest();
             let talk: Conversation = Box::new(move |channel| Box::pin(talk(channel, lab, lie)));
-            (Response::Split { agreed }, Some(talk))
+            Ok((terms.digest(), talk))
         })
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use assay_crypto::{Digest, SecretKey};
 use assay_node::split::{Allowed, Closing, Held, Mode, SplitLimits, Terms, Why};
-use assay_node::transport::{Channel, Refusal, Request, RequestError, Response, Transport};
+use assay_node::transport::{Channel, Refusal, RequestError, Transport};
 use assay_split::wire::Message;
 
 use crate::lab::{Lab, STEPS};
@@ -32,11 +32,9 @@ impl Asker {
     }
 
     fn open(&self, terms: &Terms) -> Result<Channel, RequestError> {
-        let request = Request::Split(terms.clone());
-        let opened = self.own.open(self.provider.id(), &request);
-        let (response, channel) = self.lab.runtime.block_on(opened)?;
-        let agreed = terms.digest();
-        assert_eq!(response, Response::Split { agreed });
+        let opened = self.own.open(self.provider.id(), terms);
+        let (agreed, channel) = self.lab.runtime.block_on(opened)?;
+        assert_eq!(agreed, terms.digest());
         Ok(channel)
     }
 

@@ -6,8 +6,8 @@ use assay_crypto::{Digest, PublicKey};
 use assay_kernel::Kernel;
 use assay_model::{Base, Precision, read_model_folder};
 use assay_node::{
-    split::{Allowed, Mode, ProviderEvent, SplitLimits, SplitProvider},
-    transport::{Limits, Transport},
+    split::{Allowed, Mode, ProviderEvent, SplitLimits, SplitProvider, Terms},
+    transport::{Limits, Protocols, Transport},
 };
 use clap::Args;
 use serde::Serialize;
@@ -104,10 +104,10 @@ impl Serve {
             SplitProvider::new(kernel, base, limits, allowed, on_event).map_err(failed)?;
         block_on(async {
             let mut stop = Stop::listen()?;
-            let handler = Arc::new(provider.clone());
+            let host = Arc::new(provider.clone());
+            let protocols = Protocols::default().hosting::<Terms>(host.clone());
             let bounds = Limits::default();
-            let transport =
-                Transport::bind(&key, self.listen, bounds, handler.clone(), handler).await?;
+            let transport = Transport::bind(&key, self.listen, bounds, host, protocols).await?;
             let serving = Serving {
                 account: key.public(),
                 listen: transport.address(),

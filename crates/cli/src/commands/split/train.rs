@@ -7,7 +7,7 @@ use assay_job::Local;
 use assay_node::{
     split::{self, Peers, Progress, SplitError, Store, TrainOptions},
     told,
-    transport::{Limits, Standing, Transport},
+    transport::{Limits, Protocols, Standing, Transport},
 };
 use clap::Args;
 use indicatif::ProgressBar;
@@ -25,7 +25,6 @@ use crate::{
     failure::{Failure, Kind},
     home::Home,
     output::Output,
-    session::Silent,
     trial::failed,
 };
 
@@ -98,7 +97,7 @@ impl SplitTrain {
             request_timeout: Duration::from_secs(self.answer_timeout),
             ..Limits::default()
         };
-        let bound = Transport::bind(&key, listen, limits, nobody, Arc::new(Silent));
+        let bound = Transport::bind(&key, listen, limits, nobody, Protocols::default());
         let transport = runtime.block_on(bound)?;
         for provider in &self.provider {
             let addresses = provider.addresses.iter().copied();

@@ -17,7 +17,7 @@ use crate::{
             AccountView, FileList, MAX_LISTED, OrderDetail, OrderList, OrderSummary, RoleView,
         },
     },
-    transport::ProgressReport,
+    progress::ProgressReport,
 };
 
 /// An account with its roles

@@ -10,12 +10,11 @@ use axum::{
 
 use super::{Segment, parse};
 use crate::{
-    client::SubmitError,
+    client::{ReceiptProof, SubmitError},
     http::{
         Api, ApiError, ErrorBody, MAX_BODY,
         views::{ProofView, ReceiptProofView, ReceiptView, Submission, Submitted},
     },
-    transport::ReceiptProof,
 };
 
 /// Longest key of the state, in bytes; keys of the ledger are shorter.
