@@ -118,6 +118,10 @@ impl From<HttpNodeError> for Failure {
     fn from(error: HttpNodeError) -> Self {
         match &error {
             HttpNodeError::BadUrl(_) => Self::new(Kind::Usage, error),
+            HttpNodeError::Silent(_) => Self::new(Kind::Unreachable, error).hint(
+                "the node may be stopped (SIGSTOP) or overloaded: look at its machine, or ask \
+                 another node with --node URL",
+            ),
             HttpNodeError::Unreachable { .. } => Self::new(Kind::Unreachable, error)
                 .hint("start a network with `assay devnet`, or name a node with --node URL"),
             HttpNodeError::Malformed { .. } => Self::new(Kind::Unreachable, error)

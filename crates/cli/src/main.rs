@@ -64,7 +64,10 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
         Output::new(true, String::new()).fail(&failure);
         return ExitCode::from(failure.code());
     }
-    // Nothing is left to be done if the terminal is gone.
-    let _ = error.print();
-    ExitCode::from(error.exit_code() as u8)
+    match error.print() {
+        Err(lost) if lost.kind() != std::io::ErrorKind::BrokenPipe => {
+            ExitCode::from(Kind::Failed as u8)
+        }
+        _ => ExitCode::from(error.exit_code() as u8),
+    }
 }

@@ -53,7 +53,12 @@ fn a_foreign_or_edited_genesis_and_every_edited_figure_is_found() {
         .collect();
     assert_eq!(
         open,
-        ["adapter_dir", "blob_dir", "chain_dir"],
+        [
+            "adapter_dir",
+            "blob_dir",
+            "chain_dir",
+            "accounts of the names in balances"
+        ],
         "said to be unchecked"
     );
 
@@ -129,6 +134,19 @@ fn a_foreign_or_edited_genesis_and_every_edited_figure_is_found() {
     for name in &edited {
         assert!(found.contains(name), "{name} is not among {found:?}");
     }
+    // A list of figures tells which of them differs, for people as well.
+    let mut one = serde_json::from_str::<Value>(&told).unwrap();
+    one["balances"]["validator-3"] = 1.into();
+    fs::write(&path, serde_json::to_vec_pretty(&one).unwrap()).unwrap();
+    let shown = assay(&dir, &["audit", "--offline", dir.to_str().unwrap()]);
+    assert_eq!(shown.code, 5, "{}", shown.err);
+    assert!(shown.out.contains("balances: validator-3"), "{}", shown.out);
+    assert!(
+        !shown.out.contains("balances: validator-2"),
+        "{}",
+        shown.out
+    );
+
     // One byte that changes no value, a figure that nobody knows, and another order.
     for edited in [
         told.replacen(": ", ":  ", 1),

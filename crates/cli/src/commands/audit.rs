@@ -30,7 +30,9 @@ use crate::{
 /// Executes the ledger again from its genesis, repeats every training step of the orders and
 /// judges the result anew; then compares with DIR/result.json and says where it differs. Exits
 /// with 5 if anything does. A directory can hold a whole chain of its maker's own: only --network
-/// ties it to a network that you know from elsewhere.
+/// ties it to a network that you know from elsewhere. What else lies there is not read: other
+/// validators' chains, keys but the requester's, journals, copies of pieces that are not needed, and
+/// the files of the example.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  assay demo --dir /tmp/demo && assay audit --offline /tmp/demo\n  \
@@ -57,6 +59,40 @@ struct Check {
 }
 
 impl Check {
+    /// For people: one row, or where two lists of figures differ one for each figure that does.
+    fn rows(&self) -> Vec<[String; 4]> {
+        let shown = |value: &serde_json::Value| {
+            let text = value.to_string();
+            text.trim_matches('"').chars().take(44).collect::<String>()
+        };
+        let row = |figure: String, told: &serde_json::Value, recomputed: &serde_json::Value| {
+            [
+                figure,
+                shown(told),
+                shown(recomputed),
+                self.verdict().to_owned(),
+            ]
+        };
+        match (&self.told, &self.recomputed) {
+            (serde_json::Value::Object(told), serde_json::Value::Object(found))
+                if self.equal == Some(false) =>
+            {
+                let names: BTreeSet<&String> = told.keys().chain(found.keys()).collect();
+                let none = &serde_json::Value::Null;
+                names
+                    .into_iter()
+                    .map(|name| (name, told.get(name), found.get(name)))
+                    .filter(|(_, told, found)| told != found)
+                    .map(|(name, told, found)| {
+                        let figure = format!("{}: {name}", self.figure);
+                        row(figure, told.unwrap_or(none), found.unwrap_or(none))
+                    })
+                    .collect()
+            }
+            (told, recomputed) => vec![row(self.figure.clone(), told, recomputed)],
+        }
+    }
+
     fn verdict(&self) -> &'static str {
         match self.equal {
             Some(true) => "equal",
@@ -96,23 +132,7 @@ impl Audit {
         let findings = examine(&dir, &told, network, output)?;
         let agrees = findings.agrees;
         output.result(&findings, |findings| {
-            let rows = findings.checks.iter().map(|check| {
-                let shown = |value: &serde_json::Value| {
-                    value
-                        .to_string()
-                        .trim_matches('"')
-                        .chars()
-                        .take(44)
-                        .collect::<String>()
-                };
-                let recomputed = shown(&check.recomputed);
-                [
-                    check.figure.clone(),
-                    shown(&check.told),
-                    recomputed,
-                    check.verdict().to_owned(),
-                ]
-            });
+            let rows = findings.checks.iter().flat_map(Check::rows);
             let mut text = table(["figure", "told", "recomputed", ""], rows);
             text += &ending(findings);
             text
@@ -148,6 +168,12 @@ fn ending(findings: &Findings) -> String {
     let mut text = format!(
         "{} certified blocks executed, every run repeated: {verdict}\n",
         findings.blocks
+    );
+    let unchecked = findings.checks.iter().filter(|check| check.equal.is_none());
+    text += &format!(
+        "{} figures are the word of whoever made the directory and are marked \"not checked\"; \
+         `assay audit --help` says which files are not read\n",
+        unchecked.count()
     );
     if findings.blocks_unproven > 0 {
         text += &format!(
@@ -264,6 +290,13 @@ fn examine(
         return Err(Failure::say(Kind::Failed, "a report is always an object"));
     };
     let mut checks = compare(told, &recomputed);
+    // A balance is proved to be an account's; that the account is this node's, only a folder says.
+    checks.push(Check {
+        figure: "accounts of the names in balances".to_owned(),
+        told: serde_json::Value::Null,
+        recomputed: serde_json::to_value(&accounts).map_err(trial::failed)?,
+        equal: None,
+    });
     checks.push(written_alike("result.json", dir, &claim)?);
     checks.push(written_alike("genesis.json", dir, ledger.genesis())?);
     checks.push(check(
@@ -286,8 +319,14 @@ fn examine(
         let agrees = match named {
             None => kept.as_ref() == Some(bytes),
             Some(named) => {
-                let base = named["base_model_name_or_path"].as_str();
-                kept == Some(assay_model::name_base(bytes, base))
+                let base = &named["base_model_name_or_path"];
+                checks.push(Check {
+                    figure: format!("adapter/{name}: base_model_name_or_path"),
+                    told: base.clone(),
+                    recomputed: serde_json::Value::Null,
+                    equal: None,
+                });
+                kept == Some(assay_model::name_base(bytes, base.as_str()))
             }
         };
         checks.push(check(

@@ -29,7 +29,7 @@ use crate::{
 /// --seed, --temperature, --top-k or --top-p tokens are drawn; the same seed draws the same text.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  assay generate examples/glassllm \"Who are you?\"\n  \
+    after_help = "Examples:\n  assay generate examples/glassllm --raw \"Who are\"\n  \
                   assay generate examples/glassllm --adapter adapter --seed 7 --temperature 0.8"
 )]
 pub(crate) struct Generate {
@@ -128,6 +128,11 @@ impl Generate {
         let seconds = began.elapsed().as_secs_f64();
         let mut answer = told(answer.map_err(refused)?, seconds, notes);
         answer.warnings = warnings;
+        if answer.new_tokens == 0 {
+            let warning = "the model ended its answer before it began: no text was written";
+            output.warn(&[warning.to_owned()]);
+            answer.warnings.push(warning.to_owned());
+        }
         if !output.is_json() {
             println(&answer);
             return Ok(());

@@ -57,7 +57,7 @@ pub(crate) enum Vault {
     /// goes on where it was.
     #[command(after_help = "Example:\n  assay vault get 91c3... --out chats.jsonl")]
     Get {
-        /// The file's name in the vault, as `put` and `ls` print it
+        /// The file's id of 64 digits, as `put` and `ls` print it
         file: FileId,
         /// Where to write it; a bundle becomes a directory [default: its name]
         #[arg(long, value_name = "PATH")]

@@ -41,6 +41,9 @@ pub enum HttpNodeError {
         #[source]
         source: Box<ureq::Error>,
     },
+    /// Somebody takes the connection and says nothing.
+    #[error("what listens at {0} gave no answer within {wait} s", wait = TIMEOUT.as_secs())]
+    Silent(String),
     /// The node answered with an error.
     #[error("{}", body.error)]
     Refused {
@@ -115,9 +118,12 @@ impl HttpNode {
         path: &str,
         answer: Result<Response<ureq::Body>, ureq::Error>,
     ) -> Result<T, HttpNodeError> {
-        let mut answer = answer.map_err(|source| HttpNodeError::Unreachable {
-            base: self.base.clone(),
-            source: Box::new(source),
+        let mut answer = answer.map_err(|source| match source {
+            ureq::Error::Timeout(ureq::Timeout::Global) => HttpNodeError::Silent(self.base.clone()),
+            source => HttpNodeError::Unreachable {
+                base: self.base.clone(),
+                source: Box::new(source),
+            },
         })?;
         let malformed = |source| HttpNodeError::Malformed {
             base: self.base.clone(),
