@@ -348,6 +348,19 @@ fn a_folder_with_another_result_is_left_alone() {
     );
 }
 
+#[test]
+fn settings_that_do_not_suit_the_model_are_told_with_its_layers() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let job = job(dir, &[("r = 8", "r = 8\nlayers_to_transform = [0, -1]")]);
+    let text = refused(dir, &job, 2);
+    assert!(
+        text.contains("adapter: layers_to_transform: layer -1"),
+        "{text}"
+    );
+    assert!(text.contains("4 layers, 0 to 3"), "{text}");
+}
+
 fn saved_steps(out: &Path) -> u64 {
     let bytes = fs::read(out.join("train.state")).unwrap_or_default();
     if bytes.is_empty() {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_crypto::Digest;
-use assay_job::{BuildError, Delivery, Event, Fault, Local, RunError, Store};
+use assay_job::{BuildError, Delivery, Event, Fault, JobError, Local, RunError, Store};
 use assay_proof::Task;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -61,7 +61,8 @@ struct Trained {
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
     warnings: Vec<String>,
-    /// What the model's files leave open or say differently from one another.
+    /// What the model's files leave open or say differently from one another, and what of the
+    /// settings is passed over.
     notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     out: Option<PathBuf>,
@@ -84,9 +85,9 @@ impl Train {
             claim(out, &own)?;
         }
         let local = Local::new(&job, seed).map_err(unfit)?;
-        local.price(&job).map_err(failed)?;
+        local.price(&job).map_err(unpriced)?;
         let mut program = local.program(&job).map_err(unfit)?;
-        let notes = assay_job::notes(&local.inputs).map_err(failed)?;
+        let notes = job.notes(&local.inputs).map_err(unfit)?;
         output.notes(&notes);
         let store = self.out.as_ref().map(|out| Store::open(out, RUN));
         let store = store.transpose().map_err(failed)?;
@@ -237,8 +238,16 @@ fn nothing(error: BuildError, fault: Option<&Fault>) -> Failure {
 }
 
 /// A job whose parts do not fit.
-pub(crate) fn unfit(error: assay_job::JobError) -> Failure {
+pub(crate) fn unfit(error: JobError) -> Failure {
     Failure::new(Kind::Usage, error)
+}
+
+/// A job that is not begun: its parts do not fit, or it takes more memory than there is.
+fn unpriced(error: JobError) -> Failure {
+    match error {
+        JobError::Memory { .. } => failed(error),
+        other => unfit(other),
+    }
 }
 
 impl From<RunError> for Failure {

@@ -86,6 +86,8 @@ impl SplitTrain {
         claim(&self.out, &own)?;
         let local = Local::new(&job, seed).map_err(unfit)?;
         local.check(&job).map_err(unfit)?;
+        let notes = job.notes(&local.inputs).map_err(unfit)?;
+        output.notes(&notes);
         let store = Store::open(&self.out, "split").map_err(failed)?;
         let bar = bar(job.steps, output);
         say(&bar, output, &format!("warning: {warning}"));
@@ -132,6 +134,7 @@ impl SplitTrain {
             seconds,
             figures: delivery.figures,
             warnings: delivery.warnings,
+            notes,
             traffic: Traffic::of(&self.provider, &trained),
             wasted_bytes: trained.wasted.sent + trained.wasted.received,
             out: self.out,
