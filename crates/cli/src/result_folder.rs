@@ -22,7 +22,7 @@ const SHOWN: usize = 3;
 /// # Errors
 /// When it holds anything, is no folder, or cannot be created.
 pub(crate) fn claim(dir: &Path) -> Result<(), Failure> {
-    claim_beside(dir, &[])
+    claim_beside::<&str>(dir, &[])
 }
 
 /// As [`claim`], but files of these names may lie there: what this very work left when it was
@@ -30,7 +30,7 @@ pub(crate) fn claim(dir: &Path) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`claim`].
-pub(crate) fn claim_beside(dir: &Path, own: &[&str]) -> Result<(), Failure> {
+pub(crate) fn claim_beside<N: AsRef<str>>(dir: &Path, own: &[N]) -> Result<(), Failure> {
     let unusable = |error: io::Error| {
         let context = format!("cannot write results into {}", dir.display());
         let error = anyhow::Error::from(error).context(context);
@@ -41,7 +41,7 @@ pub(crate) fn claim_beside(dir: &Path, own: &[&str]) -> Result<(), Failure> {
     for entry in fs::read_dir(dir).map_err(unusable)? {
         let name = entry.map_err(unusable)?.file_name();
         let name = name.to_string_lossy().into_owned();
-        if !own.contains(&name.as_str()) {
+        if own.iter().all(|own| own.as_ref() != name) {
             others.push(name);
         }
     }
@@ -69,23 +69,35 @@ pub(crate) fn claim_beside(dir: &Path, own: &[&str]) -> Result<(), Failure> {
 /// # Errors
 /// When the system refuses; the folder then holds no result that looks whole.
 pub(crate) fn write(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), Failure> {
-    write_beside(dir, &[], files)
+    write_beside::<&str>(dir, &[], files)
 }
 
 /// As [`write()`], into a folder claimed with [`claim_beside`].
 ///
 /// # Errors
-/// As [`write()`], or when something else has come to lie there.
-pub(crate) fn write_beside(
+/// As [`write()`], or when something else has come to lie there: a file of another name, or one of
+/// these names that holds other bytes. Nothing is overwritten but by itself.
+pub(crate) fn write_beside<N: AsRef<str>>(
     dir: &Path,
-    own: &[&str],
+    own: &[N],
     files: &[(&str, &[u8])],
 ) -> Result<(), Failure> {
     // A name may have folders before it, of which the first lies there.
     let names = files.iter();
     let names = names.map(|(name, _)| name.split('/').next().unwrap_or(name));
-    let expected: Vec<&str> = names.chain(own.iter().copied()).chain([ASIDE]).collect();
+    let own = own.iter().map(AsRef::as_ref);
+    let expected: Vec<&str> = names.chain(own).chain([ASIDE]).collect();
     claim_beside(dir, &expected)?;
+    let mut names = files.iter();
+    if let Some((name, _)) = names.find(|(name, bytes)| holds_other(&dir.join(name), bytes)) {
+        let text = format!(
+            "{} holds another {name} than the result, and it is not overwritten",
+            dir.display()
+        );
+        return Err(Failure::say(Kind::Usage, text).hint(
+            "move it elsewhere and run the command again, or name another folder with --out",
+        ));
+    }
     let put = || -> io::Result<()> {
         let aside = dir.join(ASIDE);
         fs::create_dir_all(&aside)?;
@@ -105,6 +117,16 @@ pub(crate) fn write_beside(
         let context = format!("cannot write the result into {}", dir.display());
         Failure::new(Kind::Failed, anyhow::Error::from(error).context(context))
     })
+}
+
+/// Whether something else than a file of these bytes lies there.
+fn holds_other(path: &Path, bytes: &[u8]) -> bool {
+    match fs::symlink_metadata(path) {
+        // Nothing is there; or writing will say why nothing can be.
+        Err(_) => false,
+        Ok(about) if !about.is_file() || about.len() != bytes.len() as u64 => true,
+        Ok(_) => fs::read(path).map_or(true, |found| found != bytes),
+    }
 }
 
 /// The path of a file, whose own folders are made where needed.
@@ -128,6 +150,29 @@ fn sync(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_a_results_name_is_left_alone_unless_it_is_that_result() {
+        let dir = tempfile::tempdir().unwrap();
+        let result: [(&str, &[u8]); 2] = [("a", b"1"), ("c/d", b"3")];
+        let write = || write_beside(dir.path(), &["own.state"], &result);
+        for name in ["own.state", "a"] {
+            fs::write(dir.path().join(name), b"1").unwrap();
+        }
+        write().unwrap();
+        // As long as the result's, longer, and a folder in its place.
+        for foreign in [&b"2"[..], b"12"] {
+            fs::write(dir.path().join("c/d"), foreign).unwrap();
+            let refused = write().unwrap_err().to_string();
+            assert!(refused.contains("holds another c/d"), "{refused}");
+            assert_eq!(fs::read(dir.path().join("c/d")).unwrap(), foreign);
+        }
+        fs::remove_file(dir.path().join("c/d")).unwrap();
+        fs::create_dir(dir.path().join("c/d")).unwrap();
+        write().unwrap_err();
+        fs::remove_dir(dir.path().join("c/d")).unwrap();
+        write().unwrap();
+    }
 
     #[test]
     fn a_folder_with_anything_in_it_is_refused_by_name() {

@@ -162,6 +162,64 @@ fn a_foreign_or_edited_genesis_and_every_edited_figure_is_found() {
 }
 
 #[test]
+fn files_that_lack_something_or_are_too_many_are_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = trial(temp.path());
+    let path = dir.join("result.json");
+    let whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let with = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+        let mut result = whole.clone();
+        change(result.as_object_mut().unwrap());
+        fs::write(&path, serde_json::to_vec_pretty(&result).unwrap()).unwrap();
+        audit(&dir, &[])
+    };
+    // A figure that is missing or of another kind is told like one that differs.
+    let lacking = with(&|result| drop(result.remove("genesis_supply")));
+    let alike = "result.json, byte by byte";
+    assert_eq!(untrue(&lacking), ["genesis_supply", alike]);
+    assert!(
+        lacking.out.contains("missing field `genesis_supply`"),
+        "{}",
+        lacking.out
+    );
+    let other = with(&|result| drop(result.insert("balances".into(), 3.into())));
+    assert_eq!(untrue(&other), ["balances", alike]);
+    // Without its order there is nothing to repeat.
+    for run in [
+        with(&|result| drop(result.remove("job_id"))),
+        with(&|result| drop(result.insert("job_id".into(), "7".into()))),
+        with(&|result| drop(result.insert("cheater_job_id".into(), 7.into()))),
+    ] {
+        assert_eq!(run.code, 5, "{}", run.out);
+        let error = run.json()["error"].as_str().unwrap().to_owned();
+        assert!(
+            error.contains("result.json") && error.contains("job_id"),
+            "{error}"
+        );
+    }
+    fs::write(&path, "{\"job_id\": ").unwrap();
+    let cut = audit(&dir, &[]);
+    assert_eq!(cut.code, 5, "{}", cut.out);
+    assert!(
+        cut.out.contains("result.json is not the result of a trial"),
+        "{}",
+        cut.out
+    );
+    fs::write(&path, serde_json::to_vec_pretty(&whole).unwrap()).unwrap();
+
+    let adapter = dir.join("adapter");
+    fs::write(adapter.join("chat_template.jinja"), "{{ messages }}").unwrap();
+    fs::create_dir(adapter.join("more")).unwrap();
+    let names = [
+        "adapter/chat_template.jinja, not of this result",
+        "adapter/more, not of this result",
+    ];
+    assert_eq!(untrue(&audit(&dir, &[])), names);
+    fs::remove_dir_all(&adapter).unwrap();
+    assert_eq!(untrue(&audit(&dir, &[])), ["adapter/evaluation.json"]);
+}
+
+#[test]
 fn an_audit_needs_certificates_and_no_key_but_the_requesters() {
     let temp = tempfile::tempdir().unwrap();
     let dir = trial(temp.path());

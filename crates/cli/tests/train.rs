@@ -348,6 +348,54 @@ fn a_folder_with_another_result_is_left_alone() {
     );
 }
 
+#[test]
+fn a_foreign_adapter_beside_an_unfinished_run_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let job = job(dir, &[("heldout =", "#")]);
+    let out = dir.join("out");
+    fs::create_dir(&out).unwrap();
+    let saved = assay_job::Saved {
+        run: assay_crypto::Digest::ZERO,
+        leaves: vec![assay_crypto::Digest::ZERO; 2],
+        fault: None,
+        state: Vec::new(),
+    };
+    let state = saved.encode();
+    fs::write(out.join("train.state"), &state).unwrap();
+    for name in ["adapter_model.safetensors", "tokenizer.json"] {
+        fs::write(out.join(name), b"another's").unwrap();
+        let run = train(dir, &job, &["--out", &path(dir, "out")]);
+        assert_eq!(run.code, 2, "{}", run.out);
+        assert!(run.out.contains(name), "{}", run.out);
+        assert!(
+            run.out.contains("beside them lies an unfinished run"),
+            "{}",
+            run.out
+        );
+        assert_eq!(fs::read(out.join(name)).unwrap(), b"another's");
+        assert_eq!(fs::read(out.join("train.state")).unwrap(), state);
+        fs::remove_file(out.join(name)).unwrap();
+    }
+    // Without them the state itself is looked at.
+    let run = train(dir, &job, &["--out", &path(dir, "out")]);
+    assert_eq!(run.code, 1, "{}", run.out);
+    assert!(run.out.contains("another job, seed"), "{}", run.out);
+}
+
+#[test]
+fn settings_that_do_not_suit_the_model_are_told_with_its_layers() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let job = job(dir, &[("r = 8", "r = 8\nlayers_to_transform = [0, -1]")]);
+    let text = refused(dir, &job, 2);
+    assert!(
+        text.contains("adapter: layers_to_transform: layer -1"),
+        "{text}"
+    );
+    assert!(text.contains("4 layers, 0 to 3"), "{text}");
+}
+
 fn saved_steps(out: &Path) -> u64 {
     let bytes = fs::read(out.join("train.state")).unwrap_or_default();
     if bytes.is_empty() {

@@ -61,6 +61,10 @@ impl Kind for Finetune {
         program::check_private(specification, inputs, private)
     }
 
+    fn notes(&self, specification: &[u8], inputs: &Inputs) -> Result<Vec<String>, BuildError> {
+        program::notes(specification, inputs)
+    }
+
     fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
         program::price(specification, inputs)
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::{BuildError, JobError};
 use crate::evaluate::Evaluate;
 use crate::finetune::Finetune;
-use crate::language::MODEL;
+use crate::language::{self, MODEL};
 use crate::price::Price;
 use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
@@ -64,6 +64,15 @@ pub trait Kind: Send + Sync {
         Ok(())
     }
 
+    /// What a person should know of the files and settings before they pay for work on them.
+    ///
+    /// # Errors
+    /// When something is unusable.
+    fn notes(&self, specification: &[u8], inputs: &Inputs) -> Result<Vec<String>, BuildError> {
+        let _ = specification;
+        language::notes(inputs)
+    }
+
     /// What a run takes of a machine's memory. Of the inputs only sizes and the model's
     /// `config.json` are looked at.
     ///
@@ -103,7 +112,8 @@ pub struct Delivery {
     pub samples: Vec<Sample>,
     /// What the requester should know about the result before using it.
     pub warnings: Vec<String>,
-    /// What the model's files leave open or say differently from one another.
+    /// What the model's files leave open or say differently from one another, and what of the
+    /// settings is passed over.
     pub notes: Vec<String>,
 }
 
@@ -169,6 +179,15 @@ impl Job {
     /// When one is missing, unreadable or too large.
     pub fn read_private(&self) -> Result<Inputs, JobError> {
         read_all(&self.private)
+    }
+
+    /// What a person should know of the files and settings before they pay for work on them.
+    ///
+    /// # Errors
+    /// When something is unusable.
+    pub fn notes(&self, inputs: &Inputs) -> Result<Vec<String>, JobError> {
+        let notes = self.kind.notes(&self.specification, inputs);
+        notes.map_err(|error| JobError::of_parts(self, error))
     }
 
     /// The absolute path of the model's folder or file, for those who look for an adapter's base.

@@ -10,7 +10,7 @@ use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
     Generator, GradientError, InvalidStep, LoadError, MethodError, ModelConfig, ModelFiles,
-    Precision, Score, read_model_folder, take_adapter_tokenizer,
+    Precision, Score, adapter_notes, read_model_folder, take_adapter_tokenizer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,12 +90,17 @@ pub(crate) fn pack_model(
 
 /// The shape of the base model in an archive, of which nothing else is looked at.
 pub(crate) fn config(archive: &[u8]) -> Result<ModelConfig, BuildError> {
+    ModelConfig::from_json(config_json(archive)?).map_err(|e| BuildError::input(MODEL, e))
+}
+
+/// `config.json` of the base model in an archive.
+pub(crate) fn config_json(archive: &[u8]) -> Result<&[u8], BuildError> {
     const CONFIG: &str = "config.json";
     let files = assay_vault::bundle::list(archive).map_err(|e| BuildError::input(MODEL, e))?;
     let found = files.into_iter().find(|(name, _)| name == CONFIG);
     let missing = || BuildError::input(MODEL, LoadError::MissingFile(CONFIG.to_owned()));
     let (_, place) = found.ok_or_else(missing)?;
-    ModelConfig::from_json(&archive[place]).map_err(|e| BuildError::input(MODEL, e))
+    Ok(&archive[place])
 }
 
 /// The files of the base model in an archive.
@@ -121,17 +126,28 @@ pub(crate) fn converses<'a>(inputs: impl Iterator<Item = (&'a String, &'a Arc<Ve
     })
 }
 
-/// What a person should know of the model's files before they pay for work on them: contradictions
-/// between files, and a chat format that is not the model's own.
+/// What a person should know of the files before they pay for work on them: contradictions between
+/// those of the model, a chat format that is not its own, and what of an adapter's settings is passed
+/// over.
 ///
 /// # Errors
-/// When the model is missing or its tokenizer cannot be read.
-pub fn notes(inputs: &Inputs) -> Result<Vec<String>, BuildError> {
+/// When the model is missing, or its tokenizer or the adapter's settings cannot be read.
+pub(crate) fn notes(inputs: &Inputs) -> Result<Vec<String>, BuildError> {
     let files = tokenizer_files(inputs)?;
     let tokenizer = Tokenizer::from_model_files(&files).map_err(|e| BuildError::input(MODEL, e))?;
     let mut notes = tokenizer.notes().to_vec();
     if !tokenizer.has_template() && converses(inputs.iter()) {
         notes.push(NO_TEMPLATE.to_owned());
+    }
+    if let Some(adapter) = inputs.get(ADAPTER) {
+        let is_config = |name: &str| name == ADAPTER_CONFIG;
+        let files =
+            assay_vault::bundle::unpack_some(adapter.as_slice(), MAX_INPUT_BYTES, is_config)
+                .map_err(|e| BuildError::input(ADAPTER, e))?;
+        let settings = files.get(ADAPTER_CONFIG).map(Vec::as_slice);
+        let model = config(input(inputs, MODEL)?)?;
+        let more = adapter_notes(settings.unwrap_or_default(), &model);
+        notes.extend(more.map_err(|e| BuildError::input(ADAPTER, e))?);
     }
     Ok(notes)
 }

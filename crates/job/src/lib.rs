@@ -26,7 +26,6 @@ mod terms;
 pub use error::{BuildError, JobError};
 pub use finetune::Course;
 pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
-pub use language::notes;
 pub use local::{
     Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_digest,
     run_saved,

@@ -252,7 +252,8 @@ impl Local {
     /// # Errors
     /// [`JobError::Memory`] when it is more than there is.
     pub fn price(&self, job: &Job) -> Result<Price, JobError> {
-        let price = job.kind.price(&job.specification, &self.inputs)?;
+        let price = job.kind.price(&job.specification, &self.inputs);
+        let price = price.map_err(|error| JobError::of_parts(job, error))?;
         // The inputs are here already.
         let held: u64 = self.inputs.values().map(|bytes| bytes.len() as u64).sum();
         match available_memory() {

@@ -19,7 +19,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Write},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -216,6 +216,19 @@ impl Store {
     pub fn files(name: &str) -> [String; 3] {
         let file = |rest: &str| format!("{name}.{rest}");
         [file("state"), file("state.new"), file("lock")]
+    }
+
+    /// How many steps are done, as the head of a folder's state of that name says; none where no state
+    /// of this kind lies there. Nothing else of the file is looked at.
+    pub fn steps_done(folder: &Path, name: &str) -> Option<u64> {
+        let mut head = [0; HEADER];
+        let file = File::open(Names::new(folder, name).state);
+        file.and_then(|mut file| file.read_exact(&mut head)).ok()?;
+        let (before, leaves) = head.split_last_chunk::<8>()?;
+        let is_state = before.starts_with(MAGIC) && before[8..16] == VERSION.to_le_bytes();
+        u64::from_le_bytes(*leaves)
+            .checked_sub(1)
+            .filter(|_| is_state)
     }
 
     /// Opens the store called `name` in a folder, creating both if needed.

@@ -44,6 +44,26 @@ fn the_format_is_frozen() {
 }
 
 #[test]
+fn the_head_of_a_state_says_how_many_steps_are_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = || Store::steps_done(folder.path(), "run");
+    assert_eq!(done(), None);
+    let bytes = saved().encode();
+    let file = folder.path().join("run.state");
+    fs::write(&file, &bytes[..HEADER]).unwrap();
+    assert_eq!(done(), Some(1));
+    for damaged in [
+        bytes[..HEADER - 1].to_vec(),
+        [b"x", &bytes[1..]].concat(),
+        [&bytes[..8], &[3], &bytes[9..]].concat(),
+        [&bytes[..48], &[0; 8]].concat(),
+    ] {
+        fs::write(&file, damaged).unwrap();
+        assert_eq!(done(), None);
+    }
+}
+
+#[test]
 fn a_long_reason_is_cut_between_characters() {
     let long = Saved {
         fault: Some(Fault {

@@ -92,6 +92,11 @@ fn what_would_be_another_adapter_is_refused_by_name() {
         ("target_modules = '(q_proj'", "no regular expression"),
         ("target_modules = [\"fc1\"]", "\"fc1\" is unknown"),
         (
+            "init_lora_weights = \"eva\"",
+            "init_lora_weights is \"eva\"",
+        ),
+        ("eva_config = {rho = 2.0}", "eva_config is {\"rho\":2.0}"),
+        (
             "method = \"private_lora\"\nlora_alpha = 2.5",
             "whole numbers",
         ),
@@ -111,12 +116,30 @@ fn what_would_be_another_adapter_is_refused_by_name() {
         assert!(text.contains("adapter"), "{text}");
         assert!(text.contains(expected), "{adapter}: {text}");
     }
+    for (adapter, expected) in [
+        (
+            "target_modules = 3",
+            "a list of names, or a regular expression",
+        ),
+        (
+            "layers_to_transform = 1.5",
+            "a layer's number, counted from 0",
+        ),
+    ] {
+        let text = job(adapter).unwrap_err().to_string();
+        assert!(text.contains(adapter) && text.contains(expected), "{text}");
+    }
     // What only the model can tell is told before the first step.
     for (adapter, expected) in [
         (
             "layers_to_transform = 4",
-            "layer 4 is named, and the model has 4",
+            "layer 4 is named, and the model has 4 layers, 0 to 3",
         ),
+        (
+            "layers_to_transform = -1",
+            "layers_to_transform: layer -1 is named, and the model has 4 layers, 0 to 3",
+        ),
+        ("layers_to_transform = [0, 5000]", "layer 5000 is named"),
         (
             "target_modules = [\"model.layers.9.mlp.up_proj\"]",
             "layer 9 is named",
@@ -137,6 +160,69 @@ fn what_would_be_another_adapter_is_refused_by_name() {
             told(&error)
         );
     }
+}
+
+#[test]
+fn what_of_the_settings_is_passed_over_is_noted_before_anything_is_computed() {
+    let notes = |adapter: &str| {
+        let job = job(adapter).unwrap();
+        assay_job::check(&job).unwrap();
+        job.notes(&job.read_inputs().unwrap()).unwrap()
+    };
+    let plain = notes("r = 4");
+    for (adapter, expected) in [
+        (
+            "target_modules = [\"q_proj\", \"fc1\"]",
+            "adapter.target_modules names \"fc1\", and this model has no such module",
+        ),
+        (
+            "exclude_modules = [\"fc2\"]",
+            "adapter.exclude_modules names \"fc2\", which leaves nothing out",
+        ),
+        (
+            "method = \"bitfit\"\nexclude_modules = \"o_proj\"",
+            "adapter.exclude_modules leaves nothing out",
+        ),
+    ] {
+        let notes = notes(adapter);
+        assert_eq!(notes.len(), plain.len() + 1, "{notes:?}");
+        assert!(notes.last().unwrap().contains(expected), "{notes:?}");
+    }
+    // The name that is passed over changes nothing.
+    let one = train("r = 4\ntarget_modules = [\"q_proj\"]");
+    assert_eq!(train("r = 4\ntarget_modules = [\"q_proj\", \"fc1\"]"), one);
+}
+
+#[test]
+fn biases_that_cannot_be_merged_are_told_before_they_are_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for entry in std::fs::read_dir(examples().join("glassllm")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), at(entry.file_name().to_str().unwrap())).unwrap();
+    }
+    // Of the same tensors, but of a family whose config.json has no field for biases.
+    let config = std::fs::read_to_string(at("config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["model_type"] = "mistral".into();
+    std::fs::write(at("config.json"), config.to_string()).unwrap();
+    let text = std::fs::read_to_string(examples().join("finetune.toml")).unwrap();
+    let text = text.replace("\"glassllm\"", &format!("{:?}", folder.path()));
+    let (before, rest) = text.split_once("[adapter]").unwrap();
+    let (_, after) = rest.split_once("[training]").unwrap();
+    let notes = |method: &str| {
+        let text = format!("{before}[adapter]\nmethod = {method:?}\n[training]{after}");
+        let job = assay_job::read(&text, &examples()).unwrap();
+        job.notes(&job.read_inputs().unwrap()).unwrap()
+    };
+    let all = notes("bitfit");
+    let note = all.last().unwrap();
+    assert!(
+        note.contains("`assay merge` will refuse this adapter"),
+        "{note}"
+    );
+    assert!(note.contains("biases of q_proj, k_proj"), "{note}");
+    assert_eq!(notes("ia3").len(), all.len() - 1);
 }
 
 fn told(error: &dyn std::error::Error) -> String {

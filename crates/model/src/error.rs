@@ -174,12 +174,17 @@ pub enum MethodError {
     #[error(
         "target_modules matches {0}, which no adapter can be put on here; write \"all-linear\" for every projection"
     )]
-    OutsideTarget(&'static str),
+    OutsideTarget(String),
     /// A layer that the model does not have.
-    #[error("layer {layer} is named, and the model has {layers}, counted from 0")]
+    #[error(
+        "{setting}: layer {layer} is named, and the model has {layers} layers, 0 to {}",
+        layers.saturating_sub(1)
+    )]
     NoLayer {
+        /// The setting that names it.
+        setting: &'static str,
         /// The layer.
-        layer: usize,
+        layer: i64,
         /// Layers of the model.
         layers: usize,
     },

@@ -63,7 +63,8 @@ mod weights;
 pub use adapter::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, BitFitConfig, Group, Ia3Config, Init,
     LORA_INIT_PURPOSE, LoraConfig, Method, Modules, Names, Param, ParamInfo, PrivateLoraConfig,
-    Selection, Target, Targets, carried_files, check_settings, merged_files, name_base,
+    Selection, Target, Targets, adapter_notes, carried_files, check_settings, merge_note,
+    merged_files, name_base,
 };
 pub use base::Base;
 pub use config::{Llama3Scaling, MAX_POSITIONS, ModelConfig};

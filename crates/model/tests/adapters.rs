@@ -9,7 +9,7 @@ use std::sync::Arc;
 use assay_kernel::Kernel;
 use assay_model::{
     Adapter, Base, BitFitConfig, Ia3Config, LoraConfig, Method, Modules, Names, PrivateLoraConfig,
-    Target, logits, merged_files,
+    Target, adapter_notes, logits, merge_note, merged_files,
 };
 use common::Named;
 use safetensors::tensor::TensorView;
@@ -94,7 +94,14 @@ fn settings_that_say_nothing_about_what_is_computed_are_read_over() {
     for (name, value) in [
         ("init_lora_weights", json!(false)),
         ("init_lora_weights", json!("gaussian")),
+        ("init_lora_weights", json!("Gaussian")),
         ("init_lora_weights", json!("orthogonal")),
+        ("init_lora_weights", json!("eva")),
+        ("init_lora_weights", json!("mica")),
+        ("eva_config", json!({"rho": 2.0, "tau": 0.99})),
+        ("loftq_config", json!({"loftq_bits": 4})),
+        ("corda_config", json!({"corda_method": "ipm"})),
+        ("lora_ga_config", json!({"direction": "ArB2r"})),
         ("lora_alpha", json!(4.0)),
         ("target_modules", json!(r".*\.(q|down)_proj")),
         ("layers_to_transform", json!([0, 1, 2])),
@@ -120,9 +127,9 @@ fn any_other_setting_that_is_set_is_refused_by_name() {
         ("init_lora_weights", json!("pissa_niter_4"), "another start"),
         ("init_lora_weights", json!("olora"), "another start"),
         ("init_lora_weights", json!("corda"), "another start"),
-        ("init_lora_weights", json!("eva"), "another start"),
         ("init_lora_weights", json!("loftq"), "another start"),
-        ("loftq_config", json!({"loftq_bits": 4}), "another start"),
+        ("init_lora_weights", json!("lora_ga"), "another start"),
+        ("init_lora_weights", json!("a_new_one"), "another start"),
         (
             "alora_invocation_tokens",
             json!([81, 82]),
@@ -146,6 +153,8 @@ fn any_other_setting_that_is_set_is_refused_by_name() {
         ("use_something_new", json!(true), "not known here"),
         ("rank_pattern", json!([3]), "must be an object"),
         ("layers_to_transform", json!("all"), "layer's number"),
+        ("layers_to_transform", json!(-1), "has 3 layers, 0 to 2"),
+        ("layers_to_transform", json!([0, 3]), "layer 3 is named"),
         ("layers_pattern", json!("h"), "without layers_to_transform"),
         ("target_modules", json!(".*"), "matches lm_head"),
         (
@@ -169,6 +178,77 @@ fn any_other_setting_that_is_set_is_refused_by_name() {
     assert!(text.contains("r is 4"), "{text}");
     let text = saved.read(&json!([1])).unwrap_err();
     assert!(text.contains("no object of settings"), "{text}");
+}
+
+#[test]
+fn what_of_the_settings_is_passed_over_is_noted() {
+    let saved = Saved::new();
+    let notes = |settings: &Value| {
+        let bytes = settings.to_string();
+        adapter_notes(bytes.as_bytes(), saved.base.config()).unwrap()
+    };
+    assert!(notes(&recent()).is_empty());
+    for (name, value, expected) in [
+        (
+            "target_modules",
+            json!(["q_proj", "down_proj", "fc1"]),
+            "target_modules names \"fc1\", and this model has no such module",
+        ),
+        (
+            "exclude_modules",
+            json!("k_proj"),
+            "exclude_modules leaves nothing out",
+        ),
+        (
+            "alpha_pattern",
+            json!({"k_proj": 9}),
+            "alpha_pattern has \"k_proj\", which matches no adapted module",
+        ),
+    ] {
+        let mut settings = recent();
+        settings[name] = value;
+        assert_eq!(saved.read(&settings).as_ref(), Ok(&saved.adapter), "{name}");
+        let notes = notes(&settings);
+        assert!(
+            notes.len() == 1 && notes[0].starts_with("adapter_config.json: "),
+            "{notes:?}"
+        );
+        assert!(notes[0].contains(expected), "{notes:?}");
+    }
+}
+
+#[test]
+fn biases_that_config_json_has_no_field_for_are_told_before_they_are_trained() {
+    let kernel = Kernel::detect().unwrap();
+    let note = |config: &str, targets: &[&str]| {
+        let base = common::base(config);
+        let method = Method::BitFit(BitFitConfig::new(targets).unwrap());
+        let files = common::files(config);
+        let note = merge_note(&method, base.config(), &files["config.json"]);
+        // The note comes exactly where merging is refused.
+        let merged = merged_files(&kernel, &base, files, &common::adapter(&base, &method));
+        assert_eq!(note.is_none(), merged.is_ok(), "{note:?}");
+        if let (Some(note), Err(refused)) = (&note, merged) {
+            let reason = note.split_once(": ").unwrap().1;
+            assert!(refused.to_string().contains(reason), "{refused}");
+        }
+        note
+    };
+    let all = Target::ALL.map(Target::name);
+    let qwen = note(common::QWEN, &all).unwrap();
+    assert!(
+        qwen.contains("biases of o_proj, gate_proj, up_proj, down_proj, and config.json"),
+        "{qwen}"
+    );
+    assert_eq!(note(common::QWEN, &["q_proj", "k_proj", "v_proj"]), None);
+    assert_eq!(note(common::PLAIN, &all), None);
+    let base = common::base(common::QWEN);
+    let lora = common::lora(&[Target::OProj]);
+    let files = common::files(common::QWEN);
+    assert_eq!(
+        merge_note(&lora, base.config(), &files["config.json"]),
+        None
+    );
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! `assay audit --offline`: recompute what a trial claims, from its files alone.
 
+mod files;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use assay_crypto::Digest;
-use assay_ledger::{ChainId, Genesis, Order, query};
+use assay_ledger::{ChainId, Genesis, Order, OrderId, query};
 use assay_node::{
     config::NodeConfig,
     devnet::{blob_dirs, chain_dir},
@@ -15,7 +16,7 @@ use assay_node::{
     offline::{self, Blobs, Ledger},
 };
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 
 use crate::{
     args::Global,
@@ -28,11 +29,11 @@ use crate::{
 /// Recompute everything a finished trial says, from chain, blobs and the requester's key file
 ///
 /// Executes the ledger again from its genesis, repeats every training step of the orders and
-/// judges the result anew; then compares with DIR/result.json and says where it differs. Exits
-/// with 5 if anything does. A directory can hold a whole chain of its maker's own: only --network
-/// ties it to a network that you know from elsewhere. What else lies there is not read: other
-/// validators' chains, keys but the requester's, journals, copies of pieces that are not needed, and
-/// the files of the example.
+/// judges the result anew; then compares with DIR/result.json and the files in DIR/adapter and says
+/// where they differ; a file too many there is a difference as well. Exits with 5 if anything
+/// differs. A directory can hold a whole chain of its maker's own: only --network ties it to a
+/// network that you know from elsewhere. What else lies there is not read: other validators' chains,
+/// keys but the requester's, journals, copies of pieces that are not needed, the example's files.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  assay demo --dir /tmp/demo && assay audit --offline /tmp/demo\n  \
@@ -52,8 +53,8 @@ pub(crate) struct Audit {
 #[derive(Debug, Serialize)]
 struct Check {
     figure: String,
-    told: serde_json::Value,
-    recomputed: serde_json::Value,
+    told: Value,
+    recomputed: Value,
     /// Whether both are the same; `None` for what nobody can recompute.
     equal: Option<bool>,
 }
@@ -61,11 +62,11 @@ struct Check {
 impl Check {
     /// For people: one row, or where two lists of figures differ one for each figure that does.
     fn rows(&self) -> Vec<[String; 4]> {
-        let shown = |value: &serde_json::Value| {
+        let shown = |value: &Value| {
             let text = value.to_string();
             text.trim_matches('"').chars().take(44).collect::<String>()
         };
-        let row = |figure: String, told: &serde_json::Value, recomputed: &serde_json::Value| {
+        let row = |figure: String, told: &Value, recomputed: &Value| {
             [
                 figure,
                 shown(told),
@@ -74,11 +75,9 @@ impl Check {
             ]
         };
         match (&self.told, &self.recomputed) {
-            (serde_json::Value::Object(told), serde_json::Value::Object(found))
-                if self.equal == Some(false) =>
-            {
+            (Value::Object(told), Value::Object(found)) if self.equal == Some(false) => {
                 let names: BTreeSet<&String> = told.keys().chain(found.keys()).collect();
-                let none = &serde_json::Value::Null;
+                let none = &Value::Null;
                 names
                     .into_iter()
                     .map(|name| (name, told.get(name), found.get(name)))
@@ -119,7 +118,7 @@ struct Findings {
     replay_seconds: f64,
     /// Everything recomputed, under the names of `result.json`.
     #[serde(flatten)]
-    recomputed: serde_json::Map<String, serde_json::Value>,
+    recomputed: Map<String, Value>,
     /// Figure by figure.
     checks: Vec<Check>,
 }
@@ -127,7 +126,7 @@ struct Findings {
 impl Audit {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         let dir = std::path::absolute(&self.offline).map_err(trial::failed)?;
-        let told = read_report(&dir)?;
+        let told = read_report(&dir.join(files::RESULT))?;
         let network = self.network.as_deref().map(named).transpose()?;
         let findings = examine(&dir, &told, network, output)?;
         let agrees = findings.agrees;
@@ -145,16 +144,28 @@ impl Audit {
     }
 }
 
-fn read_report(dir: &Path) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
-    let path = dir.join("result.json");
-    let bytes = std::fs::read(&path).map_err(|error| {
+/// What `result.json` says.
+type Told = Map<String, Value>;
+
+fn read_report(path: &Path) -> Result<Told, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| {
         let context = format!("cannot read {}", path.display());
         let failure = anyhow::Error::from(error).context(context);
         Failure::new(Kind::NotFound, failure).hint("name the --dir of an `assay demo` or `try`")
     })?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let context = format!("{} is not the result of a trial", path.display());
-        Failure::new(Kind::Usage, anyhow::Error::from(error).context(context))
+        Failure::new(Kind::Untrue, anyhow::Error::from(error).context(context))
+            .hint("fetch the directory again from whoever ran the trial")
+    })
+}
+
+/// The order that a field of `result.json` names, if it is there.
+fn order_told(path: &Path, told: &Told, field: &str) -> Result<Option<OrderId>, Failure> {
+    let order = told.get(field).map(OrderId::deserialize);
+    order.transpose().map_err(|error| {
+        let context = format!("{}: {field} names no order", path.display());
+        Failure::new(Kind::Untrue, anyhow::Error::from(error).context(context))
     })
 }
 
@@ -207,12 +218,16 @@ fn named(text: &str) -> Result<ChainId, Failure> {
 
 fn examine(
     dir: &Path,
-    told: &serde_json::Map<String, serde_json::Value>,
+    told: &Told,
     network: Option<ChainId>,
     output: &Output,
 ) -> Result<Findings, Failure> {
-    let claim: Report = serde_json::from_value(serde_json::Value::Object(told.clone()))
-        .map_err(|error| Failure::new(Kind::Usage, anyhow::Error::from(error)))?;
+    let path = dir.join(files::RESULT);
+    let job = order_told(&path, told, "job_id")?.ok_or_else(|| {
+        let text = format!("{} lacks job_id, the order it is about", path.display());
+        Failure::say(Kind::Untrue, text)
+    })?;
+    let cheated = order_told(&path, told, "cheater_job_id")?;
     let progress = bar(0, output);
     let ledger = Ledger::replay(&chain_dir(dir), |height, head| {
         progress.set_length(head);
@@ -239,7 +254,7 @@ fn examine(
         other => other.into(),
     })?;
 
-    let honest = ledger.order(claim.run.job_id).map_err(untrue)?;
+    let honest = ledger.order(job).map_err(untrue)?;
     let rerun = |order: &Order| {
         let progress = bar(order.terms.steps, output);
         let done = offline::rerun(&ledger, &blobs, &key, order, |report| {
@@ -253,10 +268,10 @@ fn examine(
     let supply = query::supply(ledger.state()).map_err(trial::failed)?;
     let mut accounts = accounts(dir, ledger.genesis())?;
     accounts.insert("requester".to_owned(), honest.requester);
-    let cheater = match &claim.cheater {
+    let cheater = match cheated {
         None => None,
-        Some(claimed) => {
-            let order = ledger.order(claimed.cheater_job_id).map_err(untrue)?;
+        Some(cheated) => {
+            let order = ledger.order(cheated).map_err(untrue)?;
             let second = rerun(&order)?;
             Some(trial::Cheater {
                 cheater_job_id: order.id,
@@ -284,21 +299,19 @@ fn examine(
         notes: run.delivery.notes,
         cheater,
     };
-    let serde_json::Value::Object(recomputed) =
-        serde_json::to_value(&recomputed).map_err(trial::failed)?
+    let Value::Object(recomputed) = serde_json::to_value(&recomputed).map_err(trial::failed)?
     else {
         return Err(Failure::say(Kind::Failed, "a report is always an object"));
     };
     let mut checks = compare(told, &recomputed);
     // A balance is proved to be an account's; that the account is this node's, only a folder says.
-    checks.push(Check {
-        figure: "accounts of the names in balances".to_owned(),
-        told: serde_json::Value::Null,
-        recomputed: serde_json::to_value(&accounts).map_err(trial::failed)?,
-        equal: None,
-    });
-    checks.push(written_alike("result.json", dir, &claim)?);
-    checks.push(written_alike("genesis.json", dir, ledger.genesis())?);
+    checks.push(unchecked(
+        "accounts of the names in balances",
+        Value::Null,
+        serde_json::to_value(&accounts).map_err(trial::failed)?,
+    ));
+    checks.push(files::report(dir, told)?);
+    checks.push(files::written_alike("genesis.json", dir, ledger.genesis())?);
     checks.push(check(
         "trace root on the ledger",
         true.into(),
@@ -309,32 +322,7 @@ fn examine(
         true.into(),
         run.result_agrees.into(),
     ));
-    for (name, bytes) in &run.delivery.files {
-        let kept = std::fs::read(dir.join("adapter").join(name)).ok();
-        // Where the base lies is the requester's word; the work knows it only by its bytes.
-        let named: Option<serde_json::Value> = match (name == assay_model::ADAPTER_CONFIG, &kept) {
-            (true, Some(kept)) => serde_json::from_slice(kept).ok(),
-            _ => None,
-        };
-        let agrees = match named {
-            None => kept.as_ref() == Some(bytes),
-            Some(named) => {
-                let base = &named["base_model_name_or_path"];
-                checks.push(Check {
-                    figure: format!("adapter/{name}: base_model_name_or_path"),
-                    told: base.clone(),
-                    recomputed: serde_json::Value::Null,
-                    equal: None,
-                });
-                kept == Some(assay_model::name_base(bytes, base.as_str()))
-            }
-        };
-        checks.push(check(
-            &format!("adapter/{name}"),
-            true.into(),
-            agrees.into(),
-        ));
-    }
+    checks.extend(files::result(&dir.join("adapter"), &run.delivery.files)?);
     Ok(Findings {
         agrees: checks.iter().all(|check| check.equal != Some(false)),
         network: found,
@@ -348,14 +336,9 @@ fn examine(
 }
 
 /// Every figure that either side names; where files lie is for the reader of the files to say.
-fn compare(
-    told: &serde_json::Map<String, serde_json::Value>,
-    found: &serde_json::Map<String, serde_json::Value>,
-) -> Vec<Check> {
+fn compare(told: &Told, found: &Told) -> Vec<Check> {
     let names: BTreeSet<&String> = told.keys().chain(found.keys()).collect();
-    let value = |side: &serde_json::Map<String, serde_json::Value>, name: &str| {
-        side.get(name).cloned().unwrap_or(serde_json::Value::Null)
-    };
+    let value = |side: &Told, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
     let compared = names.into_iter().map(|name| {
         let mut check = check(name, value(told, name), value(found, name));
         if ["adapter_dir", "chain_dir", "blob_dir"].contains(&name.as_str()) {
@@ -366,7 +349,17 @@ fn compare(
     compared.collect()
 }
 
-fn check(figure: &str, told: serde_json::Value, recomputed: serde_json::Value) -> Check {
+/// What is somebody's word and nothing else.
+fn unchecked(figure: &str, told: Value, recomputed: Value) -> Check {
+    Check {
+        figure: figure.to_owned(),
+        told,
+        recomputed,
+        equal: None,
+    }
+}
+
+fn check(figure: &str, told: Value, recomputed: Value) -> Check {
     let equal = Some(told == recomputed);
     Check {
         figure: figure.to_owned(),
@@ -374,19 +367,6 @@ fn check(figure: &str, told: serde_json::Value, recomputed: serde_json::Value) -
         recomputed,
         equal,
     }
-}
-
-/// Whether a file of `dir` is, to the byte, what this program writes of `value`: a figure may be
-/// edited into another that reads the same.
-fn written_alike(name: &str, dir: &Path, value: &impl Serialize) -> Result<Check, Failure> {
-    let digest = |bytes: &[u8]| Digest::of("assay/file/v1", &[bytes]).to_string();
-    let bytes = serde_json::to_vec_pretty(value).map_err(trial::failed)?;
-    let told = match std::fs::read(dir.join(name)) {
-        Ok(bytes) => digest(&bytes),
-        Err(error) => format!("cannot be read: {error}"),
-    };
-    let figure = format!("{name}, byte by byte");
-    Ok(check(&figure, told.into(), digest(&bytes).into()))
 }
 
 /// Accounts of the nodes by name. A node's configuration says where it listens, and the genesis

@@ -8,8 +8,8 @@ use std::time::Instant;
 use assay_data::{Message, Role, Tokenizer};
 use assay_kernel::Kernel;
 use assay_model::{
-    Adapter, Base, Ended, GenerateError, GenerateSettings, Generated, Generator, Sampling,
-    read_model_folder, take_adapter_tokenizer,
+    ADAPTER_CONFIG, Adapter, Base, Ended, GenerateError, GenerateSettings, Generated, Generator,
+    Sampling, adapter_notes, read_file, read_model_folder, take_adapter_tokenizer,
 };
 use clap::Args;
 use serde::Serialize;
@@ -88,13 +88,17 @@ impl Generate {
             None => None,
         };
         let base = Base::from_files(files).map_err(failed)?;
-        let notes = self.notes(base.tokenizer().map_err(failed)?, note);
-        output.notes(&notes);
+        let mut notes = self.notes(base.tokenizer().map_err(failed)?, note);
         let adapter = self.adapter.as_ref();
         let adapter = adapter
             .map(|folder| Adapter::load_peft(folder, base.config()))
             .transpose()
             .map_err(failed)?;
+        if let Some(folder) = &self.adapter {
+            let settings = read_file(folder, ADAPTER_CONFIG).map_err(failed)?;
+            notes.extend(adapter_notes(&settings, base.config()).map_err(failed)?);
+        }
+        output.notes(&notes);
         let mut warnings = Vec::new();
         if let Some(adapter) = &adapter
             && adapter.changes_nothing(&kernel, &base)

@@ -146,7 +146,7 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
         Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
     })?;
     let inputs = job.read_inputs().map_err(failed)?;
-    let notes = assay_job::notes(&inputs).map_err(failed)?;
+    let notes = job.notes(&inputs).map_err(unfit)?;
     let odds = |part: u64| {
         Probability::ratio(part, 10)
             .detection(job.audit.segments)
@@ -306,7 +306,7 @@ async fn post(
     let Local {
         inputs, private, ..
     } = local;
-    let notes = assay_job::notes(&inputs).map_err(failed)?;
+    let notes = job.notes(&inputs).map_err(unfit)?;
     output.notes(&notes);
     let node = requester_node(global).await?;
     let requester = Requester::new(node.services().clone());

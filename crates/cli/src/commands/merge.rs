@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use assay_kernel::Kernel;
-use assay_model::{Adapter, Base, merged_files, read_model_folder, take_adapter_tokenizer};
+use assay_model::{
+    ADAPTER_CONFIG, Adapter, Base, adapter_notes, merged_files, read_file, read_model_folder,
+    take_adapter_tokenizer,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -38,7 +41,8 @@ struct Merged {
     files: Vec<String>,
     bytes: usize,
     warnings: Vec<String>,
-    /// What the model's files leave open or say differently from one another.
+    /// What the files leave open or say differently from one another, and what of the adapter's
+    /// settings is passed over.
     notes: Vec<String>,
 }
 
@@ -52,6 +56,8 @@ impl Merge {
         let kernel = Kernel::detect().map_err(failed)?;
         let mut notes = base.tokenizer().map_err(failed)?.notes().to_vec();
         notes.extend(note.map(str::to_owned));
+        let settings = read_file(&self.adapter, ADAPTER_CONFIG).map_err(failed)?;
+        notes.extend(adapter_notes(&settings, base.config()).map_err(failed)?);
         output.notes(&notes);
         let mut warnings = Vec::new();
         if adapter.changes_nothing(&kernel, &base) {

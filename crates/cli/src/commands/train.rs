@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_crypto::Digest;
-use assay_job::{BuildError, Delivery, Event, Fault, Local, RunError, Store};
+use assay_job::{BuildError, Delivery, Event, Fault, JobError, Local, RunError, Store};
 use assay_proof::Task;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -61,7 +61,8 @@ struct Trained {
     #[serde(flatten)]
     figures: std::collections::BTreeMap<String, f64>,
     warnings: Vec<String>,
-    /// What the model's files leave open or say differently from one another.
+    /// What the model's files leave open or say differently from one another, and what of the
+    /// settings is passed over.
     notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     out: Option<PathBuf>,
@@ -78,15 +79,13 @@ impl Train {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         let seed = seed(&self.seed)?;
         let job = load(&self.job)?;
-        let own = Store::files(RUN);
-        let own: Vec<&str> = own.iter().map(String::as_str).collect();
         if let Some(out) = &self.out {
-            claim(out, &own)?;
+            claim(out, RUN, job.steps)?;
         }
         let local = Local::new(&job, seed).map_err(unfit)?;
-        local.price(&job).map_err(failed)?;
+        local.price(&job).map_err(unpriced)?;
         let mut program = local.program(&job).map_err(unfit)?;
-        let notes = assay_job::notes(&local.inputs).map_err(failed)?;
+        let notes = job.notes(&local.inputs).map_err(unfit)?;
         output.notes(&notes);
         let store = self.out.as_ref().map(|out| Store::open(out, RUN));
         let store = store.transpose().map_err(failed)?;
@@ -136,7 +135,7 @@ impl Train {
         };
         delivery.name_base(job.model_path().as_deref());
         if let Some(out) = &self.out {
-            write(out, &own, &delivery)?;
+            write(out, RUN, &delivery)?;
         }
         if let Some(store) = store {
             store.remove().map_err(failed)?;
@@ -179,23 +178,34 @@ impl Trained {
     }
 }
 
-/// Makes sure that the folder is new, empty or that of an interrupted run.
-pub(crate) fn claim(out: &Path, own: &[&str]) -> Result<(), Failure> {
-    let interrupted = own.first().is_some_and(|state| out.join(state).exists());
-    match interrupted {
-        // The store says whether the run is this one; what else lies there is looked at on writing.
-        true => Ok(()),
-        false => result_folder::claim_beside(out, own),
+/// Makes sure that the folder is new, empty or that of this run, which was interrupted; `run` is the
+/// name of its files there, and `steps` are those it has.
+pub(crate) fn claim(out: &Path, run: &str, steps: u64) -> Result<(), Failure> {
+    let done = Store::steps_done(out, run);
+    if done.is_some_and(|done| done >= steps) {
+        // It may have been interrupted while it wrote its result: what lies there is compared then.
+        return Ok(());
+    }
+    // A run writes no file of its result before its last step.
+    let claimed = result_folder::claim_beside(out, &Store::files(run));
+    match done {
+        None => claimed,
+        Some(_) => claimed.map_err(|failure| {
+            failure.hint(
+                "beside them lies an unfinished run that has not written them: move them elsewhere to go on \
+                 with it, or name another folder with --out",
+            )
+        }),
     }
 }
 
 /// Writes the result's files beside the run's own.
-pub(crate) fn write(out: &Path, own: &[&str], delivery: &Delivery) -> Result<(), Failure> {
+pub(crate) fn write(out: &Path, run: &str, delivery: &Delivery) -> Result<(), Failure> {
     let files = delivery.files.iter();
     let files: Vec<(&str, &[u8])> = files
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
         .collect();
-    result_folder::write_beside(out, own, &files)
+    result_folder::write_beside(out, &Store::files(run), &files)
 }
 
 fn told(fault: &Fault) -> String {
@@ -237,8 +247,16 @@ fn nothing(error: BuildError, fault: Option<&Fault>) -> Failure {
 }
 
 /// A job whose parts do not fit.
-pub(crate) fn unfit(error: assay_job::JobError) -> Failure {
+pub(crate) fn unfit(error: JobError) -> Failure {
     Failure::new(Kind::Usage, error)
+}
+
+/// A job that is not begun: its parts do not fit, or it takes more memory than there is.
+fn unpriced(error: JobError) -> Failure {
+    match error {
+        JobError::Memory { .. } => failed(error),
+        other => unfit(other),
+    }
 }
 
 impl From<RunError> for Failure {

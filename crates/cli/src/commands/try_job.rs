@@ -162,7 +162,7 @@ async fn trial(
     let Local {
         inputs, private, ..
     } = local;
-    output.notes(&assay_job::notes(&inputs).map_err(trial::failed)?);
+    output.notes(&job.notes(&inputs).map_err(unfit)?);
     let trial = Trial::start(dir, output).await?;
     let outcome = async {
         let honest = trial.run(job, &inputs, &private).await?;

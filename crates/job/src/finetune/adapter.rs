@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use assay_model::{
     BitFitConfig, Ia3Config, LoraConfig, Method, MethodError, Modules, Names, PrivateLoraConfig,
-    Selection, Target, Targets, check_settings,
+    Target, check_settings,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,12 +71,15 @@ enum NamesSchema {
     List(Vec<String>),
 }
 
-/// A layer or several.
+/// A layer or several. Which there are, the model says, so that it can be told with a wrong one.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "this must be a layer's number, counted from 0, or a list of them"
+)]
 enum LayerNumbers {
-    One(u32),
-    Several(Vec<u32>),
+    One(#[schemars(with = "u32")] i64),
+    Several(#[schemars(with = "Vec<u32>")] Vec<i64>),
 }
 
 /// A fine-tuning method.
@@ -132,7 +135,7 @@ pub(super) enum Adapter {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exclude_modules: Option<Names>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        layers_to_transform: Option<Vec<u32>>,
+        layers_to_transform: Option<Vec<i64>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         layers_pattern: Option<Names>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -287,7 +290,7 @@ impl Adapter {
     pub(super) fn check(&self) -> Result<(), MethodError> {
         // A method for the largest model says whether any can have these settings; one for a small
         // one says the rest faster.
-        for modules in self.modules() {
+        if let Some(modules) = self.modules() {
             modules.check()?;
         }
         if let Self::Lora { .. } = self {
@@ -296,8 +299,8 @@ impl Adapter {
         Ok(())
     }
 
-    /// Which modules are adapted, and with (IA)3 of which the input is scaled.
-    fn modules(&self) -> Vec<Modules> {
+    /// Which modules are adapted; none with full fine-tuning, which has no adapter.
+    fn modules(&self) -> Option<Modules> {
         let (target_modules, exclude_modules) = match self {
             Self::Lora {
                 target_modules,
@@ -318,62 +321,50 @@ impl Adapter {
                 exclude_modules,
                 ..
             } => (target_modules.clone(), exclude_modules.clone()),
-            Self::Full => return Vec::new(),
+            Self::Full => return None,
         };
-        let mut all = vec![Modules {
+        let mut modules = Modules {
             exclude_modules,
             ..Modules::new(target_modules)
-        }];
+        };
         match self {
             Self::Lora {
                 layers_to_transform,
                 layers_pattern,
                 ..
             } => {
-                let layers = layers_to_transform.as_ref();
-                all[0].layers_to_transform =
-                    layers.map(|layers| layers.iter().map(|layer| *layer as usize).collect());
-                all[0].layers_pattern.clone_from(layers_pattern);
+                modules.layers_to_transform.clone_from(layers_to_transform);
+                modules.layers_pattern.clone_from(layers_pattern);
             }
             Self::Ia3 {
                 feedforward_modules,
                 ..
-            } if !feedforward_modules.is_empty() => {
-                all.push(Modules::new(feedforward_modules.clone()));
-            }
+            } => modules.feedforward_modules = Some(feedforward_modules.clone()),
             _ => {}
         }
-        all
+        Some(modules)
+    }
+
+    /// What a person should know of the settings on a model of so many layers.
+    pub(super) fn notes(&self, layers: usize) -> Result<Vec<String>, MethodError> {
+        let notes = self.modules().map(|modules| modules.notes(layers));
+        let notes = notes.transpose()?.unwrap_or_default().into_iter();
+        Ok(notes.map(|note| format!("adapter.{note}")).collect())
     }
 
     /// The method with its settings, on a model of so many layers.
     pub(super) fn method(&self, layers: usize) -> Result<Method, MethodError> {
-        let modules = self.modules();
+        let Some(modules) = self.modules() else {
+            return Ok(Method::Full);
+        };
+        let targets = modules.on(layers)?;
         match self {
             Self::Lora { .. } => self.lora(Some(layers)).map(Method::Lora),
-            Self::Ia3 {
-                feedforward_modules,
-                ..
-            } => {
-                let targets = modules[0].on(layers)?;
-                let none = || Selection::from(Targets::NONE);
-                let feedforward = match (modules.get(1), feedforward_modules) {
-                    (None, _) => none(),
-                    // An expression may match more than is adapted; a name that is not is a mistake.
-                    (Some(modules), Names::Pattern(_)) => match modules.on(layers) {
-                        Err(MethodError::NoTargets) => none(),
-                        found => found?.and(&targets),
-                    },
-                    (Some(modules), Names::List(_)) => modules.on(layers)?,
-                };
-                Ia3Config::on(targets, feedforward).map(Method::Ia3)
+            Self::Ia3 { .. } => {
+                Ia3Config::on(targets, modules.feedforward_on(layers)?).map(Method::Ia3)
             }
-            Self::BitFit { .. } => {
-                let targets = modules[0].on(layers)?;
-                Ok(Method::BitFit(BitFitConfig::on(targets)))
-            }
+            Self::BitFit { .. } => Ok(Method::BitFit(BitFitConfig::on(targets))),
             Self::PrivateLora { r, lora_alpha, .. } => {
-                let targets = modules[0].on(layers)?;
                 let targets = targets.uniform().ok_or_else(|| {
                     let text = "private_lora adapts the same projections in every layer";
                     MethodError::Setting(text.to_owned())
@@ -413,10 +404,10 @@ impl Adapter {
         let alphas = alphas
             .map(|(name, alpha)| (name.clone(), f64::from(alpha.0)))
             .collect();
-        let Some(layers) = layers else {
+        let (Some(layers), Some(modules)) = (layers, self.modules()) else {
             return plain.with_patterns(&ranks, &alphas, 1);
         };
-        let selection = self.modules()[0].on(layers)?;
+        let selection = modules.on(layers)?;
         let lora = plain.on(selection).with_patterns(&ranks, &alphas, layers)?;
         match lora.unmatched(ranks.keys().chain(alphas.keys()), layers)? {
             Some(key) => Err(MethodError::Setting(format!(

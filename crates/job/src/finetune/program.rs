@@ -6,7 +6,8 @@ use assay_crypto::Digest;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
 use assay_model::{
-    BatchShape, InvalidStep, Method, ModelFiles, Purpose, Trainer, carried_files, merged_files,
+    BatchShape, InvalidStep, Method, ModelConfig, ModelFiles, Purpose, Trainer, carried_files,
+    merge_note, merged_files,
 };
 use assay_proof::{Program, ProgramError, StepReport, Task};
 
@@ -116,6 +117,21 @@ fn skipped(invalid: u64, tried: u64) -> String {
     }
 }
 
+/// What a person should know of the files and of the `[adapter]` section on this model.
+pub(super) fn notes(specification: &[u8], inputs: &Inputs) -> Result<Vec<String>, BuildError> {
+    let specification = Specification::decode(specification)?;
+    let json = language::config_json(language::input(inputs, language::MODEL)?)?;
+    let model = ModelConfig::from_json(json);
+    let model = model.map_err(|e| BuildError::input(language::MODEL, e))?;
+    let method = specification.method(&model)?;
+    let settings = specification.adapter.notes(model.num_hidden_layers);
+    let settings = settings.map_err(|error| BuildError::field("adapter", error))?;
+    let mut notes = language::notes(inputs)?;
+    notes.extend(settings);
+    notes.extend(merge_note(&method, &model, json));
+    Ok(notes)
+}
+
 /// What a run takes of a machine's memory.
 pub(super) fn price(specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
     let specification = Specification::decode(specification)?;
@@ -148,6 +164,7 @@ pub(super) fn deliver(
     private: &Inputs,
     state: &[u8],
 ) -> Result<Delivery, BuildError> {
+    let notes = notes(specification, inputs)?;
     let specification = Specification::decode(specification)?;
     let base = language::base(inputs, specification.precision.into())?;
     let method = specification.method(base.config())?;
@@ -204,7 +221,7 @@ pub(super) fn deliver(
         files,
         figures,
         warnings,
-        notes: language::notes(inputs)?,
+        notes,
         ..Delivery::default()
     };
     let Some(heldout) = private.get(HELDOUT) else {

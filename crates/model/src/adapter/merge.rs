@@ -12,6 +12,7 @@ use crate::config::ModelConfig;
 use crate::error::MethodError;
 use crate::executor::first_fault_of;
 use crate::files::{self, ModelFiles};
+use crate::spec::ModelSpec;
 
 impl Adapter {
     /// The base with this adapter in its own tensors, so that it needs none any more. Its results
@@ -178,6 +179,15 @@ pub fn merged_files(
     mut files: ModelFiles,
     adapter: &Adapter,
 ) -> Result<ModelFiles, MethodError> {
+    let config = files.get(files::CONFIG).map(Vec::as_slice);
+    let family = family(config.unwrap_or_default());
+    let biases = biases_without_field(adapter.method(), base.config(), &family);
+    if !biases.is_empty() {
+        let reason = no_field(&biases);
+        return Err(MethodError::Setting(format!(
+            "{reason}, so the adapter cannot be merged; use it beside its model"
+        )));
+    }
     let merged = adapter.merge(kernel, base)?;
     files.retain(|name, _| !name.ends_with(".safetensors") && name != files::INDEX);
     let config = files
@@ -190,9 +200,43 @@ pub fn merged_files(
     Ok(files)
 }
 
-/// Why a merged model cannot be written.
-const BIASES: &str = "config.json of this model's family has no field for the biases that were trained, so they \
-                      cannot be merged; keep the adapter beside its model";
+/// The projections in which BitFit trains a bias that the model has not, where `config.json` cannot
+/// say so: Llama's alone has fields for it.
+fn biases_without_field(method: &Method, model: &ModelConfig, family: &Value) -> Vec<Target> {
+    if !matches!(method, Method::BitFit(_)) || family == "llama" {
+        return Vec::new();
+    }
+    let spec = ModelSpec::new(model);
+    let lacks_field = |target: &Target| {
+        let layers = spec.layers.iter().enumerate();
+        let mut trained = layers.filter(|(at, _)| method.targets_at(*at).contains(*target));
+        trained.any(|(_, layer)| layer.linear(*target).bias.is_none())
+    };
+    Target::ALL.into_iter().filter(lacks_field).collect()
+}
+
+/// What a person should know before such an adapter is trained: that it cannot be merged into its
+/// model, which is the one that this `config.json` describes.
+pub fn merge_note(method: &Method, model: &ModelConfig, config: &[u8]) -> Option<String> {
+    let biases = biases_without_field(method, model, &family(config));
+    let note = "`assay merge` will refuse this adapter, which can be used beside its model only";
+    (!biases.is_empty()).then(|| format!("{note}: {}", no_field(&biases)))
+}
+
+/// Why biases cannot be merged.
+fn no_field(biases: &[Target]) -> String {
+    let names: Vec<&str> = biases.iter().map(|target| target.name()).collect();
+    format!(
+        "bitfit trains biases of {}, and config.json of this model's family has no field for them",
+        names.join(", ")
+    )
+}
+
+/// `model_type` in a `config.json`; null where it cannot be read.
+fn family(config: &[u8]) -> Value {
+    let value = serde_json::from_slice(config);
+    value.map_or(Value::Null, |value: Value| value["model_type"].clone())
+}
 
 /// `config.json` of the merged model.
 fn merged_config(
@@ -207,15 +251,9 @@ fn merged_config(
     };
     let attention = |config: &ModelConfig| (config.qkv_bias, config.o_bias);
     if attention(before) != attention(after) {
-        if fields["model_type"] != "llama" {
-            return Err(MethodError::Setting(BIASES.to_owned()));
-        }
         fields.insert("attention_bias".into(), true.into());
     }
     if before.mlp_bias != after.mlp_bias {
-        if fields["model_type"] != "llama" {
-            return Err(MethodError::Setting(BIASES.to_owned()));
-        }
         fields.insert("mlp_bias".into(), true.into());
     }
     for name in ["dtype", "torch_dtype"] {

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::select::{Pattern, Selection};
+use super::names::Pattern;
+use super::select::Selection;
 use super::target::{Target, Targets};
 use crate::error::MethodError;
 

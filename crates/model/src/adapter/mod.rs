@@ -3,6 +3,7 @@
 mod check;
 mod merge;
 mod method;
+mod names;
 mod params;
 mod peft;
 mod peft_config;
@@ -14,11 +15,12 @@ use assay_crypto::{Digest, merkle};
 use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 
-pub use merge::{carried_files, merged_files};
+pub use merge::{carried_files, merge_note, merged_files};
 pub use method::{BitFitConfig, Ia3Config, LoraConfig, Method, PrivateLoraConfig};
+pub use names::Names;
 pub use params::{Group, Init, ParamInfo};
-pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, name_base};
-pub use select::{Modules, Names, Selection};
+pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_notes, name_base};
+pub use select::{Modules, Selection};
 pub use settings::check_settings;
 pub use target::{Target, Targets};
 

@@ -9,7 +9,7 @@ use safetensors::tensor::TensorView;
 use super::method::Method;
 use super::{Adapter, Param, ParamInfo, Target, peft_config};
 use crate::config::ModelConfig;
-use crate::error::LoadError;
+use crate::error::{LoadError, MethodError};
 use crate::files::read_file;
 use crate::weights::TensorFile;
 
@@ -22,6 +22,15 @@ pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
 /// What is no JSON object stays as it is.
 pub fn name_base(config: &[u8], base_model: Option<&str>) -> Vec<u8> {
     peft_config::name_base(config, base_model).unwrap_or_else(|| config.to_vec())
+}
+
+/// What a person should know of an `adapter_config.json` that [`Adapter::from_peft_files`] reads: names
+/// in it that `model` does not have, and exclusions that leave nothing out.
+///
+/// # Errors
+/// When the settings ask for something not computed.
+pub fn adapter_notes(config: &[u8], model: &ModelConfig) -> Result<Vec<String>, MethodError> {
+    peft_config::notes(config, model.num_hidden_layers)
 }
 
 impl Adapter {

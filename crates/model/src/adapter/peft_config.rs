@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::method::{BitFitConfig, Ia3Config, LoraConfig, Method};
-use super::select::{Modules, Names};
+use super::names::Names;
+use super::select::Modules;
 use super::settings::check_settings;
-use super::target::Targets;
 use crate::error::MethodError;
 
 /// Longest settings that are read.
@@ -174,22 +174,31 @@ fn read_lora(value: &Value, layers: usize) -> Result<LoraConfig, MethodError> {
 }
 
 fn read_ia3(value: &Value, layers: usize) -> Result<Ia3Config, MethodError> {
-    let targets = modules(value)?.on(layers)?;
-    let feedforward = names(value, "feedforward_modules")?.filter(|names| !names.is_empty());
-    let feedforward = match feedforward {
-        None => Targets::NONE.into(),
-        Some(names) => {
-            let is_pattern = matches!(names, Names::Pattern(_));
-            let found = Modules::new(names).on(layers)?;
-            // An expression may match more than is adapted; a name that is not is a mistake.
-            if is_pattern {
-                found.and(&targets)
-            } else {
-                found
+    let modules = Modules {
+        feedforward_modules: names(value, "feedforward_modules")?,
+        ..modules(value)?
+    };
+    Ia3Config::on(modules.on(layers)?, modules.feedforward_on(layers)?)
+}
+
+/// What a person should know of settings that [`read`] accepts: what of them is passed over.
+pub(super) fn notes(bytes: &[u8], layers: usize) -> Result<Vec<String>, MethodError> {
+    let method = read(bytes, layers)?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+    let mut notes = modules(&value)?.notes(layers)?;
+    if let Method::Lora(lora) = &method {
+        for name in ["rank_pattern", "alpha_pattern"] {
+            let keys = value[name].as_object().into_iter().flat_map(Map::keys);
+            if let Some(key) = lora.unmatched(keys, layers)? {
+                let key: String = key.chars().take(80).collect();
+                notes.push(format!(
+                    "{name} has {key:?}, which matches no adapted module: this is passed over, as PEFT does"
+                ));
             }
         }
-    };
-    Ia3Config::on(targets, feedforward)
+    }
+    let named = |note| format!("adapter_config.json: {note}");
+    Ok(notes.into_iter().map(named).collect())
 }
 
 fn wrong(reason: impl Into<String>) -> MethodError {
@@ -211,12 +220,12 @@ fn modules(value: &Value) -> Result<Modules, MethodError> {
         exclude_modules: names(value, "exclude_modules")?,
         layers_to_transform: layers,
         layers_pattern: names(value, "layers_pattern")?,
+        feedforward_modules: None,
     })
 }
 
-fn layer(value: &Value) -> Result<usize, MethodError> {
-    let layer = value.as_u64().and_then(|n| usize::try_from(n).ok());
-    layer.ok_or_else(|| {
+fn layer(value: &Value) -> Result<i64, MethodError> {
+    value.as_i64().ok_or_else(|| {
         wrong(format!(
             "layers_to_transform holds {value}; it must be a layer's number or a list of them"
         ))

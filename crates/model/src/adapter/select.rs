@@ -2,26 +2,31 @@
 //!
 //! PEFT matches against the full names of modules, such as `model.layers.0.self_attn.q_proj`: a list
 //! by whole names or by ends that begin after a point, a text as a regular expression for the whole
-//! name, `"all-linear"` everything but the output layer.
+//! name, `"all-linear"` everything but the output layer. A name of a list that matches nothing is
+//! passed over, as long as another one matches.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fancy_regex::{Regex, RegexBuilder};
-use serde::{Deserialize, Serialize};
-
+use super::names::{Found, MAX_LAYERS, Matcher, Names};
 use super::target::{Target, Targets};
 use crate::error::MethodError;
 
-/// The most layers that a configuration may name.
-const MAX_LAYERS: usize = 1024;
-/// The longest expression, in bytes, and the longest list.
-const MAX_PATTERN: usize = 4096;
-const MAX_NAMES: usize = Target::ALL.len() * MAX_LAYERS;
-/// Steps back that an expression may take on one name.
-const BACKTRACK_LIMIT: usize = 10_000;
 /// Modules of a model that are no projections of a layer.
 const OUTSIDE: [&str; 3] = ["lm_head", "model.embed_tokens", "model.norm"];
+/// Modules of a layer that are no projections, and what holds the layers. PEFT refuses a list that
+/// names one; an expression may match them along with the projections inside.
+const IN_LAYER: [&str; 6] = [
+    "",
+    ".self_attn",
+    ".mlp",
+    ".mlp.act_fn",
+    ".input_layernorm",
+    ".post_attention_layernorm",
+];
+const AROUND: [&str; 3] = ["model", "model.layers", "model.rotary_emb"];
+/// Names that a note shows.
+const SHOWN: usize = 5;
 
 /// The adapted projections of each layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,26 +104,6 @@ impl Selection {
     }
 }
 
-/// A list of names, or one expression.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Names {
-    /// A regular expression for whole names, or `"all-linear"`.
-    Pattern(String),
-    /// Names, or ends of names.
-    List(Vec<String>),
-}
-
-impl Names {
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        match self {
-            Self::Pattern(text) => text.is_empty(),
-            Self::List(names) => names.is_empty(),
-        }
-    }
-}
-
 /// What PEFT's settings say about which modules are adapted, before there is a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Modules {
@@ -126,10 +111,12 @@ pub struct Modules {
     pub target_modules: Names,
     /// `exclude_modules`.
     pub exclude_modules: Option<Names>,
-    /// `layers_to_transform`; goes with a list only.
-    pub layers_to_transform: Option<Vec<usize>>,
+    /// `layers_to_transform`, counted from 0; goes with a list only.
+    pub layers_to_transform: Option<Vec<i64>>,
     /// `layers_pattern`: what the list of layers is called.
     pub layers_pattern: Option<Names>,
+    /// (IA)3's `feedforward_modules`.
+    pub feedforward_modules: Option<Names>,
 }
 
 impl Modules {
@@ -140,22 +127,77 @@ impl Modules {
             exclude_modules: None,
             layers_to_transform: None,
             layers_pattern: None,
+            feedforward_modules: None,
         }
     }
 
     /// Checks what can be checked without a model.
     ///
     /// # Errors
-    /// As [`Modules::on`], for the largest model.
+    /// As [`Modules::on`] and [`Modules::feedforward_on`], but for layers: which there are, only a
+    /// model says.
     pub fn check(&self) -> Result<(), MethodError> {
-        self.on(MAX_LAYERS).map(drop)
+        match self.feedforward_on(MAX_LAYERS) {
+            Err(MethodError::NoLayer { .. }) => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// The projections of a model of so many layers.
     ///
     /// # Errors
-    /// [`MethodError`] when a name is unknown, nothing is left, or settings contradict each other.
+    /// [`MethodError`] when no name is known, nothing is left, or settings contradict each other.
     pub fn on(&self, layers: usize) -> Result<Selection, MethodError> {
+        self.chosen(layers).map(|(selection, _)| selection)
+    }
+
+    /// What a person should know of these settings on a model of so many layers: names that no
+    /// module has, and exclusions that leave nothing out. Each begins with the setting's name.
+    ///
+    /// # Errors
+    /// As [`Modules::on`].
+    pub fn notes(&self, layers: usize) -> Result<Vec<String>, MethodError> {
+        self.chosen(layers).map(|(_, notes)| notes)
+    }
+
+    /// Those of the projections whose input (IA)3 scales.
+    ///
+    /// # Errors
+    /// As [`Modules::on`], or when a list names a module that `target_modules` does not.
+    pub fn feedforward_on(&self, layers: usize) -> Result<Selection, MethodError> {
+        let selection = self.on(layers)?;
+        let names = self.feedforward_modules.as_ref();
+        let Some(names) = names.filter(|names| !names.is_empty()) else {
+            return Ok(Targets::NONE.into());
+        };
+        let feedforward = Matcher::new("feedforward_modules", names)?;
+        let targets = Matcher::new("target_modules", &self.target_modules)?;
+        let targeted = targets.names();
+        let mut unmatched = feedforward.names();
+        let mut selected = vec![Targets::NONE; layers];
+        for (layer, slot) in selected.iter_mut().enumerate() {
+            for target in Target::ALL {
+                let path = target.path(layer);
+                let Some(found) = feedforward.find(&path)? else {
+                    continue;
+                };
+                // An expression may match more than is adapted; a name that is not is a mistake.
+                if found != Found::Pattern && !targets.matches(&path)? {
+                    return Err(MethodError::FeedForward);
+                }
+                for name in feedforward.names_of(&path) {
+                    unmatched.remove(name);
+                }
+                *slot = slot.with(target);
+            }
+        }
+        match unmatched.difference(&targeted).next() {
+            Some(name) => Err(unknown(name, layers)),
+            None => Ok(Selection::of_layers(selected).and(&selection)),
+        }
+    }
+
+    fn chosen(&self, layers: usize) -> Result<(Selection, Vec<String>), MethodError> {
         self.check_layers(layers)?;
         let targets = Matcher::new("target_modules", &self.target_modules)?;
         let exclude = self
@@ -163,9 +205,9 @@ impl Modules {
             .as_ref()
             .filter(|names| !names.is_empty());
         let exclude = exclude.map(|names| Matcher::new("exclude_modules", names));
-        let exclude = exclude.transpose()?;
+        let mut exclude = Exclude::new(exclude.transpose()?);
         let chosen = self.layers_to_transform.as_deref().unwrap_or_default();
-        let mut used: HashMap<&str, bool> = targets.names().map(|name| (name, false)).collect();
+        let mut unmatched = targets.names();
         let mut selected = vec![Targets::NONE; layers];
         let mut left_out = false;
         for (layer, slot) in selected.iter_mut().enumerate() {
@@ -174,36 +216,26 @@ impl Modules {
                 let Some(found) = targets.find(&path)? else {
                     continue;
                 };
-                if let Found::End(name) | Found::Whole(name) = found
-                    && let Some(used) = used.get_mut(name)
-                {
-                    *used = true;
+                for name in targets.names_of(&path) {
+                    unmatched.remove(name);
                 }
-                let is_end = matches!(found, Found::End(_));
-                if is_end && !chosen.is_empty() && !chosen.contains(&layer) {
+                let is_chosen = chosen.is_empty() || chosen.contains(&(layer as i64));
+                if found == Found::End && !is_chosen {
                     continue;
                 }
-                let excluded = match &exclude {
-                    Some(exclude) => exclude.find(&path)?.is_some(),
-                    None => false,
-                };
-                left_out |= excluded;
-                if !excluded {
-                    *slot = slot.with(target);
+                match exclude.takes(&path)? {
+                    true => left_out = true,
+                    false => *slot = slot.with(target),
                 }
             }
         }
-        if let Some((name, _)) = used.iter().filter(|(_, used)| !**used).min() {
-            let name: String = name.chars().take(80).collect();
-            return Err(match Target::site_of(&name) {
-                Some((layer, _)) if layer >= layers => MethodError::NoLayer { layer, layers },
-                _ => MethodError::UnknownTarget(name),
-            });
-        }
         for module in OUTSIDE {
-            if let Some(Found::Pattern) = targets.find(module)?
-                && !matches!(&exclude, Some(exclude) if exclude.find(module)?.is_some())
-            {
+            if !exclude.takes(module)? && targets.matches(module)? {
+                return Err(MethodError::OutsideTarget(module.to_owned()));
+            }
+        }
+        for module in around(layers) {
+            if !targets.names_of(&module).is_empty() && !exclude.matches(&module)? {
                 return Err(MethodError::OutsideTarget(module));
             }
         }
@@ -211,8 +243,15 @@ impl Modules {
             true if left_out => Err(MethodError::Setting(
                 "exclude_modules leaves out every module that target_modules names".to_owned(),
             )),
-            true => Err(MethodError::NoTargets),
-            false => Ok(Selection::of_layers(selected)),
+            true => Err(match unmatched.first() {
+                Some(name) => unknown(name, layers),
+                None => MethodError::NoTargets,
+            }),
+            false => {
+                let passed_over = passed_over(&unmatched);
+                let notes = passed_over.into_iter().chain(exclude.note()).collect();
+                Ok((Selection::of_layers(selected), notes))
+            }
         }
     }
 
@@ -228,8 +267,12 @@ impl Modules {
                 "layers_to_transform goes with a list of target_modules; name the layers in the expression instead",
             );
         }
-        if let Some(layer) = chosen.iter().copied().find(|layer| *layer >= layers) {
-            return Err(MethodError::NoLayer { layer, layers });
+        if let Some(layer) = chosen.iter().find(|n| !(0..layers as i64).contains(n)) {
+            return Err(MethodError::NoLayer {
+                setting: "layers_to_transform",
+                layer: *layer,
+                layers,
+            });
         }
         match pattern {
             Some(_) if chosen.is_empty() => {
@@ -246,143 +289,93 @@ impl Modules {
     }
 }
 
-/// How a name was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found<'a> {
-    /// By its whole name.
-    Whole(&'a str),
-    /// By its end.
-    End(&'a str),
-    /// By an expression.
-    Pattern,
+/// `exclude_modules`, and what of it has left something out.
+struct Exclude<'a> {
+    names: Option<Matcher<'a>>,
+    /// Names of a list that have left nothing out yet.
+    idle: BTreeSet<&'a str>,
+    used: bool,
 }
 
-/// Names ready to be looked for.
-enum Matcher<'a> {
-    AllLinear,
-    Pattern(Box<Regex>),
-    List(HashMap<&'a str, ()>),
-}
-
-impl<'a> Matcher<'a> {
-    fn new(setting: &str, names: &'a Names) -> Result<Self, MethodError> {
-        match names {
-            Names::Pattern(text) if text.eq_ignore_ascii_case("all-linear") => Ok(Self::AllLinear),
-            Names::Pattern(text) => {
-                whole(setting, text).map(|regex| Self::Pattern(Box::new(regex)))
-            }
-            Names::List(names) if names.len() > MAX_NAMES => Err(MethodError::Setting(format!(
-                "{setting} has {} names, more than {MAX_NAMES}",
-                names.len()
-            ))),
-            Names::List(names) => Ok(Self::List(
-                names.iter().map(|name| (name.as_str(), ())).collect(),
-            )),
+impl<'a> Exclude<'a> {
+    fn new(names: Option<Matcher<'a>>) -> Self {
+        Self {
+            idle: names.as_ref().map(Matcher::names).unwrap_or_default(),
+            names,
+            used: false,
         }
     }
 
-    fn names(&self) -> impl Iterator<Item = &'a str> {
-        let list = match self {
-            Self::List(names) => Some(names.keys().copied()),
+    /// Leaves a module out if its name is one of those.
+    fn takes(&mut self, path: &str) -> Result<bool, MethodError> {
+        let taken = self.matches(path)?;
+        self.used |= taken;
+        for name in self.names.iter().flat_map(|names| names.names_of(path)) {
+            self.idle.remove(name);
+        }
+        Ok(taken)
+    }
+
+    fn matches(&self, path: &str) -> Result<bool, MethodError> {
+        match &self.names {
+            Some(names) => names.matches(path),
+            None => Ok(false),
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        match &self.names {
+            Some(Matcher::List(_)) if !self.idle.is_empty() => Some(format!(
+                "exclude_modules names {}, which leaves nothing out: target_modules names no such module",
+                shown(&self.idle)
+            )),
+            Some(_) if !self.used => Some(
+                "exclude_modules leaves nothing out: it matches no module that target_modules names"
+                    .to_owned(),
+            ),
             _ => None,
-        };
-        list.into_iter().flatten()
-    }
-
-    fn find(&self, path: &str) -> Result<Option<Found<'a>>, MethodError> {
-        Ok(match self {
-            Self::AllLinear => Target::site_of(path).map(|_| Found::Pattern),
-            Self::Pattern(regex) => is_match(regex, path)?.then_some(Found::Pattern),
-            Self::List(names) => {
-                let whole = names
-                    .get_key_value(path)
-                    .map(|(name, ())| Found::Whole(name));
-                let ends = path.match_indices('.').map(|(at, _)| &path[at + 1..]);
-                let by_end = |end| names.get_key_value(end).map(|(name, ())| Found::End(name));
-                whole.or_else(|| ends.clone().find_map(by_end))
-            }
-        })
+        }
     }
 }
 
-/// An expression that has to match a whole name, as Python's `re.fullmatch` has it.
-fn whole(setting: &str, text: &str) -> Result<Regex, MethodError> {
-    let wrong = |reason: String| {
-        let text: String = text.chars().take(80).collect();
-        MethodError::Setting(format!(
-            "{setting} is {text:?}, which is no regular expression: {reason}"
-        ))
-    };
-    if text.is_empty() || text.len() > MAX_PATTERN {
-        return Err(wrong(format!("it must have 1 to {MAX_PATTERN} bytes")));
-    }
-    let regex = RegexBuilder::new(&format!(r"\A(?:{text})\z"))
-        .backtrack_limit(BACKTRACK_LIMIT)
-        .build();
-    regex.map_err(|error| wrong(error.to_string().chars().take(200).collect()))
+/// The names of modules that hold others or have no weight matrix.
+fn around(layers: usize) -> impl Iterator<Item = String> {
+    let inside = move |layer: usize| IN_LAYER.map(|rest| format!("model.layers.{layer}{rest}"));
+    let around = AROUND.into_iter().map(str::to_owned);
+    around.chain((0..layers).flat_map(inside))
 }
 
-fn is_match(regex: &Regex, name: &str) -> Result<bool, MethodError> {
-    regex.is_match(name).map_err(|error| {
-        MethodError::Setting(format!(
-            "an expression takes too many steps on {name}: {error}"
-        ))
+/// A name that stands for no module of a model of so many layers.
+fn unknown(name: &str, layers: usize) -> MethodError {
+    let name: String = name.chars().take(80).collect();
+    match Target::site_of(&name) {
+        Some((layer, _)) if layer >= layers => MethodError::NoLayer {
+            setting: "target_modules",
+            layer: layer as i64,
+            layers,
+        },
+        _ => MethodError::UnknownTarget(name),
+    }
+}
+
+/// The note on names that no module has.
+fn passed_over(names: &BTreeSet<&str>) -> Option<String> {
+    (!names.is_empty()).then(|| {
+        format!(
+            "target_modules names {}, and this model has no such module: this is passed over, as PEFT does",
+            shown(names)
+        )
     })
 }
 
-/// PEFT's `rank_pattern` or `alpha_pattern`: values for modules whose name ends with a match.
-pub(super) struct Pattern<'a, T> {
-    setting: &'static str,
-    /// Without an expression, a key is the whole name of a module.
-    keys: Vec<(&'a str, Option<Regex>, T)>,
-}
-
-impl<'a, T: Copy + PartialEq> Pattern<'a, T> {
-    pub(super) fn new(
-        setting: &'static str,
-        values: &'a BTreeMap<String, T>,
-    ) -> Result<Self, MethodError> {
-        if values.len() > MAX_NAMES {
-            return Err(MethodError::Setting(format!("{setting} has too many keys")));
-        }
-        let key = |(key, value): (&'a String, &T)| {
-            let is_path = Target::site_of(key).is_some_and(|(layer, t)| t.path(layer) == *key);
-            let regex = match is_path {
-                true => None,
-                false => Some(whole(setting, &format!(r"(?:.*\.)?(?:{key})"))?),
-            };
-            Ok((key.as_str(), regex, *value))
-        };
-        let keys = values.iter().map(key).collect::<Result<_, MethodError>>()?;
-        Ok(Self { setting, keys })
+/// The first of some names in quotes, short whatever they are.
+fn shown(names: &BTreeSet<&str>) -> String {
+    let short = |name: &&str| format!("{:?}", name.chars().take(80).collect::<String>());
+    let mut text = names.iter().take(SHOWN).map(short).collect::<Vec<_>>();
+    if names.len() > SHOWN {
+        text.push(format!("and {} more", names.len() - SHOWN));
     }
-
-    /// The value for a module, if one is given.
-    ///
-    /// # Errors
-    /// When two keys give different ones: PEFT takes the first as written, which is lost here.
-    pub(super) fn of(&self, path: &str) -> Result<Option<T>, MethodError> {
-        let mut found: Option<(&str, T)> = None;
-        for (key, regex, value) in &self.keys {
-            let matches = match regex {
-                None => *key == path,
-                Some(regex) => is_match(regex, path)?,
-            };
-            if !matches {
-                continue;
-            }
-            match found {
-                Some((other, old)) if old != *value => {
-                    return Err(MethodError::Setting(format!(
-                        "{}: {other:?} and {key:?} both match {path}",
-                        self.setting
-                    )));
-                }
-                _ => found = Some((key, *value)),
-            }
-        }
-        Ok(found.map(|(_, value)| value))
-    }
+    text.join(", ")
 }
 
 #[cfg(test)]

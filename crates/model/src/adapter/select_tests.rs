@@ -1,3 +1,4 @@
+use super::super::names::Pattern;
 use super::*;
 
 fn list(names: &[&str]) -> Names {
@@ -54,7 +55,7 @@ fn layers_that_differ_are_named_by_module() {
     );
     // The list that is written selects the same again.
     assert_eq!(select(Names::List(names.clone()), 12).unwrap(), names);
-    let chosen = |layers: &[usize], names: Names| Modules {
+    let chosen = |layers: &[i64], names: Names| Modules {
         layers_to_transform: Some(layers.to_vec()),
         layers_pattern: Some(pattern("layers")),
         ..Modules::new(names)
@@ -100,6 +101,94 @@ fn excluded_modules_are_left_out() {
 }
 
 #[test]
+fn names_that_match_nothing_beside_others_are_passed_over_with_a_note() {
+    let names = list(&[
+        "q_proj",
+        "self_attn.q_proj",
+        "query",
+        "model.layers.7.mlp.up_proj",
+    ]);
+    let modules = Modules::new(names);
+    assert_eq!(modules.on(2).unwrap().names(), ["q_proj"]);
+    assert_eq!(
+        modules.notes(2).unwrap(),
+        [
+            "target_modules names \"model.layers.7.mlp.up_proj\", \"query\", and this model has no \
+             such module: this is passed over, as PEFT does"
+        ]
+    );
+    let plain = Modules::new(list(&["q_proj", "v_proj"]));
+    assert!(plain.notes(2).unwrap().is_empty());
+    let many = ["a", "b", "c", "d", "e", "f", "g", "q_proj"];
+    let note = Modules::new(list(&many)).notes(2).unwrap().remove(0);
+    assert!(note.contains("\"e\", and 2 more"), "{note}");
+}
+
+#[test]
+fn an_exclusion_that_leaves_nothing_out_is_noted() {
+    let note = |names: Names, exclude: Names| {
+        let modules = Modules {
+            exclude_modules: Some(exclude),
+            ..Modules::new(names)
+        };
+        let notes = modules.notes(2).unwrap();
+        assert!(notes.len() < 2, "{notes:?}");
+        notes.into_iter().next().unwrap_or_default()
+    };
+    for idle in [
+        list(&["fc2"]),
+        // What holds projections is not what is adapted: they stay.
+        list(&["mlp"]),
+        list(&["q_proj", "o_proj"]),
+        pattern("down_proj"),
+        pattern(r".*\.mlp"),
+    ] {
+        let note = note(list(&["q_proj", "v_proj"]), idle.clone());
+        assert!(note.contains("leaves nothing out"), "{idle:?}: {note}");
+        assert!(!note.contains("\"q_proj\""), "{idle:?}: {note}");
+    }
+    for used in [
+        list(&["q_proj", "lm_head"]),
+        list(&["layers.1.self_attn.q_proj"]),
+        pattern(r".*\.1\..*"),
+        list(&[]),
+    ] {
+        assert_eq!(
+            note(list(&["q_proj", "v_proj"]), used.clone()),
+            "",
+            "{used:?}"
+        );
+    }
+    let rest = pattern("lm_head|model.embed_tokens|model.norm");
+    assert_eq!(note(pattern(".*"), rest), "");
+}
+
+#[test]
+fn feed_forward_modules_are_those_that_are_adapted() {
+    let of = |targets: Names, exclude: &[&str], feedforward: Names| {
+        let modules = Modules {
+            exclude_modules: Some(list(exclude)),
+            feedforward_modules: Some(feedforward),
+            ..Modules::new(targets)
+        };
+        modules
+            .feedforward_on(2)
+            .map(|s| s.names())
+            .map_err(|e| e.to_string())
+    };
+    let down = || Ok(vec!["down_proj".to_owned()]);
+    let some = || list(&["k_proj", "down_proj", "fc2"]);
+    assert_eq!(of(some(), &[], list(&["down_proj", "fc2"])), down());
+    assert_eq!(of(some(), &[], pattern(".*(down|up)_proj")), down());
+    assert_eq!(of(some(), &["down_proj"], list(&["down_proj"])), Ok(vec![]));
+    assert_eq!(of(some(), &[], pattern("nothing")), Ok(vec![]));
+    let text = of(some(), &[], list(&["up_proj"])).unwrap_err();
+    assert!(text.contains("that target_modules does not"), "{text}");
+    let text = of(some(), &[], list(&["downproj"])).unwrap_err();
+    assert!(text.contains("\"downproj\" is unknown"), "{text}");
+}
+
+#[test]
 fn what_matches_nothing_or_too_much_is_refused_by_name() {
     let refused = |names: Names, expected: &str| {
         let text = select(names.clone(), 2).unwrap_err();
@@ -108,11 +197,16 @@ fn what_matches_nothing_or_too_much_is_refused_by_name() {
             "{names:?}: {text:?} lacks {expected:?}"
         );
     };
+    refused(list(&["key", "query"]), "target module \"key\" is unknown");
+    // PEFT refuses these too: they are modules that it can put no adapter on.
+    for name in ["lm_head", "norm", "embed_tokens"] {
+        refused(list(&["q_proj", name]), name);
+    }
+    refused(list(&["q_proj", "mlp"]), "matches model.layers.0.mlp,");
     refused(
-        list(&["q_proj", "query"]),
-        "target module \"query\" is unknown",
+        list(&["q_proj", "input_layernorm"]),
+        "matches model.layers.0.input_layernorm,",
     );
-    refused(list(&["lm_head"]), "target module \"lm_head\" is unknown");
     refused(list(&["proj"]), "target module \"proj\" is unknown");
     refused(
         list(&["model.layers.7.mlp.up_proj"]),
@@ -129,8 +223,19 @@ fn what_matches_nothing_or_too_much_is_refused_by_name() {
         change(&mut modules);
         modules.on(2).unwrap_err().to_string()
     };
-    let text = with(|m| m.layers_to_transform = Some(vec![2]));
-    assert!(text.contains("layer 2 is named"), "{text}");
+    for layer in [2, -1, i64::MAX, i64::MIN] {
+        let modules = Modules {
+            layers_to_transform: Some(vec![0, layer]),
+            ..Modules::new(list(&["q_proj"]))
+        };
+        let text = modules.on(2).unwrap_err().to_string();
+        let expected = format!(
+            "layers_to_transform: layer {layer} is named, and the model has 2 layers, 0 to 1"
+        );
+        assert_eq!(text, expected);
+        // Which layers there are, only a model says.
+        modules.check().unwrap();
+    }
     let text = with(|m| m.layers_pattern = Some(list(&["layers"])));
     assert!(text.contains("without layers_to_transform"), "{text}");
     let text = with(|m| {

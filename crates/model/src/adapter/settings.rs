@@ -20,8 +20,18 @@ const HARMLESS: [&str; 10] = [
 /// Values that PEFT takes for granted, of settings that it also knows others of.
 const DEFAULTS: [(&str, &str); 2] = [("bias", "none"), ("task_type", "CAUSAL_LM")];
 
-/// How matrices may have begun without a change to the base.
-const OWN_STARTS: [&str; 2] = ["gaussian", "orthogonal"];
+/// How matrices may have begun without a change to the base. Not among them are pissa, olora, corda,
+/// loftq and lora_ga: they take the first product of the matrices out of the base.
+const OWN_STARTS: [&str; 4] = ["gaussian", "orthogonal", "eva", "mica"];
+
+/// How a start was computed. Which start it was says `init_lora_weights` alone: PEFT ignores these
+/// where that names another.
+const STARTS: [&str; 4] = [
+    "corda_config",
+    "eva_config",
+    "loftq_config",
+    "lora_ga_config",
+];
 
 /// Refuses every setting that is neither `known`, which the caller reads itself, nor harmless, nor
 /// left as it is when it is not used: absent, null, false or empty. `finished` is whether the adapter
@@ -46,6 +56,7 @@ pub fn check_settings(
         let fine = match name.as_str() {
             // Here false is a start of another kind, and not an unused setting.
             "init_lora_weights" | "init_ia3_weights" => is_own_start(value, finished),
+            _ if finished && STARTS.contains(&name.as_str()) => true,
             _ => default || is_unset(value),
         };
         if !fine {
@@ -71,7 +82,9 @@ fn is_own_start(value: &Value, finished: bool) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(by_default) => *by_default || finished,
-        Value::String(start) => finished && OWN_STARTS.contains(&start.as_str()),
+        Value::String(start) => {
+            finished && OWN_STARTS.contains(&start.to_ascii_lowercase().as_str())
+        }
         _ => false,
     }
 }

@@ -57,8 +57,15 @@ pub(super) fn config(file: &GgufFile<'_>, storage: Storage) -> Result<Value, Ggu
     let key = |rest: &str| architecture.key(rest);
     refuse_unsupported(file, architecture)?;
     let number = |rest: &str| needed(&key(rest), keys.number(&key(rest))?);
-    let heads = number("attention.head_count")?;
-    let kv_heads = keys.number(&key("attention.head_count_kv"))?;
+    let layers = number("block_count")?;
+    // llama.cpp reads these as one number, or as one for each layer.
+    let of_each = |rest: &str| keys.number_of_each(&key(rest), layers);
+    let heads = needed(
+        &key("attention.head_count"),
+        of_each("attention.head_count")?,
+    )?;
+    let kv_heads = of_each("attention.head_count_kv")?;
+    let inner = needed(&key("feed_forward_length"), of_each("feed_forward_length")?)?;
     let hidden = number("embedding_length")?;
     let width = keys.number(&key("attention.key_length"))?;
     let head_dim = match width {
@@ -87,8 +94,8 @@ pub(super) fn config(file: &GgufFile<'_>, storage: Storage) -> Result<Value, Ggu
     let mut config = json!({
         "vocab_size": embedding.rows(),
         "hidden_size": hidden,
-        "intermediate_size": number("feed_forward_length")?,
-        "num_hidden_layers": number("block_count")?,
+        "intermediate_size": inner,
+        "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "num_key_value_heads": kv_heads.unwrap_or(heads),
         "head_dim": head_dim,
@@ -118,7 +125,7 @@ pub(super) fn config(file: &GgufFile<'_>, storage: Storage) -> Result<Value, Ggu
         config["rope_scaling"] = scaling;
     }
     for (field, key) in SPECIAL {
-        if let Some(id) = keys.id(key)? {
+        if let Some(id) = tokenizer::id(keys, key)? {
             config[field] = id.into();
         }
     }
@@ -135,13 +142,14 @@ const SPECIAL: [(&str, &str); 3] = [
 pub(super) fn generation_config(file: &GgufFile<'_>) -> Result<Value, GgufError> {
     let mut config = json!({});
     for (field, key) in SPECIAL {
-        if let Some(id) = file.keys.id(key)? {
+        if let Some(id) = tokenizer::id(&file.keys, key)? {
             config[field] = id.into();
         }
     }
-    let mut ends: Vec<u32> = file.keys.id(SPECIAL[1].1)?.into_iter().collect();
+    let id = |key: &str| tokenizer::id(&file.keys, key);
+    let mut ends: Vec<u32> = id(SPECIAL[1].1)?.into_iter().collect();
     for key in ["tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"] {
-        ends.extend(file.keys.id(key)?.filter(|id| !ends.contains(id)));
+        ends.extend(id(key)?.filter(|id| !ends.contains(id)));
     }
     let by_name = tokenizer::ends(&file.keys)?;
     let new = by_name.into_iter().filter(|id| !ends.contains(id));

@@ -96,8 +96,8 @@ pub fn convert(bytes: &[u8], storage: Storage) -> Result<ModelFiles, LoadError> 
             vocab_size: model.vocab_size,
         });
     }
-    let weights = weights(&file, &model, storage)?;
     let generation = pretty(&generation_config(&file)?)?;
+    let weights = weights(&file, &model, storage)?;
     Ok(ModelFiles::from([
         (files::CONFIG.into(), settings),
         (files::GENERATION_CONFIG.into(), generation),

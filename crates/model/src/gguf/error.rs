@@ -44,6 +44,16 @@ pub enum GgufError {
         "tensor rope_freqs.weight stretches rotary positions in another way than Llama 3; use the model's safetensors folder, or a model that is not stretched"
     )]
     RopeFactors,
+    /// A rotary factor that nothing can be divided by.
+    #[error(
+        "tensor rope_freqs.weight holds {value} in row 0, column {column}, and rotary frequencies are divided by it, so it must be a finite number above 0; the file is damaged"
+    )]
+    RopeFactor {
+        /// Its column.
+        column: usize,
+        /// The value, written out.
+        value: String,
+    },
     /// A quantisation that is not read.
     #[error(
         "tensor {name} is stored as {kind}; {known} are read: take another file of the same model (such as Q4_K_M, Q6_K or Q8_0), or its safetensors folder",

@@ -26,10 +26,32 @@ impl Keys {
 
     /// A whole number that is not negative.
     pub(super) fn number(&self, key: &str) -> Result<Option<u64>, GgufError> {
-        self.read(key, "whole number", |value| match value {
-            MetadataValue::I32(n) => u64::try_from(*n).ok(),
-            other => other.as_u64(),
-        })
+        self.read(key, "whole number", whole)
+    }
+
+    /// A whole number that is not negative, or a list that gives the same one to each of so many
+    /// layers.
+    pub(super) fn number_of_each(&self, key: &str, layers: u64) -> Result<Option<u64>, GgufError> {
+        if !matches!(self.0.get(key), Some(MetadataValue::Array(_))) {
+            return self.number(key);
+        }
+        let numbers = self.list(key, "list of whole numbers", whole)?;
+        let numbers = numbers.unwrap_or_default();
+        if numbers.len() as u64 != layers {
+            let problem = format!("has {} entries for {layers} layers", numbers.len());
+            return Err(GgufError::metadata(key, problem));
+        }
+        let first = numbers.first().copied();
+        match numbers.iter().position(|number| Some(*number) != first) {
+            None => Ok(first),
+            Some(layer) => {
+                let (first, other) = (first.unwrap_or_default(), numbers[layer]);
+                let problem = format!(
+                    "is {first} for layer 0 and {other} for layer {layer}; only models whose layers are all alike are trained"
+                );
+                Err(GgufError::metadata(key, problem))
+            }
+        }
     }
 
     /// A number below 2^32.
@@ -114,6 +136,13 @@ impl Keys {
             }
             _ => Ok(()),
         }
+    }
+}
+
+fn whole(value: &MetadataValue) -> Option<u64> {
+    match value {
+        MetadataValue::I32(n) => u64::try_from(*n).ok(),
+        other => other.as_u64(),
     }
 }
 

@@ -75,14 +75,9 @@ pub(super) fn scaling(
         });
     }
     let divisors = tensor.values();
-    let finite = divisors.iter().position(|x| !x.is_finite() || *x <= 0.0);
-    if let Some(column) = finite {
-        let name = FACTORS.into();
-        return Err(GgufError::NotFinite {
-            name,
-            row: 0,
-            column,
-        });
+    if let Some(column) = divisors.iter().position(|x| !x.is_finite() || *x <= 0.0) {
+        let value = divisors[column].to_string();
+        return Err(GgufError::RopeFactor { column, value });
     }
     if divisors.iter().all(|x| *x == 1.0) {
         return Ok(None);

@@ -21,6 +21,9 @@ pub(super) struct Report {
     #[serde(flatten)]
     pub(super) figures: BTreeMap<String, f64>,
     pub(super) warnings: Vec<String>,
+    /// What the model's files leave open or say differently from one another, and what of the
+    /// settings is passed over.
+    pub(super) notes: Vec<String>,
     /// For each provider.
     pub(super) traffic: Vec<Traffic>,
     /// Bytes of attempts that broke off.

@@ -28,6 +28,9 @@ use crate::{
     trial::failed,
 };
 
+/// The name of a run's files in its result folder.
+const RUN: &str = "split";
+
 /// Train a job with a provider that computes the frozen layers
 ///
 /// The job is an ordinary `finetune` job with method = "private_lora". Tokens, labels, M and the
@@ -80,12 +83,12 @@ impl SplitTrain {
         let seed = seed(&self.seed)?;
         let job = load(&self.job)?;
         let key = assay_node::keys::load(&Home::find(global)?.key())?;
-        let own = Store::files("split");
-        let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        claim(&self.out, &own)?;
+        claim(&self.out, RUN, job.steps)?;
         let local = Local::new(&job, seed).map_err(unfit)?;
         local.check(&job).map_err(unfit)?;
-        let store = Store::open(&self.out, "split").map_err(failed)?;
+        let notes = job.notes(&local.inputs).map_err(unfit)?;
+        output.notes(&notes);
+        let store = Store::open(&self.out, RUN).map_err(failed)?;
         let bar = bar(job.steps, output);
         say(&bar, output, &format!("warning: {warning}"));
         let began = std::time::Instant::now();
@@ -121,7 +124,7 @@ impl SplitTrain {
             .deliver(spec, &local.inputs, &local.private, state)
             .map_err(|error| undelivered(error, &local.task))?;
         delivery.name_base(job.model_path().as_deref());
-        write(&self.out, &own, &delivery)?;
+        write(&self.out, RUN, &delivery)?;
         let report = Report {
             state_digest: trained.state_digest,
             trace_root: trained.trace_root,
@@ -131,6 +134,7 @@ impl SplitTrain {
             seconds,
             figures: delivery.figures,
             warnings: delivery.warnings,
+            notes,
             traffic: Traffic::of(&self.provider, &trained),
             wasted_bytes: trained.wasted.sent + trained.wasted.received,
             out: self.out,

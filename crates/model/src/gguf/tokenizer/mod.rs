@@ -233,14 +233,29 @@ fn kinds(keys: &Keys, count: usize) -> Result<Vec<Kind>, GgufError> {
     numbers.into_iter().map(kind).collect()
 }
 
+/// The id of a token of the file that a key names.
+pub(super) fn id(keys: &Keys, key: &str) -> Result<Option<u32>, GgufError> {
+    match keys.id(key)? {
+        None => Ok(None),
+        Some(id) => checked(key, id, &needed(TOKENS, keys.texts(TOKENS)?)?).map(|_| Some(id)),
+    }
+}
+
 /// The text of a token that a key names by its id.
 fn named<'a>(keys: &Keys, tokens: &[&'a str], key: &str) -> Result<Option<&'a str>, GgufError> {
-    let Some(id) = keys.id(key)? else {
-        return Ok(None);
-    };
+    let id = keys.id(key)?;
+    id.map(|id| checked(key, id, tokens)).transpose()
+}
+
+fn checked<'a>(key: &str, id: u32, tokens: &[&'a str]) -> Result<&'a str, GgufError> {
     let text = tokens.get(id as usize).copied();
-    let missing = || GgufError::metadata(key, format!("is {id}, beyond the last token"));
-    text.map(Some).ok_or_else(missing)
+    let last = tokens.len().saturating_sub(1);
+    text.ok_or_else(|| {
+        GgufError::metadata(
+            key,
+            format!("is {id}, beyond the last token, which is {last}"),
+        )
+    })
 }
 
 /// The tokens that are put around every text, where the file asks for them.
