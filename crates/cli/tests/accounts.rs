@@ -118,3 +118,31 @@ fn commands_on_one_account_at_once_all_succeed_and_refusals_cost_nothing() {
         assert!(!body.hint.is_empty(), "{path}: {body:?}");
     }
 }
+
+#[test]
+fn a_role_is_given_up_once_and_by_who_has_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_network, _) = network(temp.path());
+    let net = temp.path().join("net");
+    let own = temp.path().join("own");
+    fs::create_dir(&own).unwrap();
+    fs::copy(net.join("genesis.json"), own.join("genesis.json")).unwrap();
+    fs::copy(net.join("nodes/provider-1/key.json"), own.join("key.json")).unwrap();
+    let settings = fs::read_to_string(net.join("nodes/validator-0/node.toml")).unwrap();
+    let http = settings.split("http = \"").nth(1).unwrap();
+    let node = format!("http://{}", http.split('"').next().unwrap());
+    let leave = |role: &str| assay(&own, &["account", "leave", role, "--node", &node, "--json"]);
+
+    for (role, code, says) in [
+        ("auditor", 3, "is not registered as auditor"),
+        ("validator", 2, "provider, auditor and storage"),
+    ] {
+        let refused = leave(role);
+        assert_eq!(refused.code, code, "{}", refused.out);
+        assert!(refused.out.contains(says), "{}", refused.out);
+    }
+    assert_eq!(leave("provider").ok()["role"], "provider");
+    let twice = leave("provider");
+    assert_eq!(twice.code, 2, "{}", twice.out);
+    assert!(twice.out.contains("has given up"), "{}", twice.out);
+}

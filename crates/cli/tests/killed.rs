@@ -240,12 +240,26 @@ fn a_killed_devnet_goes_on_from_its_last_checkpoint() {
         sleep(Duration::from_millis(200));
     }
     let job = long_job(&dir, 6_000);
-    let posted = assay(
-        &dir,
-        &["job", "post", job.to_str().unwrap(), "--no-wait", "--json"],
-    )
-    .ok();
+    let post = || {
+        let job = job.to_str().unwrap();
+        assay(&dir, &["job", "post", job, "--no-wait", "--json"])
+    };
+    let run = post();
+    let posted = run.ok();
     let id = posted["job_id"].as_str().unwrap();
+    assert!(
+        run.err.contains(id),
+        "named before it can be lost: {}",
+        run.err
+    );
+    // Whoever posted it and was cut off does not pay twice for the same work.
+    let twice = post();
+    assert_eq!(twice.code, 2, "{}", twice.out);
+    assert!(
+        twice.out.contains(id) && twice.out.contains("--again"),
+        "{}",
+        twice.out
+    );
     while net.steps_done(id) < 60 {
         assert!(
             began.elapsed() < Duration::from_secs(120),
