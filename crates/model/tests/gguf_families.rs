@@ -85,10 +85,19 @@ fn text(value: &str) -> Vec<u8> {
     bytes
 }
 
+/// A list of numbers as the value of a metadata entry.
+fn list(numbers: &[u32]) -> Vec<u8> {
+    let mut bytes = U32.to_le_bytes().to_vec();
+    bytes.extend((numbers.len() as u64).to_le_bytes());
+    bytes.extend(numbers.iter().flat_map(|n| n.to_le_bytes()));
+    bytes
+}
+
 const U32: u32 = 4;
 const F32: u32 = 6;
 const BOOL: u32 = 7;
 const TEXT: u32 = 8;
+const LIST: u32 = 9;
 
 /// Numbers, contractions, scripts, emoji, runs of white space, control and user-defined tokens.
 #[test]
@@ -201,11 +210,16 @@ fn frequencies_that_no_setting_gives_are_refused() {
         &["another way than Llama 3", "safetensors"],
     );
     refused(&put([1.0, 8.0, 1.0, 8.0]), &["another way than Llama 3"]);
-    refused(
-        &put([1.0, f32::NAN, 8.0, 8.0]),
-        &["rope_freqs.weight holds a NaN"],
-    );
-    refused(&put([1.0, -2.0, 8.0, 8.0]), &["rope_freqs.weight"]);
+    for (value, told) in [
+        (f32::NAN, "NaN"),
+        (f32::INFINITY, "inf"),
+        (-2.0, "-2"),
+        (0.0, "0"),
+        (-0.0, "-0"),
+    ] {
+        let told = format!("rope_freqs.weight holds {told} in row 0, column 1,");
+        refused(&put([1.0, value, 8.0, 8.0]), &[&told, "above 0"]);
+    }
     let plain = converted(&put([1.0; 4]));
     assert!(json_of(&plain, "config.json")["rope_scaling"].is_null());
 }
@@ -334,6 +348,66 @@ fn settings_that_change_the_arithmetic_are_refused_by_key() {
     ] {
         let file = with_entry("tekken", key, kind, &value);
         assert_eq!(json_of(&converted(&file), "config.json"), plain, "{key}");
+    }
+}
+
+/// llama.cpp reads these three as one number, or as a list with one for each layer.
+#[test]
+fn numbers_for_each_layer_are_read_where_all_are_equal() {
+    let plain = json_of(&converted(&file("tiny")), "config.json");
+    let layers = plain["num_hidden_layers"].as_u64().unwrap() as usize;
+    for (rest, field) in [
+        ("attention.head_count", "num_attention_heads"),
+        ("attention.head_count_kv", "num_key_value_heads"),
+        ("feed_forward_length", "intermediate_size"),
+    ] {
+        let key = format!("llama.{rest}");
+        let number = plain[field].as_u64().unwrap() as u32;
+        // The key under another name, which nobody reads, and the list in its place.
+        let with = |numbers: &[u32]| {
+            let mut bytes = with_entry("tiny", &key, LIST, &list(numbers));
+            let own = (key.len() as u64).to_le_bytes();
+            let entry = [own.as_slice(), key.as_bytes(), &U32.to_le_bytes()].concat();
+            let at = bytes.windows(entry.len()).position(|w| w == entry);
+            let last = at.unwrap() + 8 + key.len() - 1;
+            bytes[last] = b'x';
+            bytes
+        };
+        let mut numbers = vec![number; layers];
+        let config = json_of(&converted(&with(&numbers)), "config.json");
+        assert_eq!(config, plain, "{key}");
+        refused(&with(&numbers[1..]), &[&key, "entries for", "layers"]);
+        numbers[layers - 1] += 1;
+        let last = format!("and {} for layer {}", number + 1, layers - 1);
+        refused(&with(&numbers), &[&key, &last, "all alike"]);
+    }
+}
+
+#[test]
+fn ids_of_tokens_that_the_file_has_not_are_refused_by_key() {
+    let bytes = file("tekken");
+    let gguf = GgufFile::open(&bytes).unwrap();
+    let tokens = gguf.tensor("token_embd.weight").unwrap().shape()[0] as u32;
+    for key in ["tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"] {
+        converted(&with_entry("tekken", key, U32, &4u32.to_le_bytes()));
+        for id in [tokens, u32::MAX] {
+            let file = with_entry("tekken", key, U32, &id.to_le_bytes());
+            let told = format!("{key} is {id}, beyond the last token, which is");
+            refused(&file, &[&told]);
+        }
+    }
+    // Those that the file brings itself.
+    for name in ["bos", "eos", "padding", "unknown"] {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        let mut bytes = bytes.clone();
+        let Some(at) = bytes.windows(key.len()).position(|w| w == key.as_bytes()) else {
+            let file = with_entry("tekken", &key, U32, &tokens.to_le_bytes());
+            refused(&file, &[&key, "beyond the last token"]);
+            continue;
+        };
+        let at = at + key.len() + 4;
+        bytes[at..at + 4].copy_from_slice(&tokens.to_le_bytes());
+        refused(&bytes, &[&key, "beyond the last token"]);
     }
 }
 
