@@ -17,6 +17,7 @@ use assay_node::{
 };
 use clap::Args;
 use serde::{Deserialize as _, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     args::Global,
