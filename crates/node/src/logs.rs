@@ -131,8 +131,9 @@ fn parse_filter(value: &str, default: &str) -> Result<EnvFilter, LogError> {
             word: word.to_owned(),
         });
     }
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     EnvFilter::builder()
-        .parse(text)
+        .parse(compact)
         .map_err(|source| LogError::Filter {
             value: text.to_owned(),
             source,
