@@ -210,6 +210,21 @@ pub enum Problem {
          completion_only = true or remove the mark"
     )]
     MarkedOut(usize),
+    /// A whole number that would be rounded.
+    #[error(
+        "field {0} holds the whole number {1}, which has more than 64 bits and would be rounded; write \
+         it as a string"
+    )]
+    LongNumber(String, String),
+    /// JSON in a text that says two things.
+    #[error("field {0} holds JSON that is not understood: {1}")]
+    Within(String, String),
+    /// A list of messages in a text.
+    #[error(
+        "field {0} is a text that holds a list of messages, and would be learned as it is; write the list \
+         itself, in a table as JSON with double quotes"
+    )]
+    MessagesInText(&'static str),
     /// A field of the wrong type.
     #[error("field {0} is {1}; it must be {2}")]
     WrongType(&'static str, &'static str, &'static str),
@@ -228,6 +243,13 @@ pub enum Problem {
          the template has a place for it, or remove it"
     )]
     UnwrittenMessage(usize, String),
+    /// The template leaves out calls of a message.
+    #[error(
+        "message {0} has the field tool_calls, of which the model's chat template does not write all, so \
+         that calls would be lost; write them into messages of their own, remove them, or use a template \
+         that knows them"
+    )]
+    UnwrittenCalls(usize),
     /// An empty field.
     #[error("{0} is empty; fill it in or remove the record")]
     Empty(String),
@@ -275,6 +297,13 @@ pub enum Problem {
     /// The tokenizer failed on the record.
     #[error("{0}")]
     Tokenizer(#[source] TokenizerError),
+}
+
+impl Problem {
+    pub(crate) fn long_number(field: &str, number: &str) -> Self {
+        let short = |text: &str| text.chars().take(60).collect();
+        Self::LongNumber(short(field), short(number))
+    }
 }
 
 /// Why a chat template cannot be used.

@@ -57,8 +57,10 @@ pub(crate) const SPECIAL: [&str; 4] = ["bos_token", "eos_token", "pad_token", "u
 pub(crate) struct Facts {
     /// The special tokens, in the order of [`SPECIAL`].
     pub(crate) special: [Named; 4],
-    /// Ids of the special tokens in the model's files, in the same order.
-    pub(crate) ids: [Option<u32>; 4],
+    /// Ids of the special tokens in the model's files, in the same order, and the file.
+    pub(crate) ids: [Option<(u32, &'static str)>; 4],
+    /// More special tokens: the text, the field and the file that name it.
+    pub(crate) extras: Vec<(String, &'static str, &'static str)>,
     /// Tokens that `tokenizer.json` may lack, by id, and the file that brings them.
     pub(crate) added: Vec<(u32, AddedToken, &'static str)>,
     /// Ids that end a text.
@@ -103,6 +105,15 @@ impl Facts {
                 (false, _, map) => map,
             };
         }
+        facts.extras(&config, CONFIG)?;
+        if decoder.is_none() {
+            facts.extras(&map, SPECIAL_TOKENS)?;
+        }
+        if config.get("split_special_tokens") == Some(&Value::Bool(true)) {
+            facts.notes.push(format!(
+                "{CONFIG} says split_special_tokens = true, and it is passed over: a special token that a text names stays one token"
+            ));
+        }
         facts.added(decoder, object(files, ADDED_TOKENS)?)?;
         facts.adds = ["add_bos_token", "add_eos_token"].map(|name| config.get(name)?.as_bool());
         facts.template = config.get("chat_template").cloned().unwrap_or_default();
@@ -116,13 +127,39 @@ impl Facts {
             {
                 let ids = ids(&fields, name, file)?;
                 // The model's own file comes last and wins.
-                facts.ids[i] = ids.first().copied().or(facts.ids[i]);
+                facts.ids[i] = ids.first().map(|id| (*id, file)).or(facts.ids[i]);
                 if name == "eos_token_id" {
                     facts.ends.extend(ids);
                 }
             }
         }
         Ok(facts)
+    }
+
+    /// The special tokens without a use of their own, in a list or an object.
+    fn extras(
+        &mut self,
+        fields: &Map<String, Value>,
+        file: &'static str,
+    ) -> Result<(), TokenizerError> {
+        for field in ["additional_special_tokens", "extra_special_tokens"] {
+            let wrong = || TokenizerError::File {
+                file,
+                problem: format!("{field} holds what is neither a text nor an object with content"),
+            };
+            let tokens: Vec<&Value> = match fields.get(field) {
+                None | Some(Value::Null) => continue,
+                Some(Value::Array(tokens)) => tokens.iter().collect(),
+                Some(Value::Object(tokens)) => tokens.values().collect(),
+                Some(_) => return Err(wrong()),
+            };
+            for token in tokens {
+                let text = token.get("content").unwrap_or(token).as_str();
+                let text = text.ok_or_else(wrong)?.to_owned();
+                self.extras.push((text, field, file));
+            }
+        }
+        Ok(())
     }
 
     fn added(

@@ -1,12 +1,14 @@
 //! JSON that does not parse: where, why, and what stands there.
 
+mod numbers;
 mod unique;
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use unique::Unique;
+pub(crate) use numbers::long_number;
+pub(crate) use unique::{Unique, within};
 
 use crate::canonical::wide;
 use crate::foreign::Foreign;
@@ -65,7 +67,14 @@ impl JsonFault {
         let (line, byte) = (error.line(), error.column());
         let told = error.to_string();
         let place = format!(" at line {line} column {byte}");
-        let reason = told.strip_suffix(&place).unwrap_or(&told);
+        let reason = match told.strip_suffix(&place).unwrap_or(&told) {
+            // The parser's words for a code of UTF-16 that another one must follow or go before.
+            "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
+                "an escape such as \\ud83d is half of a surrogate pair and no character; write both \
+                 halves, or the character itself"
+            }
+            reason => reason,
+        };
         let lines = text.split(|b| *b == b'\n');
         let row = lines.take(line.max(1)).last().unwrap_or_default();
         let row = row.strip_suffix(b"\r").unwrap_or(row);
@@ -192,6 +201,9 @@ mod tests {
             ("{\"\u{e9}\u{e9}\": ?}", "line 1, column 8:"),
             ("{} {}", "trailing characters, at {} <here>{}"),
             ("{// why\n}", "JSON has no comments"),
+            ("[\"\\ud83d\"]", "half of a surrogate pair"),
+            ("[\"\\ud83d\\n\"]", "half of a surrogate pair"),
+            ("[\"\\ude00\"]", "half of a surrogate pair"),
         ];
         for (text, expected) in cases {
             let told = fault(text);

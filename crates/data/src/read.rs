@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::canonical::{canonical, not_utf8};
 use crate::error::{DataError, Place, Problem};
 pub use crate::format::Format;
-use crate::json::{JsonFault, Unique};
+use crate::json::{JsonFault, Unique, long_number};
 use crate::record::Record;
 
 /// The largest data set that is read, in bytes.
@@ -57,7 +57,7 @@ fn json_lines(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
             let rest = &text[offset(text, line)..];
             broken_line(place, rest, line, &fault)
         })?;
-        push(&mut records, place, &value).map_err(|error| match &value {
+        push(&mut records, place, line, &value).map_err(|error| match &value {
             // Nothing else is in the file.
             Value::Object(fields) if text.trim().len() == line.trim().len() => {
                 unwrapping(error, fields)
@@ -178,7 +178,7 @@ fn json_array(text: &str) -> Result<Vec<(Place, Record)>, DataError> {
                 .to_string(),
             ))
         })?;
-        push(&mut records, place, &value)?;
+        push(&mut records, place, part, &value)?;
         at = next(at + part.len());
         match text[at..].chars().next() {
             Some(',') => {
@@ -226,7 +226,13 @@ fn extent(text: &str) -> usize {
     text.len()
 }
 
-fn push(records: &mut Vec<(Place, Record)>, place: Place, value: &Value) -> Result<(), DataError> {
+/// Appends the record that `json` holds, which was read as `value`.
+fn push(
+    records: &mut Vec<(Place, Record)>,
+    place: Place,
+    json: &str,
+    value: &Value,
+) -> Result<(), DataError> {
     if records.len() == MAX_RECORDS {
         return Err(DataError::TooManyRecords);
     }
@@ -234,6 +240,10 @@ fn push(records: &mut Vec<(Place, Record)>, place: Place, value: &Value) -> Resu
     let Value::Object(fields) = value else {
         return Err(wrong(Problem::NotJson("it is another JSON value".into())));
     };
-    records.push((place, Record::from_json(fields).map_err(wrong)?));
+    let record = Record::from_json(fields).map_err(wrong)?;
+    if let Some((field, number)) = long_number(json, Record::reads) {
+        return Err(wrong(Problem::long_number(field, number)));
+    }
+    records.push((place, record));
     Ok(())
 }

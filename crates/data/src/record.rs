@@ -146,20 +146,60 @@ impl Message {
         Some(other)
     }
 
+    /// The functions that the message calls.
+    fn functions(&mut self) -> impl Iterator<Item = &mut Value> {
+        let calls = self.fields.get_mut("tool_calls");
+        let calls = calls.and_then(Value::as_array_mut).into_iter().flatten();
+        calls.map(|call| match call.get("function").is_some() {
+            true => &mut call["function"],
+            false => call,
+        })
+    }
+
+    /// The same message calling with this argument instead of its own.
+    pub(crate) fn with_arguments(&self, text: &str) -> Self {
+        let arguments = serde_json::json!({ text: text });
+        let mut other = self.clone();
+        for function in other.functions() {
+            function["arguments"] = match function["arguments"].is_string() {
+                true => arguments.to_string().into(),
+                false => arguments.clone(),
+            };
+        }
+        other
+    }
+
+    /// The same message with other calls, and with others in place of all but the first: what is
+    /// written of its calls changes with each. Nothing where it calls nothing.
+    pub(crate) fn with_calls(&self, text: &str) -> Vec<Self> {
+        let mut all = self.with_arguments(text);
+        let mut count = 0;
+        for function in all.functions() {
+            function["name"] = text.into();
+            count += 1;
+        }
+        let mut later = all.clone();
+        if let (Some(own), Some(first)) =
+            (self.clone().functions().next(), later.functions().next())
+        {
+            *first = own.clone();
+        }
+        [all, later].into_iter().take(count).collect()
+    }
+
+    /// The same message without what was thought before it; none where nothing was.
+    pub(crate) fn without_reasoning(&self) -> Option<Self> {
+        let mut other = self.clone();
+        let thought = |name: &String| REASONING.contains(&name.as_str());
+        other.fields.retain(|name, _| !thought(name));
+        (other != *self).then_some(other)
+    }
+
     /// The same message saying only this instead; one that says nothing calls a tool of this name.
     pub(crate) fn instead(&self, text: &str) -> Self {
         let mut other = self.clone();
-        if let Some(calls) = other
-            .fields
-            .get_mut("tool_calls")
-            .and_then(Value::as_array_mut)
-        {
-            for call in calls {
-                match call.get_mut("function") {
-                    Some(function) => function["name"] = text.into(),
-                    None => call["name"] = text.into(),
-                }
-            }
+        for function in other.functions() {
+            function["name"] = text.into();
         }
         other
             .fields
@@ -238,6 +278,16 @@ impl Record {
     /// [`Problem`] says which field is wrong and how to correct it.
     pub fn from_json(fields: &Map<String, Value>) -> Result<Self, Problem> {
         shapes::read(fields)
+    }
+
+    /// Whether a text is a list of messages, which is not learned as it is.
+    pub(crate) fn holds_messages(text: &str) -> bool {
+        shapes::holds_messages(text)
+    }
+
+    /// Whether a record's field of this name is read, and not passed over.
+    pub(crate) fn reads(name: &str) -> bool {
+        shapes::known().any(|known| known == name)
     }
 }
 

@@ -141,6 +141,11 @@ impl ChatTemplate {
         self.marks_answers
     }
 
+    /// Whether arguments that are JSON in a string become an object for the template.
+    pub(crate) fn reads_arguments(&self) -> bool {
+        !self.text_arguments
+    }
+
     /// Whether the template's text holds this name as a word.
     pub(crate) fn mentions(&self, name: &str) -> bool {
         let part_of_word = |c: char| c.is_alphanumeric() || c == '_';

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tokenizers::AddedToken;
+use tokenizers::{AddedToken, ModelWrapper};
 
 use crate::error::{TemplateError, TokenizerError};
 use crate::facts::{Facts, Files, Named, SPECIAL, TOKENIZER};
@@ -121,8 +121,8 @@ impl Tokenizer {
 
     /// Reads a tokenizer from the files of a model folder, by name: `tokenizer.json`, and what the
     /// others say of special tokens, added tokens, ends of a text and chat templates
-    /// (`docs/tokenizer.md` has the order). Without a template, [`FALLBACK`] is used. Truncation and
-    /// padding settings are dropped.
+    /// (`docs/tokenizer.md` has the order). Without a template, [`FALLBACK`] is used. Truncation,
+    /// padding and dropout settings are dropped.
     ///
     /// # Errors
     /// When `tokenizer.json` is missing, a file is oversized or malformed, or the end-of-text token
@@ -147,6 +147,7 @@ impl Tokenizer {
         guarded(|| inner.with_truncation(None).map(|_| ())).map_err(TokenizerError::Load)?;
         inner.with_padding(None);
         let mut facts = Facts::read(files)?;
+        facts.notes.extend(without_dropout(&mut inner));
         let templates = Templates::find(files, &mut facts)?;
         let [bos, eos, pad, unk] = special(&mut inner, &mut facts)?;
         let highest = inner.get_vocab(true).into_values().max();
@@ -329,6 +330,22 @@ impl Tokenizer {
 /// A special token: its text, and where the vocabulary has it, its id.
 type Token = (String, Option<u32>);
 
+/// Takes away what would cut one text differently each time, and says so. Of what a `tokenizer.json`
+/// can hold, only merges that are left out at random do that.
+fn without_dropout(inner: &mut tokenizers::Tokenizer) -> Option<String> {
+    let ModelWrapper::BPE(merges) = inner.get_model() else {
+        return None;
+    };
+    let dropout = merges.dropout.filter(|dropout| *dropout > 0.0)?;
+    // The copy has a cache of its own, which holds nothing of what was cut before.
+    let mut merges = merges.clone();
+    merges.dropout = None;
+    inner.with_model(merges);
+    Some(format!(
+        "{TOKENIZER} says dropout = {dropout}, which leaves out merges at random; it is passed over, so that one text is always the same tokens"
+    ))
+}
+
 /// Adds what `tokenizer.json` lacks and finds the special tokens, in the order of [`SPECIAL`].
 fn special(
     inner: &mut tokenizers::Tokenizer,
@@ -360,7 +377,19 @@ fn special(
     for (i, (name, named)) in named.enumerate() {
         all[i] = match named {
             Named::Absent => None,
-            Named::Nowhere => facts.ids[i].and_then(|id| Some((inner.id_to_token(id)?, Some(id)))),
+            Named::Nowhere => match facts.ids[i] {
+                None => None,
+                Some((id, file)) => match inner.id_to_token(id) {
+                    Some(text) => Some((text, Some(id))),
+                    None if name == "eos_token" => {
+                        let problem = format!(
+                            "eos_token_id is {id}, and tokenizer.json has no such token; use files of one model"
+                        );
+                        return Err(TokenizerError::File { file, problem });
+                    }
+                    None => None,
+                },
+            },
             Named::Token(text, file) => {
                 let id = inner.token_to_id(&text);
                 if id.is_none() {
@@ -388,6 +417,29 @@ fn special(
             let token = AddedToken::from(text.as_str(), true);
             guarded(|| inner.add_tokens([token])).map_err(TokenizerError::Load)?;
         }
+    }
+    for (text, field, file) in std::mem::take(&mut facts.extras) {
+        if inner.token_to_id(&text).is_none() {
+            let shown: String = text.chars().take(80).collect();
+            let problem = format!(
+                "{field} names {shown:?}, and tokenizer.json has no such token; remove it there, or write tokenizer.json anew with AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
+            );
+            return Err(TokenizerError::File { file, problem });
+        }
+        if known.insert(text.clone()) {
+            let token = AddedToken::from(text, true);
+            guarded(|| inner.add_tokens([token])).map_err(TokenizerError::Load)?;
+        }
+    }
+    if all[1].is_none() {
+        let why = match facts.ids[1] {
+            Some((id, file)) => format!(
+                "eos_token is null, which is followed, and {file} names the id {id} as the end of a text"
+            ),
+            None => "no file names an end-of-text token (eos_token)".to_owned(),
+        };
+        let note = format!("{why}: running text is learned without an end");
+        facts.notes.push(note);
     }
     Ok(all)
 }

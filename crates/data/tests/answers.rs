@@ -168,3 +168,51 @@ fn answers_of_other_languages_and_the_first_message_are_found() {
     let found = assay_data::encode(&pair, &tokenizer, true).unwrap();
     assert_eq!(found.counts.iter().filter(|counts| **counts).count(), 4);
 }
+
+/// The shape of gpt-oss's template: a thought that is dropped once an answer follows, so that the text
+/// does not simply go on, and the heading of a result that repeats the name of its call.
+#[test]
+fn a_call_ends_before_the_heading_that_repeats_its_name() {
+    let template = "{% set ns = namespace(name=none) %}{% for m in messages %}{% if m.tool_calls %}\
+        {% set f = m.tool_calls[0].function %}{% if m.reasoning_content and loop.last %}\
+        <b>assistant thinks {{ m.reasoning_content }};{% endif %}<b>assistant to {{ f.name }}:\
+        {{ f.arguments | tojson }}<call>{% set ns.name = f.name %}{% elif m.role == 'tool' %}\
+        <b>{{ ns.name }} to assistant:{{ m.content }}<end>{% else %}<b>{{ m.role }}:{{ m.content }}<end>\
+        {% endif %}{% endfor %}{% if add_generation_prompt %}<b>assistant{% endif %}";
+    let with = |arguments: Value| {
+        json!({"messages": [{"role": "user", "content": "u"},
+            {"role": "assistant", "reasoning_content": "why",
+             "tool_calls": [{"function": {"name": "clock", "arguments": arguments}}]},
+            {"role": "tool", "content": "noon"},
+            {"role": "assistant", "content": "It is noon."}]})
+    };
+    for (arguments, written) in [
+        (json!({"zone": "UTC"}), "{\"zone\": \"UTC\"}"),
+        (json!("{\"zone\": \"UTC\"}"), "{\"zone\": \"UTC\"}"),
+        (json!({}), "{}"),
+    ] {
+        let call = format!(" to clock:{written}<call>");
+        let expected = [call, ":It is noon.<end>".to_owned()];
+        assert_eq!(parts(template, &with(arguments)), expected);
+    }
+    // Where only the name of the call is written, its end cannot be told.
+    let silent = template.replace(":{{ f.arguments | tojson }}", "");
+    let error = learned(&silent, &with(json!({}))).unwrap_err();
+    assert!(
+        error.contains("message 2 says changes the text around message 3 too"),
+        "{error}"
+    );
+}
+
+/// OLMo 2 and Tulu end the last answer without the line end that others have.
+#[test]
+fn what_separates_two_answers_and_the_second_heading_are_not_learned() {
+    let olmo = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{% if m.role == 'assistant' %}\
+        {{ eos_token }}{{ '' if loop.last else '\n' }}{% else %}{{ '\n' }}{% endif %}\
+        {% if loop.last and add_generation_prompt %}<|assistant|>\n{% endif %}{% endfor %}";
+    let said = [TWO[0], TWO[1], ("assistant", "Or an owl."), TWO[2], TWO[3]];
+    assert_eq!(
+        parts(olmo, &turns(&said)),
+        ["A wren.</s>", "Or an owl.</s>", "An owl.</s>"]
+    );
+}

@@ -1,5 +1,5 @@
 //! What a tokenizer learns from each file of a model folder, and which of two that differ is followed.
-#![allow(clippy::unwrap_used)] // helpers of tests
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use std::collections::BTreeMap;
 
@@ -77,13 +77,97 @@ fn an_end_that_any_file_names_ends_running_text() {
         assert_eq!(text.ids, [4, 5, 1], "{place:?}");
         assert!(tokenizer.notes().is_empty(), "{place:?}");
     }
-    assert_eq!(read(&[]).eos(), None);
+}
+
+#[test]
+fn running_text_without_an_end_is_told_and_an_end_beyond_the_vocabulary_refused() {
+    let nothing = read(&[]);
+    assert_eq!(nothing.eos(), None);
+    let [note] = nothing.notes() else {
+        panic!("{:?}", nothing.notes());
+    };
+    assert!(
+        note.starts_with("no file names an end-of-text token"),
+        "{note}"
+    );
     // A file that says that there is none is believed over a number in the model's settings.
-    let none = [
-        (CONFIG, json!({"eos_token": null})),
-        (MODEL, json!({"eos_token_id": 1})),
-    ];
-    assert_eq!(read(&none).eos(), None);
+    for file in [MODEL, GENERATION] {
+        let none = [
+            (CONFIG, json!({"eos_token": null})),
+            (file, json!({"eos_token_id": 1})),
+        ];
+        let none = read(&none);
+        assert_eq!(none.eos(), None);
+        let expected = format!(
+            "eos_token is null, which is followed, and {file} names the id 1 as the end of a text: \
+             running text is learned without an end"
+        );
+        assert_eq!(none.notes(), [expected]);
+        for id in [json!(7), json!([7, 1])] {
+            let error = refused(&[(file, json!({"eos_token_id": id}))]);
+            let expected = format!("{file} is wrong: eos_token_id is 7, and tokenizer.json has no");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn merges_are_never_left_out_at_random() {
+    let file = |dropout: Value| {
+        let mut words = words();
+        words["pre_tokenizer"] = Value::Null;
+        words["added_tokens"] = json!([]);
+        words["model"] = json!({"type": "BPE", "dropout": dropout, "unk_token": null,
+            "vocab": {"a": 0, "b": 1, "ab": 2, "abab": 3}, "merges": ["a b", "ab ab"]});
+        read(&[("tokenizer.json", words)])
+    };
+    let text = "ab".repeat(40);
+    let plain = file(Value::Null);
+    let ids = plain.encode(&text, false).unwrap().ids;
+    assert_eq!(ids, [3; 20]);
+    for dropout in [0.3, 1.0] {
+        let random = file(dropout.into());
+        for _ in 0..2 {
+            assert_eq!(random.encode(&text, false).unwrap().ids, ids);
+        }
+        let note = &random.notes()[0];
+        let expected = format!("tokenizer.json says dropout = {dropout}, which leaves out merges");
+        assert!(note.starts_with(&expected), "{note}");
+        assert_eq!(random.notes()[1..], *plain.notes());
+    }
+}
+
+#[test]
+fn further_special_tokens_are_tokens_or_refused() {
+    for (file, field) in [
+        (CONFIG, "additional_special_tokens"),
+        (CONFIG, "extra_special_tokens"),
+        (MAP, "additional_special_tokens"),
+    ] {
+        let with = |token: Value| (file, json!({ field: [token] }));
+        for known in [json!("<end>"), json!("<old>"), json!({"content": "<old>"})] {
+            let tokenizer = read(&[with(known.clone())]);
+            let old = if known == "<end>" { 3 } else { 6 };
+            assert_eq!(tokenizer.encode("a<end>", false).unwrap().ids, [4, 2]);
+            let ids = tokenizer.encode("a <old>a", false).unwrap().ids;
+            assert_eq!(ids[1], old, "{known}");
+        }
+        let error = refused(&[with(json!("<new>"))]);
+        let expected =
+            format!("{file} is wrong: {field} names \"<new>\", and tokenizer.json has no");
+        assert!(error.starts_with(&expected), "{error}");
+        let error = refused(&[with(json!(3))]);
+        assert!(error.contains("neither a text nor an object"), "{error}");
+    }
+    let named = (
+        CONFIG,
+        json!({"extra_special_tokens": {"image_token": "<image>"}}),
+    );
+    assert!(refused(&[named]).contains("\"<image>\""));
+    let split = (CONFIG, json!({"split_special_tokens": true}));
+    assert!(read(&[split]).notes()[0].contains("split_special_tokens = true"));
+    let whole = (CONFIG, json!({"split_special_tokens": false}));
+    assert_eq!(read(&[whole]).notes().len(), 1);
 }
 
 #[test]
@@ -164,7 +248,8 @@ fn an_end_that_is_no_token_is_refused_by_file() {
         json!({"bos_token": "<|begin|>", "pad_token": "[PAD]"}),
     )]);
     assert_eq!((tokenizer.bos(), tokenizer.pad()), (None, 0));
-    assert_eq!(tokenizer.notes().len(), 1, "{:?}", tokenizer.notes());
+    let notes = tokenizer.notes().iter();
+    assert_eq!(notes.filter(|note| note.contains("bos_token")).count(), 1);
     assert!(refused(&[(CONFIG, json!({"eos_token": 3}))]).contains("neither a text nor"));
 }
 
@@ -223,7 +308,7 @@ fn a_token_around_a_text_is_not_put_there_twice() {
 #[test]
 fn flags_that_contradict_the_tokenizer_are_told() {
     let config = |bos: bool| {
-        let config = json!({"bos_token": "<s>", "add_bos_token": bos});
+        let config = json!({"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": bos});
         (CONFIG, config)
     };
     let plain = ("tokenizer.json", words());
@@ -278,7 +363,9 @@ fn templates_are_found_in_every_place_in_the_order_of_transformers() {
     ] {
         let tokenizer = read(&files);
         assert_eq!(rendered(&tokenizer).trim(), text, "{files:?}");
-        assert_eq!(tokenizer.notes().len(), notes, "{files:?}");
+        let about = tokenizer.notes().iter();
+        let about = about.filter(|note| note.contains("template"));
+        assert_eq!(about.count(), notes, "{files:?}");
         assert!(tokenizer.has_template());
         assert_eq!(
             chat_templates(&folder(&files)).unwrap()["default"].trim(),

@@ -422,3 +422,74 @@ fn fields_that_would_change_the_meaning_are_refused_by_name() {
         assert!(error.contains(expected), "{error:?} lacks {expected:?}");
     }
 }
+
+#[test]
+fn calls_and_thoughts_of_others_that_the_template_leaves_out_are_refused() {
+    let call = |name: &str| json!({"function": {"name": name, "arguments": {}}});
+    let calls_of_answers = ALL.replace(
+        "for c in m.tool_calls or []",
+        "for c in (m.tool_calls or [] if m.role == 'assistant' else [])",
+    );
+    for role in ["user", "system", "tool", "assistant"] {
+        let fields = json!({"messages": [{"role": role, "content": "u", "tool_calls": [call("f")]},
+            {"role": "assistant", "content": "a"}]});
+        assert!(learned(ALL, &fields).is_ok(), "{role}");
+        let found = learned(&calls_of_answers, &fields);
+        match role {
+            "assistant" => assert!(found.is_ok()),
+            _ => {
+                let error = found.unwrap_err();
+                assert!(
+                    error.starts_with("message 1 has the field tool_calls, of which"),
+                    "{error}"
+                );
+            }
+        }
+    }
+    // Only the first of several calls.
+    let first = ALL.replace("m.tool_calls or []", "(m.tool_calls or [])[:1]");
+    let both =
+        chat(json!({"role": "assistant", "content": null, "tool_calls": [call("f"), call("g")]}));
+    assert!(learned(ALL, &both).is_ok());
+    assert!(refusal(&first, &both).starts_with("message 2 has the field tool_calls, of which"));
+    let thoughts_of_answers = ALL.replace(
+        "if m.reasoning_content",
+        "if m.reasoning_content and m.role == 'assistant'",
+    );
+    let fields = json!({"messages": [{"role": "user", "content": "u", "reasoning": "r"},
+        {"role": "assistant", "content": "a"}]});
+    assert!(learned(ALL, &fields).is_ok());
+    let error = refusal(&thoughts_of_answers, &fields);
+    assert!(
+        error.starts_with("message 1 has the field reasoning, which"),
+        "{error}"
+    );
+}
+
+#[test]
+fn arguments_in_a_string_are_read_as_strictly_as_the_record() {
+    let call = |arguments: &str| {
+        chat(json!({"role": "assistant", "content": null, "tool_calls":
+            [{"type": "function", "function": {"name": "f", "arguments": arguments}}]}))
+    };
+    let aware = ALL.replace(
+        "c.function.arguments | tojson",
+        "c.function.arguments if c.function.arguments is string else c.function.arguments | tojson",
+    );
+    for (arguments, expected) in [
+        (
+            "{\"n\": 100000000000000000000}",
+            "field n holds the whole number 100000000000000000000",
+        ),
+        (
+            "{\"n\": 1, \"n\": 2}",
+            "field arguments holds JSON that is not understood: ",
+        ),
+    ] {
+        let error = refusal(ALL, &call(arguments));
+        assert!(error.starts_with(expected), "{error}");
+        // Written as they are, they keep what they say.
+        let (text, _) = learned(&aware, &call(arguments)).unwrap();
+        assert!(text.contains(arguments), "{text}");
+    }
+}

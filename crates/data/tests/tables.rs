@@ -64,6 +64,37 @@ fn tables_of_text_become_records_in_their_lines() {
 }
 
 #[test]
+fn lists_and_settings_in_cells_are_read_as_in_records() {
+    let cell = |value: &Value| value.to_string().replace('"', "\"\"");
+    let turn = |role: &str, said: &str| json!([{"role": role, "content": said}]);
+    let (asked, said) = (turn("user", "u"), turn("assistant", "a"));
+    let documents = json!([{"text": "t"}]);
+    let settings = json!({"thinking": false});
+    let table = format!(
+        "prompt,completion,documents,chat_template_kwargs\n\"{}\",\"{}\",\"{}\",\"{}\"\n",
+        cell(&asked),
+        cell(&said),
+        cell(&documents),
+        cell(&settings)
+    );
+    let record = json!({"prompt": asked, "completion": said, "documents": documents,
+        "chat_template_kwargs": settings});
+    let same = records(record.to_string().as_bytes(), Format::JsonLines);
+    assert_eq!(records(table.as_bytes(), Format::Csv)[0].1, same[0].1);
+    let turns = json!([{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]);
+    let table = format!("conversation\n\"{}\"\n", cell(&turns));
+    let record = json!({ "conversation": turns });
+    let same = records(record.to_string().as_bytes(), Format::JsonLines);
+    assert_eq!(records(table.as_bytes(), Format::Csv)[0].1, same[0].1);
+    let table = "prompt,completion,chat_template_kwargs\np,c,[1]\n";
+    let error = csv(table);
+    assert!(
+        error.contains("line 2: field chat_template_kwargs is a string"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_empty_cell_is_missing_and_a_space_is_not() {
     let mut table = Table::open(b"a,b\n1,\n\" \",\"\"\n".to_vec(), Format::Csv).unwrap();
     assert!(

@@ -284,3 +284,205 @@ fn names_in_other_letters_are_told_with_the_name_that_is_meant() {
     assert!(told(table, Format::Csv).contains("did you mean \"prompt\"?"));
     assert!(record(&json!({"text": "t", "ID": "1", "Tools": []})).is_ok());
 }
+
+#[test]
+fn a_whole_number_beyond_64_bits_is_refused_by_name_and_digits() {
+    let long = "100000000000000000000";
+    let chat = |call: &str, beside: &str| {
+        let user = r#"{"role": "user", "content": "u"}"#;
+        format!(
+            r#"{{"messages": [{user}, {{"role": "assistant", "content": "a"{call}}}]{beside}}}"#
+        )
+    };
+    let call = format!(r#", "tool_calls": [{{"name": "f", "arguments": {{"n": [{long}]}}}}]"#);
+    let tools = format!(r#", "tools": [{{"name": "f", "maximum": {long}}}]"#);
+    let text = format!(r#", "tools": "[{{\"maximum\": {long}}}]""#);
+    let settings = format!(r#", "chat_template_kwargs": {{"budget": {long}}}"#);
+    let turns = format!(
+        r#"{{"conversations": [{{"from": "human", "value": "u"}}, {{"from": "function_call", "value": "{{\"name\": \"f\", \"arguments\": {{\"n\": {long}}}}}"}}]}}"#
+    );
+    for (record, field) in [
+        (chat(&call, ""), "n"),
+        (chat("", &tools), "maximum"),
+        (chat("", &text), "maximum"),
+        (chat("", &settings), "budget"),
+        (turns, "n"),
+    ] {
+        let expected =
+            format!("field {field} holds the whole number {long}, which has more than 64 bits");
+        let said = told(&record, Format::JsonLines);
+        assert!(
+            said.starts_with("line 1: ") && said.contains(&expected),
+            "{record}: {said}"
+        );
+        let said = told(&format!("[{record}]"), Format::Json);
+        assert!(
+            said.starts_with("record 1: ") && said.contains(&expected),
+            "{said}"
+        );
+    }
+    let quoted = format!("[{{\"\"name\"\": \"\"f\"\", \"\"maximum\"\": {long}}}]");
+    let said = told(
+        &format!("prompt,completion,tools\np,c,\"{quoted}\"\n"),
+        Format::Csv,
+    );
+    assert!(said.contains("line 2: field maximum holds"), "{said}");
+    // What is passed over, and what has a fraction, says nothing wrong.
+    for beside in [
+        r#", "id": 100000000000000000000"#,
+        r#", "tools": [{"maximum": 6.02e23}]"#,
+    ] {
+        let record = chat("", beside);
+        assert!(
+            read(record.as_bytes(), Format::JsonLines).is_ok(),
+            "{record}"
+        );
+    }
+}
+
+#[test]
+fn a_field_that_stands_twice_in_json_within_a_text_is_refused() {
+    let twice = "{\"name\": \"f\", \"arguments\": {\"a\": 1, \"a\": 2}}";
+    for (fields, field) in [
+        (
+            json!({"prompt": "p", "completion": "c", "tools": format!("[{twice}]")}),
+            "tools",
+        ),
+        (
+            json!({"prompt": "p", "completion": "c", "documents": format!("[{twice}]")}),
+            "documents",
+        ),
+        (
+            json!({"conversations": [{"from": "human", "value": "u"}, {"from": "function_call", "value": twice}]}),
+            "value",
+        ),
+    ] {
+        let error = record(&fields).unwrap_err();
+        let expected = format!("field {field} holds JSON that is not understood: ");
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(error.contains("the field \"a\" stands twice"), "{error}");
+    }
+    let cell = twice.replace('"', "\"\"");
+    for column in ["tools", "documents", "chat_template_kwargs"] {
+        let table = format!("prompt,completion,{column}\np,c,\"[{cell}]\"\n");
+        let said = told(&table, Format::Csv);
+        assert!(said.contains("the field \"a\" stands twice"), "{said}");
+    }
+}
+
+#[test]
+fn messages_in_a_text_are_refused_and_not_learned_as_json() {
+    let list = "[{\"role\": \"user\", \"content\": \"u\"}]";
+    let python = "[{'content': 'u', 'role': 'user'}]";
+    let older = "[ {\"from\": \"human\", \"value\": \"u\"}]";
+    for text in [list, python, older] {
+        for (prompt, completion, field) in [(text, "c", "prompt"), ("p", text, "completion")] {
+            let error = record(&json!({"prompt": prompt, "completion": completion})).unwrap_err();
+            let expected = format!("field {field} is a text that holds a list of messages");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+    let said = told(&format!("prompt,completion\n\"{python}\",c\n"), Format::Csv);
+    assert!(
+        said.contains("in a table as JSON with double quotes"),
+        "{said}"
+    );
+    for text in [
+        "[{\"a\": 1}]",
+        "[1]",
+        "Write [{\"role\": \"user\", \"content\": \"u\"}]",
+    ] {
+        assert!(
+            record(&json!({"prompt": text, "completion": "c"})).is_ok(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_stands_beside_two_strings_is_written_or_refused() {
+    for (shape, answer) in [
+        (json!({"prompt": "p", "completion": "c"}), "c"),
+        (json!({"instruction": "p", "output": "c"}), "c"),
+        (json!({"dialogue": "p", "summary": "c"}), "c"),
+    ] {
+        for name in ["reasoning_content", "thinking", "reasoning"] {
+            let mut fields = shape.clone();
+            fields[name] = "why".into();
+            let Record::Chat(chat) = record(&fields).unwrap() else {
+                panic!("no conversation");
+            };
+            assert_eq!(chat.messages[1].text(), answer);
+            assert_eq!(chat.messages[1].fields()["reasoning_content"], "why");
+            fields[name] = 3.into();
+            let error = record(&fields).unwrap_err();
+            assert!(
+                error.contains(&format!("field {name} is a number")),
+                "{error}"
+            );
+            fields[name] = "".into();
+            assert_eq!(record(&fields).unwrap(), record(&shape).unwrap());
+        }
+    }
+    let turn = |role: &str| json!([{"role": role, "content": "u"}]);
+    let lists = json!({"prompt": turn("user"), "completion": turn("assistant")});
+    for (shape, name, expected) in [
+        (&lists, "reasoning", "stands beside the messages"),
+        (
+            &json!({"messages": turn("assistant")}),
+            "thinking",
+            "stands beside the messages",
+        ),
+        (
+            &json!({"text": "t"}),
+            "reasoning",
+            "goes with a conversation",
+        ),
+        (&lists, "context", "stands beside the prompt"),
+        (
+            &json!({"prompt": "p", "completion": "c"}),
+            "input",
+            "stands beside the prompt",
+        ),
+        (
+            &json!({"prompt": "p", "completion": "c"}),
+            "context",
+            "stands beside the prompt",
+        ),
+        (
+            &json!({"dialogue": "p", "summary": "c"}),
+            "context",
+            "stands beside the prompt",
+        ),
+    ] {
+        let mut fields = shape.clone();
+        fields[name] = "more".into();
+        let error = record(&fields).unwrap_err();
+        assert!(
+            error.starts_with(&format!("field {name} {expected}")),
+            "{error}"
+        );
+    }
+    let dolly = json!({"instruction": "p", "context": "x", "output": "c"});
+    assert_eq!(record(&dolly).unwrap(), Record::pair("p\n\nx", "c"));
+    let mut both = dolly;
+    both["input"] = "x".into();
+    assert_eq!(record(&both).unwrap(), Record::pair("p\n\nx", "c"));
+    both["input"] = "y".into();
+    assert!(record(&both).unwrap_err().contains("says other than input"));
+}
+
+#[test]
+fn a_line_for_excel_before_a_table_is_told() {
+    for (line, format) in [
+        ("sep=,", Format::Csv),
+        ("sep=;", Format::Csv),
+        ("SEP=\t", Format::Tsv),
+    ] {
+        let said = told(&format!("{line}\nprompt,completion\na,b\n"), format);
+        assert!(
+            said.starts_with("the first line begins with sep="),
+            "{said}"
+        );
+    }
+}

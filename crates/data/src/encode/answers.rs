@@ -15,6 +15,16 @@ use crate::template::ChatTemplate;
 /// the text of a conversation is the answer that stands there.
 const OTHERS: [&str; 2] = ["qzxv", "9W7"];
 
+/// Puts a text in the place of what a message says.
+type Instead = fn(&Message, &str) -> Message;
+
+/// What of a call is changed to find where it ends.
+#[derive(Clone, Copy)]
+enum By {
+    Name,
+    Arguments,
+}
+
 /// The bytes of `text`, which the template wrote of the whole conversation, that are learned.
 pub(super) fn spans(
     chat: &Conversation,
@@ -86,7 +96,8 @@ impl Search<'_> {
             // Where an answer changes something before other messages, a header for instance, they
             // would be learned with it.
             for j in 0..messages.len() {
-                let Some(said) = self.changed(messages, j, self.text) else {
+                let by = self.by(j).unwrap_or(By::Name);
+                let Some(said) = self.changed(messages, j, self.text, by) else {
                     continue;
                 };
                 let overlaps = |span: &Range<usize>| said.start < span.end && span.start < said.end;
@@ -108,10 +119,11 @@ impl Search<'_> {
         through: &Result<String, TemplateError>,
     ) -> Result<Range<usize>, TemplateError> {
         let (text, messages) = (self.text, &self.chat.messages);
-        let changed = self.changed(messages, i, text);
+        let by = self.by(i)?;
+        let changed = self.changed(messages, i, text, by);
         let changed = changed.ok_or(TemplateError::Unwritten(i + 1))?;
         let end = match through {
-            Ok(through) => self.end(i, &changed, through),
+            Ok(through) => self.end(i, &changed, through, by),
             Err(_) => changed.end,
         };
         let start = match before {
@@ -122,10 +134,34 @@ impl Search<'_> {
         Ok(start..end)
     }
 
+    /// How the end of what message `i` says is found. A template may repeat what it says behind it, such
+    /// as the name of a call in the heading of its result; the arguments of a call it writes once.
+    fn by(&self, i: usize) -> Result<By, TemplateError> {
+        let messages = &self.chat.messages;
+        let count = |messages: &[Message], instead: Instead| {
+            let mut others = messages.to_vec();
+            others[i] = instead(&messages[i], OTHERS[0]);
+            let written = self.render(&others, false).ok()?;
+            Some(written.matches(OTHERS[0]).count())
+        };
+        let repeats = |instead: Instead| {
+            let (all, own) = (count(messages, instead), count(&messages[..=i], instead));
+            all.zip(own).is_some_and(|(all, own)| own > 0 && all > own)
+        };
+        if !repeats(Message::instead) {
+            return Ok(By::Name);
+        }
+        let written = self.differs(messages, i, self.text, false, Message::with_arguments);
+        match written.is_some() && !repeats(Message::with_arguments) {
+            true => Ok(By::Arguments),
+            false => Err(TemplateError::Mixed(i + 1, i + 2)),
+        }
+    }
+
     /// The part of `text`, which is what the template writes of `messages`, that message `i` says:
     /// what changes when it says something else. None if nothing does.
-    fn changed(&self, messages: &[Message], i: usize, text: &str) -> Option<Range<usize>> {
-        self.changed_with(messages, i, text, false)
+    fn changed(&self, messages: &[Message], i: usize, text: &str, by: By) -> Option<Range<usize>> {
+        self.changed_with(messages, i, text, false, by)
     }
 
     /// The same in a text that the template wrote with or without the mark of the next answer.
@@ -135,11 +171,31 @@ impl Search<'_> {
         i: usize,
         text: &str,
         prompt: bool,
+        by: By,
+    ) -> Option<Range<usize>> {
+        let found = self.differs(messages, i, text, prompt, Message::instead)?;
+        match by {
+            By::Name => Some(found),
+            By::Arguments => {
+                let last = self.differs(messages, i, text, prompt, Message::with_arguments)?;
+                Some(found.start.min(last.start)..last.end)
+            }
+        }
+    }
+
+    /// What of `text` differs when others stand in the place of message `i`.
+    fn differs(
+        &self,
+        messages: &[Message],
+        i: usize,
+        text: &str,
+        prompt: bool,
+        instead: Instead,
     ) -> Option<Range<usize>> {
         let mut found: Option<Range<usize>> = None;
         for other in OTHERS {
             let mut others = messages.to_vec();
-            others[i] = messages[i].instead(other);
+            others[i] = instead(&messages[i], other);
             let Ok(other) = self.render(&others, prompt) else {
                 continue;
             };
@@ -159,18 +215,18 @@ impl Search<'_> {
     }
 
     /// The end of message `i`: of what it says, and of what the template writes after it.
-    fn end(&self, i: usize, changed: &Range<usize>, through: &str) -> usize {
+    fn end(&self, i: usize, changed: &Range<usize>, through: &str, by: By) -> usize {
         let (text, messages) = (self.text, &self.chat.messages);
         if text.starts_with(through) && through.len() >= changed.end {
             return through.len();
         }
         let rest = &text[changed.end..];
         // After the last message of a conversation, and after one that another answer follows.
-        let last = self.changed(&messages[..=i], i, through);
+        let last = self.changed(&messages[..=i], i, through, by);
         let last = last.map(|last| through[last.end..].to_owned());
         let followed = || {
             let asked = self.render(&messages[..=i], true).ok()?;
-            let said = self.changed_with(&messages[..=i], i, &asked, true)?;
+            let said = self.changed_with(&messages[..=i], i, &asked, true, by)?;
             let tail = &asked[said.end..];
             let mark = self.mark(i)?;
             tail.strip_suffix(mark.as_str()).map(str::to_owned)
@@ -188,8 +244,8 @@ impl Search<'_> {
     fn before_next(&self, i: usize, rest: &str) -> Option<usize> {
         let next = self.chat.messages.get(i + 1..i + 2)?;
         let alone = self.render(next, false).ok()?;
-        let said = self.changed(next, 0, &alone)?;
-        let here = self.changed(&self.chat.messages, i + 1, self.text)?;
+        let said = self.changed(next, 0, &alone, By::Name)?;
+        let here = self.changed(&self.chat.messages, i + 1, self.text, By::Name)?;
         let between = rest.get(..here.start.checked_sub(self.text.len() - rest.len())?)?;
         let heading = common_end(between, &alone[..said.start]);
         (heading > 0).then(|| between.len() - heading)
@@ -215,16 +271,21 @@ impl Search<'_> {
             // Earlier messages are written differently once more follow.
             let mark = &before[common_tokens(&asked, before)..];
             let previous = i.checked_sub(1);
-            let last = previous.and_then(|i| self.changed(&self.chat.messages, i, text));
+            let last = previous.and_then(|i| self.changed(&self.chat.messages, i, text, By::Name));
             let Some(last) = last else {
                 return changed.start;
             };
-            (self.end(i - 1, &last, &asked), mark)
+            (self.end(i - 1, &last, &asked, By::Name), mark)
         };
         if from > changed.start {
             return changed.start;
         }
-        from + common_start(&text[from..changed.start], mark)
+        let between = &text[from..changed.start];
+        // What separates two messages may stand before the heading.
+        match between.find(mark).filter(|_| !mark.is_empty()) {
+            Some(at) => from + at + mark.len(),
+            None => from + common_start(between, mark),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::error::Problem;
+use crate::json::within;
 use crate::record::{Conversation, Message, REASONING, Role};
 use crate::template::ChatTemplate;
 
@@ -62,6 +63,9 @@ pub(super) fn check(chat: &Conversation, template: &ChatTemplate) -> Result<(), 
             }
         }
     }
+    if template.reads_arguments() {
+        chat.messages.iter().try_for_each(check_arguments)?;
+    }
     let setting = [
         ("tools", &chat.setting.tools),
         ("documents", &chat.setting.documents),
@@ -70,6 +74,18 @@ pub(super) fn check(chat: &Conversation, template: &ChatTemplate) -> Result<(), 
         let holds = value.as_ref().is_some_and(|value| !says_nothing(value));
         if holds && !template.mentions(name) {
             return Err(Problem::UnreadSetting(name));
+        }
+    }
+    Ok(())
+}
+
+/// Checks arguments that are JSON in a string: an object is made of them.
+fn check_arguments(message: &Message) -> Result<(), Problem> {
+    let calls = message.fields().get("tool_calls").and_then(Value::as_array);
+    for call in calls.into_iter().flatten() {
+        let arguments = call.get("function").unwrap_or(call).get("arguments");
+        if let Some(text) = arguments.and_then(Value::as_str) {
+            within("arguments", text)?;
         }
     }
     Ok(())
@@ -84,25 +100,36 @@ fn given_name(message: &Message) -> &str {
     given.copied().unwrap_or("reasoning_content")
 }
 
-/// Checks that every message was written: other words in it change the text.
+/// Checks that every message was written: other words in it, or other calls, change the text, and so
+/// does what anyone but the model thought.
 pub(super) fn check_written(
     chat: &Conversation,
     template: &ChatTemplate,
     text: &str,
 ) -> Result<(), Problem> {
     for (i, message) in chat.messages.iter().enumerate() {
-        let Some(other) = message.with_text(ELSE) else {
-            continue;
+        let same = |other: Message| {
+            let mut others = chat.messages.clone();
+            others[i] = other;
+            let other = template.render(&others, &chat.setting, false);
+            other.is_ok_and(|other| other == text)
         };
-        let mut others = chat.messages.clone();
-        others[i] = other;
-        let other = template.render(&others, &chat.setting, false);
-        if other.is_ok_and(|other| other == text) {
+        if message.with_text(ELSE).is_some_and(same) {
             let role = message.role().name().to_owned();
             return Err(match message.role() {
                 Role::Tool | Role::Other(_) => Problem::UnwrittenRole(i + 1, role),
                 _ => Problem::UnwrittenMessage(i + 1, role),
             });
+        }
+        if message.with_calls(ELSE).into_iter().any(same) {
+            return Err(Problem::UnwrittenCalls(i + 1));
+        }
+        // Of the model's own thoughts, templates drop the earlier ones.
+        let others = message.without_reasoning();
+        let others = others.filter(|_| *message.role() != Role::Assistant);
+        if others.is_some_and(same) {
+            let name = given_name(message).to_owned();
+            return Err(Problem::UnreadField(i + 1, name));
         }
     }
     Ok(())

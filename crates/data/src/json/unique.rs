@@ -5,6 +5,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::{JsonFault, long_number};
+use crate::error::Problem;
+
 /// A JSON value whose objects have each field once. Parsers differ in which of two they keep, and a
 /// record that says two things is not understood.
 pub(crate) struct Unique(pub(crate) Value);
@@ -12,6 +15,28 @@ pub(crate) struct Unique(pub(crate) Value);
 impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Any).map(Self)
+    }
+}
+
+/// Reads JSON that `field` of a record holds as a text, as strictly as the record itself; none where
+/// it is no JSON.
+///
+/// # Errors
+/// When an object has a field twice, or a number would be rounded.
+pub(crate) fn within(field: &str, text: &str) -> Result<Option<Value>, Problem> {
+    match serde_json::from_str(text) {
+        Ok(Unique(value)) => match long_number(text, |_| true) {
+            None => Ok(Some(value)),
+            Some((inner, number)) => {
+                let name = if inner.is_empty() { field } else { inner };
+                Err(Problem::long_number(name, number))
+            }
+        },
+        Err(error) if error.is_data() => {
+            let fault = JsonFault::new(text.as_bytes(), &error);
+            Err(Problem::Within(field.to_owned(), fault.in_line()))
+        }
+        Err(_) => Ok(None),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Message, Role, is_empty, kind, other_letters};
 use crate::encode::is_mask;
 use crate::error::Problem;
+use crate::json::within;
 
 type Fields = Map<String, Value>;
 
@@ -100,7 +101,7 @@ fn sharegpt(place: usize, fields: &Fields) -> Result<Message, Problem> {
 /// The calls a ShareGPT turn holds as JSON: one object, or a list of them.
 fn calls(place: usize, said: &str) -> Result<Value, Problem> {
     let wrong = || Problem::Call(place, "the call is no JSON object with name and arguments");
-    let value: Value = serde_json::from_str(said).map_err(|_| wrong())?;
+    let value = within("value", said)?.ok_or_else(wrong)?;
     let calls = match value {
         Value::Array(calls) => calls,
         call => vec![call],
@@ -114,7 +115,7 @@ fn calls(place: usize, said: &str) -> Result<Value, Problem> {
 }
 
 /// A message of named fields.
-fn message(place: usize, mut fields: Fields) -> Result<Message, Problem> {
+pub(super) fn message(place: usize, mut fields: Fields) -> Result<Message, Problem> {
     let role = match fields.get("role") {
         Some(Value::String(role)) => Role::parse(role)?,
         Some(other) => return Err(Problem::WrongType("role", kind(other), "a string")),

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::message::messages;
+use super::message::{REASONING, message, messages};
 use super::{Conversation, Message, Record, Role, Setting, is_empty, kind, other_letters};
 use crate::error::Problem;
+use crate::json::within;
 use crate::unseen;
 
 type Fields = Map<String, Value>;
@@ -97,8 +98,12 @@ const REFUSED: [(&str, &str); 30] = [
 ];
 
 /// Fields that stand beside others of a record.
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 10] = [
     "input",
+    "context",
+    "reasoning_content",
+    "thinking",
+    "reasoning",
     "system",
     "system_prompt",
     "tools",
@@ -118,6 +123,15 @@ const RESERVED: [&str; 8] = [
     "return_assistant_tokens_mask",
 ];
 
+/// Every name of a field that is read or refused.
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    let needed = SHAPES.iter().flat_map(|(_, needs)| needs.iter());
+    let known = needed
+        .chain(&BESIDE)
+        .chain(REFUSED.iter().map(|(name, _)| name));
+    known.copied()
+}
+
 /// The record an object describes.
 pub(super) fn read(fields: &Fields) -> Result<Record, Problem> {
     let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
@@ -126,12 +140,7 @@ pub(super) fn read(fields: &Fields) -> Result<Record, Problem> {
             return Err(Problem::Field(name.into(), why));
         }
     }
-    let needed = SHAPES.iter().flat_map(|(_, needs)| needs.iter());
-    let known = needed
-        .chain(&BESIDE)
-        .chain(REFUSED.iter().map(|(name, _)| name));
-    let known: Vec<&'static str> = known.copied().collect();
-    other_letters(fields, &known)?;
+    other_letters(fields, &known().collect::<Vec<_>>())?;
     let mut found = SHAPES
         .iter()
         .filter(|(_, needs)| needs.iter().all(|name| has(name)));
@@ -162,20 +171,29 @@ pub(super) fn read(fields: &Fields) -> Result<Record, Problem> {
     let chat = |messages| chat(fields, messages);
     match *shape {
         Shape::Text => {
-            for name in ["tools", "documents", "system", "chat_template_kwargs"] {
-                if fields.get(name).is_some_and(|value| !is_empty(value)) {
-                    let why = "goes with a conversation, and the record is running text";
-                    return Err(Problem::Field(name.into(), why));
-                }
-            }
+            let beside = ["tools", "documents", "system", "chat_template_kwargs"];
+            let why = "goes with a conversation, and the record is running text";
+            refuse(fields, &beside, why)?;
+            refuse(fields, &REASONING, why)?;
             Ok(Record::Text(text_of("text")?))
         }
-        Shape::Chat(name) => chat((messages(name, &fields[name])?, 0)),
+        Shape::Chat(name) => {
+            refuse(fields, &REASONING, REASONING_BESIDE)?;
+            chat((messages(name, &fields[name])?, 0))
+        }
         Shape::PromptCompletion => {
+            refuse(fields, &ASKED_WITH, UNASKED)?;
             let (prompt, completion) = (&fields["prompt"], &fields["completion"]);
-            if !prompt.is_array() && !completion.is_array() {
-                return chat((pair(text_of("prompt")?, text_of("completion")?), 1));
+            for name in ["prompt", "completion"] {
+                if fields[name].as_str().is_some_and(holds_messages) {
+                    return Err(Problem::MessagesInText(name));
+                }
             }
+            if !prompt.is_array() && !completion.is_array() {
+                let pair = pair(fields, text_of("prompt")?, text_of("completion")?)?;
+                return chat((pair, 1));
+            }
+            refuse(fields, &REASONING, REASONING_BESIDE)?;
             let mut all = messages("prompt", prompt)?;
             let learn_from = all.len();
             all.extend(messages("completion", completion)?);
@@ -183,16 +201,56 @@ pub(super) fn read(fields: &Fields) -> Result<Record, Problem> {
         }
         Shape::Alpaca => {
             let mut asked = text_of("instruction")?;
-            if fields.get("input").is_some_and(|input| !is_empty(input)) {
-                asked = format!("{asked}\n\n{}", text_of("input")?);
+            let mut given = ASKED_WITH.into_iter().filter(|name| filled(fields, name));
+            if let Some(name) = given.next() {
+                if given.any(|other| fields[other] != fields[name]) {
+                    let why = "says other than input; keep one of them";
+                    return Err(Problem::Field("context".into(), why));
+                }
+                asked = format!("{asked}\n\n{}", text_of(name)?);
             }
-            chat((pair(asked, text_of("output")?), 1))
+            chat((pair(fields, asked, text_of("output")?)?, 1))
         }
         Shape::Dialogue => {
+            refuse(fields, &ASKED_WITH, UNASKED)?;
             let asked = format!("{}\n\nSummary:", text_of("dialogue")?);
-            chat((pair(asked, text_of("summary")?), 1))
+            chat((pair(fields, asked, text_of("summary")?)?, 1))
         }
     }
+}
+
+/// What Alpaca (`input`) and Dolly (`context`) put behind the instruction.
+const ASKED_WITH: [&str; 2] = ["input", "context"];
+const UNASKED: &str =
+    "stands beside the prompt and would be lost; write it into the prompt, or remove it";
+const REASONING_BESIDE: &str =
+    "stands beside the messages; write it in the message that it belongs to";
+
+fn filled(fields: &Fields, name: &str) -> bool {
+    fields.get(name).is_some_and(|value| !is_empty(value))
+}
+
+/// Refuses fields of these names, unless they are empty.
+fn refuse(fields: &Fields, names: &[&str], why: &'static str) -> Result<(), Problem> {
+    match names.iter().find(|name| filled(fields, name)) {
+        Some(name) => Err(Problem::Field((*name).into(), why)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text is a list of messages, in JSON or as Python prints it: what programs make of TRL's
+/// lists when they write a table of text.
+pub(super) fn holds_messages(text: &str) -> bool {
+    let first = text.trim_start().strip_prefix('[');
+    let first = first.and_then(|text| text.trim_start().strip_prefix('{'));
+    let quoted = |name: &str| [format!("\"{name}\""), format!("'{name}'")];
+    let named = |text: &str, name| quoted(name).iter().any(|name| text.contains(name));
+    first.is_some_and(|first| {
+        let first = first.trim_start();
+        first.starts_with(['"', '\''])
+            && (named(first, "role") && (named(first, "content") || named(first, "tool_calls"))
+                || named(first, "from") && named(first, "value"))
+    })
 }
 
 /// Whether `prompt` only repeats a message of the conversation in `field`.
@@ -205,11 +263,17 @@ fn repeats(fields: &Fields, field: &str) -> bool {
     prompt.is_some() && messages.iter().any(|message| same(message, prompt))
 }
 
-fn pair(prompt: String, completion: String) -> Vec<Message> {
-    vec![
-        Message::new(Role::User, prompt),
-        Message::new(Role::Assistant, completion),
-    ]
+/// A question and its answer, with what the record says was thought before it.
+fn pair(fields: &Fields, prompt: String, completion: String) -> Result<Vec<Message>, Problem> {
+    let mut answer = Fields::new();
+    answer.insert("role".into(), "assistant".into());
+    answer.insert("content".into(), completion.into());
+    for name in REASONING.into_iter().filter(|name| filled(fields, name)) {
+        let reasoning = fields[name].as_str().map(Value::from);
+        let wrong = || Problem::WrongType(name, kind(&fields[name]), "a string");
+        answer.insert(name.into(), reasoning.ok_or_else(wrong)?);
+    }
+    Ok(vec![Message::new(Role::User, prompt), message(2, answer)?])
 }
 
 fn chat(
@@ -274,10 +338,10 @@ fn objects(fields: &Fields, name: &'static str) -> Result<Option<Value>, Problem
     let value = match fields.get(name) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-        Some(Value::String(text)) => match serde_json::from_str(text) {
-            Ok(Value::Null) => return Ok(None),
-            Ok(value) => value,
-            Err(_) => return Err(Problem::WrongType(name, "a string that is no JSON", WANTED)),
+        Some(Value::String(text)) => match within(name, text)? {
+            Some(Value::Null) => return Ok(None),
+            Some(value) => value,
+            None => return Err(Problem::WrongType(name, "a string that is no JSON", WANTED)),
         },
         Some(value) => value.clone(),
     };

@@ -153,6 +153,12 @@ pub enum TableError {
     /// More rows than are read.
     #[error("the table has more than 4194304 rows; split it into several files")]
     TooManyRows,
+    /// The line that tells Excel the separator.
+    #[error(
+        "the first line begins with sep=, which tells Excel the separator and names no columns; remove \
+         that line"
+    )]
+    ExcelsLine,
     /// A file whose columns another character separates.
     #[error(
         "the first line has one column, {line:?}: {found} separate its names, and {wanted} are \

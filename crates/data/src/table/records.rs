@@ -5,11 +5,22 @@ use serde_json::{Map, Value};
 use super::{Row, Table, TableError, short};
 use crate::error::{DataError, Place, Problem};
 use crate::format::Format;
+use crate::json::within;
 use crate::read::{MAX_BYTES, MAX_RECORD_BYTES};
 use crate::record::Record;
 
 /// Fields that hold lists, which tables of text write as JSON.
-const LISTS: [&str; 3] = ["messages", "conversations", "tools"];
+const LISTS: [&str; 5] = [
+    "messages",
+    "conversations",
+    "conversation",
+    "tools",
+    "documents",
+];
+/// Fields that hold a text or such a list.
+const TEXTS_OR_LISTS: [&str; 2] = ["prompt", "completion"];
+/// A field that holds an object.
+const SETTINGS: &str = "chat_template_kwargs";
 
 /// The records of a table of text as JSON Lines, each in the line where its row begins in the table,
 /// so that whatever is said about it later names the place in the file.
@@ -82,19 +93,38 @@ fn fields(names: &[String], row: &Row) -> Result<Map<String, Value>, DataError> 
     for (name, cell) in names.iter().zip(&row.cells) {
         let cell = match cell {
             Value::Null => continue,
-            Value::String(text) if LISTS.contains(&name.as_str()) => {
-                let list = serde_json::from_str(text).ok().filter(Value::is_array);
-                list.ok_or_else(|| TableError::NoList {
-                    place: row.place,
-                    column: short(name),
-                    found: short(text),
-                })?
-            }
+            Value::String(text) => from_text(name, text, row.place)?,
             other => other.clone(),
         };
         fields.insert(name.clone(), cell);
     }
     Ok(fields)
+}
+
+/// What a text in the column of this name stands for.
+fn from_text(name: &str, text: &str, place: Place) -> Result<Value, DataError> {
+    let read = || within(name, text).map_err(|problem| DataError::Record { place, problem });
+    if LISTS.contains(&name) {
+        let list = read()?.filter(Value::is_array);
+        return list.ok_or_else(|| {
+            let (column, found) = (short(name), short(text));
+            TableError::NoList {
+                place,
+                column,
+                found,
+            }
+            .into()
+        });
+    }
+    let other = if name == SETTINGS {
+        read()?.filter(Value::is_object)
+    } else if TEXTS_OR_LISTS.contains(&name) && Record::holds_messages(text) {
+        read()?.filter(Value::is_array)
+    } else {
+        None
+    };
+    // What is something else is refused, or learned as it is, with the record.
+    Ok(other.unwrap_or_else(|| text.into()))
 }
 
 /// What is wrong with a row, in the words of a table.

@@ -30,6 +30,9 @@ pub(super) fn open(bytes: Vec<u8>, separator: u8) -> Result<Table, DataError> {
     if !some {
         return Err(DataError::Empty);
     }
+    if names.get(0).is_some_and(is_excels) {
+        return Err(TableError::ExcelsLine.into());
+    }
     check_separator(&names, separator)?;
     let columns: Vec<Column> = names
         .iter()
@@ -143,6 +146,12 @@ fn unreadable(error: csv::Error) -> DataError {
         place: Place::Line(line),
         problem: crate::error::Problem::NotJson(short(&error.to_string())),
     }
+}
+
+/// Whether this begins the line `sep=,`.
+fn is_excels(name: &str) -> bool {
+    let separator = name.strip_prefix("sep=").or(name.strip_prefix("SEP="));
+    separator.is_some_and(|separator| separator.len() <= 1)
 }
 
 /// Refuses a first line of one column that another separator would make several.
