@@ -266,13 +266,15 @@ impl Record {
     /// - `messages`: `[{"role", "content"}, ...]`, as OpenAI and TRL write conversations
     /// - `conversations`: the same, or ShareGPT's `[{"from", "value"}, ...]`
     /// - `prompt` and `completion`: two strings, or two lists of messages
-    /// - `instruction`, `input` (which may be empty) and `output`, as Alpaca has them
+    /// - `instruction`, `input` (which may be empty, and which Dolly calls `context`) and `output`, as
+    ///   Alpaca has them
     /// - `dialogue` and `summary`: the conversation, then the line `Summary:`, is the prompt and
     ///   the summary the completion
     /// - `text`: running text
     ///
     /// Beside a conversation, `tools`, `documents` and `chat_template_kwargs` go to the template,
-    /// and `system` is its first message.
+    /// and `system` is its first message. Beside strings, `reasoning_content` (or `thinking`, or
+    /// `reasoning`) belongs to the answer.
     ///
     /// # Errors
     /// [`Problem`] says which field is wrong and how to correct it.

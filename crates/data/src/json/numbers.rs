@@ -3,10 +3,7 @@
 /// The first whole number beyond 64 bits in a JSON text, where `read` wants the outermost field that
 /// holds it, and the innermost field. The parser would make it a number with a fraction, and other
 /// digits.
-pub(crate) fn long_number<'a>(
-    json: &'a str,
-    read: impl Fn(&str) -> bool,
-) -> Option<(&'a str, &'a str)> {
+pub(crate) fn long_number(json: &str, read: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
     let bytes = json.as_bytes();
     // The field of each bracket that is open, and that of the value at hand.
     let (mut open, mut field, mut string) = (Vec::new(), "", "");
