@@ -31,6 +31,8 @@ pub(crate) enum Account {
         amount: Amount,
     },
     /// Give up a role: nothing new is drawn to it, and its bond comes back after a while
+    ///
+    /// Take the role out of `roles` in node.toml first: a node that plays it offers it again.
     #[command(after_help = "Example:\n  assay account leave provider")]
     Leave {
         /// The role: provider, auditor or storage
