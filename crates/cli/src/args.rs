@@ -77,7 +77,7 @@ pub(crate) enum Command {
     /// Make and look at keys
     #[command(subcommand)]
     Keys(commands::keys::Keys),
-    /// Show balances and pay
+    /// Show balances, pay, and give up roles
     #[command(subcommand)]
     Account(commands::account::Account),
     /// Keep files, encrypted, on the network's storage nodes

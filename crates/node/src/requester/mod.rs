@@ -107,15 +107,17 @@ impl Requester {
     /// # Errors
     /// [`RequestFailure::Job`], or [`RequestFailure::Chain`] when the state cannot be read.
     pub fn under_way(&self, job: &Job, inputs: &Inputs) -> Result<Option<OrderId>, RequestFailure> {
-        let to_us = self.services.identity().encryption.public();
-        let contents = assay_job::contents(inputs);
-        let draft = Draft::new(job, contents, Digest::ZERO, to_us)?;
         let account = self.services.sender.account();
         let active = query::active_orders(&*self.services.chain.state());
-        let active = active.map_err(ChainError::from)?;
-        let same = active
-            .iter()
-            .find(|order| order.requester == account && draft.is_same_work(&order.terms));
+        let mut own = active.map_err(ChainError::from)?;
+        own.retain(|order| order.requester == account);
+        if own.is_empty() {
+            // Inputs may be large, and are read through only where there is something to compare.
+            return Ok(None);
+        }
+        let to_us = self.services.identity().encryption.public();
+        let draft = Draft::new(job, assay_job::contents(inputs), Digest::ZERO, to_us)?;
+        let same = own.iter().find(|order| draft.is_same_work(&order.terms));
         Ok(same.map(|order| order.id))
     }
 
