@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::state::{BlockInfo, Chain, Pools, State};
 use crate::{
     Account, AccountId, Amount, BlockReceipts, ChainId, Height, MAX_TX_BYTES, ReadError, Receipt,
-    Status, Store, Transaction, apply, block, keys,
+    Status, Store, Transaction, begin, call, keys,
 };
 
 /// What a block brings along besides its transactions.
@@ -231,7 +231,7 @@ pub fn execute_verified_block(
     state.save(keys::block(), &info);
 
     let mut events = state.commit();
-    events.extend(block::begin(&mut state));
+    events.extend(begin::begin(&mut state));
     let receipts = txs.iter().map(|tx| execute_one(&mut state, tx)).collect();
     let receipts = BlockReceipts { events, receipts };
     let receipts_root = receipts.tree().root();
@@ -243,7 +243,7 @@ pub fn execute_verified_block(
 }
 
 fn execute_one(state: &mut State<'_>, tx: &Transaction) -> Receipt {
-    let result = apply::apply(state, tx);
+    let result = call::apply(state, tx);
     let (status, events) = match result {
         Ok(()) => (Status::Applied, state.commit()),
         Err(refusal) => {

@@ -7,12 +7,12 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::keys;
 use crate::state::Chain;
 use crate::{
     Account, AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, ChainId, Height,
     Parameters, Registration, Role,
 };
+use crate::{accounts, keys};
 
 /// Everything two nodes must agree on before the first block. Its digest is the [`ChainId`].
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -174,7 +174,7 @@ impl Genesis {
                 balance: *balance,
                 nonce: 0,
             };
-            put(keys::account(account), borsh::to_vec(&value));
+            put(accounts::keys::account(account), borsh::to_vec(&value));
         }
         for registration in &self.registrations {
             let value = Registration {
@@ -185,7 +185,7 @@ impl Genesis {
                 since: Height(0),
                 leaving: false,
             };
-            let key = keys::registration(registration.role, &registration.account);
+            let key = accounts::keys::registration(registration.role, &registration.account);
             put(key, borsh::to_vec(&value));
         }
         let validators: Vec<AccountId> = self.validators.iter().map(|v| v.account).collect();

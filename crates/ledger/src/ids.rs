@@ -94,6 +94,10 @@ number!(
     SegmentIndex(u32)
 );
 number!(
+    /// One account's work on an order, counted from 0 in the order in which they were begun.
+    RunIndex(u32)
+);
+number!(
     /// A rate in parts per million.
     Ppm(u32)
 );
@@ -108,7 +112,7 @@ macro_rules! plain_display {
     )*};
 }
 
-plain_display!(Height, StepIndex, SegmentIndex);
+plain_display!(Height, StepIndex, SegmentIndex, RunIndex);
 
 impl Height {
     /// The height `blocks` later.

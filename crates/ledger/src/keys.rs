@@ -1,40 +1,42 @@
 //! The layout of the state: one tag byte, then the parts of the key.
 //!
+//! Each subject names its own keys; together they are:
+//!
 //! ```text
-//! c                                the chain: id, name, supply, validators, parameters
-//! b                                height and time of the last block
-//! m                                treasury and pot
-//! a account(32)                    account
-//! r role(1) account(32)            registration
-//! u height(8, BE) role account     bond that comes free at that height
-//! f file(32) owner(32)             file record
-//! o order(32)                      order
-//! d height(8, BE) order(32)        an order's deadline
-//! w order(32)                      an order that waits for a draw
-//! x order(32)                      an order that is not final
+//! c                                    the chain: id, name, supply, validators, parameters
+//! b                                    height and time of the last block
+//! m                                    treasury and pot
+//! t due(8) kind(1) ...                 a timer: what happens by itself, and from when on
+//!
+//! a account(32)                        account                              accounts/keys.rs
+//! r role(1) account(32)                registration
+//!
+//! f file(32) owner(32)                 file record                          files/keys.rs
+//! l owner(32) file(32)                 index: the files of an owner
+//! g file(32) owner(32) grantee(32)     grant of a file
+//! h grantee(32) file(32) owner(32)     index: the grants to an account
+//!
+//! o order(32)                          head of an order                     orders/keys.rs
+//! n order(32) run(4)                   a run
+//! s order(32) dispute(2)               a dispute
+//! k order(32) run(4) occasion(3) from(32) to(32)   keys that one party granted another
+//! w order(32)                          index: orders that wait for a draw
+//! j order(32)                          index: orders that the validators judge
+//! x phase(1) order(32)                 index: orders by phase
+//! p account(32) order(32)              index: orders under way by who takes part
+//! q requester(32) order(32)            index: orders by who posted them
+//! y updated(8) order(32)               index: orders by their last change
 //! ```
 //!
-//! Heights are big-endian, so that the order of keys is the order of heights.
+//! Numbers are big-endian, so that the order of keys is the order of numbers; `updated` is
+//! subtracted from the largest number, so that the latest change comes first.
 
-use assay_crypto::Digest;
-use borsh::BorshDeserialize;
-
-use crate::{AccountId, FileId, Height, OrderId, Role};
-
-fn join(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+/// A key from its tag and its parts.
+pub(crate) fn join(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
     key.push(tag);
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key
-}
-
-fn role_byte(role: Role) -> u8 {
-    match role {
-        Role::Validator => 0,
-        Role::Provider => 1,
-        Role::Auditor => 2,
-        Role::Storage => 3,
-    }
 }
 
 pub(crate) fn chain() -> Vec<u8> {
@@ -49,93 +51,12 @@ pub(crate) fn pools() -> Vec<u8> {
     vec![b'm']
 }
 
-pub(crate) fn account(account: &AccountId) -> Vec<u8> {
-    join(b'a', &[&account.0])
-}
-
-pub(crate) fn accounts() -> Vec<u8> {
-    vec![b'a']
-}
-
-pub(crate) fn registration(role: Role, account: &AccountId) -> Vec<u8> {
-    join(b'r', &[&[role_byte(role)], &account.0])
-}
-
-pub(crate) fn registrations(role: Role) -> Vec<u8> {
-    vec![b'r', role_byte(role)]
-}
-
-pub(crate) fn unbonding(at: Height, role: Role, account: &AccountId) -> Vec<u8> {
-    join(b'u', &[&at.0.to_be_bytes(), &[role_byte(role)], &account.0])
-}
-
-pub(crate) fn unbonding_at(at: Height) -> Vec<u8> {
-    join(b'u', &[&at.0.to_be_bytes()])
-}
-
-pub(crate) fn all_unbonding() -> Vec<u8> {
-    vec![b'u']
-}
-
-pub(crate) fn file(file: &FileId, owner: &AccountId) -> Vec<u8> {
-    join(b'f', &[&file.0.0, &owner.0])
-}
-
-pub(crate) fn file_owners(file: &FileId) -> Vec<u8> {
-    join(b'f', &[&file.0.0])
-}
-
-pub(crate) fn files() -> Vec<u8> {
-    vec![b'f']
-}
-
-pub(crate) fn order(order: &OrderId) -> Vec<u8> {
-    join(b'o', &[&order.0.0])
-}
-
-pub(crate) fn orders() -> Vec<u8> {
-    vec![b'o']
-}
-
-pub(crate) fn deadline(at: Height, order: &OrderId) -> Vec<u8> {
-    join(b'd', &[&at.0.to_be_bytes(), &order.0.0])
-}
-
-pub(crate) fn deadlines_at(at: Height) -> Vec<u8> {
-    join(b'd', &[&at.0.to_be_bytes()])
-}
-
-pub(crate) fn waiting(order: &OrderId) -> Vec<u8> {
-    join(b'w', &[&order.0.0])
-}
-
-pub(crate) fn all_waiting() -> Vec<u8> {
-    vec![b'w']
-}
-
-pub(crate) fn active(order: &OrderId) -> Vec<u8> {
-    join(b'x', &[&order.0.0])
-}
-
-pub(crate) fn all_active() -> Vec<u8> {
-    vec![b'x']
-}
-
-/// The order named by the last 32 bytes of a `d`, `w` or `x` key.
-pub(crate) fn order_of(key: &[u8]) -> Option<OrderId> {
-    last_32(key).map(|bytes| OrderId(Digest(bytes)))
-}
-
-/// The account named by the last 32 bytes of an `a`, `r` or `u` key.
-pub(crate) fn account_of(key: &[u8]) -> Option<AccountId> {
-    last_32(key).map(assay_crypto::PublicKey)
-}
-
-/// The role of a `u` key.
-pub(crate) fn role_of_unbonding(key: &[u8]) -> Option<Role> {
-    Role::try_from_slice(key.get(9..10)?).ok()
-}
-
-fn last_32(key: &[u8]) -> Option<[u8; 32]> {
+/// The 32 bytes with which a key ends.
+pub(crate) fn last_32(key: &[u8]) -> Option<[u8; 32]> {
     key.last_chunk().copied()
+}
+
+/// The 32 bytes of a key that begin at `from`.
+pub(crate) fn bytes_32(key: &[u8], from: usize) -> Option<[u8; 32]> {
+    key.get(from..)?.first_chunk().copied()
 }

@@ -8,10 +8,12 @@
 //! In reader's order:
 //!
 //! - [`Transaction`] carries a [`Call`]; [`execute_block`] applies a block of them.
-//! - [`Order`] is a job under way: [`Phase`] says whose move it is and until when.
-//!   `docs/ledger.md` has the whole table of phases, deadlines and money outcomes.
-//! - `apply` holds one file per group of calls, `block` what happens without a call: draws from
-//!   the beacon, missed deadlines, bonds that come free.
+//! - There are three subjects, each a folder with its calls, events, refusals, keys and rules:
+//!   `accounts` (money, bonds, roles), `files` (records, grants) and `orders`.
+//! - [`Order`] is a job under way: [`Phase`] says whose move it is and until when. How the phases
+//!   follow each other is a procedure's, a folder in `orders`: its table of phases ([`Row`]), and
+//!   what its moves, deadlines, draws and verdicts bring about. `docs/ledger.md` shows the tables.
+//! - `begin` is what happens without a call: due timers ring, the beacon draws.
 //! - [`rules`] lists the kinds of jobs an order may ask for.
 //! - [`query`] reads a state; [`root`] proves what a state holds, or does not hold.
 //!
@@ -44,8 +46,8 @@
 //! };
 //! let mut store = MemoryStore::new(genesis.state()?);
 //!
-//! let call = Call::Transfer { to: bob.public(), amount: Amount::tokens(20) };
-//! let tx = Transaction::sign(&alice, genesis.chain_id(), 0, "0.01".parse()?, call);
+//! let call = AccountCall::Transfer { to: bob.public(), amount: Amount::tokens(20) };
+//! let tx = Transaction::sign(&alice, genesis.chain_id(), 0, "0.01".parse()?, call.into());
 //! let beacon = Digest::of("example beacon", &[]);
 //! let context = BlockContext { height: Height(1), timestamp_ms: 1_000, beacon };
 //! let executed = execute_block(&store, &context, &[tx])?;
@@ -59,59 +61,51 @@
 //! # }
 //! ```
 
-mod account;
-mod apply;
-mod block;
+mod accounts;
+mod begin;
 mod bounded;
 mod call;
-mod dispute;
 mod event;
 mod execute;
-mod file;
+mod files;
 mod genesis;
 mod ids;
 mod keys;
-mod money;
-mod order;
+mod orders;
 mod parameters;
-mod phase;
-mod progress;
 pub mod query;
 mod receipt;
 mod refusal;
-mod resolve;
 pub mod root;
-pub mod rules;
 mod state;
 mod store;
-mod terms;
+mod timers;
 mod transaction;
-mod turn;
 
-pub use account::{Account, Registration, Role};
+pub use accounts::{Account, AccountCall, AccountEvent, AccountRefusal, Registration, Role};
 pub use bounded::{BoundedBytes, BoundedString, BoundedVec, OutOfBounds};
-pub use call::{AuditResults, Call, DeclineReason, Opening};
-pub use dispute::{Attestation, Dispute, Question, Verdict};
-pub use event::{Event, SlashReason};
+pub use call::Call;
+pub use event::Event;
 pub use execute::{
     Admission, AdmitError, BlockContext, ExecuteError, Executed, Invalid, InvalidBlock,
     check_block, execute_block, execute_verified_block,
 };
-pub use file::FileRecord;
+pub use files::{
+    AskGrant, FileCall, FileEvent, FileGrant, FileProblem, FileRecord, FileRefusal, GrantState,
+};
 pub use genesis::{Genesis, GenesisAccount, GenesisError, GenesisRegistration, ValidatorInfo};
 pub use ids::{
-    AccountId, Amount, ChainId, FileId, Height, OrderId, ParseAmountError, Ppm, SegmentIndex,
-    StepIndex, TxId,
+    AccountId, Amount, ChainId, FileId, Height, OrderId, ParseAmountError, Ppm, RunIndex,
+    SegmentIndex, StepIndex, TxId,
 };
-pub use order::{
-    Assignment, Failure, FailureReason, Grant, Leaf, Order, OrderView, Round, SealedKeys, Seat,
-    Trace,
+pub use orders::{
+    Attestation, AuditResults, Deadlines, DeclineReason, Dispute, Failure, FailureReason, Grant,
+    Head, Input, JobKind, Late, Leaf, Move, Mover, Occasion, Opening, Order, OrderCall, OrderEvent,
+    OrderRefusal, Outcome, Phase, Place, Question, Round, Row, Run, SealedKeys, Seat, SlashReason,
+    Span, Terms, Trace, Turn, Verdict, lives, rules,
 };
 pub use parameters::{MAX_DEADLINE, Parameters};
-pub use phase::{Outcome, Phase};
 pub use receipt::{BlockReceipts, Receipt, Status};
-pub use refusal::{FileProblem, Refusal};
+pub use refusal::Refusal;
 pub use store::{MemoryStore, Pairs, ReadError, Store};
-pub use terms::{Deadlines, Input, JobKind, Terms};
 pub use transaction::{DecodeError, MAX_TX_BYTES, Transaction};
-pub use turn::Turn;

@@ -38,6 +38,10 @@ pub struct Parameters {
     pub max_deadline: u32,
     /// Rounds of audit draws for one run before its order is refunded.
     pub max_rounds: u8,
+    /// Deadlines, bonds and grants that end in one block at most; the rest is carried over.
+    pub max_timers: u32,
+    /// Waiting orders that one block draws for at most.
+    pub max_draws: u32,
 }
 
 impl Default for Parameters {
@@ -56,6 +60,8 @@ impl Default for Parameters {
             min_deadline: 2,
             max_deadline: 1_000_000,
             max_rounds: 8,
+            max_timers: 256,
+            max_draws: 64,
         }
     }
 }
@@ -94,6 +100,9 @@ impl Parameters {
         }
         if self.max_deadline > MAX_DEADLINE || self.unbonding_blocks > MAX_DEADLINE {
             return Some("a number of blocks is above 2^24");
+        }
+        if self.max_timers == 0 || self.max_draws == 0 {
+            return Some("a block must end at least one deadline and draw for at least one order");
         }
         if self.unbonding_blocks == 0 || self.max_rounds == 0 {
             return Some("unbonding blocks and audit rounds must be at least one");

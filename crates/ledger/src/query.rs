@@ -5,11 +5,17 @@
 
 use borsh::BorshDeserialize;
 
+use crate::accounts::keys as account_keys;
+use crate::files::keys as file_keys;
+use crate::orders::keys as order_keys;
+use crate::orders::turn;
 use crate::state::{BlockInfo, Chain, Pools};
 use crate::store::decode;
+use crate::timers::{self, Timer};
 use crate::{
-    Account, AccountId, Amount, ChainId, FileId, FileRecord, Height, Order, OrderId, Parameters,
-    ReadError, Registration, Role, Store, keys,
+    Account, AccountId, Amount, Call, ChainId, FileGrant, FileId, FileRecord, Grant, Head, Height,
+    Order, OrderId, Parameters, Phase, Place, ReadError, Registration, Role, RunIndex, Store, Turn,
+    keys,
 };
 
 /// What a read gives.
@@ -58,14 +64,14 @@ pub fn validators(store: &dyn Store) -> Read<Vec<AccountId>> {
 
 /// The account of a key; empty if it was never credited.
 pub fn account(store: &dyn Store, account: &AccountId) -> Read<Account> {
-    Ok(read(store, &keys::account(account))?.unwrap_or_default())
+    Ok(read(store, &account_keys::account(account))?.unwrap_or_default())
 }
 
 /// Every account, ascending.
 pub fn accounts(store: &dyn Store) -> Read<Vec<(AccountId, Account)>> {
-    let all = read_all(store, &keys::accounts())?.into_iter();
+    let all = read_all(store, &account_keys::accounts())?.into_iter();
     Ok(all
-        .filter_map(|(key, value)| Some((keys::account_of(&key)?, value)))
+        .filter_map(|(key, value)| Some((account_keys::account_of(&key)?, value)))
         .collect())
 }
 
@@ -75,76 +81,214 @@ pub fn registration(
     role: Role,
     account: &AccountId,
 ) -> Read<Option<Registration>> {
-    read(store, &keys::registration(role, account))
+    read(store, &account_keys::registration(role, account))
 }
 
 /// Everybody registered in a role, ascending.
 pub fn registrations(store: &dyn Store, role: Role) -> Read<Vec<(AccountId, Registration)>> {
-    let all = read_all(store, &keys::registrations(role))?.into_iter();
+    let all = read_all(store, &account_keys::registrations(role))?.into_iter();
     Ok(all
-        .filter_map(|(key, value)| Some((keys::account_of(&key)?, value)))
+        .filter_map(|(key, value)| Some((account_keys::account_of(&key)?, value)))
         .collect())
 }
 
-/// Bonds on their way back to balances: when, whose, of which role, how much.
+/// Bonds on their way back to balances: when, whose, of which role, how much. Reads every timer.
 pub fn unbonding(store: &dyn Store) -> Read<Vec<(Height, AccountId, Role, Amount)>> {
-    let all = read_all(store, &keys::all_unbonding())?.into_iter();
-    Ok(all
-        .filter_map(|(key, amount)| {
-            let height = u64::from_be_bytes(key.get(1..9)?.try_into().ok()?);
-            Some((
-                Height(height),
-                keys::account_of(&key)?,
-                keys::role_of_unbonding(&key)?,
-                amount,
-            ))
+    let timers = store.range(&timers::all())?.into_iter();
+    timers
+        .filter_map(|(key, value)| match Timer::of(&key)? {
+            (due, Timer::Bond(role, account)) => {
+                let amount = decode(&key, &value);
+                Some(amount.map(|amount| (due, account, role, amount)))
+            }
+            _ => None,
         })
-        .collect())
+        .collect()
 }
 
 /// A file as its owner recorded it.
 pub fn file(store: &dyn Store, file: &FileId, owner: &AccountId) -> Read<Option<FileRecord>> {
-    read(store, &keys::file(file, owner))
+    read(store, &file_keys::file(file, owner))
 }
 
 /// All records of a file, ascending by owner.
 pub fn file_records(store: &dyn Store, file: &FileId) -> Read<Vec<FileRecord>> {
-    values(store, &keys::file_owners(file))
+    values(store, &file_keys::owners(file))
 }
 
 /// Every file record.
 pub fn files(store: &dyn Store) -> Read<Vec<FileRecord>> {
-    values(store, &keys::files())
+    values(store, &file_keys::files())
 }
 
-/// An order.
+/// The first `limit` records of an owner's files, and whether there are more.
+pub fn files_of(store: &dyn Store, owner: &AccountId, limit: usize) -> Read<Page<FileRecord>> {
+    let prefix = file_keys::all_owned(owner);
+    let named = file_keys::file_of_owned;
+    let (found, more) = index(store, &prefix, limit, named)?;
+    let records = found
+        .iter()
+        .filter_map(|id| file(store, id, owner).transpose());
+    Ok(Page {
+        entries: records.collect::<Read<_>>()?,
+        more,
+    })
+}
+
+/// The grant of an owner's file to an account.
+pub fn file_grant(
+    store: &dyn Store,
+    file: &FileId,
+    owner: &AccountId,
+    grantee: &AccountId,
+) -> Read<Option<FileGrant>> {
+    read(store, &file_keys::grant(file, owner, grantee))
+}
+
+/// Every grant of an owner's file, those that are over included.
+pub fn file_grants(store: &dyn Store, file: &FileId, owner: &AccountId) -> Read<Vec<FileGrant>> {
+    values(store, &file_keys::grants(file, owner))
+}
+
+/// The first `limit` grants to an account, those that are over included.
+pub fn grants_to(store: &dyn Store, grantee: &AccountId, limit: usize) -> Read<Page<FileGrant>> {
+    let prefix = file_keys::all_granted(grantee);
+    let named = file_keys::file_of_granted;
+    let (found, more) = index(store, &prefix, limit, named)?;
+    let grants = found
+        .iter()
+        .filter_map(|(file, owner)| file_grant(store, file, owner, grantee).transpose());
+    Ok(Page {
+        entries: grants.collect::<Read<_>>()?,
+        more,
+    })
+}
+
+/// An order with its runs and disputes.
 pub fn order(store: &dyn Store, order: &OrderId) -> Read<Option<Order>> {
-    read(store, &keys::order(order))
+    let Some(head) = head(store, order)? else {
+        return Ok(None);
+    };
+    let runs = (0..head.begun)
+        .filter_map(|run| read(store, &order_keys::run(order, RunIndex(run))).transpose());
+    let runs = runs.collect::<Read<_>>()?;
+    let disputes = (0..head.disputed)
+        .filter_map(|number| read(store, &order_keys::dispute(order, number)).transpose());
+    let disputes = disputes.collect::<Read<_>>()?;
+    Ok(Some(Order {
+        head,
+        runs,
+        disputes,
+    }))
 }
 
-/// Every order, final ones included.
+/// An order's head alone.
+pub fn head(store: &dyn Store, order: &OrderId) -> Read<Option<Head>> {
+    read(store, &order_keys::head(order))
+}
+
+/// Keys that one party handed to another at one place.
+pub fn grant(
+    store: &dyn Store,
+    place: &Place,
+    from: &AccountId,
+    to: &AccountId,
+) -> Read<Option<Grant>> {
+    read(store, &order_keys::grant(place, from, to))
+}
+
+/// Everything that parties handed to each other in a run that has not failed.
+pub fn grants(store: &dyn Store, order: &OrderId, run: RunIndex) -> Read<Vec<Grant>> {
+    values(store, &order_keys::grants(order, run))
+}
+
+/// The move that a call of `sender` would be, if its order waits for it.
+pub fn turn(store: &dyn Store, sender: AccountId, call: &Call) -> Read<Option<Turn>> {
+    turn::turn(store, sender, call)
+}
+
+/// Every order, final ones included. Reads all of them: for small states and tests.
 pub fn orders(store: &dyn Store) -> Read<Vec<Order>> {
-    values(store, &keys::orders())
+    let heads: Vec<Head> = values(store, &order_keys::heads())?;
+    let orders = heads
+        .iter()
+        .filter_map(|head| order(store, &head.id).transpose());
+    orders.collect()
+}
+
+/// Every order that is not final. Reads all of them: for small states and tests.
+pub fn active_orders(store: &dyn Store) -> Read<Vec<Order>> {
+    let mut found = Vec::new();
+    for phase in Phase::ALL.into_iter().filter(|phase| !phase.is_final()) {
+        found.extend(orders_in(store, phase, usize::MAX)?.entries);
+    }
+    Ok(found)
+}
+
+/// Which orders to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All of them, the latest change first.
+    Latest,
+    /// Those in one phase.
+    In(Phase),
+    /// Those that an account posted.
+    PostedBy(AccountId),
+    /// Those under way in which an account takes part: as requester, provider or auditor.
+    WithPart(AccountId),
+    /// Those with a dispute that the validators judge.
+    Judged,
+}
+
+/// The first `limit` orders of an index, by name unless it says otherwise.
+pub fn list(store: &dyn Store, which: Which, limit: usize) -> Read<Page<OrderId>> {
+    let prefix = match which {
+        Which::Latest => order_keys::all_updated(),
+        Which::In(phase) => order_keys::all_in_phase(phase),
+        Which::PostedBy(requester) => order_keys::all_posted_by(&requester),
+        Which::WithPart(account) => order_keys::all_with_part(&account),
+        Which::Judged => order_keys::all_judged(),
+    };
+    let (entries, more) = index(store, &prefix, limit, order_keys::order_of)?;
+    Ok(Page { entries, more })
+}
+
+fn orders_in(store: &dyn Store, phase: Phase, limit: usize) -> Read<Page<Order>> {
+    let page = list(store, Which::In(phase), limit)?;
+    let orders = page
+        .entries
+        .iter()
+        .filter_map(|id| order(store, id).transpose());
+    Ok(Page {
+        entries: orders.collect::<Read<_>>()?,
+        more: page.more,
+    })
+}
+
+/// Part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Its first entries.
+    pub entries: Vec<T>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// The first `limit` names under an index, and whether there are more.
+fn index<T>(
+    store: &dyn Store,
+    prefix: &[u8],
+    limit: usize,
+    named: impl Fn(&[u8]) -> Option<T>,
+) -> Read<(Vec<T>, bool)> {
+    let found = store.scan(prefix, prefix, limit.saturating_add(1))?;
+    let names = found.iter().take(limit).filter_map(|(key, _)| named(key));
+    Ok((names.collect(), found.len() > limit))
 }
 
 fn values<T: BorshDeserialize>(store: &dyn Store, prefix: &[u8]) -> Read<Vec<T>> {
     let all = read_all(store, prefix)?.into_iter();
     Ok(all.map(|(_, value)| value).collect())
-}
-
-/// Every order that is not final.
-pub fn active_orders(store: &dyn Store) -> Read<Vec<Order>> {
-    let active = store.range(&keys::all_active())?.into_iter();
-    active
-        .filter_map(|(key, _)| order(store, &keys::order_of(&key)?).transpose())
-        .collect()
-}
-
-/// Every order that changed at or after a height.
-pub fn orders_changed(store: &dyn Store, since: Height) -> Read<Vec<Order>> {
-    let mut changed = orders(store)?;
-    changed.retain(|order| order.updated >= since);
-    Ok(changed)
 }
 
 /// Where all the money is.
@@ -187,8 +331,8 @@ pub fn supply(store: &dyn Store) -> Read<Supply> {
     }
     let bonds = sum(registered.iter().map(|(_, registration)| registration.bond));
     let unbonding = sum(unbonding(store)?.iter().map(|entry| entry.3));
-    let held = active_orders(store)?;
-    let escrow = sum(held.iter().flat_map(|order| [order.escrow, order.deposit]));
+    let held: Vec<Head> = values(store, &order_keys::heads())?;
+    let escrow = sum(held.iter().flat_map(|head| [head.escrow, head.deposit]));
     let parts = [
         balances,
         bonds,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::accounts::keys::{account_of, registration, registrations};
 use crate::{
-    Account, AccountId, Amount, BlockContext, BoundedString, ChainId, Event, Height, Order,
-    OrderId, Parameters, ReadError, Refusal, Registration, Role, Store, keys, store,
+    Account, AccountId, Amount, BlockContext, BoundedString, ChainId, Event, Height, Parameters,
+    ReadError, Registration, Role, Store, accounts, keys, store,
 };
 
 /// Changed keys with their new values; `None` deletes.
@@ -121,19 +122,19 @@ impl<'a> State<'a> {
         read.map_err(note).ok()
     }
 
-    pub(crate) fn emit(&mut self, event: Event) {
-        self.events.push(event);
+    pub(crate) fn emit(&mut self, event: impl Into<Event>) {
+        self.events.push(event.into());
+    }
+
+    fn bytes(&self, key: &[u8]) -> Option<Vec<u8>> {
+        match self.call.get(key).or_else(|| self.block.get(key)) {
+            Some(value) => value.clone(),
+            None => self.noted(self.base.get(key)).flatten(),
+        }
     }
 
     pub(crate) fn load<T: BorshDeserialize>(&self, key: &[u8]) -> Option<T> {
-        let changed = self.call.get(key).or_else(|| self.block.get(key));
-        match changed {
-            Some(value) => self.noted(store::decode(key, value.as_ref()?)),
-            None => {
-                let value = self.noted(self.base.get(key))??;
-                self.noted(store::decode(key, &value))
-            }
-        }
+        self.noted(store::decode(key, &self.bytes(key)?))
     }
 
     pub(crate) fn has(&self, key: &[u8]) -> bool {
@@ -153,32 +154,46 @@ impl<'a> State<'a> {
         self.call.insert(key, None);
     }
 
+    /// The first `limit` pairs under `prefix` whose key is not below `from`, ascending.
+    pub(crate) fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let from = prefix.max(from);
+        let changes = || {
+            let layers = [&self.block, &self.call].into_iter();
+            layers.flat_map(|layer| {
+                let changed = layer.range(from.to_vec()..);
+                changed.take_while(|(key, _)| key.starts_with(prefix))
+            })
+        };
+        // As many more as may turn out to be removed.
+        let removed = changes().filter(|(_, value)| value.is_none()).count();
+        let below = self.base.scan(prefix, from, limit.saturating_add(removed));
+        let below = self.noted(below).unwrap_or_default();
+        let mut pairs: BTreeMap<_, _> = below.into_iter().collect();
+        for (key, value) in changes() {
+            match value {
+                Some(value) => pairs.insert(key.clone(), value.clone()),
+                None => pairs.remove(key),
+            };
+        }
+        pairs.into_iter().take(limit).collect()
+    }
+
     /// All pairs under `prefix`, ascending.
     pub(crate) fn range(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let below = self.noted(self.base.range(prefix)).unwrap_or_default();
-        let mut pairs: BTreeMap<_, _> = below.into_iter().collect();
-        for layer in [&self.block, &self.call] {
-            let changed = layer.range(prefix.to_vec()..);
-            for (key, value) in changed.take_while(|(key, _)| key.starts_with(prefix)) {
-                match value {
-                    Some(value) => pairs.insert(key.clone(), value.clone()),
-                    None => pairs.remove(key),
-                };
-            }
-        }
-        pairs.into_iter().collect()
+        self.scan(prefix, prefix, usize::MAX)
     }
 
     pub(crate) fn account(&self, account: &AccountId) -> Account {
-        self.load(&keys::account(account)).unwrap_or_default()
+        self.load(&accounts::keys::account(account))
+            .unwrap_or_default()
     }
 
     pub(crate) fn save_account(&mut self, account: &AccountId, value: &Account) {
-        self.save(keys::account(account), value);
+        self.save(accounts::keys::account(account), value);
     }
 
     pub(crate) fn registration(&self, role: Role, account: &AccountId) -> Option<Registration> {
-        self.load(&keys::registration(role, account))
+        self.load(&registration(role, account))
     }
 
     /// Saves a registration; one without bond that is being left disappears.
@@ -188,7 +203,7 @@ impl<'a> State<'a> {
         account: &AccountId,
         value: &Registration,
     ) {
-        let key = keys::registration(role, account);
+        let key = registration(role, account);
         if value.leaving && value.bond == Amount::ZERO {
             self.remove(key);
         } else {
@@ -198,37 +213,21 @@ impl<'a> State<'a> {
 
     /// Everybody registered in a role, ascending.
     pub(crate) fn registrations(&self, role: Role) -> Vec<(AccountId, Registration)> {
-        let pairs = self.range(&keys::registrations(role)).into_iter();
+        let pairs = self.range(&registrations(role)).into_iter();
         pairs
             .filter_map(|(key, value)| {
-                let account = keys::account_of(&key)?;
+                let account = account_of(&key)?;
                 Some((account, self.noted(store::decode(&key, &value))?))
             })
             .collect()
     }
 
-    pub(crate) fn order(&self, order: OrderId) -> Result<Order, Refusal> {
-        self.load(&keys::order(&order))
-            .ok_or(Refusal::UnknownOrder { order })
-    }
-
-    /// Saves an order and keeps the indices of deadlines, waiting and active orders in step.
-    pub(crate) fn save_order(&mut self, order: &mut Order) {
-        let before: Option<Order> = self.load(&keys::order(&order.id));
-        if let Some(before) = before.filter(|before| !before.phase.is_final()) {
-            self.remove(keys::deadline(before.deadline, &order.id));
-            self.remove(keys::waiting(&order.id));
+    /// Writes `value` unless just these bytes lie there.
+    pub(crate) fn save_changed<T: BorshSerialize>(&mut self, key: Vec<u8>, value: &T) {
+        // Serialising into memory cannot fail.
+        let bytes = borsh::to_vec(value).unwrap_or_default();
+        if self.bytes(&key).as_ref() != Some(&bytes) {
+            self.call.insert(key, Some(bytes));
         }
-        order.updated = self.now();
-        if order.phase.is_final() {
-            self.remove(keys::active(&order.id));
-        } else {
-            self.save(keys::active(&order.id), &());
-            self.save(keys::deadline(order.deadline, &order.id), &());
-        }
-        if order.phase.waits_for_draw() {
-            self.save(keys::waiting(&order.id), &());
-        }
-        self.save(keys::order(&order.id), order);
     }
 }

@@ -17,11 +17,20 @@ pub trait Store {
     /// [`ReadError`] when the state cannot be read, which says nothing about what it holds.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
 
+    /// The first `limit` pairs whose key starts with `prefix` and is not below `from`, in ascending
+    /// order of keys.
+    ///
+    /// # Errors
+    /// [`ReadError`], as for [`Store::get`].
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Pairs, ReadError>;
+
     /// All pairs whose key starts with `prefix`, in ascending order of keys.
     ///
     /// # Errors
     /// [`ReadError`], as for [`Store::get`].
-    fn range(&self, prefix: &[u8]) -> Result<Pairs, ReadError>;
+    fn range(&self, prefix: &[u8]) -> Result<Pairs, ReadError> {
+        self.scan(prefix, prefix, usize::MAX)
+    }
 }
 
 /// A state could not be read: nothing is known about what it holds. An absence is never reported
@@ -88,10 +97,11 @@ impl Store for MemoryStore {
         Ok(self.pairs.get(key).cloned())
     }
 
-    fn range(&self, prefix: &[u8]) -> Result<Pairs, ReadError> {
-        let pairs = self.pairs.range(prefix.to_vec()..);
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Pairs, ReadError> {
+        let pairs = self.pairs.range(prefix.max(from).to_vec()..);
         Ok(pairs
             .take_while(|(key, _)| key.starts_with(prefix))
+            .take(limit)
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect())
     }

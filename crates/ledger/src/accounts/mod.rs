@@ -1,4 +1,14 @@
-//! Accounts and the bonds that stand behind their roles.
+//! Accounts, their money, and the bonds that stand behind their roles.
+
+mod apply;
+mod call;
+pub(crate) mod keys;
+pub(crate) mod money;
+mod unbond;
+
+pub(crate) use apply::apply;
+pub use call::{AccountCall, AccountEvent, AccountRefusal};
+pub(crate) use unbond::free;
 
 use assay_crypto::EncryptionKey;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -61,6 +71,16 @@ impl Role {
         Role::Auditor,
         Role::Storage,
     ];
+
+    /// Its place in keys of the state; the same as in its encoding.
+    pub(crate) fn byte(self) -> u8 {
+        match self {
+            Role::Validator => 0,
+            Role::Provider => 1,
+            Role::Auditor => 2,
+            Role::Storage => 3,
+        }
+    }
 
     /// The role's name as in JSON.
     pub fn name(self) -> &'static str {

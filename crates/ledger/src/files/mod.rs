@@ -1,4 +1,14 @@
-//! What the ledger knows about an encrypted file.
+//! Encrypted files: what the ledger knows of them, and who may use them.
+
+mod apply;
+mod call;
+mod grants;
+pub(crate) mod keys;
+
+pub(crate) use apply::{apply, must_be_recorded};
+pub use call::{FileCall, FileEvent, FileProblem, FileRefusal};
+pub(crate) use grants::expire;
+pub use grants::{AskGrant, FileGrant, GrantState};
 
 use assay_crypto::Digest;
 use borsh::{BorshDeserialize, BorshSerialize};

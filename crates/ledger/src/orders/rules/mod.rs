@@ -9,7 +9,7 @@ mod finetune;
 
 use std::collections::BTreeSet;
 
-use crate::{Amount, Parameters, Refusal, Terms};
+use crate::{Amount, OrderRefusal, Parameters, Refusal, Terms};
 
 /// What the ledger checks of one kind of job.
 pub trait Rule: Sync {
@@ -51,11 +51,11 @@ pub struct TermsProblem {
 /// Whether an order may have these terms in a network with these parameters.
 ///
 /// # Errors
-/// [`Refusal::BadTerms`] naming the first problem.
+/// [`OrderRefusal::BadTerms`] naming the first problem.
 pub fn check_terms(terms: &Terms, parameters: &Parameters) -> Result<(), Refusal> {
     match problems(terms, parameters).into_iter().next() {
         None => Ok(()),
-        Some(TermsProblem { text, .. }) => Err(Refusal::BadTerms { problem: text }),
+        Some(TermsProblem { text, .. }) => Err(OrderRefusal::BadTerms { problem: text }.into()),
     }
 }
 

@@ -2,28 +2,51 @@
 
 use assay_crypto::EncryptionKey;
 
+use super::money;
 use crate::state::State;
-use crate::{AccountId, Amount, BoundedString, Event, Refusal, Registration, Role, money};
+use crate::{
+    AccountCall, AccountEvent, AccountId, AccountRefusal, Amount, BoundedString, Refusal,
+    Registration, Role,
+};
+
+/// Applies a call of `sender` about its account.
+pub(crate) fn apply(
+    state: &mut State<'_>,
+    sender: AccountId,
+    call: &AccountCall,
+) -> Result<(), Refusal> {
+    match call {
+        AccountCall::Transfer { to, amount } => transfer(state, sender, *to, *amount),
+        AccountCall::Register {
+            role,
+            bond,
+            encryption_key,
+            address,
+        } => register(state, sender, *role, *bond, *encryption_key, address),
+        AccountCall::Unregister { role } => unregister(state, sender, *role),
+    }
+}
 
 /// Moves money between accounts.
-pub(super) fn transfer(
+fn transfer(
     state: &mut State<'_>,
     from: AccountId,
     to: AccountId,
     amount: Amount,
 ) -> Result<(), Refusal> {
     if amount == Amount::ZERO {
-        return Err(Refusal::ZeroAmount);
+        return Err(AccountRefusal::ZeroAmount.into());
     }
-    to.check().map_err(|_| Refusal::NotAKey { account: to })?;
+    to.check()
+        .map_err(|_| AccountRefusal::NotAKey { account: to })?;
     money::debit(state, &from, amount)?;
     money::credit(state, &to, amount)?;
-    state.emit(Event::Transferred { from, to, amount });
+    state.emit(AccountEvent::Transferred { from, to, amount });
     Ok(())
 }
 
 /// Offers a role, or adds to its bond; takes back a departure under way.
-pub(super) fn register(
+fn register(
     state: &mut State<'_>,
     account: AccountId,
     role: Role,
@@ -32,19 +55,20 @@ pub(super) fn register(
     address: &BoundedString<256>,
 ) -> Result<(), Refusal> {
     if role == Role::Validator && state.chain.validators.binary_search(&account).is_err() {
-        return Err(Refusal::ValidatorsAreFixed);
+        return Err(AccountRefusal::ValidatorsAreFixed.into());
     }
     money::debit(state, &account, bond)?;
     let before = state.registration(role, &account);
     let total = before.as_ref().map(|r| r.bond).unwrap_or_default();
-    let total = total.checked_add(bond).ok_or(Refusal::Overflow)?;
+    let total = total.checked_add(bond).ok_or(AccountRefusal::Overflow)?;
     let min = state.chain.parameters.min_bond(role);
     if total < min {
-        return Err(Refusal::BondTooSmall {
+        return Err(AccountRefusal::BondTooSmall {
             role,
             bond: total,
             min,
-        });
+        }
+        .into());
     }
     let registration = Registration {
         bond: total,
@@ -55,7 +79,7 @@ pub(super) fn register(
         leaving: false,
     };
     state.save_registration(role, &account, &registration);
-    state.emit(Event::Registered {
+    state.emit(AccountEvent::Registered {
         account,
         role,
         bond: total,
@@ -64,20 +88,16 @@ pub(super) fn register(
 }
 
 /// Gives up a role: the free part of the bond unbonds, the rest when its orders end.
-pub(super) fn unregister(
-    state: &mut State<'_>,
-    account: AccountId,
-    role: Role,
-) -> Result<(), Refusal> {
+fn unregister(state: &mut State<'_>, account: AccountId, role: Role) -> Result<(), Refusal> {
     if role == Role::Validator {
-        return Err(Refusal::ValidatorsAreFixed);
+        return Err(AccountRefusal::ValidatorsAreFixed.into());
     }
     let registration = state.registration(role, &account).filter(|r| !r.leaving);
-    let mut registration = registration.ok_or(Refusal::NotRegistered { account, role })?;
+    let mut registration = registration.ok_or(AccountRefusal::NotRegistered { account, role })?;
     let free = registration.free();
     registration.leaving = true;
     money::start_unbonding(state, role, &account, &mut registration, free)?;
     state.save_registration(role, &account, &registration);
-    state.emit(Event::Unregistered { account, role });
+    state.emit(AccountEvent::Unregistered { account, role });
     Ok(())
 }

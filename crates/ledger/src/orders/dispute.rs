@@ -1,10 +1,10 @@
-//! A dispute between a provider and whoever challenges it.
+//! A dispute between a provider and whoever challenges it: its record.
 
 use assay_crypto::Digest;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Height, Leaf, SegmentIndex, StepIndex};
+use crate::{AccountId, Height, Leaf, RunIndex, SegmentIndex, StepIndex};
 
 /// What a dispute is about.
 #[derive(
@@ -27,8 +27,15 @@ pub enum Question {
 /// A difference between the provider and a challenger.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Dispute {
-    /// The auditor or, about the result, the requester.
+    /// Its number in the order.
+    pub number: u16,
+    /// The run that is challenged.
+    pub run: RunIndex,
+    /// An auditor; about the result, the requester; or the provider of another run.
     pub challenger: AccountId,
+    /// The challenger's own run, where it is a provider: its leaves are shown to lie under that
+    /// run's root, as the challenged provider's under its own.
+    pub rival: Option<RunIndex>,
     /// What it is about.
     pub question: Question,
     /// Height at which it was opened.

@@ -63,6 +63,34 @@ impl Phase {
         matches!(self, Phase::Posted | Phase::Committed)
     }
 
+    /// Every phase, in the order of their encoding.
+    pub const ALL: [Phase; 14] = [
+        Phase::Posted,
+        Phase::Assigned,
+        Phase::Running,
+        Phase::Committed,
+        Phase::Opening,
+        Phase::Auditing,
+        Phase::Closing,
+        Phase::Revealing,
+        Phase::Bisecting,
+        Phase::Attesting,
+        Phase::Accepted,
+        Phase::Settled,
+        Phase::Cancelled,
+        Phase::Refunded,
+    ];
+
+    /// Its place in keys of the state; the same as in its encoding.
+    pub(crate) fn byte(self) -> u8 {
+        self as u8
+    }
+
+    /// Whether the validators judge a dispute, or will.
+    pub fn is_judged(self) -> bool {
+        matches!(self, Phase::Bisecting | Phase::Attesting)
+    }
+
     /// The phase's name as in JSON.
     pub fn name(self) -> &'static str {
         match self {

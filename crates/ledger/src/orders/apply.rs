@@ -1,0 +1,117 @@
+//! Posting orders, and everything that holds for a move whatever its procedure.
+
+use super::life::Move;
+use super::procedure::{self, row};
+use super::{enter, load, save};
+use crate::accounts::money;
+use crate::files::must_be_recorded;
+use crate::state::State;
+use crate::{
+    AccountId, AccountRefusal, Amount, Head, Order, OrderCall, OrderEvent, OrderId, OrderRefusal,
+    Phase, Refusal, Terms, rules,
+};
+
+/// Applies a call about an order; `nonce` is its transaction's.
+pub(crate) fn apply(
+    state: &mut State<'_>,
+    (sender, nonce): (AccountId, u64),
+    call: &OrderCall,
+) -> Result<(), Refusal> {
+    let Some(id) = call.order() else {
+        return match call {
+            OrderCall::Post(terms) => post(state, sender, nonce, terms),
+            _ => Ok(()),
+        };
+    };
+    let mut order = load(state, id)?;
+    check(state, &order, sender, call)?;
+    procedure::of(&order.head.terms).make(state, &mut order, sender, call)?;
+    save(state, &mut order);
+    Ok(())
+}
+
+/// Posts an order and takes its escrow.
+fn post(
+    state: &mut State<'_>,
+    requester: AccountId,
+    nonce: u64,
+    terms: &Terms,
+) -> Result<(), Refusal> {
+    rules::check_terms(terms, &state.chain.parameters)?;
+    for input in &terms.inputs {
+        must_be_recorded(state, input.file, requester)?;
+    }
+    let escrow = terms.escrow().ok_or(AccountRefusal::Overflow)?;
+    money::debit(state, &requester, escrow)?;
+    let id = OrderId::new(state.chain.id, requester, nonce);
+    let now = state.now();
+    let head = Head {
+        id,
+        requester,
+        terms: terms.clone(),
+        posted: now,
+        updated: now,
+        phase: Phase::Posted,
+        since: now,
+        deadline: now,
+        escrow,
+        deposit: Amount::ZERO,
+        begun: 0,
+        disputed: 0,
+        outcome: None,
+    };
+    let mut order = Order {
+        head,
+        runs: Vec::new(),
+        disputes: Vec::new(),
+    };
+    state.emit(OrderEvent::OrderPosted { requester, escrow }.of(id));
+    enter(state, &mut order, Phase::Posted);
+    save(state, &mut order);
+    Ok(())
+}
+
+/// Refuses a move that the phase does not know, that comes too late, that is not the sender's, or
+/// that was meant for another place.
+fn check(
+    state: &State<'_>,
+    order: &Order,
+    sender: AccountId,
+    call: &OrderCall,
+) -> Result<(), Refusal> {
+    let (id, name) = (order.head.id, call.name());
+    let moves = row(order).map_or(&[][..], |row| row.moves);
+    let possible: Vec<&Move> = moves.iter().filter(|known| known.call == name).collect();
+    if possible.is_empty() {
+        let (phase, call) = (order.head.phase, name.to_owned());
+        return Err(OrderRefusal::WrongPhase {
+            order: id,
+            phase,
+            call,
+        }
+        .into());
+    }
+    let deadline = order.head.deadline;
+    if deadline <= state.now() {
+        return Err(OrderRefusal::TooLate {
+            order: id,
+            deadline,
+        }
+        .into());
+    }
+    let validators = &state.chain.validators;
+    let mine = |known: &&Move| known.by.is(order, validators, sender);
+    if !possible.iter().any(mine) {
+        let movers: Vec<_> = possible.iter().map(|known| known.by.to_string()).collect();
+        let belongs = movers.join(" or ");
+        return Err(OrderRefusal::NotYourMove { order: id, belongs }.into());
+    }
+    let Some(found) = call.place() else {
+        return Ok(());
+    };
+    match procedure::of(&order.head.terms).place(order, sender, call) {
+        Some(expected) if expected == found => Ok(()),
+        Some(expected) => Err(OrderRefusal::OtherPlace { expected, found }.into()),
+        None => Err(OrderRefusal::AlreadyDone { order: id }.into()),
+    }
+}

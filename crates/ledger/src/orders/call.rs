@@ -1,0 +1,220 @@
+//! What may be asked about orders.
+
+use assay_crypto::{Digest, merkle};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AccountId, BoundedVec, FileId, OrderId, Place, SealedKeys, SegmentIndex, StepIndex, Terms,
+};
+
+/// A request about an order. What is a move in one run of an order names its [`Place`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderCall {
+    /// Posts an order and pays price and auditors' fees into escrow.
+    Post(Box<Terms>),
+    /// The requester withdraws an order that no provider has been granted.
+    Cancel {
+        /// The order.
+        order: OrderId,
+    },
+    /// The requester is content and ends the complaint window.
+    Accept {
+        /// The order.
+        order: OrderId,
+    },
+    /// The requester says that the result file does not hold the accepted final state.
+    Complain {
+        /// The order.
+        order: OrderId,
+    },
+    /// Hands keys to another party, sealed to its encryption key. Once for each pair of parties
+    /// and place, so that nobody can hand over rubbish first and the right keys later.
+    Grant {
+        /// What they are for.
+        place: Place,
+        /// Who can open them.
+        grantee: AccountId,
+        /// The sealed keys.
+        sealed: SealedKeys,
+    },
+    /// The provider of a run gives it back because it cannot be done as posted.
+    Decline {
+        /// The run's work.
+        place: Place,
+        /// Why.
+        reason: DeclineReason,
+    },
+    /// The provider commits to its run.
+    CommitTrace {
+        /// The run's work.
+        place: Place,
+        /// Merkle root of the `steps + 1` leaves.
+        root: Digest,
+        /// The states at which each segment starts, one file per segment.
+        checkpoints: BoundedVec<FileId, 1024>,
+        /// The final state.
+        result: FileId,
+    },
+    /// The provider opens leaf 0 and the leaves at [`Run::starts`](crate::Run::starts).
+    OpenStarts {
+        /// The audit round.
+        place: Place,
+        /// In ascending order of steps.
+        openings: BoundedVec<Opening, 80>,
+    },
+    /// An auditor commits to its results: see [`AuditResults::commitment`].
+    CommitAudit {
+        /// The audit round.
+        place: Place,
+        /// The commitment.
+        commitment: Digest,
+    },
+    /// The provider opens the leaves at [`Run::ends`](crate::Run::ends).
+    OpenEnds {
+        /// The audit round.
+        place: Place,
+        /// In ascending order of steps.
+        openings: BoundedVec<Opening, 80>,
+    },
+    /// An auditor reveals the results it committed to.
+    RevealAudit {
+        /// The audit round.
+        place: Place,
+        /// The results.
+        results: AuditResults,
+        /// The salt of the commitment.
+        salt: Digest,
+    },
+    /// A party of a dispute states its leaf at [`Dispute::middle`](crate::Dispute::middle).
+    Bisect {
+        /// The dispute.
+        place: Place,
+        /// The step it speaks of.
+        step: StepIndex,
+        /// The leaf.
+        leaf: Digest,
+        /// Whoever committed to a run shows that the leaf is under its root; an auditor has none.
+        path: Option<merkle::Path>,
+    },
+    /// A validator says what it found at the disputed step.
+    Attest {
+        /// The dispute.
+        place: Place,
+        /// The leaf, or `None` when the evidence could not be had or opened.
+        leaf: Option<Digest>,
+    },
+}
+
+impl OrderCall {
+    /// The call's name as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            OrderCall::Post(_) => "post_order",
+            OrderCall::Cancel { .. } => "cancel_order",
+            OrderCall::Accept { .. } => "accept",
+            OrderCall::Complain { .. } => "complain",
+            OrderCall::Grant { .. } => "grant",
+            OrderCall::Decline { .. } => "decline",
+            OrderCall::CommitTrace { .. } => "commit_trace",
+            OrderCall::OpenStarts { .. } => "open_starts",
+            OrderCall::CommitAudit { .. } => "commit_audit",
+            OrderCall::OpenEnds { .. } => "open_ends",
+            OrderCall::RevealAudit { .. } => "reveal_audit",
+            OrderCall::Bisect { .. } => "bisect",
+            OrderCall::Attest { .. } => "attest",
+        }
+    }
+
+    /// The order that the call is about, if it is about one that exists already.
+    pub fn order(&self) -> Option<OrderId> {
+        match self {
+            OrderCall::Post(_) => None,
+            OrderCall::Cancel { order }
+            | OrderCall::Accept { order }
+            | OrderCall::Complain { order } => Some(*order),
+            _ => self.place().map(|place| place.order),
+        }
+    }
+
+    /// Where a move counts; `None` for what is about the order as a whole.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            OrderCall::Post(_)
+            | OrderCall::Cancel { .. }
+            | OrderCall::Accept { .. }
+            | OrderCall::Complain { .. } => None,
+            OrderCall::Grant { place, .. }
+            | OrderCall::Decline { place, .. }
+            | OrderCall::CommitTrace { place, .. }
+            | OrderCall::OpenStarts { place, .. }
+            | OrderCall::CommitAudit { place, .. }
+            | OrderCall::OpenEnds { place, .. }
+            | OrderCall::RevealAudit { place, .. }
+            | OrderCall::Bisect { place, .. }
+            | OrderCall::Attest { place, .. } => Some(*place),
+        }
+    }
+}
+
+/// Why a provider gave an order back.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    /// The grant does not open, or is not the key bundle the terms commit to.
+    Keys,
+    /// An input file is missing or does not hold what the terms say.
+    Inputs,
+    /// The specification makes no sense.
+    Specification,
+}
+
+/// One leaf of a trace with the path to the trace's root.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Opening {
+    /// Index of the state.
+    pub step: StepIndex,
+    /// Its leaf: `Digest::of("assay/trace/v1", [step, digest of the state])`.
+    pub leaf: Digest,
+    /// From the leaf up to the root.
+    pub path: merkle::Path,
+}
+
+/// What one auditor found. `None` stands for "what I was granted did not let me begin".
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct AuditResults {
+    /// Leaf 0, recomputed from the specification.
+    pub initial: Option<Digest>,
+    /// The end leaf of every drawn segment, in ascending order of segments.
+    pub segments: BoundedVec<(SegmentIndex, Option<Digest>), 64>,
+}
+
+impl AuditResults {
+    /// The digest an auditor posts before the provider opens the ends. It binds the auditor and
+    /// the audit round, so nobody can post another's commitment and later reveal what the other
+    /// revealed.
+    pub fn commitment(&self, place: &Place, auditor: AccountId, salt: &Digest) -> Digest {
+        // Serialising into memory cannot fail.
+        let results = borsh::to_vec(self).unwrap_or_default();
+        let parts: [&[u8]; 6] = [
+            &place.order.0.0,
+            &place.run.0.to_le_bytes(),
+            &place.occasion.bytes(),
+            &auditor.0,
+            &results,
+            &salt.0,
+        ];
+        Digest::of("assay/audit/v2", &parts)
+    }
+
+    /// What was found for a segment; `None` when the segment is not listed.
+    pub fn segment(&self, segment: SegmentIndex) -> Option<Option<Digest>> {
+        self.segments
+            .iter()
+            .find(|(index, _)| *index == segment)
+            .map(|(_, leaf)| *leaf)
+    }
+}

@@ -1,0 +1,241 @@
+//! Disputes, for every procedure: opened, narrowed down to one step, judged by the validators.
+
+use assay_crypto::{Digest, merkle};
+
+use super::{enter, procedure};
+use crate::state::State;
+use crate::{
+    AccountId, Attestation, Dispute, FailureReason, Leaf, Opening, Order, OrderEvent, OrderRefusal,
+    Phase, Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
+};
+
+/// What a dispute is opened with.
+pub(super) struct Claim {
+    pub(super) challenger: AccountId,
+    pub(super) rival: Option<RunIndex>,
+    pub(super) question: Question,
+    pub(super) segment: SegmentIndex,
+    pub(super) from: Leaf,
+    pub(super) disputed: Leaf,
+    pub(super) claimed: Option<Digest>,
+}
+
+/// Opens a dispute about a run, at the phase that can settle it.
+pub(super) fn open(
+    state: &mut State<'_>,
+    order: &mut Order,
+    run: RunIndex,
+    claim: Claim,
+) -> Result<(), Refusal> {
+    let dispute = Dispute {
+        number: order.head.disputed,
+        run,
+        challenger: claim.challenger,
+        rival: claim.rival,
+        question: claim.question,
+        opened: state.now(),
+        segment: claim.segment,
+        from: claim.from,
+        agreed: claim.from,
+        disputed: claim.disputed,
+        claimed: claim.claimed,
+        provider_move: None,
+        challenger_move: None,
+        attestations: Vec::new(),
+        verdict: None,
+    };
+    let disputed = OrderEvent::Disputed {
+        run,
+        challenger: dispute.challenger,
+        question: dispute.question,
+        segment: dispute.segment,
+    };
+    state.emit(disputed.of(order.head.id));
+    let phase = match dispute.middle() {
+        Some(_) => Phase::Bisecting,
+        None => Phase::Attesting,
+    };
+    order.disputes.push(dispute);
+    order.head.disputed = order.head.disputed.saturating_add(1);
+    enter(state, order, phase);
+    Ok(())
+}
+
+/// Whether a party of the open dispute still has to state its leaf.
+pub(super) fn has_to_bisect(order: &Order, account: AccountId) -> bool {
+    order.dispute().is_some_and(|dispute| {
+        let made = if challenged(order, dispute) == Some(account) {
+            dispute.provider_move
+        } else {
+            dispute.challenger_move
+        };
+        made.is_none()
+    })
+}
+
+/// Whether a validator has not attested in the open dispute.
+pub(super) fn has_to_attest(order: &Order, account: AccountId) -> bool {
+    order.dispute().is_some_and(|dispute| {
+        let mut made = dispute.attestations.iter();
+        made.all(|made| made.validator != account)
+    })
+}
+
+fn challenged(order: &Order, dispute: &Dispute) -> Option<AccountId> {
+    order.run_at(dispute.run).map(|run| run.provider)
+}
+
+/// States one party's leaf in the middle; when both are known, narrows the dispute to the half
+/// in which they part.
+pub(super) fn bisect(
+    state: &mut State<'_>,
+    order: &mut Order,
+    sender: AccountId,
+    (step, leaf): (StepIndex, Digest),
+    path: Option<&merkle::Path>,
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let done = || OrderRefusal::AlreadyDone { order: id };
+    let dispute = order.dispute().ok_or_else(done)?;
+    if !has_to_bisect(order, sender) || dispute.middle() != Some(step) {
+        return Err(done().into());
+    }
+    let by_provider = challenged(order, dispute) == Some(sender);
+    let committed = if by_provider {
+        Some(dispute.run)
+    } else {
+        dispute.rival
+    };
+    if let Some(run) = committed {
+        let path = path.cloned().unwrap_or_else(|| merkle::Path(Vec::new()));
+        check_path(order, run, &Opening { step, leaf, path })?;
+    }
+    let dispute = order.disputes.last_mut().ok_or_else(done)?;
+    if by_provider {
+        dispute.provider_move = Some(leaf);
+    } else {
+        dispute.challenger_move = Some(leaf);
+    }
+    if let (Some(provided), Some(challenged)) = (dispute.provider_move, dispute.challenger_move) {
+        narrow(dispute, step, provided, challenged);
+        let narrowed = OrderEvent::Narrowed {
+            agreed: dispute.agreed.step,
+            disputed: dispute.disputed.step,
+        };
+        let next = match dispute.middle() {
+            Some(_) => Phase::Bisecting,
+            None => Phase::Attesting,
+        };
+        state.emit(narrowed.of(id));
+        enter(state, order, next);
+    }
+    Ok(())
+}
+
+fn narrow(dispute: &mut Dispute, step: StepIndex, provided: Digest, challenged: Digest) {
+    let middle = Leaf {
+        step,
+        leaf: provided,
+    };
+    if provided == challenged {
+        dispute.agreed = middle;
+    } else {
+        dispute.disputed = middle;
+        dispute.claimed = Some(challenged);
+    }
+    dispute.provider_move = None;
+    dispute.challenger_move = None;
+}
+
+/// The opened leaf, if its path leads to the root of the run's trace.
+pub(super) fn check_path(order: &Order, run: RunIndex, opening: &Opening) -> Result<Leaf, Refusal> {
+    let Opening { step, leaf, path } = opening;
+    let count = order.head.terms.steps.saturating_add(1);
+    let trace = order.run_at(run).and_then(|run| run.trace.as_ref());
+    if trace.is_some_and(|trace| path.verify(&trace.root, step.0, count, leaf)) {
+        return Ok(Leaf {
+            step: *step,
+            leaf: *leaf,
+        });
+    }
+    Err(OrderRefusal::BadPath {
+        order: order.head.id,
+        step: *step,
+    }
+    .into())
+}
+
+/// Records a validator's finding; a quorum of equal ones is the verdict.
+pub(super) fn attest(
+    state: &mut State<'_>,
+    order: &mut Order,
+    validator: AccountId,
+    leaf: Option<Digest>,
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let done = || OrderRefusal::AlreadyDone { order: id };
+    if !has_to_attest(order, validator) {
+        return Err(done().into());
+    }
+    let dispute = order.disputes.last_mut().ok_or_else(done)?;
+    dispute.attestations.push(Attestation { validator, leaf });
+    state.emit(OrderEvent::Attested { validator, leaf }.of(id));
+    let equal = dispute.attestations.iter().filter(|made| made.leaf == leaf);
+    if equal.count() >= state.chain.quorum() {
+        decide(state, order, leaf)?;
+    }
+    Ok(())
+}
+
+/// Ends the open dispute by what a quorum of validators found.
+fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Result<(), Refusal> {
+    let Some(dispute) = order.dispute() else {
+        return Ok(());
+    };
+    let reason = match found {
+        Some(_) => FailureReason::WrongResult,
+        None => FailureReason::Unavailable,
+    };
+    let verdict = if found == Some(dispute.disputed.leaf) {
+        Verdict::Provider
+    } else {
+        match dispute.question {
+            // Nobody can be right against what could not be had: who had to store it loses.
+            _ if found.is_none() => Verdict::Challenger,
+            Question::Start | Question::Result => Verdict::Challenger,
+            Question::Initial | Question::Step if found == dispute.claimed => Verdict::Challenger,
+            Question::Initial | Question::Step => Verdict::Neither,
+        }
+    };
+    end(state, order, verdict, reason)
+}
+
+/// Ends the open dispute because a move was not made in time.
+pub(super) fn silence(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let moves = order
+        .dispute()
+        .map(|dispute| (dispute.provider_move, dispute.challenger_move));
+    let verdict = match moves {
+        Some((Some(_), _)) => Verdict::Provider,
+        Some((None, Some(_))) => Verdict::Challenger,
+        _ => Verdict::Neither,
+    };
+    end(state, order, verdict, FailureReason::Silent)
+}
+
+/// Ends the open dispute; `reason` says how the provider failed, where it did.
+pub(super) fn end(
+    state: &mut State<'_>,
+    order: &mut Order,
+    verdict: Verdict,
+    reason: FailureReason,
+) -> Result<(), Refusal> {
+    if order.dispute().is_none() {
+        return Ok(());
+    }
+    if let Some(open) = order.disputes.last_mut() {
+        open.verdict = Some(verdict);
+    }
+    state.emit(OrderEvent::Decided { verdict }.of(order.head.id));
+    procedure::of(&order.head.terms).decided(state, order, verdict, reason)
+}

@@ -1,0 +1,150 @@
+//! Drawing accounts from the beacon, for orders that wait.
+
+use std::collections::BTreeMap;
+
+use assay_crypto::stream::Stream;
+use assay_crypto::{Digest, EncryptionKey};
+
+use super::{keys, load, procedure, save};
+use crate::state::State;
+use crate::{AccountId, Amount, Order, OrderId, Refusal, Registration, Role};
+
+/// Draws for the orders whose turn it is, and hands what came of each to `keep`.
+///
+/// One block draws for at most [`Parameters::max_draws`](crate::Parameters::max_draws) orders, from
+/// a place in their order that the beacon picks. A draw looks at every registration, so orders
+/// that nobody is eligible for, posted by the thousand, would otherwise hold up every block.
+pub(crate) fn draw_waiting(
+    state: &mut State<'_>,
+    mut keep: impl FnMut(&mut State<'_>, Result<(), Refusal>),
+) {
+    let mut pools = Pools::default();
+    for id in turn(state) {
+        let result = draw(state, id, &mut pools);
+        if result.is_err() {
+            // What the failed draw locked is locked no more.
+            pools = Pools::default();
+        }
+        keep(state, result);
+    }
+}
+
+fn turn(state: &State<'_>) -> Vec<OrderId> {
+    let all = keys::all_waiting();
+    let most = state.chain.parameters.max_draws as usize;
+    let mut waiting = state.scan(&all, &all, most.saturating_add(1));
+    if waiting.len() > most {
+        let mut stream = Stream::new(state.context.beacon, "assay/draw turn/v2", 0);
+        let mut first = [0; 32];
+        for byte in &mut first {
+            *byte = u8::try_from(stream.below(256)).unwrap_or(0);
+        }
+        let from = keys::waiting(&OrderId(Digest(first)));
+        let mut turn = state.scan(&all, &from, most);
+        let rest = most.saturating_sub(turn.len());
+        turn.extend(waiting.into_iter().take(rest));
+        waiting = turn;
+    }
+    let orders = waiting.iter().filter_map(|(key, _)| keys::order_of(key));
+    orders.collect()
+}
+
+/// Draws for an order that waits. Where too few are eligible the order goes on waiting, until its
+/// deadline.
+fn draw(state: &mut State<'_>, id: OrderId, pools: &mut Pools) -> Result<(), Refusal> {
+    let mut order = load(state, id)?;
+    let (since, deadline) = (order.head.since, order.head.deadline);
+    if since >= state.now() || deadline <= state.now() {
+        return Ok(());
+    }
+    let procedure = procedure::of(&order.head.terms);
+    if procedure.draw(state, &mut order, pools)? {
+        save(state, &mut order);
+    }
+    Ok(())
+}
+
+/// Somebody who can be drawn.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate {
+    pub(crate) account: AccountId,
+    /// The part of its bond that is free.
+    pub(crate) free: Amount,
+    /// Where grants to it are sealed.
+    pub(crate) encryption_key: EncryptionKey,
+}
+
+/// Everybody registered, read once for all draws of a block.
+#[derive(Default)]
+pub(crate) struct Pools {
+    roles: BTreeMap<Role, Vec<Candidate>>,
+}
+
+impl Pools {
+    /// Draws up to `count` distinct accounts with `bond` free among those who `may`, each time
+    /// with probability proportional to the free bonds of those left. Their bonds are to be locked
+    /// by the caller; none where fewer than `least` are eligible.
+    pub(crate) fn draw(
+        &mut self,
+        state: &State<'_>,
+        (role, bond): (Role, Amount),
+        stream: &mut Stream,
+        (least, count): (usize, usize),
+        may: impl Fn(&AccountId) -> bool,
+    ) -> Vec<Candidate> {
+        let known = self.roles.entry(role).or_insert_with(|| {
+            let registered = state.registrations(role).into_iter();
+            let candidate = |(account, of): (AccountId, Registration)| Candidate {
+                account,
+                free: of.free(),
+                encryption_key: of.encryption_key,
+            };
+            registered.map(candidate).collect()
+        });
+        let eligible = known
+            .iter()
+            .filter(|of| of.free >= bond && may(&of.account));
+        let mut left: Vec<Candidate> = eligible.copied().collect();
+        if left.len() < least {
+            return Vec::new();
+        }
+        let mut drawn = Vec::with_capacity(count.min(left.len()));
+        while drawn.len() < count && !left.is_empty() {
+            let winner = winner(stream, &left);
+            drawn.push(left.remove(winner));
+        }
+        for of in known.iter_mut() {
+            if drawn.iter().any(|drawn| drawn.account == of.account) {
+                of.free = Amount(of.free.0.saturating_sub(bond.0));
+            }
+        }
+        drawn
+    }
+}
+
+/// The place of one drawn from those `left`.
+fn winner(stream: &mut Stream, left: &[Candidate]) -> usize {
+    // Bonds are part of the supply, which fits 64 bits.
+    let total = left
+        .iter()
+        .fold(0u64, |sum, of| sum.saturating_add(of.free.0));
+    let mut ticket = stream.below(total);
+    let winner = left.iter().position(|of| {
+        let won = ticket < of.free.0;
+        ticket = ticket.saturating_sub(of.free.0);
+        won
+    });
+    winner.unwrap_or(0)
+}
+
+/// The block's randomness for one purpose of one order, in its present run and audit round.
+pub(crate) fn stream(state: &State<'_>, order: &Order, purpose: &str) -> Stream {
+    let run = order.attempt();
+    let round = order.run_at(run).map_or(0, |run| run.rounds.len() as u64);
+    let parts: [&[u8]; 3] = [
+        &state.context.beacon.0,
+        &order.head.id.0.0,
+        &run.0.to_le_bytes(),
+    ];
+    Stream::new(Digest::of("assay/draw/v2", &parts), purpose, round)
+}

@@ -1,0 +1,86 @@
+//! The money of an order: what leaves its escrow, its deposit and the bonds it locks.
+
+use crate::accounts::money;
+use crate::state::State;
+use crate::{AccountId, Amount, Order, OrderEvent, OrderId, Ppm, Refusal, Role, SlashReason};
+
+/// Pays `amount` out of an order, a cut bond or a deposit.
+fn pay(
+    state: &mut State<'_>,
+    order: OrderId,
+    account: AccountId,
+    amount: Amount,
+) -> Result<(), Refusal> {
+    if amount > Amount::ZERO {
+        money::credit(state, &account, amount)?;
+        state.emit(OrderEvent::Paid { account, amount }.of(order));
+    }
+    Ok(())
+}
+
+/// Pays `amount` out of an order's escrow.
+pub(crate) fn pay_from_escrow(
+    state: &mut State<'_>,
+    order: &mut Order,
+    account: AccountId,
+    amount: Amount,
+) -> Result<(), Refusal> {
+    order.head.escrow = money::minus(order.head.escrow, amount)?;
+    pay(state, order.head.id, account, amount)
+}
+
+/// Pays an order's complaint deposit out.
+pub(crate) fn pay_deposit(
+    state: &mut State<'_>,
+    order: &mut Order,
+    account: AccountId,
+) -> Result<(), Refusal> {
+    let deposit = std::mem::take(&mut order.head.deposit);
+    pay(state, order.head.id, account, deposit)
+}
+
+/// One locked part of one bond, and the order that locked it.
+pub(crate) struct Locked {
+    pub(crate) order: OrderId,
+    pub(crate) role: Role,
+    pub(crate) account: AccountId,
+    pub(crate) amount: Amount,
+}
+
+/// Cuts `rate` of a locked bond and releases the rest of it; returns what was cut.
+///
+/// [`Parameters::reward_rate`](crate::Parameters::reward_rate) of it is split evenly among
+/// `rewarded`, what is left goes to the pot.
+pub(crate) fn slash(
+    state: &mut State<'_>,
+    locked: &Locked,
+    rate: Ppm,
+    reason: SlashReason,
+    rewarded: &[AccountId],
+) -> Result<Amount, Refusal> {
+    let Locked {
+        order,
+        role,
+        account,
+        amount,
+    } = *locked;
+    let cut = rate.of(amount);
+    money::cut(state, role, &account, amount, cut)?;
+    let slashed = OrderEvent::Slashed {
+        account,
+        role,
+        amount: cut,
+        reason,
+    };
+    state.emit(slashed.of(order));
+
+    let reward = state.chain.parameters.reward_rate.of(cut);
+    let share = Amount(reward.0.checked_div(rewarded.len() as u64).unwrap_or(0));
+    let mut left = cut;
+    for receiver in rewarded {
+        pay(state, order, *receiver, share)?;
+        left = money::minus(left, share)?;
+    }
+    money::to_pot(state, left)?;
+    Ok(cut)
+}

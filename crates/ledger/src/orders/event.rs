@@ -1,0 +1,108 @@
+//! What happens to orders.
+
+use assay_crypto::Digest;
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AccountId, Amount, DeclineReason, Event, FailureReason, OrderId, Outcome, Phase, Question,
+    Role, RunIndex, SegmentIndex, StepIndex, Verdict,
+};
+
+/// Something that happened to an order.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "the fields say what they are: who, which run, how much"
+)]
+pub enum OrderEvent {
+    /// It was posted and its escrow paid in.
+    OrderPosted {
+        requester: AccountId,
+        escrow: Amount,
+    },
+    /// It entered a phase.
+    PhaseEntered { phase: Phase },
+    /// The beacon drew a provider, and a run began.
+    ProviderDrawn { run: RunIndex, provider: AccountId },
+    /// Keys were handed over.
+    Granted { from: AccountId, to: AccountId },
+    /// A provider gave it back.
+    Declined {
+        provider: AccountId,
+        reason: DeclineReason,
+    },
+    /// A provider committed to its run.
+    TraceCommitted { provider: AccountId, root: Digest },
+    /// The beacon drew auditors and segments.
+    AuditDrawn {
+        auditors: Vec<AccountId>,
+        segments: Vec<SegmentIndex>,
+    },
+    /// An auditor committed to its results.
+    AuditCommitted { auditor: AccountId },
+    /// An auditor revealed its results.
+    AuditRevealed { auditor: AccountId },
+    /// A difference is in dispute.
+    Disputed {
+        run: RunIndex,
+        challenger: AccountId,
+        question: Question,
+        segment: SegmentIndex,
+    },
+    /// A dispute was narrowed.
+    Narrowed {
+        agreed: StepIndex,
+        disputed: StepIndex,
+    },
+    /// A validator attested.
+    Attested {
+        validator: AccountId,
+        leaf: Option<Digest>,
+    },
+    /// A dispute ended.
+    Decided { verdict: Verdict },
+    /// A bond was cut.
+    Slashed {
+        account: AccountId,
+        role: Role,
+        amount: Amount,
+        reason: SlashReason,
+    },
+    /// Money left the order, a slashed bond or a deposit for an account.
+    Paid { account: AccountId, amount: Amount },
+    /// A run came to nothing.
+    RunFailed {
+        run: RunIndex,
+        provider: AccountId,
+        reason: FailureReason,
+    },
+    /// It ended.
+    Ended { outcome: Outcome },
+}
+
+impl OrderEvent {
+    /// This event of an order.
+    pub fn of(self, order: OrderId) -> Event {
+        Event::Order { order, event: self }
+    }
+}
+
+/// Why a bond was cut.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SlashReason {
+    /// A provider's run came to nothing by its own fault.
+    Provider(FailureReason),
+    /// An auditor did not commit in time.
+    NoCommitment,
+    /// An auditor did not reveal in time.
+    NoReveal,
+    /// An auditor's challenge was wrong.
+    FalseChallenge,
+    /// An auditor did not make its move in a dispute.
+    SilentChallenge,
+}

@@ -1,0 +1,85 @@
+//! Where orders, their runs, disputes and grants lie in the state, and the indexes of orders.
+
+use assay_crypto::Digest;
+
+use crate::keys::{join, last_32};
+use crate::{AccountId, Height, OrderId, Phase, Place, RunIndex};
+
+pub(crate) fn head(order: &OrderId) -> Vec<u8> {
+    join(b'o', &[&order.0.0])
+}
+
+pub(crate) fn heads() -> Vec<u8> {
+    vec![b'o']
+}
+
+pub(crate) fn run(order: &OrderId, run: RunIndex) -> Vec<u8> {
+    join(b'n', &[&order.0.0, &run.0.to_be_bytes()])
+}
+
+pub(crate) fn dispute(order: &OrderId, number: u16) -> Vec<u8> {
+    join(b's', &[&order.0.0, &number.to_be_bytes()])
+}
+
+pub(crate) fn grant(at: &Place, from: &AccountId, to: &AccountId) -> Vec<u8> {
+    let occasion = at.occasion.bytes();
+    let run = at.run.0.to_be_bytes();
+    join(b'k', &[&at.order.0.0, &run, &occasion, &from.0, &to.0])
+}
+
+pub(crate) fn grants(order: &OrderId, run: RunIndex) -> Vec<u8> {
+    join(b'k', &[&order.0.0, &run.0.to_be_bytes()])
+}
+
+pub(crate) fn waiting(order: &OrderId) -> Vec<u8> {
+    join(b'w', &[&order.0.0])
+}
+
+pub(crate) fn all_waiting() -> Vec<u8> {
+    vec![b'w']
+}
+
+pub(crate) fn judged(order: &OrderId) -> Vec<u8> {
+    join(b'j', &[&order.0.0])
+}
+
+pub(crate) fn all_judged() -> Vec<u8> {
+    vec![b'j']
+}
+
+pub(crate) fn in_phase(phase: Phase, order: &OrderId) -> Vec<u8> {
+    join(b'x', &[&[phase.byte()], &order.0.0])
+}
+
+pub(crate) fn all_in_phase(phase: Phase) -> Vec<u8> {
+    vec![b'x', phase.byte()]
+}
+
+pub(crate) fn with_part(account: &AccountId, order: &OrderId) -> Vec<u8> {
+    join(b'p', &[&account.0, &order.0.0])
+}
+
+pub(crate) fn all_with_part(account: &AccountId) -> Vec<u8> {
+    join(b'p', &[&account.0])
+}
+
+pub(crate) fn posted_by(requester: &AccountId, order: &OrderId) -> Vec<u8> {
+    join(b'q', &[&requester.0, &order.0.0])
+}
+
+pub(crate) fn all_posted_by(requester: &AccountId) -> Vec<u8> {
+    join(b'q', &[&requester.0])
+}
+
+pub(crate) fn updated(at: Height, order: &OrderId) -> Vec<u8> {
+    join(b'y', &[&(u64::MAX - at.0).to_be_bytes(), &order.0.0])
+}
+
+pub(crate) fn all_updated() -> Vec<u8> {
+    vec![b'y']
+}
+
+/// The order named by the last 32 bytes of an index key.
+pub(crate) fn order_of(key: &[u8]) -> Option<OrderId> {
+    last_32(key).map(|bytes| OrderId(Digest(bytes)))
+}

@@ -1,0 +1,113 @@
+//! An order: everything public about a job from posting to its end, put together from its records.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Dispute, Head, Occasion, Place, Round, Run, RunIndex, Seat};
+
+/// An order as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// What holds for the whole of it.
+    #[serde(flatten)]
+    pub head: Head,
+    /// Its runs, in the order in which they were begun.
+    pub runs: Vec<Run>,
+    /// Its disputes, in the order in which they were opened; the last one is open while it has no
+    /// verdict.
+    pub disputes: Vec<Dispute>,
+}
+
+impl Order {
+    /// A run.
+    pub fn run_at(&self, index: RunIndex) -> Option<&Run> {
+        self.runs.get(index.0 as usize)
+    }
+
+    /// The runs that have not failed.
+    pub fn standing(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.failed.is_none())
+    }
+
+    /// The runs that came to nothing.
+    pub fn failed(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.failed.is_some())
+    }
+
+    /// The run under way, of a procedure that has one at a time.
+    pub fn run(&self) -> Option<&Run> {
+        self.runs.last().filter(|run| run.failed.is_none())
+    }
+
+    /// The run under way, of a procedure that has one at a time.
+    pub(crate) fn run_mut(&mut self) -> Option<&mut Run> {
+        self.runs.last_mut().filter(|run| run.failed.is_none())
+    }
+
+    /// The run that an account does now.
+    pub fn run_of(&self, provider: AccountId) -> Option<&Run> {
+        self.standing().find(|run| run.provider == provider)
+    }
+
+    /// The index of the run under way, or of the next one where none is.
+    pub fn attempt(&self) -> RunIndex {
+        self.run().map_or(self.next_run(), |run| run.index)
+    }
+
+    /// The index of the next run.
+    pub fn next_run(&self) -> RunIndex {
+        RunIndex(self.head.begun)
+    }
+
+    /// The provider of the run under way.
+    pub fn provider(&self) -> Option<AccountId> {
+        self.run().map(|run| run.provider)
+    }
+
+    /// The current audit draw of the run under way.
+    pub fn round(&self) -> Option<&Round> {
+        self.run()?.round()
+    }
+
+    /// The current seat of an auditor of the run under way.
+    pub fn seat(&self, auditor: AccountId) -> Option<&Seat> {
+        self.run()?.seat(auditor)
+    }
+
+    /// The dispute under way.
+    pub fn dispute(&self) -> Option<&Dispute> {
+        let last = self.disputes.last();
+        last.filter(|dispute| dispute.verdict.is_none())
+    }
+
+    /// The disputes about a run.
+    pub fn disputes_of(&self, run: RunIndex) -> impl Iterator<Item = &Dispute> {
+        let about = move |dispute: &&Dispute| dispute.run == run || dispute.rival == Some(run);
+        self.disputes.iter().filter(about)
+    }
+
+    /// The place of the work of a run.
+    pub fn work(&self, run: RunIndex) -> Place {
+        self.place(run, Occasion::Work)
+    }
+
+    /// The place of the current audit draw of the run under way.
+    pub fn round_place(&self) -> Option<Place> {
+        let run = self.run()?;
+        let number = u16::try_from(run.rounds.len()).ok()?.checked_sub(1)?;
+        Some(self.place(run.index, Occasion::Round(number)))
+    }
+
+    /// The place of the dispute under way.
+    pub fn dispute_place(&self) -> Option<Place> {
+        let dispute = self.dispute()?;
+        Some(self.place(dispute.run, Occasion::Dispute(dispute.number)))
+    }
+
+    fn place(&self, run: RunIndex, occasion: Occasion) -> Place {
+        Place {
+            order: self.head.id,
+            run,
+            occasion,
+        }
+    }
+}

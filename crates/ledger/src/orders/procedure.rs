@@ -1,0 +1,69 @@
+//! What distinguishes one way of working on an order from another.
+//!
+//! The envelope knows who posted an order, what is in its escrow, which phase it is in and until
+//! when. A [`Procedure`] says what its phases are ([`Row`]), what a move does, and what follows
+//! from a deadline, a draw and a verdict. It puts itself together from pieces that it shares with
+//! others: grants, runs, disputes, escrow.
+
+use super::draw::Pools;
+use super::life::Row;
+use super::traced::Traced;
+use crate::state::State;
+use crate::{AccountId, FailureReason, Order, OrderCall, Place, Refusal, Terms, Verdict};
+
+/// One way of working on an order.
+pub(crate) trait Procedure: Sync {
+    /// Its phases.
+    fn life(&self) -> &'static [Row];
+
+    /// Where a move that `from` makes now would count; `None` where there is no such place. Asked
+    /// only of calls that name a place, and that their row allows `from`.
+    fn place(&self, order: &Order, from: AccountId, call: &OrderCall) -> Option<Place>;
+
+    /// Whether such a move, other than a grant, is still to be made.
+    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall) -> bool;
+
+    /// Makes a move that its row allows, at its place; the caller saves the order.
+    fn make(
+        &self,
+        state: &mut State<'_>,
+        order: &mut Order,
+        from: AccountId,
+        call: &OrderCall,
+    ) -> Result<(), Refusal>;
+
+    /// Whether keys may be handed to an account in the present phase.
+    fn may_be_granted(&self, order: &Order, validators: &[AccountId], to: AccountId) -> bool;
+
+    /// Ends a phase whose time is over; always changes the order.
+    fn late(&self, state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal>;
+
+    /// Draws for an order that waits; says whether it changed.
+    fn draw(
+        &self,
+        state: &mut State<'_>,
+        order: &mut Order,
+        pools: &mut Pools,
+    ) -> Result<bool, Refusal>;
+
+    /// Goes on from the dispute that has just got its verdict; `reason` says how the challenged
+    /// provider failed, where it did.
+    fn decided(
+        &self,
+        state: &mut State<'_>,
+        order: &mut Order,
+        verdict: Verdict,
+        reason: FailureReason,
+    ) -> Result<(), Refusal>;
+}
+
+/// The procedure of an order with these terms.
+pub(crate) fn of(_terms: &Terms) -> &'static dyn Procedure {
+    &Traced
+}
+
+/// The row of an order's present phase.
+pub(crate) fn row(order: &Order) -> Option<&'static Row> {
+    let mut rows = of(&order.head.terms).life().iter();
+    rows.find(|row| row.phase == order.head.phase)
+}

@@ -1,0 +1,283 @@
+//! The records of an order: its head, its runs, and what parties grant each other.
+
+use std::fmt;
+
+use assay_crypto::{Digest, EncryptionKey};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AccountId, Amount, AuditResults, BoundedBytes, DeclineReason, FileId, Height, OrderId, Outcome,
+    Phase, Place, RunIndex, SegmentIndex, StepIndex, Terms,
+};
+
+/// What holds for the whole of an order, whatever its procedure.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Head {
+    /// Its name.
+    pub id: OrderId,
+    /// Who pays.
+    pub requester: AccountId,
+    /// What for.
+    pub terms: Terms,
+    /// Height at which it was posted.
+    pub posted: Height,
+    /// Height of the last change.
+    pub updated: Height,
+    /// Whose move it is.
+    pub phase: Phase,
+    /// Height at which this phase, or this round of a dispute, began.
+    pub since: Height,
+    /// The phase ends by itself at the beginning of this block, or of one soon after it where more
+    /// falls due than a block does: calls count up to the block before it.
+    pub deadline: Height,
+    /// Money held for providers and auditors.
+    pub escrow: Amount,
+    /// The complainant's deposit while its complaint is open.
+    pub deposit: Amount,
+    /// Runs begun: each has a record of its own.
+    pub begun: u32,
+    /// Disputes opened: each has a record of its own.
+    pub disputed: u16,
+    /// How it ended, in a final phase.
+    pub outcome: Option<Outcome>,
+}
+
+/// One provider's work on an order.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Run {
+    /// Which of the order's runs.
+    pub index: RunIndex,
+    /// Who does it.
+    pub provider: AccountId,
+    /// Where grants to the provider are sealed: its registered key at the draw.
+    pub encryption_key: EncryptionKey,
+    /// What is locked of its bond while the run stands.
+    pub bond: Amount,
+    /// The run's public randomness, drawn after the terms were fixed: see [`Run::seed`].
+    pub seed: Digest,
+    /// Height of the draw.
+    pub at: Height,
+    /// What the provider did, once it has committed to it.
+    pub trace: Option<Trace>,
+    /// Audit draws; the last one is current.
+    pub rounds: Vec<Round>,
+    /// Why it came to nothing, if it did.
+    pub failed: Option<Failure>,
+}
+
+impl Run {
+    /// The public randomness of a run.
+    pub fn seed(order: OrderId, run: RunIndex, beacon: &Digest) -> Digest {
+        let run = run.0.to_le_bytes();
+        Digest::of("assay/order seed/v2", &[&order.0.0, &run, &beacon.0])
+    }
+
+    /// The current audit draw.
+    pub fn round(&self) -> Option<&Round> {
+        self.rounds.last()
+    }
+
+    /// The current seat of an auditor.
+    pub fn seat(&self, auditor: AccountId) -> Option<&Seat> {
+        let mut seats = self.round()?.seats.iter();
+        seats.find(|seat| seat.auditor == auditor)
+    }
+
+    /// Every seat of this run.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.rounds.iter().flat_map(|round| &round.seats)
+    }
+
+    /// Every seat whose reveal stands.
+    pub fn passed(&self) -> impl Iterator<Item = &Seat> {
+        self.seats()
+            .filter(|seat| seat.results.is_some() && !seat.slashed)
+    }
+
+    /// The file that holds the state at the start of `segment`; one past the last segment names
+    /// the result.
+    pub fn state_file(&self, segment: SegmentIndex) -> Option<FileId> {
+        let trace = self.trace.as_ref()?;
+        match trace.checkpoints.get(segment.0 as usize) {
+            Some(file) => Some(*file),
+            None => (segment.0 as usize == trace.checkpoints.len()).then_some(trace.result),
+        }
+    }
+
+    /// The drawn segments as stretches of neighbours, each with its first and last segment.
+    ///
+    /// A stretch is replayed in one go from its first start: opening the starts in between would
+    /// show the ends that the auditors have to find.
+    pub fn stretches(&self) -> Vec<(SegmentIndex, SegmentIndex)> {
+        let mut stretches: Vec<(SegmentIndex, SegmentIndex)> = Vec::new();
+        for segment in self.round().map_or(&[][..], |round| &round.segments) {
+            match stretches.last_mut() {
+                Some((_, last)) if last.0 + 1 == segment.0 => *last = *segment,
+                _ => stretches.push((*segment, *segment)),
+            }
+        }
+        stretches
+    }
+
+    /// The steps whose leaves the provider opens before the replay: 0 and where each stretch
+    /// starts.
+    pub fn starts(&self, terms: &Terms) -> Vec<StepIndex> {
+        let stretches = self.stretches();
+        let firsts = stretches
+            .iter()
+            .map(|(first, _)| terms.segment_start(*first));
+        let mut steps: Vec<_> = std::iter::once(StepIndex(0)).chain(firsts).collect();
+        steps.dedup();
+        steps
+    }
+
+    /// The steps whose leaves the provider opens after the auditors' commitments: where each
+    /// drawn segment ends, and the end of the run.
+    pub fn ends(&self, terms: &Terms) -> Vec<StepIndex> {
+        let segments = self.round().map_or(&[][..], |round| &round.segments);
+        let mut steps: Vec<StepIndex> = segments
+            .iter()
+            .map(|segment| terms.segment_end(*segment))
+            .collect();
+        steps.push(StepIndex(terms.steps));
+        steps.dedup();
+        steps
+    }
+
+    /// An opened leaf of the current round.
+    pub fn opened(&self, step: StepIndex) -> Option<Digest> {
+        let round = self.round()?;
+        let mut leaves = round.starts.iter().chain(&round.ends);
+        leaves.find(|leaf| leaf.step == step).map(|leaf| leaf.leaf)
+    }
+}
+
+/// Why a run came to nothing.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+pub struct Failure {
+    /// Why.
+    pub reason: FailureReason,
+    /// What was taken of the provider's bond.
+    pub slashed: Amount,
+    /// Height of the decision.
+    pub at: Height,
+}
+
+/// In what a provider failed.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureReason {
+    /// The provider gave the order back.
+    Declined(DeclineReason),
+    /// No run was committed in time.
+    Late,
+    /// Leaves were not opened, or keys not granted to the auditors, in time.
+    Withheld,
+    /// A dispute move was not made in time.
+    Silent,
+    /// The validators found another leaf than the provider committed to.
+    WrongResult,
+    /// The validators could not get or open what the provider committed to.
+    Unavailable,
+}
+
+impl fmt::Display for FailureReason {
+    /// The end of a sentence that begins with "the provider failed because".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Declined(DeclineReason::Keys) => {
+                "it gave the order back: the keys it was granted do not open"
+            }
+            Self::Declined(DeclineReason::Inputs) => {
+                "it gave the order back: an input is missing or is not what the terms say"
+            }
+            Self::Declined(DeclineReason::Specification) => {
+                "it gave the order back: the specification cannot be run"
+            }
+            Self::Late => "it committed to no run in time",
+            Self::Withheld => "it did not open leaves or hand over keys in time",
+            Self::Silent => "it made no move in a dispute",
+            Self::WrongResult => "the validators computed another result",
+            Self::Unavailable => "the validators could not get what it had committed to",
+        })
+    }
+}
+
+/// Sealed keys: room for those of [`Terms::MAX_DRAWN`] checkpoints and 16 inputs, with overhead.
+pub type SealedKeys = BoundedBytes<3072>;
+
+/// Keys that one party sealed to another.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Grant {
+    /// What they are for.
+    pub place: Place,
+    /// Who sealed it.
+    pub from: AccountId,
+    /// Who can open it.
+    pub to: AccountId,
+    /// The sealed keys.
+    pub sealed: SealedKeys,
+    /// Height of the grant.
+    pub at: Height,
+}
+
+/// A provider's commitment to its run.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Trace {
+    /// Merkle root over the `steps + 1` leaves.
+    pub root: Digest,
+    /// The state at the start of each segment.
+    pub checkpoints: Vec<FileId>,
+    /// The final state.
+    pub result: FileId,
+    /// Height of the commitment.
+    pub at: Height,
+}
+
+/// A leaf that was shown to lie under the trace's root.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+pub struct Leaf {
+    /// Index of the state.
+    pub step: StepIndex,
+    /// Its leaf.
+    pub leaf: Digest,
+}
+
+/// One draw of auditors and segments, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Round {
+    /// Height of the draw.
+    pub at: Height,
+    /// The distinct segments among those drawn, ascending.
+    pub segments: Vec<SegmentIndex>,
+    /// The auditors, in the order of the draw.
+    pub seats: Vec<Seat>,
+    /// Leaf 0 and the leaves at which replays start.
+    pub starts: Vec<Leaf>,
+    /// The leaves at which drawn segments end, and the last leaf of the run.
+    pub ends: Vec<Leaf>,
+}
+
+/// One auditor of a round.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Seat {
+    /// The auditor.
+    pub auditor: AccountId,
+    /// Where grants to the auditor are sealed: its registered key at the draw.
+    pub encryption_key: EncryptionKey,
+    /// What is locked of its bond.
+    pub bond: Amount,
+    /// The digest of its results.
+    pub commitment: Option<Digest>,
+    /// The results.
+    pub results: Option<AuditResults>,
+    /// Lost: no commitment, no reveal, or a challenge that was wrong.
+    pub slashed: bool,
+}

@@ -1,0 +1,67 @@
+//! What is refused about orders.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{AccountId, Height, OrderId, Phase, Place, StepIndex};
+
+/// Why a call about an order took no effect.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Error, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(tag = "refusal", rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "each variant's message says what its fields are"
+)]
+pub enum OrderRefusal {
+    #[error("there is no order {order}")]
+    UnknownOrder { order: OrderId },
+    #[error("the terms cannot be an order's: {problem}")]
+    BadTerms { problem: String },
+    #[error("order {order} is {phase}: {call} is not possible then")]
+    WrongPhase {
+        order: OrderId,
+        phase: Phase,
+        call: String,
+    },
+    #[error("the time for this move of order {order} was over at block {deadline}")]
+    TooLate { order: OrderId, deadline: Height },
+    #[error("the order has gone on: the move is for {found}, expected is {expected}")]
+    OtherPlace { expected: Place, found: Place },
+    #[error("this move of order {order} belongs to {belongs}")]
+    NotYourMove { order: OrderId, belongs: String },
+    #[error("order {order}: this was done already and cannot be changed")]
+    AlreadyDone { order: OrderId },
+    #[error("order {order}: {grantee} takes no part in which it could be granted keys now")]
+    NotAGrantee { order: OrderId, grantee: AccountId },
+    #[error("order {order} has {expected} segments, the call lists {found} checkpoints")]
+    CheckpointCount {
+        order: OrderId,
+        expected: u32,
+        found: u32,
+    },
+    #[error(
+        "order {order}: open exactly the leaves of these steps, in this order: {}",
+        list(expected)
+    )]
+    WrongOpenings {
+        order: OrderId,
+        expected: Vec<StepIndex>,
+    },
+    #[error("order {order}: the path of the leaf at step {step} does not lead to the trace's root")]
+    BadPath { order: OrderId, step: StepIndex },
+    #[error("order {order}: results and salt do not give the commitment of this auditor")]
+    CommitmentMismatch { order: OrderId },
+    #[error("order {order}: results must list exactly the drawn segments, in ascending order")]
+    WrongSegments { order: OrderId },
+}
+
+fn list(steps: &[StepIndex]) -> String {
+    steps
+        .iter()
+        .map(StepIndex::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,116 @@
+//! The life of a run: a provider is drawn, and lets go or fails.
+
+use super::draw::Candidate;
+use super::escrow::{self, Locked};
+use super::keys;
+use crate::accounts::money;
+use crate::state::State;
+use crate::{
+    AccountId, Amount, Failure, FailureReason, Order, OrderEvent, OrderRefusal, Ppm, Refusal, Role,
+    Run, RunIndex, SlashReason,
+};
+
+/// Begins a run with a provider that was drawn; locks its bond.
+pub(super) fn begin(
+    state: &mut State<'_>,
+    order: &mut Order,
+    provider: &Candidate,
+) -> Result<(), Refusal> {
+    let bond = order.head.terms.provider_bond;
+    money::lock(state, Role::Provider, &provider.account, bond)?;
+    let index = RunIndex(u32::try_from(order.runs.len()).unwrap_or(u32::MAX));
+    let seed = Run::seed(order.head.id, index, &state.context.beacon);
+    order.runs.push(Run {
+        index,
+        provider: provider.account,
+        encryption_key: provider.encryption_key,
+        bond,
+        seed,
+        at: state.now(),
+        trace: None,
+        rounds: Vec::new(),
+        failed: None,
+    });
+    order.head.begun = index.0.saturating_add(1);
+    let drawn = OrderEvent::ProviderDrawn {
+        run: index,
+        provider: provider.account,
+    };
+    state.emit(drawn.of(order.head.id));
+    Ok(())
+}
+
+/// Ends a run without a result: cuts the provider's bond as `reason` demands, rewards `rewarded`
+/// and frees its auditors.
+pub(super) fn fail(
+    state: &mut State<'_>,
+    order: &mut Order,
+    index: RunIndex,
+    reason: FailureReason,
+    rewarded: &[AccountId],
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let run = order
+        .run_at(index)
+        .filter(|run| run.failed.is_none())
+        .ok_or(OrderRefusal::AlreadyDone { order: id })?;
+    let (provider, amount) = (run.provider, run.bond);
+    let rate = match reason {
+        FailureReason::Declined(_) => Ppm(0),
+        FailureReason::Late => state.chain.parameters.late_rate,
+        FailureReason::Withheld
+        | FailureReason::Silent
+        | FailureReason::WrongResult
+        | FailureReason::Unavailable => Ppm::ONE,
+    };
+    free_seats(state, run)?;
+    let slashed = if rate == Ppm(0) {
+        money::unlock(state, Role::Provider, &provider, amount)?;
+        Amount::ZERO
+    } else {
+        let locked = Locked {
+            order: id,
+            role: Role::Provider,
+            account: provider,
+            amount,
+        };
+        let reason = SlashReason::Provider(reason);
+        escrow::slash(state, &locked, rate, reason, rewarded)?
+    };
+    let at = state.now();
+    if let Some(run) = order.runs.get_mut(index.0 as usize) {
+        run.failed = Some(Failure {
+            reason,
+            slashed,
+            at,
+        });
+    }
+    // Nobody needs the keys of a run that came to nothing.
+    for (grant, _) in state.range(&keys::grants(&id, index)) {
+        state.remove(grant);
+    }
+    let failed = OrderEvent::RunFailed {
+        run: index,
+        provider,
+        reason,
+    };
+    state.emit(failed.of(id));
+    Ok(())
+}
+
+/// Frees the bonds of the providers and auditors of every run that stands.
+pub(super) fn release(state: &mut State<'_>, order: &Order) -> Result<(), Refusal> {
+    for run in order.standing() {
+        money::unlock(state, Role::Provider, &run.provider, run.bond)?;
+        free_seats(state, run)?;
+    }
+    Ok(())
+}
+
+/// Frees the bond of every auditor of a run that kept it.
+fn free_seats(state: &mut State<'_>, run: &Run) -> Result<(), Refusal> {
+    for seat in run.seats().filter(|seat| !seat.slashed) {
+        money::unlock(state, Role::Auditor, &seat.auditor, seat.bond)?;
+    }
+    Ok(())
+}

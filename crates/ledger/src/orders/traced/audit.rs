@@ -1,0 +1,215 @@
+//! Drawing auditors and segments, opening leaves, committing to replays and revealing them.
+
+use std::collections::BTreeSet;
+
+use assay_crypto::Digest;
+use assay_crypto::stream::Stream;
+
+use super::resolve::resolve;
+use crate::accounts::money;
+use crate::orders::draw::{self, Candidate, Pools};
+use crate::orders::{disputes, enter, grants};
+use crate::state::State;
+use crate::{
+    AccountId, AuditResults, BoundedVec, Leaf, Opening, Order, OrderEvent, OrderRefusal, Phase,
+    Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
+};
+
+/// Draws auditors for the seats that are empty, and segments.
+pub(super) fn draw(
+    state: &mut State<'_>,
+    order: &mut Order,
+    pools: &mut Pools,
+) -> Result<bool, Refusal> {
+    let (id, at) = (order.head.id, state.now());
+    let (bond, auditors) = (order.head.terms.auditor_bond, order.head.terms.auditors);
+    let Some(run) = order.run() else {
+        return Ok(false);
+    };
+    let needed = usize::from(auditors).saturating_sub(run.passed().count());
+    let seated: BTreeSet<AccountId> = run.seats().map(|seat| seat.auditor).collect();
+    let (requester, provider) = (order.head.requester, run.provider);
+    let mut stream = draw::stream(state, order, "auditors");
+    let role = (Role::Auditor, bond);
+    let drawn = pools.draw(state, role, &mut stream, (needed, needed), |account| {
+        *account != requester && *account != provider && !seated.contains(account)
+    });
+    if drawn.len() < needed || drawn.is_empty() {
+        return Ok(false);
+    }
+    for auditor in &drawn {
+        money::lock(state, Role::Auditor, &auditor.account, bond)?;
+    }
+    let segments = draw_segments(&mut draw::stream(state, order, "segments"), order);
+    let seat = |auditor: &Candidate| Seat {
+        auditor: auditor.account,
+        encryption_key: auditor.encryption_key,
+        bond,
+        commitment: None,
+        results: None,
+        slashed: false,
+    };
+    if let Some(run) = order.run_mut() {
+        run.rounds.push(Round {
+            at,
+            segments: segments.clone(),
+            seats: drawn.iter().map(seat).collect(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+        });
+    }
+    let auditors = drawn.iter().map(|auditor| auditor.account).collect();
+    state.emit(OrderEvent::AuditDrawn { auditors, segments }.of(id));
+    enter(state, order, Phase::Opening);
+    Ok(true)
+}
+
+/// Draws with replacement, so that the chance to miss a share of bad segments is exactly
+/// `(1 - share)^drawn`; segments drawn twice are replayed once.
+fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
+    let segments = u64::from(order.head.terms.segments());
+    let draw = |_| SegmentIndex(u32::try_from(stream.below(segments)).unwrap_or(0));
+    let drawn = 0..order.head.terms.segments_drawn;
+    let distinct: BTreeSet<_> = drawn.map(draw).collect();
+    distinct.into_iter().collect()
+}
+
+/// Opens leaf 0 and the leaves where replays start.
+pub(super) fn open_starts(
+    state: &mut State<'_>,
+    order: &mut Order,
+    openings: &BoundedVec<Opening, 80>,
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let done = || OrderRefusal::AlreadyDone { order: id };
+    let run = order.run().ok_or_else(done)?;
+    if run.round().is_some_and(|round| !round.starts.is_empty()) {
+        return Err(done().into());
+    }
+    let expected = run.starts(&order.head.terms);
+    let starts = verified(order, run.index, expected, openings)?;
+    if let Some(round) = round_mut(order) {
+        round.starts = starts;
+    }
+    advance_opening(state, order);
+    Ok(())
+}
+
+/// Lets the auditors begin once the starts are open and each of them holds keys.
+pub(super) fn advance_opening(state: &mut State<'_>, order: &mut Order) {
+    let (Some(provider), Some(round), Some(place)) =
+        (order.provider(), order.round(), order.round_place())
+    else {
+        return;
+    };
+    let granted = |seat: &Seat| grants::granted(state, &place, provider, seat.auditor);
+    if !round.starts.is_empty() && round.seats.iter().all(granted) {
+        enter(state, order, Phase::Auditing);
+    }
+}
+
+/// Commits an auditor to its results.
+pub(super) fn commit(
+    state: &mut State<'_>,
+    order: &mut Order,
+    auditor: AccountId,
+    commitment: Digest,
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let done = || OrderRefusal::AlreadyDone { order: id };
+    let seat = seat_mut(order, auditor).ok_or_else(done)?;
+    if seat.commitment.is_some() {
+        return Err(done().into());
+    }
+    seat.commitment = Some(commitment);
+    state.emit(OrderEvent::AuditCommitted { auditor }.of(id));
+    if standing(order).all(|seat| seat.commitment.is_some()) {
+        enter(state, order, Phase::Closing);
+    }
+    Ok(())
+}
+
+/// Opens the leaves where the drawn segments end, and the last leaf.
+pub(super) fn open_ends(
+    state: &mut State<'_>,
+    order: &mut Order,
+    openings: &BoundedVec<Opening, 80>,
+) -> Result<(), Refusal> {
+    let order_id = order.head.id;
+    let run = order
+        .run()
+        .ok_or(OrderRefusal::AlreadyDone { order: order_id })?;
+    let expected = run.ends(&order.head.terms);
+    let ends = verified(order, run.index, expected, openings)?;
+    if let Some(round) = round_mut(order) {
+        round.ends = ends;
+    }
+    enter(state, order, Phase::Revealing);
+    Ok(())
+}
+
+/// Reveals an auditor's results; the last reveal of a round settles what follows from it.
+pub(super) fn reveal(
+    state: &mut State<'_>,
+    order: &mut Order,
+    (auditor, place): (AccountId, &Place),
+    results: &AuditResults,
+    salt: &Digest,
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let done = || OrderRefusal::AlreadyDone { order: id };
+    let drawn = order.round().map(|round| round.segments.clone());
+    let seat = seat_mut(order, auditor).ok_or_else(done)?;
+    if seat.results.is_some() {
+        return Err(done().into());
+    }
+    if seat.commitment != Some(results.commitment(place, auditor, salt)) {
+        return Err(OrderRefusal::CommitmentMismatch { order: id }.into());
+    }
+    let listed = results.segments.iter().map(|(segment, _)| segment);
+    if !listed.eq(drawn.iter().flatten()) {
+        return Err(OrderRefusal::WrongSegments { order: id }.into());
+    }
+    seat.results = Some(results.clone());
+    state.emit(OrderEvent::AuditRevealed { auditor }.of(id));
+    if standing(order).all(|seat| seat.results.is_some()) {
+        resolve(state, order)?;
+    }
+    Ok(())
+}
+
+fn round_mut(order: &mut Order) -> Option<&mut Round> {
+    order.run_mut()?.rounds.last_mut()
+}
+
+/// The seats of the current round that were not slashed.
+pub(super) fn standing(order: &Order) -> impl Iterator<Item = &Seat> {
+    let seats = order.round().into_iter().flat_map(|round| &round.seats);
+    seats.filter(|seat| !seat.slashed)
+}
+
+/// The standing seat of an auditor in the current round.
+pub(super) fn seat_mut(order: &mut Order, auditor: AccountId) -> Option<&mut Seat> {
+    let mut seats = round_mut(order)?.seats.iter_mut();
+    seats.find(|seat| seat.auditor == auditor && !seat.slashed)
+}
+
+/// The leaves of exactly the `expected` steps, each shown to lie under the run's root.
+fn verified(
+    order: &Order,
+    run: RunIndex,
+    expected: Vec<StepIndex>,
+    openings: &[Opening],
+) -> Result<Vec<Leaf>, Refusal> {
+    if !openings.iter().map(|opening| &opening.step).eq(&expected) {
+        return Err(OrderRefusal::WrongOpenings {
+            order: order.head.id,
+            expected,
+        }
+        .into());
+    }
+    openings
+        .iter()
+        .map(|opening| disputes::check_path(order, run, opening))
+        .collect()
+}

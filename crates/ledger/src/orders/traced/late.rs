@@ -1,0 +1,53 @@
+//! Phases whose time is over: whoever had the move loses, and the order goes on without it.
+
+use super::audit::standing;
+use super::resolve::{draw_again, resolve, slash_seat};
+use super::{LIFE, close, fail};
+use crate::orders::life::Late;
+use crate::orders::{disputes, enter};
+use crate::state::State;
+use crate::{AccountId, FailureReason, Order, Outcome, Phase, Refusal, Seat, SlashReason, Verdict};
+
+/// Ends the order's phase as its row says.
+pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let row = LIFE.iter().find(|row| row.phase == order.head.phase);
+    match row.map_or(Late::Over, |row| row.late) {
+        Late::Over => Ok(()),
+        Late::Ends(Outcome::NoVerdict) => {
+            disputes::end(state, order, Verdict::None, FailureReason::Unavailable)
+        }
+        Late::Ends(outcome) => close(state, order, outcome),
+        Late::Fails(reason) => {
+            let harmed = match order.head.phase {
+                // Those who replayed find their work in vain.
+                Phase::Closing => accounts(order, |_| true),
+                _ => vec![order.head.requester],
+            };
+            fail(state, order, reason, &harmed)
+        }
+        Late::Seats(SlashReason::NoCommitment) => commitments_over(state, order),
+        Late::Seats(reason) => {
+            for auditor in accounts(order, |seat| seat.results.is_none()) {
+                slash_seat(state, order, auditor, reason, &[])?;
+            }
+            resolve(state, order)
+        }
+        Late::Silence => disputes::silence(state, order),
+    }
+}
+
+fn commitments_over(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    for auditor in accounts(order, |seat| seat.commitment.is_none()) {
+        slash_seat(state, order, auditor, SlashReason::NoCommitment, &[])?;
+    }
+    if standing(order).next().is_none() {
+        return draw_again(state, order);
+    }
+    enter(state, order, Phase::Closing);
+    Ok(())
+}
+
+fn accounts(order: &Order, which: impl Fn(&Seat) -> bool) -> Vec<AccountId> {
+    let standing = standing(order).filter(|seat| which(seat));
+    standing.map(|seat| seat.auditor).collect()
+}

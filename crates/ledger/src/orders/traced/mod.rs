@@ -1,0 +1,291 @@
+//! The procedure of a job that one provider does, leaving a trace: auditors replay drawn segments
+//! of it, and what they dispute the validators replay.
+
+mod audit;
+mod late;
+mod resolve;
+mod work;
+
+use super::draw::Pools;
+use super::life::{Late, Mover, Row, Span, allowed, awaited};
+use super::procedure::Procedure;
+use super::{disputes, enter, escrow, finish, grants, runs};
+use crate::state::State;
+use crate::{
+    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, SlashReason,
+    Verdict,
+};
+
+/// One provider at a time, audited.
+pub(crate) struct Traced;
+
+/// Its phases.
+pub(crate) const LIFE: &[Row] = &[
+    Row {
+        phase: Phase::Posted,
+        deadline: Some(Span::Assign),
+        moves: &[allowed("cancel_order", Mover::Requester)],
+        next: &[Phase::Assigned],
+        late: Late::Ends(Outcome::NoProvider),
+    },
+    Row {
+        phase: Phase::Assigned,
+        deadline: Some(Span::Grant),
+        moves: &[
+            awaited("grant", Mover::Requester),
+            allowed("cancel_order", Mover::Requester),
+        ],
+        next: &[Phase::Running],
+        late: Late::Ends(Outcome::NotGranted),
+    },
+    Row {
+        phase: Phase::Running,
+        deadline: Some(Span::Run),
+        moves: &[
+            awaited("commit_trace", Mover::Provider),
+            awaited("decline", Mover::Provider),
+        ],
+        next: &[Phase::Committed],
+        late: Late::Fails(FailureReason::Late),
+    },
+    Row {
+        phase: Phase::Committed,
+        deadline: Some(Span::Assign),
+        moves: &[],
+        next: &[Phase::Opening],
+        late: Late::Ends(Outcome::NoAuditors),
+    },
+    Row {
+        phase: Phase::Opening,
+        deadline: Some(Span::Open),
+        moves: &[
+            awaited("open_starts", Mover::Provider),
+            awaited("grant", Mover::Provider),
+            allowed("grant", Mover::Requester),
+        ],
+        next: &[Phase::Auditing],
+        late: Late::Fails(FailureReason::Withheld),
+    },
+    Row {
+        phase: Phase::Auditing,
+        deadline: Some(Span::Audit),
+        moves: &[
+            awaited("commit_audit", Mover::Auditors),
+            allowed("grant", Mover::Requester),
+        ],
+        next: &[Phase::Closing],
+        late: Late::Seats(SlashReason::NoCommitment),
+    },
+    Row {
+        phase: Phase::Closing,
+        deadline: Some(Span::Open),
+        moves: &[awaited("open_ends", Mover::Provider)],
+        next: &[Phase::Revealing],
+        late: Late::Fails(FailureReason::Withheld),
+    },
+    Row {
+        phase: Phase::Revealing,
+        deadline: Some(Span::Reveal),
+        moves: &[awaited("reveal_audit", Mover::Auditors)],
+        next: &[Phase::Accepted, Phase::Bisecting, Phase::Committed],
+        late: Late::Seats(SlashReason::NoReveal),
+    },
+    Row {
+        phase: Phase::Bisecting,
+        deadline: Some(Span::Dispute),
+        moves: &[
+            awaited("bisect", Mover::Disputants),
+            awaited("grant", Mover::Holders),
+        ],
+        next: &[Phase::Bisecting, Phase::Attesting],
+        late: Late::Silence,
+    },
+    Row {
+        phase: Phase::Attesting,
+        deadline: Some(Span::Attest),
+        moves: &[
+            awaited("attest", Mover::Validators),
+            awaited("grant", Mover::Holders),
+        ],
+        next: &[Phase::Accepted, Phase::Bisecting, Phase::Posted],
+        late: Late::Ends(Outcome::NoVerdict),
+    },
+    Row {
+        phase: Phase::Accepted,
+        deadline: Some(Span::Complain),
+        moves: &[
+            awaited("accept", Mover::Requester),
+            awaited("complain", Mover::Requester),
+        ],
+        next: &[Phase::Settled, Phase::Attesting],
+        late: Late::Ends(Outcome::Paid),
+    },
+    over(Phase::Settled),
+    over(Phase::Cancelled),
+    over(Phase::Refunded),
+];
+
+const fn over(phase: Phase) -> Row {
+    Row {
+        phase,
+        deadline: None,
+        moves: &[],
+        next: &[],
+        late: Late::Over,
+    }
+}
+
+impl Procedure for Traced {
+    fn life(&self) -> &'static [Row] {
+        LIFE
+    }
+
+    fn place(&self, order: &Order, _from: AccountId, _call: &OrderCall) -> Option<Place> {
+        match order.head.phase {
+            Phase::Assigned | Phase::Running => Some(order.work(order.run()?.index)),
+            Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => {
+                order.round_place()
+            }
+            Phase::Bisecting | Phase::Attesting => order.dispute_place(),
+            _ => None,
+        }
+    }
+
+    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall) -> bool {
+        let round = order.round();
+        let seat = order.seat(from);
+        match call {
+            OrderCall::OpenStarts { .. } => round.is_some_and(|round| round.starts.is_empty()),
+            OrderCall::CommitAudit { .. } => seat.is_some_and(|seat| seat.commitment.is_none()),
+            OrderCall::RevealAudit { .. } => {
+                seat.is_some_and(|seat| seat.commitment.is_some() && seat.results.is_none())
+            }
+            OrderCall::Bisect { .. } => disputes::has_to_bisect(order, from),
+            OrderCall::Attest { .. } => disputes::has_to_attest(order, from),
+            _ => true,
+        }
+    }
+
+    fn make(
+        &self,
+        state: &mut State<'_>,
+        order: &mut Order,
+        from: AccountId,
+        call: &OrderCall,
+    ) -> Result<(), Refusal> {
+        match call {
+            // It is posted before there is an order to move in.
+            OrderCall::Post(_) => Ok(()),
+            OrderCall::Cancel { .. } => close(state, order, Outcome::Withdrawn),
+            OrderCall::Accept { .. } => close(state, order, Outcome::Paid),
+            OrderCall::Complain { .. } => resolve::complain(state, order),
+            OrderCall::Grant {
+                place,
+                grantee,
+                sealed,
+            } => {
+                grants::grant(state, order, from, (*place, *grantee), sealed)?;
+                match order.head.phase {
+                    Phase::Assigned => enter(state, order, Phase::Running),
+                    Phase::Opening => audit::advance_opening(state, order),
+                    _ => {}
+                }
+                Ok(())
+            }
+            OrderCall::Decline { reason, .. } => work::decline(state, order, from, *reason),
+            OrderCall::CommitTrace {
+                root,
+                checkpoints,
+                result,
+                ..
+            } => work::commit(state, order, (*root, checkpoints, *result)),
+            OrderCall::OpenStarts { openings, .. } => audit::open_starts(state, order, openings),
+            OrderCall::CommitAudit { commitment, .. } => {
+                audit::commit(state, order, from, *commitment)
+            }
+            OrderCall::OpenEnds { openings, .. } => audit::open_ends(state, order, openings),
+            OrderCall::RevealAudit {
+                place,
+                results,
+                salt,
+            } => audit::reveal(state, order, (from, place), results, salt),
+            OrderCall::Bisect {
+                step, leaf, path, ..
+            } => disputes::bisect(state, order, from, (*step, *leaf), path.as_ref()),
+            OrderCall::Attest { leaf, .. } => disputes::attest(state, order, from, *leaf),
+        }
+    }
+
+    fn may_be_granted(&self, order: &Order, validators: &[AccountId], to: AccountId) -> bool {
+        match order.head.phase {
+            Phase::Assigned => order.provider() == Some(to),
+            Phase::Opening | Phase::Auditing => order.seat(to).is_some_and(|seat| !seat.slashed),
+            _ => validators.binary_search(&to).is_ok(),
+        }
+    }
+
+    fn late(&self, state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+        late::pass(state, order)
+    }
+
+    fn draw(
+        &self,
+        state: &mut State<'_>,
+        order: &mut Order,
+        pools: &mut Pools,
+    ) -> Result<bool, Refusal> {
+        match order.head.phase {
+            Phase::Posted => work::draw(state, order, pools),
+            Phase::Committed => audit::draw(state, order, pools),
+            _ => Ok(false),
+        }
+    }
+
+    fn decided(
+        &self,
+        state: &mut State<'_>,
+        order: &mut Order,
+        verdict: Verdict,
+        reason: FailureReason,
+    ) -> Result<(), Refusal> {
+        resolve::decided(state, order, verdict, reason)
+    }
+}
+
+/// Ends the run without a result, and posts the order again or refunds it.
+fn fail(
+    state: &mut State<'_>,
+    order: &mut Order,
+    reason: FailureReason,
+    rewarded: &[AccountId],
+) -> Result<(), Refusal> {
+    let run = order.attempt();
+    runs::fail(state, order, run, reason, rewarded)?;
+    if order.head.begun < u32::from(order.head.terms.attempts) {
+        enter(state, order, Phase::Posted);
+        Ok(())
+    } else {
+        close(state, order, Outcome::AttemptsUsed)
+    }
+}
+
+/// Ends an order: pays who is to be paid, frees every bond, and returns what is left to the
+/// requester.
+fn close(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(), Refusal> {
+    if outcome == Outcome::Paid
+        && let Some(provider) = order.provider()
+    {
+        let price = order.head.terms.price;
+        escrow::pay_from_escrow(state, order, provider, price)?;
+    }
+    if matches!(outcome, Outcome::Paid | Outcome::NoAuditors) {
+        let passed = order.run().into_iter().flat_map(|run| run.passed());
+        let passed: Vec<_> = passed.map(|seat| seat.auditor).collect();
+        for auditor in passed {
+            let fee = order.head.terms.auditor_fee;
+            escrow::pay_from_escrow(state, order, auditor, fee)?;
+        }
+    }
+    runs::release(state, order)?;
+    finish(state, order, outcome)
+}

@@ -1,0 +1,225 @@
+//! What follows from revealed audits, from verdicts and from complaints: a dispute, another draw,
+//! acceptance, or the end of the run.
+
+use assay_crypto::Digest;
+
+use super::audit::{seat_mut, standing};
+use super::{close, fail};
+use crate::accounts::money;
+use crate::orders::disputes::{self, Claim};
+use crate::orders::enter;
+use crate::orders::escrow::{self, Locked};
+use crate::state::State;
+use crate::{
+    AccountId, AuditResults, Dispute, FailureReason, Leaf, Order, Outcome, Phase, Ppm, Question,
+    Refusal, Role, Run, SegmentIndex, SlashReason, StepIndex, Terms, Verdict,
+};
+
+/// Goes on from a round whose reveals are all in. The first difference, in the order of seats,
+/// is disputed before anything else; a challenger that loses is cut and the next difference is
+/// looked for, so one honest auditor is enough whatever the others say.
+pub(super) fn resolve(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let Some(run) = order.run() else {
+        return Ok(());
+    };
+    let standing = standing(order);
+    let revealed = standing.filter_map(|seat| Some((seat.auditor, seat.results.as_ref()?)));
+    let claim = revealed
+        .map(|(auditor, results)| difference(&order.head.terms, run, auditor, results))
+        .find_map(|claim| claim);
+    if let Some(claim) = claim {
+        let run = run.index;
+        return disputes::open(state, order, run, claim);
+    }
+    if run.passed().count() >= usize::from(order.head.terms.auditors) {
+        enter(state, order, Phase::Accepted);
+        return Ok(());
+    }
+    draw_again(state, order)
+}
+
+/// Draws auditors for the seats that are empty, and fresh segments with them: the ends of the
+/// old ones are public.
+pub(super) fn draw_again(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let rounds = order.run().map_or(0, |run| run.rounds.len());
+    if rounds >= usize::from(state.chain.parameters.max_rounds) {
+        return close(state, order, Outcome::NoAuditors);
+    }
+    enter(state, order, Phase::Committed);
+    Ok(())
+}
+
+/// The first thing in which an auditor's results differ from what the provider opened.
+fn difference(
+    terms: &Terms,
+    run: &Run,
+    challenger: AccountId,
+    results: &AuditResults,
+) -> Option<Claim> {
+    let opened = |step: StepIndex| run.opened(step).map(|leaf| Leaf { step, leaf });
+    let claim = |question, segment, from, disputed, claimed| Claim {
+        challenger,
+        rival: None,
+        question,
+        segment,
+        from,
+        disputed,
+        claimed,
+    };
+    let first = opened(StepIndex(0))?;
+    let zero = SegmentIndex(0);
+    match results.initial {
+        None => return Some(claim(Question::Start, zero, first, first, None)),
+        Some(leaf) if leaf != first.leaf => {
+            return Some(claim(Question::Initial, zero, first, first, Some(leaf)));
+        }
+        Some(_) => {}
+    }
+    for segment in &run.round()?.segments {
+        let end = opened(terms.segment_end(*segment))?;
+        let found = results.segment(*segment).flatten();
+        if found == Some(end.leaf) {
+            continue;
+        }
+        if found.is_none() {
+            let stretches = run.stretches();
+            let (first, _) = stretches.iter().find(|(_, last)| segment <= last)?;
+            let from = opened(terms.segment_start(*first))?;
+            return Some(claim(Question::Start, *first, from, from, None));
+        }
+        // Within a stretch, this start is the end of the segment before, where both agreed.
+        let from = opened(terms.segment_start(*segment))?;
+        return Some(claim(Question::Step, *segment, from, end, found));
+    }
+    None
+}
+
+/// Puts the delivered result before the validators.
+pub(super) fn complain(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let requester = order.head.requester;
+    let deposit = state.chain.parameters.complaint_deposit;
+    money::debit(state, &requester, deposit)?;
+    order.head.deposit = deposit;
+    let Some(run) = order.run() else {
+        return Ok(());
+    };
+    let step = StepIndex(order.head.terms.steps);
+    let leaf = run.opened(step).unwrap_or(Digest::ZERO);
+    let last = Leaf { step, leaf };
+    let segment = SegmentIndex(order.head.terms.segments().saturating_sub(1));
+    let (index, claim) = (
+        run.index,
+        Claim {
+            challenger: requester,
+            rival: None,
+            question: Question::Result,
+            segment,
+            from: last,
+            disputed: last,
+            claimed: None,
+        },
+    );
+    disputes::open(state, order, index, claim)
+}
+
+/// Goes on from a dispute that has its verdict.
+pub(super) fn decided(
+    state: &mut State<'_>,
+    order: &mut Order,
+    verdict: Verdict,
+    reason: FailureReason,
+) -> Result<(), Refusal> {
+    let Some(dispute) = order.disputes.last().cloned() else {
+        return Ok(());
+    };
+    let right = allies(order, &dispute);
+    let provider: Vec<AccountId> = order.provider().into_iter().collect();
+    let wrong = match reason {
+        FailureReason::Silent => SlashReason::SilentChallenge,
+        _ => SlashReason::FalseChallenge,
+    };
+    match (dispute.question, verdict) {
+        (_, Verdict::None) => close(state, order, Outcome::NoVerdict),
+        (Question::Result, Verdict::Provider) => {
+            for provider in provider {
+                escrow::pay_deposit(state, order, provider)?;
+            }
+            close(state, order, Outcome::Paid)
+        }
+        (Question::Result, Verdict::Challenger | Verdict::Neither) => {
+            let requester = order.head.requester;
+            escrow::pay_deposit(state, order, requester)?;
+            fail(state, order, reason, &right)
+        }
+        (_, Verdict::Provider) => {
+            slash_seat(state, order, dispute.challenger, wrong, &provider)?;
+            resolve(state, order)
+        }
+        (_, Verdict::Challenger) => fail(state, order, reason, &right),
+        (_, Verdict::Neither) => {
+            slash_seat(state, order, dispute.challenger, wrong, &[])?;
+            fail(state, order, reason, &[])
+        }
+    }
+}
+
+/// Who is right if the challenger is: auditors of the round that gave the same answer; about the
+/// result, the requester and the auditors whose work was in vain.
+fn allies(order: &Order, dispute: &Dispute) -> Vec<AccountId> {
+    let answer = |results: &AuditResults| match dispute.question {
+        Question::Initial => results.initial,
+        _ => results.segment(dispute.segment).flatten(),
+    };
+    let Some(run) = order.run() else {
+        return Vec::new();
+    };
+    let standing = standing(order);
+    let standing: Vec<_> = standing
+        .filter_map(|seat| Some((seat.auditor, seat.results.as_ref()?)))
+        .collect();
+    let that = |which: &dyn Fn(AccountId, &AuditResults) -> bool| {
+        let those = standing
+            .iter()
+            .filter(|(auditor, results)| which(*auditor, results));
+        those.map(|(auditor, _)| *auditor).collect()
+    };
+    match dispute.question {
+        Question::Result => {
+            let passed = run.passed().map(|seat| seat.auditor);
+            std::iter::once(order.head.requester)
+                .chain(passed)
+                .collect()
+        }
+        Question::Start => that(&|auditor, results| {
+            auditor == dispute.challenger || results.initial.is_none() || answer(results).is_none()
+        }),
+        Question::Initial | Question::Step => {
+            let mut challenger = standing.iter();
+            let challenger = challenger.find(|(auditor, _)| *auditor == dispute.challenger);
+            let claimed = challenger.and_then(|(_, results)| answer(results));
+            that(&|_, results| answer(results) == claimed)
+        }
+    }
+}
+
+/// Cuts the whole bond of an auditor of the current round.
+pub(super) fn slash_seat(
+    state: &mut State<'_>,
+    order: &mut Order,
+    auditor: AccountId,
+    reason: SlashReason,
+    rewarded: &[AccountId],
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let Some(seat) = seat_mut(order, auditor) else {
+        return Ok(());
+    };
+    seat.slashed = true;
+    let locked = Locked {
+        order: id,
+        role: Role::Auditor,
+        account: auditor,
+        amount: seat.bond,
+    };
+    escrow::slash(state, &locked, Ppm::ONE, reason, rewarded).map(|_| ())
+}

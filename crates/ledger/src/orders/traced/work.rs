@@ -1,0 +1,78 @@
+//! Drawing the provider, and its run up to the commitment.
+
+use assay_crypto::Digest;
+
+use super::fail;
+use crate::files::must_be_recorded;
+use crate::orders::draw::{self, Pools};
+use crate::orders::{enter, runs};
+use crate::state::State;
+use crate::{
+    AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Order, OrderEvent, OrderRefusal,
+    Phase, Refusal, Role, Trace,
+};
+
+/// Draws a provider that has not failed this order.
+pub(super) fn draw(
+    state: &mut State<'_>,
+    order: &mut Order,
+    pools: &mut Pools,
+) -> Result<bool, Refusal> {
+    let mut stream = draw::stream(state, order, "provider");
+    let bond = (Role::Provider, order.head.terms.provider_bond);
+    let drawn = pools.draw(state, bond, &mut stream, (1, 1), |account| {
+        *account != order.head.requester && order.runs.iter().all(|run| run.provider != *account)
+    });
+    let Some(provider) = drawn.first() else {
+        return Ok(false);
+    };
+    runs::begin(state, order, provider)?;
+    enter(state, order, Phase::Assigned);
+    Ok(true)
+}
+
+/// Gives an order back that cannot be done as posted. Nobody is punished: the ledger cannot see
+/// which of the two is at fault.
+pub(super) fn decline(
+    state: &mut State<'_>,
+    order: &mut Order,
+    provider: AccountId,
+    reason: DeclineReason,
+) -> Result<(), Refusal> {
+    state.emit(OrderEvent::Declined { provider, reason }.of(order.head.id));
+    fail(state, order, FailureReason::Declined(reason), &[])
+}
+
+/// Commits the provider to its run.
+pub(super) fn commit(
+    state: &mut State<'_>,
+    order: &mut Order,
+    (root, checkpoints, result): (Digest, &BoundedVec<FileId, 1024>, FileId),
+) -> Result<(), Refusal> {
+    let (id, at) = (order.head.id, state.now());
+    let expected = order.head.terms.segments();
+    if checkpoints.len() != expected as usize {
+        return Err(OrderRefusal::CheckpointCount {
+            order: id,
+            expected,
+            found: checkpoints.len() as u32,
+        }
+        .into());
+    }
+    let Some(run) = order.run_mut() else {
+        return Ok(());
+    };
+    let provider = run.provider;
+    for file in checkpoints.iter().chain([&result]) {
+        must_be_recorded(state, *file, provider)?;
+    }
+    run.trace = Some(Trace {
+        root,
+        checkpoints: checkpoints.to_vec(),
+        result,
+        at,
+    });
+    state.emit(OrderEvent::TraceCommitted { provider, root }.of(id));
+    enter(state, order, Phase::Committed);
+    Ok(())
+}

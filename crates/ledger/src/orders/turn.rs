@@ -1,0 +1,77 @@
+//! Whose move an order waits for, call by call.
+//!
+//! The phase says who loses when nothing comes; here stands which calls would be that move. A
+//! pool keeps a place for each of them, since silence costs a bond.
+
+use super::{keys, procedure};
+use crate::{AccountId, Call, Height, Order, OrderCall, OrderId, ReadError, Store, query};
+
+/// One move that an order waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Turn {
+    /// The order.
+    pub order: OrderId,
+    /// Who has to move.
+    pub by: AccountId,
+    /// Whom keys are handed to, where the move is a grant: each is a move of its own.
+    pub grantee: Option<AccountId>,
+    /// The move counts in the blocks before this height.
+    pub deadline: Height,
+}
+
+/// The move that `call` of `sender` would be, if its order waits for it.
+///
+/// Whether the ledger will accept the call is not decided here: its contents are not looked at.
+pub(crate) fn turn(
+    store: &dyn Store,
+    sender: AccountId,
+    call: &Call,
+) -> Result<Option<Turn>, ReadError> {
+    let (Call::Order(call), Some(id)) = (call, call.order()) else {
+        return Ok(None);
+    };
+    let Some(order) = query::order(store, &id)? else {
+        return Ok(None);
+    };
+    let validators = query::validators(store)?;
+    if !is_awaited(&order, &validators, sender, call) {
+        return Ok(None);
+    }
+    let grantee = match call {
+        OrderCall::Grant { place, grantee, .. } => {
+            if store.get(&keys::grant(place, &sender, grantee))?.is_some() {
+                return Ok(None);
+            }
+            Some(*grantee)
+        }
+        _ => None,
+    };
+    Ok(Some(Turn {
+        order: id,
+        by: sender,
+        grantee,
+        deadline: order.head.deadline,
+    }))
+}
+
+fn is_awaited(
+    order: &Order,
+    validators: &[AccountId],
+    sender: AccountId,
+    call: &OrderCall,
+) -> bool {
+    let moves = procedure::row(order).map_or(&[][..], |row| row.moves);
+    let mut moves = moves.iter().filter(|known| known.awaited);
+    let mine =
+        moves.any(|known| known.call == call.name() && known.by.is(order, validators, sender));
+    let procedure = procedure::of(&order.head.terms);
+    let here = || match call.place() {
+        Some(place) => procedure.place(order, sender, call) == Some(place),
+        None => true,
+    };
+    let open = || match call {
+        OrderCall::Grant { grantee, .. } => procedure.may_be_granted(order, validators, *grantee),
+        _ => procedure.is_open(order, sender, call),
+    };
+    mine && here() && open()
+}
