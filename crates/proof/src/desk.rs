@@ -1,6 +1,6 @@
 //! What a party has asked for and not been answered.
 
-use assay_ledger::{Call, Height, Order};
+use assay_ledger::{Height, OrderCall, Place};
 use assay_machine::{Dice, Requests};
 
 use crate::party::{Ask, CallTag, Output, Progress, Tag, What};
@@ -47,17 +47,15 @@ impl Desk {
     /// Submits a call as [`Self::ask`] does.
     pub(crate) fn submit(
         &mut self,
-        order: &Order,
-        (occasion, tag): (u8, CallTag),
+        place: Place,
+        tag: CallTag,
         now: Height,
-        call: impl FnOnce() -> Option<Call>,
+        call: impl FnOnce() -> Option<OrderCall>,
     ) {
-        let tag = Tag {
-            attempt: order.attempt,
-            occasion,
-            what: What::Call(tag),
-        };
-        self.ask(tag, now, || Some(Ask::Submit(Box::new(call()?))));
+        let what = What::Call(tag);
+        self.ask(Tag { place, what }, now, || {
+            Some(Ask::Submit(Box::new(call()?.into())))
+        });
     }
 
     /// Takes an answer; false for one that nobody waits for.

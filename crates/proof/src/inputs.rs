@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use assay_crypto::aead::FileKey;
-use assay_ledger::{Height, Order};
+use assay_ledger::{Height, Order, Place, Run};
 
 use crate::desk::Desk;
 use crate::party::{Ask, FetchFailure, Tag, What};
@@ -22,13 +22,13 @@ impl Inputs {
     pub(crate) fn fetch(
         &mut self,
         order: &Order,
-        occasion: u8,
+        occasion: Place,
         keys: &[(u32, &[FileKey])],
         desk: &mut Desk,
         now: Height,
     ) {
-        self.have.resize(order.terms.inputs.len(), None);
-        for (place, input) in order.terms.inputs.iter().enumerate() {
+        self.have.resize(order.head.terms.inputs.len(), None);
+        for (place, input) in order.head.terms.inputs.iter().enumerate() {
             if self.have[place].is_some() {
                 continue;
             }
@@ -41,14 +41,13 @@ impl Inputs {
                 continue;
             };
             let tag = Tag {
-                attempt: order.attempt,
-                occasion,
+                place: occasion,
                 what: What::Input(at, candidate),
             };
             desk.ask(tag, now, || {
                 Some(Ask::Fetch {
                     file: input.file,
-                    owner: order.requester,
+                    owner: order.head.requester,
                     key: key.clone(),
                     content: Some(input.content),
                 })
@@ -86,9 +85,9 @@ impl Inputs {
         refused.any(|(place, _)| self.have.get(*place as usize).is_none_or(Option::is_none))
     }
 
-    /// The task of the current attempt, once every input is here.
-    pub(crate) fn task(&self, order: &Order) -> Option<Task> {
-        let terms = &order.terms;
+    /// The task of a run, once every input is here.
+    pub(crate) fn task(&self, order: &Order, run: &Run) -> Option<Task> {
+        let terms = &order.head.terms;
         if self.have.len() != terms.inputs.len() {
             return None;
         }
@@ -102,7 +101,7 @@ impl Inputs {
             kind: terms.kind.to_string(),
             spec: terms.spec.to_vec(),
             inputs: inputs.collect::<Option<_>>()?,
-            seed: order.assignment.as_ref()?.seed,
+            seed: run.seed,
             steps: terms.steps,
             segment_steps: terms.segment_steps,
         })

@@ -1,12 +1,12 @@
 //! The keys of an order: who can read what, and when.
 //!
-//! The requester derives everything from one secret. Each attempt has a secret of its own, so a
-//! provider that failed can read nothing of its successor's run, and no key ever encrypts two
-//! different checkpoints:
+//! The requester derives everything from one secret. Each run has a secret of its own, so no
+//! provider can read anything of another's run, and no key ever encrypts two different
+//! checkpoints:
 //!
 //! ```text
-//! secret[a]        = KDF(secret, "attempt", a)
-//! checkpoint[a, c] = KDF(secret[a], "checkpoint", c)
+//! secret[r]        = KDF(secret, "attempt", r)
+//! checkpoint[r, c] = KDF(secret[r], "checkpoint", c)
 //! terms.keys       = H(input keys, H(secret[0]), H(secret[1]), ...)
 //! ```
 //!
@@ -15,7 +15,7 @@
 
 use assay_crypto::aead::FileKey;
 use assay_crypto::{Digest, EncryptionKey, EncryptionSecret, Sealed};
-use assay_ledger::{AccountId, OrderId, SealedKeys};
+use assay_ledger::{AccountId, Place, RunIndex, SealedKeys};
 use borsh::{BorshDeserialize, BorshSerialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -24,17 +24,17 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub struct OrderKeys {
     inputs: Vec<FileKey>,
     secret: [u8; 32],
-    attempts: u8,
+    runs: u32,
 }
 
 impl OrderKeys {
-    /// Keys of an order with these input files, in the terms' sequence, and this many attempts,
+    /// Keys of an order with these input files, in the terms' sequence, and at most this many runs,
     /// derived from a fresh random `secret`.
-    pub fn new(inputs: Vec<FileKey>, secret: [u8; 32], attempts: u8) -> OrderKeys {
+    pub fn new(inputs: Vec<FileKey>, secret: [u8; 32], runs: u32) -> OrderKeys {
         OrderKeys {
             inputs,
             secret,
-            attempts,
+            runs,
         }
     }
 
@@ -48,46 +48,46 @@ impl OrderKeys {
         &self.inputs
     }
 
-    /// Key of one checkpoint of an attempt; the last checkpoint is the result.
-    pub fn checkpoint(&self, attempt: u8, index: u32) -> FileKey {
-        checkpoint(&self.secret_of(attempt), index)
+    /// Key of one checkpoint of a run; the last checkpoint is the result.
+    pub fn checkpoint(&self, run: RunIndex, index: u32) -> FileKey {
+        checkpoint(&self.secret_of(run), index)
     }
 
-    /// What the provider of one attempt is granted.
-    pub fn for_provider(&self, attempt: u8) -> ProviderKeys {
+    /// What the provider of one run is granted.
+    pub fn for_provider(&self, run: RunIndex) -> ProviderKeys {
         ProviderKeys {
             inputs: self.inputs.clone(),
-            attempt,
-            secret: self.secret_of(attempt).0,
+            run,
+            secret: self.secret_of(run).0,
             secrets: self.secrets(),
         }
     }
 
-    fn secret_of(&self, attempt: u8) -> FileKey {
-        FileKey::derive(&self.secret, "attempt", u64::from(attempt))
+    fn secret_of(&self, run: RunIndex) -> FileKey {
+        FileKey::derive(&self.secret, "attempt", u64::from(run.0))
     }
 
     fn secrets(&self) -> Vec<Digest> {
-        (0..self.attempts)
-            .map(|attempt| hash(&self.secret_of(attempt).0))
+        (0..self.runs)
+            .map(|run| hash(&self.secret_of(RunIndex(run)).0))
             .collect()
     }
 }
 
-/// What the provider of one attempt may read and write: the inputs and its own checkpoints.
+/// What the provider of one run may read and write: the inputs and its own checkpoints.
 #[derive(Clone, BorshSerialize, BorshDeserialize)]
 pub struct ProviderKeys {
     inputs: Vec<FileKey>,
-    attempt: u8,
+    run: RunIndex,
     secret: [u8; 32],
     secrets: Vec<Digest>,
 }
 
 impl ProviderKeys {
-    /// Whether these are the keys the order was posted with, for this attempt.
-    pub fn match_terms(&self, commitment_in_terms: &Digest, attempt: u8) -> bool {
-        self.attempt == attempt
-            && self.secrets.get(usize::from(attempt)) == Some(&hash(&self.secret))
+    /// Whether these are the keys the order was posted with, for this run.
+    pub fn match_terms(&self, commitment_in_terms: &Digest, run: RunIndex) -> bool {
+        self.run == run
+            && self.secrets.get(run.0 as usize) == Some(&hash(&self.secret))
             && commitment(&self.inputs, &self.secrets) == *commitment_in_terms
     }
 
@@ -96,7 +96,7 @@ impl ProviderKeys {
         &self.inputs
     }
 
-    /// Key of one of this attempt's checkpoints.
+    /// Key of one of this run's checkpoints.
     pub fn checkpoint(&self, index: u32) -> FileKey {
         checkpoint(&FileKey(self.secret), index)
     }
@@ -114,11 +114,11 @@ impl ProviderKeys {
     }
 
     /// The randomness under which an auditor's grant of one audit round is sealed: fixed by
-    /// secret, auditor and round, so that the provider can later show what it granted (see
+    /// secret, auditor and place, so that the provider can later show what it granted (see
     /// [`ReaderKeys::witness`]), and never used for two different messages.
-    pub fn randomness(&self, auditor: &AccountId, round: u8) -> [u8; 32] {
-        let parts: [&[u8]; 3] = [&self.secret, &auditor.0, &[round]];
-        Digest::of("assay/grant/randomness/v1", &parts).0
+    pub fn randomness(&self, auditor: &AccountId, round: &Place) -> [u8; 32] {
+        let parts: [&[u8]; 3] = [&self.secret, &auditor.0, &round.occasion.bytes()];
+        Digest::of("assay/grant/randomness/v2", &parts).0
     }
 }
 
@@ -162,10 +162,8 @@ impl ReaderKeys {
 /// Names the one use of a sealed grant; opening it elsewhere fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GrantUse {
-    /// The order.
-    pub order: OrderId,
-    /// Its attempt, counted from 0.
-    pub attempt: u8,
+    /// What the keys are for.
+    pub place: Place,
     /// Who grants.
     pub from: AccountId,
     /// Who may open it.
@@ -174,8 +172,14 @@ pub struct GrantUse {
 
 impl GrantUse {
     fn info(&self) -> [u8; 32] {
-        let parts: [&[u8]; 4] = [&self.order.0.0, &[self.attempt], &self.from.0, &self.to.0];
-        Digest::of("assay/grant/v1", &parts).0
+        let parts: [&[u8]; 5] = [
+            &self.place.order.0.0,
+            &self.place.run.0.to_le_bytes(),
+            &self.place.occasion.bytes(),
+            &self.from.0,
+            &self.to.0,
+        ];
+        Digest::of("assay/grant/v2", &parts).0
     }
 
     /// Seals keys to the grantee; `None` when its registered key cannot be sealed to.

@@ -6,7 +6,7 @@
 
 use assay_crypto::aead::FileKey;
 use assay_crypto::{Digest, EncryptionSecret};
-use assay_ledger::{AccountId, Call, FileId, SegmentIndex};
+use assay_ledger::{AccountId, Call, FileId, Place, SegmentIndex};
 use assay_machine::{Machine, Protocol};
 
 use crate::view::View;
@@ -49,10 +49,8 @@ pub type Context<'a> = assay_machine::Context<'a, Traced>;
 /// Names a request, so that its answer finds the right place whenever it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag {
-    /// The attempt of the order that the request belongs to.
-    pub attempt: u8,
-    /// Which audit round, or which dispute, of that attempt; 0 where there is only one.
-    pub occasion: u8,
+    /// The run of the order, and what of it, that the request belongs to.
+    pub place: Place,
     /// What was asked for.
     pub what: What,
 }

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 
 use assay_crypto::EncryptionKey;
 use assay_ledger::{
-    AccountId, Height, Order, OrderId, ReadError, Role, SegmentIndex, StepIndex, Store, query,
+    AccountId, Grant, Height, Order, OrderId, Place, ReadError, Role, SegmentIndex, StepIndex,
+    Store, query,
 };
 
-/// An order as a final block left it, with the registered keys of those who take part.
+/// An order as a final block left it, with what its parties granted each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The height of that block, or of a later one that changed nothing here.
     pub height: Height,
-    /// The record on the ledger.
+    /// The order.
     pub order: Order,
+    /// The keys handed over in the runs that stand, in the order in which they came.
+    pub grants: Vec<Grant>,
     /// The network's validators, ascending.
     pub validators: Vec<AccountId>,
-    /// Where grants are sealed, by account and the role it takes in this order.
-    pub keys: BTreeMap<(AccountId, Role), EncryptionKey>,
+    /// Where grants to validators are sealed.
+    pub keys: BTreeMap<AccountId, EncryptionKey>,
 }
 
 impl View {
@@ -29,53 +32,65 @@ impl View {
         let Some(order) = query::order(store, id)? else {
             return Ok(None);
         };
+        let mut grants = Vec::new();
+        for run in order.standing() {
+            grants.extend(query::grants(store, id, run.index)?);
+        }
+        // By when they came, so that one seen keeps its place when another comes.
+        grants.sort_by_key(|grant| (grant.at, grant.from, grant.to));
         let validators = query::validators(store)?;
-        let seats = order.rounds.iter().flat_map(|round| &round.seats);
-        let parties = validators
-            .iter()
-            .map(|account| (*account, Role::Validator))
-            .chain(order.provider().map(|account| (account, Role::Provider)))
-            .chain(seats.map(|seat| (seat.auditor, Role::Auditor)));
         let mut keys = BTreeMap::new();
-        for (account, role) in parties {
-            if let Some(registration) = query::registration(store, role, &account)? {
-                keys.insert((account, role), registration.encryption_key);
+        for account in &validators {
+            if let Some(registration) = query::registration(store, Role::Validator, account)? {
+                keys.insert(*account, registration.encryption_key);
             }
         }
         Ok(Some(View {
             height: query::height(store)?,
             order,
+            grants,
             validators,
             keys,
         }))
     }
 
-    /// The audit round or dispute that a tag of this moment belongs to.
-    pub(crate) fn round(&self) -> u8 {
-        u8::try_from(self.order.rounds.len()).unwrap_or(u8::MAX)
+    /// The place of the work of the run under way, or of the next one.
+    pub(crate) fn work(&self) -> Place {
+        self.order.work(self.order.attempt())
     }
 
-    /// Number of disputes so far in this attempt.
-    pub(crate) fn disputes(&self) -> u8 {
-        u8::try_from(self.order.disputes.len()).unwrap_or(u8::MAX)
+    /// The place of the current audit draw; before there is one, that of the work.
+    pub(crate) fn round(&self) -> Place {
+        self.order.round_place().unwrap_or(self.work())
     }
 
-    /// Whether `from` has granted `to` anything since that height.
-    pub(crate) fn granted(&self, from: AccountId, to: AccountId, since: Height) -> bool {
-        let mut grants = self.order.grants_to(to);
-        grants.any(|grant| grant.from == from && grant.at >= since)
+    /// The place of the open dispute; while there is none, that of the work.
+    pub(crate) fn dispute(&self) -> Place {
+        self.order.dispute_place().unwrap_or(self.work())
+    }
+
+    /// What `from` has granted `to` at a place.
+    pub(crate) fn grant(&self, place: Place, from: AccountId, to: AccountId) -> Option<&Grant> {
+        let mut grants = self.grants_to(place, to);
+        grants.find(|grant| grant.from == from)
+    }
+
+    /// What was granted to an account at a place.
+    pub(crate) fn grants_to(&self, place: Place, to: AccountId) -> impl Iterator<Item = &Grant> {
+        let grants = self.grants.iter();
+        grants.filter(move |grant| grant.place == place && grant.to == to)
     }
 
     /// The checkpoint that holds the state at a step which starts a segment.
     pub(crate) fn checkpoint_at(&self, step: StepIndex) -> SegmentIndex {
-        let length = u64::from(self.order.terms.segment_steps.max(1));
+        let length = u64::from(self.order.head.terms.segment_steps.max(1));
         SegmentIndex(u32::try_from(step.0 / length).unwrap_or(u32::MAX))
     }
 
     /// Whether so little of the phase is left that a party must make do with what it has: the
     /// last quarter, and never less than the last two blocks.
     pub(crate) fn pressing(&self) -> bool {
-        let (since, deadline) = (self.order.since.0, self.order.deadline.0);
+        let (since, deadline) = (self.order.head.since.0, self.order.head.deadline.0);
         let reserve = (deadline.saturating_sub(since) / 4).max(2);
         self.height.0.saturating_add(reserve) >= deadline
     }

@@ -1,6 +1,6 @@
 //! An auditor that posts what another auditor posted.
 
-use assay_ledger::{Call, Order, Phase, Seat};
+use assay_ledger::{Order, OrderCall, Phase, Seat};
 use assay_machine::Machine;
 
 use crate::party::{Ask, CallTag, Context, Identity, Input, Output, Tag, Traced, What};
@@ -17,26 +17,26 @@ impl CopyingAuditor {
         CopyingAuditor { me }
     }
 
-    fn call(&self, order: &Order) -> Option<(CallTag, Call)> {
+    fn call(&self, order: &Order) -> Option<(CallTag, OrderCall)> {
         order.seat(self.me.account)?;
         let seats = &order.round()?.seats;
         let copied = |known: fn(&Seat) -> bool| {
             let others = seats.iter().filter(|seat| seat.auditor != self.me.account);
             others.into_iter().find(|seat| known(seat))
         };
-        match order.phase {
+        match order.head.phase {
             Phase::Auditing => {
                 let commitment = copied(|seat| seat.commitment.is_some())?.commitment?;
-                let order = order.id;
+                let place = order.round_place()?;
                 Some((
                     CallTag::CommitAudit,
-                    Call::CommitAudit { order, commitment },
+                    OrderCall::CommitAudit { place, commitment },
                 ))
             }
             Phase::Revealing => {
                 let seat = copied(|seat| seat.results.is_some())?;
-                let call = Call::RevealAudit {
-                    order: order.id,
+                let call = OrderCall::RevealAudit {
+                    place: order.round_place()?,
                     results: seat.results.clone()?,
                     salt: seat.commitment?,
                 };
@@ -57,11 +57,10 @@ impl Machine for CopyingAuditor {
         let order = &at.view.order;
         let outputs = self.call(order).into_iter().map(|(tag, call)| {
             let tag = Tag {
-                attempt: order.attempt,
-                occasion: 0,
+                place: order.work(order.attempt()),
                 what: What::Call(tag),
             };
-            Output::Ask(tag, Ask::Submit(Box::new(call)))
+            Output::Ask(tag, Ask::Submit(Box::new(call.into())))
         });
         outputs.collect()
     }

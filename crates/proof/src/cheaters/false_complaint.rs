@@ -1,6 +1,6 @@
 //! A requester that disputes a good result, to have it for nothing.
 
-use assay_ledger::{Call, Question};
+use assay_ledger::{Call, OrderCall, Question};
 use assay_machine::Machine;
 
 use crate::parties::Requester;
@@ -23,8 +23,11 @@ impl FalseComplaint {
 
     fn twist(&self, tag: Tag, call: Call) -> Option<Output> {
         let (what, call) = match call {
-            Call::Accept { order } => (What::Call(CallTag::Complain), Call::Complain { order }),
-            Call::Grant { .. } if self.judged => return None,
+            Call::Order(OrderCall::Accept { order }) => {
+                let call = OrderCall::Complain { order };
+                (What::Call(CallTag::Complain), call.into())
+            }
+            Call::Order(OrderCall::Grant { .. }) if self.judged => return None,
             call => (tag.what, call),
         };
         Some(Output::Ask(

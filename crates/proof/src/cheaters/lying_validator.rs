@@ -1,7 +1,7 @@
 //! A validator that attests without looking.
 
 use assay_crypto::Digest;
-use assay_ledger::{Call, Phase};
+use assay_ledger::{OrderCall, Phase};
 use assay_machine::Machine;
 
 use crate::party::{Ask, CallTag, Context, Identity, Input, Output, Tag, Traced, What};
@@ -27,21 +27,22 @@ impl Machine for LyingValidator {
             return Vec::new();
         };
         let order = &at.view.order;
-        let open = order.dispute().filter(|_| order.phase == Phase::Attesting);
+        let open = order
+            .dispute()
+            .filter(|_| order.head.phase == Phase::Attesting);
         let mine = |account| account == self.me.account;
-        let Some(dispute) = open.filter(|d| !d.attestations.iter().any(|a| mine(a.validator)))
-        else {
+        let Some(_) = open.filter(|d| !d.attestations.iter().any(|a| mine(a.validator))) else {
+            return Vec::new();
+        };
+        let Some(place) = order.dispute_place() else {
             return Vec::new();
         };
         let tag = Tag {
-            attempt: order.attempt,
-            occasion: u8::try_from(dispute.attestations.len()).unwrap_or(u8::MAX),
+            place,
             what: What::Call(CallTag::Attest),
         };
-        let call = Call::Attest {
-            order: order.id,
-            leaf: self.leaf,
-        };
-        vec![Output::Ask(tag, Ask::Submit(Box::new(call)))]
+        let leaf = self.leaf;
+        let call = OrderCall::Attest { place, leaf };
+        vec![Output::Ask(tag, Ask::Submit(Box::new(call.into())))]
     }
 }

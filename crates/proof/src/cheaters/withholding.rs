@@ -1,7 +1,7 @@
 //! A provider that does the work and then keeps back what others need to check it.
 
 use assay_crypto::aead::FileKey;
-use assay_ledger::{AccountId, Call, Phase, SealedKeys};
+use assay_ledger::{AccountId, Call, OrderCall, Phase, SealedKeys};
 use assay_machine::Machine;
 
 use crate::parties::Provider;
@@ -81,14 +81,18 @@ impl WithholdingProvider {
             | (Withheld::Moves, CallTag::Bisect(..), _) => None,
             (Withheld::Grants, CallTag::Grant(_), _) if self.auditing => None,
             (Withheld::Evidence, CallTag::Grant(_), _) if !self.auditing => None,
-            (Withheld::GoodGrants, CallTag::Grant(_), Call::Grant { order, grantee, .. })
-                if self.auditing =>
-            {
-                Some(Call::Grant {
-                    order,
+            (
+                Withheld::GoodGrants,
+                CallTag::Grant(_),
+                Call::Order(OrderCall::Grant { place, grantee, .. }),
+            ) if self.auditing => {
+                let sealed = rubbish(&grantee);
+                let grant = OrderCall::Grant {
+                    place,
                     grantee,
-                    sealed: rubbish(&grantee),
-                })
+                    sealed,
+                };
+                Some(grant.into())
             }
             (_, _, call) => Some(call),
         }
@@ -110,8 +114,8 @@ impl Machine for WithholdingProvider {
 
     fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
         let order = &at.view.order;
-        self.last = Some(order.terms.segments());
-        self.auditing = order.phase == Phase::Opening;
+        self.last = Some(order.head.terms.segments());
+        self.auditing = order.head.phase == Phase::Opening;
         let outputs = self.honest.step(at, input);
         outputs
             .into_iter()

@@ -6,7 +6,7 @@ use crate::party::Identity;
 
 /// An honest [`Requester`] on top of other keys: providers must be able to tell at once, and to
 /// give the order back without loss.
-pub fn wrong_keys(me: Identity, posted: &OrderKeys, attempts: u8) -> Requester {
-    let other = OrderKeys::new(posted.inputs().to_vec(), [0; 32], attempts);
+pub fn wrong_keys(me: Identity, posted: &OrderKeys, runs: u32) -> Requester {
+    let other = OrderKeys::new(posted.inputs().to_vec(), [0; 32], runs);
     Requester::new(me, other)
 }

@@ -4,9 +4,9 @@ use assay_crypto::aead::FileKey;
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, Call, Deadlines, Genesis, GenesisAccount,
-    GenesisRegistration, Height, Input as TermsInput, MemoryStore, OrderId, Parameters, Role,
-    Terms, ValidatorInfo,
+    Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, FileCall, Genesis, GenesisAccount,
+    GenesisRegistration, Height, Input as TermsInput, MemoryStore, OrderCall, OrderId, Parameters,
+    Role, Terms, ValidatorInfo,
 };
 
 use super::cast::Cast;
@@ -83,7 +83,7 @@ impl World {
             SecretKey::from_seed(Digest::of("assay/harness/key/v1", &[&n.to_le_bytes()]).0)
         };
         let input_keys: Vec<FileKey> = (0..plan.inputs.len()).map(|_| key(&mut dice)).collect();
-        let keys = OrderKeys::new(input_keys, key(&mut dice).0, plan.attempts);
+        let keys = OrderKeys::new(input_keys, key(&mut dice).0, plan.attempts.into());
 
         let mut members = Vec::new();
         let mut roles = Vec::new();
@@ -138,7 +138,7 @@ impl World {
             let file = self.vault.store(requester, key, bytes);
             self.pending.push((
                 0,
-                Call::PutFile(Box::new(self.record(file, requester, name))),
+                FileCall::Put(Box::new(self.record(file, requester, name))).into(),
                 Waiting::Nobody,
             ));
             inputs.push(TermsInput {
@@ -167,7 +167,7 @@ impl World {
             deadlines: Deadlines::all(self.plan.deadline),
         };
         self.pending
-            .push((0, Call::PostOrder(Box::new(terms)), Waiting::Nobody));
+            .push((0, OrderCall::Post(Box::new(terms)).into(), Waiting::Nobody));
         self.block();
         assert_eq!(
             self.refused,

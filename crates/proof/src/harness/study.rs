@@ -57,9 +57,9 @@ impl<R: Programs + 'static> Study<R> {
             let provider = cheater(Share { beta, seed: share });
             let (world, order) = self.order(seed, 1, provider);
             let provider = world.all(Role::Provider)[0];
-            match order.outcome {
+            match order.head.outcome {
                 Some(Outcome::AttemptsUsed) => {
-                    let failure = &order.failures[0];
+                    let failure = order.runs[0].failed.expect("its run failed");
                     assert_eq!(failure.reason, FailureReason::WrongResult, "seed {seed}");
                     assert_eq!(failure.slashed, Amount::tokens(50), "seed {seed}");
                     assert!(world.balance(provider) < BALANCE, "seed {seed}: paid");
@@ -84,7 +84,7 @@ impl<R: Programs + 'static> Study<R> {
     pub fn honest(&self) {
         for seed in 0..self.cases {
             let (world, order) = self.order(seed, 2, Actor::provider(self.programs));
-            assert_eq!(order.outcome, Some(Outcome::Paid), "seed {seed}");
+            assert_eq!(order.head.outcome, Some(Outcome::Paid), "seed {seed}");
             assert_eq!(world.refused, [], "seed {seed}");
             assert!(!was_cut(&world, Role::Provider), "seed {seed}");
             assert!(!was_cut(&world, Role::Auditor), "seed {seed}");

@@ -4,8 +4,8 @@ use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call, ChainId, Event,
-    FileId, FileRecord, Height, MAX_TX_BYTES, MemoryStore, Order, OrderId, Receipt, Role, Status,
-    Transaction, execute_verified_block, query,
+    FileCall, FileId, FileRecord, Height, MAX_TX_BYTES, MemoryStore, Order, OrderId, Receipt, Role,
+    Status, Transaction, execute_verified_block, query,
 };
 use assay_machine::Millis;
 
@@ -84,7 +84,7 @@ impl World {
     pub fn run(&mut self) -> Order {
         for _ in 0..10_000 {
             let order = self.order();
-            if order.phase.is_final() {
+            if order.head.phase.is_final() {
                 return order;
             }
             self.tick();
@@ -98,7 +98,10 @@ impl World {
     /// When the order ends before.
     pub fn run_until(&mut self, is_so: impl Fn(&World) -> bool) {
         while !is_so(self) {
-            assert!(!self.order().phase.is_final(), "the order ended too early");
+            assert!(
+                !self.order().head.phase.is_final(),
+                "the order ended too early"
+            );
             self.tick();
         }
     }
@@ -250,7 +253,7 @@ impl World {
                 let file = self.vault.store(account, &key, bytes);
                 let record = Box::new(self.record(file, account, &name));
                 self.pending
-                    .push((at, Call::PutFile(record), Waiting::Stored(tag, file)));
+                    .push((at, FileCall::Put(record).into(), Waiting::Stored(tag, file)));
                 return None;
             }
             Ask::Work(work) => Answer::Worked(self.members[at].compute(&work)),

@@ -10,7 +10,8 @@ pub use provider::Provider;
 pub use requester::Requester;
 pub use validator::Validator;
 
-use assay_ledger::{AccountId, Call, Order, Outcome as Ending, Phase, Role};
+use assay_crypto::EncryptionKey;
+use assay_ledger::{AccountId, Order, OrderCall, Outcome as Ending, Phase, Place};
 use borsh::BorshSerialize;
 
 use crate::desk::Desk;
@@ -20,7 +21,7 @@ use crate::view::View;
 
 /// How the order ended, in a final phase.
 fn close(order: &Order) -> Option<Outcome> {
-    match (order.phase, order.outcome) {
+    match (order.head.phase, order.head.outcome) {
         (Phase::Settled, _) => Some(Outcome::Settled),
         (Phase::Cancelled, _) => Some(Outcome::Cancelled),
         (Phase::Refunded, ending) => Some(Outcome::Refunded(ending.unwrap_or(Ending::NoVerdict))),
@@ -32,53 +33,42 @@ fn close(order: &Order) -> Option<Outcome> {
 struct Handover<'a> {
     view: &'a View,
     me: &'a Identity,
-    occasion: u8,
+    place: Place,
 }
 
 impl Handover<'_> {
-    /// Submits the grant unless it is on its way. A grantee whose registered key cannot be sealed
-    /// to is passed over: nobody could ever reach it.
+    /// Submits the grant unless it is on its way or made. A grantee whose key cannot be sealed to
+    /// is passed over: nobody could ever reach it.
     fn give<K: BorshSerialize>(
         &self,
         desk: &mut Desk,
-        (to, role): (AccountId, Role),
+        (to, key): (AccountId, &EncryptionKey),
         keys: &K,
         randomness: [u8; 32],
     ) {
-        let order = &self.view.order;
-        let Some(key) = self.view.keys.get(&(to, role)) else {
+        let (from, place) = (self.me.account, self.place);
+        if self.view.grant(place, from, to).is_some() {
             return;
-        };
-        let grant = GrantUse {
-            order: order.id,
-            attempt: order.attempt,
-            from: self.me.account,
-            to,
-        };
-        let tag = (self.occasion, CallTag::Grant(to));
-        desk.submit(order, tag, self.view.height, || {
-            Some(Call::Grant {
-                order: order.id,
+        }
+        let grant = GrantUse { place, from, to };
+        desk.submit(place, CallTag::Grant(to), self.view.height, || {
+            Some(OrderCall::Grant {
+                place,
                 grantee: to,
                 sealed: grant.seal(key, keys, randomness)?,
             })
         });
     }
 
-    /// Grants every validator that has none since the dispute was opened.
+    /// Grants every validator that has none in the open dispute.
     fn give_validators<K: BorshSerialize>(&self, desk: &mut Desk, keys: &K) {
-        let Some(dispute) = self.view.order.dispute() else {
-            return;
-        };
-        for validator in &self.view.validators {
-            if !self
-                .view
-                .granted(self.me.account, *validator, dispute.opened)
-            {
+        for (validator, key) in &self.view.keys {
+            let granted = self.view.grant(self.place, self.me.account, *validator);
+            if granted.is_none() {
                 let Some(randomness) = desk.random() else {
                     return;
                 };
-                self.give(desk, (*validator, Role::Validator), keys, randomness);
+                self.give(desk, (*validator, key), keys, randomness);
             }
         }
     }

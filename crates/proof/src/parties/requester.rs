@@ -1,6 +1,6 @@
 //! The requester: hands out keys, checks what comes back.
 
-use assay_ledger::{Call, Phase, Question, Role, StepIndex};
+use assay_ledger::{OrderCall, Phase, Question, RunIndex, StepIndex};
 use assay_machine::Machine;
 
 use super::{Handover, close};
@@ -25,7 +25,7 @@ pub struct Requester {
     inputs: Inputs,
     /// The attempt's result as far as it was looked at.
     result: Delivery,
-    attempt: u8,
+    attempt: RunIndex,
     finished: bool,
 }
 
@@ -65,7 +65,7 @@ impl Requester {
             desk: Desk::default(),
             inputs: Inputs::default(),
             result: Delivery::Unseen,
-            attempt: 0,
+            attempt: RunIndex(0),
             finished: false,
         }
     }
@@ -107,12 +107,12 @@ impl Requester {
             self.finished = true;
             return self.desk.push(Output::End(outcome));
         }
-        if order.attempt != self.attempt {
-            self.attempt = order.attempt;
+        if order.attempt() != self.attempt {
+            self.attempt = order.attempt();
             self.result = Delivery::Unseen;
             self.desk.clear();
         }
-        match order.phase {
+        match order.head.phase {
             Phase::Assigned => self.grant_provider(view),
             Phase::Attesting => self.grant_validators(view),
             Phase::Accepted => self.check(view),
@@ -122,19 +122,16 @@ impl Requester {
 
     fn grant_provider(&mut self, view: &View) {
         let order = &view.order;
-        let Some(assignment) = &order.assignment else {
+        let Some(run) = order.run() else {
             return;
         };
-        if view.granted(self.me.account, assignment.provider, assignment.at) {
-            return;
-        }
         let handover = Handover {
             view,
             me: &self.me,
-            occasion: 0,
+            place: order.work(run.index),
         };
-        let to = (assignment.provider, Role::Provider);
-        let keys = self.keys.for_provider(order.attempt);
+        let to = (run.provider, &run.encryption_key);
+        let keys = self.keys.for_provider(run.index);
         if let Some(randomness) = self.desk.random() {
             handover.give(&mut self.desk, to, &keys, randomness);
         }
@@ -146,14 +143,14 @@ impl Requester {
             return;
         };
         let checkpoint = match dispute.question {
-            Question::Result => order.terms.segments(),
+            Question::Result => order.head.terms.segments(),
             _ => view.checkpoint_at(dispute.from.step).0,
         };
-        let keys = self.keys.for_provider(order.attempt);
+        let keys = self.keys.for_provider(dispute.run);
         let handover = Handover {
             view,
             me: &self.me,
-            occasion: view.disputes(),
+            place: view.dispute(),
         };
         handover.give_validators(&mut self.desk, &keys.for_reader([checkpoint]));
     }
@@ -161,16 +158,14 @@ impl Requester {
     /// Looks at the result of an accepted run.
     fn check(&mut self, view: &View) {
         let (order, now) = (&view.order, view.height);
-        let tag = |what| Tag {
-            attempt: order.attempt,
-            occasion: 0,
-            what,
-        };
-        let last = order.terms.segments();
+        let place = view.work();
+        let tag = |what| Tag { place, what };
+        let last = order.head.terms.segments();
         match &self.result {
             Delivery::Good => {
-                let call = || Some(Call::Accept { order: order.id });
-                self.desk.submit(order, (0, CallTag::Accept), now, call);
+                let order = order.head.id;
+                let call = || Some(OrderCall::Accept { order });
+                self.desk.submit(place, CallTag::Accept, now, call);
             }
             Delivery::Bad => self.complain(view),
             Delivery::Unseen => {
@@ -180,20 +175,21 @@ impl Requester {
                 }
                 self.desk.ask(tag(What::Checkpoint(last, 0)), now, || {
                     Some(Ask::Fetch {
-                        file: order.trace.as_ref()?.result,
+                        file: order.run()?.trace.as_ref()?.result,
                         owner: order.provider()?,
-                        key: self.keys.checkpoint(order.attempt, last),
+                        key: self.keys.checkpoint(place.run, last),
                         content: None,
                     })
                 });
             }
             Delivery::Fetched(bytes) => {
                 let sets = [(0, self.keys.inputs())];
-                self.inputs.fetch(order, 0, &sets, &mut self.desk, now);
-                let Some(task) = self.inputs.task(order) else {
+                self.inputs.fetch(order, place, &sets, &mut self.desk, now);
+                let task = order.run().and_then(|run| self.inputs.task(order, run));
+                let Some(task) = task else {
                     return;
                 };
-                let end = StepIndex(order.terms.steps);
+                let end = StepIndex(order.head.terms.steps);
                 self.desk.ask(tag(What::Replay(0)), now, || {
                     Some(Ask::Work(Box::new(Work {
                         task,
@@ -208,7 +204,8 @@ impl Requester {
 
     fn checked(&mut self, view: &View, result: Result<WorkDone, WorkFailure>) {
         let order = &view.order;
-        let end = order.opened(StepIndex(order.terms.steps));
+        let end = StepIndex(order.head.terms.steps);
+        let end = order.run().and_then(|run| run.opened(end));
         match result {
             Ok(done) if end.is_some() && done.leaves.last() == end.as_ref() => {
                 self.result = Delivery::Good;
@@ -221,14 +218,15 @@ impl Requester {
     fn complain(&mut self, view: &View) {
         let order = &view.order;
         // A verdict on this result is the last word on it.
+        let place = view.work();
         let judged = order
-            .disputes
-            .iter()
+            .disputes_of(place.run)
             .any(|d| d.question == Question::Result);
         if !judged {
-            let call = || Some(Call::Complain { order: order.id });
+            let order = order.head.id;
+            let call = || Some(OrderCall::Complain { order });
             self.desk
-                .submit(order, (0, CallTag::Complain), view.height, call);
+                .submit(place, CallTag::Complain, view.height, call);
         }
     }
 }

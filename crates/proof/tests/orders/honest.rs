@@ -4,15 +4,15 @@ use assay_ledger::{Amount, DeclineReason, FailureReason, Outcome, Phase, Role};
 use assay_proof::Outcome as End;
 use assay_proof::harness::{BALANCE, Cast, Plan, Vault, World};
 
-use crate::{counter, honest, run};
+use crate::{counter, failures, honest, run};
 
 #[test]
 fn an_honest_order_goes_from_posting_to_payout() {
     let (mut world, order) = run(Plan::default(), honest());
-    assert_eq!(order.phase, Phase::Settled);
-    assert_eq!(order.outcome, Some(Outcome::Paid));
+    assert_eq!(order.head.phase, Phase::Settled);
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
     assert_eq!(world.refused, []);
-    assert_eq!(order.failures, []);
+    assert_eq!(failures(&order), []);
     assert_eq!(order.disputes, []);
     world.tick();
     for member in &world.members {
@@ -51,12 +51,12 @@ fn any_shape_of_run_is_audited_in_full() {
         };
         let (world, order) = run(plan, honest());
         assert_eq!(
-            order.outcome,
+            order.head.outcome,
             Some(Outcome::Paid),
             "{steps}/{segment_steps}"
         );
         assert_eq!(world.refused, []);
-        assert_eq!(order.passed().count(), 2);
+        assert_eq!(order.run().map_or(0, |run| run.passed().count()), 2);
     }
 }
 
@@ -70,7 +70,7 @@ fn slow_answers_change_nothing() {
             ..Plan::default()
         };
         let (world, order) = run(plan, honest());
-        assert_eq!(order.outcome, Some(Outcome::Paid));
+        assert_eq!(order.head.outcome, Some(Outcome::Paid));
         assert_eq!(world.refused, []);
     }
 }
@@ -78,14 +78,14 @@ fn slow_answers_change_nothing() {
 #[test]
 fn without_a_provider_the_requester_is_refunded() {
     let (world, order) = run(Plan::default(), Cast::honest((0, 3, 4), counter));
-    assert_eq!(order.outcome, Some(Outcome::NoProvider));
+    assert_eq!(order.head.outcome, Some(Outcome::NoProvider));
     assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
 }
 
 #[test]
 fn without_enough_auditors_nothing_is_accepted() {
     let (world, order) = run(Plan::default(), Cast::honest((1, 1, 4), counter));
-    assert_eq!(order.outcome, Some(Outcome::NoAuditors));
+    assert_eq!(order.head.outcome, Some(Outcome::NoAuditors));
     assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
     crate::assert_unslashed(&world, Role::Provider, 0);
 }
@@ -93,20 +93,20 @@ fn without_enough_auditors_nothing_is_accepted() {
 #[test]
 fn inputs_that_do_not_hold_what_the_order_says_are_declined() {
     let mut world = World::new(Plan::default(), honest(), counter);
-    let input = world.order().terms.inputs[1].clone();
+    let input = world.order().head.terms.inputs[1].clone();
     let wrong = Plan::default().inputs[0].1.clone();
     assert_ne!(Vault::content(&wrong), input.content);
     world.vault.replace(input.file, wrong);
     let order = world.run();
-    assert_eq!(order.outcome, Some(Outcome::AttemptsUsed));
-    for failure in &order.failures {
+    assert_eq!(order.head.outcome, Some(Outcome::AttemptsUsed));
+    for failure in failures(&order) {
         assert_eq!(
             failure.reason,
             FailureReason::Declined(DeclineReason::Inputs)
         );
         assert_eq!(failure.slashed, Amount::ZERO);
     }
-    assert_eq!(order.failures.len(), 2);
+    assert_eq!(failures(&order).len(), 2);
 }
 
 #[test]
@@ -116,11 +116,10 @@ fn a_specification_no_machine_can_run_is_declined() {
         ..Plan::default()
     };
     let (_, order) = run(plan, honest());
-    assert_eq!(order.outcome, Some(Outcome::AttemptsUsed));
+    assert_eq!(order.head.outcome, Some(Outcome::AttemptsUsed));
     let reason = FailureReason::Declined(DeclineReason::Specification);
     assert!(
-        order
-            .failures
+        failures(&order)
             .iter()
             .all(|failure| failure.reason == reason)
     );
@@ -129,10 +128,14 @@ fn a_specification_no_machine_can_run_is_declined() {
 #[test]
 fn a_result_that_vanishes_after_the_audit_is_not_paid() {
     let mut world = World::new(Plan::default(), honest(), counter);
-    world.run_until(|world| world.order().phase == Phase::Revealing);
-    let result = world.order().trace.unwrap().result;
+    world.run_until(|world| world.order().head.phase == Phase::Revealing);
+    let result = world.order().runs[0].trace.as_ref().unwrap().result;
     world.vault.lost.insert(result);
     let order = world.run();
-    assert_eq!(order.failures[0].reason, FailureReason::Unavailable);
-    assert_eq!(order.outcome, Some(Outcome::Paid), "by the second provider");
+    assert_eq!(failures(&order)[0].reason, FailureReason::Unavailable);
+    assert_eq!(
+        order.head.outcome,
+        Some(Outcome::Paid),
+        "by the second provider"
+    );
 }

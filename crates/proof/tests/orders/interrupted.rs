@@ -4,7 +4,7 @@ use assay_ledger::{Amount, Outcome, Phase, Role};
 use assay_proof::harness::{BALANCE, Plan, World};
 use assay_proof::odds::Probability;
 
-use crate::{assert_caught, cases, counter, honest, lazy, run, with_provider};
+use crate::{assert_caught, cases, counter, failures, honest, lazy, run, with_provider};
 
 /// Killed at every 25th output and block on average, with slow answers in between.
 fn rough(seed: u64) -> Plan {
@@ -23,8 +23,8 @@ fn kills_change_no_outcome_and_nothing_is_paid_twice() {
     for seed in 0..cases(40) {
         let (world, order) = run(rough(seed), honest());
         kills += world.members.iter().map(|member| member.kills).sum::<u32>();
-        assert_eq!(order.outcome, Some(Outcome::Paid), "seed {seed}");
-        assert_eq!(order.failures, [], "seed {seed}");
+        assert_eq!(order.head.outcome, Some(Outcome::Paid), "seed {seed}");
+        assert_eq!(failures(&order), [], "seed {seed}");
         assert_eq!(order.disputes, [], "seed {seed}");
         for role in [Role::Provider, Role::Auditor] {
             crate::assert_unslashed(&world, role, 0);
@@ -56,7 +56,7 @@ fn a_killed_provider_goes_on_from_its_last_checkpoint() {
     let (_, undisturbed) = run(plan.clone(), honest());
 
     let mut world = World::new(plan, honest(), counter);
-    world.run_until(|world| world.order().phase == Phase::Running);
+    world.run_until(|world| world.order().head.phase == Phase::Running);
     let provider = world.order().provider();
     let at = world
         .members
@@ -66,16 +66,20 @@ fn a_killed_provider_goes_on_from_its_last_checkpoint() {
     for _ in 0..30 {
         world.tick();
     }
-    assert_eq!(world.order().phase, Phase::Running, "the kill is mid-run");
+    assert_eq!(
+        world.order().head.phase,
+        Phase::Running,
+        "the kill is mid-run"
+    );
     let before = world.members[at].steps;
     assert!(before > 0);
     world.kill(at);
     let order = world.run();
-    assert_eq!(order.outcome, Some(Outcome::Paid));
-    assert_eq!(order.failures, []);
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    assert_eq!(failures(&order), []);
     let repeated = world.members[at].steps - 40;
     assert!(repeated <= 6, "{repeated} steps of {before} were run again");
-    assert_eq!(undisturbed.outcome, Some(Outcome::Paid));
+    assert_eq!(undisturbed.head.outcome, Some(Outcome::Paid));
 }
 
 #[test]
@@ -89,7 +93,7 @@ fn a_provider_that_stays_away_is_replaced() {
         honest(),
         counter,
     );
-    world.run_until(|world| world.order().phase == Phase::Running);
+    world.run_until(|world| world.order().head.phase == Phase::Running);
     let gone = world.order().provider();
     let at = world
         .members
@@ -98,8 +102,8 @@ fn a_provider_that_stays_away_is_replaced() {
         .unwrap();
     world.members[at].stay_away();
     let order = world.run();
-    assert_eq!(order.outcome, Some(Outcome::Paid));
-    assert_eq!(order.failures.len(), 1);
-    assert_eq!(order.failures[0].slashed, Amount::tokens(10));
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    assert_eq!(failures(&order).len(), 1);
+    assert_eq!(failures(&order)[0].slashed, Amount::tokens(10));
     assert_ne!(order.provider(), gone);
 }

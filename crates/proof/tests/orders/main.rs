@@ -15,7 +15,7 @@ mod requesters;
 mod small;
 mod statistics;
 
-use assay_ledger::{Amount, FailureReason, Order, Outcome, Role};
+use assay_ledger::{AccountId, Amount, Dispute, FailureReason, Order, Outcome, Role, Round};
 use assay_proof::cheaters::{LazyPrograms, Share};
 use assay_proof::harness::{Actor, BALANCE, Cast, CounterPrograms, Plan, World};
 use assay_proof::odds::Probability;
@@ -64,19 +64,44 @@ pub(crate) fn lazy(beta: Probability, seed: u8) -> Actor {
     })
 }
 
+/// A run that came to nothing.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Failed {
+    pub(crate) provider: AccountId,
+    pub(crate) reason: FailureReason,
+    pub(crate) slashed: Amount,
+    pub(crate) rounds: Vec<Round>,
+    pub(crate) disputes: Vec<Dispute>,
+}
+
+/// The runs that came to nothing, in the order in which they were begun.
+pub(crate) fn failures(order: &Order) -> Vec<Failed> {
+    let failed = order.failed().filter_map(|run| {
+        let failure = run.failed?;
+        Some(Failed {
+            provider: run.provider,
+            reason: failure.reason,
+            slashed: failure.slashed,
+            rounds: run.rounds.clone(),
+            disputes: order.disputes_of(run.index).cloned().collect(),
+        })
+    });
+    failed.collect()
+}
+
 /// The first provider failed for this reason, lost its bond, was paid nothing, and another
 /// provider completed the order.
 pub(crate) fn assert_caught(world: &World, order: &Order, reason: FailureReason) {
     let cheater = world.all(Role::Provider)[0];
-    assert_eq!(order.failures.len(), 1, "{:?}", order.failures);
-    let failure = &order.failures[0];
+    assert_eq!(failures(&order).len(), 1, "{:?}", failures(&order));
+    let failure = &failures(&order)[0];
     assert_eq!(failure.provider, world.members[cheater].account);
     assert_eq!(failure.reason, reason);
     assert_eq!(failure.slashed, Amount::tokens(50));
     let left = Amount(Amount::tokens(HEAVY).0 - failure.slashed.0);
     assert_eq!(world.bond(cheater, Role::Provider), left);
     assert!(world.balance(cheater) < BALANCE, "a cheater was paid");
-    assert_eq!(order.outcome, Some(Outcome::Paid));
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
     assert_unslashed(world, Role::Auditor, 0);
 }
 

@@ -89,7 +89,7 @@ fn who_keeps_the_rules_keeps_its_bond() {
         };
         println!("mixture {seed}");
         let (world, order) = run(plan, mixture(seed));
-        assert!(order.outcome.is_some());
+        assert!(order.head.outcome.is_some());
         assert_unslashed(&world, Role::Provider, 2);
         assert_unslashed(&world, Role::Auditor, 2);
     }

@@ -13,13 +13,15 @@ use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
 use assay_proof::{Context, Input, Output, Traced};
 
-use crate::{HEAVY, assert_caught, assert_unslashed, counter, honest, lazy, run, with_provider};
+use crate::{
+    HEAVY, assert_caught, assert_unslashed, counter, failures, honest, lazy, run, with_provider,
+};
 
 #[test]
 fn skipping_every_step_is_caught() {
     let (world, order) = run(Plan::default(), with_provider(lazy(Probability::ALWAYS, 1)));
     assert_caught(&world, &order, FailureReason::WrongResult);
-    let dispute = &order.failures[0].disputes[0];
+    let dispute = &order.disputes[0];
     assert_eq!(dispute.question, Question::Step);
     assert_eq!(dispute.verdict, Some(Verdict::Challenger));
     assert_eq!(dispute.disputed.step.0, dispute.agreed.step.0 + 1);
@@ -61,7 +63,7 @@ fn a_crafted_first_state_is_caught_whatever_is_drawn() {
         };
         let (world, order) = run(plan, with_provider(cheater));
         assert_caught(&world, &order, FailureReason::WrongResult);
-        let dispute = &order.failures[0].disputes[0];
+        let dispute = &order.disputes[0];
         assert_eq!(dispute.question, Question::Initial);
     }
 }
@@ -80,7 +82,7 @@ fn a_state_nobody_can_go_on_from_does_not_frame_the_auditors() {
             ..Plan::default()
         };
         let (world, order) = run(plan, with_provider(cheater));
-        let dispute = &order.failures[0].disputes[0];
+        let dispute = &order.disputes[0];
         let reason = match dispute.question {
             Question::Start => FailureReason::Unavailable,
             _ => FailureReason::WrongResult,
@@ -102,7 +104,7 @@ fn long_segments_are_narrowed_to_the_first_skipped_step() {
     };
     let (world, order) = run(plan, with_provider(lazy(Probability::ALWAYS, 1)));
     assert_caught(&world, &order, FailureReason::WrongResult);
-    let dispute = &order.failures[0].disputes[0];
+    let dispute = &order.disputes[0];
     assert_eq!(dispute.disputed.step.0 % 1_000, 1);
 }
 
@@ -142,9 +144,9 @@ fn whatever_is_kept_back_costs_the_bond() {
 fn a_provider_that_falls_silent_is_replaced_and_pays_for_the_delay() {
     let cheater = Actor::new(|me| WithholdingProvider::new(me, Withheld::Run), counter);
     let (world, order) = run(Plan::default(), with_provider(cheater));
-    assert_eq!(order.failures[0].reason, FailureReason::Late);
-    assert_eq!(order.failures[0].slashed, Amount::tokens(10));
-    assert_eq!(order.outcome, Some(Outcome::Paid));
+    assert_eq!(failures(&order)[0].reason, FailureReason::Late);
+    assert_eq!(failures(&order)[0].slashed, Amount::tokens(10));
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
     let silent = world.all(Role::Provider)[0];
     assert_eq!(world.balance(silent), BALANCE);
 }
@@ -167,7 +169,7 @@ fn one_honest_auditor_is_enough_against_an_accomplice() {
     });
     cast.auditors.insert(0, accomplice.bonded(HEAVY));
     let (world, order) = run(plan, cast);
-    let failure = &order.failures[0];
+    let failure = &failures(&order)[0];
     assert_eq!(failure.reason, FailureReason::WrongResult);
     assert_eq!(failure.rounds[0].seats.len(), 2);
     assert_eq!(failure.disputes.len(), 1);
@@ -189,8 +191,8 @@ fn an_honest_provider_among_cheaters_gets_the_order_in_the_end() {
         ..Plan::default()
     };
     let (world, order) = run(plan, cast);
-    assert_eq!(order.failures.len(), 2);
-    assert_eq!(order.outcome, Some(Outcome::Paid));
+    assert_eq!(failures(&order).len(), 2);
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
     let honest = world.all(Role::Provider)[2];
     assert_eq!(order.provider(), Some(world.members[honest].account));
 }
@@ -203,7 +205,7 @@ impl Machine for Unhelpful {
 
     fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
         let outputs = self.0.step(at, input);
-        match at.view.order.phase {
+        match at.view.order.head.phase {
             Phase::Attesting => Vec::new(),
             _ => outputs,
         }
@@ -234,7 +236,7 @@ fn a_challenger_needs_no_help_from_those_it_accuses() {
         };
         let (world, order) = run(plan, cast);
         assert_caught(&world, &order, FailureReason::WrongResult);
-        let failure = &order.failures[0];
+        let failure = &failures(&order)[0];
         let dispute = &failure.disputes[0];
         let starts = &failure.rounds[0].starts;
         within_a_stretch += u32::from(!starts.contains(&dispute.from));

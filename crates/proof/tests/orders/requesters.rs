@@ -7,7 +7,7 @@ use assay_proof::harness::{BALANCE, Cast, Plan};
 use assay_proof::parties::Requester;
 use assay_proof::{Context, Identity, Input, OrderKeys, Output, Traced};
 
-use crate::{assert_unslashed, honest, run};
+use crate::{assert_unslashed, failures, honest, run};
 
 /// An honest network with this requester.
 fn with_requester<P: Machine<Protocol = Traced> + 'static>(
@@ -22,10 +22,10 @@ fn with_requester<P: Machine<Protocol = Traced> + 'static>(
 #[test]
 fn keys_the_order_was_not_posted_with_are_declined_without_loss() {
     let attempts = Plan::default().attempts;
-    let cast = with_requester(move |me, keys| wrong_keys(me, &keys, attempts));
+    let cast = with_requester(move |me, keys| wrong_keys(me, &keys, attempts.into()));
     let (world, order) = run(Plan::default(), cast);
-    assert_eq!(order.outcome, Some(Outcome::AttemptsUsed));
-    for failure in &order.failures {
+    assert_eq!(order.head.outcome, Some(Outcome::AttemptsUsed));
+    for failure in failures(&order) {
         assert_eq!(failure.reason, FailureReason::Declined(DeclineReason::Keys));
     }
     assert_unslashed(&world, Role::Provider, 0);
@@ -35,7 +35,7 @@ fn keys_the_order_was_not_posted_with_are_declined_without_loss() {
 fn a_good_result_is_paid_whatever_the_requester_says() {
     let cast = with_requester(|me, keys| FalseComplaint::new(Requester::new(me, keys)));
     let (world, order) = run(Plan::default(), cast);
-    assert_eq!(order.outcome, Some(Outcome::Paid));
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
     assert_eq!(order.disputes.len(), 1);
     assert_eq!(order.disputes[0].question, Question::Result);
     assert_eq!(order.disputes[0].verdict, Some(Verdict::Provider));
@@ -58,7 +58,7 @@ impl Machine for Silent {
 #[test]
 fn an_order_whose_keys_are_never_granted_ends_without_loss() {
     let (world, order) = run(Plan::default(), with_requester(|_, _| Silent));
-    assert_eq!(order.outcome, Some(Outcome::NotGranted));
+    assert_eq!(order.head.outcome, Some(Outcome::NotGranted));
     assert_unslashed(&world, Role::Provider, 0);
     assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
 }

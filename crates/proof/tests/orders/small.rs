@@ -5,7 +5,7 @@ use assay_ledger::{Amount, DeclineReason, FailureReason, Outcome, Role};
 use assay_proof::harness::{Actor, CounterPrograms, Plan};
 use assay_proof::{Program, ProgramError, Programs, Task};
 
-use crate::{assert_unslashed, lazy, run, with_auditor, with_provider};
+use crate::{assert_unslashed, failures, lazy, run, with_auditor, with_provider};
 
 /// A machine without memory for any job.
 struct Small;
@@ -19,9 +19,9 @@ impl Programs for Small {
 #[test]
 fn a_provider_that_is_too_small_gives_the_order_back_and_keeps_its_bond() {
     let (world, order) = run(Plan::default(), with_provider(Actor::provider(|| Small)));
-    assert_eq!(order.outcome, Some(Outcome::Paid));
-    assert_eq!(order.failures.len(), 1, "{:?}", order.failures);
-    let failure = &order.failures[0];
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    assert_eq!(failures(&order).len(), 1, "{:?}", failures(&order));
+    let failure = &failures(&order)[0];
     let reason = FailureReason::Declined(DeclineReason::Specification);
     assert_eq!(failure.reason, reason);
     assert_eq!(failure.slashed, Amount::ZERO);
@@ -31,9 +31,9 @@ fn a_provider_that_is_too_small_gives_the_order_back_and_keeps_its_bond() {
 #[test]
 fn an_auditor_that_is_too_small_says_nothing_against_the_provider() {
     let (world, order) = run(Plan::default(), with_auditor(Actor::auditor(|| Small)));
-    assert_eq!(order.outcome, Some(Outcome::Paid));
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
     assert_eq!(order.disputes.len(), 0, "it made a finding");
-    assert_eq!(order.failures, []);
+    assert_eq!(failures(&order), []);
     assert_unslashed(&world, Role::Provider, 0);
     assert_unslashed(&world, Role::Auditor, 1);
 }
@@ -43,10 +43,10 @@ fn a_validator_that_is_too_small_leaves_the_verdict_to_the_others() {
     let mut cast = with_provider(lazy(assay_proof::odds::Probability::ALWAYS, 1));
     cast.validators[0] = Actor::validator(|| Small);
     let (world, order) = run(Plan::default(), cast);
-    assert_eq!(order.outcome, Some(Outcome::Paid));
-    assert_eq!(order.failures[0].reason, FailureReason::WrongResult);
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    assert_eq!(failures(&order)[0].reason, FailureReason::WrongResult);
     let small = world.members[world.all(Role::Validator)[0]].account;
-    let dispute = &order.failures[0].disputes[0];
+    let dispute = &order.disputes[0];
     let mut attested = dispute.attestations.iter();
     assert!(attested.all(|attestation| attestation.validator != small));
 }
@@ -68,7 +68,7 @@ impl Programs for Flaky {
 fn a_machine_that_fails_now_and_then_still_settles() {
     let flaky = || Flaky(std::cell::Cell::new(0));
     let (world, order) = run(Plan::default(), with_provider(Actor::provider(flaky)));
-    assert_eq!(order.outcome, Some(Outcome::Paid));
-    assert_eq!(order.failures, []);
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    assert_eq!(failures(&order), []);
     assert_unslashed(&world, Role::Provider, 0);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    AuditResults, BoundedVec, Call, Order, Phase, Question, SegmentIndex, StepIndex,
+    AuditResults, BoundedVec, Order, OrderCall, Phase, Question, RunIndex, SegmentIndex, StepIndex,
 };
 use assay_machine::Machine;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -39,8 +39,8 @@ pub struct Auditor {
     inputs: Inputs,
     replay: Replay,
     /// What was committed to, by attempt: an auditor is drawn at most once for each.
-    records: BTreeMap<u8, Record>,
-    attempt: u8,
+    records: BTreeMap<RunIndex, Record>,
+    attempt: RunIndex,
     /// The job is more than this machine can hold: it finds nothing in this attempt.
     unable: bool,
     finished: bool,
@@ -49,7 +49,7 @@ pub struct Auditor {
 /// An auditor's journal entry: everything it needs after its commitment.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 struct Record {
-    attempt: u8,
+    attempt: RunIndex,
     results: AuditResults,
     salt: Digest,
     /// For each replayed segment the leaves of its states, first and last included.
@@ -59,7 +59,9 @@ struct Record {
 impl Record {
     fn leaf(&self, order: &Order, segment: SegmentIndex, step: StepIndex) -> Option<Digest> {
         let (_, leaves) = self.leaves.iter().find(|(index, _)| *index == segment)?;
-        let offset = step.0.checked_sub(order.terms.segment_start(segment).0)?;
+        let offset = step
+            .0
+            .checked_sub(order.head.terms.segment_start(segment).0)?;
         leaves.get(usize::try_from(offset).ok()?).copied()
     }
 }
@@ -97,7 +99,7 @@ impl Auditor {
             inputs: Inputs::default(),
             replay: Replay::default(),
             records: BTreeMap::new(),
-            attempt: 0,
+            attempt: RunIndex(0),
             unable: false,
             finished: false,
         }
@@ -164,8 +166,8 @@ impl Auditor {
             self.finished = true;
             return self.desk.push(Output::End(outcome));
         }
-        if order.attempt != self.attempt {
-            self.attempt = order.attempt;
+        if order.attempt() != self.attempt {
+            self.attempt = order.attempt();
             self.keys = None;
             self.unable = false;
             self.inputs.new_keys();
@@ -176,7 +178,7 @@ impl Auditor {
             return;
         };
         let challenger = order.dispute().map(|dispute| dispute.challenger);
-        match order.phase {
+        match order.head.phase {
             Phase::Auditing if seat.commitment.is_none() => self.audit(view),
             Phase::Revealing if seat.results.is_none() => self.reveal(view),
             Phase::Bisecting if challenger == Some(self.me.account) => self.bisect(view),
@@ -189,31 +191,28 @@ impl Auditor {
 
     /// Replays what is drawn, then commits.
     fn audit(&mut self, view: &View) {
-        let (order, now) = (&view.order, view.height);
-        if let Some(record) = self.records.get(&order.attempt) {
-            let commitment = record
-                .results
-                .commitment(order.id, self.me.account, &record.salt);
-            let tag = (view.round(), CallTag::CommitAudit);
-            return self.desk.submit(order, tag, now, || {
-                Some(Call::CommitAudit {
-                    order: order.id,
-                    commitment,
-                })
+        let (order, now, place) = (&view.order, view.height, view.round());
+        let Some(run) = order.run() else {
+            return;
+        };
+        if let Some(record) = self.records.get(&run.index) {
+            let results = &record.results;
+            let commitment = results.commitment(&place, self.me.account, &record.salt);
+            return self.desk.submit(place, CallTag::CommitAudit, now, || {
+                Some(OrderCall::CommitAudit { place, commitment })
             });
         }
         if self.unable {
             // To say that it could not begin would blame the provider for this machine's size.
             return;
         }
-        self.replay.plan(order);
+        self.replay.plan(order, run);
         self.open_grant(view);
         if let Some(keys) = &self.keys {
             let sets = [(0, &keys.inputs[..])];
-            self.inputs
-                .fetch(order, view.round(), &sets, &mut self.desk, now);
+            self.inputs.fetch(order, place, &sets, &mut self.desk, now);
         }
-        let task = self.inputs.task(order);
+        let task = self.inputs.task(order, run);
         let blind = self.keys.is_none() || self.inputs.refuses(0);
         if blind || task.is_none() && view.pressing() {
             self.replay.give_up();
@@ -222,7 +221,7 @@ impl Auditor {
             self.replay.give_up_waiting();
         }
         if let (Some(keys), Some(task)) = (&self.keys, task) {
-            self.replay.go_on(view, keys, &task, &mut self.desk);
+            self.replay.go_on(view, run, (keys, &task), &mut self.desk);
         }
         let Some((initial, segments)) = self.replay.results() else {
             return;
@@ -234,7 +233,7 @@ impl Auditor {
             return;
         };
         let record = Record {
-            attempt: order.attempt,
+            attempt: run.index,
             results: AuditResults { initial, segments },
             salt: Digest::of("assay/audit/salt/v1", &[&random]),
             leaves: self.replay.take_leaves(),
@@ -242,41 +241,36 @@ impl Auditor {
         // Serialising into memory cannot fail.
         let entry = borsh::to_vec(&record).unwrap_or_default();
         self.desk.push(Output::Journal(entry));
-        self.records.insert(order.attempt, record);
+        self.records.insert(run.index, record);
         self.audit(view);
     }
 
     /// Opens the provider's grant; without success the keys stay away.
     fn open_grant(&mut self, view: &View) {
         let order = &view.order;
-        let (Some(provider), Some(round)) = (order.provider(), order.round()) else {
+        let (Some(from), Some(place)) = (order.provider(), order.round_place()) else {
             return;
         };
         if self.keys.is_some() {
             return;
         }
-        let mut grants = order.grants_to(self.me.account);
-        let grant = grants.find(|grant| grant.from == provider && grant.at >= round.at);
-        let granted = GrantUse {
-            order: order.id,
-            attempt: order.attempt,
-            from: provider,
-            to: self.me.account,
-        };
+        let to = self.me.account;
+        let grant = view.grant(place, from, to);
+        let granted = GrantUse { place, from, to };
         self.keys = grant
             .and_then(|grant| granted.open::<ReaderKeys>(&self.me.encryption, &grant.sealed))
-            .filter(|keys| keys.inputs.len() == order.terms.inputs.len());
+            .filter(|keys| keys.inputs.len() == order.head.terms.inputs.len());
     }
 
     fn reveal(&mut self, view: &View) {
-        let order = &view.order;
-        let Some(record) = self.records.get(&order.attempt) else {
+        let place = view.round();
+        let Some(record) = self.records.get(&place.run) else {
             return self.desk.trouble("the journal lost what was committed to");
         };
-        let tag = (view.round(), CallTag::RevealAudit);
-        self.desk.submit(order, tag, view.height, || {
-            Some(Call::RevealAudit {
-                order: order.id,
+        let tag = CallTag::RevealAudit;
+        self.desk.submit(place, tag, view.height, || {
+            Some(OrderCall::RevealAudit {
+                place,
                 results: record.results.clone(),
                 salt: record.salt,
             })
@@ -291,19 +285,20 @@ impl Auditor {
         let Some(middle) = dispute.middle() else {
             return;
         };
-        let record = self.records.get(&order.attempt);
+        let record = self.records.get(&dispute.run);
         let Some(leaf) = record.and_then(|r| r.leaf(order, dispute.segment, middle)) else {
             return self.desk.trouble("the journal lost the replay's leaves");
         };
         let tag = CallTag::Bisect(dispute.agreed.step.0, dispute.disputed.step.0);
-        self.desk
-            .submit(order, (view.disputes(), tag), view.height, || {
-                Some(Call::Bisect {
-                    order: order.id,
-                    leaf,
-                    path: None,
-                })
-            });
+        let place = view.dispute();
+        self.desk.submit(place, tag, view.height, || {
+            Some(OrderCall::Bisect {
+                place,
+                step: middle,
+                leaf,
+                path: None,
+            })
+        });
     }
 
     /// Passes on the keys it was granted; where it was granted none, nobody can be helped by it.
@@ -317,7 +312,7 @@ impl Auditor {
         let handover = Handover {
             view,
             me: &self.me,
-            occasion: view.disputes(),
+            place: view.dispute(),
         };
         handover.give_validators(&mut self.desk, keys);
     }
@@ -326,8 +321,7 @@ impl Auditor {
 /// A tag of the auditor's round.
 fn tag(view: &View, what: What) -> Tag {
     Tag {
-        attempt: view.order.attempt,
-        occasion: view.round(),
+        place: view.round(),
         what,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
-use assay_ledger::{Order, SegmentIndex, StepIndex};
+use assay_ledger::{Order, Run, SegmentIndex, StepIndex};
 
 use super::tag;
 use crate::desk::Desk;
@@ -39,16 +39,16 @@ struct Stretch {
 
 impl Replay {
     /// Lays out the stretches, once the starts are open.
-    pub(super) fn plan(&mut self, order: &Order) {
+    pub(super) fn plan(&mut self, order: &Order, run: &Run) {
         if !self.stretches.is_empty() {
             return;
         }
-        for (first, last) in order.stretches() {
-            let step = order.terms.segment_start(first);
+        for (first, last) in run.stretches() {
+            let step = order.head.terms.segment_start(first);
             self.stretches.push(Stretch {
                 last,
                 next: first,
-                first_leaf: order.opened(step),
+                first_leaf: run.opened(step),
                 // State 0 comes from the specification, never from the provider.
                 start: (step == StepIndex(0)).then_some(Start::Initial),
             });
@@ -56,8 +56,14 @@ impl Replay {
     }
 
     /// Asks for whatever is to be had next.
-    pub(super) fn go_on(&mut self, view: &View, keys: &ReaderKeys, task: &Task, desk: &mut Desk) {
-        let (terms, now) = (&view.order.terms, view.height);
+    pub(super) fn go_on(
+        &mut self,
+        view: &View,
+        run: &Run,
+        (keys, task): (&ReaderKeys, &Task),
+        desk: &mut Desk,
+    ) {
+        let (terms, now) = (&view.order.head.terms, view.height);
         if self.initial.is_none() {
             desk.ask(tag(view, What::First), now, || {
                 Some(Ask::Work(Box::new(Work {
@@ -82,18 +88,15 @@ impl Replay {
                 });
                 continue;
             }
-            let source = keys
-                .checkpoint(segment.0)
-                .zip(view.order.state_file(segment))
-                .zip(view.order.provider());
-            let Some(((key, file), owner)) = source else {
+            let source = keys.checkpoint(segment.0).zip(run.state_file(segment));
+            let Some((key, file)) = source else {
                 blocked.push(segment);
                 continue;
             };
             desk.ask(tag(view, What::Checkpoint(segment.0, 0)), now, || {
                 Some(Ask::Fetch {
                     file,
-                    owner,
+                    owner: run.provider,
                     key: key.clone(),
                     content: None,
                 })

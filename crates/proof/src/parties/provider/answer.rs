@@ -1,6 +1,6 @@
 //! Answering for the run: openings, grants and moves of a dispute.
 
-use assay_ledger::{BoundedVec, Call, Opening, Question, Role, StepIndex};
+use assay_ledger::{BoundedVec, Opening, OrderCall, Question, StepIndex};
 
 use super::Provider;
 use crate::parties::Handover;
@@ -13,37 +13,38 @@ const NO_TRACE: &str = "the journal holds no whole trace to open; restore it fro
 impl Provider {
     pub(super) fn open(&mut self, view: &View, tag: CallTag, steps: &[StepIndex]) {
         let order = &view.order;
-        let trace = self.run.as_mut().and_then(|run| run.trace(&order.terms));
+        let trace = self
+            .run
+            .as_mut()
+            .and_then(|run| run.trace(&order.head.terms));
         let Some(trace) = trace else {
             return self.desk.trouble(NO_TRACE);
         };
-        self.desk
-            .submit(order, (view.round(), tag), view.height, || {
-                let (order, openings) = (order.id, opening_list(trace, steps)?);
-                Some(match tag {
-                    CallTag::OpenStarts => Call::OpenStarts { order, openings },
-                    _ => Call::OpenEnds { order, openings },
-                })
-            });
+        let place = view.round();
+        self.desk.submit(place, tag, view.height, || {
+            let openings = opening_list(trace, steps)?;
+            Some(match tag {
+                CallTag::OpenStarts => OrderCall::OpenStarts { place, openings },
+                _ => OrderCall::OpenEnds { place, openings },
+            })
+        });
     }
 
     pub(super) fn grant_auditors(&mut self, view: &View) {
         let order = &view.order;
-        let (Some(keys), Some(round)) = (&self.keys, order.round()) else {
+        let (Some(keys), Some(run)) = (&self.keys, order.run()) else {
             return;
         };
-        let granted = keys.for_reader(order.stretches().iter().map(|(first, _)| first.0));
+        let place = view.round();
+        let granted = keys.for_reader(run.stretches().iter().map(|(first, _)| first.0));
         let handover = Handover {
             view,
             me: &self.me,
-            occasion: view.round(),
+            place,
         };
-        for seat in &round.seats {
-            if view.granted(self.me.account, seat.auditor, round.at) {
-                continue;
-            }
-            let randomness = keys.randomness(&seat.auditor, view.round());
-            let to = (seat.auditor, Role::Auditor);
+        for seat in run.round().into_iter().flat_map(|round| &round.seats) {
+            let randomness = keys.randomness(&seat.auditor, &place);
+            let to = (seat.auditor, &seat.encryption_key);
             handover.give(&mut self.desk, to, &granted, randomness);
         }
     }
@@ -55,20 +56,20 @@ impl Provider {
         };
         let granted = match dispute.question {
             Question::Start => {
-                let first = order.stretches();
+                let first = order.run().map(|run| run.stretches()).unwrap_or_default();
                 let mut granted = keys.for_reader(first.iter().map(|(first, _)| first.0));
-                granted.witness = Some(keys.randomness(&dispute.challenger, view.round()));
+                granted.witness = Some(keys.randomness(&dispute.challenger, &view.round()));
                 granted
             }
             Question::Initial | Question::Step => {
                 keys.for_reader([view.checkpoint_at(dispute.from.step).0])
             }
-            Question::Result => keys.for_reader([order.terms.segments()]),
+            Question::Result => keys.for_reader([order.head.terms.segments()]),
         };
         let handover = Handover {
             view,
             me: &self.me,
-            occasion: view.disputes(),
+            place: view.dispute(),
         };
         handover.give_validators(&mut self.desk, &granted);
     }
@@ -81,19 +82,20 @@ impl Provider {
         let (Some(middle), Some(run)) = (dispute.middle(), &mut self.run) else {
             return;
         };
-        let Some(trace) = run.trace(&order.terms) else {
+        let Some(trace) = run.trace(&order.head.terms) else {
             return self.desk.trouble(NO_TRACE);
         };
         let tag = CallTag::Bisect(dispute.agreed.step.0, dispute.disputed.step.0);
-        self.desk
-            .submit(order, (view.disputes(), tag), view.height, || {
-                let opening = trace.opening(middle)?;
-                Some(Call::Bisect {
-                    order: order.id,
-                    leaf: opening.leaf,
-                    path: Some(opening.path),
-                })
-            });
+        let place = view.dispute();
+        self.desk.submit(place, tag, view.height, || {
+            let opening = trace.opening(middle)?;
+            Some(OrderCall::Bisect {
+                place,
+                step: middle,
+                leaf: opening.leaf,
+                path: Some(opening.path),
+            })
+        });
     }
 }
 

@@ -127,27 +127,29 @@ impl Provider {
         if self.finished {
             return;
         }
-        let mine = order.provider() == Some(self.me.account);
-        let was_mine = order.failures.iter().any(|f| f.provider == self.me.account);
-        if let Some(outcome) = close(order).or((!mine && was_mine).then_some(Outcome::Dismissed)) {
+        let mine = order.run_of(self.me.account);
+        let was_mine = order.failed().any(|run| run.provider == self.me.account);
+        let dismissed = mine.is_none() && was_mine;
+        if let Some(outcome) = close(order).or(dismissed.then_some(Outcome::Dismissed)) {
             self.finished = true;
             self.desk.push(Output::End(outcome));
             return;
         }
-        if !mine {
+        let Some(mine) = mine else {
             return;
-        }
-        self.begin(order);
-        match order.phase {
+        };
+        self.begin(view, mine);
+        match order.head.phase {
             Phase::Running => self.work(view),
             Phase::Opening => {
                 self.grant_auditors(view);
-                if order.round().is_some_and(|round| round.starts.is_empty()) {
-                    self.open(view, CallTag::OpenStarts, &order.starts());
+                if mine.round().is_some_and(|round| round.starts.is_empty()) {
+                    let starts = mine.starts(&order.head.terms);
+                    self.open(view, CallTag::OpenStarts, &starts);
                 }
             }
-            Phase::Closing if order.round().is_some_and(|round| round.ends.is_empty()) => {
-                self.open(view, CallTag::OpenEnds, &order.ends());
+            Phase::Closing if mine.round().is_some_and(|round| round.ends.is_empty()) => {
+                self.open(view, CallTag::OpenEnds, &mine.ends(&order.head.terms));
             }
             Phase::Bisecting => self.bisect(view),
             Phase::Attesting => self.grant_validators(view),

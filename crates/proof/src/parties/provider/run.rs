@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
-use assay_ledger::{FileId, StepIndex, Terms};
+use assay_ledger::{FileId, RunIndex, StepIndex, Terms};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::trace::Trace;
@@ -15,21 +15,21 @@ pub(crate) enum Entry {
     /// The leaves of one segment's states, without the one it starts from; leaf 0 belongs to the
     /// segment before the first.
     Leaves {
-        attempt: u8,
+        attempt: RunIndex,
         /// Segments computed once these leaves are appended.
         done: u32,
         leaves: Vec<Digest>,
     },
     /// A checkpoint that is safe in the vault.
     Stored {
-        attempt: u8,
+        attempt: RunIndex,
         checkpoint: u32,
         file: FileId,
     },
 }
 
 impl Entry {
-    pub(crate) fn attempt(&self) -> u8 {
+    pub(crate) fn attempt(&self) -> RunIndex {
         match self {
             Entry::Leaves { attempt, .. } | Entry::Stored { attempt, .. } => *attempt,
         }
@@ -44,7 +44,7 @@ impl Entry {
 /// Leaves, checkpoints and the state at hand.
 #[derive(Default)]
 pub(crate) struct Run {
-    pub(crate) attempt: u8,
+    pub(crate) attempt: RunIndex,
     /// Leaves by the number of segments computed with them: 0 holds leaf 0 alone.
     leaves: BTreeMap<u32, Vec<Digest>>,
     /// Checkpoints in the vault; the last one is the result.
@@ -57,7 +57,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(attempt: u8) -> Run {
+    pub(crate) fn new(attempt: RunIndex) -> Run {
         Run {
             attempt,
             ..Run::default()
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_run_resumes_at_the_last_checkpoint_without_gaps() {
-        let mut before = Run::new(3);
+        let mut before = Run::new(RunIndex(3));
         let mut journal = vec![before.extend(vec![digest(0)], vec![0])];
         for n in 1..=4u8 {
             journal.push(before.extend(vec![digest(n), digest(n)], vec![n]));
@@ -170,7 +170,7 @@ mod tests {
         for n in [0, 1, 2, 4] {
             journal.push(before.stored(n, FileId(digest(100 + n as u8))));
         }
-        let mut after = Run::new(3);
+        let mut after = Run::new(RunIndex(3));
         for entry in journal {
             let entry = borsh::from_slice(&entry.encode()).unwrap();
             after.replay(entry);
@@ -183,9 +183,9 @@ mod tests {
 
     #[test]
     fn nothing_stored_means_nothing_done() {
-        let mut run = Run::new(0);
+        let mut run = Run::new(RunIndex(0));
         run.replay(Entry::Leaves {
-            attempt: 0,
+            attempt: RunIndex(0),
             done: 0,
             leaves: vec![digest(1)],
         });
@@ -196,19 +196,19 @@ mod tests {
     #[test]
     fn journal_entries_keep_their_bytes() {
         let leaves = Entry::Leaves {
-            attempt: 1,
+            attempt: RunIndex(1),
             done: 2,
             leaves: vec![digest(7)],
         };
-        let mut bytes = vec![0, 1, 2, 0, 0, 0, 1, 0, 0, 0];
+        let mut bytes = vec![0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0];
         bytes.extend([7; 32]);
         assert_eq!(leaves.encode(), bytes);
         let stored = Entry::Stored {
-            attempt: 1,
+            attempt: RunIndex(1),
             checkpoint: 2,
             file: FileId(digest(9)),
         };
-        let mut bytes = vec![1, 1, 2, 0, 0, 0];
+        let mut bytes = vec![1, 1, 0, 0, 0, 2, 0, 0, 0];
         bytes.extend([9; 32]);
         assert_eq!(stored.encode(), bytes);
     }

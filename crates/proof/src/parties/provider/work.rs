@@ -1,6 +1,8 @@
 //! Running the job, up to the commitment.
 
-use assay_ledger::{BoundedVec, Call, DeclineReason, Order, SegmentIndex, StepIndex};
+use assay_ledger::{
+    BoundedVec, DeclineReason, OrderCall, Run as RunRecord, SegmentIndex, StepIndex,
+};
 
 use super::Provider;
 use super::run::Run;
@@ -14,30 +16,29 @@ const UNSTORED: usize = 2;
 
 impl Provider {
     /// Opens the grant and takes the journal up, once.
-    pub(super) fn begin(&mut self, order: &Order) {
+    pub(super) fn begin(&mut self, view: &View, mine: &RunRecord) {
+        let (order, index) = (&view.order, mine.index);
         if !self.started {
             self.started = true;
-            let run = self.run.get_or_insert_with(|| Run::new(order.attempt));
-            match run.attempt == order.attempt {
+            let run = self.run.get_or_insert_with(|| Run::new(index));
+            match run.attempt == index {
                 true => run.resume(),
-                false => *run = Run::new(order.attempt),
+                false => *run = Run::new(index),
             }
         }
         if self.keys.is_none() {
-            let mut grants = order.grants_to(self.me.account);
-            let Some(grant) = grants.find(|grant| grant.from == order.requester) else {
-                return;
-            };
             let granted = GrantUse {
-                order: order.id,
-                attempt: order.attempt,
-                from: order.requester,
+                place: order.work(index),
+                from: order.head.requester,
                 to: self.me.account,
+            };
+            let Some(grant) = view.grant(granted.place, granted.from, granted.to) else {
+                return;
             };
             let keys = granted
                 .open::<ProviderKeys>(&self.me.encryption, &grant.sealed)
-                .filter(|keys| keys.match_terms(&order.terms.keys, order.attempt))
-                .filter(|keys| keys.inputs().len() == order.terms.inputs.len());
+                .filter(|keys| keys.match_terms(&order.head.terms.keys, index))
+                .filter(|keys| keys.inputs().len() == order.head.terms.inputs.len());
             if keys.is_none() {
                 self.decline = Some(DeclineReason::Keys);
             }
@@ -48,41 +49,40 @@ impl Provider {
     /// One more piece of the run, or the commitment.
     pub(super) fn work(&mut self, view: &View) {
         let (order, now) = (&view.order, view.height);
+        let Some(mine) = order.run_of(self.me.account) else {
+            return;
+        };
+        let place = order.work(mine.index);
         if let Some(keys) = &self.keys {
             let sets = [(0, keys.inputs())];
-            self.inputs.fetch(order, 0, &sets, &mut self.desk, now);
+            self.inputs.fetch(order, place, &sets, &mut self.desk, now);
             if self.inputs.refuses(0) {
                 self.decline = Some(DeclineReason::Inputs);
             }
         }
-        let task = self.inputs.task(order);
+        let task = self.inputs.task(order, mine);
         if task.is_none() && self.keys.is_some() && view.pressing() {
             self.decline = Some(DeclineReason::Inputs);
         }
         if let Some(reason) = self.decline {
-            let id = order.id;
-            let call = || Some(Call::Decline { order: id, reason });
-            return self.desk.submit(order, (0, CallTag::Decline), now, call);
+            let call = || Some(OrderCall::Decline { place, reason });
+            return self.desk.submit(place, CallTag::Decline, now, call);
         }
         let (Some(run), Some(keys), Some(task)) = (&mut self.run, &self.keys, task) else {
             return;
         };
-        let tag = |what| Tag {
-            attempt: order.attempt,
-            occasion: 0,
-            what,
-        };
+        let tag = |what| Tag { place, what };
         for (checkpoint, bytes) in &run.unstored {
             let tag = tag(What::Checkpoint(*checkpoint, 0));
             self.desk.ask(tag, now, || {
                 Some(Ask::Store {
-                    name: format!("{}/{}/checkpoint-{checkpoint}", order.id, order.attempt),
+                    name: format!("{}/{}/checkpoint-{checkpoint}", order.head.id, place.run),
                     key: keys.checkpoint(*checkpoint),
                     bytes: bytes.clone(),
                 })
             });
         }
-        if run.complete(&order.terms) {
+        if run.complete(&order.head.terms) {
             return self.commit(view);
         }
         let Some(done) = run.done() else {
@@ -99,7 +99,7 @@ impl Provider {
             }
             return;
         };
-        let Some((from, to)) = run.next(&order.terms) else {
+        let Some((from, to)) = run.next(&order.head.terms) else {
             return;
         };
         let Some(state) = &run.state else {
@@ -138,7 +138,7 @@ impl Provider {
                 let entry = run.extend(fresh, done.state);
                 self.desk.push(Output::Journal(entry.encode()));
                 if let Some(segments @ 1..) = run.done() {
-                    let of = view.order.terms.segments();
+                    let of = view.order.head.terms.segments();
                     let progress = Progress::Segment(SegmentIndex(segments - 1), of);
                     self.desk.push(Output::Report(progress));
                 }
@@ -172,12 +172,13 @@ impl Provider {
         let order = &view.order;
         let Some(run) = &mut self.run else { return };
         let mut files: Vec<_> = run.stored.values().copied().collect();
-        let root = run.trace(&order.terms).map(|trace| trace.root());
-        let tag = (0, CallTag::CommitTrace);
-        self.desk.submit(order, tag, view.height, || {
+        let root = run.trace(&order.head.terms).map(|trace| trace.root());
+        let place = order.work(run.attempt);
+        let tag = CallTag::CommitTrace;
+        self.desk.submit(place, tag, view.height, || {
             let result = files.pop()?;
-            Some(Call::CommitTrace {
-                order: order.id,
+            Some(OrderCall::CommitTrace {
+                place,
                 root: root?,
                 checkpoints: BoundedVec::new(files).ok()?,
                 result,

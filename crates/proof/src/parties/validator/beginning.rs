@@ -38,18 +38,23 @@ impl<'a> Beginning<'a> {
             })
         };
         if dispute.question == Question::Result {
-            let last = SegmentIndex(order.terms.segments());
-            return begin(StepIndex(order.terms.steps), last, dispute.disputed.leaf);
+            let last = SegmentIndex(order.head.terms.segments());
+            return begin(
+                StepIndex(order.head.terms.steps),
+                last,
+                dispute.disputed.leaf,
+            );
         }
         let segment = view.checkpoint_at(dispute.from.step);
         begin(dispute.from.step, segment, dispute.from.leaf).or_else(|| {
-            let stretches = order.stretches();
+            let run = order.run_at(dispute.run)?;
+            let stretches = run.stretches();
             let (first, _) = stretches
                 .iter()
                 .rev()
                 .find(|(first, _)| *first <= segment)?;
-            let step = order.terms.segment_start(*first);
-            begin(step, *first, order.opened(step)?)
+            let step = order.head.terms.segment_start(*first);
+            begin(step, *first, run.opened(step)?)
         })
     }
 }
@@ -59,8 +64,8 @@ impl<'a> Beginning<'a> {
 pub(super) fn target(order: &Order, dispute: &Dispute) -> StepIndex {
     match dispute.question {
         Question::Initial => StepIndex(0),
-        Question::Start => StepIndex((dispute.from.step.0 + 1).min(order.terms.steps)),
+        Question::Start => StepIndex((dispute.from.step.0 + 1).min(order.head.terms.steps)),
         Question::Step => dispute.disputed.step,
-        Question::Result => StepIndex(order.terms.steps),
+        Question::Result => StepIndex(order.head.terms.steps),
     }
 }

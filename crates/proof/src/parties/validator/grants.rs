@@ -1,6 +1,6 @@
 //! What grants tell a judge.
 
-use assay_ledger::{AccountId, Dispute, Grant, Question, Role};
+use assay_ledger::{AccountId, Dispute, Grant, Question};
 use zeroize::Zeroize;
 
 use crate::keys::{GrantUse, ReaderKeys};
@@ -16,16 +16,15 @@ pub(super) fn open(
 ) -> Option<ReaderKeys> {
     let order = &view.order;
     let granted = GrantUse {
-        order: order.id,
-        attempt: order.attempt,
+        place: grant.place,
         from: grant.from,
         to: me.account,
     };
     let keys: ReaderKeys = granted.open(&me.encryption, &grant.sealed)?;
-    let whole = keys.inputs.len() == order.terms.inputs.len();
+    let whole = keys.inputs.len() == order.head.terms.inputs.len();
     let counts = match dispute.question {
         Question::Start => {
-            order.provider() == Some(grant.from) && shows_grant(view, dispute, &keys)?
+            challenged(view, dispute) == Some(grant.from) && shows_grant(view, dispute, &keys)?
         }
         _ => true,
     };
@@ -36,33 +35,33 @@ pub(super) fn open(
 pub(super) fn all_granted(view: &View, dispute: &Dispute, me: &AccountId) -> bool {
     let order = &view.order;
     let parties = match dispute.question {
-        Question::Start => vec![order.provider()],
+        Question::Start => vec![challenged(view, dispute)],
         _ => vec![
-            order.provider(),
-            Some(order.requester),
+            challenged(view, dispute),
+            Some(order.head.requester),
             Some(dispute.challenger),
         ],
     };
     let mut parties = parties.into_iter().flatten();
-    parties.all(|party| view.granted(party, *me, dispute.opened))
+    parties.all(|party| view.grant(view.dispute(), party, *me).is_some())
+}
+
+/// The provider whose run is in dispute.
+fn challenged(view: &View, dispute: &Dispute) -> Option<AccountId> {
+    view.order.run_at(dispute.run).map(|run| run.provider)
 }
 
 /// Whether sealing these keys again under their witness gives the challenger's grant.
 fn shows_grant(view: &View, dispute: &Dispute, keys: &ReaderKeys) -> Option<bool> {
-    let order = &view.order;
-    let (provider, round) = (order.provider()?, order.round()?);
-    let mut grants = order.grants_to(dispute.challenger);
-    let on_ledger = grants.find(|grant| grant.from == provider && grant.at >= round.at)?;
-    let granted = GrantUse {
-        order: order.id,
-        attempt: order.attempt,
-        from: provider,
-        to: dispute.challenger,
-    };
-    let to = view.keys.get(&(dispute.challenger, Role::Auditor))?;
+    let run = view.order.run_at(dispute.run)?;
+    let (from, to) = (run.provider, dispute.challenger);
+    let place = view.order.round_place()?;
+    let on_ledger = view.grant(place, from, to)?;
+    let granted = GrantUse { place, from, to };
+    let key = &run.seat(to)?.encryption_key;
     let mut as_granted = keys.clone();
     // Wiped as it is taken out; the grant was sealed without it.
     as_granted.witness.zeroize();
-    let sealed = granted.seal(to, &as_granted, keys.witness?)?;
+    let sealed = granted.seal(key, &as_granted, keys.witness?)?;
     Some(sealed == on_ledger.sealed)
 }

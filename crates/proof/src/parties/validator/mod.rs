@@ -6,7 +6,7 @@ mod grants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
-use assay_ledger::{Call, Dispute, Phase, Question};
+use assay_ledger::{Dispute, OrderCall, Phase, Place, Question};
 use assay_machine::Machine;
 
 use self::beginning::{Beginning, target};
@@ -39,8 +39,7 @@ pub struct Validator {
 /// What is known about one dispute.
 #[derive(Default)]
 struct Case {
-    attempt: u8,
-    dispute: u8,
+    place: Option<Place>,
     /// Granted keys by their place among this validator's grants; `None` for useless ones.
     keys: BTreeMap<u32, Option<ReaderKeys>>,
     inputs: Inputs,
@@ -125,17 +124,20 @@ impl Validator {
             self.finished = true;
             return self.desk.push(Output::End(outcome));
         }
-        let Some(dispute) = order.dispute().filter(|_| order.phase == Phase::Attesting) else {
+        let Some(dispute) = order
+            .dispute()
+            .filter(|_| order.head.phase == Phase::Attesting)
+        else {
             return;
         };
         let mut attested = dispute.attestations.iter();
         if attested.any(|attestation| attestation.validator == self.me.account) {
             return;
         }
-        if (self.case.attempt, self.case.dispute) != (order.attempt, view.disputes()) {
+        let place = view.dispute();
+        if self.case.place != Some(place) {
             self.case = Case {
-                attempt: order.attempt,
-                dispute: view.disputes(),
+                place: Some(place),
                 ..Case::default()
             };
             self.desk.clear();
@@ -145,20 +147,16 @@ impl Validator {
             self.examine(view, dispute);
         }
         if let Some(leaf) = self.case.finding {
-            let tag = (view.disputes(), CallTag::Attest);
-            self.desk.submit(order, tag, view.height, || {
-                Some(Call::Attest {
-                    order: order.id,
-                    leaf,
-                })
+            let tag = CallTag::Attest;
+            self.desk.submit(place, tag, view.height, || {
+                Some(OrderCall::Attest { place, leaf })
             });
         }
     }
 
     /// Opens grants that arrived since the last look.
     fn open_grants(&mut self, view: &View, dispute: &Dispute) {
-        let grants = view.order.grants_to(self.me.account);
-        let granted = grants.filter(|grant| grant.at >= dispute.opened);
+        let granted = view.grants_to(view.dispute(), self.me.account);
         for (place, grant) in (0..).zip(granted) {
             if self.case.keys.contains_key(&place) {
                 continue;
@@ -173,7 +171,10 @@ impl Validator {
 
     /// Asks for what is missing, or finds that there is nothing to be had.
     fn examine(&mut self, view: &View, dispute: &Dispute) {
-        let (order, now) = (&view.order, view.height);
+        let (order, now, place) = (&view.order, view.height, view.dispute());
+        let Some(run) = order.run_at(dispute.run) else {
+            return;
+        };
         let case = &mut self.case;
         for (place, keys) in &case.keys {
             let begins = |keys| Beginning::under(keys, view, dispute).is_some();
@@ -191,15 +192,10 @@ impl Validator {
             .iter()
             .map(|(c, keys)| (*c, &keys.inputs[..]))
             .collect();
-        case.inputs
-            .fetch(order, case.dispute, &sets, &mut self.desk, now);
+        case.inputs.fetch(order, place, &sets, &mut self.desk, now);
 
-        let tag = |what| Tag {
-            attempt: order.attempt,
-            occasion: case.dispute,
-            what,
-        };
-        let task = case.inputs.task(order);
+        let tag = |what| Tag { place, what };
+        let task = case.inputs.task(order, run);
         let mut replaying = false;
         for (candidate, keys) in &usable {
             let Some(begin) = Beginning::under(keys, view, dispute) else {
@@ -209,8 +205,8 @@ impl Validator {
                 None => Some(Start::Initial),
                 Some(_) => case.states.get(candidate).cloned().map(Start::State),
             };
-            match (start, &task, begin.checkpoint, order.provider()) {
-                (Some(start), Some(task), _, _) => {
+            match (start, &task, begin.checkpoint) {
+                (Some(start), Some(task), _) => {
                     replaying = true;
                     self.desk.ask(tag(What::Replay(*candidate)), now, || {
                         Some(Ask::Work(Box::new(Work {
@@ -221,12 +217,12 @@ impl Validator {
                         })))
                     });
                 }
-                (None, _, Some((index, key)), Some(owner)) => {
+                (None, _, Some((index, key))) => {
                     let tag = tag(What::Checkpoint(index.0, *candidate));
                     self.desk.ask(tag, now, || {
                         Some(Ask::Fetch {
-                            file: order.state_file(index)?,
-                            owner,
+                            file: run.state_file(index)?,
+                            owner: run.provider,
                             key: key.clone(),
                             content: None,
                         })
