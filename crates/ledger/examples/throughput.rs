@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
-    Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call, Genesis, GenesisAccount,
-    GenesisRegistration, Height, MemoryStore, Parameters, Role, Status, Transaction, ValidatorInfo,
-    execute_verified_block, root,
+    AccountCall, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Genesis,
+    GenesisAccount, GenesisRegistration, Height, MemoryStore, Parameters, Role, Status,
+    Transaction, ValidatorInfo, execute_verified_block, root,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,12 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|_| {
                 let from = draw.below(accounts as u64) as usize;
                 let to = secrets[draw.below(accounts as u64) as usize].public();
-                let call = Call::Transfer {
+                let call = AccountCall::Transfer {
                     to,
                     amount: Amount(1 + draw.below(1_000)),
                 };
-                let tx =
-                    Transaction::sign(&secrets[from], chain, nonces[from], Amount(2_000), call);
+                let (nonce, fee) = (nonces[from], Amount(2_000));
+                let tx = Transaction::sign(&secrets[from], chain, nonce, fee, call.into());
                 nonces[from] += 1;
                 tx
             })

@@ -220,7 +220,7 @@ pub fn orders(store: &dyn Store) -> Read<Vec<Order>> {
 pub fn active_orders(store: &dyn Store) -> Read<Vec<Order>> {
     let mut found = Vec::new();
     for phase in Phase::ALL.into_iter().filter(|phase| !phase.is_final()) {
-        found.extend(orders_in(store, phase, usize::MAX)?.entries);
+        found.extend(listed(store, Which::In(phase), usize::MAX)?.entries);
     }
     Ok(found)
 }
@@ -253,8 +253,9 @@ pub fn list(store: &dyn Store, which: Which, limit: usize) -> Read<Page<OrderId>
     Ok(Page { entries, more })
 }
 
-fn orders_in(store: &dyn Store, phase: Phase, limit: usize) -> Read<Page<Order>> {
-    let page = list(store, Which::In(phase), limit)?;
+/// The first `limit` orders of an index, whole.
+pub fn listed(store: &dyn Store, which: Which, limit: usize) -> Read<Page<Order>> {
+    let page = list(store, which, limit)?;
     let orders = page
         .entries
         .iter()

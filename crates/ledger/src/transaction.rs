@@ -60,8 +60,9 @@ impl Transaction {
         chain: ChainId,
         nonce: u64,
         fee: Amount,
-        call: Call,
+        call: impl Into<Call>,
     ) -> Transaction {
+        let call = call.into();
         let sender = secret.public();
         let body = encode(&Unsigned {
             chain: &chain,

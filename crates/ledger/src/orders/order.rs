@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Dispute, Head, Occasion, Place, Round, Run, RunIndex, Seat};
+use crate::{AccountId, Dispute, Failure, Head, Occasion, Place, Round, Run, RunIndex, Seat};
 
 /// An order as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,17 @@ impl Order {
     /// The runs that came to nothing.
     pub fn failed(&self) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(|run| run.failed.is_some())
+    }
+
+    /// The runs that came to nothing, each with why.
+    pub fn failures(&self) -> impl Iterator<Item = (&Run, &Failure)> {
+        let runs = self.runs.iter();
+        runs.filter_map(|run| Some((run, run.failed.as_ref()?)))
+    }
+
+    /// The run whose result is, or would be, delivered: the first that stands.
+    pub fn result_run(&self) -> Option<&Run> {
+        self.standing().next()
     }
 
     /// The run under way, of a procedure that has one at a time.

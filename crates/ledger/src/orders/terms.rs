@@ -142,6 +142,11 @@ impl Terms {
         StepIndex(((u64::from(segment.0) + 1) * u64::from(self.segment_steps)).min(self.steps))
     }
 
+    /// Most runs that the order can have; its key commitment covers as many.
+    pub fn most_runs(&self) -> u32 {
+        u32::from(self.attempts)
+    }
+
     /// What the requester pays in when posting: the price and every auditor's fee. `None` on
     /// overflow.
     pub fn escrow(&self) -> Option<Amount> {

@@ -2,8 +2,9 @@
 
 use assay_crypto::{Digest, EncryptionKey, PublicKey, SecretKey};
 use assay_ledger::{
-    Admission, AdmitError, Amount, BoundedString, Call, ChainId, ExecuteError, Invalid,
-    InvalidBlock, Refusal, Role, Transaction, check_block, execute_block, query,
+    AccountCall, AccountRefusal, Admission, AdmitError, Amount, BoundedString, Call, ChainId,
+    ExecuteError, Invalid, InvalidBlock, Refusal, Role, Transaction, check_block, execute_block,
+    query,
 };
 
 use crate::world::{BALANCE, BOND, FEE, Who, World, parameters, terms};
@@ -17,20 +18,19 @@ fn invalid(result: Result<(), ExecuteError>) -> InvalidBlock {
 }
 
 fn transfer(to: Who, amount: Amount) -> Call {
-    Call::Transfer {
-        to: to.id(),
-        amount,
-    }
+    let to = to.id();
+    AccountCall::Transfer { to, amount }.into()
 }
 
 fn register(role: Role, bond: Amount) -> Call {
     let address = BoundedString::new("localhost:1").unwrap();
-    Call::Register {
+    let call = AccountCall::Register {
         role,
         bond,
         encryption_key: EncryptionKey([5; 32]),
         address,
-    }
+    };
+    call.into()
 }
 
 #[test]
@@ -61,10 +61,10 @@ fn a_refused_call_costs_fee_and_nonce_only() {
     let balance = Amount(BALANCE.0 - FEE.0);
     assert_eq!(
         refusal,
-        Refusal::InsufficientBalance {
+        Refusal::Account(AccountRefusal::InsufficientBalance {
             balance,
             needed: BALANCE
-        }
+        })
     );
     assert_eq!(
         (world.balance(Who::Stranger), world.nonce(Who::Stranger)),
@@ -73,21 +73,21 @@ fn a_refused_call_costs_fee_and_nonce_only() {
     assert_eq!(world.balance(Who::Requester), BALANCE);
     assert_eq!(
         world.refuse(Who::Stranger, transfer(Who::Requester, Amount(0))),
-        Refusal::ZeroAmount
+        Refusal::Account(AccountRefusal::ZeroAmount)
     );
     let account = PublicKey([0xff; 32]);
-    let nowhere = Call::Transfer {
+    let nowhere = AccountCall::Transfer {
         to: account,
         amount: Amount(1),
     };
     assert_eq!(
         world.refuse(Who::Stranger, nowhere),
-        Refusal::NotAKey { account }
+        Refusal::Account(AccountRefusal::NotAKey { account })
     );
     let all = transfer(Who::Requester, Amount(u64::MAX));
     assert!(matches!(
         world.refuse(Who::Stranger, all),
-        Refusal::InsufficientBalance { .. }
+        Refusal::Account(AccountRefusal::InsufficientBalance { .. })
     ));
 }
 
@@ -187,11 +187,11 @@ fn no_call_makes_an_admitted_fee_unpayable() {
     assert_eq!([refused(0), refused(1), refused(2)], [false, true, true]);
     // Money that arrives within a block cannot pay that block's fees.
     let poor = SecretKey::from_seed([99; 32]);
-    let gift = Call::Transfer {
+    let gift = AccountCall::Transfer {
         to: poor.public(),
         amount: Amount::tokens(1),
     };
-    let mut txs = world.sign(vec![(Who::Requester, gift)]);
+    let mut txs = world.sign(vec![(Who::Requester, gift.into())]);
     txs.push(Transaction::sign(
         &poor,
         world.chain,
@@ -231,11 +231,11 @@ fn bonds_need_a_minimum_and_come_back_late() {
         let refusal = world.refuse(Who::Stranger, register(role, bond));
         assert_eq!(
             refusal,
-            Refusal::BondTooSmall {
+            Refusal::Account(AccountRefusal::BondTooSmall {
                 role,
                 bond,
                 min: Amount::tokens(1)
-            }
+            })
         );
     }
     world.apply(Who::Stranger, register(role, Amount::tokens(2)));
@@ -247,10 +247,13 @@ fn bonds_need_a_minimum_and_come_back_late() {
         .bond;
     assert_eq!(bond, Amount::tokens(3));
     let before = world.balance(Who::Stranger);
-    world.apply(Who::Stranger, Call::Unregister { role });
+    world.apply(Who::Stranger, AccountCall::Unregister { role });
     assert_eq!(query::registration(&world.store, role, &id).unwrap(), None);
-    let refusal = world.refuse(Who::Stranger, Call::Unregister { role });
-    assert_eq!(refusal, Refusal::NotRegistered { account: id, role });
+    let refusal = world.refuse(Who::Stranger, AccountCall::Unregister { role });
+    assert_eq!(
+        refusal,
+        Refusal::Account(AccountRefusal::NotRegistered { account: id, role })
+    );
     world.advance(3);
     assert_eq!(world.balance(Who::Stranger).0, before.0 - 2 * FEE.0);
     world.advance(1);
@@ -266,9 +269,15 @@ fn validators_are_those_of_the_genesis() {
     let mut world = World::new();
     let role = Role::Validator;
     let outsider = world.refuse(Who::Stranger, register(role, Amount::tokens(200)));
-    assert_eq!(outsider, Refusal::ValidatorsAreFixed);
-    let refusal = world.refuse(Who::Validator(0), Call::Unregister { role });
-    assert_eq!(refusal, Refusal::ValidatorsAreFixed);
+    assert_eq!(
+        outsider,
+        Refusal::Account(AccountRefusal::ValidatorsAreFixed)
+    );
+    let refusal = world.refuse(Who::Validator(0), AccountCall::Unregister { role });
+    assert_eq!(
+        refusal,
+        Refusal::Account(AccountRefusal::ValidatorsAreFixed)
+    );
     world.apply(Who::Validator(0), register(role, Amount::tokens(1)));
     assert_eq!(
         world.registration(Who::Validator(0)).bond.0,
@@ -284,7 +293,7 @@ fn leaving_does_not_free_a_locked_bond() {
     let provider = world.assign(order);
     world.apply(
         provider,
-        Call::Unregister {
+        AccountCall::Unregister {
             role: Role::Provider,
         },
     );
@@ -321,7 +330,7 @@ fn registering_again_takes_a_departure_back() {
     let provider = world.assign(order);
     world.apply(
         provider,
-        Call::Unregister {
+        AccountCall::Unregister {
             role: Role::Provider,
         },
     );

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
-use assay_ledger::{BoundedVec, Call, DeclineReason, OrderId, Phase, Status, StepIndex};
+use assay_ledger::{BoundedVec, Call, DeclineReason, OrderCall, OrderId, Phase, Status, StepIndex};
 
-use crate::world::{Run, Who, World, salt, sealed, terms};
+use crate::world::{Run, Who, World, ends, salt, sealed, starts, terms};
 
 /// The most plausible form of every call about an order, as `who` would make it.
 fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
@@ -18,61 +18,59 @@ fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
             segments: BoundedVec::default(),
         },
     };
-    let step = record
-        .dispute()
-        .and_then(|d| d.middle())
-        .unwrap_or(StepIndex(0));
+    let step = world.middle(order);
     let opening = truth.opening(step);
     let mut all = vec![
-        Call::CancelOrder { order },
-        Call::Decline {
-            order,
+        OrderCall::Cancel { order },
+        OrderCall::Decline {
+            place: world.here(order),
             reason: DeclineReason::Inputs,
         },
-        Call::CommitTrace {
-            order,
+        OrderCall::CommitTrace {
+            place: world.here(order),
             root: truth.root(),
             checkpoints: BoundedVec::new(vec![crate::world::file_id("checkpoint 0"); 6]).unwrap(),
             result: crate::world::file_id("checkpoint 6"),
         },
-        Call::OpenStarts {
-            order,
-            openings: truth.openings(&record.starts()),
+        OrderCall::OpenStarts {
+            place: world.here(order),
+            openings: truth.openings(&starts(&record)),
         },
-        Call::CommitAudit {
-            order,
-            commitment: results.commitment(order, who.id(), &salt(who)),
+        OrderCall::CommitAudit {
+            place: world.here(order),
+            commitment: results.commitment(&world.here(order), who.id(), &salt(who)),
         },
-        Call::OpenEnds {
-            order,
-            openings: truth.openings(&record.ends()),
+        OrderCall::OpenEnds {
+            place: world.here(order),
+            openings: truth.openings(&ends(&record)),
         },
-        Call::RevealAudit {
-            order,
+        OrderCall::RevealAudit {
+            place: world.here(order),
             results,
             salt: salt(who),
         },
-        Call::Bisect {
-            order,
+        OrderCall::Bisect {
+            place: world.here(order),
+            step,
             leaf: opening.leaf,
             path: Some(opening.path),
         },
-        Call::Attest {
-            order,
+        OrderCall::Attest {
+            place: world.here(order),
             leaf: Some(Digest::ZERO),
         },
-        Call::Complain { order },
-        Call::Accept { order },
+        OrderCall::Complain { order },
+        OrderCall::Accept { order },
     ];
     all.extend(Who::all().map(|to| {
         let grantee = to.id();
-        Call::Grant {
-            order,
+        OrderCall::Grant {
+            place: world.here(order),
             grantee,
             sealed: sealed("keys"),
         }
     }));
-    all
+    all.into_iter().map(Call::from).collect()
 }
 
 /// What takes effect now: sender and name of the call.
@@ -133,14 +131,20 @@ fn only_the_moves_of_the_table_take_effect() {
             .inspect(|_| probe.advance(0))
             .collect::<Vec<_>>()
     };
-    let openings = truth.openings(&world.order(order).starts());
-    world.apply(provider, Call::OpenStarts { order, openings });
+    let openings = truth.openings(&starts(&world.order(order)));
+    world.apply(
+        provider,
+        OrderCall::OpenStarts {
+            place: world.here(order),
+            openings,
+        },
+    );
     for auditor in &auditors {
         let grantee = auditor.id();
         world.apply(
             provider,
-            Call::Grant {
-                order,
+            OrderCall::Grant {
+                place: world.here(order),
                 grantee,
                 sealed: sealed("keys"),
             },
@@ -171,7 +175,13 @@ fn only_the_moves_of_the_table_take_effect() {
         .dispute()
         .map(|dispute| dispute.disputed.leaf);
     for i in 0..3 {
-        world.apply(Who::Validator(i), Call::Attest { order, leaf });
+        world.apply(
+            Who::Validator(i),
+            OrderCall::Attest {
+                place: world.here(order),
+                leaf,
+            },
+        );
     }
     world.audit(order, &truth, |_, _| truth.clone());
     check(
@@ -179,12 +189,18 @@ fn only_the_moves_of_the_table_take_effect() {
         Phase::Accepted,
         &[(requester, "accept"), (requester, "complain")],
     );
-    world.apply(requester, Call::Complain { order });
+    world.apply(requester, OrderCall::Complain { order });
     let holders = [requester, provider].map(|who| (who, "grant"));
     check(&world, Phase::Attesting, &[&holders[..], &attest].concat());
     let leaf = Some(truth.at(StepIndex(terms().steps)));
     for i in 0..3 {
-        world.apply(Who::Validator(i), Call::Attest { order, leaf });
+        world.apply(
+            Who::Validator(i),
+            OrderCall::Attest {
+                place: world.here(order),
+                leaf,
+            },
+        );
     }
     check(&world, Phase::Settled, &[]);
 }

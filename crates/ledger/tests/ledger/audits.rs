@@ -2,11 +2,11 @@
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    Amount, BoundedVec, Call, FailureReason, Outcome, Parameters, Phase, Refusal, SegmentIndex,
-    Status, StepIndex, query,
+    Amount, BoundedVec, FailureReason, OrderCall, OrderRefusal, Outcome, Parameters, Phase,
+    Refusal, SegmentIndex, Status, StepIndex, query,
 };
 
-use crate::world::{BOND, Run, Who, World, parameters, salt, sealed, terms};
+use crate::world::{BOND, Run, Who, World, parameters, salt, sealed, starts, terms};
 
 fn opening() -> (World, assay_ledger::OrderId, Run) {
     let mut world = World::new();
@@ -21,8 +21,9 @@ fn opening() -> (World, assay_ledger::OrderId, Run) {
 fn openings_must_be_the_ones_asked_for() {
     let (mut world, order, truth) = opening();
     let provider = world.provider(order);
-    let expected = world.order(order).starts();
-    let open = |openings| Call::OpenStarts { order, openings };
+    let expected = starts(&world.order(order));
+    let place = world.here(order);
+    let open = |openings| OrderCall::OpenStarts { place, openings };
     let mut fewer = expected.clone();
     fewer.pop();
     let mut reversed = expected.clone();
@@ -36,24 +37,24 @@ fn openings_must_be_the_ones_asked_for() {
         let refusal = world.refuse(provider, open(truth.openings(&steps)));
         assert_eq!(
             refusal,
-            Refusal::WrongOpenings {
+            Refusal::Order(OrderRefusal::WrongOpenings {
                 order,
                 expected: expected.clone()
-            }
+            })
         );
     }
     let lie = Run::lie(&terms(), 0, "provider");
     let refusal = world.refuse(provider, open(lie.openings(&expected)));
     assert_eq!(
         refusal,
-        Refusal::BadPath {
+        Refusal::Order(OrderRefusal::BadPath {
             order,
             step: StepIndex(0)
-        }
+        })
     );
     world.apply(provider, open(truth.openings(&expected)));
     let refusal = world.refuse(provider, open(truth.openings(&expected)));
-    assert_eq!(refusal, Refusal::AlreadyDone { order });
+    assert_eq!(refusal, Refusal::Order(OrderRefusal::AlreadyDone { order }));
 }
 
 #[test]
@@ -61,24 +62,37 @@ fn auditors_begin_when_starts_and_keys_are_there() {
     let (mut world, order, truth) = opening();
     let provider = world.provider(order);
     let auditors = world.auditors(order);
-    let grant = |to: Who| Call::Grant {
-        order,
+    let place = world.here(order);
+    let grant = |to: Who| OrderCall::Grant {
+        place,
         grantee: to.id(),
         sealed: sealed("keys"),
     };
     world.apply(provider, grant(auditors[0]));
-    let openings = truth.openings(&world.order(order).starts());
-    world.apply(provider, Call::OpenStarts { order, openings });
+    let openings = truth.openings(&starts(&world.order(order)));
+    world.apply(
+        provider,
+        OrderCall::OpenStarts {
+            place: world.here(order),
+            openings,
+        },
+    );
     // The requester may hand keys over too, but that does not excuse the provider.
     world.apply(Who::Requester, grant(auditors[1]));
     assert_eq!(world.phase(order), Phase::Opening);
     let refusal = world.refuse(provider, grant(Who::Stranger));
-    assert!(matches!(refusal, Refusal::NotAGrantee { .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::Order(OrderRefusal::NotAGrantee { .. })
+    ));
     world.apply(provider, grant(auditors[1]));
     assert_eq!(world.phase(order), Phase::Auditing);
     // From here on nothing that was granted can be mended.
     let refusal = world.refuse(provider, grant(auditors[0]));
-    assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::Order(OrderRefusal::NotYourMove { .. })
+    ));
 }
 
 #[test]
@@ -89,16 +103,22 @@ fn a_provider_that_withholds_loses_its_whole_bond() {
         let provider = world.provider(order);
         let auditors = world.auditors(order);
         if leaves {
-            let openings = truth.openings(&world.order(order).starts());
-            world.apply(provider, Call::OpenStarts { order, openings });
+            let openings = truth.openings(&starts(&world.order(order)));
+            world.apply(
+                provider,
+                OrderCall::OpenStarts {
+                    place: world.here(order),
+                    openings,
+                },
+            );
         }
         if keys {
             for auditor in &auditors {
                 let grantee = auditor.id();
                 world.apply(
                     provider,
-                    Call::Grant {
-                        order,
+                    OrderCall::Grant {
+                        place: world.here(order),
                         grantee,
                         sealed: sealed("keys"),
                     },
@@ -106,7 +126,7 @@ fn a_provider_that_withholds_loses_its_whole_bond() {
             }
         }
         world.advance(terms().deadlines.open + 1);
-        let failure = world.order(order).failures[0].clone();
+        let failure = world.failures(order)[0].1;
         assert_eq!(
             (failure.reason, failure.slashed),
             (FailureReason::Withheld, terms().provider_bond)
@@ -132,7 +152,7 @@ fn a_provider_that_does_not_open_the_ends_loses_its_whole_bond() {
     }
     let before: Vec<_> = auditors.iter().map(|who| world.balance(*who).0).collect();
     world.advance(terms().deadlines.open + 1);
-    let failure = world.order(order).failures[0].clone();
+    let failure = world.failures(order)[0].1;
     assert_eq!(
         (failure.reason, failure.slashed),
         (FailureReason::Withheld, terms().provider_bond)
@@ -152,15 +172,27 @@ fn commitments_bind_the_auditor_and_its_results() {
     let order = world.ran(&truth);
     let auditors = world.open(order, &truth);
     let results = truth.results(&world.order(order));
-    let commitment = results.commitment(order, auditors[0].id(), &salt(auditors[0]));
+    let commitment = results.commitment(&world.here(order), auditors[0].id(), &salt(auditors[0]));
     // The second auditor copies the first one's commitment.
     for auditor in &auditors {
-        world.apply(*auditor, Call::CommitAudit { order, commitment });
+        world.apply(
+            *auditor,
+            OrderCall::CommitAudit {
+                place: world.here(order),
+                commitment,
+            },
+        );
     }
-    let refusal = world.would(auditors[0], Call::CommitAudit { order, commitment });
+    let refusal = world.would(
+        auditors[0],
+        OrderCall::CommitAudit {
+            place: world.here(order),
+            commitment,
+        },
+    );
     assert!(matches!(
         refusal,
-        Status::Refused(Refusal::WrongPhase { .. })
+        Status::Refused(Refusal::Order(OrderRefusal::WrongPhase { .. }))
     ));
     world.open_ends(order, &truth);
     world.reveal(order, auditors[0], &results);
@@ -168,13 +200,16 @@ fn commitments_bind_the_auditor_and_its_results() {
         let results = results.clone();
         let refusal = world.refuse(
             auditors[1],
-            Call::RevealAudit {
-                order,
+            OrderCall::RevealAudit {
+                place: world.here(order),
                 results,
                 salt,
             },
         );
-        assert_eq!(refusal, Refusal::CommitmentMismatch { order });
+        assert_eq!(
+            refusal,
+            Refusal::Order(OrderRefusal::CommitmentMismatch { order })
+        );
     }
     while world.phase(order) == Phase::Revealing {
         world.advance(1);
@@ -204,26 +239,44 @@ fn only_drawn_auditors_commit_and_reveal() {
         .unwrap();
     let commitment = Digest::ZERO;
     for who in [outsider, world.provider(order), Who::Requester] {
-        let refusal = world.refuse(who, Call::CommitAudit { order, commitment });
-        assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+        let refusal = world.refuse(
+            who,
+            OrderCall::CommitAudit {
+                place: world.here(order),
+                commitment,
+            },
+        );
+        assert!(matches!(
+            refusal,
+            Refusal::Order(OrderRefusal::NotYourMove { .. })
+        ));
     }
     world.commit_results(order, auditors[0], &results);
-    let refusal = world.refuse(auditors[0], Call::CommitAudit { order, commitment });
-    assert_eq!(refusal, Refusal::AlreadyDone { order });
+    let refusal = world.refuse(
+        auditors[0],
+        OrderCall::CommitAudit {
+            place: world.here(order),
+            commitment,
+        },
+    );
+    assert_eq!(refusal, Refusal::Order(OrderRefusal::AlreadyDone { order }));
     // Revealing before the ends are open would show them to the others.
-    let reveal = Call::RevealAudit {
-        order,
+    let reveal = OrderCall::RevealAudit {
+        place: world.here(order),
         results: results.clone(),
         salt: salt(auditors[0]),
     };
     let refusal = world.refuse(auditors[0], reveal.clone());
-    assert!(matches!(refusal, Refusal::WrongPhase { .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::Order(OrderRefusal::WrongPhase { .. })
+    ));
     world.commit_results(order, auditors[1], &results);
     world.open_ends(order, &truth);
     world.apply(auditors[0], reveal.clone());
     assert_eq!(
         world.refuse(auditors[0], reveal),
-        Refusal::AlreadyDone { order }
+        Refusal::Order(OrderRefusal::AlreadyDone { order })
     );
 }
 
@@ -242,14 +295,14 @@ fn results_list_the_drawn_segments() {
     world.commit_results(order, auditors[1], &other);
     world.open_ends(order, &truth);
     for (auditor, results) in [(auditors[0], short), (auditors[1], other)] {
-        let reveal = Call::RevealAudit {
-            order,
+        let reveal = OrderCall::RevealAudit {
+            place: world.here(order),
             results,
             salt: salt(auditor),
         };
         assert_eq!(
             world.refuse(auditor, reveal),
-            Refusal::WrongSegments { order }
+            Refusal::Order(OrderRefusal::WrongSegments { order })
         );
     }
 }
@@ -301,14 +354,20 @@ fn when_auditors_run_out_the_requester_is_refunded_and_the_others_released() {
             if world.phase(order) == Phase::Opening {
                 world.advance(0);
                 let lazy = world.auditors(order);
-                let openings = truth.openings(&world.order(order).starts());
-                world.apply(provider, Call::OpenStarts { order, openings });
+                let openings = truth.openings(&starts(&world.order(order)));
+                world.apply(
+                    provider,
+                    OrderCall::OpenStarts {
+                        place: world.here(order),
+                        openings,
+                    },
+                );
                 for auditor in lazy {
                     let grantee = auditor.id();
                     world.apply(
                         provider,
-                        Call::Grant {
-                            order,
+                        OrderCall::Grant {
+                            place: world.here(order),
                             grantee,
                             sealed: sealed("x"),
                         },
@@ -318,7 +377,7 @@ fn when_auditors_run_out_the_requester_is_refunded_and_the_others_released() {
             world.advance(1);
         }
         let record = world.order(order);
-        assert_eq!(record.outcome, Some(Outcome::NoAuditors));
+        assert_eq!(record.head.outcome, Some(Outcome::NoAuditors));
         assert_eq!(world.registration(provider).bond, BOND);
         assert_eq!(world.registration(provider).locked, Amount::ZERO);
         // Work that was done is paid, although in vain.

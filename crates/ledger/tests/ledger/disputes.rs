@@ -2,15 +2,22 @@
 
 use assay_crypto::{Digest, merkle};
 use assay_ledger::{
-    Amount, AuditResults, BoundedVec, Call, FailureReason, OrderId, Outcome, Phase, Ppm, Question,
-    Refusal, SegmentIndex, StepIndex, Verdict, query,
+    AccountCall, AccountRefusal, Amount, AuditResults, BoundedVec, FailureReason, OrderCall,
+    OrderId, OrderRefusal, Outcome, Phase, Ppm, Question, Refusal, SegmentIndex, StepIndex,
+    Verdict, query,
 };
 
-use crate::world::{BOND, Run, Who, World, parameters, sealed, terms};
+use crate::world::{BOND, Run, Who, World, parameters, sealed, starts, terms};
 
 fn attest_by(world: &mut World, order: OrderId, validators: &[u8], leaf: Option<Digest>) {
     for i in validators {
-        world.apply(Who::Validator(*i), Call::Attest { order, leaf });
+        world.apply(
+            Who::Validator(*i),
+            OrderCall::Attest {
+                place: world.here(order),
+                leaf,
+            },
+        );
     }
 }
 
@@ -68,16 +75,16 @@ fn a_false_challenger_pays_and_the_audit_goes_on() {
     let half = Ppm(500_000).of(terms().auditor_bond);
     assert_eq!(world.balance(provider).0, before + half.0);
     // One reveal stands, the other seat is drawn anew with fresh segments.
-    assert_eq!(record.phase, Phase::Committed);
+    assert_eq!(record.head.phase, Phase::Committed);
     let again = world.audit(order, &truth, |_, _| truth.clone());
     assert_eq!(again.len(), 1);
     assert!(!auditors.contains(&again[0]));
     assert_eq!(world.phase(order), Phase::Accepted);
-    world.apply(Who::Requester, Call::Accept { order });
+    world.apply(Who::Requester, OrderCall::Accept { order });
     for auditor in [auditors[1], again[0]] {
         assert_eq!(world.registration(auditor).locked, Amount::ZERO);
     }
-    assert_eq!(world.order(order).outcome, Some(Outcome::Paid));
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::Paid));
 }
 
 /// A provider whose accomplice challenges first, and loses on purpose, is still caught.
@@ -103,7 +110,7 @@ fn a_sham_challenge_does_not_shield_a_cheat() {
     let step = world.order(order).dispute().unwrap().disputed.step;
     attest(&mut world, order, Some(truth.at(step)));
     assert_eq!(
-        world.order(order).failures[0].reason,
+        world.failures(order)[0].1.reason,
         FailureReason::WrongResult
     );
     assert_eq!(bond(&world, provider), BOND.0 - terms().provider_bond.0);
@@ -125,7 +132,7 @@ fn a_wrong_initial_state_is_found() {
     assert_eq!(dispute.claimed, Some(truth.leaves[0]));
     attest(&mut world, order, dispute.claimed);
     assert_eq!(
-        world.order(order).failures[0].reason,
+        world.failures(order)[0].1.reason,
         FailureReason::WrongResult
     );
 }
@@ -138,8 +145,11 @@ fn when_both_are_wrong_both_pay() {
     });
     let provider = world.provider(order);
     attest(&mut world, order, Some(Run::truth(&terms()).leaves[0]));
-    let failure = world.order(order).failures[0].clone();
-    assert_eq!(failure.disputes[0].verdict, Some(Verdict::Neither));
+    assert_eq!(world.failures(order).len(), 1);
+    assert_eq!(
+        world.order(order).disputes[0].verdict,
+        Some(Verdict::Neither)
+    );
     assert_eq!(bond(&world, provider), BOND.0 - terms().provider_bond.0);
     assert_eq!(bond(&world, auditors[0]), BOND.0 - terms().auditor_bond.0);
     let both = terms().provider_bond.0 + terms().auditor_bond.0;
@@ -170,7 +180,7 @@ fn an_auditor_that_could_not_begin_is_heard() {
             assert_eq!(bond(&world, who), BOND.0 - cut, "{usable} {who:?}");
         }
         if !usable {
-            let failure = &world.order(order).failures[0];
+            let failure = &world.failures(order)[0].1;
             assert_eq!(failure.reason, FailureReason::Unavailable);
         }
     }
@@ -187,32 +197,34 @@ fn a_difference_within_a_stretch_starts_at_its_segment() {
         let order = world.ran(&truth);
         world.advance(1);
         let view = world.order(order);
-        let Some((first, last)) = view.stretches().into_iter().find(|(a, b)| a < b) else {
+        let Some((first, last)) = view
+            .run()
+            .unwrap()
+            .stretches()
+            .into_iter()
+            .find(|(a, b)| a < b)
+        else {
             continue;
         };
         // The start of the second segment stays closed: it is the end of the first.
-        assert!(view.starts().contains(&terms().segment_start(first)));
-        assert!(!view.starts().contains(&terms().segment_start(last)));
+        assert!(starts(&view).contains(&terms().segment_start(first)));
+        assert!(!starts(&view).contains(&terms().segment_start(last)));
         let provider = world.provider(order);
         let lie = Run::lie(&terms(), terms().segment_start(last).0 + 1, "auditor");
-        let mut calls = vec![(
-            provider,
-            Call::OpenStarts {
-                order,
-                openings: truth.openings(&view.starts()),
-            },
-        )];
+        let place = world.here(order);
+        let openings = truth.openings(&starts(&view));
+        let open = OrderCall::OpenStarts { place, openings };
+        let mut calls = vec![(provider, open.into())];
         let auditors = world.auditors(order);
         for auditor in &auditors {
             let grantee = auditor.id();
-            calls.push((
-                provider,
-                Call::Grant {
-                    order,
-                    grantee,
-                    sealed: sealed("x"),
-                },
-            ));
+            let sealed = sealed("x");
+            let grant = OrderCall::Grant {
+                place,
+                grantee,
+                sealed,
+            };
+            calls.push((provider, grant.into()));
         }
         world.block(calls);
         for auditor in &auditors {
@@ -246,18 +258,37 @@ fn bisection_moves_are_checked() {
     let other = truth.at(step);
     let elsewhere = Some(lie.opening(StepIndex(step.0 + 1)).path);
     for (leaf, path) in [(other, path.clone()), (leaf, None), (leaf, elsewhere)] {
-        let refusal = world.refuse(provider, Call::Bisect { order, leaf, path });
-        assert_eq!(refusal, Refusal::BadPath { order, step });
+        let refusal = world.refuse(
+            provider,
+            OrderCall::Bisect {
+                place: world.here(order),
+                step,
+                leaf,
+                path,
+            },
+        );
+        assert_eq!(
+            refusal,
+            Refusal::Order(OrderRefusal::BadPath { order, step })
+        );
     }
-    let bisect = Call::Bisect { order, leaf, path };
+    let bisect = OrderCall::Bisect {
+        place: world.here(order),
+        step,
+        leaf,
+        path,
+    };
     for outsider in [Who::Requester, auditors[1], Who::Validator(0)] {
         let refusal = world.refuse(outsider, bisect.clone());
-        assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+        assert!(matches!(
+            refusal,
+            Refusal::Order(OrderRefusal::NotYourMove { .. })
+        ));
     }
     world.apply(provider, bisect.clone());
     assert_eq!(
         world.refuse(provider, bisect),
-        Refusal::AlreadyDone { order }
+        Refusal::Order(OrderRefusal::AlreadyDone { order })
     );
 }
 
@@ -291,13 +322,22 @@ fn whoever_falls_silent_in_a_dispute_loses() {
         if provider_speaks {
             let opening = truth.opening(step);
             let (leaf, path) = (opening.leaf, Some(opening.path));
-            world.apply(provider, Call::Bisect { order, leaf, path });
+            world.apply(
+                provider,
+                OrderCall::Bisect {
+                    place: world.here(order),
+                    step,
+                    leaf,
+                    path,
+                },
+            );
         }
         if challenger_speaks {
             world.apply(
                 auditors[0],
-                Call::Bisect {
-                    order,
+                OrderCall::Bisect {
+                    place: world.here(order),
+                    step,
                     leaf: lie.at(step),
                     path: None,
                 },
@@ -312,7 +352,7 @@ fn whoever_falls_silent_in_a_dispute_loses() {
         let lost = cut(challenger_speaks, terms().auditor_bond);
         assert_eq!(bond(&world, auditors[0]), BOND.0 - lost);
         if !provider_speaks {
-            assert_eq!(world.order(order).failures[0].reason, FailureReason::Silent);
+            assert_eq!(world.failures(order)[0].1.reason, FailureReason::Silent);
         }
     }
 }
@@ -322,7 +362,10 @@ fn only_validators_attest_and_once_each() {
     let lie = Run::lie(&terms(), 0, "provider");
     let (mut world, order, auditors) = audited(&lie, |_| {});
     let leaf = Some(Run::truth(&terms()).leaves[0]);
-    let call = Call::Attest { order, leaf };
+    let call = OrderCall::Attest {
+        place: world.here(order),
+        leaf,
+    };
     for outsider in [
         Who::Requester,
         auditors[0],
@@ -331,20 +374,26 @@ fn only_validators_attest_and_once_each() {
     ] {
         assert!(matches!(
             world.refuse(outsider, call.clone()),
-            Refusal::NotYourMove { .. }
+            Refusal::Order(OrderRefusal::NotYourMove { .. })
         ));
     }
     world.apply(Who::Validator(0), call.clone());
     assert_eq!(
         world.refuse(Who::Validator(0), call.clone()),
-        Refusal::AlreadyDone { order }
+        Refusal::Order(OrderRefusal::AlreadyDone { order })
     );
     // Two of four are no quorum, nor are three that differ.
     world.apply(Who::Validator(1), call.clone());
-    world.apply(Who::Validator(2), Call::Attest { order, leaf: None });
+    world.apply(
+        Who::Validator(2),
+        OrderCall::Attest {
+            place: world.here(order),
+            leaf: None,
+        },
+    );
     assert_eq!(world.phase(order), Phase::Attesting);
     world.apply(Who::Validator(3), call);
-    assert_eq!(world.order(order).failures.len(), 1);
+    assert_eq!(world.failures(order).len(), 1);
 }
 
 #[test]
@@ -358,7 +407,7 @@ fn without_a_verdict_everybody_gets_back_what_was_locked() {
     world.advance(terms().deadlines.attest + 1);
     let record = world.order(order);
     assert_eq!(
-        (record.phase, record.outcome),
+        (record.head.phase, record.head.outcome),
         (Phase::Refunded, Some(Outcome::NoVerdict))
     );
     assert_eq!(record.disputes[0].verdict, Some(Verdict::None));
@@ -375,24 +424,28 @@ fn evidence_is_granted_to_validators_by_those_who_hold_it() {
     let lie = Run::lie(&terms(), 0, "provider");
     let (mut world, order, auditors) = audited(&lie, |_| {});
     let provider = world.provider(order);
-    let grant = |to: Who| Call::Grant {
-        order,
+    let place = world.here(order);
+    let grant = |to: Who| OrderCall::Grant {
+        place,
         grantee: to.id(),
         sealed: sealed("evidence"),
     };
     for from in [Who::Requester, provider, auditors[0]] {
         world.apply(from, grant(Who::Validator(1)));
         let refusal = world.refuse(from, grant(Who::Validator(1)));
-        assert_eq!(refusal, Refusal::AlreadyDone { order });
+        assert_eq!(refusal, Refusal::Order(OrderRefusal::AlreadyDone { order }));
     }
     let refusal = world.refuse(auditors[1], grant(Who::Validator(1)));
-    assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::Order(OrderRefusal::NotYourMove { .. })
+    ));
     let refusal = world.refuse(provider, grant(auditors[0]));
-    assert!(matches!(refusal, Refusal::NotAGrantee { .. }));
-    assert_eq!(
-        world.order(order).grants_to(Who::Validator(1).id()).count(),
-        3
-    );
+    assert!(matches!(
+        refusal,
+        Refusal::Order(OrderRefusal::NotAGrantee { .. })
+    ));
+    assert_eq!(world.granted(order, 0, Who::Validator(1)).len(), 3);
 }
 
 #[test]
@@ -402,9 +455,9 @@ fn complaints_are_judged() {
         let order = world.accepted();
         let provider = world.provider(order);
         let before = (world.balance(Who::Requester).0, world.balance(provider).0);
-        world.apply(Who::Requester, Call::Complain { order });
+        world.apply(Who::Requester, OrderCall::Complain { order });
         let deposit = parameters().complaint_deposit.0;
-        assert_eq!(world.order(order).deposit.0, deposit);
+        assert_eq!(world.order(order).head.deposit.0, deposit);
         let dispute = world.order(order).dispute().cloned().unwrap();
         let last = Run::truth(&terms()).at(StepIndex(terms().steps));
         assert_eq!(
@@ -414,16 +467,16 @@ fn complaints_are_judged() {
         assert_eq!(dispute.segment, SegmentIndex(terms().segments() - 1));
         attest(&mut world, order, (!founded).then_some(last));
         let record = world.order(order);
-        assert_eq!(record.deposit, Amount::ZERO);
+        assert_eq!(record.head.deposit, Amount::ZERO);
         let fee = crate::world::FEE.0;
         if founded {
             // Not paid; half of the bond for requester and two auditors, and a new attempt.
-            assert_eq!(record.phase, Phase::Posted);
+            assert_eq!(record.head.phase, Phase::Posted);
             assert_eq!(bond(&world, provider), BOND.0 - terms().provider_bond.0);
             let share = terms().provider_bond.0 / 2 / 3;
             assert_eq!(world.balance(Who::Requester).0, before.0 - fee + share);
         } else {
-            assert_eq!(record.outcome, Some(Outcome::Paid));
+            assert_eq!(record.head.outcome, Some(Outcome::Paid));
             assert_eq!(
                 world.balance(provider).0,
                 before.1 + terms().price.0 + deposit
@@ -438,17 +491,26 @@ fn complaining_is_the_requesters_and_takes_a_deposit() {
     let mut world = World::new();
     let order = world.accepted();
     for outsider in [world.provider(order), Who::Stranger] {
-        let refusal = world.refuse(outsider, Call::Complain { order });
-        assert!(matches!(refusal, Refusal::NotYourMove { .. }));
-        let refusal = world.refuse(outsider, Call::Accept { order });
-        assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+        let refusal = world.refuse(outsider, OrderCall::Complain { order });
+        assert!(matches!(
+            refusal,
+            Refusal::Order(OrderRefusal::NotYourMove { .. })
+        ));
+        let refusal = world.refuse(outsider, OrderCall::Accept { order });
+        assert!(matches!(
+            refusal,
+            Refusal::Order(OrderRefusal::NotYourMove { .. })
+        ));
     }
     let balance = world.balance(Who::Requester).0 - 2 * crate::world::FEE.0;
     let amount = Amount(balance - parameters().complaint_deposit.0 + 1);
     let to = Who::Stranger.id();
-    world.apply(Who::Requester, Call::Transfer { to, amount });
-    let refusal = world.refuse(Who::Requester, Call::Complain { order });
-    assert!(matches!(refusal, Refusal::InsufficientBalance { .. }));
+    world.apply(Who::Requester, AccountCall::Transfer { to, amount });
+    let refusal = world.refuse(Who::Requester, OrderCall::Complain { order });
+    assert!(matches!(
+        refusal,
+        Refusal::Account(AccountRefusal::InsufficientBalance { .. })
+    ));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use assay_ledger::{
-    Admission, AdmitError, Call, ExecuteError, Height, MemoryStore, Pairs, ReadError, Store,
-    check_block, execute_block, query,
+    AccountCall, Admission, AdmitError, ExecuteError, Head, Height, MemoryStore, OrderCall, Pairs,
+    ReadError, Store, check_block, execute_block, query,
 };
 
 use crate::life::{REACH, wait};
@@ -48,9 +48,9 @@ impl Store for Failing<'_> {
         self.state.get(key)
     }
 
-    fn range(&self, prefix: &[u8]) -> Result<Pairs, ReadError> {
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Pairs, ReadError> {
         self.check()?;
-        self.state.range(prefix)
+        self.state.scan(prefix, from, limit)
     }
 }
 
@@ -103,7 +103,7 @@ fn a_failing_read_ends_a_block_whose_deadlines_pass() {
         wait(&mut world, order);
         world.apply(
             Who::Auditor(3),
-            Call::Unregister {
+            AccountCall::Unregister {
                 role: assay_ledger::Role::Auditor,
             },
         );
@@ -135,7 +135,10 @@ fn nothing_is_refused_for_what_could_not_be_read() {
     let world = World::new();
     let to = Who::Requester.id();
     let amount = assay_ledger::Amount(1);
-    let txs = world.sign(vec![(Who::Stranger, Call::Transfer { to, amount })]);
+    let txs = world.sign(vec![(
+        Who::Stranger,
+        AccountCall::Transfer { to, amount }.into(),
+    )]);
     for reads in 0..2 {
         let store = Failing::after(reads, false, &world.store);
         assert!(matches!(
@@ -157,9 +160,7 @@ fn a_damaged_record_is_an_error_and_no_absence() {
         .store
         .pairs()
         .iter()
-        .find(|(_, value)| {
-            borsh::from_slice::<assay_ledger::Order>(value).is_ok_and(|found| found.id == order)
-        })
+        .find(|(_, value)| borsh::from_slice::<Head>(value).is_ok_and(|found| found.id == order))
         .map(|(key, _)| key.clone())
         .unwrap();
     let damage = [(key, Some(b"torn".to_vec()))].into();
@@ -168,7 +169,7 @@ fn a_damaged_record_is_an_error_and_no_absence() {
     let cause = std::error::Error::source(&error).unwrap();
     assert!(cause.to_string().contains("is damaged"), "{cause}");
     assert!(query::orders(&world.store).is_err());
-    let txs = world.sign(vec![(Who::Requester, Call::CancelOrder { order })]);
+    let txs = world.sign(vec![(Who::Requester, OrderCall::Cancel { order }.into())]);
     let executed = execute_block(&world.store, &world.next_context(), &txs);
     assert!(
         matches!(executed, Err(ExecuteError::Read(_))),

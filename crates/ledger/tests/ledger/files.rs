@@ -1,12 +1,14 @@
 //! File records.
 
 use assay_crypto::Digest;
-use assay_ledger::{BoundedString, BoundedVec, Call, FileProblem, FileRecord, Refusal, query};
+use assay_ledger::{
+    BoundedString, BoundedVec, FileCall, FileProblem, FileRecord, FileRefusal, Refusal, query,
+};
 
 use crate::world::{Who, World, file, file_id};
 
-fn put(record: FileRecord) -> Call {
-    Call::PutFile(Box::new(record))
+fn put(record: FileRecord) -> FileCall {
+    FileCall::Put(Box::new(record))
 }
 
 #[test]
@@ -25,10 +27,10 @@ fn owners_record_and_move_files() {
     let refusal = world.refuse(Who::Stranger, put(record));
     assert_eq!(
         refusal,
-        Refusal::BadFile {
+        Refusal::File(FileRefusal::Bad {
             file: file_id("a"),
             problem
-        }
+        })
     );
 }
 
@@ -37,7 +39,7 @@ fn records_are_the_senders_own() {
     let mut world = World::new();
     let owner = Who::Requester.id();
     let refusal = world.refuse(Who::Stranger, put(file(Who::Requester, "a")));
-    assert_eq!(refusal, Refusal::NotOwner { owner });
+    assert_eq!(refusal, Refusal::File(FileRefusal::NotOwner { owner }));
     // A record made by somebody else first does not stand in the owner's way.
     world.apply(Who::Stranger, put(file(Who::Stranger, "a")));
     world.apply(Who::Requester, put(file(Who::Requester, "a")));
@@ -67,10 +69,10 @@ fn placements_name_storage_nodes() {
         let refusal = world.refuse(Who::Stranger, put(record));
         assert_eq!(
             refusal,
-            Refusal::BadFile {
+            Refusal::File(FileRefusal::Bad {
                 file: file_id("a"),
                 problem
-            }
+            })
         );
     }
 }

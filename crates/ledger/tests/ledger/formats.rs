@@ -1,15 +1,20 @@
 //! Bytes that other programs and later versions rely on.
 
+use std::fmt::Debug;
+
 use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
 use assay_ledger::{
-    Amount, AuditResults, BoundedBytes, BoundedString, BoundedVec, Call, ChainId, DeclineReason,
-    FileId, Genesis, GenesisError, MAX_TX_BYTES, Opening, Order, OrderId, Ppm, Refusal, Role,
-    SegmentIndex, StepIndex, Terms, Transaction, root,
+    AccountCall, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString, BoundedVec, Call,
+    ChainId, DeclineReason, Event, FileCall, FileGrant, FileId, Genesis, GenesisError, Grant, Head,
+    Height, MAX_TX_BYTES, Occasion, Opening, Order, OrderCall, OrderId, OrderRefusal, Place, Ppm,
+    Refusal, Role, RunIndex, SegmentIndex, StepIndex, Terms, Transaction, query, root,
 };
-use borsh::BorshDeserialize;
+use borsh::{BorshDeserialize, BorshSerialize};
 use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::world::{Run, Who, World, file, genesis, parameters, sealed, terms};
+use crate::world::{Run, Who, World, file_id, genesis, parameters, sealed, terms};
 
 fn hash(bytes: &[u8]) -> String {
     Digest::of("golden", &[bytes]).to_string()
@@ -17,7 +22,62 @@ fn hash(bytes: &[u8]) -> String {
 
 /// One of each call, in the order of their encoding.
 fn every_call() -> Vec<Call> {
+    let accounts = account_calls().into_iter().map(Call::from);
+    let files = file_calls().into_iter().map(Call::from);
+    let orders = order_calls().into_iter().map(Call::from);
+    accounts.chain(files).chain(orders).collect()
+}
+
+fn account_calls() -> Vec<AccountCall> {
+    vec![
+        AccountCall::Transfer {
+            to: SecretKey::from_seed([2; 32]).public(),
+            amount: Amount(5),
+        },
+        AccountCall::Register {
+            role: Role::Storage,
+            bond: Amount(7),
+            encryption_key: EncryptionKey([3; 32]),
+            address: BoundedString::new("host:1").unwrap(),
+        },
+        AccountCall::Unregister {
+            role: Role::Auditor,
+        },
+    ]
+}
+
+fn file_calls() -> Vec<FileCall> {
+    let file = file_id("model");
+    let grantee = SecretKey::from_seed([2; 32]).public();
+    vec![
+        FileCall::Put(Box::new(crate::world::file(Who::Requester, "model"))),
+        FileCall::AskGrant(Box::new(AskGrant {
+            file,
+            owner: Who::Requester.id(),
+            encryption_key: EncryptionKey([3; 32]),
+            purpose: BoundedString::new("a study").unwrap(),
+            until: Height(9),
+        })),
+        FileCall::ApproveGrant {
+            file,
+            grantee,
+            sealed: BoundedBytes::new(b"key".to_vec()).unwrap(),
+            until: Height(9),
+        },
+        FileCall::RejectGrant { file, grantee },
+        FileCall::RevokeGrant { file, grantee },
+    ]
+}
+
+fn order_calls() -> Vec<OrderCall> {
     let order = OrderId(Digest::of("order", &[]));
+    let place = |occasion| Place {
+        order,
+        run: RunIndex(1),
+        occasion,
+    };
+    let (work, round) = (place(Occasion::Work), place(Occasion::Round(2)));
+    let dispute = place(Occasion::Dispute(3));
     let leaf = Digest::of("leaf", &[]);
     let path = merkle::Path(vec![Digest::of("sibling", &[])]);
     let opening = Opening {
@@ -26,91 +86,88 @@ fn every_call() -> Vec<Call> {
         path: path.clone(),
     };
     let openings = BoundedVec::new(vec![opening]).unwrap();
-    let id = SecretKey::from_seed([2; 32]).public();
     vec![
-        Call::Transfer {
-            to: id,
-            amount: Amount(5),
-        },
-        Call::Register {
-            role: Role::Storage,
-            bond: Amount(7),
-            encryption_key: EncryptionKey([3; 32]),
-            address: BoundedString::new("host:1").unwrap(),
-        },
-        Call::Unregister {
-            role: Role::Auditor,
-        },
-        Call::PutFile(Box::new(file(Who::Requester, "model"))),
-        Call::PostOrder(Box::new(terms())),
-        Call::CancelOrder { order },
-        Call::Grant {
-            order,
-            grantee: id,
+        OrderCall::Post(Box::new(terms())),
+        OrderCall::Cancel { order },
+        OrderCall::Accept { order },
+        OrderCall::Complain { order },
+        OrderCall::Grant {
+            place: work,
+            grantee: SecretKey::from_seed([2; 32]).public(),
             sealed: sealed("keys"),
         },
-        Call::Decline {
-            order,
+        OrderCall::Decline {
+            place: work,
             reason: DeclineReason::Inputs,
         },
-        Call::CommitTrace {
-            order,
+        OrderCall::CommitTrace {
+            place: work,
             root: leaf,
             checkpoints: BoundedVec::new(vec![FileId(leaf)]).unwrap(),
             result: FileId(leaf),
         },
-        Call::OpenStarts {
-            order,
+        OrderCall::OpenStarts {
+            place: round,
             openings: openings.clone(),
         },
-        Call::CommitAudit {
-            order,
+        OrderCall::CommitAudit {
+            place: round,
             commitment: leaf,
         },
-        Call::OpenEnds { order, openings },
-        Call::RevealAudit {
-            order,
+        OrderCall::OpenEnds {
+            place: round,
+            openings,
+        },
+        OrderCall::RevealAudit {
+            place: round,
             results: AuditResults {
                 initial: Some(leaf),
                 segments: BoundedVec::new(vec![(SegmentIndex(1), None)]).unwrap(),
             },
             salt: leaf,
         },
-        Call::Bisect {
-            order,
+        OrderCall::Bisect {
+            place: dispute,
+            step: StepIndex(5),
             leaf,
             path: Some(path),
         },
-        Call::Attest { order, leaf: None },
-        Call::Complain { order },
-        Call::Accept { order },
+        OrderCall::Attest {
+            place: dispute,
+            leaf: None,
+        },
     ]
 }
 
-fn sign(call: Call) -> Transaction {
+fn sign(call: impl Into<Call>) -> Transaction {
     let secret = SecretKey::from_seed([1; 32]);
     Transaction::sign(
         &secret,
         ChainId(Digest::of("chain", &[])),
         9,
         Amount(1_000),
-        call,
+        call.into(),
     )
 }
 
 #[test]
 fn golden_transactions() {
     let mut all = Vec::new();
-    for (index, call) in every_call().into_iter().enumerate() {
+    let numbers = (0..3u8).map(|call| [0, call]);
+    let numbers = numbers.chain((0..5).map(|call| [1, call]));
+    let numbers: Vec<_> = numbers.chain((0..13).map(|call| [2, call])).collect();
+    assert_eq!(every_call().len(), numbers.len());
+    for (numbers, call) in numbers.into_iter().zip(every_call()) {
         let tx = sign(call);
         let bytes = tx.encode();
-        // 32 bytes of chain, 32 of sender, 8 of nonce, 8 of fee: the call's number comes next.
-        assert_eq!(usize::from(bytes[80]), index, "{}", tx.call.name());
+        // 32 bytes of chain, 32 of sender, 8 of nonce, 8 of fee: the subject's number comes next,
+        // then the call's.
+        assert_eq!(bytes[80..82], numbers, "{}", tx.call.name());
         assert_eq!(bytes.len(), tx.encoded_len());
         assert_eq!(Transaction::decode(&bytes).unwrap(), tx);
         assert_eq!(tx.verify(), Ok(()));
         let json = serde_json::to_string(&tx).unwrap();
-        assert!(json.contains(tx.call.name()));
+        assert_eq!(tx.call.name(), name_in(&json), "{json}");
         assert_eq!(serde_json::from_str::<Transaction>(&json).unwrap(), tx);
         all.extend(bytes);
     }
@@ -118,6 +175,18 @@ fn golden_transactions() {
         hash(&all),
         "69bfe043548ebf2e685b27267a6765dcf169b4819491d3e9131dc612304c324b"
     );
+}
+
+/// The name of a transaction's call in its JSON form, with its subject where the name of the
+/// method says more than the name of the variant.
+fn name_in(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    let (subject, call) = value["call"].as_object().unwrap().iter().next().unwrap();
+    let name = call.as_object().unwrap().keys().next().unwrap();
+    match (subject.as_str(), name.as_str()) {
+        ("file", "put") | ("order", "post" | "cancel") => format!("{name}_{subject}"),
+        _ => name.clone(),
+    }
 }
 
 #[test]
@@ -128,7 +197,7 @@ fn golden_transfer_byte_by_byte() {
     expected.extend(SecretKey::from_seed([1; 32]).public().0);
     expected.extend(9u64.to_le_bytes());
     expected.extend(1_000u64.to_le_bytes());
-    expected.push(0);
+    expected.extend([0, 0]);
     expected.extend(SecretKey::from_seed([2; 32]).public().0);
     expected.extend(5u64.to_le_bytes());
     assert_eq!(tx.encode()[..expected.len()], expected);
@@ -170,8 +239,8 @@ fn golden_history() {
     for i in 0..3 {
         world.apply(
             Who::Validator(i),
-            Call::Attest {
-                order,
+            OrderCall::Attest {
+                place: world.here(order),
                 leaf: Some(truth.at(step)),
             },
         );
@@ -180,16 +249,32 @@ fn golden_history() {
     world.grant_to_provider(order);
     world.commit(order, &truth);
     world.audit(order, &truth, |_, _| truth.clone());
-    world.apply(Who::Requester, Call::Accept { order });
+    world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
         "1aa94d71b24151060a5a85d4d0bf84400ca91b2c2ca2c559d74d06860d1d7621"
     );
     let order = world.order(order);
-    let bytes = borsh::to_vec(&order).unwrap();
-    assert_eq!(Order::try_from_slice(&bytes).unwrap(), order);
+    reads_back(&order.head);
+    order.runs.iter().for_each(reads_back);
+    order.disputes.iter().for_each(reads_back);
+    let grants = query::grants(&world.store, &order.head.id, RunIndex(1)).unwrap();
+    assert!(grants.len() >= 3);
+    grants.iter().for_each(reads_back);
     let json = serde_json::to_string(&order).unwrap();
     assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);
+    world.told.iter().for_each(|told| reads_back(&told.event));
+}
+
+/// Borsh and JSON say as much as the value.
+fn reads_back<T>(value: &T)
+where
+    T: BorshSerialize + BorshDeserialize + Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let bytes = borsh::to_vec(value).unwrap();
+    assert_eq!(&T::try_from_slice(&bytes).unwrap(), value);
+    let json = serde_json::to_string(value).unwrap();
+    assert_eq!(&serde_json::from_str::<T>(&json).unwrap(), value, "{json}");
 }
 
 #[test]
@@ -246,13 +331,15 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         g.accounts = BoundedVec::new(accounts).unwrap();
     });
     assert!(matches!(key, GenesisError::Key(_)));
-    let odd: [&dyn Fn(&mut Genesis); 6] = [
+    let odd: [&dyn Fn(&mut Genesis); 8] = [
         &|g| g.parameters.provider_bond = Amount::ZERO,
         &|g| g.parameters.reward_rate = Ppm(1_000_001),
         &|g| g.parameters.min_deadline = 0,
         &|g| g.parameters.max_deadline = 1,
         &|g| g.parameters.unbonding_blocks = 0,
         &|g| g.parameters.max_rounds = 0,
+        &|g| g.parameters.max_timers = 0,
+        &|g| g.parameters.max_draws = 0,
     ];
     for change in odd {
         assert!(matches!(check(change), GenesisError::Parameters(_)));
@@ -271,16 +358,20 @@ fn the_longest_calls_fit_a_transaction() {
     let opening = truth.opening(StepIndex(12_345));
     assert_eq!(opening.path.0.len(), 21);
     let openings = vec![opening; Terms::MAX_DRAWN as usize + 1];
-    let order = OrderId(Digest::ZERO);
-    let tx = sign(Call::OpenStarts {
-        order,
+    let place = Place {
+        order: OrderId(Digest::ZERO),
+        run: RunIndex(0),
+        occasion: Occasion::Work,
+    };
+    let tx = sign(OrderCall::OpenStarts {
+        place,
         openings: BoundedVec::new(openings).unwrap(),
     });
     assert!(tx.encoded_len() <= MAX_TX_BYTES, "{}", tx.encoded_len());
     let checkpoints = BoundedVec::new(vec![FileId(Digest::ZERO); 1_024]).unwrap();
     let (root, result) = (Digest::ZERO, FileId(Digest::ZERO));
-    let tx = sign(Call::CommitTrace {
-        order,
+    let tx = sign(OrderCall::CommitTrace {
+        place,
         root,
         checkpoints,
         result,
@@ -299,10 +390,10 @@ fn oversized_transactions_are_refused_before_decoding() {
 #[test]
 fn refusals_speak_to_people() {
     let order = OrderId(Digest::ZERO);
-    let refusal = Refusal::WrongOpenings {
+    let refusal = Refusal::Order(OrderRefusal::WrongOpenings {
         order,
         expected: vec![StepIndex(0), StepIndex(4)],
-    };
+    });
     assert!(
         refusal.to_string().contains("steps, in this order: 0, 4"),
         "{refusal}"
@@ -320,7 +411,13 @@ proptest! {
         }
         let _ = Genesis::decode(&bytes);
         let _ = root::Proof::decode(&bytes);
-        let _ = Order::try_from_slice(&bytes);
+        let _ = Head::try_from_slice(&bytes);
+        let _ = assay_ledger::Run::try_from_slice(&bytes);
+        let _ = assay_ledger::Dispute::try_from_slice(&bytes);
+        let _ = Grant::try_from_slice(&bytes);
+        let _ = FileGrant::try_from_slice(&bytes);
+        let _ = Event::try_from_slice(&bytes);
+        let _ = Refusal::try_from_slice(&bytes);
         let _ = BoundedBytes::<16>::try_from_slice(&bytes);
     }
 

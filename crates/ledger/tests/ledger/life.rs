@@ -1,6 +1,6 @@
 //! Whole life cycles and where the money ends.
 
-use assay_ledger::{Amount, Call, FailureReason, Outcome, Phase, Ppm, query};
+use assay_ledger::{Amount, FailureReason, OrderCall, Outcome, Phase, Ppm, RunIndex, query};
 
 use crate::world::{BALANCE, BOND, FEE, Run, Who, World, terms};
 
@@ -47,10 +47,10 @@ fn an_honest_order_is_paid() {
     world.advance(1);
     let record = world.order(order);
     assert_eq!(
-        (record.phase, record.outcome),
+        (record.head.phase, record.head.outcome),
         (Phase::Settled, Some(Outcome::Paid))
     );
-    assert_eq!(record.escrow, Amount::ZERO);
+    assert_eq!(record.head.escrow, Amount::ZERO);
     assert_eq!(gained(&world, provider), micro(terms().price));
     for auditor in auditors {
         assert_eq!(gained(&world, auditor), micro(terms().auditor_fee));
@@ -68,7 +68,7 @@ fn accepting_ends_the_window_at_once() {
     let mut world = World::new();
     let order = world.accepted();
     let provider = world.provider(order);
-    world.apply(Who::Requester, Call::Accept { order });
+    world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(world.phase(order), Phase::Settled);
     assert_eq!(gained(&world, provider), micro(terms().price));
 }
@@ -80,20 +80,29 @@ fn a_lie_is_caught_and_another_provider_is_paid() {
     let lie = Run::lie(&terms(), 1, "provider");
     let order = world.ran(&lie);
     let liar = world.provider(order);
-    let seed = world.order(order).assignment.unwrap().seed;
+    let seed = world.order(order).run().unwrap().seed;
     let auditors = world.audit(order, &lie, |_, _| truth.clone());
     world.bisect(order, &lie, &truth);
     let disputed = world.order(order).dispute().unwrap().disputed.step;
     for i in 0..3 {
         let leaf = Some(truth.at(disputed));
-        world.apply(Who::Validator(i), Call::Attest { order, leaf });
+        world.apply(
+            Who::Validator(i),
+            OrderCall::Attest {
+                place: world.here(order),
+                leaf,
+            },
+        );
     }
     let record = world.order(order);
-    assert_eq!((record.phase, record.attempt), (Phase::Posted, 1));
-    let failure = &record.failures[0];
+    assert_eq!(
+        (record.head.phase, record.next_run()),
+        (Phase::Posted, RunIndex(1))
+    );
+    let (provider, failure) = world.failures(order)[0];
     assert_eq!(failure.reason, FailureReason::WrongResult);
     assert_eq!(
-        (failure.provider, failure.slashed),
+        (provider, failure.slashed),
         (liar.id(), terms().provider_bond)
     );
     // The whole locked bond is gone: half to the two who were right, half to the pot.
@@ -112,11 +121,11 @@ fn a_lie_is_caught_and_another_provider_is_paid() {
     // The next attempt draws another provider and another seed.
     let provider = world.assign(order);
     assert_ne!(provider, liar);
-    assert_ne!(world.order(order).assignment.unwrap().seed, seed);
+    assert_ne!(world.order(order).run().unwrap().seed, seed);
     world.grant_to_provider(order);
     world.commit(order, &truth);
     world.audit(order, &truth, |_, _| truth.clone());
-    world.apply(Who::Requester, Call::Accept { order });
+    world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(gained(&world, provider), micro(terms().price));
     assert_eq!(
         gained(&world, Who::Requester),
@@ -136,10 +145,14 @@ fn a_late_provider_is_charged_and_the_order_goes_on() {
     assert_eq!(world.phase(order), Phase::Running);
     world.advance(1);
     let record = world.order(order);
-    assert_eq!((record.phase, record.attempt), (Phase::Posted, 1));
-    assert_eq!(record.failures[0].reason, FailureReason::Late);
+    assert_eq!(
+        (record.head.phase, record.next_run()),
+        (Phase::Posted, RunIndex(1))
+    );
+    let (_, failure) = world.failures(order)[0];
+    assert_eq!(failure.reason, FailureReason::Late);
     let charged = Ppm(200_000).of(terms().provider_bond);
-    assert_eq!(record.failures[0].slashed, charged);
+    assert_eq!(failure.slashed, charged);
     assert_eq!(world.registration(late).bond.0, BOND.0 - charged.0);
     let compensation = micro(charged) / 2;
     assert_eq!(
@@ -155,19 +168,16 @@ fn when_every_attempt_fails_the_requester_is_refunded() {
     let mut world = World::new();
     let order = world.posted();
     for attempt in 0..terms().attempts {
-        assert_eq!(world.order(order).attempt, attempt);
+        assert_eq!(world.order(order).next_run(), RunIndex(attempt.into()));
         world.assign(order);
         world.grant_to_provider(order);
         world.advance(terms().deadlines.run + 1);
     }
     let record = world.order(order);
-    assert_eq!(record.phase, Phase::Refunded);
-    assert_eq!(record.outcome, Some(Outcome::AttemptsUsed));
-    let providers: Vec<_> = record
-        .failures
-        .iter()
-        .map(|failure| failure.provider)
-        .collect();
+    assert_eq!(record.head.phase, Phase::Refunded);
+    assert_eq!(record.head.outcome, Some(Outcome::AttemptsUsed));
+    let failures = world.failures(order);
+    let providers: Vec<_> = failures.iter().map(|(provider, _)| *provider).collect();
     assert_ne!(providers[0], providers[1]);
     // Both late providers left a tenth of their locked bonds with the requester.
     let compensation = 2 * micro(terms().provider_bond) / 10;
@@ -250,7 +260,7 @@ fn every_phase_ends_by_itself() {
         wait(&mut world, order);
         let record = world.order(order);
         assert_eq!(
-            (record.escrow, record.deposit),
+            (record.head.escrow, record.head.deposit),
             (Amount::ZERO, Amount::ZERO)
         );
         all_free(&world);

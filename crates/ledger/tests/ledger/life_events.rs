@@ -2,7 +2,10 @@
 //!
 //! A line is the height, `block` or the transaction's place in it, and what happened.
 
-use assay_ledger::{AccountId, Amount, Call, Event, Phase, Role};
+use assay_ledger::{
+    AccountCall, AccountEvent, AccountId, Amount, Event, FileEvent, OrderCall, OrderEvent, Phase,
+    Role,
+};
 
 use crate::life::{REACH, wait};
 use crate::world::{BOND, Run, Told, Who, World, terms};
@@ -17,69 +20,88 @@ fn names(accounts: &[AccountId]) -> String {
 
 fn line(told: &Told) -> String {
     let event = match &told.event {
-        Event::Transferred { from, to, amount } => {
-            format!("transferred {amount} {} to {}", name(from), name(to))
-        }
-        Event::Registered { account, role, .. } => format!("registered {} {role}", name(account)),
-        Event::Unregistered { account, role } => format!("unregistered {} {role}", name(account)),
-        Event::Unbonded {
-            account,
-            role,
-            amount,
-        } => format!("unbonded {} {role} {amount}", name(account)),
-        Event::FilePut { owner, .. } => format!("file {}", name(owner)),
-        Event::OrderPosted { escrow, .. } => format!("posted escrow {escrow}"),
-        Event::PhaseEntered { phase, .. } => format!("phase {phase}"),
-        Event::ProviderDrawn {
-            attempt, provider, ..
-        } => format!("drawn {} attempt {attempt}", name(provider)),
-        Event::Granted { from, to, .. } => format!("granted {} to {}", name(from), name(to)),
-        Event::Declined { provider, .. } => format!("declined {}", name(provider)),
-        Event::TraceCommitted { provider, .. } => format!("trace {}", name(provider)),
-        Event::AuditDrawn {
-            auditors, segments, ..
-        } => {
-            let segments: Vec<_> = segments.iter().map(|segment| segment.0).collect();
-            format!("drawn {} segments {segments:?}", names(auditors))
-        }
-        Event::AuditCommitted { auditor, .. } => format!("committed {}", name(auditor)),
-        Event::AuditRevealed { auditor, .. } => format!("revealed {}", name(auditor)),
-        Event::Disputed {
-            challenger,
-            question,
-            segment,
-            ..
-        } => format!(
-            "disputed by {} {question:?} segment {}",
-            name(challenger),
-            segment.0
-        ),
-        Event::Narrowed {
-            agreed, disputed, ..
-        } => format!("narrowed {} {}", agreed.0, disputed.0),
-        Event::Attested { validator, .. } => format!("attested {}", name(validator)),
-        Event::Decided { verdict, .. } => format!("decided {verdict:?}"),
-        Event::Slashed {
-            account,
-            role,
-            amount,
-            reason,
-            ..
-        } => format!("slashed {} {role} {amount} {reason:?}", name(account)),
-        Event::Paid {
-            account, amount, ..
-        } => format!("paid {} {amount}", name(account)),
-        Event::AttemptFailed {
-            attempt,
-            provider,
-            reason,
-            ..
-        } => format!("failed attempt {attempt} {} {reason:?}", name(provider)),
-        Event::Ended { outcome, .. } => format!("ended {outcome:?}"),
+        Event::Account(event) => of_account(event),
+        Event::File(event) => of_file(event),
+        Event::Order { event, .. } => of_order(event),
     };
     match told.tx {
         None => format!("{} block {event}", told.height),
         Some(tx) => format!("{} {tx} {event}", told.height),
+    }
+}
+
+fn of_account(event: &AccountEvent) -> String {
+    match event {
+        AccountEvent::Transferred { from, to, amount } => {
+            format!("transferred {amount} {} to {}", name(from), name(to))
+        }
+        AccountEvent::Registered { account, role, .. } => {
+            format!("registered {} {role}", name(account))
+        }
+        AccountEvent::Unregistered { account, role } => {
+            format!("unregistered {} {role}", name(account))
+        }
+        AccountEvent::Unbonded {
+            account,
+            role,
+            amount,
+        } => format!("unbonded {} {role} {amount}", name(account)),
+    }
+}
+
+fn of_file(event: &FileEvent) -> String {
+    match event {
+        FileEvent::Put { owner, .. } => format!("file {}", name(owner)),
+        FileEvent::Grant {
+            owner,
+            grantee,
+            state,
+            ..
+        } => format!("file grant {} to {} {state}", name(owner), name(grantee)),
+    }
+}
+
+fn of_order(event: &OrderEvent) -> String {
+    match event {
+        OrderEvent::OrderPosted { escrow, .. } => format!("posted escrow {escrow}"),
+        OrderEvent::PhaseEntered { phase } => format!("phase {phase}"),
+        OrderEvent::ProviderDrawn { run, provider } => {
+            format!("drawn {} run {run}", name(provider))
+        }
+        OrderEvent::Granted { from, to } => format!("granted {} to {}", name(from), name(to)),
+        OrderEvent::Declined { provider, .. } => format!("declined {}", name(provider)),
+        OrderEvent::TraceCommitted { provider, .. } => format!("trace {}", name(provider)),
+        OrderEvent::AuditDrawn { auditors, segments } => {
+            let segments: Vec<_> = segments.iter().map(|segment| segment.0).collect();
+            format!("drawn {} segments {segments:?}", names(auditors))
+        }
+        OrderEvent::AuditCommitted { auditor } => format!("committed {}", name(auditor)),
+        OrderEvent::AuditRevealed { auditor } => format!("revealed {}", name(auditor)),
+        OrderEvent::Disputed {
+            run,
+            challenger,
+            question,
+            segment,
+        } => format!(
+            "disputed run {run} by {} {question:?} segment {segment}",
+            name(challenger),
+        ),
+        OrderEvent::Narrowed { agreed, disputed } => format!("narrowed {agreed} {disputed}"),
+        OrderEvent::Attested { validator, .. } => format!("attested {}", name(validator)),
+        OrderEvent::Decided { verdict } => format!("decided {verdict:?}"),
+        OrderEvent::Slashed {
+            account,
+            role,
+            amount,
+            reason,
+        } => format!("slashed {} {role} {amount} {reason:?}", name(account)),
+        OrderEvent::Paid { account, amount } => format!("paid {} {amount}", name(account)),
+        OrderEvent::RunFailed {
+            run,
+            provider,
+            reason,
+        } => format!("failed run {run} {} {reason:?}", name(provider)),
+        OrderEvent::Ended { outcome } => format!("ended {outcome:?}"),
     }
 }
 
@@ -117,13 +139,14 @@ fn a_cheaters_life_is_told_whole() {
     let disputed = world.order(order).dispute().unwrap().disputed.step;
     for i in 0..3 {
         let leaf = Some(truth.at(disputed));
-        world.apply(Who::Validator(i), Call::Attest { order, leaf });
+        let place = world.here(order);
+        world.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
     }
     world.assign(order);
     world.grant_to_provider(order);
     world.commit(order, &truth);
     world.audit(order, &truth, |_, _| truth.clone());
-    world.apply(Who::Requester, Call::Accept { order });
+    world.apply(Who::Requester, OrderCall::Accept { order });
     expect(&lines(world.told.iter()), CHEATED);
 }
 
@@ -149,7 +172,7 @@ fn each_deadlines_life_is_told_in_its_blocks() {
 fn a_freed_bond_is_told_by_the_block_that_frees_it() {
     let mut world = World::new();
     let role = Role::Auditor;
-    world.apply(Who::Auditor(2), Call::Unregister { role });
+    world.apply(Who::Auditor(2), AccountCall::Unregister { role });
     world.advance(world.genesis.parameters.unbonding_blocks);
     expect(
         &lines(world.told.iter()),
@@ -184,7 +207,7 @@ fn a_life_without_anybody_to_draw_is_told() {
     let own = world.told.iter().filter(|told| told.tx.is_none());
     expect(
         &lines(own),
-        "4 block drawn Provider(2) attempt 0
+        "4 block drawn Provider(2) run 0
          4 block phase assigned
          12 block paid Requester 11.0
          12 block ended NoAuditors",
@@ -198,7 +221,7 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
     let first = world.posted();
     world.assign(first);
     world.advance(terms().deadlines.grant - 1);
-    world.apply(Who::Requester, Call::PostOrder(Box::new(terms())));
+    world.apply(Who::Requester, OrderCall::Post(Box::new(terms())));
     let before = world.told.len();
     world.advance(1);
     expect(
@@ -206,7 +229,7 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
         "
             10 block paid Requester 11.0
             10 block ended NotGranted
-            10 block drawn Provider(1) attempt 0
+            10 block drawn Provider(1) run 0
             10 block phase assigned
         ",
     );
@@ -217,7 +240,7 @@ const SETTLED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.0
     3 0 phase posted
-    4 block drawn Provider(2) attempt 0
+    4 block drawn Provider(2) run 0
     4 block phase assigned
     5 0 granted Requester to Provider(2)
     5 0 phase running
@@ -253,7 +276,7 @@ const CHEATED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.0
     3 0 phase posted
-    4 block drawn Provider(2) attempt 0
+    4 block drawn Provider(2) run 0
     4 block phase assigned
     5 0 granted Requester to Provider(2)
     5 0 phase running
@@ -277,7 +300,7 @@ const CHEATED: &str = "
     12 0 phase revealing
     13 0 revealed Auditor(3)
     14 0 revealed Auditor(1)
-    14 0 disputed by Auditor(3) Step segment 0
+    14 0 disputed run 0 by Auditor(3) Step segment 0
     14 0 phase bisecting
     16 0 narrowed 0 2
     16 0 phase bisecting
@@ -290,9 +313,9 @@ const CHEATED: &str = "
     21 0 slashed Provider(2) provider 20.0 Provider(WrongResult)
     21 0 paid Auditor(3) 5.0
     21 0 paid Auditor(1) 5.0
-    21 0 failed attempt 0 Provider(2) WrongResult
+    21 0 failed run 0 Provider(2) WrongResult
     21 0 phase posted
-    22 block drawn Provider(0) attempt 1
+    22 block drawn Provider(0) run 1
     22 block phase assigned
     23 0 granted Requester to Provider(0)
     23 0 phase running
@@ -327,7 +350,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Posted,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             10 block paid Requester 11.0
             10 block ended NotGranted
@@ -336,7 +359,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Assigned,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             10 block paid Requester 11.0
             10 block ended NotGranted
@@ -345,13 +368,13 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Running,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             12 block slashed Provider(2) provider 4.0 Provider(Late)
             12 block paid Requester 2.0
-            12 block failed attempt 0 Provider(2) Late
+            12 block failed run 0 Provider(2) Late
             12 block phase posted
-            13 block drawn Provider(0) attempt 1
+            13 block drawn Provider(0) run 1
             13 block phase assigned
             19 block paid Requester 11.0
             19 block ended NotGranted
@@ -360,15 +383,15 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Committed,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
             8 block phase opening
             16 block slashed Provider(2) provider 20.0 Provider(Withheld)
             16 block paid Requester 10.0
-            16 block failed attempt 0 Provider(2) Withheld
+            16 block failed run 0 Provider(2) Withheld
             16 block phase posted
-            17 block drawn Provider(0) attempt 1
+            17 block drawn Provider(0) run 1
             17 block phase assigned
             23 block paid Requester 11.0
             23 block ended NotGranted
@@ -377,15 +400,15 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Opening,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
             8 block phase opening
             16 block slashed Provider(2) provider 20.0 Provider(Withheld)
             16 block paid Requester 10.0
-            16 block failed attempt 0 Provider(2) Withheld
+            16 block failed run 0 Provider(2) Withheld
             16 block phase posted
-            17 block drawn Provider(0) attempt 1
+            17 block drawn Provider(0) run 1
             17 block phase assigned
             23 block paid Requester 11.0
             23 block ended NotGranted
@@ -394,7 +417,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Auditing,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
             8 block phase opening
@@ -405,9 +428,9 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
             19 block phase opening
             27 block slashed Provider(2) provider 20.0 Provider(Withheld)
             27 block paid Requester 10.0
-            27 block failed attempt 0 Provider(2) Withheld
+            27 block failed run 0 Provider(2) Withheld
             27 block phase posted
-            28 block drawn Provider(1) attempt 1
+            28 block drawn Provider(1) run 1
             28 block phase assigned
             34 block paid Requester 11.0
             34 block ended NotGranted
@@ -416,16 +439,16 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Closing,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
             8 block phase opening
             19 block slashed Provider(2) provider 20.0 Provider(Withheld)
             19 block paid Auditor(3) 5.0
             19 block paid Auditor(1) 5.0
-            19 block failed attempt 0 Provider(2) Withheld
+            19 block failed run 0 Provider(2) Withheld
             19 block phase posted
-            20 block drawn Provider(1) attempt 1
+            20 block drawn Provider(1) run 1
             20 block phase assigned
             26 block paid Requester 11.0
             26 block ended NotGranted
@@ -434,7 +457,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Revealing,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
             8 block phase opening
@@ -445,9 +468,9 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
             23 block phase opening
             31 block slashed Provider(2) provider 20.0 Provider(Withheld)
             31 block paid Requester 10.0
-            31 block failed attempt 0 Provider(2) Withheld
+            31 block failed run 0 Provider(2) Withheld
             31 block phase posted
-            32 block drawn Provider(1) attempt 1
+            32 block drawn Provider(1) run 1
             32 block phase assigned
             38 block paid Requester 11.0
             38 block ended NotGranted
@@ -456,16 +479,16 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Bisecting,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
             8 block phase opening
             25 block decided Neither
             25 block slashed Auditor(3) auditor 5.0 SilentChallenge
             25 block slashed Provider(2) provider 20.0 Provider(Silent)
-            25 block failed attempt 0 Provider(2) Silent
+            25 block failed run 0 Provider(2) Silent
             25 block phase posted
-            26 block drawn Provider(0) attempt 1
+            26 block drawn Provider(0) run 1
             26 block phase assigned
             32 block paid Requester 11.0
             32 block ended NotGranted
@@ -474,7 +497,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Attesting,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
             8 block phase opening
@@ -486,7 +509,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Accepted,
         "
-            4 block drawn Provider(2) attempt 0
+            4 block drawn Provider(2) run 0
             4 block phase assigned
             8 block drawn Auditor(3) Auditor(1) segments [0, 3, 4]
             8 block phase opening

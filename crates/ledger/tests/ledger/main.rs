@@ -12,7 +12,7 @@ mod life;
 mod life_events;
 mod moves;
 mod orders;
-mod random;
+//mod random;
 mod roots;
 mod turns;
 mod world;

@@ -1,18 +1,18 @@
 //! Orders brought to each phase by the moves that lead there.
 
-use assay_ledger::{AuditResults, BoundedVec, Call, OrderId, Phase, Terms};
+use assay_ledger::{AuditResults, BoundedVec, Call, FileCall, OrderCall, OrderId, Phase, Terms};
 
-use crate::world::{Run, Who, World, file, file_id, salt, sealed, terms};
+use crate::world::{Run, Who, World, ends, file, file_id, salt, sealed, starts, terms};
 
 impl World {
     /// Records the inputs and posts an order.
     pub(crate) fn post(&mut self, terms: &Terms) -> OrderId {
         for input in &terms.inputs {
             let record = file(Who::Requester, &input.name);
-            self.apply(Who::Requester, Call::PutFile(Box::new(record)));
+            self.apply(Who::Requester, FileCall::Put(Box::new(record)));
         }
         let order = OrderId::new(self.chain, Who::Requester.id(), self.nonce(Who::Requester));
-        self.apply(Who::Requester, Call::PostOrder(Box::new(terms.clone())));
+        self.apply(Who::Requester, OrderCall::Post(Box::new(terms.clone())));
         assert_eq!(self.phase(order), Phase::Posted);
         order
     }
@@ -33,8 +33,8 @@ impl World {
         let grantee = self.provider(order).id();
         self.apply(
             Who::Requester,
-            Call::Grant {
-                order,
+            OrderCall::Grant {
+                place: self.here(order),
                 grantee,
                 sealed: sealed("keys"),
             },
@@ -45,19 +45,25 @@ impl World {
     /// The provider's commitment to a run; its files are recorded first.
     pub(crate) fn commit_call(&mut self, order: OrderId, run: &Run) -> Call {
         let provider = self.provider(order);
-        let segments = self.order(order).terms.segments();
+        let segments = self.order(order).head.terms.segments();
         let name = |i| format!("checkpoint {i}");
         let records = (0..=segments)
-            .map(|i| (provider, Call::PutFile(Box::new(file(provider, &name(i))))))
+            .map(|i| {
+                (
+                    provider,
+                    FileCall::Put(Box::new(file(provider, &name(i)))).into(),
+                )
+            })
             .collect();
         self.block(records);
         let checkpoints: Vec<_> = (0..segments).map(|i| file_id(&name(i))).collect();
-        Call::CommitTrace {
-            order,
+        let call = OrderCall::CommitTrace {
+            place: self.here(order),
             root: run.root(),
             checkpoints: BoundedVec::new(checkpoints).unwrap(),
             result: file_id(&name(segments)),
-        }
+        };
+        call.into()
     }
 
     pub(crate) fn commit(&mut self, order: OrderId, run: &Run) {
@@ -72,18 +78,19 @@ impl World {
         assert_eq!(self.phase(order), Phase::Opening);
         let provider = self.provider(order);
         let auditors = self.auditors(order);
-        let openings = run.openings(&self.order(order).starts());
-        let mut calls = vec![(provider, Call::OpenStarts { order, openings })];
+        let openings = run.openings(&starts(&self.order(order)));
+        let place = self.here(order);
+        let open = OrderCall::OpenStarts { place, openings };
+        let mut calls = vec![(provider, open.into())];
         for auditor in &auditors {
             let grantee = auditor.id();
-            calls.push((
-                provider,
-                Call::Grant {
-                    order,
-                    grantee,
-                    sealed: sealed("some"),
-                },
-            ));
+            let sealed = sealed("some");
+            let grant = OrderCall::Grant {
+                place,
+                grantee,
+                sealed,
+            };
+            calls.push((provider, grant.into()));
         }
         self.block(calls);
         assert_eq!(self.phase(order), Phase::Auditing);
@@ -91,14 +98,26 @@ impl World {
     }
 
     pub(crate) fn commit_results(&mut self, order: OrderId, who: Who, results: &AuditResults) {
-        let commitment = results.commitment(order, who.id(), &salt(who));
-        self.apply(who, Call::CommitAudit { order, commitment });
+        let commitment = results.commitment(&self.here(order), who.id(), &salt(who));
+        self.apply(
+            who,
+            OrderCall::CommitAudit {
+                place: self.here(order),
+                commitment,
+            },
+        );
     }
 
     pub(crate) fn open_ends(&mut self, order: OrderId, run: &Run) {
         assert_eq!(self.phase(order), Phase::Closing);
-        let openings = run.openings(&self.order(order).ends());
-        self.apply(self.provider(order), Call::OpenEnds { order, openings });
+        let openings = run.openings(&ends(&self.order(order)));
+        self.apply(
+            self.provider(order),
+            OrderCall::OpenEnds {
+                place: self.here(order),
+                openings,
+            },
+        );
         assert_eq!(self.phase(order), Phase::Revealing);
     }
 
@@ -106,8 +125,8 @@ impl World {
         let results = results.clone();
         self.apply(
             who,
-            Call::RevealAudit {
-                order,
+            OrderCall::RevealAudit {
+                place: self.here(order),
                 results,
                 salt: salt(who),
             },
@@ -165,12 +184,21 @@ impl World {
             let provider = self.provider(order);
             let challenger = Who::of(dispute.challenger);
             let (leaf, path) = (opening.leaf, Some(opening.path));
-            self.apply(provider, Call::Bisect { order, leaf, path });
+            self.apply(
+                provider,
+                OrderCall::Bisect {
+                    place: self.here(order),
+                    step,
+                    leaf,
+                    path,
+                },
+            );
             let leaf = challenged.at(step);
             self.apply(
                 challenger,
-                Call::Bisect {
-                    order,
+                OrderCall::Bisect {
+                    place: self.here(order),
+                    step,
                     leaf,
                     path: None,
                 },

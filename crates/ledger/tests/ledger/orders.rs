@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, Call, DeclineReason, FailureReason, Outcome,
-    Phase, Refusal, Role, Terms, query, rules,
+    AccountCall, AccountRefusal, Amount, BoundedBytes, BoundedString, BoundedVec, Call,
+    DeclineReason, FailureReason, FileRefusal, OrderCall, OrderRefusal, Outcome, Phase, Refusal,
+    Role, Terms, query, rules,
 };
 
 use crate::world::{BALANCE, BOND, FEE, Run, Who, World, file_id, parameters, sealed, terms};
@@ -61,20 +62,29 @@ fn terms_outside_their_ranges_are_refused() {
 #[test]
 fn posting_needs_files_and_money() {
     let mut world = World::new();
-    let post = |terms: Terms| Call::PostOrder(Box::new(terms));
+    let post = |terms: Terms| OrderCall::Post(Box::new(terms));
     let (file, owner) = (file_id("model"), Who::Requester.id());
     let refusal = world.refuse(Who::Requester, post(terms()));
-    assert_eq!(refusal, Refusal::UnknownFile { file, owner });
+    assert_eq!(refusal, Refusal::File(FileRefusal::Unknown { file, owner }));
     world.posted();
     let mut rich = terms();
     rich.price = BALANCE;
     let refusal = world.refuse(Who::Requester, post(rich.clone()));
-    assert!(matches!(refusal, Refusal::InsufficientBalance { .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::Account(AccountRefusal::InsufficientBalance { .. })
+    ));
     rich.price = Amount(u64::MAX);
-    assert_eq!(world.refuse(Who::Requester, post(rich)), Refusal::Overflow);
+    assert_eq!(
+        world.refuse(Who::Requester, post(rich)),
+        Refusal::Account(AccountRefusal::Overflow)
+    );
     // Somebody else's files are not enough: their record could vanish with their will.
     let refusal = world.refuse(Who::Stranger, post(terms()));
-    assert!(matches!(refusal, Refusal::UnknownFile { .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::File(FileRefusal::Unknown { .. })
+    ));
 }
 
 #[test]
@@ -85,34 +95,34 @@ fn an_order_can_be_withdrawn_until_its_keys_are_granted() {
         if assigned {
             world.assign(order);
         }
-        let cancel = Call::CancelOrder { order };
+        let cancel = OrderCall::Cancel { order };
         assert!(matches!(
             world.would(Who::Stranger, cancel.clone()),
-            assay_ledger::Status::Refused(Refusal::NotYourMove { .. })
+            assay_ledger::Status::Refused(Refusal::Order(OrderRefusal::NotYourMove { .. }))
         ));
         world.apply(Who::Requester, cancel.clone());
         let record = world.order(order);
         assert_eq!(
-            (record.phase, record.outcome),
+            (record.head.phase, record.head.outcome),
             (Phase::Cancelled, Some(Outcome::Withdrawn))
         );
         assert_eq!(world.balance(Who::Requester).0, BALANCE.0 - 4 * FEE.0);
         assert!(matches!(
             world.refuse(Who::Requester, cancel),
-            Refusal::WrongPhase { .. }
+            Refusal::Order(OrderRefusal::WrongPhase { .. })
         ));
     }
     let mut world = World::new();
     let order = world.posted();
     world.assign(order);
     world.grant_to_provider(order);
-    let refusal = world.refuse(Who::Requester, Call::CancelOrder { order });
+    let refusal = world.refuse(Who::Requester, OrderCall::Cancel { order });
     assert!(matches!(
         refusal,
-        Refusal::WrongPhase {
+        Refusal::Order(OrderRefusal::WrongPhase {
             phase: Phase::Running,
             ..
-        }
+        })
     ));
 }
 
@@ -126,16 +136,19 @@ fn a_provider_declines_what_does_not_open_without_penalty() {
         let provider = world.assign(order);
         world.grant_to_provider(order);
         let reason = DeclineReason::Keys;
-        world.apply(provider, Call::Decline { order, reason });
+        world.apply(
+            provider,
+            OrderCall::Decline {
+                place: world.here(order),
+                reason,
+            },
+        );
         framed.push(provider);
     }
     let record = world.order(order);
-    assert_eq!(record.outcome, Some(Outcome::AttemptsUsed));
-    let reasons: Vec<_> = record
-        .failures
-        .iter()
-        .map(|failure| failure.reason)
-        .collect();
+    assert_eq!(record.head.outcome, Some(Outcome::AttemptsUsed));
+    let failures = world.failures(order);
+    let reasons: Vec<_> = failures.iter().map(|(_, failure)| failure.reason).collect();
     assert_eq!(reasons, [FailureReason::Declined(DeclineReason::Keys); 2]);
     for provider in framed {
         let registration = world.registration(provider);
@@ -152,7 +165,7 @@ fn a_requester_that_does_not_grant_gets_its_money_back_and_no_work() {
     let order = world.posted();
     let provider = world.assign(order);
     world.advance(terms().deadlines.grant + 1);
-    assert_eq!(world.order(order).outcome, Some(Outcome::NotGranted));
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::NotGranted));
     assert_eq!(world.registration(provider).locked, Amount::ZERO);
     assert_eq!(world.registration(provider).bond, BOND);
 }
@@ -166,7 +179,7 @@ fn nobody_eligible_means_refund() {
     world.advance(terms().deadlines.assign);
     assert_eq!(world.phase(order), Phase::Posted);
     world.advance(1);
-    assert_eq!(world.order(order).outcome, Some(Outcome::NoProvider));
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::NoProvider));
     assert_eq!(world.balance(Who::Requester).0, BALANCE.0 - 3 * FEE.0);
 }
 
@@ -181,7 +194,7 @@ fn requesters_do_not_work_for_themselves() {
         let address = address.clone();
         world.apply(
             Who::Requester,
-            Call::Register {
+            AccountCall::Register {
                 role,
                 bond,
                 encryption_key,
@@ -210,7 +223,7 @@ fn draws_are_weighted_by_bond() {
     let (role, bond) = (Role::Provider, Amount::tokens(300));
     world.apply(
         Who::Provider(2),
-        Call::Register {
+        AccountCall::Register {
             role,
             bond,
             encryption_key,
@@ -244,7 +257,7 @@ fn a_draw_waits_for_a_beacon_that_was_unknown() {
     other.beacon_seed = 1;
     world.assign(order);
     other.assign(order);
-    let seed = |world: &World| world.order(order).assignment.unwrap().seed;
+    let seed = |world: &World| world.order(order).run().unwrap().seed;
     assert_ne!(seed(&world), seed(&other));
 }
 
@@ -255,8 +268,8 @@ fn committing_needs_the_right_files() {
     let order = world.posted();
     let provider = world.assign(order);
     world.grant_to_provider(order);
-    let unknown = Call::CommitTrace {
-        order,
+    let unknown = OrderCall::CommitTrace {
+        place: world.here(order),
         root: truth.root(),
         checkpoints: BoundedVec::new(vec![file_id("nowhere"); 6]).unwrap(),
         result: file_id("nowhere"),
@@ -265,39 +278,40 @@ fn committing_needs_the_right_files() {
     let refusal = world.refuse(provider, unknown);
     assert_eq!(
         refusal,
-        Refusal::UnknownFile {
+        Refusal::File(FileRefusal::Unknown {
             file: file_id("nowhere"),
             owner
-        }
+        })
     );
     // The requester's records do not count as the provider's.
-    let inputs = Call::CommitTrace {
-        order,
+    let inputs = OrderCall::CommitTrace {
+        place: world.here(order),
         root: truth.root(),
         checkpoints: BoundedVec::new(vec![file_id("model"); 6]).unwrap(),
         result: file_id("model"),
     };
     assert!(matches!(
         world.refuse(provider, inputs),
-        Refusal::UnknownFile { .. }
+        Refusal::File(FileRefusal::Unknown { .. })
     ));
     let mut call = world.commit_call(order, &truth);
-    if let Call::CommitTrace { checkpoints, .. } = &mut call {
+    if let Call::Order(OrderCall::CommitTrace { checkpoints, .. }) = &mut call {
         *checkpoints = BoundedVec::new(checkpoints[1..].to_vec()).unwrap();
     }
     let refusal = world.refuse(provider, call);
     assert_eq!(
         refusal,
-        Refusal::CheckpointCount {
+        Refusal::Order(OrderRefusal::CheckpointCount {
             order,
             expected: 6,
             found: 5
-        }
+        })
     );
     let call = world.commit_call(order, &truth);
     world.apply(provider, call);
     let record = world.order(order);
-    let file = |i| record.state_file(assay_ledger::SegmentIndex(i));
+    let run = record.run().unwrap();
+    let file = |i| run.state_file(assay_ledger::SegmentIndex(i));
     assert_eq!(file(0), Some(file_id("checkpoint 0")));
     assert_eq!(file(6), Some(file_id("checkpoint 6")));
     assert_eq!(file(7), None);
@@ -308,50 +322,56 @@ fn a_grant_is_given_once_and_to_whom_it_belongs() {
     let mut world = World::new();
     let order = world.posted();
     let provider = world.assign(order);
-    let grant = |to: Who, text: &str| Call::Grant {
-        order,
+    let place = world.here(order);
+    let grant = |to: Who, text: &str| OrderCall::Grant {
+        place,
         grantee: to.id(),
         sealed: sealed(text),
     };
     let refusal = world.refuse(Who::Requester, grant(Who::Stranger, "keys"));
     assert_eq!(
         refusal,
-        Refusal::NotAGrantee {
+        Refusal::Order(OrderRefusal::NotAGrantee {
             order,
             grantee: Who::Stranger.id()
-        }
+        })
     );
     let refusal = world.refuse(Who::Stranger, grant(provider, "keys"));
-    assert!(matches!(refusal, Refusal::NotYourMove { .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::Order(OrderRefusal::NotYourMove { .. })
+    ));
     world.apply(Who::Requester, grant(provider, "keys"));
     let refusal = world.refuse(Who::Requester, grant(provider, "other keys"));
     assert!(matches!(
         refusal,
-        Refusal::WrongPhase {
+        Refusal::Order(OrderRefusal::WrongPhase {
             phase: Phase::Running,
             ..
-        }
+        })
     ));
-    assert_eq!(world.order(order).grants_to(provider.id()).count(), 1);
+    assert_eq!(world.granted(order, 0, provider).len(), 1);
 }
 
 #[test]
 fn orders_that_do_not_exist_are_refused() {
     let mut world = World::new();
     let order = assay_ledger::OrderId(Digest::ZERO);
-    let refusal = world.refuse(Who::Requester, Call::Accept { order });
-    assert_eq!(refusal, Refusal::UnknownOrder { order });
+    let refusal = world.refuse(Who::Requester, OrderCall::Accept { order });
+    assert_eq!(
+        refusal,
+        Refusal::Order(OrderRefusal::UnknownOrder { order })
+    );
 }
 
 #[test]
 fn queries_list_orders() {
     let mut world = World::new();
     let first = world.posted();
-    let posted = world.height();
     world.advance(20);
     let second = world.posted();
     let ids = |orders: Vec<assay_ledger::Order>| -> Vec<_> {
-        let mut ids: Vec<_> = orders.iter().map(|order| order.id).collect();
+        let mut ids: Vec<_> = orders.iter().map(|order| order.head.id).collect();
         ids.sort();
         ids
     };
@@ -359,14 +379,9 @@ fn queries_list_orders() {
     both.sort();
     assert_eq!(ids(query::orders(&world.store).unwrap()), both);
     assert_eq!(ids(query::active_orders(&world.store).unwrap()), [second]);
-    assert_eq!(
-        ids(query::orders_changed(&world.store, posted).unwrap()),
-        both
-    );
-    assert_eq!(
-        ids(query::orders_changed(&world.store, world.height()).unwrap()),
-        [second]
-    );
+    // The first ended after the second was posted.
+    let latest = query::list(&world.store, query::Which::Latest, 1).unwrap();
+    assert_eq!((latest.entries, latest.more), (vec![second], true));
     assert_eq!(query::height(&world.store).unwrap(), world.height());
 }
 
@@ -378,13 +393,18 @@ fn a_block_draws_for_a_bounded_number_of_orders() {
     let mut cheap = terms();
     (cheap.price, cheap.provider_bond) = (Amount(1), Amount::tokens(1));
     cheap.deadlines.assign = 40;
-    let post = |_| (Who::Requester, Call::PostOrder(Box::new(cheap.clone())));
+    let post = |_| {
+        (
+            Who::Requester,
+            OrderCall::Post(Box::new(cheap.clone())).into(),
+        )
+    };
     world.block((0..150).map(post).collect());
     let waiting = |world: &World| {
         let orders = query::active_orders(&world.store).unwrap();
         orders
             .iter()
-            .filter(|order| order.phase == Phase::Posted)
+            .filter(|order| order.head.phase == Phase::Posted)
             .count()
     };
     let mut before = waiting(&world);

@@ -77,11 +77,11 @@ impl Life {
         let seed = order.assignment.as_ref().map_or(Digest::ZERO, |a| a.seed);
         match seed.0[0] % 4 {
             0 => Run::lie(
-                &order.terms,
-                u64::from(seed.0[1]) % (order.terms.steps + 1),
+                &order.head.terms,
+                u64::from(seed.0[1]) % (order.head.terms.steps + 1),
                 "liar",
             ),
-            _ => Run::truth(&order.terms),
+            _ => Run::truth(&order.head.terms),
         }
     }
 
@@ -92,7 +92,7 @@ impl Life {
             .map(|name| {
                 (
                     Who::Requester,
-                    Call::PutFile(Box::new(file(Who::Requester, name))),
+                    FileCall::Put(Box::new(file(Who::Requester, name))),
                 )
             })
             .collect();
@@ -100,7 +100,7 @@ impl Life {
         let nonce = self.world.nonce(Who::Requester);
         let order = OrderId::new(self.world.chain, Who::Requester.id(), nonce);
         self.world
-            .block(vec![(Who::Requester, Call::PostOrder(Box::new(terms)))]);
+            .block(vec![(Who::Requester, OrderCall::Post(Box::new(terms)))]);
         if query::order(&self.world.store, &order).unwrap().is_some() {
             self.orders.push(order);
         }
@@ -120,16 +120,16 @@ impl Life {
     }
 
     fn moves(&mut self, order: &Order, calls: &mut Vec<(Who, Call)>) {
-        let id = order.id;
+        let id = order.head.id;
         let provider = order.provider().map(Who::of);
-        match order.phase {
+        match order.head.phase {
             Phase::Posted if self.likely(2) => {
-                calls.push((Who::Requester, Call::CancelOrder { order: id }));
+                calls.push((Who::Requester, OrderCall::Cancel { order: id }));
             }
             Phase::Assigned if self.likely(70) => {
                 let grantee = order.provider().unwrap();
-                let call = Call::Grant {
-                    order: id,
+                let call = OrderCall::Grant {
+                    place: world.here(order),
                     grantee,
                     sealed: sealed("keys"),
                 };
@@ -137,17 +137,17 @@ impl Life {
             }
             Phase::Running if self.likely(10) => {
                 let reason = DeclineReason::Keys;
-                calls.push((provider.unwrap(), Call::Decline { order: id, reason }));
+                calls.push((provider.unwrap(), OrderCall::Decline { place: world.here(order), reason }));
             }
             Phase::Running if self.likely(70) => self.commit(order, calls),
             Phase::Opening => self.opening(order, calls),
             Phase::Auditing | Phase::Revealing => self.seats(order, calls),
             Phase::Closing if self.likely(80) => {
-                let openings = self.claim(order).openings(&order.ends());
+                let openings = self.claim(order).openings(&ends(order));
                 calls.push((
                     provider.unwrap(),
-                    Call::OpenEnds {
-                        order: id,
+                    OrderCall::OpenEnds {
+                        place: world.here(order),
                         openings,
                     },
                 ));
@@ -155,10 +155,10 @@ impl Life {
             Phase::Bisecting => self.bisect(order, calls),
             Phase::Attesting => self.attest(order, calls),
             Phase::Accepted if self.likely(30) => {
-                calls.push((Who::Requester, Call::Accept { order: id }));
+                calls.push((Who::Requester, OrderCall::Accept { order: id }));
             }
             Phase::Accepted if self.likely(20) => {
-                calls.push((Who::Requester, Call::Complain { order: id }));
+                calls.push((Who::Requester, OrderCall::Complain { order: id }));
             }
             _ => {}
         }
@@ -166,17 +166,17 @@ impl Life {
 
     fn commit(&mut self, order: &Order, calls: &mut Vec<(Who, Call)>) {
         let provider = Who::of(order.provider().unwrap());
-        let segments = order.terms.segments();
-        let name = |i: u32| format!("{} {i}", order.id);
+        let segments = order.head.terms.segments();
+        let name = |i: u32| format!("{} {i}", order.head.id);
         for i in 0..=segments {
             calls.push((
                 provider,
-                Call::PutFile(Box::new(file(provider, &name(i)[..20]))),
+                FileCall::Put(Box::new(file(provider, &name(i)[..20]))),
             ));
         }
         let checkpoints = vec![file_id(&name(0)[..20]); segments as usize];
-        let call = Call::CommitTrace {
-            order: order.id,
+        let call = OrderCall::CommitTrace {
+            place: world.here(order),
             root: self.claim(order).root(),
             checkpoints: BoundedVec::new(checkpoints).unwrap(),
             result: file_id(&name(0)[..20]),
@@ -187,22 +187,22 @@ impl Life {
     fn opening(&mut self, order: &Order, calls: &mut Vec<(Who, Call)>) {
         let provider = Who::of(order.provider().unwrap());
         if self.likely(80) {
-            let openings = self.claim(order).openings(&order.starts());
+            let openings = self.claim(order).openings(&starts(order));
             calls.push((
                 provider,
-                Call::OpenStarts {
-                    order: order.id,
+                OrderCall::OpenStarts {
+                    place: world.here(order),
                     openings,
                 },
             ));
         }
         for seat in &order.round().unwrap().seats {
             if self.likely(85) {
-                let (order, grantee) = (order.id, seat.auditor);
+                let (order, grantee) = (order.head.id, seat.auditor);
                 calls.push((
                     provider,
-                    Call::Grant {
-                        order,
+                    OrderCall::Grant {
+                        place: world.here(order),
                         grantee,
                         sealed: sealed("some"),
                     },
@@ -214,27 +214,27 @@ impl Life {
     fn seats(&mut self, order: &Order, calls: &mut Vec<(Who, Call)>) {
         for seat in order.round().unwrap().seats.clone() {
             let auditor = Who::of(seat.auditor);
-            let key = (order.id, order.attempt, auditor);
-            if order.phase == Phase::Auditing && seat.commitment.is_none() && self.likely(75) {
+            let key = (order.head.id, order.attempt, auditor);
+            if order.head.phase == Phase::Auditing && seat.commitment.is_none() && self.likely(75) {
                 let results = self.results(order);
-                let commitment = results.commitment(order.id, seat.auditor, &salt(auditor));
+                let commitment = results.commitment(&world.here(order), seat.auditor, &salt(auditor));
                 self.committed.insert(key, results);
                 calls.push((
                     auditor,
-                    Call::CommitAudit {
-                        order: order.id,
+                    OrderCall::CommitAudit {
+                        place: world.here(order),
                         commitment,
                     },
                 ));
             }
             // A stray commitment has no results behind it and is never revealed.
             let results = self.committed.get(&key).cloned();
-            if let Some(results) = results.filter(|_| order.phase == Phase::Revealing)
+            if let Some(results) = results.filter(|_| order.head.phase == Phase::Revealing)
                 && !seat.slashed
                 && self.likely(75)
             {
-                let call = Call::RevealAudit {
-                    order: order.id,
+                let call = OrderCall::RevealAudit {
+                    place: world.here(order),
                     results,
                     salt: salt(auditor),
                 };
@@ -249,11 +249,11 @@ impl Life {
         let run = match self.random.below(10) {
             0 => self.claim(order),
             1 => Run::lie(
-                &order.terms,
-                self.random.below(order.terms.steps + 1),
+                &order.head.terms,
+                self.random.below(order.head.terms.steps + 1),
                 "auditor",
             ),
-            _ => Run::truth(&order.terms),
+            _ => Run::truth(&order.head.terms),
         };
         let mut results = run.results(order);
         if self.likely(5) {
@@ -268,17 +268,17 @@ impl Life {
 
     fn bisect(&mut self, record: &Order, calls: &mut Vec<(Who, Call)>) {
         let dispute = record.dispute().unwrap();
-        let (order, step) = (record.id, dispute.middle().unwrap());
+        let (order, step) = (record.head.id, dispute.middle().unwrap());
         if self.likely(80) {
             let opening = self.claim(record).opening(step);
             let (leaf, path) = (opening.leaf, Some(opening.path));
             calls.push((
                 Who::of(record.provider().unwrap()),
-                Call::Bisect { order, leaf, path },
+                OrderCall::Bisect { place: world.here(order), leaf, path },
             ));
         }
         if self.likely(80) {
-            let truth = Run::truth(&record.terms).at(step);
+            let truth = Run::truth(&record.head.terms).at(step);
             let leaf = if self.likely(80) {
                 truth
             } else {
@@ -287,8 +287,8 @@ impl Life {
             let challenger = Who::of(dispute.challenger);
             calls.push((
                 challenger,
-                Call::Bisect {
-                    order,
+                OrderCall::Bisect {
+                    place: world.here(order),
                     leaf,
                     path: None,
                 },
@@ -297,7 +297,7 @@ impl Life {
     }
 
     fn attest(&mut self, record: &Order, calls: &mut Vec<(Who, Call)>) {
-        let order = record.id;
+        let order = record.head.id;
         let honest = self.finding(record, record.dispute().unwrap());
         for i in 0..4 {
             if self.likely(70) {
@@ -306,7 +306,7 @@ impl Life {
                 } else {
                     Some(self.digest())
                 };
-                calls.push((Who::Validator(i), Call::Attest { order, leaf }));
+                calls.push((Who::Validator(i), OrderCall::Attest { place: world.here(order), leaf }));
             }
         }
     }
@@ -314,11 +314,11 @@ impl Life {
     fn finding(&self, order: &Order, dispute: &Dispute) -> Option<Digest> {
         match dispute.question {
             Question::Initial | Question::Step => {
-                Some(Run::truth(&order.terms).at(dispute.disputed.step))
+                Some(Run::truth(&order.head.terms).at(dispute.disputed.step))
             }
             // Whether files and grants are good is not modelled: by the order's name.
             Question::Start | Question::Result => {
-                (order.id.0.0[0].is_multiple_of(2)).then_some(dispute.disputed.leaf)
+                (order.head.id.0.0[0].is_multiple_of(2)).then_some(dispute.disputed.leaf)
             }
         }
     }
@@ -335,48 +335,48 @@ impl Life {
         let amount = Amount(self.random.below(3) * 600_000_000);
         let grantee = self.someone().id();
         let call = match self.random.below(13) {
-            0 => Call::Transfer {
+            0 => AccountCall::Transfer {
                 to: grantee,
                 amount,
             },
-            1 => Call::Register {
+            1 => AccountCall::Register {
                 role,
                 bond: amount,
                 encryption_key: terms().encryption_key,
                 address: BoundedString::new("x").unwrap(),
             },
-            2 => Call::Unregister { role },
-            3 => Call::CancelOrder { order },
-            4 => Call::Grant {
-                order,
+            2 => AccountCall::Unregister { role },
+            3 => OrderCall::Cancel { order },
+            4 => OrderCall::Grant {
+                place: world.here(order),
                 grantee,
                 sealed: sealed("stray"),
             },
-            5 => Call::Decline {
-                order,
+            5 => OrderCall::Decline {
+                place: world.here(order),
                 reason: DeclineReason::Inputs,
             },
-            6 => Call::CommitAudit {
-                order,
+            6 => OrderCall::CommitAudit {
+                place: world.here(order),
                 commitment: leaf,
             },
-            7 => Call::Bisect {
-                order,
+            7 => OrderCall::Bisect {
+                place: world.here(order),
                 leaf,
                 path: None,
             },
-            8 => Call::Attest {
-                order,
+            8 => OrderCall::Attest {
+                place: world.here(order),
                 leaf: Some(leaf),
             },
-            9 => Call::Complain { order },
-            10 => Call::Accept { order },
-            11 => Call::OpenEnds {
-                order,
+            9 => OrderCall::Complain { order },
+            10 => OrderCall::Accept { order },
+            11 => OrderCall::OpenEnds {
+                place: world.here(order),
                 openings: BoundedVec::default(),
             },
-            _ => Call::OpenStarts {
-                order,
+            _ => OrderCall::OpenStarts {
+                place: world.here(order),
                 openings: Run::truth(&terms()).openings(&[StepIndex(0)]),
             },
         };
@@ -398,8 +398,8 @@ impl Life {
         self.world.advance(7);
         let store = &self.world.store;
         for order in query::orders(store).unwrap() {
-            prop_assert!(order.phase.is_final());
-            prop_assert_eq!((order.escrow, order.deposit), (Amount::ZERO, Amount::ZERO));
+            prop_assert!(order.head.phase.is_final());
+            prop_assert_eq!((order.head.escrow, order.head.deposit), (Amount::ZERO, Amount::ZERO));
         }
         for role in Role::ALL {
             for (_, registration) in query::registrations(store, role).unwrap() {
@@ -468,7 +468,7 @@ fn random_lives_are_varied() {
     for seed in 0..150 {
         let world = live(seed, 60).unwrap();
         for order in query::orders(&world.store).unwrap() {
-            *endings.entry(format!("{:?}", order.outcome)).or_insert(0) += 1;
+            *endings.entry(format!("{:?}", order.head.outcome)).or_insert(0) += 1;
             for failure in &order.failures {
                 let name = format!("{:?}", failure.reason);
                 let name = name.split('(').next().unwrap().to_owned();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
-use assay_ledger::{Call, Height, Store, root};
+use assay_ledger::{AccountCall, Height, Store, root};
 use proptest::prelude::*;
 
 use crate::world::{Run, Who, World, terms};
@@ -53,7 +53,7 @@ fn the_tree_does_not_grow_with_time() {
         let to = Who::Requester.id();
         world.apply(
             Who::Stranger,
-            Call::Transfer {
+            AccountCall::Transfer {
                 to,
                 amount: assay_ledger::Amount(1),
             },
@@ -88,10 +88,11 @@ fn receipts_are_proved_by_their_tree() {
     let calls = (1..6).map(|n| {
         (
             Who::Stranger,
-            Call::Transfer {
+            AccountCall::Transfer {
                 to,
                 amount: assay_ledger::Amount(n),
-            },
+            }
+            .into(),
         )
     });
     let receipts = world.block(calls.collect());

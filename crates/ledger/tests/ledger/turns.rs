@@ -2,80 +2,80 @@
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{Call, Order, Phase, Status, query};
+use assay_ledger::{Call, Order, OrderCall, Phase, Status, query};
 
 use crate::life::REACH;
-use crate::world::{Run, Who, World, sealed, terms};
+use crate::world::{Run, Who, World, here, middle, sealed, starts, terms};
 
 /// Every call that names the order, as good as the tests can make it.
 fn calls(order: &Order) -> Vec<Call> {
-    let id = order.id;
+    let id = order.head.id;
     let truth = Run::truth(&terms());
     let digest = truth.root();
     let mut calls = vec![
-        Call::CancelOrder { order: id },
-        Call::Decline {
-            order: id,
+        OrderCall::Cancel { order: id },
+        OrderCall::Decline {
+            place: here(order),
             reason: assay_ledger::DeclineReason::Inputs,
         },
-        Call::CommitTrace {
-            order: id,
+        OrderCall::CommitTrace {
+            place: here(order),
             root: digest,
             checkpoints: Default::default(),
             result: crate::world::file_id("result"),
         },
-        Call::OpenStarts {
-            order: id,
+        OrderCall::OpenStarts {
+            place: here(order),
             openings: truth.openings(&[]),
         },
-        Call::CommitAudit {
-            order: id,
+        OrderCall::CommitAudit {
+            place: here(order),
             commitment: digest,
         },
-        Call::OpenEnds {
-            order: id,
+        OrderCall::OpenEnds {
+            place: here(order),
             openings: truth.openings(&[]),
         },
-        Call::Bisect {
-            order: id,
+        OrderCall::Bisect {
+            place: here(order),
+            step: middle(order),
             leaf: digest,
             path: None,
         },
-        Call::Attest {
-            order: id,
+        OrderCall::Attest {
+            place: here(order),
             leaf: Some(digest),
         },
-        Call::Complain { order: id },
-        Call::Accept { order: id },
+        OrderCall::Complain { order: id },
+        OrderCall::Accept { order: id },
     ];
     if order.round().is_some() {
-        calls.push(Call::RevealAudit {
-            order: id,
+        calls.push(OrderCall::RevealAudit {
+            place: here(order),
             results: truth.results(order),
             salt: digest,
         });
     }
     for who in Who::all() {
-        calls.push(Call::Grant {
-            order: id,
+        calls.push(OrderCall::Grant {
+            place: here(order),
             grantee: who.id(),
             sealed: sealed("keys"),
         });
     }
-    calls
+    calls.into_iter().map(Call::from).collect()
 }
 
 /// The moves that an order waits for, as `sender call`.
 fn awaited(world: &World, order: &Order) -> BTreeSet<String> {
-    let validators = query::validators(&world.store).unwrap();
     let mut found = BTreeSet::new();
     for call in calls(order) {
         for who in Who::all() {
-            let Some(turn) = order.turn(&validators, who.id(), &call) else {
+            let Some(turn) = query::turn(&world.store, who.id(), &call).unwrap() else {
                 continue;
             };
-            assert_eq!((turn.order, turn.by), (order.id, who.id()));
-            assert_eq!(turn.deadline, order.deadline);
+            assert_eq!((turn.order, turn.by), (order.head.id, who.id()));
+            assert_eq!(turn.deadline, order.head.deadline);
             let to = match turn.grantee {
                 Some(grantee) => format!(" {:?}", Who::of(grantee)),
                 None => String::new(),
@@ -163,15 +163,21 @@ fn a_move_that_is_made_is_waited_for_no_more() {
     world.advance(1);
     let provider = world.provider(order);
     let before = awaited(&world, &world.order(order)).len();
-    let openings = truth.openings(&world.order(order).starts());
-    world.apply(provider, Call::OpenStarts { order, openings });
+    let openings = truth.openings(&starts(&world.order(order)));
+    world.apply(
+        provider,
+        OrderCall::OpenStarts {
+            place: world.here(order),
+            openings,
+        },
+    );
     assert_eq!(awaited(&world, &world.order(order)).len(), before - 1);
     let grantee = world.auditors(order)[0].id();
     let sealed = sealed("some");
     world.apply(
         provider,
-        Call::Grant {
-            order,
+        OrderCall::Grant {
+            place: world.here(order),
             grantee,
             sealed,
         },
@@ -189,7 +195,7 @@ fn strangers_are_not_waited_for() {
         let record = world.order(order);
         for call in calls(&record) {
             assert_eq!(
-                record.turn(&[], Who::Stranger.id(), &call),
+                query::turn(&world.store, Who::Stranger.id(), &call).unwrap(),
                 None,
                 "{call:?}"
             );

@@ -6,10 +6,10 @@ use assay_crypto::merkle::Tree;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
     AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
-    BoundedVec, Call, ChainId, Deadlines, Event, FileId, FileRecord, Genesis, GenesisAccount,
-    GenesisRegistration, Height, Input, MemoryStore, Opening, Order, OrderId, Parameters, Phase,
-    Refusal, Registration, Role, SealedKeys, SegmentIndex, Status, StepIndex, Terms, Transaction,
-    ValidatorInfo, execute_block, query, root,
+    BoundedVec, Call, ChainId, Deadlines, Event, Failure, FileId, FileRecord, Genesis,
+    GenesisAccount, GenesisRegistration, Grant, Height, Input, MemoryStore, Opening, Order,
+    OrderId, Parameters, Phase, Place, Refusal, Registration, Role, RunIndex, SealedKeys,
+    SegmentIndex, Status, StepIndex, Terms, Transaction, ValidatorInfo, execute_block, query, root,
 };
 
 /// Everybody in the network.
@@ -244,7 +244,8 @@ impl World {
     }
 
     /// Executes one call that must take effect.
-    pub(crate) fn apply(&mut self, who: Who, call: Call) -> Vec<Event> {
+    pub(crate) fn apply(&mut self, who: Who, call: impl Into<Call>) -> Vec<Event> {
+        let call = call.into();
         let receipts = self.block(vec![(who, call.clone())]);
         let receipt = receipts.receipts.into_iter().next().unwrap();
         assert_eq!(receipt.status, Status::Applied, "{who:?} {call:?}");
@@ -252,7 +253,8 @@ impl World {
     }
 
     /// Executes one call that must be refused.
-    pub(crate) fn refuse(&mut self, who: Who, call: Call) -> Refusal {
+    pub(crate) fn refuse(&mut self, who: Who, call: impl Into<Call>) -> Refusal {
+        let call = call.into();
         let order = call
             .order()
             .and_then(|order| query::order(&self.store, &order).unwrap());
@@ -261,7 +263,7 @@ impl World {
             Status::Refused(refusal) => {
                 assert_eq!(receipts.receipts[0].events, []);
                 if receipts.events.is_empty() {
-                    let after = order.as_ref().map(|order| self.order(order.id));
+                    let after = order.as_ref().map(|order| self.order(order.head.id));
                     assert_eq!(after, order, "a refused call changed its order");
                 }
                 refusal.clone()
@@ -271,8 +273,8 @@ impl World {
     }
 
     /// What a call would give, without keeping the block.
-    pub(crate) fn would(&self, who: Who, call: Call) -> Status {
-        let txs = self.sign(vec![(who, call)]);
+    pub(crate) fn would(&self, who: Who, call: impl Into<Call>) -> Status {
+        let txs = self.sign(vec![(who, call.into())]);
         let executed = execute_block(&self.store, &self.next_context(), &txs).unwrap();
         executed
             .receipts
@@ -302,7 +304,33 @@ impl World {
     }
 
     pub(crate) fn phase(&self, order: OrderId) -> Phase {
-        self.order(order).phase
+        self.order(order).head.phase
+    }
+
+    /// Where a move about an order counts now; somewhere else where none counts.
+    pub(crate) fn here(&self, order: OrderId) -> Place {
+        here(&self.order(order))
+    }
+
+    /// The first step of which a party of the open dispute could speak.
+    pub(crate) fn middle(&self, order: OrderId) -> StepIndex {
+        middle(&self.order(order))
+    }
+
+    /// The runs of an order that came to nothing, with their providers.
+    pub(crate) fn failures(&self, order: OrderId) -> Vec<(AccountId, Failure)> {
+        let order = self.order(order);
+        let failed = order.failed();
+        failed
+            .map(|run| (run.provider, run.failed.unwrap()))
+            .collect()
+    }
+
+    /// What was granted to somebody in a run of an order.
+    pub(crate) fn granted(&self, order: OrderId, run: u32, to: Who) -> Vec<Grant> {
+        let grants = query::grants(&self.store, &order, RunIndex(run)).unwrap();
+        let grants = grants.into_iter();
+        grants.filter(|grant| grant.to == to.id()).collect()
     }
 
     pub(crate) fn provider(&self, order: OrderId) -> Who {
@@ -431,13 +459,45 @@ impl Run {
     /// What an auditor that finds this run reveals.
     pub(crate) fn results(&self, order: &Order) -> AuditResults {
         let segments = &order.round().unwrap().segments;
-        let end =
-            |segment: &SegmentIndex| (*segment, Some(self.at(order.terms.segment_end(*segment))));
+        let end = |segment: &SegmentIndex| {
+            (
+                *segment,
+                Some(self.at(order.head.terms.segment_end(*segment))),
+            )
+        };
         AuditResults {
             initial: Some(self.leaves[0]),
             segments: BoundedVec::new(segments.iter().map(end).collect::<Vec<_>>()).unwrap(),
         }
     }
+}
+
+/// Where a move about an order counts now; for a phase that has no such moves, the work of its run.
+pub(crate) fn here(order: &Order) -> Place {
+    let place = match order.head.phase {
+        Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => order.round_place(),
+        Phase::Bisecting | Phase::Attesting => order.dispute_place(),
+        _ => None,
+    };
+    place.unwrap_or(order.work(order.attempt()))
+}
+
+/// The step of which the parties of the open dispute speak next; 0 without one.
+pub(crate) fn middle(order: &Order) -> StepIndex {
+    let middle = order.dispute().and_then(|dispute| dispute.middle());
+    middle.unwrap_or(StepIndex(0))
+}
+
+/// The leaves that the provider opens before the replay of the current round.
+pub(crate) fn starts(order: &Order) -> Vec<StepIndex> {
+    let run = order.run();
+    run.map_or(Vec::new(), |run| run.starts(&order.head.terms))
+}
+
+/// The leaves that the provider opens after it.
+pub(crate) fn ends(order: &Order) -> Vec<StepIndex> {
+    let run = order.run();
+    run.map_or(Vec::new(), |run| run.ends(&order.head.terms))
 }
 
 pub(crate) fn salt(who: Who) -> Digest {
