@@ -173,7 +173,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "69bfe043548ebf2e685b27267a6765dcf169b4819491d3e9131dc612304c324b"
+        "3f1766863b761733c8c525ee1d7d5a4a4b3ce68a913082bcaace7a601d57bc4e"
     );
 }
 
@@ -204,7 +204,7 @@ fn golden_transfer_byte_by_byte() {
     assert_eq!(tx.encode().len(), expected.len() + 64);
     assert_eq!(
         tx.id().to_string(),
-        "ff4fddb492123404acc3fcec45590674d3e98c754b82e5740c3371966176ae94"
+        "2f8420b7b13526ad97a3010de979b26d8a51386da103fa53aa352feea1f2e928"
     );
 }
 
@@ -217,7 +217,7 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "c632baa06e79a901f445302890247443ecf44e068b42a23e002021f26af48108"
+        "59ac5c003aaa41acf87fdb29f60cd0c6061af030a1e1ba675f7a6a95cb922699"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
@@ -252,7 +252,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "1aa94d71b24151060a5a85d4d0bf84400ca91b2c2ca2c559d74d06860d1d7621"
+        "5acbda0499bf9de33f1c94f60bc4985174ac9bdf8df6b3fc285f308d6e246de5"
     );
     let order = world.order(order);
     reads_back(&order.head);
