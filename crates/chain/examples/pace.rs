@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use assay_chain::{Chain, ChainConfig, Pace, deal, start};
 use assay_crypto::SecretKey;
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, Call, Genesis, GenesisAccount,
+    AccountCall, Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount,
     GenesisRegistration, Parameters, Role, Transaction, ValidatorInfo,
 };
 
@@ -86,7 +86,7 @@ fn main() -> Outcome<()> {
 
 fn transfer(genesis: &Genesis, client: &SecretKey, nonce: u64) -> Transaction {
     let to = SecretKey::from_seed([98; 32]).public();
-    let call = Call::Transfer {
+    let call = AccountCall::Transfer {
         to,
         amount: Amount(1),
     };

@@ -7,7 +7,7 @@ use assay_crypto::Digest;
 use assay_ledger::root::TreeError;
 use assay_ledger::{
     AccountId, Admission, AdmitError, Amount, BlockReceipts, DecodeError, Genesis, GenesisError,
-    Invalid, ReadError, Store, Transaction, Turn, TxId, query, root,
+    Invalid, ReadError, Store, Transaction, TxId, query, root,
 };
 
 use crate::core::{Core, NotQueued};
@@ -201,7 +201,7 @@ pub(crate) fn admit(core: &Core, encoded: Vec<u8>) -> Result<Admitted, SubmitErr
         nonce: found,
         fee: transaction.fee,
         encoded: encoded.clone(),
-        turn: turn(base.as_ref(), &transaction)?,
+        turn: query::turn(base.as_ref(), transaction.sender, &transaction.call)?,
     };
     let refusal = match core.enqueue(pending) {
         Ok(()) => {
@@ -223,16 +223,4 @@ pub(crate) fn admit(core: &Core, encoded: Vec<u8>) -> Result<Admitted, SubmitErr
         Refusal::NonceTaken { fee } => Err(SubmitError::NonceTaken { nonce: found, fee }),
         Refusal::Unaffordable { sum, balance } => Err(SubmitError::Unaffordable { sum, balance }),
     }
-}
-
-/// The move that a transaction makes, if an order waits for it.
-fn turn(store: &dyn Store, transaction: &Transaction) -> Result<Option<Turn>, ReadError> {
-    let Some(order) = transaction.call.order() else {
-        return Ok(None);
-    };
-    let Some(order) = query::order(store, &order)? else {
-        return Ok(None);
-    };
-    let validators = query::validators(store)?;
-    Ok(order.turn(&validators, transaction.sender, &transaction.call))
 }

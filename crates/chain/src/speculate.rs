@@ -62,24 +62,33 @@ impl Store for View {
         }
     }
 
-    fn range(&self, prefix: &[u8]) -> Result<Pairs, ReadError> {
-        let below = self.base.range(prefix)?;
-        if self.layers.is_empty() {
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Pairs, ReadError> {
+        let from = prefix.max(from);
+        let changes = |layer: &Arc<Layer>| {
+            let changed = layer.outcome.writes.range(from.to_vec()..);
+            let under = changed.take_while(|(key, _)| key.starts_with(prefix));
+            under
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect::<Vec<_>>()
+        };
+        let changes: Vec<_> = self.layers.iter().rev().flat_map(changes).collect();
+        // As many more as may turn out to be removed.
+        let removed = changes.iter().filter(|(_, value)| value.is_none()).count();
+        let below = self
+            .base
+            .scan(prefix, from, limit.saturating_add(removed))?;
+        if changes.is_empty() {
             return Ok(below);
         }
         let mut merged: BTreeMap<Vec<u8>, Option<Vec<u8>>> = below
             .into_iter()
             .map(|(key, value)| (key, Some(value)))
             .collect();
-        for layer in self.layers.iter().rev() {
-            let changed = layer.outcome.writes.range(prefix.to_vec()..);
-            for (key, value) in changed.take_while(|(key, _)| key.starts_with(prefix)) {
-                merged.insert(key.clone(), value.clone());
-            }
-        }
+        merged.extend(changes);
         Ok(merged
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
+            .take(limit)
             .collect())
     }
 }

@@ -82,7 +82,7 @@ impl Session {
     ///
     /// One command after the other: two that make the same call at the same moment would sign the
     /// same transaction, and both take its one receipt for theirs.
-    pub(crate) fn call(&self, key: &SecretKey, call: Call) -> Result<Included, Failure> {
+    pub(crate) fn call(&self, key: &SecretKey, call: impl Into<Call>) -> Result<Included, Failure> {
         let locked = File::open(self.home.key()).and_then(|file| file.lock().map(|()| file));
         let _turn = locked.map_err(|error| {
             let context = "the key file cannot be locked";

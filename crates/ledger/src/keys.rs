@@ -22,14 +22,14 @@
 //! k order(32) run(4) occasion(3) from(32) to(32)   keys that one party granted another
 //! w order(32)                          index: orders that wait for a draw
 //! j order(32)                          index: orders that the validators judge
-//! x phase(1) order(32)                 index: orders by phase
+//! x phase(1) posted(8) order(32)       index: orders by phase
 //! p account(32) order(32)              index: orders under way by who takes part
-//! q requester(32) order(32)            index: orders by who posted them
+//! q requester(32) posted(8) order(32)  index: orders by who posted them
 //! y updated(8) order(32)               index: orders by their last change
 //! ```
 //!
-//! Numbers are big-endian, so that the order of keys is the order of numbers; `updated` is
-//! subtracted from the largest number, so that the latest change comes first.
+//! Numbers are big-endian, so that the order of keys is the order of numbers; `posted` and
+//! `updated` are subtracted from the largest number, so that the latest comes first.
 
 /// A key from its tag and its parts.
 pub(crate) fn join(tag: u8, parts: &[&[u8]]) -> Vec<u8> {

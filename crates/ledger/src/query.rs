@@ -121,6 +121,18 @@ pub fn files(store: &dyn Store) -> Read<Vec<FileRecord>> {
     values(store, &file_keys::files())
 }
 
+/// The first `limit` file records, ascending by file, and whether there are more.
+pub fn first_files(store: &dyn Store, limit: usize) -> Read<Page<FileRecord>> {
+    let prefix = file_keys::files();
+    let found = store.scan(&prefix, &prefix, limit.saturating_add(1))?;
+    let records = found.iter().take(limit);
+    let records = records.map(|(key, value)| decode(key, value));
+    Ok(Page {
+        entries: records.collect::<Read<_>>()?,
+        more: found.len() > limit,
+    })
+}
+
 /// The first `limit` records of an owner's files, and whether there are more.
 pub fn files_of(store: &dyn Store, owner: &AccountId, limit: usize) -> Read<Page<FileRecord>> {
     let prefix = file_keys::all_owned(owner);
@@ -230,9 +242,9 @@ pub fn active_orders(store: &dyn Store) -> Read<Vec<Order>> {
 pub enum Which {
     /// All of them, the latest change first.
     Latest,
-    /// Those in one phase.
+    /// Those in one phase, the latest posted first.
     In(Phase),
-    /// Those that an account posted.
+    /// Those that an account posted, the latest first.
     PostedBy(AccountId),
     /// Those under way in which an account takes part: as requester, provider or auditor.
     WithPart(AccountId),

@@ -18,8 +18,8 @@ use assay_chain::{FinalizedBlock, StoreError, history};
 use assay_crypto::{Digest, SecretKey};
 use assay_job::{BuildError, Delivery, Inputs};
 use assay_ledger::{
-    AccountId, Amount, Event, FileId, Genesis, MemoryStore, Order, OrderId, ReadError, Role,
-    SlashReason, Store, TxId, query,
+    AccountId, Amount, Event, FileId, Genesis, MemoryStore, Order, OrderEvent, OrderId, ReadError,
+    Role, SlashReason, Store, TxId, query,
 };
 use assay_proof::{StepReport, Task, TaskInput, WorkFailure};
 use assay_vault::{
@@ -204,12 +204,15 @@ fn collect(block: &FinalizedBlock, slashes: &mut Vec<Slash>) {
         .iter()
         .flat_map(|receipt| receipt.events.iter().map(|event| (event, Some(receipt.tx))));
     for (event, tx) in begun.chain(done) {
-        if let Event::Slashed {
+        if let Event::Order {
             order,
-            account,
-            role,
-            amount,
-            reason,
+            event:
+                OrderEvent::Slashed {
+                    account,
+                    role,
+                    amount,
+                    reason,
+                },
         } = event
         {
             slashes.push(Slash {
@@ -311,7 +314,7 @@ pub struct Rerun {
     pub seconds: f64,
 }
 
-/// Repeats the whole run of the order's last attempt.
+/// Repeats the whole run whose result was accepted.
 ///
 /// # Errors
 /// [`OfflineError`] when something it needs is missing or does not open.
@@ -324,16 +327,18 @@ pub fn rerun(
 ) -> Result<Rerun, OfflineError> {
     let state = ledger.state();
     let keys = requester::recover(state, key, order)?;
-    let (Some(trace), Some(assignment)) = (&order.trace, &order.assignment) else {
-        return Err(OfflineError::NoRun(order.id));
+    let run = order.result_run();
+    let committed = run.and_then(|run| Some((run, run.trace.as_ref()?)));
+    let Some((accepted, trace)) = committed else {
+        return Err(OfflineError::NoRun(order.head.id));
     };
     let mut inputs: Inputs = BTreeMap::new();
-    let mut task_inputs = Vec::with_capacity(order.terms.inputs.len());
-    for (input, file_key) in order.terms.inputs.iter().zip(keys.inputs()) {
+    let mut task_inputs = Vec::with_capacity(order.head.terms.inputs.len());
+    for (input, file_key) in order.head.terms.inputs.iter().zip(keys.inputs()) {
         let bytes = blobs.read(
             state,
             input.file,
-            order.requester,
+            order.head.requester,
             file_key.clone(),
             Some(input.content),
         )?;
@@ -345,12 +350,12 @@ pub fn rerun(
         });
     }
     let task = Task {
-        kind: order.terms.kind.to_string(),
-        spec: order.terms.spec.to_vec(),
+        kind: order.head.terms.kind.to_string(),
+        spec: order.head.terms.spec.to_vec(),
         inputs: task_inputs,
-        seed: assignment.seed,
-        steps: order.terms.steps,
-        segment_steps: order.terms.segment_steps,
+        seed: accepted.seed,
+        steps: order.head.terms.steps,
+        segment_steps: order.head.terms.segment_steps,
     };
     let began = std::time::Instant::now();
     let run = assay_job::run(&task, &mut |report| {
@@ -360,16 +365,16 @@ pub fn rerun(
     let seconds = began.elapsed().as_secs_f64();
 
     let private = private_inputs(state, blobs, key, order)?;
-    let last = order.terms.segments();
-    let result_key = keys.checkpoint(order.attempt, last);
-    let stored = blobs.read(state, trace.result, assignment.provider, result_key, None)?;
-    let kind = assay_job::kind(order.terms.kind.as_str())
-        .ok_or_else(|| WorkFailure::Refused(format!("unknown kind {}", order.terms.kind)))?;
+    let last = order.head.terms.segments();
+    let result_key = keys.checkpoint(accepted.index, last);
+    let stored = blobs.read(state, trace.result, accepted.provider, result_key, None)?;
+    let kind = assay_job::kind(order.head.terms.kind.as_str())
+        .ok_or_else(|| WorkFailure::Refused(format!("unknown kind {}", order.head.terms.kind)))?;
     Ok(Rerun {
         trace_agrees: run.trace_root == trace.root,
         state_digest: run.state_digest,
         result_agrees: stored == run.state,
-        delivery: kind.deliver(&order.terms.spec, &inputs, &private, &run.state)?,
+        delivery: kind.deliver(&order.head.terms.spec, &inputs, &private, &run.state)?,
         seconds,
     })
 }
@@ -381,15 +386,12 @@ fn private_inputs(
     key: &SecretKey,
     order: &Order,
 ) -> Result<Inputs, OfflineError> {
-    let prefix = requester::private_name(order.terms.keys, "");
+    let prefix = requester::private_name(order.head.terms.keys, "");
     let mut inputs = Inputs::new();
-    for record in query::files(state)? {
+    for record in query::files_of(state, &order.head.requester, usize::MAX)?.entries {
         let Some(name) = record.name.strip_prefix(&prefix) else {
             continue;
         };
-        if record.owner != order.requester {
-            continue;
-        }
         let file_key = requester::open_own(&record, &key.encryption()).map_err(|error| {
             OfflineError::File {
                 file: record.id,

@@ -117,7 +117,7 @@ pub struct LiveProgress {
 
 impl ProgressSource for LiveProgress {
     fn progress(&self, order: &Order) -> BoxFuture<'_, Option<ProgressReport>> {
-        let (id, provider) = (order.id, order.provider());
+        let (id, provider) = (order.head.id, order.provider());
         Box::pin(async move {
             if let Some(report) = self.board.get(&id) {
                 return Some(report);

@@ -12,7 +12,7 @@ use std::{
 
 use assay_crypto::{PublicKey, SecretKey};
 use assay_job::Registry;
-use assay_ledger::{Amount, Call, Height, query};
+use assay_ledger::{AccountCall, Amount, Height, query};
 use assay_node::{
     client::{
         ChainError, ChainView, Follower, Sender,
@@ -106,7 +106,7 @@ async fn lies_about_blocks_are_noticed_and_another_node_is_followed() {
     let requester = assay_node::keys::load(&dir.path().join("requester/key.json")).unwrap();
     let sender = Sender::new(chain.clone(), requester, Duration::from_secs(30));
     let friend = SecretKey::from_seed([77; 32]).public();
-    let call = Call::Transfer {
+    let call = AccountCall::Transfer {
         to: friend,
         amount: Amount::tokens(5),
     };

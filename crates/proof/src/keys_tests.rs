@@ -157,7 +157,7 @@ fn commitments_and_keys_keep_their_bytes() {
     let granted = borsh::to_vec(&keys().for_provider(run(1))).unwrap();
     assert_eq!(
         Digest::of("test", &[&granted]).to_string(),
-        "264680d9575490cca912a297a6225ed8b7099e10f992a84f63b1be14ba048899"
+        "a5f40c73b13bf795ebec12e8e4eded444f943053f38471dfb1d20afe6e4cc5dc"
     );
     let reader = keys().for_provider(run(1)).for_reader([3]);
     let mut bytes = vec![2, 0, 0, 0];

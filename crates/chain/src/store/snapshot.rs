@@ -60,11 +60,12 @@ impl assay_ledger::Store for Snapshot {
         read(&self.state, key)
     }
 
-    fn range(&self, prefix: &[u8]) -> Result<Pairs, ReadError> {
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Pairs, ReadError> {
         let mut found = Vec::new();
-        for row in self.state.range::<&[u8]>(prefix..).map_err(failed)? {
+        let from = prefix.max(from);
+        for row in self.state.range::<&[u8]>(from..).map_err(failed)? {
             let (key, value) = row.map_err(failed)?;
-            if !key.value().starts_with(prefix) {
+            if found.len() == limit || !key.value().starts_with(prefix) {
                 break;
             }
             found.push((key.value().to_vec(), value.value().to_vec()));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use assay_chain::{Chain, SubmitError};
 use assay_crypto::SecretKey;
-use assay_ledger::{Amount, Call, GenesisAccount, MAX_TX_BYTES, Transaction};
+use assay_ledger::{AccountCall, Amount, GenesisAccount, MAX_TX_BYTES, Transaction};
 
 use crate::support::{Network, assert_no_fork, client, key, stop_all, wait_height, wait_included};
 
@@ -32,7 +32,7 @@ fn network(spammers: &[SecretKey]) -> Network {
 }
 
 fn transfer(network: &Network, from: &SecretKey, nonce: u64, fee: u64) -> Vec<u8> {
-    let call = Call::Transfer {
+    let call = AccountCall::Transfer {
         to: key(200).public(),
         amount: Amount(1),
     };

@@ -1,7 +1,7 @@
 //! Transactions and configurations that must be refused, with a reason.
 
 use assay_chain::{Pace, Peer, StartError, StoreError, SubmitError, ThresholdShare, start};
-use assay_ledger::{Amount, Call, ChainId, Height, Invalid, MAX_TX_BYTES, Transaction};
+use assay_ledger::{AccountCall, Amount, ChainId, Height, Invalid, MAX_TX_BYTES, Transaction};
 
 use crate::support::{Network, bring, client, key, stop_all, wait_for, wait_included};
 
@@ -18,7 +18,7 @@ fn bad_transactions_are_refused_and_good_ones_still_pass() {
             chain_id,
             nonce,
             Amount(fee),
-            Call::Transfer {
+            AccountCall::Transfer {
                 to,
                 amount: Amount(amount),
             },
@@ -39,10 +39,11 @@ fn bad_transactions_are_refused_and_good_ones_still_pass() {
     malformed([good.encode(), vec![0]].concat());
 
     let mut tampered = good.clone();
-    tampered.call = Call::Transfer {
+    tampered.call = AccountCall::Transfer {
         to,
         amount: Amount(8),
-    };
+    }
+    .into();
     let invalid = |bytes: Vec<u8>| match chain.submit(bytes) {
         Err(SubmitError::Invalid(reason)) => reason,
         other => panic!("{other:?}"),

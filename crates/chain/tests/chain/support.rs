@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use assay_chain::{Chain, ChainConfig, Dealt, Header, Pace, SubmitError, deal, start};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, Call, Genesis, GenesisAccount,
+    AccountCall, Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount,
     GenesisRegistration, Height, Parameters, Role, Transaction, TxId, ValidatorInfo, query,
 };
 
@@ -151,7 +151,7 @@ impl Network {
 
     /// A signed transfer of `amount` micro-tokens from the client.
     pub(crate) fn transfer(&self, nonce: u64, to: PublicKey, amount: u64) -> Transaction {
-        let call = Call::Transfer {
+        let call = AccountCall::Transfer {
             to,
             amount: Amount(amount),
         };

@@ -1,7 +1,7 @@
 //! `assay account`: balances and payments.
 
 use assay_crypto::PublicKey;
-use assay_ledger::{Amount, Call, Height, Role, Store, TxId, query};
+use assay_ledger::{AccountCall, Amount, Height, Role, Store, TxId, query};
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -153,7 +153,7 @@ fn transfer(
     output: &Output,
 ) -> Result<(), Failure> {
     let key = session.key()?;
-    let included = session.call(&key, Call::Transfer { to, amount })?;
+    let included = session.call(&key, AccountCall::Transfer { to, amount })?;
     let from = key.public();
     let state = session.light().read(|store| query::account(store, &from))?;
     let report = TransferReport {
@@ -202,7 +202,7 @@ fn leave(session: &Session, role: Role, output: &Output) -> Result<(), Failure> 
         }
         Some(_) => {}
     }
-    let included = session.call(&key, Call::Unregister { role })?;
+    let included = session.call(&key, AccountCall::Unregister { role })?;
     let left = session.light().read(|store| registered(store))?;
     let report = LeaveReport {
         tx: included.receipt.tx,

@@ -257,7 +257,7 @@ fn examine(
 
     let honest = ledger.order(job).map_err(untrue)?;
     let rerun = |order: &Order| {
-        let progress = bar(order.terms.steps, output);
+        let progress = bar(order.head.terms.steps, output);
         let done = offline::rerun(&ledger, &blobs, &key, order, |report| {
             progress.set_position(report.step.0);
             progress.set_message("steps");
@@ -268,15 +268,17 @@ fn examine(
     let run = rerun(&honest)?;
     let supply = query::supply(ledger.state()).map_err(trial::failed)?;
     let mut accounts = accounts(dir, ledger.genesis())?;
-    accounts.insert("requester".to_owned(), honest.requester);
+    accounts.insert("requester".to_owned(), honest.head.requester);
     let cheater = match cheated {
         None => None,
         Some(cheated) => {
             let order = ledger.order(cheated).map_err(untrue)?;
             let second = rerun(&order)?;
             Some(trial::Cheater {
-                cheater_job_id: order.id,
-                slash_tx: ledger.provider_slash(order.id).and_then(|slash| slash.tx),
+                cheater_job_id: order.head.id,
+                slash_tx: ledger
+                    .provider_slash(order.head.id)
+                    .and_then(|slash| slash.tx),
                 cheater_caught: trial::caught(&order)
                     && second.trace_agrees
                     && second.result_agrees,

@@ -337,7 +337,7 @@ async fn post(
         let bar = crate::commands::train::bar(job.steps, output);
         bar.enable_steady_tick(std::time::Duration::from_millis(100));
         let order = requester
-            .follow(id, |order| bar.set_message(order.phase.name()))
+            .follow(id, |order| bar.set_message(order.head.phase.name()))
             .await;
         bar.finish_and_clear();
         let order = order.map_err(failed)?;
@@ -364,8 +364,8 @@ async fn result(
                 Failure::say(Kind::NotFound, text).hint("`assay job list` shows those it has")
             );
         };
-        if known.requester != node.account() {
-            let (theirs, own) = (known.requester, node.account());
+        if known.head.requester != node.account() {
+            let (theirs, own) = (known.head.requester, node.account());
             let text = format!("order {id} is of account {theirs}, and this is account {own}");
             return Err(Failure::say(Kind::Usage, text)
                 .hint("only who posted an order can read its result: name its --dir"));
@@ -387,7 +387,7 @@ async fn fetch(
     private: assay_job::Inputs,
     base: Option<String>,
 ) -> Result<Posted, Failure> {
-    let (id, phase) = (order.id, order.phase);
+    let (id, phase) = (order.head.id, order.head.phase);
     let out = out.unwrap_or_else(|| PathBuf::from(format!("result-{}", short(id))));
     result_folder::claim(&out)?;
     if phase != Phase::Settled {
@@ -395,7 +395,7 @@ async fn fetch(
     }
     let state = requester.result(order).await.map_err(failed)?;
     let inputs = requester.inputs(order).await.map_err(failed)?;
-    let kind = assay_job::kind(order.terms.kind.as_str())
+    let kind = assay_job::kind(order.head.terms.kind.as_str())
         .ok_or_else(|| Failure::say(Kind::Failed, "this build does not know the job's kind"))?;
     let task = task_of(order, &inputs);
     let judged = tokio::task::spawn_blocking(move || {
@@ -441,20 +441,20 @@ fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), Failure> {
     })?;
     output.result(&order, |order| {
         facts([
-            ("order", order.id.to_string()),
-            ("kind", order.terms.kind.to_string()),
-            ("phase", order.phase.to_string()),
+            ("order", order.head.id.to_string()),
+            ("kind", order.head.terms.kind.to_string()),
+            ("phase", order.head.phase.to_string()),
             (
                 "attempt",
-                format!("{} of {}", order.attempt + 1, order.terms.attempts),
+                format!("{} of {}", order.attempt().0 + 1, order.head.terms.attempts),
             ),
             (
                 "provider",
                 order.provider().map(|p| p.to_string()).unwrap_or_default(),
             ),
-            ("price", order.terms.price.to_string()),
-            ("escrow", order.escrow.to_string()),
-            ("deadline", format!("block {}", order.deadline)),
+            ("price", order.head.terms.price.to_string()),
+            ("escrow", order.head.escrow.to_string()),
+            ("deadline", format!("block {}", order.head.deadline)),
         ])
     })
 }

@@ -104,8 +104,8 @@ const PLAIN_TYPE: &str = "application/octet-stream";
 #[derive(Serialize)]
 struct Listing {
     files: Vec<Entry>,
-    /// Files that the node knows but did not list.
-    left_out: u64,
+    /// Whether the node knows more files than it listed.
+    more: bool,
 }
 
 #[derive(Serialize)]
@@ -176,7 +176,7 @@ fn list(session: &Session, owner: Option<PublicKey>, output: &Output) -> Result<
     output.result(
         &Listing {
             files,
-            left_out: told.left_out,
+            more: told.more,
         },
         |listing| {
             let rows = listing.files.iter().map(|file| {

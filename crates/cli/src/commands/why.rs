@@ -61,15 +61,15 @@ impl Why {
         let session = Session::open(global)?;
         let id = OrderId(self.name);
         if let Some(order) = session.light().read(|store| query::order(store, &id))? {
-            let failures = order.failures.iter().map(|failure| FailureReport {
-                provider: failure.provider,
+            let failures = order.failures().map(|(run, failure)| FailureReport {
+                provider: run.provider,
                 reason: failure.reason,
                 slashed: failure.slashed,
             });
             let report = OrderReport {
                 order: id,
-                phase: order.phase,
-                outcome: order.outcome,
+                phase: order.head.phase,
+                outcome: order.head.outcome,
                 detection_of_a_tenth_ppm: story::detection(&order).ppm(),
                 failures: failures.collect(),
                 story: story(&order),

@@ -108,7 +108,7 @@ impl Trial {
         let id = posted.await.map_err(failed)?;
         self.screen.posted(id, job);
         let order = self.follow(id).await?;
-        if order.phase != Phase::Settled {
+        if order.head.phase != Phase::Settled {
             let dir = next::quoted(&self.dir);
             return Err(not_settled(&order).hint(format!(
                 "start its network again with `assay devnet --dir {dir}`; then \
@@ -117,7 +117,7 @@ impl Trial {
         }
         let state = self.requester.result(&order).await.map_err(failed)?;
         let kind = job.kind;
-        let specification = &order.terms.spec;
+        let specification = &order.head.terms.spec;
         let (inputs, private) = (inputs.clone(), private.clone());
         let task = task_of(&order, &inputs);
         let specification = specification.to_vec();
@@ -185,12 +185,12 @@ impl Trial {
 
 /// An order that came to another end than a result: what went wrong, attempt by attempt.
 pub(crate) fn not_settled(order: &Order) -> Failure {
-    let mut text = match order.outcome {
-        Some(outcome) => format!("order {} was {outcome}", order.id),
-        None => format!("order {} is {}", order.id, order.phase),
+    let mut text = match order.head.outcome {
+        Some(outcome) => format!("order {} was {outcome}", order.head.id),
+        None => format!("order {} is {}", order.head.id, order.head.phase),
     };
-    for failure in &order.failures {
-        let provider = short(failure.provider);
+    for (run, failure) in order.failures() {
+        let provider = short(run.provider);
         text += &format!("; provider {provider} failed because {}", failure.reason);
     }
     Failure::say(Kind::Failed, text)
@@ -206,22 +206,19 @@ pub(crate) fn write_result(dir: &Path, delivery: &Delivery) -> Result<(), Failur
     result_folder::write(dir, &files)
 }
 
-/// The task of an order's current attempt.
+/// The task of the run whose result is delivered.
 pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
     let input = |input: &assay_ledger::Input| assay_proof::TaskInput {
         name: input.name.to_string(),
         bytes: inputs.get(input.name.as_str()).cloned().unwrap_or_default(),
     };
     Task {
-        kind: order.terms.kind.to_string(),
-        spec: order.terms.spec.to_vec(),
-        inputs: order.terms.inputs.iter().map(input).collect(),
-        seed: order
-            .assignment
-            .as_ref()
-            .map_or(Digest::ZERO, |assignment| assignment.seed),
-        steps: order.terms.steps,
-        segment_steps: order.terms.segment_steps,
+        kind: order.head.terms.kind.to_string(),
+        spec: order.head.terms.spec.to_vec(),
+        inputs: order.head.terms.inputs.iter().map(input).collect(),
+        seed: order.result_run().map_or(Digest::ZERO, |run| run.seed),
+        steps: order.head.terms.steps,
+        segment_steps: order.head.terms.segment_steps,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use assay_crypto::Digest;
 use assay_job::Sample;
 use assay_ledger::{
-    Amount, Event, Order, OrderId, Phase, ReadError, SegmentIndex, Store, TxId, query,
+    Amount, Event, Order, OrderEvent, OrderId, Phase, ReadError, SegmentIndex, Store, TxId, query,
 };
 use assay_node::{
     client::ChainView,
@@ -51,7 +51,7 @@ impl Run {
     ) -> Self {
         Self {
             warnings,
-            job_id: order.id,
+            job_id: order.head.id,
             state_digest,
             loss_before: figures.get("loss_before").copied(),
             loss_after: figures.get("loss_after").copied(),
@@ -111,10 +111,10 @@ pub(crate) fn names(devnet: &Devnet) -> BTreeMap<String, assay_ledger::AccountId
 /// Steps replayed for the accepted attempt over the steps of the run.
 fn audit_share(order: &Order) -> f64 {
     let steps = |segment: &SegmentIndex| {
-        order.terms.segment_end(*segment).0 - order.terms.segment_start(*segment).0
+        order.head.terms.segment_end(*segment).0 - order.head.terms.segment_start(*segment).0
     };
-    let replayed: u64 = order
-        .rounds
+    let rounds = order.result_run().map_or(&[][..], |run| &run.rounds);
+    let replayed: u64 = rounds
         .iter()
         .map(|round| {
             let seats = round
@@ -125,15 +125,15 @@ fn audit_share(order: &Order) -> f64 {
             seats * round.segments.iter().map(steps).sum::<u64>()
         })
         .sum();
-    replayed as f64 / order.terms.steps.max(1) as f64
+    replayed as f64 / order.head.terms.steps.max(1) as f64
 }
 
 /// Whether the first provider of an order was slashed and another one paid.
 pub(crate) fn caught(order: &Order) -> bool {
-    order.failures.first().is_some_and(|failure| {
+    order.failures().next().is_some_and(|(run, failure)| {
         failure.slashed > Amount::ZERO
-            && order.phase == Phase::Settled
-            && order.provider() != Some(failure.provider)
+            && order.head.phase == Phase::Settled
+            && order.provider() != Some(run.provider)
     })
 }
 
@@ -150,12 +150,12 @@ pub(crate) fn balances(
 
 /// The transaction that cut the bond of the order's first provider; `None` if a deadline did.
 pub(super) async fn slash_tx(chain: &dyn ChainView, order: &Order) -> Option<TxId> {
-    let failure = order.failures.first()?;
+    let (run, failure) = order.failures().next()?;
     let block = chain.block(failure.at).await.ok()??;
     let receipts = block.receipts.receipts.iter();
     let cuts = |event: &Event| {
-        matches!(event, Event::Slashed { order: id, account, .. }
-            if *id == order.id && *account == failure.provider)
+        matches!(event, Event::Order { order: id, event: OrderEvent::Slashed { account, .. } }
+            if *id == order.head.id && *account == run.provider)
     };
     receipts
         .filter(|receipt| receipt.events.iter().any(cuts))
@@ -182,7 +182,7 @@ pub(super) async fn make(
     let cheater = match &cheated {
         None => None,
         Some(done) => Some(Cheater {
-            cheater_job_id: done.order.id,
+            cheater_job_id: done.order.head.id,
             slash_tx: slash_tx(&**chain, &done.order).await,
             cheater_caught: caught(&done.order),
         }),

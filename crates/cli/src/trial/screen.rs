@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_job::Job;
-use assay_ledger::{Order, OrderId, Phase};
+use assay_ledger::{Order, OrderId, Phase, RunIndex};
 use assay_node::{progress::ProgressBoard, roles::OnReport};
 use assay_proof::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -29,7 +29,7 @@ pub(super) struct Screen {
 /// What was already said about the order on the screen.
 #[derive(Default)]
 struct Told {
-    phase: Option<(u8, Phase)>,
+    phase: Option<(RunIndex, Phase)>,
     failures: usize,
 }
 
@@ -115,23 +115,23 @@ impl Screen {
     /// The order changed on the ledger.
     pub(super) fn changed(&self, order: &Order) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for failure in order.failures.iter().skip(told.failures) {
+        for (run, failure) in order.failures().skip(told.failures) {
             let text = format!(
                 "  provider {} lost {} of its bond: {}",
-                short(failure.provider),
+                short(run.provider),
                 failure.slashed,
                 failure.reason
             );
             self.line(self.tint(text, AnsiColors::Red));
         }
-        told.failures = order.failures.len();
-        if told.phase == Some((order.attempt, order.phase)) {
+        told.failures = order.failures().count();
+        if told.phase == Some((order.attempt(), order.head.phase)) {
             return;
         }
-        told.phase = Some((order.attempt, order.phase));
+        told.phase = Some((order.attempt(), order.head.phase));
         drop(told);
         if let Some(text) = describe(order) {
-            let colour = match order.phase {
+            let colour = match order.head.phase {
                 Phase::Accepted | Phase::Settled => AnsiColors::Green,
                 Phase::Bisecting | Phase::Attesting | Phase::Refunded => AnsiColors::Yellow,
                 _ => AnsiColors::Default,
@@ -188,17 +188,16 @@ impl Watch {
 
 fn describe(order: &Order) -> Option<String> {
     let provider = || order.provider().map(short).unwrap_or_default();
-    Some(match order.phase {
-        Phase::Posted if order.attempt > 0 => "the order goes to another provider".to_owned(),
+    Some(match order.head.phase {
+        Phase::Posted if order.attempt() > RunIndex(0) => {
+            "the order goes to another provider".to_owned()
+        }
         Phase::Posted => "waiting for the beacon to draw a provider".to_owned(),
         Phase::Assigned => format!("the beacon drew provider {}", provider()),
         Phase::Running => "keys handed over; the provider runs the job".to_owned(),
         Phase::Committed => {
-            let root = order
-                .trace
-                .as_ref()
-                .map(|trace| short(trace.root))
-                .unwrap_or_default();
+            let trace = order.run().and_then(|run| run.trace.as_ref());
+            let root = trace.map(|trace| short(trace.root)).unwrap_or_default();
             format!("the provider committed to its run: trace root {root}")
         }
         Phase::Opening => {

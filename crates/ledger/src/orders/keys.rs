@@ -47,8 +47,8 @@ pub(crate) fn all_judged() -> Vec<u8> {
     vec![b'j']
 }
 
-pub(crate) fn in_phase(phase: Phase, order: &OrderId) -> Vec<u8> {
-    join(b'x', &[&[phase.byte()], &order.0.0])
+pub(crate) fn in_phase(phase: Phase, posted: Height, order: &OrderId) -> Vec<u8> {
+    join(b'x', &[&[phase.byte()], &latest_first(posted), &order.0.0])
 }
 
 pub(crate) fn all_in_phase(phase: Phase) -> Vec<u8> {
@@ -63,8 +63,8 @@ pub(crate) fn all_with_part(account: &AccountId) -> Vec<u8> {
     join(b'p', &[&account.0])
 }
 
-pub(crate) fn posted_by(requester: &AccountId, order: &OrderId) -> Vec<u8> {
-    join(b'q', &[&requester.0, &order.0.0])
+pub(crate) fn posted_by(requester: &AccountId, posted: Height, order: &OrderId) -> Vec<u8> {
+    join(b'q', &[&requester.0, &latest_first(posted), &order.0.0])
 }
 
 pub(crate) fn all_posted_by(requester: &AccountId) -> Vec<u8> {
@@ -72,7 +72,12 @@ pub(crate) fn all_posted_by(requester: &AccountId) -> Vec<u8> {
 }
 
 pub(crate) fn updated(at: Height, order: &OrderId) -> Vec<u8> {
-    join(b'y', &[&(u64::MAX - at.0).to_be_bytes(), &order.0.0])
+    join(b'y', &[&latest_first(at), &order.0.0])
+}
+
+/// A height in a key, so that higher ones come first.
+fn latest_first(height: Height) -> [u8; 8] {
+    (u64::MAX - height.0).to_be_bytes()
 }
 
 pub(crate) fn all_updated() -> Vec<u8> {

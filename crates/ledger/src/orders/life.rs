@@ -17,7 +17,8 @@ pub struct Row {
     pub deadline: Option<Span>,
     /// Who may do what in it.
     pub moves: &'static [Move],
-    /// Where it leads if all goes well.
+    /// Every phase that can follow, the usual one first: by a move, a draw or a verdict, or because
+    /// its time passes.
     pub next: &'static [Phase],
     /// What comes of it if its time passes.
     pub late: Late,

@@ -72,17 +72,18 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
         state.remove(Timer::Order(id).key(before.deadline));
         state.remove(keys::updated(before.updated, &id));
         if before.phase != order.head.phase {
-            state.remove(keys::in_phase(before.phase, &id));
+            state.remove(keys::in_phase(before.phase, before.posted, &id));
         }
     } else {
-        state.save(keys::posted_by(&order.head.requester, &id), &());
+        let (requester, posted) = (order.head.requester, order.head.posted);
+        state.save(keys::posted_by(&requester, posted, &id), &());
     }
     order.head.updated = state.now();
     order.head.begun = u32::try_from(order.runs.len()).unwrap_or(u32::MAX);
     order.head.disputed = u16::try_from(order.disputes.len()).unwrap_or(u16::MAX);
     let (phase, head) = (order.head.phase, &order.head);
     state.save(keys::updated(head.updated, &id), &());
-    state.save_changed(keys::in_phase(phase, &id), &());
+    state.save_changed(keys::in_phase(phase, head.posted, &id), &());
     if !phase.is_final() {
         state.save(Timer::Order(id).key(head.deadline), &());
     }

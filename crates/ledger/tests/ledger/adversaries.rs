@@ -8,7 +8,7 @@ use assay_ledger::{BoundedVec, Call, DeclineReason, OrderCall, OrderId, Phase, S
 use crate::world::{Run, Who, World, ends, salt, sealed, starts, terms};
 
 /// The most plausible form of every call about an order, as `who` would make it.
-fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
+pub(crate) fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
     let record = world.order(order);
     let truth = Run::truth(&terms());
     let results = match record.round() {

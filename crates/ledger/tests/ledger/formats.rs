@@ -222,7 +222,7 @@ fn golden_genesis() {
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "09e14e05208b808e142f40aadffa94b23bf189a5423c54e483b6c43d080ac7f2"
+        "a2f79c7de4fdee0e458a46d85948d9a3ad02189fe6d58d7cfc4d39f28811c754"
     );
 }
 

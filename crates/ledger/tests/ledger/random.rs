@@ -3,25 +3,40 @@
 //!
 //! `ASSAY_CASES` sets the number of lives (64 unless told).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
-    Amount, AuditResults, BoundedString, BoundedVec, Call, Deadlines, DeclineReason, Dispute,
-    Order, OrderId, Parameters, Phase, Question, Role, StepIndex, Terms, query,
+    AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
+    BoundedVec, Call, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent, Height,
+    Occasion, Order, OrderCall, OrderId, Parameters, Phase, Place, Question, Role, RunIndex,
+    StepIndex, Terms, query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::world::{Run, Who, World, file, file_id, salt, sealed, terms};
+use crate::watch;
+use crate::world::{BOND, Run, Who, World, ends, file, file_id, here, salt, sealed, starts, terms};
+
+/// Calls of a block to come.
+#[derive(Default)]
+struct Calls(Vec<(Who, Call)>);
+
+impl Calls {
+    fn push(&mut self, (who, call): (Who, impl Into<Call>)) {
+        self.0.push((who, call.into()));
+    }
+}
 
 /// What happens in one life is drawn from one seed.
 struct Life {
     random: Stream,
     world: World,
     orders: Vec<OrderId>,
-    committed: BTreeMap<(OrderId, u8, Who), AuditResults>,
+    committed: BTreeMap<(Place, Who), AuditResults>,
+    /// What was sent for the last block: some of it arrives once more.
+    before: Vec<(Who, Call)>,
 }
 
 impl Life {
@@ -30,6 +45,8 @@ impl Life {
         let mut world = World::with(Parameters {
             unbonding_blocks: 1 + random.below(6) as u32,
             max_rounds: 1 + random.below(3) as u8,
+            max_timers: 1 + random.below(4) as u32,
+            max_draws: 1 + random.below(2) as u32,
             ..Parameters::default()
         });
         world.beacon_seed = seed;
@@ -38,6 +55,7 @@ impl Life {
             world,
             orders: Vec::new(),
             committed: BTreeMap::new(),
+            before: Vec::new(),
         }
     }
 
@@ -74,7 +92,7 @@ impl Life {
 
     /// The run that a provider claims in an attempt: mostly the truth.
     fn claim(&self, order: &Order) -> Run {
-        let seed = order.assignment.as_ref().map_or(Digest::ZERO, |a| a.seed);
+        let seed = order.run().map_or(Digest::ZERO, |run| run.seed);
         match seed.0[0] % 4 {
             0 => Run::lie(
                 &order.head.terms,
@@ -92,15 +110,17 @@ impl Life {
             .map(|name| {
                 (
                     Who::Requester,
-                    FileCall::Put(Box::new(file(Who::Requester, name))),
+                    FileCall::Put(Box::new(file(Who::Requester, name))).into(),
                 )
             })
             .collect();
         self.world.block(inputs);
         let nonce = self.world.nonce(Who::Requester);
         let order = OrderId::new(self.world.chain, Who::Requester.id(), nonce);
-        self.world
-            .block(vec![(Who::Requester, OrderCall::Post(Box::new(terms)))]);
+        self.world.block(vec![(
+            Who::Requester,
+            OrderCall::Post(Box::new(terms)).into(),
+        )]);
         if query::order(&self.world.store, &order).unwrap().is_some() {
             self.orders.push(order);
         }
@@ -108,28 +128,41 @@ impl Life {
 
     /// One block of moves that the parties of every order might make.
     fn block(&mut self) {
-        let mut calls = Vec::new();
+        let mut calls = Calls::default();
+        for late in std::mem::take(&mut self.before) {
+            if self.likely(5) {
+                calls.push(late);
+            }
+        }
         for order in query::active_orders(&self.world.store).unwrap() {
             self.moves(&order, &mut calls);
         }
+        self.answer(&mut calls);
         if self.likely(20) {
             let stray = self.stray();
             calls.push(stray);
         }
-        self.world.block(calls);
+        self.before.clone_from(&calls.0);
+        self.run(calls.0);
     }
 
-    fn moves(&mut self, order: &Order, calls: &mut Vec<(Who, Call)>) {
-        let id = order.head.id;
+    fn run(&mut self, calls: Vec<(Who, Call)>) {
+        self.world.block(calls);
+        watch::check_indexes(&self.world.store);
+        watch::check_timers(&self.world.store);
+    }
+
+    fn moves(&mut self, order: &Order, calls: &mut Calls) {
+        let (id, place) = (order.head.id, here(order));
         let provider = order.provider().map(Who::of);
         match order.head.phase {
-            Phase::Posted if self.likely(2) => {
+            Phase::Posted if self.likely(8) => {
                 calls.push((Who::Requester, OrderCall::Cancel { order: id }));
             }
             Phase::Assigned if self.likely(70) => {
                 let grantee = order.provider().unwrap();
                 let call = OrderCall::Grant {
-                    place: world.here(order),
+                    place,
                     grantee,
                     sealed: sealed("keys"),
                 };
@@ -137,20 +170,14 @@ impl Life {
             }
             Phase::Running if self.likely(10) => {
                 let reason = DeclineReason::Keys;
-                calls.push((provider.unwrap(), OrderCall::Decline { place: world.here(order), reason }));
+                calls.push((provider.unwrap(), OrderCall::Decline { place, reason }));
             }
             Phase::Running if self.likely(70) => self.commit(order, calls),
             Phase::Opening => self.opening(order, calls),
             Phase::Auditing | Phase::Revealing => self.seats(order, calls),
             Phase::Closing if self.likely(80) => {
                 let openings = self.claim(order).openings(&ends(order));
-                calls.push((
-                    provider.unwrap(),
-                    OrderCall::OpenEnds {
-                        place: world.here(order),
-                        openings,
-                    },
-                ));
+                calls.push((provider.unwrap(), OrderCall::OpenEnds { place, openings }));
             }
             Phase::Bisecting => self.bisect(order, calls),
             Phase::Attesting => self.attest(order, calls),
@@ -164,7 +191,7 @@ impl Life {
         }
     }
 
-    fn commit(&mut self, order: &Order, calls: &mut Vec<(Who, Call)>) {
+    fn commit(&mut self, order: &Order, calls: &mut Calls) {
         let provider = Who::of(order.provider().unwrap());
         let segments = order.head.terms.segments();
         let name = |i: u32| format!("{} {i}", order.head.id);
@@ -176,7 +203,7 @@ impl Life {
         }
         let checkpoints = vec![file_id(&name(0)[..20]); segments as usize];
         let call = OrderCall::CommitTrace {
-            place: world.here(order),
+            place: here(order),
             root: self.claim(order).root(),
             checkpoints: BoundedVec::new(checkpoints).unwrap(),
             result: file_id(&name(0)[..20]),
@@ -184,25 +211,20 @@ impl Life {
         calls.push((provider, call));
     }
 
-    fn opening(&mut self, order: &Order, calls: &mut Vec<(Who, Call)>) {
+    fn opening(&mut self, order: &Order, calls: &mut Calls) {
+        let place = here(order);
         let provider = Who::of(order.provider().unwrap());
         if self.likely(80) {
             let openings = self.claim(order).openings(&starts(order));
-            calls.push((
-                provider,
-                OrderCall::OpenStarts {
-                    place: world.here(order),
-                    openings,
-                },
-            ));
+            calls.push((provider, OrderCall::OpenStarts { place, openings }));
         }
         for seat in &order.round().unwrap().seats {
             if self.likely(85) {
-                let (order, grantee) = (order.head.id, seat.auditor);
+                let grantee = seat.auditor;
                 calls.push((
                     provider,
                     OrderCall::Grant {
-                        place: world.here(order),
+                        place,
                         grantee,
                         sealed: sealed("some"),
                     },
@@ -211,21 +233,16 @@ impl Life {
         }
     }
 
-    fn seats(&mut self, order: &Order, calls: &mut Vec<(Who, Call)>) {
+    fn seats(&mut self, order: &Order, calls: &mut Calls) {
         for seat in order.round().unwrap().seats.clone() {
             let auditor = Who::of(seat.auditor);
-            let key = (order.head.id, order.attempt, auditor);
+            let place = here(order);
+            let key = (place, auditor);
             if order.head.phase == Phase::Auditing && seat.commitment.is_none() && self.likely(75) {
                 let results = self.results(order);
-                let commitment = results.commitment(&world.here(order), seat.auditor, &salt(auditor));
+                let commitment = results.commitment(&place, seat.auditor, &salt(auditor));
                 self.committed.insert(key, results);
-                calls.push((
-                    auditor,
-                    OrderCall::CommitAudit {
-                        place: world.here(order),
-                        commitment,
-                    },
-                ));
+                calls.push((auditor, OrderCall::CommitAudit { place, commitment }));
             }
             // A stray commitment has no results behind it and is never revealed.
             let results = self.committed.get(&key).cloned();
@@ -234,7 +251,7 @@ impl Life {
                 && self.likely(75)
             {
                 let call = OrderCall::RevealAudit {
-                    place: world.here(order),
+                    place,
                     results,
                     salt: salt(auditor),
                 };
@@ -266,15 +283,20 @@ impl Life {
         results
     }
 
-    fn bisect(&mut self, record: &Order, calls: &mut Vec<(Who, Call)>) {
+    fn bisect(&mut self, record: &Order, calls: &mut Calls) {
         let dispute = record.dispute().unwrap();
-        let (order, step) = (record.head.id, dispute.middle().unwrap());
-        if self.likely(80) {
+        let (place, step) = (here(record), dispute.middle().unwrap());
+        if self.likely(70) {
             let opening = self.claim(record).opening(step);
             let (leaf, path) = (opening.leaf, Some(opening.path));
             calls.push((
                 Who::of(record.provider().unwrap()),
-                OrderCall::Bisect { place: world.here(order), leaf, path },
+                OrderCall::Bisect {
+                    place,
+                    step,
+                    leaf,
+                    path,
+                },
             ));
         }
         if self.likely(80) {
@@ -288,7 +310,8 @@ impl Life {
             calls.push((
                 challenger,
                 OrderCall::Bisect {
-                    place: world.here(order),
+                    place,
+                    step,
                     leaf,
                     path: None,
                 },
@@ -296,8 +319,8 @@ impl Life {
         }
     }
 
-    fn attest(&mut self, record: &Order, calls: &mut Vec<(Who, Call)>) {
-        let order = record.head.id;
+    fn attest(&mut self, record: &Order, calls: &mut Calls) {
+        let place = here(record);
         let honest = self.finding(record, record.dispute().unwrap());
         for i in 0..4 {
             if self.likely(70) {
@@ -306,7 +329,7 @@ impl Life {
                 } else {
                     Some(self.digest())
                 };
-                calls.push((Who::Validator(i), OrderCall::Attest { place: world.here(order), leaf }));
+                calls.push((Who::Validator(i), OrderCall::Attest { place, leaf }));
             }
         }
     }
@@ -334,72 +357,161 @@ impl Life {
         let leaf = self.digest();
         let amount = Amount(self.random.below(3) * 600_000_000);
         let grantee = self.someone().id();
+        let place = self.place(order);
+        if self.likely(30) {
+            return (who, self.stray_file_call().into());
+        }
         let call = match self.random.below(13) {
-            0 => AccountCall::Transfer {
-                to: grantee,
-                amount,
-            },
-            1 => AccountCall::Register {
-                role,
-                bond: amount,
-                encryption_key: terms().encryption_key,
-                address: BoundedString::new("x").unwrap(),
-            },
-            2 => AccountCall::Unregister { role },
-            3 => OrderCall::Cancel { order },
-            4 => OrderCall::Grant {
-                place: world.here(order),
-                grantee,
-                sealed: sealed("stray"),
-            },
-            5 => OrderCall::Decline {
-                place: world.here(order),
-                reason: DeclineReason::Inputs,
-            },
-            6 => OrderCall::CommitAudit {
-                place: world.here(order),
-                commitment: leaf,
-            },
-            7 => OrderCall::Bisect {
-                place: world.here(order),
-                leaf,
-                path: None,
-            },
-            8 => OrderCall::Attest {
-                place: world.here(order),
-                leaf: Some(leaf),
-            },
-            9 => OrderCall::Complain { order },
-            10 => OrderCall::Accept { order },
-            11 => OrderCall::OpenEnds {
-                place: world.here(order),
-                openings: BoundedVec::default(),
-            },
-            _ => OrderCall::OpenStarts {
-                place: world.here(order),
-                openings: Run::truth(&terms()).openings(&[StepIndex(0)]),
-            },
+            0 => {
+                let to = grantee;
+                AccountCall::Transfer { to, amount }.into()
+            }
+            1 => {
+                let register = AccountCall::Register {
+                    role,
+                    bond: amount,
+                    encryption_key: terms().encryption_key,
+                    address: BoundedString::new("x").unwrap(),
+                };
+                register.into()
+            }
+            2 => AccountCall::Unregister { role }.into(),
+            _ => self.stray_move(order, place, grantee, leaf).into(),
         };
         (who, call)
     }
 
+    /// Where something counts now in an order, or somewhere near.
+    fn place(&mut self, order: OrderId) -> Place {
+        let number = self.random.below(3) as u16;
+        let found = query::order(&self.world.store, &order).unwrap();
+        let mut place = found.as_ref().map_or(
+            Place {
+                order,
+                run: RunIndex(0),
+                occasion: Occasion::Work,
+            },
+            here,
+        );
+        match self.random.below(8) {
+            0 => place.run = RunIndex(number.into()),
+            1 => place.occasion = Occasion::Work,
+            2 => place.occasion = Occasion::Round(number),
+            3 => place.occasion = Occasion::Dispute(number),
+            _ => {}
+        }
+        place
+    }
+
+    fn stray_move(
+        &mut self,
+        order: OrderId,
+        place: Place,
+        grantee: AccountId,
+        leaf: Digest,
+    ) -> OrderCall {
+        match self.random.below(10) {
+            0 => OrderCall::Cancel { order },
+            1 => OrderCall::Grant {
+                place,
+                grantee,
+                sealed: sealed("stray"),
+            },
+            2 => OrderCall::Decline {
+                place,
+                reason: DeclineReason::Inputs,
+            },
+            3 => OrderCall::CommitAudit {
+                place,
+                commitment: leaf,
+            },
+            4 => OrderCall::Bisect {
+                place,
+                step: StepIndex(self.random.below(12)),
+                leaf,
+                path: None,
+            },
+            5 => OrderCall::Attest {
+                place,
+                leaf: Some(leaf),
+            },
+            6 => OrderCall::Complain { order },
+            7 => OrderCall::Accept { order },
+            8 => OrderCall::OpenEnds {
+                place,
+                openings: BoundedVec::default(),
+            },
+            _ => OrderCall::OpenStarts {
+                place,
+                openings: Run::truth(&terms()).openings(&[StepIndex(0)]),
+            },
+        }
+    }
+
+    /// A call about a grant of one of the requester's files.
+    fn stray_file_call(&mut self) -> FileCall {
+        let file = file_id(["model", "train"][self.random.below(2) as usize]);
+        let grantee = self.someone().id();
+        let until = Height(self.world.height().0 + self.random.below(9));
+        match self.random.below(6) {
+            0 | 1 => FileCall::AskGrant(Box::new(AskGrant {
+                file,
+                owner: Who::Requester.id(),
+                encryption_key: terms().encryption_key,
+                purpose: BoundedString::new("a study").unwrap(),
+                until,
+            })),
+            2 | 3 => FileCall::ApproveGrant {
+                file,
+                grantee,
+                sealed: BoundedBytes::new(b"key".to_vec()).unwrap(),
+                until,
+            },
+            4 => FileCall::RejectGrant { file, grantee },
+            _ => FileCall::RevokeGrant { file, grantee },
+        }
+    }
+
+    /// The owner answers some of those who asked for its files.
+    fn answer(&mut self, calls: &mut Calls) {
+        for name in ["model", "train"] {
+            let file = file_id(name);
+            let owner = Who::Requester.id();
+            for grant in query::file_grants(&self.world.store, &file, &owner).unwrap() {
+                if self.likely(20) {
+                    let mut call = self.stray_file_call();
+                    if let FileCall::ApproveGrant { file, grantee, .. }
+                    | FileCall::RejectGrant { file, grantee }
+                    | FileCall::RevokeGrant { file, grantee } = &mut call
+                    {
+                        (*file, *grantee) = (grant.file, grant.grantee);
+                        calls.push((Who::Requester, call));
+                    }
+                }
+            }
+        }
+    }
+
     /// Nobody moves any more.
     fn wait_for_the_end(&mut self) -> Result<(), TestCaseError> {
-        for _ in 0..400 {
-            if query::active_orders(&self.world.store).unwrap().is_empty() {
+        for _ in 0..600 {
+            // What is to end by itself has a timer: phases, grants, bonds.
+            if watch::keys(&self.world.store, b't').next().is_none() {
                 break;
             }
-            self.world.advance(1);
+            self.run(Vec::new());
         }
         prop_assert!(
             query::active_orders(&self.world.store).unwrap().is_empty(),
             "an order is stuck"
         );
-        self.world.advance(7);
         let store = &self.world.store;
         for order in query::orders(store).unwrap() {
             prop_assert!(order.head.phase.is_final());
-            prop_assert_eq!((order.head.escrow, order.head.deposit), (Amount::ZERO, Amount::ZERO));
+            prop_assert_eq!(
+                (order.head.escrow, order.head.deposit),
+                (Amount::ZERO, Amount::ZERO)
+            );
         }
         for role in Role::ALL {
             for (_, registration) in query::registrations(store, role).unwrap() {
@@ -410,13 +522,10 @@ impl Life {
             query::unbonding(store).unwrap().is_empty(),
             "a bond never came back"
         );
-        // Nothing is left in any index of orders.
-        let indexed = store
-            .pairs()
-            .keys()
-            .filter(|key| b"dwx".contains(&key[0]))
-            .count();
-        prop_assert_eq!(indexed, 0);
+        // Nothing is left in any index of what is under way, and no timer.
+        for tag in *b"twjp" {
+            prop_assert_eq!(watch::keys(store, tag).count(), 0);
+        }
         Ok(())
     }
 }
@@ -459,23 +568,68 @@ fn any_life_conserves_money_ends_and_replays() {
     result.unwrap();
 }
 
+/// What random lives seldom come to: an order withdrawn before anybody could be drawn for it, and a
+/// challenger that falls silent.
+fn rare_lives() -> [World; 2] {
+    let mut withdrawn = World::new();
+    let order = withdrawn.post(&Terms {
+        provider_bond: Amount::tokens(101),
+        ..terms()
+    });
+    withdrawn.apply(Who::Requester, OrderCall::Cancel { order });
+    let (mut silent, truth) = (World::new(), Run::truth(&terms()));
+    let order = silent.ran(&truth);
+    let lie = Run::lie(&terms(), 1, "auditor");
+    silent.audit(order, &truth, |_, _| lie.clone());
+    let step = silent.middle(order);
+    let opening = truth.opening(step);
+    let mut others = silent.auditors(order).into_iter();
+    let challenger = others.next().unwrap();
+    // The second auditor says the same, and falls silent in turn.
+    for _ in 0..2 {
+        let call = OrderCall::Bisect {
+            place: silent.here(order),
+            step,
+            leaf: opening.leaf,
+            path: Some(opening.path.clone()),
+        };
+        silent.apply(silent.provider(order), call);
+        silent.advance(terms().deadlines.dispute + 1);
+    }
+    let left = silent.registration(challenger).bond;
+    assert_eq!(left.0, BOND.0 - terms().auditor_bond.0);
+    crate::life::wait(&mut silent, order);
+    [withdrawn, silent]
+}
+
 /// The lives above do reach every ending; a generator that went stale would show here.
 #[test]
 fn random_lives_are_varied() {
     let mut endings = BTreeMap::new();
     let mut failures = BTreeMap::new();
     let mut verdicts = BTreeMap::new();
-    for seed in 0..150 {
-        let world = live(seed, 60).unwrap();
+    let mut states = BTreeMap::new();
+    let mut followed: BTreeMap<(Phase, Phase), usize> = BTreeMap::new();
+    let lives = (0..150).map(|seed| live(seed, 60).unwrap());
+    for world in lives.chain(rare_lives()) {
+        for (step, count) in watch::steps(&world.told) {
+            *followed.entry(step).or_insert(0) += count;
+        }
+        for told in &world.told {
+            if let Event::File(FileEvent::Grant { state, .. }) = &told.event {
+                *states.entry(format!("{state:?}")).or_insert(0) += 1;
+            }
+        }
         for order in query::orders(&world.store).unwrap() {
-            *endings.entry(format!("{:?}", order.head.outcome)).or_insert(0) += 1;
-            for failure in &order.failures {
-                let name = format!("{:?}", failure.reason);
+            *endings
+                .entry(format!("{:?}", order.head.outcome))
+                .or_insert(0) += 1;
+            for run in order.failed() {
+                let name = format!("{:?}", run.failed.unwrap().reason);
                 let name = name.split('(').next().unwrap().to_owned();
                 *failures.entry(name).or_insert(0) += 1;
             }
-            let past = order.failures.iter().flat_map(|failure| &failure.disputes);
-            for dispute in past.chain(&order.disputes) {
+            for dispute in &order.disputes {
                 let name = format!("{:?} {:?}", dispute.question, dispute.verdict);
                 *verdicts.entry(name).or_insert(0) += 1;
             }
@@ -484,4 +638,18 @@ fn random_lives_are_varied() {
     assert!(endings.len() >= 6, "{endings:?}");
     assert_eq!(failures.len(), 6, "{failures:?}");
     assert!(verdicts.len() >= 12, "{verdicts:?}");
+    assert_eq!(states.len(), 5, "{states:?}");
+    // Every phase that can follow another does, and none that the table does not list.
+    let [(_, life)] = assay_ledger::lives();
+    let steps = life
+        .iter()
+        .flat_map(|row| row.next.iter().map(|next| (row.phase, *next)));
+    let listed: BTreeSet<(Phase, Phase)> = steps.collect();
+    let seen: BTreeSet<(Phase, Phase)> = followed.keys().copied().collect();
+    let never: Vec<_> = listed.difference(&seen).collect();
+    let unlisted: Vec<_> = seen.difference(&listed).collect();
+    assert!(
+        never.is_empty() && unlisted.is_empty(),
+        "listed, but never seen: {never:?}\nseen, but not listed: {unlisted:?}\n{followed:?}"
+    );
 }

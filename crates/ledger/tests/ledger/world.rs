@@ -214,6 +214,7 @@ impl World {
     ) -> BlockReceipts {
         let executed = execute_block(&self.store, &context, &txs).unwrap();
         assert_eq!(executed.receipts_root, executed.receipts.tree().root());
+        self.check_writes(&executed.writes);
         self.store.apply(&executed.writes);
         self.plant(root::update(&self.tree, context.height, &executed.writes).unwrap());
         self.history.push((context, txs));
@@ -228,6 +229,15 @@ impl World {
         }));
         self.check_supply();
         executed.receipts
+    }
+
+    /// Runs, disputes and grants are written only where they change.
+    fn check_writes(&self, writes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
+        for (key, value) in writes.iter().filter(|(key, _)| b"nsk".contains(&key[0])) {
+            let before = self.store.pairs().get(key);
+            let in_vain = value.is_some() && value.as_ref() == before;
+            assert!(!in_vain, "written in vain: {key:?}");
+        }
     }
 
     fn check_supply(&self) {

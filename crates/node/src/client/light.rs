@@ -15,8 +15,8 @@ use assay_chain::{
 };
 use assay_crypto::SecretKey;
 use assay_ledger::{
-    Amount, Call, Genesis, Pairs, Parameters, ReadError, Refusal, Status, Store, Transaction, TxId,
-    query,
+    AccountCall, AccountRefusal, Amount, Call, Genesis, Pairs, Parameters, ReadError, Refusal,
+    Status, Store, Transaction, TxId, query,
 };
 
 use tracing::warn;
@@ -223,9 +223,10 @@ impl LightNode {
     pub fn call(
         &self,
         key: &SecretKey,
-        call: Call,
+        call: impl Into<Call>,
         patience: Duration,
     ) -> Result<Included, LightError> {
+        let call = call.into();
         let (name, began) = (call.name(), Instant::now());
         // What is proved may be a few blocks older than what the node has.
         let mut looked_at = self.height()?.saturating_sub(8);
@@ -382,10 +383,10 @@ impl LightNode {
 /// What a call takes from the account beside its fee, if it can have an effect at all.
 fn moved(call: &Call) -> Result<Amount, Refusal> {
     match call {
-        Call::Transfer { amount, .. } if *amount == Amount::ZERO => Err(Refusal::ZeroAmount),
-        Call::Transfer { to, amount } => match to.check() {
+        Call::Account(AccountCall::Transfer { to, amount }) => match to.check() {
+            _ if *amount == Amount::ZERO => Err(AccountRefusal::ZeroAmount.into()),
             Ok(()) => Ok(*amount),
-            Err(_) => Err(Refusal::NotAKey { account: *to }),
+            Err(_) => Err(AccountRefusal::NotAKey { account: *to }.into()),
         },
         _ => Ok(Amount::ZERO),
     }
@@ -450,7 +451,7 @@ impl Store for Proved<'_> {
         self.0.get(key).map_err(ReadError::new)
     }
 
-    fn range(&self, _prefix: &[u8]) -> Result<Pairs, ReadError> {
+    fn scan(&self, _prefix: &[u8], _from: &[u8], _limit: usize) -> Result<Pairs, ReadError> {
         Err(ReadError::new(LightError::NotProvable))
     }
 }

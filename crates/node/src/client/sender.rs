@@ -130,7 +130,8 @@ impl Sender {
     /// # Errors
     /// [`CallError`]; after [`CallError::Late`] and [`CallError::Chain`] the call may still take
     /// effect.
-    pub async fn call(&self, call: Call) -> Result<Included, CallError> {
+    pub async fn call(&self, call: impl Into<Call>) -> Result<Included, CallError> {
+        let call = call.into();
         let name = call.name();
         let mut said = Said::default();
         let outcome = match timeout(self.patience, self.send(name, call, &mut said)).await {

@@ -1,4 +1,4 @@
-use assay_ledger::Call;
+use assay_ledger::{AccountCall, OrderCall};
 
 use super::*;
 use crate::client::test_chain::{TestChain, key, transfer};
@@ -7,8 +7,8 @@ fn sender(chain: &Arc<TestChain>, seed: u8) -> Sender {
     Sender::new(chain.clone(), key(seed), Duration::from_secs(30))
 }
 
-fn pay(tokens: u64) -> Call {
-    Call::Transfer {
+fn pay(tokens: u64) -> AccountCall {
+    AccountCall::Transfer {
         to: key(3).public(),
         amount: Amount::tokens(tokens),
     }
@@ -140,8 +140,12 @@ async fn a_chain_that_stands_still_is_told() {
 #[tokio::test]
 async fn a_call_longer_than_a_transaction_is_refused_here() {
     let chain = TestChain::new();
-    let call = Call::CommitTrace {
-        order: assay_ledger::OrderId(assay_crypto::Digest::ZERO),
+    let call = OrderCall::CommitTrace {
+        place: assay_ledger::Place {
+            order: assay_ledger::OrderId(assay_crypto::Digest::ZERO),
+            run: assay_ledger::RunIndex(0),
+            occasion: assay_ledger::Occasion::Work,
+        },
         root: assay_crypto::Digest::ZERO,
         checkpoints: assay_ledger::BoundedVec::new(vec![
             assay_ledger::FileId(

@@ -51,7 +51,7 @@ impl Store for Broken {
         Err(ReadError::new("the disk failed: I/O error"))
     }
 
-    fn range(&self, _prefix: &[u8]) -> Result<Pairs, ReadError> {
+    fn scan(&self, _prefix: &[u8], _from: &[u8], _limit: usize) -> Result<Pairs, ReadError> {
         Err(ReadError::new("the disk failed: I/O error"))
     }
 }
@@ -286,7 +286,7 @@ pub(crate) fn transfer(chain: &TestChain, from: u8, to: PublicKey, amount: Amoun
     let nonce = assay_ledger::query::account(&*chain.state(), &secret.public())
         .unwrap()
         .nonce;
-    let call = assay_ledger::Call::Transfer { to, amount };
+    let call = assay_ledger::AccountCall::Transfer { to, amount };
     Transaction::sign(
         &secret,
         chain.genesis.chain_id(),

@@ -195,7 +195,7 @@ async fn mistakes_get_a_reason_and_a_hint() {
     let (status, empty) = served.get(&format!("/v1/accounts/{nobody}")).await;
     assert_eq!((status, &empty["balance"]), (200, &json!(0)));
     let (_, orders) = served.get("/v1/orders?active=true").await;
-    assert_eq!(orders, json!({"orders": [], "left_out": 0}));
+    assert_eq!(orders, json!({"orders": [], "more": false}));
 }
 
 /// Of a disk that fails nobody concludes that an order or an account does not exist.

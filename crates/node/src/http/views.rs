@@ -217,8 +217,8 @@ pub struct OrderSummary {
 pub struct OrderList {
     /// The orders.
     pub orders: Vec<OrderSummary>,
-    /// Orders that fit the question but not the list.
-    pub left_out: u64,
+    /// Whether there may be more that fit the question.
+    pub more: bool,
 }
 
 /// `GET /v1/orders/{id}`.
@@ -240,8 +240,8 @@ pub struct FileList {
     /// The ledger's records.
     #[schema(value_type = Vec<Object>)]
     pub records: Vec<FileRecord>,
-    /// Records that fit the question but not the list.
-    pub left_out: u64,
+    /// Whether there are more that fit the question.
+    pub more: bool,
 }
 
 /// `GET /v1/network`: who is there and where the money is.
@@ -389,16 +389,16 @@ impl RoleView {
 impl From<&Order> for OrderSummary {
     fn from(order: &Order) -> Self {
         Self {
-            order: order.id,
-            kind: order.terms.kind.to_string(),
-            phase: order.phase,
-            requester: order.requester,
+            order: order.head.id,
+            kind: order.head.terms.kind.to_string(),
+            phase: order.head.phase,
+            requester: order.head.requester,
             provider: order.provider(),
-            price: order.terms.price,
-            posted: order.posted.0,
-            updated: order.updated.0,
-            deadline: order.deadline.0,
-            failures: order.failures.len() as u64,
+            price: order.head.terms.price,
+            posted: order.head.posted.0,
+            updated: order.head.updated.0,
+            deadline: order.head.deadline.0,
+            failures: order.failed().count() as u64,
         }
     }
 }

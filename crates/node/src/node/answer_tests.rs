@@ -1,4 +1,4 @@
-use assay_ledger::{BoundedString, Call, Transaction};
+use assay_ledger::{AccountCall, BoundedString, Transaction};
 
 use super::*;
 use crate::client::test_chain::{TestChain, key};
@@ -16,7 +16,7 @@ fn who_has_something_at_stake_stands_apart_from_who_has_an_account() {
     assert_eq!(of(&chain, 99), Standing::Stranger, "nobody");
 
     let id = chain.genesis().chain_id();
-    let offer = |bond| Call::Register {
+    let offer = |bond| AccountCall::Register {
         role: Role::Storage,
         bond,
         encryption_key: key(2).encryption().public(),
@@ -26,7 +26,7 @@ fn who_has_something_at_stake_stands_apart_from_who_has_an_account() {
     chain.tick(vec![call(0, offer(Amount::tokens(10)))]);
     assert_eq!(of(&chain, 2), Standing::Member, "a bonded storage node");
     let role = Role::Storage;
-    chain.tick(vec![call(1, Call::Unregister { role })]);
+    chain.tick(vec![call(1, AccountCall::Unregister { role })]);
     assert_eq!(
         of(&chain, 2),
         Standing::Registered,

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_ledger::{Amount, BoundedString, Call, ReadError, Registration, Role, query};
+use assay_ledger::{AccountCall, Amount, BoundedString, ReadError, Registration, Role, query};
 use tracing::{info, warn};
 
 use super::answer::Desk;
@@ -247,7 +247,7 @@ impl Offers {
                  registered again in a while, since each time costs a fee"
             ));
         }
-        let call = Call::Register {
+        let call = AccountCall::Register {
             role,
             bond,
             encryption_key: key,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_ledger::{AccountId, Event, FileId, FileRecord, Height, query};
+use assay_ledger::{AccountId, Event, FileEvent, FileId, FileRecord, Height, query};
 use assay_vault::storage::Record;
 use tracing::warn;
 
@@ -94,7 +94,7 @@ impl Shelves {
     ) -> Result<(), ChainError> {
         let receipts = block.receipts.receipts.iter();
         for event in receipts.flat_map(|receipt| &receipt.events) {
-            if let Event::FilePut { file, owner } = event {
+            if let Event::File(FileEvent::Put { file, owner }) = event {
                 // As it is now: a later block may have moved it again.
                 let record = query::file(&*chain.state(), file, owner)?;
                 let placed = record.filter(|record| record.placement.contains(&self.me));

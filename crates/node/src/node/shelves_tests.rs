@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use assay_ledger::{Amount, BoundedString, BoundedVec, Call, Role, Transaction};
+use assay_ledger::{
+    AccountCall, Amount, BoundedString, BoundedVec, Call, FileCall, Role, Transaction,
+};
 use assay_vault::{
     Digests, Piece,
     storage::StorageConfig,
@@ -41,7 +43,7 @@ impl Lab {
         for node in [NODE, OTHER] {
             lab.call(
                 node,
-                Call::Register {
+                AccountCall::Register {
                     role: Role::Storage,
                     bond: Amount::tokens(10),
                     encryption_key: key(node).encryption().public(),
@@ -53,7 +55,7 @@ impl Lab {
     }
 
     /// Brings a call into a block of its own.
-    fn call(&mut self, who: u8, call: Call) {
+    fn call(&mut self, who: u8, call: impl Into<Call>) {
         let state = self.chain.state();
         let nonce = query::account(&*state, &key(who).public()).unwrap().nonce;
         let id = self.chain.genesis().chain_id();
@@ -111,7 +113,7 @@ impl Lab {
             media_type: BoundedString::new("application/octet-stream").unwrap(),
             key_envelope: Default::default(),
         };
-        self.call(OWNER, Call::PutFile(Box::new(record.clone())));
+        self.call(OWNER, FileCall::Put(Box::new(record.clone())));
         let kept = query::file(&*self.chain.state(), &file, &record.owner);
         assert_eq!(kept.unwrap(), Some(record));
     }

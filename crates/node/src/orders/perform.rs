@@ -8,7 +8,7 @@ use std::{
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::Bytes;
-use assay_ledger::{AccountId, Call, FileId, OrderId, Role, query};
+use assay_ledger::{AccountId, FileCall, FileId, OrderId, Role, query};
 use assay_proof::{
     Answer, Ask, FetchFailure, Identity, MAX_STATE_BYTES, MAX_TASK_BYTES, StepReport, Traced,
 };
@@ -136,8 +136,9 @@ impl Services {
             return Ok(());
         };
         let mut bytes: u64 = 0;
-        for input in &order.terms.inputs {
-            let record = query::file(&*state, &input.file, &order.requester).map_err(unread)?;
+        for input in &order.head.terms.inputs {
+            let record =
+                query::file(&*state, &input.file, &order.head.requester).map_err(unread)?;
             let class = record.map_or(0, |record| record.length_class);
             bytes = bytes.saturating_add(class);
         }
@@ -229,7 +230,7 @@ impl Services {
         };
         let source = Cursor::new(bytes);
         let record = |record: assay_ledger::FileRecord| async move {
-            let call = Call::PutFile(Box::new(record));
+            let call = FileCall::Put(Box::new(record));
             self.sender
                 .call(call)
                 .await

@@ -42,12 +42,12 @@ pub enum KeysError {
 }
 
 /// The keys of an order about to be posted with freshly keyed inputs, in the terms' sequence.
-pub(super) fn derive(key: &SecretKey, inputs: Vec<FileKey>, attempts: u8) -> OrderKeys {
+pub(super) fn derive(key: &SecretKey, inputs: Vec<FileKey>, runs: u32) -> OrderKeys {
     let seed = key.seed();
     let mut parts: Vec<&[u8]> = vec![&seed[..]];
     parts.extend(inputs.iter().map(|input| &input.0[..]));
     let secret = Digest::of("assay/order secret/v1", &parts);
-    OrderKeys::new(inputs, secret.0, attempts)
+    OrderKeys::new(inputs, secret.0, runs)
 }
 
 /// Name of the file that holds a private input of the order with these keys.
@@ -72,14 +72,14 @@ pub fn open_own(
 /// # Errors
 /// [`KeysError`] says which part is missing.
 pub fn recover(state: &dyn Store, key: &SecretKey, order: &Order) -> Result<OrderKeys, KeysError> {
-    if order.requester != key.public() {
-        return Err(KeysError::NotOurs(order.requester));
+    if order.head.requester != key.public() {
+        return Err(KeysError::NotOurs(order.head.requester));
     }
     let secret = key.encryption();
-    let mut inputs = Vec::with_capacity(order.terms.inputs.len());
-    for input in &order.terms.inputs {
+    let mut inputs = Vec::with_capacity(order.head.terms.inputs.len());
+    for input in &order.head.terms.inputs {
         let name = || input.name.to_string();
-        let record = query::file(state, &input.file, &order.requester)?
+        let record = query::file(state, &input.file, &order.head.requester)?
             .ok_or_else(|| KeysError::NoRecord(name()))?;
         let opened = open_own(&record, &secret);
         inputs.push(opened.map_err(|source| KeysError::Closed {
@@ -87,8 +87,8 @@ pub fn recover(state: &dyn Store, key: &SecretKey, order: &Order) -> Result<Orde
             source,
         })?);
     }
-    let keys = derive(key, inputs, order.terms.attempts);
-    if keys.commitment() == order.terms.keys {
+    let keys = derive(key, inputs, order.head.terms.most_runs());
+    if keys.commitment() == order.head.terms.keys {
         Ok(keys)
     } else {
         Err(KeysError::Mismatch)

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use assay_crypto::{Digest, aead::FileKey};
 use assay_job::{BuildError, Draft, Inputs, Job, JobError, MAX_INPUT_BYTES, Network};
 use assay_ledger::{
-    AccountId, Amount, Call, Event, FileId, Order, OrderId, Phase, SegmentIndex, query,
+    AccountId, Amount, Event, FileId, Order, OrderCall, OrderEvent, OrderId, Phase, SegmentIndex,
+    query, query::Which,
 };
 use assay_proof::{FetchFailure, MAX_STATE_BYTES};
 
@@ -108,17 +109,20 @@ impl Requester {
     /// [`RequestFailure::Job`], or [`RequestFailure::Chain`] when the state cannot be read.
     pub fn under_way(&self, job: &Job, inputs: &Inputs) -> Result<Option<OrderId>, RequestFailure> {
         let account = self.services.sender.account();
-        let active = query::active_orders(&*self.services.chain.state());
-        let mut own = active.map_err(ChainError::from)?;
-        own.retain(|order| order.requester == account);
+        let state = self.services.chain.state();
+        let own = query::listed(&*state, Which::WithPart(account), usize::MAX);
+        let mut own = own.map_err(ChainError::from)?.entries;
+        own.retain(|order| order.head.requester == account);
         if own.is_empty() {
             // Inputs may be large, and are read through only where there is something to compare.
             return Ok(None);
         }
         let to_us = self.services.identity().encryption.public();
         let draft = Draft::new(job, assay_job::contents(inputs), Digest::ZERO, to_us)?;
-        let same = own.iter().find(|order| draft.is_same_work(&order.terms));
-        Ok(same.map(|order| order.id))
+        let same = own
+            .iter()
+            .find(|order| draft.is_same_work(&order.head.terms));
+        Ok(same.map(|order| order.head.id))
     }
 
     /// Stores the inputs and posts the order. Private inputs are stored too, for nobody but
@@ -141,7 +145,11 @@ impl Requester {
             }
             file_keys.push(files::fresh_key().map_err(RequestFailure::Randomness)?);
         }
-        let keys = keys::derive(&self.services.key, file_keys, job.market.attempts);
+        let keys = keys::derive(
+            &self.services.key,
+            file_keys,
+            u32::from(job.market.attempts),
+        );
         let contents = assay_job::contents(inputs);
         let to_us = self.services.identity().encryption.public();
         let draft = Draft::new(job, contents, keys.commitment(), to_us)?;
@@ -169,14 +177,17 @@ impl Requester {
         let included = self
             .services
             .sender
-            .call(Call::PostOrder(Box::new(terms)))
+            .call(OrderCall::Post(Box::new(terms)))
             .await?;
         let posted = included
             .receipt
             .events
             .iter()
             .find_map(|event| match event {
-                Event::OrderPosted { order, .. } => Some(*order),
+                Event::Order {
+                    order,
+                    event: OrderEvent::OrderPosted { .. },
+                } => Some(*order),
                 _ => None,
             });
         posted.ok_or_else(|| {
@@ -247,11 +258,11 @@ impl Requester {
             let order = query::order(&*self.services.chain.state(), &id)
                 .map_err(ChainError::from)?
                 .ok_or(RequestFailure::Unknown(id))?;
-            if last != Some(order.updated) {
-                last = Some(order.updated);
+            if last != Some(order.head.updated) {
+                last = Some(order.head.updated);
                 on_change(&order);
             }
-            if order.phase.is_final() {
+            if order.head.phase.is_final() {
                 return Ok(order);
             }
             let stopped = |_| ChainError::Local("the chain has stopped".to_owned());
@@ -266,11 +277,17 @@ impl Requester {
     pub async fn inputs(&self, order: &Order) -> Result<Inputs, RequestFailure> {
         let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
         let mut inputs = Inputs::new();
-        for (input, key) in order.terms.inputs.iter().zip(keys.inputs()) {
+        for (input, key) in order.head.terms.inputs.iter().zip(keys.inputs()) {
             let (file, content) = (input.file, Some(input.content));
             let bytes = self
                 .services
-                .fetch(file, order.requester, key.clone(), content, MAX_INPUT_BYTES)
+                .fetch(
+                    file,
+                    order.head.requester,
+                    key.clone(),
+                    content,
+                    MAX_INPUT_BYTES,
+                )
                 .await?;
             inputs.insert(input.name.to_string(), Arc::new(bytes));
         }
@@ -282,13 +299,11 @@ impl Requester {
     /// # Errors
     /// [`RequestFailure`] when a key does not open or the vault lost a file.
     pub async fn private(&self, order: &Order) -> Result<Inputs, RequestFailure> {
-        let prefix = private_name(order.terms.keys, "");
-        let records = query::files(&*self.services.chain.state()).map_err(ChainError::from)?;
+        let prefix = private_name(order.head.terms.keys, "");
+        let state = self.services.chain.state();
+        let records = query::files_of(&*state, &order.head.requester, usize::MAX);
         let mut inputs = Inputs::new();
-        for record in records
-            .iter()
-            .filter(|record| record.owner == order.requester)
-        {
+        for record in &records.map_err(ChainError::from)?.entries {
             let Some(name) = record.name.strip_prefix(&prefix) else {
                 continue;
             };
@@ -313,15 +328,18 @@ impl Requester {
     /// [`RequestFailure`] when there is none, its keys are not here, or the vault lost it.
     pub async fn result(&self, order: &Order) -> Result<Vec<u8>, RequestFailure> {
         let nothing = || RequestFailure::NoResult {
-            order: order.id,
-            phase: order.phase,
+            order: order.head.id,
+            phase: order.head.phase,
         };
-        let provider = order.provider().ok_or_else(nothing)?;
-        let last = SegmentIndex(order.terms.segments());
-        let file = order.state_file(last).ok_or_else(nothing)?;
+        let run = order.result_run().ok_or_else(nothing)?;
+        let last = SegmentIndex(order.head.terms.segments());
+        let file = run.state_file(last).ok_or_else(nothing)?;
         let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
-        let key = keys.checkpoint(order.attempt, last.0);
+        let key = keys.checkpoint(run.index, last.0);
         let most = MAX_STATE_BYTES as u64;
-        Ok(self.services.fetch(file, provider, key, None, most).await?)
+        Ok(self
+            .services
+            .fetch(file, run.provider, key, None, most)
+            .await?)
     }
 }

@@ -7,13 +7,13 @@
 //! this machine is taken up again in the same way, after a pause.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use assay_ledger::{AccountId, Order, OrderId, Phase, query};
+use assay_ledger::{AccountId, Order, OrderId, ReadError, RunIndex, query, query::Which};
 use assay_proof::{
     Outcome, Party,
     parties::{Auditor, Provider, Requester, Validator},
@@ -62,14 +62,13 @@ impl Part {
     /// Whether the order has this part for the account now.
     fn is_cast(self, order: &Order, account: AccountId) -> bool {
         match self {
-            Part::Requester => order.requester == account,
-            Part::Provider => order.provider() == Some(account),
-            Part::Auditor => order
-                .rounds
-                .iter()
-                .flat_map(|round| &round.seats)
-                .any(|s| s.auditor == account),
-            Part::Validator => matches!(order.phase, Phase::Bisecting | Phase::Attesting),
+            Part::Requester => order.head.requester == account,
+            Part::Provider => order.run_of(account).is_some(),
+            Part::Auditor => {
+                let mut seats = order.run().into_iter().flat_map(|run| run.seats());
+                seats.any(|seat| seat.auditor == account)
+            }
+            Part::Validator => order.head.phase.is_judged(),
         }
     }
 }
@@ -95,7 +94,7 @@ type Place = (OrderId, Part);
 /// How far this node is with a part it took.
 struct Taken {
     /// The attempt in which it was taken up last.
-    attempt: u8,
+    attempt: RunIndex,
     /// Times in a row that it could not go on.
     failures: u32,
     now: State,
@@ -110,7 +109,7 @@ enum State {
 
 impl Taken {
     /// Whether the part is to be taken up, in this attempt of its order.
-    fn is_due(&self, attempt: u8, now: Instant) -> bool {
+    fn is_due(&self, attempt: RunIndex, now: Instant) -> bool {
         match self.now {
             State::Playing => false,
             State::Over => self.attempt < attempt,
@@ -141,7 +140,7 @@ impl Stage {
         let mut playing: JoinSet<Result<Outcome, DriveError>> = JoinSet::new();
         let mut tasks: HashMap<task::Id, Place> = HashMap::new();
         loop {
-            let orders = query::active_orders(&*self.services.chain.state());
+            let orders = self.orders(account);
             let orders = orders.unwrap_or_else(|error| {
                 // The next block is another try.
                 error!(reason = told(&error), "the orders cannot be read");
@@ -149,29 +148,29 @@ impl Stage {
             });
             for order in orders {
                 for part in &self.parts {
-                    let place = (order.id, *part);
+                    let place = (order.head.id, *part);
                     let due = taken
                         .get(&place)
-                        .is_none_or(|taken| taken.is_due(order.attempt, Instant::now()));
+                        .is_none_or(|taken| taken.is_due(order.attempt(), Instant::now()));
                     if !due || !part.is_cast(&order, account) {
                         continue;
                     }
                     let taken = taken.entry(place).or_insert(Taken {
-                        attempt: order.attempt,
+                        attempt: order.attempt(),
                         failures: 0,
                         now: State::Playing,
                     });
-                    taken.attempt = order.attempt;
+                    taken.attempt = order.attempt();
                     match self.party(*part, &order) {
                         Ok(party) => {
-                            info!(order = %order.id, part = part.name(), "takes a part");
+                            info!(order = %order.head.id, part = part.name(), "takes a part");
                             taken.now = State::Playing;
                             let task = self.play(&mut playing, &order, *part, party);
                             tasks.insert(task, place);
                         }
                         Err(failure) => {
                             let (reason, pause) = (told(&failure), taken.rest());
-                            error!(order = %order.id, reason, ?pause, "no keys; tried again later");
+                            error!(order = %order.head.id, reason, ?pause, "no keys; tried again later");
                         }
                     }
                 }
@@ -202,6 +201,24 @@ impl Stage {
         }
     }
 
+    /// The orders in which the account may have a part: those that it takes part in, and for a
+    /// validator those that are judged. How many others there are makes no difference.
+    fn orders(&self, account: AccountId) -> Result<Vec<Order>, ReadError> {
+        let state = self.services.chain.state();
+        let mut orders = query::listed(&*state, Which::WithPart(account), usize::MAX)?.entries;
+        if self.parts.contains(&Part::Validator) {
+            let judged = query::listed(&*state, Which::Judged, usize::MAX)?.entries;
+            let known = orders.iter().map(|order| order.head.id);
+            let known: BTreeSet<OrderId> = known.collect();
+            orders.extend(
+                judged
+                    .into_iter()
+                    .filter(|order| !known.contains(&order.head.id)),
+            );
+        }
+        Ok(orders)
+    }
+
     fn party(&self, part: Part, order: &Order) -> Result<Box<Party>, KeysError> {
         let identity = self.services.identity();
         Ok(match part {
@@ -223,7 +240,7 @@ impl Stage {
         part: Part,
         party: Box<Party>,
     ) -> task::Id {
-        let id = order.id;
+        let id = order.head.id;
         let services = self.services.clone();
         let journal = part.journal(&self.dir, id);
         let report = self.on_report.clone();
@@ -241,21 +258,26 @@ mod tests {
     #[test]
     fn a_part_that_fails_is_taken_up_again_ever_more_rarely() {
         let mut taken = Taken {
-            attempt: 0,
+            attempt: RunIndex(0),
             failures: 0,
             now: State::Playing,
         };
         let now = Instant::now();
         assert!(
-            !taken.is_due(0, now) && !taken.is_due(1, now),
+            !taken.is_due(RunIndex(0), now) && !taken.is_due(RunIndex(1), now),
             "it is playing"
         );
         let pauses: Vec<u64> = (0..12).map(|_| taken.rest().as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
-        assert!(!taken.is_due(0, now));
-        assert!(taken.is_due(0, now + 2 * LONGEST_PAUSE));
-        assert!(taken.is_due(1, now), "another attempt does not wait");
+        assert!(!taken.is_due(RunIndex(0), now));
+        assert!(taken.is_due(RunIndex(0), now + 2 * LONGEST_PAUSE));
+        assert!(
+            taken.is_due(RunIndex(1), now),
+            "another attempt does not wait"
+        );
         taken.now = State::Over;
-        assert!(!taken.is_due(0, now + 2 * LONGEST_PAUSE) && taken.is_due(1, now));
+        assert!(
+            !taken.is_due(RunIndex(0), now + 2 * LONGEST_PAUSE) && taken.is_due(RunIndex(1), now)
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
-    AccountId, Amount, BoundedString, Call, FileId, FileRecord, Parameters, Transaction, query,
+    AccountId, Amount, BoundedString, FileCall, FileId, FileRecord, Parameters, Transaction, query,
 };
 use assay_node::{
     config::ByteSize,
@@ -65,7 +65,7 @@ pub(super) fn check_balance(
         key_envelope: assay_ledger::BoundedBytes::new(vec![0; ENVELOPE]).map_err(text)?,
     };
     let chain = session.light().genesis().chain_id();
-    let call = Call::PutFile(Box::new(record));
+    let call = FileCall::Put(Box::new(record));
     let draft = Transaction::sign(key, chain, account.nonce, Amount::ZERO, call);
     let fee = parameters.unwrap_or_default().min_fee(draft.encode().len());
     if account.balance >= fee {

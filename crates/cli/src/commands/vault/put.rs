@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use assay_crypto::{Digest, PublicKey, SecretKey};
-use assay_ledger::{AccountId, Call, FileId, FileRecord, Registration, Role, TxId, query};
+use assay_ledger::{AccountId, FileCall, FileId, FileRecord, Registration, Role, TxId, query};
 use assay_node::{
     files::{
         self, NewFile, StoreError, Stored,
@@ -189,7 +189,7 @@ fn store(
         let candidates: Vec<_> = rooms.iter().map(Into::into).collect();
         let record = |record: FileRecord| {
             // The chain is asked on this thread; the upload has nothing else to do meanwhile.
-            let call = Call::PutFile(Box::new(record));
+            let call = FileCall::Put(Box::new(record));
             let outcome = tokio::task::block_in_place(|| session.call(key, call));
             let outcome = outcome.map(|included| sent = Some(included.receipt.tx));
             std::future::ready(outcome.map_err(|failure| failure.to_string()))

@@ -1,6 +1,6 @@
 //! An order's record told in sentences, oldest first.
 
-use assay_ledger::{Dispute, Failure, Height, Order, Question, Round, Verdict};
+use assay_ledger::{Dispute, Height, Order, Question, Round, Run, Verdict};
 use assay_proof::odds::Probability;
 use serde::Serialize;
 
@@ -17,20 +17,20 @@ pub(super) struct Moment {
 
 /// How likely it is that cheating in a tenth of the run is noticed, if an auditor is honest.
 pub(super) fn detection(order: &Order) -> Probability {
-    Probability::ratio(1, 10).detection(order.terms.segments_drawn)
+    Probability::ratio(1, 10).detection(order.head.terms.segments_drawn)
 }
 
 /// The whole story of an order, as far as its record goes.
 pub(super) fn story(order: &Order) -> Vec<Moment> {
-    let terms = &order.terms;
+    let terms = &order.head.terms;
     let mut told = Vec::new();
     let mut tell = |height: Height, text: String| told.push(Moment { height, text });
     tell(
-        order.posted,
+        order.head.posted,
         format!(
             "posted by {}: {}, {} steps for {} tokens; {} of {} segments are drawn and replayed by \
              {} auditors, which notices cheating in a tenth of the run with {}",
-            short(order.requester),
+            short(order.head.requester),
             terms.kind,
             terms.steps,
             terms.price,
@@ -40,68 +40,50 @@ pub(super) fn story(order: &Order) -> Vec<Moment> {
             detection(order),
         ),
     );
-    for failure in &order.failures {
-        attempt(failure, &mut tell);
+    for run in &order.runs {
+        work(order, run, &mut tell);
     }
-    if let Some(assignment) = &order.assignment {
-        tell(
-            assignment.at,
-            format!(
-                "{} was drawn as provider with a bond of {} tokens at stake",
-                short(assignment.provider),
-                assignment.bond
-            ),
-        );
-    }
-    if let Some(trace) = &order.trace {
-        tell(
-            trace.at,
-            format!(
-                "its provider committed to a run with root {}",
-                short(trace.root)
-            ),
-        );
-    }
-    order
-        .rounds
-        .iter()
-        .for_each(|round| audit(round, &mut tell));
-    for dispute in &order.disputes {
-        let height = order.rounds.last().map_or(order.updated, |round| round.at);
-        tell(height, quarrel(dispute));
-    }
-    match order.outcome {
-        Some(outcome) => tell(order.updated, outcome.to_string()),
+    match order.head.outcome {
+        Some(outcome) => tell(order.head.updated, outcome.to_string()),
         None => tell(
-            order.updated,
-            format!("it is {} until block {}", order.phase, order.deadline),
+            order.head.updated,
+            format!(
+                "it is {} until block {}",
+                order.head.phase, order.head.deadline
+            ),
         ),
     }
     told
 }
 
-fn attempt(failure: &Failure, tell: &mut impl FnMut(Height, String)) {
-    if let Some(trace) = &failure.trace {
-        let text = format!(
-            "{} committed to a run with root {}",
-            short(failure.provider),
-            short(trace.root)
+fn work(order: &Order, run: &Run, tell: &mut impl FnMut(Height, String)) {
+    let provider = short(run.provider);
+    tell(
+        run.at,
+        format!(
+            "{provider} was drawn as provider with a bond of {} tokens at stake",
+            run.bond
+        ),
+    );
+    if let Some(trace) = &run.trace {
+        let root = short(trace.root);
+        tell(
+            trace.at,
+            format!("{provider} committed to a run with root {root}"),
         );
-        tell(trace.at, text);
     }
-    failure.rounds.iter().for_each(|round| audit(round, tell));
-    failure
-        .disputes
-        .iter()
-        .for_each(|dispute| tell(failure.at, quarrel(dispute)));
+    run.rounds.iter().for_each(|round| audit(round, tell));
+    for dispute in order.disputes_of(run.index) {
+        tell(dispute.opened, quarrel(dispute));
+    }
+    let Some(failure) = &run.failed else { return };
     let cost = if failure.slashed.0 == 0 {
         "lost nothing".to_owned()
     } else {
         format!("lost {} tokens of its bond", failure.slashed)
     };
     let text = format!(
-        "{} failed because {}, {cost}, and is not drawn again",
-        short(failure.provider),
+        "{provider} failed because {}, {cost}, and is not drawn again",
         failure.reason
     );
     tell(failure.at, text);

@@ -1,7 +1,7 @@
 //! Accounts, orders and files.
 
 use assay_crypto::PublicKey;
-use assay_ledger::{FileId, Order, OrderId, Phase, Role, query};
+use assay_ledger::{FileId, Head, Order, OrderId, Phase, Role, query, query::Which};
 use axum::{
     Json,
     extract::{Query, State},
@@ -76,31 +76,53 @@ pub(crate) async fn orders(
             "use phase=NAME, requester=KEY and active=true",
         )
     })?;
-    let requester: Option<PublicKey> = filter
-        .requester
-        .map(|text| parse("requester", &text))
-        .transpose()?;
+    let requester = filter.requester.as_deref();
+    let requester: Option<PublicKey> =
+        requester.map(|text| parse("requester", text)).transpose()?;
     let state = api.chain.state();
-    let mut found = if filter.active {
-        query::active_orders(&*state)?
-    } else {
-        query::orders(&*state)?
-    };
-    found.retain(|order: &Order| {
-        filter
-            .phase
-            .as_ref()
-            .is_none_or(|phase| order.phase == *phase)
-            && requester.is_none_or(|requester| order.requester == requester)
-    });
-    found.sort_by_key(|order| (std::cmp::Reverse(order.updated), order.id));
-    let left_out = found.len().saturating_sub(MAX_LISTED) as u64;
-    let orders = found
-        .iter()
-        .take(MAX_LISTED)
-        .map(OrderSummary::from)
-        .collect();
-    Ok(Json(OrderList { orders, left_out }))
+    let (mut found, mut more) = (Vec::new(), false);
+    for which in filter.indexes(requester) {
+        let page = query::list(&*state, which, MAX_READ)?;
+        more |= page.more;
+        for id in page.entries {
+            let head = query::head(&*state, &id)?;
+            found.extend(head.filter(|head| filter.fits(head, requester)));
+        }
+    }
+    found.sort_by_key(|head| (std::cmp::Reverse(head.updated), head.id));
+    more |= found.len() > MAX_LISTED;
+    found.truncate(MAX_LISTED);
+    let mut orders = Vec::with_capacity(found.len());
+    for head in found {
+        let order = query::order(&*state, &head.id)?;
+        orders.extend(order.as_ref().map(OrderSummary::from));
+    }
+    Ok(Json(OrderList { orders, more }))
+}
+
+/// Most entries of an index that are read to make a list.
+const MAX_READ: usize = 4 * MAX_LISTED;
+
+impl OrderFilter {
+    /// The indexes that hold all orders looked for, and as few others as may be.
+    fn indexes(&self, requester: Option<PublicKey>) -> Vec<Which> {
+        let phases = Phase::ALL.into_iter();
+        match (requester, self.phase) {
+            (Some(requester), _) => vec![Which::PostedBy(requester)],
+            (None, Some(phase)) => vec![Which::In(phase)],
+            (None, None) if self.active => phases
+                .filter(|phase| !phase.is_final())
+                .map(Which::In)
+                .collect(),
+            (None, None) => vec![Which::Latest],
+        }
+    }
+
+    fn fits(&self, head: &Head, requester: Option<PublicKey>) -> bool {
+        self.phase.is_none_or(|phase| head.phase == phase)
+            && requester.is_none_or(|requester| head.requester == requester)
+            && !(self.active && head.phase.is_final())
+    }
 }
 
 /// An order with everything public about it
@@ -146,10 +168,10 @@ pub(crate) async fn progress(
         .map(Json)
         .ok_or_else(|| {
             ApiError::not_found(
-                format!("nobody reports progress on order {}", record.id),
+                format!("nobody reports progress on order {}", record.head.id),
                 format!(
                     "the order is {}; GET /v1/orders/{} says more",
-                    record.phase, record.id
+                    record.head.phase, record.head.id
                 ),
             )
         })
@@ -186,11 +208,15 @@ pub(crate) async fn files(
     let Query(filter) = filter
         .map_err(|error| ApiError::invalid(error.body_text(), "the only filter is owner=KEY"))?;
     let owner: Option<PublicKey> = filter.owner.map(|text| parse("owner", &text)).transpose()?;
-    let mut records = query::files(&*api.chain.state())?;
-    records.retain(|record| owner.is_none_or(|owner| record.owner == owner));
-    let left_out = records.len().saturating_sub(MAX_LISTED) as u64;
-    records.truncate(MAX_LISTED);
-    Ok(Json(FileList { records, left_out }))
+    let state = api.chain.state();
+    let page = match owner {
+        Some(owner) => query::files_of(&*state, &owner, MAX_LISTED)?,
+        None => query::first_files(&*state, MAX_LISTED)?,
+    };
+    Ok(Json(FileList {
+        records: page.entries,
+        more: page.more,
+    }))
 }
 
 /// A file's records, one per owner
@@ -217,6 +243,6 @@ pub(crate) async fn file(
     }
     Ok(Json(FileList {
         records,
-        left_out: 0,
+        more: false,
     }))
 }

@@ -1,0 +1,74 @@
+//! The tables of phases in the documentation are those of the rules.
+
+use std::fmt::Write;
+
+use assay_ledger::{Move, Row, lives};
+
+/// A table of `docs/ledger.md`: one row for each phase of a procedure.
+fn table(life: &[Row]) -> String {
+    let mut table = String::from(
+        "| Phase | Moves | Deadline | Next | If nobody moves |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for row in life {
+        let moves: Vec<String> = row.moves.iter().map(shown).collect();
+        let next: Vec<String> = row.next.iter().map(|next| format!("`{next}`")).collect();
+        let deadline = row.deadline.map(|span| format!("`{span}`"));
+        let cells = [
+            format!("`{}`", row.phase),
+            moves.join("; "),
+            deadline.unwrap_or_default(),
+            next.join(", "),
+            row.late.to_string(),
+        ];
+        let cells = cells.map(|cell| match cell.as_str() {
+            "" => " ".to_owned(),
+            _ => format!(" {cell} "),
+        });
+        writeln!(table, "|{}|", cells.join("|")).unwrap();
+    }
+    table
+}
+
+fn shown(known: &Move) -> String {
+    let call = if known.awaited {
+        format!("**`{}`**", known.call)
+    } else {
+        format!("`{}`", known.call)
+    };
+    format!("{call} by {}", known.by)
+}
+
+#[test]
+fn the_documentation_shows_the_phases_as_they_are() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ledger.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    for (procedure, life) in lives() {
+        let heading = format!("### `{procedure}`\n");
+        let section = docs.split(&heading).nth(1).unwrap_or_default();
+        let section = section.split("\n#").next().unwrap_or_default();
+        let lines = section.lines().filter(|line| line.starts_with('|'));
+        let found: String = lines.map(|line| format!("{line}\n")).collect();
+        let expected = table(life);
+        assert!(
+            found == expected,
+            "docs/ledger.md shows other phases of `{procedure}` than the rules have; put this table \
+             under its heading `### `{procedure}``:\n\n{expected}"
+        );
+    }
+}
+
+/// Whatever has a deadline says what comes of it, and whatever has none is over.
+#[test]
+fn every_row_is_whole() {
+    for (_, life) in lives() {
+        let phases: Vec<_> = life.iter().map(|row| row.phase).collect();
+        assert_eq!(phases, assay_ledger::Phase::ALL);
+        for row in life {
+            let over = row.phase.is_final();
+            assert_eq!(row.deadline.is_none(), over);
+            assert_eq!(row.next.is_empty(), over);
+            assert_eq!(row.late.to_string().is_empty(), over);
+            assert!(!over || row.moves.is_empty());
+        }
+    }
+}

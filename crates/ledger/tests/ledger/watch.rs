@@ -1,0 +1,130 @@
+//! What must hold of a state after every block, and of the phases that follow each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assay_ledger::query::{self, Which};
+use assay_ledger::{
+    AccountId, Event, GrantState, MemoryStore, Order, OrderEvent, OrderId, Outcome, Phase,
+};
+
+use crate::world::{Told, Who};
+
+/// Every index of orders says what looking at all orders says.
+pub(crate) fn check_indexes(store: &MemoryStore) {
+    let orders = query::orders(store).unwrap();
+    let listed = |which| {
+        let all = query::list(store, which, usize::MAX).unwrap();
+        assert!(!all.more);
+        let first = query::list(store, which, 1).unwrap();
+        let expected = &all.entries[..all.entries.len().min(1)];
+        assert_eq!(first.entries, expected, "{which:?}");
+        assert_eq!(first.more, all.entries.len() > 1, "{which:?}");
+        all.entries
+    };
+    let check = |which: Which, fits: &dyn Fn(&Order) -> bool, latest: fn(&Order) -> u64| {
+        let mut expected: Vec<&Order> = orders.iter().filter(|order| fits(order)).collect();
+        expected.sort_by_key(|order| (u64::MAX - latest(order), order.head.id));
+        let expected: Vec<OrderId> = expected.iter().map(|order| order.head.id).collect();
+        assert_eq!(listed(which), expected, "{which:?}");
+    };
+    let posted = |order: &Order| order.head.posted.0;
+    check(Which::Latest, &|_| true, |order| order.head.updated.0);
+    for phase in Phase::ALL {
+        check(Which::In(phase), &|order| order.head.phase == phase, posted);
+    }
+    for who in Who::all() {
+        let id = who.id();
+        let by = |order: &Order| order.head.requester == id;
+        check(Which::PostedBy(id), &by, posted);
+        check(Which::WithPart(id), &|order| takes_part(order, id), |_| 0);
+    }
+    let judged = |order: &Order| order.head.phase.is_judged();
+    check(Which::Judged, &judged, |_| 0);
+    let waiting: Vec<Vec<u8>> = keys(store, b'w').cloned().collect();
+    let waits = orders.iter().filter(|o| o.head.phase.waits_for_draw());
+    let waits: Vec<Vec<u8>> = waits
+        .map(|o| [&b"w"[..], &o.head.id.0.0].concat())
+        .collect();
+    assert_eq!(waiting, waits);
+}
+
+fn takes_part(order: &Order, account: AccountId) -> bool {
+    let in_run = |run: &assay_ledger::Run| {
+        run.provider == account || run.seats().any(|seat| seat.auditor == account)
+    };
+    !order.head.phase.is_final()
+        && (order.head.requester == account || order.runs.iter().any(in_run))
+}
+
+pub(crate) fn keys(store: &MemoryStore, tag: u8) -> impl Iterator<Item = &Vec<u8>> {
+    store.pairs().keys().filter(move |key| key[0] == tag)
+}
+
+/// Every timer belongs to a phase, a grant or a bond that it will end, and each of those has one.
+pub(crate) fn check_timers(store: &MemoryStore) {
+    let mut found: BTreeSet<&[u8]> = keys(store, b't').map(Vec::as_slice).collect();
+    let mut take = |due: u64, rest: &[&[u8]]| {
+        let key = [&b"t"[..], &due.to_be_bytes(), &rest.concat()].concat();
+        assert!(found.remove(key.as_slice()), "a timer is missing: {key:?}");
+    };
+    for order in query::orders(store).unwrap() {
+        if !order.head.phase.is_final() {
+            take(order.head.deadline.0, &[&[1], &order.head.id.0.0]);
+        }
+    }
+    for who in Who::all() {
+        for grant in query::grants_to(store, &who.id(), usize::MAX)
+            .unwrap()
+            .entries
+        {
+            let alive = matches!(grant.state, GrantState::Asked | GrantState::Approved);
+            assert_eq!(
+                alive && grant.state == GrantState::Approved,
+                !grant.sealed.is_empty()
+            );
+            if alive {
+                let parts: [&[u8]; 4] = [&[2], &grant.file.0.0, &grant.owner.0, &grant.grantee.0];
+                take(grant.until.0, &parts);
+            }
+        }
+    }
+    for (due, account, role, amount) in query::unbonding(store).unwrap() {
+        assert!(amount.0 > 0);
+        let role = borsh::to_vec(&role).unwrap();
+        take(due.0, &[&[0], &role, &account.0]);
+    }
+    assert!(found.is_empty(), "timers of nothing: {found:?}");
+}
+
+/// The last phase of an order that ends like this.
+pub(crate) fn ending(outcome: Outcome) -> Phase {
+    match outcome {
+        Outcome::Paid => Phase::Settled,
+        Outcome::Withdrawn => Phase::Cancelled,
+        _ => Phase::Refunded,
+    }
+}
+
+/// Which phases followed which, and how often, in everything that was told.
+pub(crate) fn steps(told: &[Told]) -> BTreeMap<(Phase, Phase), usize> {
+    let mut now: BTreeMap<OrderId, Phase> = BTreeMap::new();
+    let mut steps = BTreeMap::new();
+    for told in told {
+        let (order, next) = match &told.event {
+            Event::Order {
+                order,
+                event: OrderEvent::PhaseEntered { phase },
+            } => (*order, *phase),
+            Event::Order {
+                order,
+                event: OrderEvent::Ended { outcome },
+            } => (*order, ending(*outcome)),
+            _ => continue,
+        };
+        match now.insert(order, next) {
+            Some(before) => *steps.entry((before, next)).or_insert(0) += 1,
+            None => assert_eq!(next, Phase::Posted),
+        }
+    }
+    steps
+}
