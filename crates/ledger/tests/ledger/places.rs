@@ -203,7 +203,7 @@ fn a_commitment_of_one_audit_round_does_not_open_in_another() {
         [Occasion::Round(0), Occasion::Round(1)]
     );
     let results = truth.results(&world.order(order));
-    let commitment = |place, who: Who| results.commitment(place, who.id(), &salt(who));
+    let commitment = |place: &_, who: Who| results.commitment(place, who.id(), &salt(who));
     // The commitment itself has to name the round, whether or not the call does.
     let [one, other] = [auditors[0], auditors[1]];
     for (who, place, commitment) in [

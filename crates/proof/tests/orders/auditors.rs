@@ -12,7 +12,7 @@ fn assert_cut(world: &World, order: &Order) {
     let left = Amount(Amount::tokens(HEAVY).0 - Amount::tokens(20).0);
     assert_eq!(world.bond(cheater, Role::Auditor), left);
     assert_eq!(order.head.outcome, Some(Outcome::Paid));
-    assert_eq!(failures(&order), []);
+    assert_eq!(failures(order), []);
     assert_eq!(
         order.run().map_or(0, |run| run.passed().count()),
         2,

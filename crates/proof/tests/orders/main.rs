@@ -93,8 +93,8 @@ pub(crate) fn failures(order: &Order) -> Vec<Failed> {
 /// provider completed the order.
 pub(crate) fn assert_caught(world: &World, order: &Order, reason: FailureReason) {
     let cheater = world.all(Role::Provider)[0];
-    assert_eq!(failures(&order).len(), 1, "{:?}", failures(&order));
-    let failure = &failures(&order)[0];
+    assert_eq!(failures(order).len(), 1, "{:?}", failures(order));
+    let failure = &failures(order)[0];
     assert_eq!(failure.provider, world.members[cheater].account);
     assert_eq!(failure.reason, reason);
     assert_eq!(failure.slashed, Amount::tokens(50));
