@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     amount: Amount(1 + draw.below(1_000)),
                 };
                 let (nonce, fee) = (nonces[from], Amount(2_000));
-                let tx = Transaction::sign(&secrets[from], chain, nonce, fee, call.into());
+                let tx = Transaction::sign(&secrets[from], chain, nonce, fee, call);
                 nonces[from] += 1;
                 tx
             })

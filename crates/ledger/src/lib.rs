@@ -47,7 +47,7 @@
 //! let mut store = MemoryStore::new(genesis.state()?);
 //!
 //! let call = AccountCall::Transfer { to: bob.public(), amount: Amount::tokens(20) };
-//! let tx = Transaction::sign(&alice, genesis.chain_id(), 0, "0.01".parse()?, call.into());
+//! let tx = Transaction::sign(&alice, genesis.chain_id(), 0, "0.01".parse()?, call);
 //! let beacon = Digest::of("example beacon", &[]);
 //! let context = BlockContext { height: Height(1), timestamp_ms: 1_000, beacon };
 //! let executed = execute_block(&store, &context, &[tx])?;

@@ -45,8 +45,8 @@ fn the_documentation_shows_the_phases_as_they_are() {
     for (procedure, life) in lives() {
         let heading = format!("### `{procedure}`\n");
         let section = docs.split(&heading).nth(1).unwrap_or_default();
-        let section = section.split("\n#").next().unwrap_or_default();
-        let lines = section.lines().filter(|line| line.starts_with('|'));
+        let lines = section.lines().skip_while(|line| !line.starts_with('|'));
+        let lines = lines.take_while(|line| line.starts_with('|'));
         let found: String = lines.map(|line| format!("{line}\n")).collect();
         let expected = table(life);
         assert!(

@@ -1,0 +1,176 @@
+//! Draws: how many in one block, for whom, and with which bonds.
+
+use std::collections::BTreeSet;
+
+use assay_ledger::{
+    Amount, Deadlines, Event, OrderCall, OrderEvent, OrderId, Parameters, Phase, Role, Terms, query,
+};
+
+use crate::world::{Run, Who, World, parameters, terms};
+
+fn limited(max_draws: u32) -> World {
+    World::with(Parameters {
+        max_draws,
+        ..parameters()
+    })
+}
+
+fn post(world: &mut World, terms: &[Terms]) -> Vec<OrderId> {
+    let nonce = world.nonce(Who::Requester);
+    let ids = (nonce..).map(|nonce| OrderId::new(world.chain, Who::Requester.id(), nonce));
+    let ids: Vec<_> = ids.take(terms.len()).collect();
+    let post = |terms: &Terms| {
+        let call = OrderCall::Post(Box::new(terms.clone()));
+        (Who::Requester, call.into())
+    };
+    world.block(terms.iter().map(post).collect());
+    ids
+}
+
+/// The orders for which something was drawn in the last block.
+fn drawn(world: &World) -> Vec<OrderId> {
+    let now = world
+        .told
+        .iter()
+        .filter(|told| told.height == world.height());
+    let orders = now.filter_map(|told| match &told.event {
+        Event::Order {
+            order,
+            event: OrderEvent::ProviderDrawn { .. } | OrderEvent::AuditDrawn { .. },
+        } => Some(*order),
+        _ => None,
+    });
+    orders.collect()
+}
+
+fn cheap(bond: u64, assign: u32) -> Terms {
+    Terms {
+        price: Amount(1),
+        provider_bond: Amount::tokens(bond),
+        deadlines: Deadlines {
+            assign,
+            grant: 1_000,
+            run: 1_000,
+            ..terms().deadlines
+        },
+        ..terms()
+    }
+}
+
+#[test]
+fn a_block_draws_for_a_few_orders_and_every_order_gets_its_turn() {
+    for most in [1, 2, 5] {
+        for seed in 0..10 {
+            let mut world = limited(most);
+            world.beacon_seed = seed;
+            world.posted();
+            world.advance(1);
+            let ids = post(&mut world, &vec![cheap(1, 100); 12]);
+            let mut left: BTreeSet<_> = ids.into_iter().collect();
+            let mut blocks = 0;
+            while !left.is_empty() {
+                world.advance(1);
+                blocks += 1;
+                let found = drawn(&world);
+                // All that wait can be drawn for: none of a block's turns is in vain.
+                assert_eq!(found.len(), left.len().min(most as usize), "seed {seed}");
+                assert!(found.iter().all(|id| left.remove(id)), "seed {seed}");
+            }
+            assert_eq!(blocks, 12u32.div_ceil(most));
+        }
+    }
+}
+
+/// Orders that nobody can be drawn for take turns too; they cannot keep others from theirs.
+#[test]
+fn orders_without_anybody_eligible_hold_up_nobody_for_ever() {
+    let mut waits = Vec::new();
+    for seed in 0..30 {
+        let mut world = limited(1);
+        world.beacon_seed = seed;
+        world.posted();
+        world.advance(1);
+        let mut all = vec![cheap(101, 500); 6];
+        all.push(cheap(1, 500));
+        let possible = post(&mut world, &all)[6];
+        let mut blocks = 0;
+        while world.phase(possible) == Phase::Posted {
+            world.advance(1);
+            blocks += 1;
+        }
+        assert_eq!(world.phase(possible), Phase::Assigned, "seed {seed}");
+        waits.push(blocks);
+    }
+    // Which turn it is differs from seed to seed.
+    waits.sort_unstable();
+    waits.dedup();
+    assert!(waits.len() > 3, "{waits:?}");
+}
+
+/// What one draw locks is not there for the next draw of the same block.
+#[test]
+fn draws_of_one_block_share_the_free_bonds() {
+    for (bond, each) in [(60, 1), (50, 2), (34, 2), (33, 3), (100, 1)] {
+        for seed in 0..6 {
+            let mut world = limited(64);
+            world.beacon_seed = seed;
+            let rest = world.posted();
+            world.apply(Who::Requester, OrderCall::Cancel { order: rest });
+            let ids = post(&mut world, &vec![cheap(bond, 20); 11]);
+            world.advance(1);
+            let assigned = ids.iter().filter(|id| world.phase(**id) == Phase::Assigned);
+            assert_eq!(assigned.count(), 3 * each, "bond {bond}, seed {seed}");
+            for (_, provider) in query::registrations(&world.store, Role::Provider).unwrap() {
+                assert_eq!(provider.locked, Amount::tokens(bond * each as u64));
+            }
+        }
+    }
+}
+
+/// The same for auditors, several of whom are drawn for each order.
+#[test]
+fn auditors_of_one_block_share_the_free_bonds() {
+    for seed in 0..6 {
+        let mut world = limited(64);
+        world.beacon_seed = seed;
+        world.posted();
+        let mut usual = cheap(1, 20);
+        usual.auditor_bond = Amount::tokens(60);
+        let truth = Run::truth(&usual);
+        let ids = post(&mut world, &vec![usual; 4]);
+        world.advance(1);
+        for id in &ids {
+            world.grant_to_provider(*id);
+        }
+        let calls: Vec<_> = ids
+            .iter()
+            .map(|id| (world.provider(*id), world.commit_call(*id, &truth)))
+            .collect();
+        world.block(calls);
+        assert!(ids.iter().all(|id| world.phase(*id) == Phase::Committed));
+        world.advance(1);
+        // Five auditors, two for each order, each with enough for one.
+        let opened = ids.iter().filter(|id| world.phase(**id) == Phase::Opening);
+        assert_eq!(opened.count(), 2, "seed {seed}");
+        let locked = query::registrations(&world.store, Role::Auditor).unwrap();
+        let locked: Vec<_> = locked.iter().map(|(_, auditor)| auditor.locked).collect();
+        let busy = locked
+            .iter()
+            .filter(|locked| **locked == Amount::tokens(60));
+        assert_eq!(busy.count(), 4, "seed {seed}: {locked:?}");
+    }
+}
+
+/// A block without a beacon draws nothing.
+#[test]
+fn without_a_beacon_nothing_is_drawn() {
+    let mut world = World::new();
+    let order = world.posted();
+    let context = assay_ledger::BlockContext {
+        beacon: assay_crypto::Digest::ZERO,
+        ..world.next_context()
+    };
+    world.execute(context, vec![]);
+    assert_eq!(world.phase(order), Phase::Posted);
+    world.assign(order);
+}
