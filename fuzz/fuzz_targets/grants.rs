@@ -3,9 +3,9 @@
 
 use assay_crypto::aead::FileKey;
 use assay_fuzz::parts::Parts;
-use assay_fuzz::samples::ledger::{account, digest, order, secret};
+use assay_fuzz::samples::ledger::{account, digest, order, place, secret};
 use assay_fuzz::{canonical_borsh, to_borsh};
-use assay_ledger::SealedKeys;
+use assay_ledger::{Occasion, RunIndex, SealedKeys};
 use assay_proof::{GrantUse, OrderKeys, ProviderKeys, ReaderKeys};
 use libfuzzer_sys::fuzz_target;
 
@@ -14,7 +14,7 @@ fn keys() -> OrderKeys {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let provider = keys().for_provider(1);
+    let provider = keys().for_provider(RunIndex(1));
     let mut reader = provider.for_reader([0, 2]);
     let plain = to_borsh(&reader);
     reader.witness = Some([4; 32]);
@@ -42,13 +42,13 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
                 return;
             };
             // Only what the requester made matches what it committed to.
-            if granted.match_terms(&keys().commitment(), 1) {
-                let honest = keys().for_provider(1);
+            if granted.match_terms(&keys().commitment(), RunIndex(1)) {
+                let honest = keys().for_provider(RunIndex(1));
                 assert!(granted.inputs() == honest.inputs(), "other inputs match");
                 assert!(granted.checkpoint(0) == honest.checkpoint(0), "another secret matches");
             }
             granted.for_reader([0, u32::MAX]);
-            granted.randomness(&account(0), 0);
+            granted.randomness(&account(0), &place(order(0), Occasion::Round(0)));
         }
         2 => {
             let Some(granted) = canonical_borsh::<ReaderKeys>(bytes) else {
@@ -56,8 +56,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
             };
             granted.checkpoint(0);
             let grant = GrantUse {
-                order: order(0),
-                attempt: 0,
+                place: place(order(0), Occasion::Round(0)),
                 from: account(4),
                 to: account(6),
             };
@@ -68,8 +67,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         }
         _ => {
             let grant = GrantUse {
-                order: order(0),
-                attempt: kind,
+                place: place(order(0), Occasion::Dispute(kind.into())),
                 from: account(4),
                 to: account(6),
             };

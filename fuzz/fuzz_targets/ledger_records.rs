@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use assay_fuzz::samples::ledger::{self as samples, World};
 use assay_fuzz::{canonical_borsh, through_json, to_borsh};
 use assay_ledger::{
-    Account, BlockReceipts, Event, FileRecord, Order, Receipt, Refusal, Registration, Role, Terms,
-    query,
+    Account, BlockReceipts, Dispute, Event, FileGrant, FileRecord, Grant, Head, Receipt, Refusal,
+    Registration, Role, Run, RunIndex, Terms, query,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use libfuzzer_sys::fuzz_target;
@@ -29,9 +29,16 @@ fn seeds() -> Vec<Vec<u8>> {
         }
         add(2, to_borsh(&executed.receipts));
         for order in query::orders(&world.store).unwrap() {
-            add(0, to_borsh(&order));
+            add(0, to_borsh(&order.head));
+            order.runs.iter().for_each(|run| add(9, to_borsh(run)));
+            let disputes = order.disputes.iter();
+            disputes.for_each(|dispute| add(10, to_borsh(dispute)));
+            let grants = query::grants(&world.store, &order.head.id, RunIndex(0)).unwrap();
+            grants.iter().for_each(|grant| add(11, to_borsh(grant)));
         }
     }
+    let asked = query::grants_to(&world.store, &samples::account(samples::REQUESTER), 9).unwrap();
+    asked.entries.iter().for_each(|grant| add(12, to_borsh(grant)));
     for (_, provider) in query::registrations(&world.store, Role::Provider).unwrap() {
         add(5, to_borsh(&provider));
     }
@@ -58,7 +65,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         return;
     };
     match kind {
-        0 => check::<Order>(bytes),
+        0 => check::<Head>(bytes),
         1 => check::<Receipt>(bytes),
         2 => check::<BlockReceipts>(bytes),
         3 => check::<Event>(bytes),
@@ -67,6 +74,10 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         6 => check::<FileRecord>(bytes),
         7 => check::<Terms>(bytes),
         8 => check::<Refusal>(bytes),
+        9 => check::<Run>(bytes),
+        10 => check::<Dispute>(bytes),
+        11 => check::<Grant>(bytes),
+        12 => check::<FileGrant>(bytes),
         _ => {}
     }
 });

@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use assay_crypto::merkle::{self, Tree};
 use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
-    AccountId, Admission, Amount, AuditResults, BlockContext, BoundedBytes, BoundedString,
-    BoundedVec, Call, ChainId, Deadlines, DeclineReason, Executed, FileId, FileRecord, Genesis,
-    GenesisAccount, GenesisRegistration, Height, Input, MemoryStore, Opening, OrderId, Parameters,
-    Role, SealedKeys, SegmentIndex, StepIndex, Terms, Transaction, ValidatorInfo,
-    execute_verified_block, query,
+    AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext, BoundedBytes,
+    BoundedString, BoundedVec, Call, ChainId, Deadlines, DeclineReason, Executed, FileCall, FileId,
+    FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height, Input, MemoryStore, Occasion,
+    Opening, OrderCall, OrderId, Parameters, Place, Role, RunIndex, SealedKeys, SegmentIndex,
+    StepIndex, Terms, Transaction, ValidatorInfo, execute_verified_block, query,
 };
 
 /// Accounts of [`genesis`]: 4 validators, 2 providers, 3 auditors, 2 storage nodes, 1 requester.
@@ -151,58 +151,112 @@ fn opening(step: u64) -> Opening {
     }
 }
 
+/// A place in an order's first run.
+pub fn place(order: OrderId, occasion: Occasion) -> Place {
+    Place {
+        order,
+        run: RunIndex(0),
+        occasion,
+    }
+}
+
 /// One of each call, in the order of their encoding, about one order.
 pub fn calls(order: OrderId) -> Vec<Call> {
-    let leaf = leaves()[0];
-    let openings = |steps: &[u64]| {
-        BoundedVec::new(steps.iter().map(|s| opening(*s)).collect::<Vec<_>>()).expect("few")
-    };
+    let accounts = account_calls().into_iter().map(Call::from);
+    let files = file_calls().into_iter().map(Call::from);
+    let orders = order_calls(order).into_iter().map(Call::from);
+    accounts.chain(files).chain(orders).collect()
+}
+
+fn account_calls() -> Vec<AccountCall> {
     vec![
-        Call::Transfer {
+        AccountCall::Transfer {
             to: account(0),
             amount: Amount(5),
         },
-        Call::Register {
+        AccountCall::Register {
             role: Role::Storage,
             bond: Amount::tokens(2),
             encryption_key: EncryptionKey([3; 32]),
             address: text("host:1"),
         },
-        Call::Unregister {
+        AccountCall::Unregister {
             role: Role::Auditor,
         },
-        Call::PutFile(Box::new(file("model"))),
-        Call::PostOrder(Box::new(terms())),
-        Call::CancelOrder { order },
-        Call::Grant {
-            order,
+    ]
+}
+
+/// Calls about the requester's file; an auditor asks for it.
+fn file_calls() -> Vec<FileCall> {
+    let (file_id, grantee) = (FileId(digest("model")), account(6));
+    vec![
+        FileCall::Put(Box::new(file("model"))),
+        FileCall::AskGrant(Box::new(AskGrant {
+            file: file_id,
+            owner: account(REQUESTER),
+            encryption_key: EncryptionKey([3; 32]),
+            purpose: text("a study"),
+            until: Height(9),
+        })),
+        FileCall::ApproveGrant {
+            file: file_id,
+            grantee,
+            sealed: BoundedBytes::new([9; 80]).expect("short"),
+            until: Height(9),
+        },
+        FileCall::RejectGrant {
+            file: file_id,
+            grantee,
+        },
+        FileCall::RevokeGrant {
+            file: file_id,
+            grantee,
+        },
+    ]
+}
+
+fn order_calls(order: OrderId) -> Vec<OrderCall> {
+    let leaf = leaves()[0];
+    let openings = |steps: &[u64]| {
+        BoundedVec::new(steps.iter().map(|s| opening(*s)).collect::<Vec<_>>()).expect("few")
+    };
+    let work = place(order, Occasion::Work);
+    let round = place(order, Occasion::Round(0));
+    let dispute = place(order, Occasion::Dispute(0));
+    vec![
+        OrderCall::Post(Box::new(terms())),
+        OrderCall::Cancel { order },
+        OrderCall::Accept { order },
+        OrderCall::Complain { order },
+        OrderCall::Grant {
+            place: work,
             grantee: account(4),
             sealed: SealedKeys::new(vec![9; 100]).expect("short"),
         },
-        Call::Decline {
-            order,
+        OrderCall::Decline {
+            place: work,
             reason: DeclineReason::Inputs,
         },
-        Call::CommitTrace {
-            order,
+        OrderCall::CommitTrace {
+            place: work,
             root: merkle::root(leaves()),
             checkpoints: BoundedVec::new(vec![FileId(digest("model")); 2]).expect("few"),
             result: FileId(digest("train")),
         },
-        Call::OpenStarts {
-            order,
+        OrderCall::OpenStarts {
+            place: round,
             openings: openings(&[0, 2]),
         },
-        Call::CommitAudit {
-            order,
+        OrderCall::CommitAudit {
+            place: round,
             commitment: leaf,
         },
-        Call::OpenEnds {
-            order,
+        OrderCall::OpenEnds {
+            place: round,
             openings: openings(&[2, 3]),
         },
-        Call::RevealAudit {
-            order,
+        OrderCall::RevealAudit {
+            place: round,
             results: AuditResults {
                 initial: Some(leaf),
                 segments: BoundedVec::new(vec![
@@ -213,14 +267,16 @@ pub fn calls(order: OrderId) -> Vec<Call> {
             },
             salt: leaf,
         },
-        Call::Bisect {
-            order,
+        OrderCall::Bisect {
+            place: dispute,
+            step: StepIndex(1),
             leaf,
             path: Some(opening(1).path),
         },
-        Call::Attest { order, leaf: None },
-        Call::Complain { order },
-        Call::Accept { order },
+        OrderCall::Attest {
+            place: dispute,
+            leaf: None,
+        },
     ]
 }
 
