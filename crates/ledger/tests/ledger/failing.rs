@@ -4,11 +4,12 @@ use std::cell::Cell;
 
 use assay_ledger::{
     AccountCall, Admission, AdmitError, ExecuteError, Head, Height, MemoryStore, OrderCall, Pairs,
-    ReadError, Store, check_block, execute_block, query,
+    Phase, ReadError, RunIndex, Store, check_block, execute_block,
+    query::{self, Which},
 };
 
 use crate::life::{REACH, wait};
-use crate::world::{Run, Who, World, terms};
+use crate::world::{Run, Who, World, file_id, terms};
 
 /// Answers that many reads and fails from then on, or fails only once.
 struct Failing<'a> {
@@ -123,6 +124,22 @@ fn no_query_takes_a_failing_disk_for_an_absence() {
     assert!(query::active_orders(&broken()).is_err());
     assert!(query::parameters(&broken()).is_err());
     assert!(query::files(&broken()).is_err());
+    assert!(query::grants(&broken(), &order, RunIndex(0)).is_err());
+    for which in [Which::Latest, Which::In(Phase::Accepted), Which::Judged] {
+        assert!(query::list(&broken(), which, 1).is_err());
+    }
+    let (file, id) = (file_id("model"), Who::Requester.id());
+    assert!(query::file_grant(&broken(), &file, &id, &id).is_err());
+    assert!(query::file_grants(&broken(), &file, &id).is_err());
+    assert!(query::grants_to(&broken(), &id, 1).is_err());
+    // Nor is a move taken for one that nobody waits for.
+    let accept = OrderCall::Accept { order }.into();
+    assert!(query::turn(&world.store, id, &accept).unwrap().is_some());
+    // Its head, its run, the validators.
+    for reads in 0..3 {
+        let store = Failing::after(reads, false, &world.store);
+        assert!(query::turn(&store, id, &accept).is_err());
+    }
     // Not at the first read either: of what is partly read nothing is told.
     for reads in 1..5 {
         assert!(query::supply(&Failing::after(reads, false, &world.store)).is_err());

@@ -4,10 +4,11 @@ use std::fmt::Debug;
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
 use assay_ledger::{
-    AccountCall, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString, BoundedVec, Call,
-    ChainId, DeclineReason, Event, FileCall, FileGrant, FileId, Genesis, GenesisError, Grant, Head,
-    Height, MAX_TX_BYTES, Occasion, Opening, Order, OrderCall, OrderId, OrderRefusal, Place, Ppm,
-    Refusal, Role, RunIndex, SegmentIndex, StepIndex, Terms, Transaction, query, root,
+    AccountCall, AccountRefusal, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
+    BoundedVec, Call, ChainId, DeclineReason, Event, FileCall, FileGrant, FileId, FileRefusal,
+    Genesis, GenesisError, Grant, Head, Height, MAX_TX_BYTES, Occasion, Opening, Order, OrderCall,
+    OrderId, OrderRefusal, Place, Ppm, Refusal, Role, RunIndex, SegmentIndex, StepIndex, Terms,
+    Transaction, query, root,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use proptest::prelude::*;
@@ -401,6 +402,38 @@ fn refusals_speak_to_people() {
     let json = serde_json::to_value(&refusal).unwrap();
     assert_eq!(json["refusal"], "wrong_openings");
     assert_eq!(serde_json::from_value::<Refusal>(json).unwrap(), refusal);
+    let place = |number| Place {
+        order,
+        run: RunIndex(2),
+        occasion: Occasion::Dispute(number),
+    };
+    let gone_on = Refusal::from(OrderRefusal::OtherPlace {
+        expected: place(4),
+        found: place(3),
+    });
+    let text = gone_on.to_string();
+    assert!(
+        text.contains("run 2") && text.contains("dispute 3"),
+        "{text}"
+    );
+    let (file, account) = (FileId(Digest::ZERO), Who::Stranger.id());
+    let late = OrderRefusal::TooLate {
+        order,
+        deadline: Height(7),
+    };
+    let all: [Refusal; 5] = [
+        gone_on,
+        late.into(),
+        AccountRefusal::NotAKey { account }.into(),
+        FileRefusal::OwnFile { file }.into(),
+        FileRefusal::GrantTime {
+            until: Height(1),
+            now: Height(2),
+            latest: Height(3),
+        }
+        .into(),
+    ];
+    all.iter().for_each(reads_back);
 }
 
 proptest! {

@@ -13,7 +13,7 @@ use crate::life::REACH;
 use crate::world::{Run, Who, World, salt, terms};
 
 /// The same call, meant for another place.
-fn moved(call: &Call, to: Place) -> Option<Call> {
+pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
     let Call::Order(call) = call else {
         return None;
     };
@@ -37,7 +37,7 @@ fn moved(call: &Call, to: Place) -> Option<Call> {
 }
 
 /// Every place near this one that is another: other runs, other kinds of occasion, other numbers.
-fn others(here: Place) -> Vec<Place> {
+pub(crate) fn others(here: Place) -> Vec<Place> {
     let occasions = [
         Occasion::Work,
         Occasion::Round(0),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use assay_ledger::{Call, Order, OrderCall, Phase, Status, query};
 
 use crate::life::REACH;
+use crate::places::{moved, others};
 use crate::world::{Run, Who, World, here, middle, sealed, starts, terms};
 
 /// Every call that names the order, as good as the tests can make it.
@@ -201,6 +202,31 @@ fn strangers_are_not_waited_for() {
             );
             let status = world.would(Who::Stranger, call);
             assert!(matches!(status, Status::Refused(_)));
+        }
+    }
+}
+
+/// No place in a pool is kept for a move that the ledger would refuse as one for another place.
+#[test]
+fn a_move_for_another_place_is_not_waited_for() {
+    let truth = Run::truth(&terms());
+    for (phase, reach) in REACH {
+        let mut world = World::new();
+        let order = reach(&mut world, &truth);
+        let record = world.order(order);
+        for call in calls(&record) {
+            for who in Who::all() {
+                let waited = query::turn(&world.store, who.id(), &call).unwrap();
+                if waited.is_none() {
+                    continue;
+                }
+                for place in others(world.here(order)) {
+                    if let Some(call) = moved(&call, place) {
+                        let turn = query::turn(&world.store, who.id(), &call).unwrap();
+                        assert_eq!(turn, None, "{phase} {place} {call:?}");
+                    }
+                }
+            }
         }
     }
 }
