@@ -70,6 +70,12 @@ pub struct Market {
     #[serde(with = "Tokens")]
     #[schemars(with = "Tokens")]
     pub auditor_fee: Amount,
+    /// Providers that do the whole job, each for the price. With 1 the run is audited; with more
+    /// none is: each commits to its result before it sees another's, they are compared bit for bit,
+    /// and the validators judge every difference.
+    #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_COPIES as u64 }>")]
+    #[schemars(range(min = 1, max = Terms::MAX_COPIES))]
+    pub copies: u8,
     /// Providers tried before the order is refunded.
     #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_ATTEMPTS as u64 }>")]
     #[schemars(range(min = 1, max = Terms::MAX_ATTEMPTS))]
@@ -83,6 +89,7 @@ impl Default for Market {
             provider_bond: Amount::tokens(20),
             auditor_bond: Amount::tokens(5),
             auditor_fee: Amount(500_000),
+            copies: 1,
             attempts: 3,
         }
     }

@@ -9,6 +9,7 @@ use assay_ledger::{
 
 use crate::error::JobError;
 use crate::kind::{Inputs, Job};
+use crate::sections::{Audit, Market};
 
 /// Longest name of a stored input, in bytes: what a file's record holds.
 const MAX_RECORD_NAME: usize = FileRecord::MAX_NAME_BYTES;
@@ -70,6 +71,8 @@ impl Draft {
             });
         }
         let specification = job.specification.clone();
+        // Copies are compared, not audited.
+        let audited = job.market.copies < 2;
         Ok(Self(Terms {
             kind: BoundedString::new(job.kind.name().to_owned()).map_err(too_long("kind"))?,
             spec: BoundedBytes::new(specification).map_err(too_long("specification"))?,
@@ -79,10 +82,15 @@ impl Draft {
             price: job.market.price,
             provider_bond: job.market.provider_bond,
             auditor_bond: job.market.auditor_bond,
-            auditor_fee: job.market.auditor_fee,
-            segments_drawn: job.audit.segments,
-            auditors: job.audit.auditors,
+            auditor_fee: if audited {
+                job.market.auditor_fee
+            } else {
+                Amount::ZERO
+            },
+            segments_drawn: if audited { job.audit.segments } else { 0 },
+            auditors: if audited { job.audit.auditors } else { 0 },
             attempts: job.market.attempts,
+            copies: job.market.copies,
             keys,
             encryption_key,
             deadlines: job.deadlines.clone().into(),
@@ -105,13 +113,14 @@ impl Draft {
                 steps,
                 segment_steps,
                 price,
+                copies,
                 ..
             } = terms.clone();
             let inputs: Vec<_> = inputs
                 .iter()
                 .map(|input| (input.name.clone(), input.content))
                 .collect();
-            (kind, spec, inputs, steps, segment_steps, price)
+            (kind, spec, inputs, steps, segment_steps, (price, copies))
         };
         asks(&self.0) == asks(terms)
     }
@@ -155,6 +164,7 @@ impl Job {
             }
         };
         let mut found: Vec<Problem> = self.bad_name().into_iter().collect();
+        found.extend(self.not_audited());
         let refused = rules::problems(&draft.0, &network.parameters);
         found.extend(refused.into_iter().map(|found| self.told(found)));
         if draft.escrow().is_none() {
@@ -167,6 +177,11 @@ impl Job {
         }
         found.extend(network.supply.iter().flat_map(|all| self.unpayable(*all)));
         found
+    }
+
+    /// Most runs that an order for the job can have: see [`Terms::most_runs`].
+    pub fn most_runs(&self) -> u32 {
+        Terms::runs(self.market.copies, self.market.attempts)
     }
 
     /// Refuses what [`Job::problems`] finds.
@@ -196,6 +211,34 @@ impl Job {
         })
     }
 
+    /// Settings of an audit that a job done in several copies does not have. What stands there by
+    /// itself does no harm.
+    fn not_audited(&self) -> Vec<Problem> {
+        let (audit, market) = (Audit::default(), Market::default());
+        let set = [
+            ("audit.auditors", self.audit.auditors != audit.auditors),
+            ("audit.segments", self.audit.segments != audit.segments),
+            (
+                "market.auditor_fee",
+                self.market.auditor_fee != market.auditor_fee,
+            ),
+            (
+                "market.auditor_bond",
+                self.market.auditor_bond != market.auditor_bond,
+            ),
+        ];
+        let copies = self.market.copies;
+        let set = set.into_iter().filter(|(_, set)| *set && copies > 1);
+        set.map(|(field, _)| Problem {
+            field: field.to_owned(),
+            problem: format!(
+                "with market.copies = {copies} the results are compared and nothing is audited; \
+                 remove it, or set market.copies = 1"
+            ),
+        })
+        .collect()
+    }
+
     /// Every stored input is called after the job.
     fn bad_name(&self) -> Option<Problem> {
         let inputs = self.inputs.iter().map(|source| source.name.len());
@@ -215,7 +258,7 @@ impl Job {
             "segment_steps" => ("audit.segment_steps".to_owned(), text),
             "segments_drawn" => ("audit.segments".to_owned(), text),
             "auditors" => ("audit.auditors".to_owned(), text),
-            "price" | "provider_bond" | "auditor_bond" | "auditor_fee" | "attempts" => {
+            "price" | "provider_bond" | "auditor_bond" | "auditor_fee" | "attempts" | "copies" => {
                 (format!("market.{field}"), text)
             }
             "inputs" => {

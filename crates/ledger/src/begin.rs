@@ -15,17 +15,18 @@ use crate::{Amount, Event, Refusal, accounts, files, orders};
 #[must_use = "events that reach no receipt are lost"]
 pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
     let mut events = Vec::new();
-    let (all, now) = (timers::all(), state.now());
     let most = state.chain.parameters.max_timers as usize;
-    for (key, _) in state.scan(&all, &all, most) {
-        let Some((due, timer)) = Timer::of(&key) else {
-            continue;
-        };
-        if due > now {
-            break;
+    for kind in timers::kinds() {
+        for (key, _) in state.scan(&kind, &kind, most) {
+            let Some((due, timer)) = Timer::of(&key) else {
+                continue;
+            };
+            if due > state.now() {
+                break;
+            }
+            let result = ring(state, key, timer);
+            keep(state, result, &mut events);
         }
-        let result = ring(state, key, timer);
-        keep(state, result, &mut events);
     }
     // A block without beacon draws nothing: its orders wait for the next one.
     if state.context.beacon != Digest::ZERO {

@@ -6,7 +6,7 @@
 //! c                                    the chain: id, name, supply, validators, parameters
 //! b                                    height and time of the last block
 //! m                                    treasury and pot
-//! t due(8) kind(1) ...                 a timer: what happens by itself, and from when on
+//! t kind(1) due(8) ...                 a timer: what happens by itself, and from when on
 //!
 //! a account(32)                        account                              accounts/keys.rs
 //! r role(1) account(32)                registration

@@ -92,9 +92,11 @@ pub fn registrations(store: &dyn Store, role: Role) -> Read<Vec<(AccountId, Regi
         .collect())
 }
 
-/// Bonds on their way back to balances: when, whose, of which role, how much. Reads every timer.
+/// Bonds on their way back to balances: when, whose, of which role, how much. Reads all of
+/// them.
 pub fn unbonding(store: &dyn Store) -> Read<Vec<(Height, AccountId, Role, Amount)>> {
-    let timers = store.range(&timers::all())?.into_iter();
+    let [bonds, ..] = timers::kinds();
+    let timers = store.range(&bonds)?.into_iter();
     timers
         .filter_map(|(key, value)| match Timer::of(&key)? {
             (due, Timer::Bond(role, account)) => {

@@ -101,6 +101,11 @@ impl ProviderKeys {
         checkpoint(&FileKey(self.secret), index)
     }
 
+    /// The salt of a commitment to this run: fixed by its secret, so that it need not be kept.
+    pub fn salt(&self) -> Digest {
+        Digest::of("assay/run/salt/v1", &[&self.secret])
+    }
+
     /// What a reader of these checkpoints is granted.
     pub fn for_reader(&self, checkpoints: impl IntoIterator<Item = u32>) -> ReaderKeys {
         ReaderKeys {

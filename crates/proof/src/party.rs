@@ -81,6 +81,10 @@ pub enum CallTag {
     Decline,
     /// The trace's root and the checkpoints.
     CommitTrace,
+    /// The digest of a trace that is revealed later.
+    CommitRun,
+    /// The trace behind it.
+    RevealRun,
     /// Leaves at which drawn segments start.
     OpenStarts,
     /// Leaves at which drawn segments end.

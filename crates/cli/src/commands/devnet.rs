@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Run a whole network in this process until Ctrl-C
 ///
-/// Four validators, three storage nodes, two providers and two auditors, the same code and files
+/// Four validators, three storage nodes, three providers and two auditors, the same code and files
 /// as on separate machines. Everything is in --dir [default: ./assay-devnet]; started again there,
 /// the network and every job under way go on. An account with money is in DIR/requester.
 ///

@@ -88,14 +88,17 @@ impl Screen {
 
     pub(super) fn posted(&self, id: OrderId, job: &Job) {
         let market = &job.market;
+        let to = match market.copies {
+            1 => format!(
+                "{} to the provider, {} to each of {} auditors",
+                market.price, market.auditor_fee, job.audit.auditors
+            ),
+            copies => format!("{} to each of {copies} providers", market.price),
+        };
+        let (name, steps) = (&job.name, job.steps);
         self.line(format!(
-            "  order {} for {:?}: {} steps, {} to the provider, {} to each of {} auditors",
-            short(id),
-            job.name,
-            job.steps,
-            market.price,
-            market.auditor_fee,
-            job.audit.auditors
+            "  order {} for {name:?}: {steps} steps, {to}",
+            short(id)
         ));
     }
 
@@ -188,7 +191,26 @@ impl Watch {
 
 fn describe(order: &Order) -> Option<String> {
     let provider = || order.provider().map(short).unwrap_or_default();
+    let copies = order.head.terms.copies;
     Some(match order.head.phase {
+        Phase::Posted if copies > 1 => {
+            format!("waiting for the beacon to draw {copies} providers")
+        }
+        Phase::Assigned if copies > 1 => {
+            let drawn: Vec<_> = order.standing().map(|run| short(run.provider)).collect();
+            format!("the beacon drew providers {}", drawn.join(", "))
+        }
+        Phase::Running if copies > 1 => {
+            "keys handed over; each provider runs the job by itself".to_owned()
+        }
+        Phase::Revealing if copies > 1 => {
+            "all have committed to their results; now they reveal them".to_owned()
+        }
+        Phase::Bisecting if copies > 1 => {
+            "in dispute: two providers narrow their difference down to one step".to_owned()
+        }
+        Phase::Accepted if copies > 1 => "accepted: the results that stand are equal".to_owned(),
+        Phase::Settled if copies > 1 => "settled: every provider that stands is paid".to_owned(),
         Phase::Posted if order.attempt() > RunIndex(0) => {
             "the order goes to another provider".to_owned()
         }

@@ -109,6 +109,9 @@ pub enum FileRefusal {
         state: GrantState,
         call: String,
     },
+    #[error("the grant of file {file} holds no key; seal the file's key to whoever asked")]
+    #[serde(rename = "no_key")]
+    NoKey { file: FileId },
     #[error("a grant may last until block {latest} and must last beyond block {now}, not {until}")]
     #[serde(rename = "grant_time")]
     GrantTime {

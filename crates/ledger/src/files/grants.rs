@@ -150,6 +150,9 @@ pub(super) fn approve(
         "approve_grant",
     )?;
     check_time(state, until)?;
+    if sealed.is_empty() {
+        return Err(FileRefusal::NoKey { file }.into());
+    }
     let timer = Timer::Grant(file, owner, grantee);
     state.remove(timer.key(grant.until));
     state.save(timer.key(until), &());

@@ -57,6 +57,28 @@ pub enum OrderCall {
         /// The final state.
         result: FileId,
     },
+    /// The provider of one of several runs commits to it without showing it.
+    CommitRun {
+        /// The run's work.
+        place: Place,
+        /// The commitment: see [`Trace::commitment`](crate::Trace::commitment).
+        commitment: Digest,
+    },
+    /// The provider reveals the run that it committed to.
+    RevealRun {
+        /// The run's work.
+        place: Place,
+        /// Merkle root of the `steps + 1` leaves.
+        root: Digest,
+        /// The states at which each segment starts, one file per segment.
+        checkpoints: BoundedVec<FileId, 1024>,
+        /// The final state.
+        result: FileId,
+        /// The salt of the commitment.
+        salt: Digest,
+        /// Leaf 0 and the last leaf.
+        openings: BoundedVec<Opening, 2>,
+    },
     /// The provider opens leaf 0 and the leaves at [`Run::starts`](crate::Run::starts).
     OpenStarts {
         /// The audit round.
@@ -118,6 +140,8 @@ impl OrderCall {
             OrderCall::Grant { .. } => "grant",
             OrderCall::Decline { .. } => "decline",
             OrderCall::CommitTrace { .. } => "commit_trace",
+            OrderCall::CommitRun { .. } => "commit_run",
+            OrderCall::RevealRun { .. } => "reveal_run",
             OrderCall::OpenStarts { .. } => "open_starts",
             OrderCall::CommitAudit { .. } => "commit_audit",
             OrderCall::OpenEnds { .. } => "open_ends",
@@ -148,6 +172,8 @@ impl OrderCall {
             OrderCall::Grant { place, .. }
             | OrderCall::Decline { place, .. }
             | OrderCall::CommitTrace { place, .. }
+            | OrderCall::CommitRun { place, .. }
+            | OrderCall::RevealRun { place, .. }
             | OrderCall::OpenStarts { place, .. }
             | OrderCall::CommitAudit { place, .. }
             | OrderCall::OpenEnds { place, .. }

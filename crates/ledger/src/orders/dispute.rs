@@ -46,6 +46,8 @@ pub struct Dispute {
     pub from: Leaf,
     /// The last step on which both agree.
     pub agreed: Leaf,
+    /// Steps between two checkpoints.
+    pub segment_steps: u32,
     /// The first step on which they differ, with the provider's leaf.
     pub disputed: Leaf,
     /// The challenger's leaf at that step; `None` when it could not begin.
@@ -61,10 +63,19 @@ pub struct Dispute {
 }
 
 impl Dispute {
-    /// The step about which both parties speak next, while they are more than one step apart.
+    /// The step about which both parties speak next, while they are more than one step apart: the
+    /// middle one among those with a checkpoint, as long as there are any between them.
     pub fn middle(&self) -> Option<StepIndex> {
         let (low, high) = (self.agreed.step.0, self.disputed.step.0);
-        (high.saturating_sub(low) > 1).then(|| StepIndex(low + (high - low) / 2))
+        if high.saturating_sub(low) <= 1 {
+            return None;
+        }
+        let length = u64::from(self.segment_steps.max(1));
+        let (first, last) = (low / length + 1, (high - 1) / length);
+        Some(StepIndex(match first <= last {
+            true => (first + (last - first) / 2) * length,
+            false => low + (high - low) / 2,
+        }))
     }
 }
 

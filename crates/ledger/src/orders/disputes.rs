@@ -3,6 +3,7 @@
 use assay_crypto::{Digest, merkle};
 
 use super::{enter, procedure};
+use crate::accounts::money;
 use crate::state::State;
 use crate::{
     AccountId, Attestation, Dispute, FailureReason, Leaf, Opening, Order, OrderEvent, OrderRefusal,
@@ -37,6 +38,7 @@ pub(super) fn open(
         segment: claim.segment,
         from: claim.from,
         agreed: claim.from,
+        segment_steps: order.head.terms.segment_steps,
         disputed: claim.disputed,
         claimed: claim.claimed,
         provider_move: None,
@@ -59,6 +61,34 @@ pub(super) fn open(
     order.head.disputed = order.head.disputed.saturating_add(1);
     enter(state, order, phase);
     Ok(())
+}
+
+/// Puts the delivered result before the validators.
+pub(super) fn complain(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let requester = order.head.requester;
+    let deposit = state.chain.parameters.complaint_deposit;
+    money::debit(state, &requester, deposit)?;
+    order.head.deposit = deposit;
+    let Some(run) = order.result_run() else {
+        return Ok(());
+    };
+    let step = StepIndex(order.head.terms.steps);
+    let leaf = run.opened(step).unwrap_or(Digest::ZERO);
+    let last = Leaf { step, leaf };
+    let segment = SegmentIndex(order.head.terms.segments().saturating_sub(1));
+    let (index, claim) = (
+        run.index,
+        Claim {
+            challenger: requester,
+            rival: None,
+            question: Question::Result,
+            segment,
+            from: last,
+            disputed: last,
+            claimed: None,
+        },
+    );
+    open(state, order, index, claim)
 }
 
 /// Whether a party of the open dispute still has to state its leaf.
@@ -139,6 +169,12 @@ fn narrow(dispute: &mut Dispute, step: StepIndex, provided: Digest, challenged: 
     };
     if provided == challenged {
         dispute.agreed = middle;
+        let length = u64::from(dispute.segment_steps.max(1));
+        if step.0.is_multiple_of(length) {
+            // Both accept the state at a checkpoint: a replay can begin there.
+            dispute.from = middle;
+            dispute.segment = SegmentIndex(u32::try_from(step.0 / length).unwrap_or(u32::MAX));
+        }
     } else {
         dispute.disputed = middle;
         dispute.claimed = Some(challenged);
@@ -200,6 +236,8 @@ fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Re
         Verdict::Provider
     } else {
         match dispute.question {
+            // Both had to store it.
+            _ if found.is_none() && dispute.rival.is_some() => Verdict::Neither,
             // Nobody can be right against what could not be had: who had to store it loses.
             _ if found.is_none() => Verdict::Challenger,
             Question::Start | Question::Result => Verdict::Challenger,

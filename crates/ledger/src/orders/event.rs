@@ -35,6 +35,8 @@ pub enum OrderEvent {
     },
     /// A provider committed to its run.
     TraceCommitted { provider: AccountId, root: Digest },
+    /// A provider committed to its run without showing it.
+    RunCommitted { provider: AccountId },
     /// The beacon drew auditors and segments.
     AuditDrawn {
         auditors: Vec<AccountId>,

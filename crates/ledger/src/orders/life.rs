@@ -53,6 +53,17 @@ pub(crate) const fn allowed(call: &'static str, by: Mover) -> Move {
     }
 }
 
+/// The row of a final phase.
+pub(crate) const fn over(phase: Phase) -> Row {
+    Row {
+        phase,
+        deadline: None,
+        moves: &[],
+        next: &[],
+        late: Late::Over,
+    }
+}
+
 /// Those who may make a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mover {
@@ -158,6 +169,9 @@ pub enum Late {
     Over,
     /// The order ends like this.
     Ends(Outcome),
+    /// What did not move comes to nothing; if two runs are committed they are compared, else the
+    /// order ends like this.
+    Compares(Outcome),
     /// The run fails; a share of what is locked of the provider's bond is lost.
     Fails(FailureReason),
     /// Auditors that did not move lose what is locked of their bonds; it goes on with the others.
@@ -171,6 +185,10 @@ impl fmt::Display for Late {
         match self {
             Late::Over => Ok(()),
             Late::Ends(outcome) => write!(f, "ends: {outcome}"),
+            Late::Compares(outcome) => write!(
+                f,
+                "goes on with the committed runs if there are two; else it ends: {outcome}"
+            ),
             Late::Fails(FailureReason::Late) => {
                 f.write_str("the run fails: the provider loses `late_rate` of its locked bond")
             }

@@ -18,6 +18,7 @@ mod phase;
 mod place;
 pub(crate) mod procedure;
 mod record;
+mod redundant;
 mod refusal;
 pub mod rules;
 mod runs;
@@ -46,8 +47,8 @@ use crate::timers::Timer;
 use crate::{AccountId, OrderId, Refusal, RunIndex};
 
 /// The procedures, each with its phases.
-pub fn lives() -> [(&'static str, &'static [Row]); 1] {
-    [("traced", traced::LIFE)]
+pub fn lives() -> [(&'static str, &'static [Row]); 2] {
+    [("traced", traced::LIFE), ("redundant", redundant::LIFE)]
 }
 
 /// An order with its runs and disputes.

@@ -138,6 +138,8 @@ pub enum Outcome {
     NoAuditors,
     /// The validators gave no verdict.
     NoVerdict,
+    /// Fewer than two providers came to a result that could be compared.
+    NoCopies,
 }
 
 impl fmt::Display for Outcome {
@@ -151,6 +153,7 @@ impl fmt::Display for Outcome {
             Self::AttemptsUsed => "refunded: every attempt failed",
             Self::NoAuditors => "refunded: not enough auditors could be drawn",
             Self::NoVerdict => "refunded: the validators gave no verdict in time",
+            Self::NoCopies => "refunded: fewer than two runs could be compared",
         })
     }
 }

@@ -7,12 +7,17 @@
 
 use super::draw::Pools;
 use super::life::Row;
+use super::redundant::Redundant;
+use super::rules::TermsProblem;
 use super::traced::Traced;
 use crate::state::State;
 use crate::{AccountId, FailureReason, Order, OrderCall, Place, Refusal, Terms, Verdict};
 
 /// One way of working on an order.
 pub(crate) trait Procedure: Sync {
+    /// What is wrong with terms for it: the field, and what would be right.
+    fn problems(&self, terms: &Terms) -> Vec<TermsProblem>;
+
     /// Its phases.
     fn life(&self) -> &'static [Row];
 
@@ -58,8 +63,11 @@ pub(crate) trait Procedure: Sync {
 }
 
 /// The procedure of an order with these terms.
-pub(crate) fn of(_terms: &Terms) -> &'static dyn Procedure {
-    &Traced
+pub(crate) fn of(terms: &Terms) -> &'static dyn Procedure {
+    match terms.copies {
+        0 | 1 => &Traced,
+        _ => &Redundant,
+    }
 }
 
 /// The row of an order's present phase.

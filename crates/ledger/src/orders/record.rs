@@ -58,8 +58,12 @@ pub struct Run {
     pub seed: Digest,
     /// Height of the draw.
     pub at: Height,
-    /// What the provider did, once it has committed to it.
+    /// The digest of the trace, where it is revealed later: see [`Trace::commitment`].
+    pub commitment: Option<Digest>,
+    /// What the provider did, once it has committed to it in the open, or revealed it.
     pub trace: Option<Trace>,
+    /// Leaves that were opened with the trace: leaf 0 and the last one.
+    pub opened: Vec<Leaf>,
     /// Audit draws; the last one is current.
     pub rounds: Vec<Round>,
     /// Why it came to nothing, if it did.
@@ -145,10 +149,11 @@ impl Run {
         steps
     }
 
-    /// An opened leaf of the current round.
+    /// An opened leaf: of the current round, or with the trace.
     pub fn opened(&self, step: StepIndex) -> Option<Digest> {
-        let round = self.round()?;
-        let mut leaves = round.starts.iter().chain(&round.ends);
+        let round = self.round().into_iter();
+        let audited = round.flat_map(|round| round.starts.iter().chain(&round.ends));
+        let mut leaves = self.opened.iter().chain(audited);
         leaves.find(|leaf| leaf.step == step).map(|leaf| leaf.leaf)
     }
 }
@@ -184,6 +189,8 @@ pub enum FailureReason {
     WrongResult,
     /// The validators could not get or open what the provider committed to.
     Unavailable,
+    /// The requester handed over no keys for it; the provider loses nothing.
+    NotGranted,
 }
 
 impl fmt::Display for FailureReason {
@@ -204,6 +211,7 @@ impl fmt::Display for FailureReason {
             Self::Silent => "it made no move in a dispute",
             Self::WrongResult => "the validators computed another result",
             Self::Unavailable => "the validators could not get what it had committed to",
+            Self::NotGranted => "the requester handed it no keys in time",
         })
     }
 }
@@ -237,6 +245,29 @@ pub struct Trace {
     pub result: FileId,
     /// Height of the commitment.
     pub at: Height,
+}
+
+impl Trace {
+    /// What a provider posts where it reveals the trace later. It binds run and provider, so nobody
+    /// can post another's commitment and later reveal what the other revealed.
+    pub fn commitment(
+        work: &Place,
+        provider: AccountId,
+        (root, checkpoints, result): (&Digest, &[FileId], &FileId),
+        salt: &Digest,
+    ) -> Digest {
+        // Serialising into memory cannot fail.
+        let files = borsh::to_vec(&(checkpoints, result)).unwrap_or_default();
+        let parts: [&[u8]; 6] = [
+            &work.order.0.0,
+            &work.run.0.to_le_bytes(),
+            &provider.0,
+            &root.0,
+            &files,
+            &salt.0,
+        ];
+        Digest::of("assay/run/v1", &parts)
+    }
 }
 
 /// A leaf that was shown to lie under the trace's root.

@@ -27,7 +27,9 @@ pub(super) fn begin(
         bond,
         seed,
         at: state.now(),
+        commitment: None,
         trace: None,
+        opened: Vec::new(),
         rounds: Vec::new(),
         failed: None,
     });
@@ -56,7 +58,7 @@ pub(super) fn fail(
         .ok_or(OrderRefusal::AlreadyDone { order: id })?;
     let (provider, amount) = (run.provider, run.bond);
     let rate = match reason {
-        FailureReason::Declined(_) => Ppm(0),
+        FailureReason::Declined(_) | FailureReason::NotGranted => Ppm(0),
         FailureReason::Late => state.chain.parameters.late_rate,
         FailureReason::Withheld
         | FailureReason::Silent

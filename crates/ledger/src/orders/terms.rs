@@ -34,8 +34,12 @@ pub struct Terms {
     pub segments_drawn: u32,
     /// Auditors whose reveals must stand before a run is accepted.
     pub auditors: u8,
-    /// Providers tried before the order is refunded.
+    /// Providers tried before the order is refunded; with several copies, so many less one are
+    /// drawn in place of others.
     pub attempts: u8,
+    /// Providers that do the whole of it, each for the price. One is audited; of several none is:
+    /// their results are compared.
+    pub copies: u8,
     /// Commitment to the keys that the requester grants to its provider.
     pub keys: Digest,
     /// Where grants to the requester are sealed.
@@ -121,6 +125,8 @@ impl Terms {
     pub const MAX_DRAWN: u32 = 64;
     /// Most auditors of one run.
     pub const MAX_AUDITORS: u8 = 16;
+    /// Most copies.
+    pub const MAX_COPIES: u8 = 8;
     /// Most providers tried.
     pub const MAX_ATTEMPTS: u8 = 16;
 
@@ -144,14 +150,20 @@ impl Terms {
 
     /// Most runs that the order can have; its key commitment covers as many.
     pub fn most_runs(&self) -> u32 {
-        u32::from(self.attempts)
+        Terms::runs(self.copies, self.attempts)
     }
 
-    /// What the requester pays in when posting: the price and every auditor's fee. `None` on
-    /// overflow.
+    /// Most runs of an order with so many copies and attempts.
+    pub fn runs(copies: u8, attempts: u8) -> u32 {
+        u32::from(attempts) + u32::from(copies).saturating_sub(1)
+    }
+
+    /// What the requester pays in when posting: the price of every copy and every auditor's fee.
+    /// `None` on overflow.
     pub fn escrow(&self) -> Option<Amount> {
+        let price = self.price.checked_mul(u64::from(self.copies))?;
         self.auditor_fee
             .checked_mul(u64::from(self.auditors))?
-            .checked_add(self.price)
+            .checked_add(price)
     }
 }

@@ -55,7 +55,7 @@ impl Default for Plan {
         Self {
             validators: 4,
             storage: 3,
-            providers: 2,
+            providers: 3,
             auditors: 2,
             http: None,
             block_interval_ms: 200,

@@ -145,11 +145,7 @@ impl Requester {
             }
             file_keys.push(files::fresh_key().map_err(RequestFailure::Randomness)?);
         }
-        let keys = keys::derive(
-            &self.services.key,
-            file_keys,
-            u32::from(job.market.attempts),
-        );
+        let keys = keys::derive(&self.services.key, file_keys, job.most_runs());
         let contents = assay_job::contents(inputs);
         let to_us = self.services.identity().encryption.public();
         let draft = Draft::new(job, contents, keys.commitment(), to_us)?;

@@ -32,6 +32,8 @@ pub struct Plan {
     pub drawn: u32,
     /// Auditors drawn.
     pub auditors: u8,
+    /// Providers that do the job.
+    pub copies: u8,
     /// Providers tried.
     pub attempts: u8,
     /// Every phase's deadline, in blocks.
@@ -56,6 +58,7 @@ impl Default for Plan {
             segment_steps: 2,
             drawn: 3,
             auditors: 2,
+            copies: 1,
             attempts: 2,
             deadline: 12,
             delay: 0,
@@ -83,7 +86,11 @@ impl World {
             SecretKey::from_seed(Digest::of("assay/harness/key/v1", &[&n.to_le_bytes()]).0)
         };
         let input_keys: Vec<FileKey> = (0..plan.inputs.len()).map(|_| key(&mut dice)).collect();
-        let keys = OrderKeys::new(input_keys, key(&mut dice).0, plan.attempts.into());
+        let keys = OrderKeys::new(
+            input_keys,
+            key(&mut dice).0,
+            Terms::runs(plan.copies, plan.attempts),
+        );
 
         let mut members = Vec::new();
         let mut roles = Vec::new();
@@ -149,6 +156,7 @@ impl World {
         }
         let nonce = self.pending.len() as u64;
         self.order = OrderId::new(self.chain, requester, nonce);
+        let audited = self.plan.copies < 2;
         let terms = Terms {
             kind: BoundedString::new(self.plan.kind).expect("a short kind"),
             spec: BoundedBytes::new(self.plan.spec.clone()).expect("a short specification"),
@@ -158,10 +166,15 @@ impl World {
             price: Amount::tokens(100),
             provider_bond: Amount::tokens(50),
             auditor_bond: Amount::tokens(20),
-            auditor_fee: Amount::tokens(5),
-            segments_drawn: self.plan.drawn,
-            auditors: self.plan.auditors,
+            auditor_fee: if audited {
+                Amount::tokens(5)
+            } else {
+                Amount::ZERO
+            },
+            segments_drawn: if audited { self.plan.drawn } else { 0 },
+            auditors: if audited { self.plan.auditors } else { 0 },
             attempts: self.plan.attempts,
+            copies: self.plan.copies,
             keys: keys.commitment(),
             encryption_key: self.members[0].secret.encryption().public(),
             deadlines: Deadlines::all(self.plan.deadline),

@@ -23,9 +23,10 @@ pub struct Requester {
     keys: OrderKeys,
     desk: Desk,
     inputs: Inputs,
-    /// The attempt's result as far as it was looked at.
+    /// The result as far as it was looked at.
     result: Delivery,
-    attempt: RunIndex,
+    /// Which run's result that is.
+    looked_at: Option<RunIndex>,
     finished: bool,
 }
 
@@ -65,7 +66,7 @@ impl Requester {
             desk: Desk::default(),
             inputs: Inputs::default(),
             result: Delivery::Unseen,
-            attempt: RunIndex(0),
+            looked_at: None,
             finished: false,
         }
     }
@@ -107,33 +108,33 @@ impl Requester {
             self.finished = true;
             return self.desk.push(Output::End(outcome));
         }
-        if order.attempt() != self.attempt {
-            self.attempt = order.attempt();
+        let looked_at = order.result_run().map(|run| run.index);
+        if looked_at != self.looked_at {
+            self.looked_at = looked_at;
             self.result = Delivery::Unseen;
             self.desk.clear();
         }
         match order.head.phase {
-            Phase::Assigned => self.grant_provider(view),
+            Phase::Assigned => self.grant_providers(view),
             Phase::Attesting => self.grant_validators(view),
             Phase::Accepted => self.check(view),
             _ => {}
         }
     }
 
-    fn grant_provider(&mut self, view: &View) {
+    fn grant_providers(&mut self, view: &View) {
         let order = &view.order;
-        let Some(run) = order.run() else {
-            return;
-        };
-        let handover = Handover {
-            view,
-            me: &self.me,
-            place: order.work(run.index),
-        };
-        let to = (run.provider, &run.encryption_key);
-        let keys = self.keys.for_provider(run.index);
-        if let Some(randomness) = self.desk.random() {
-            handover.give(&mut self.desk, to, &keys, randomness);
+        for run in order.standing() {
+            let handover = Handover {
+                view,
+                me: &self.me,
+                place: order.work(run.index),
+            };
+            let to = (run.provider, &run.encryption_key);
+            let keys = self.keys.for_provider(run.index);
+            if let Some(randomness) = self.desk.random() {
+                handover.give(&mut self.desk, to, &keys, randomness);
+            }
         }
     }
 
@@ -158,7 +159,10 @@ impl Requester {
     /// Looks at the result of an accepted run.
     fn check(&mut self, view: &View) {
         let (order, now) = (&view.order, view.height);
-        let place = view.work();
+        let Some(run) = order.result_run() else {
+            return;
+        };
+        let place = order.work(run.index);
         let tag = |what| Tag { place, what };
         let last = order.head.terms.segments();
         match &self.result {
@@ -175,8 +179,8 @@ impl Requester {
                 }
                 self.desk.ask(tag(What::Checkpoint(last, 0)), now, || {
                     Some(Ask::Fetch {
-                        file: order.run()?.trace.as_ref()?.result,
-                        owner: order.provider()?,
+                        file: run.trace.as_ref()?.result,
+                        owner: run.provider,
                         key: self.keys.checkpoint(place.run, last),
                         content: None,
                     })
@@ -185,8 +189,7 @@ impl Requester {
             Delivery::Fetched(bytes) => {
                 let sets = [(0, self.keys.inputs())];
                 self.inputs.fetch(order, place, &sets, &mut self.desk, now);
-                let task = order.run().and_then(|run| self.inputs.task(order, run));
-                let Some(task) = task else {
+                let Some(task) = self.inputs.task(order, run) else {
                     return;
                 };
                 let end = StepIndex(order.head.terms.steps);
@@ -205,7 +208,7 @@ impl Requester {
     fn checked(&mut self, view: &View, result: Result<WorkDone, WorkFailure>) {
         let order = &view.order;
         let end = StepIndex(order.head.terms.steps);
-        let end = order.run().and_then(|run| run.opened(end));
+        let end = order.result_run().and_then(|run| run.opened(end));
         match result {
             Ok(done) if end.is_some() && done.leaves.last() == end.as_ref() => {
                 self.result = Delivery::Good;
@@ -218,7 +221,10 @@ impl Requester {
     fn complain(&mut self, view: &View) {
         let order = &view.order;
         // A verdict on this result is the last word on it.
-        let place = view.work();
+        let Some(run) = order.result_run() else {
+            return;
+        };
+        let place = order.work(run.index);
         let judged = order
             .disputes_of(place.run)
             .any(|d| d.question == Question::Result);

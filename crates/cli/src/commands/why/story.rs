@@ -28,16 +28,12 @@ pub(super) fn story(order: &Order) -> Vec<Moment> {
     tell(
         order.head.posted,
         format!(
-            "posted by {}: {}, {} steps for {} tokens; {} of {} segments are drawn and replayed by \
-             {} auditors, which notices cheating in a tenth of the run with {}",
+            "posted by {}: {}, {} steps for {} tokens; {}",
             short(order.head.requester),
             terms.kind,
             terms.steps,
             terms.price,
-            terms.segments_drawn,
-            terms.segments(),
-            terms.auditors,
-            detection(order),
+            checked(order),
         ),
     );
     for run in &order.runs {
@@ -54,6 +50,25 @@ pub(super) fn story(order: &Order) -> Vec<Moment> {
         ),
     }
     told
+}
+
+/// How the work is checked.
+fn checked(order: &Order) -> String {
+    let terms = &order.head.terms;
+    if terms.copies > 1 {
+        return format!(
+            "{} providers do it, each for that price, and every difference between them is judged",
+            terms.copies
+        );
+    }
+    format!(
+        "{} of {} segments are drawn and replayed by {} auditors, which notices cheating in a tenth \
+         of the run with {}",
+        terms.segments_drawn,
+        terms.segments(),
+        terms.auditors,
+        detection(order),
+    )
 }
 
 fn work(order: &Order, run: &Run, tell: &mut impl FnMut(Height, String)) {

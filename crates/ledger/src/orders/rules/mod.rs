@@ -9,6 +9,7 @@ mod finetune;
 
 use std::collections::BTreeSet;
 
+use super::procedure;
 use crate::{Amount, OrderRefusal, Parameters, Refusal, Terms};
 
 /// What the ledger checks of one kind of job.
@@ -71,6 +72,7 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         }];
     };
     let mut found = shape(terms);
+    found.extend(procedure::of(terms).problems(terms));
     found.extend(money(terms, parameters));
     found.extend(deadlines(terms, parameters));
     let problem = |field| move |text| TermsProblem { field, text };
@@ -82,10 +84,9 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
 fn shape(terms: &Terms) -> Vec<TermsProblem> {
     // Each with the name that its refusal has, which for the number of segments is no field.
     let segments = Terms::MAX_SEGMENTS.into();
-    let drawn = Terms::MAX_DRAWN.into();
-    let auditors = Terms::MAX_AUDITORS.into();
+    let copies = Terms::MAX_COPIES.into();
     let attempts = Terms::MAX_ATTEMPTS.into();
-    let counts: [(_, _, u64, u64); 6] = [
+    let counts: [(_, _, u64, u64); 5] = [
         ("steps", "steps", terms.steps, Terms::MAX_STEPS),
         (
             "segment_steps",
@@ -99,18 +100,18 @@ fn shape(terms: &Terms) -> Vec<TermsProblem> {
             terms.segments().into(),
             segments,
         ),
-        (
-            "segments_drawn",
-            "segments_drawn",
-            terms.segments_drawn.into(),
-            drawn,
-        ),
-        ("auditors", "auditors", terms.auditors.into(), auditors),
+        ("copies", "copies", terms.copies.into(), copies),
         ("attempts", "attempts", terms.attempts.into(), attempts),
     ];
-    let outside = counts
-        .into_iter()
-        .filter(|(.., value, high)| !(1..=*high).contains(value));
+    outside(counts)
+}
+
+/// A problem for each count, with its field and its name, that is not from 1 to its highest value.
+pub(super) fn outside(
+    counts: impl IntoIterator<Item = (&'static str, &'static str, u64, u64)>,
+) -> Vec<TermsProblem> {
+    let counts = counts.into_iter();
+    let outside = counts.filter(|(.., value, high)| !(1..=*high).contains(value));
     outside
         .map(|(field, name, value, high)| TermsProblem {
             field,
@@ -129,7 +130,12 @@ fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         ),
         ("auditor_bond", terms.auditor_bond, parameters.auditor_bond),
     ];
-    let low = least.into_iter().filter(|(_, value, min)| value < min);
+    // Where none is drawn, none is bound.
+    let bound = |(field, ..): &(&str, Amount, Amount)| *field != "auditor_bond" || terms.copies < 2;
+    let low = least
+        .into_iter()
+        .filter(bound)
+        .filter(|(_, value, min)| value < min);
     low.map(|(field, value, min)| TermsProblem {
         field,
         text: format!("{field} is {value}, the least here is {min}"),

@@ -16,7 +16,7 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
         Late::Ends(Outcome::NoVerdict) => {
             disputes::end(state, order, Verdict::None, FailureReason::Unavailable)
         }
-        Late::Ends(outcome) => close(state, order, outcome),
+        Late::Ends(outcome) | Late::Compares(outcome) => close(state, order, outcome),
         Late::Fails(reason) => {
             let harmed = match order.head.phase {
                 // Those who replayed find their work in vain.

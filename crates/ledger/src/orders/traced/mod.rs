@@ -7,12 +7,13 @@ mod resolve;
 mod work;
 
 use super::draw::Pools;
-use super::life::{Late, Mover, Row, Span, allowed, awaited};
+use super::life::{Late, Mover, Row, Span, allowed, awaited, over};
 use super::procedure::Procedure;
+use super::rules::{TermsProblem, outside};
 use super::{disputes, enter, escrow, finish, grants, runs};
 use crate::state::State;
 use crate::{
-    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, SlashReason,
+    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, SlashReason, Terms,
     Verdict,
 };
 
@@ -144,17 +145,21 @@ pub(crate) const LIFE: &[Row] = &[
     over(Phase::Refunded),
 ];
 
-const fn over(phase: Phase) -> Row {
-    Row {
-        phase,
-        deadline: None,
-        moves: &[],
-        next: &[],
-        late: Late::Over,
-    }
-}
-
 impl Procedure for Traced {
+    fn problems(&self, terms: &Terms) -> Vec<TermsProblem> {
+        let drawn = u64::from(terms.segments_drawn);
+        let auditors = u64::from(terms.auditors);
+        outside([
+            (
+                "segments_drawn",
+                "segments_drawn",
+                drawn,
+                Terms::MAX_DRAWN.into(),
+            ),
+            ("auditors", "auditors", auditors, Terms::MAX_AUDITORS.into()),
+        ])
+    }
+
     fn life(&self) -> &'static [Row] {
         LIFE
     }
@@ -197,7 +202,7 @@ impl Procedure for Traced {
             OrderCall::Post(_) => Ok(()),
             OrderCall::Cancel { .. } => close(state, order, Outcome::Withdrawn),
             OrderCall::Accept { .. } => close(state, order, Outcome::Paid),
-            OrderCall::Complain { .. } => resolve::complain(state, order),
+            OrderCall::Complain { .. } => disputes::complain(state, order),
             OrderCall::Grant {
                 place,
                 grantee,
@@ -218,6 +223,8 @@ impl Procedure for Traced {
                 result,
                 ..
             } => work::commit(state, order, (*root, checkpoints, *result)),
+            // No row of its names them.
+            OrderCall::CommitRun { .. } | OrderCall::RevealRun { .. } => Ok(()),
             OrderCall::OpenStarts { openings, .. } => audit::open_starts(state, order, openings),
             OrderCall::CommitAudit { commitment, .. } => {
                 audit::commit(state, order, from, *commitment)

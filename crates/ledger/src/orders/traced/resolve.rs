@@ -1,11 +1,8 @@
 //! What follows from revealed audits, from verdicts and from complaints: a dispute, another draw,
 //! acceptance, or the end of the run.
 
-use assay_crypto::Digest;
-
 use super::audit::{seat_mut, standing};
 use super::{close, fail};
-use crate::accounts::money;
 use crate::orders::disputes::{self, Claim};
 use crate::orders::enter;
 use crate::orders::escrow::{self, Locked};
@@ -92,34 +89,6 @@ fn difference(
         return Some(claim(Question::Step, *segment, from, end, found));
     }
     None
-}
-
-/// Puts the delivered result before the validators.
-pub(super) fn complain(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
-    let requester = order.head.requester;
-    let deposit = state.chain.parameters.complaint_deposit;
-    money::debit(state, &requester, deposit)?;
-    order.head.deposit = deposit;
-    let Some(run) = order.run() else {
-        return Ok(());
-    };
-    let step = StepIndex(order.head.terms.steps);
-    let leaf = run.opened(step).unwrap_or(Digest::ZERO);
-    let last = Leaf { step, leaf };
-    let segment = SegmentIndex(order.head.terms.segments().saturating_sub(1));
-    let (index, claim) = (
-        run.index,
-        Claim {
-            challenger: requester,
-            rival: None,
-            question: Question::Result,
-            segment,
-            from: last,
-            disputed: last,
-            claimed: None,
-        },
-    );
-    disputes::open(state, order, index, claim)
 }
 
 /// Goes on from a dispute that has its verdict.

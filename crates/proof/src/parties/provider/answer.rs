@@ -8,7 +8,8 @@ use crate::party::CallTag;
 use crate::trace::Trace;
 use crate::view::View;
 
-const NO_TRACE: &str = "the journal holds no whole trace to open; restore it from a backup";
+pub(super) const NO_TRACE: &str =
+    "the journal holds no whole trace to open; restore it from a backup";
 
 impl Provider {
     pub(super) fn open(&mut self, view: &View, tag: CallTag, steps: &[StepIndex]) {
@@ -54,6 +55,10 @@ impl Provider {
         let (Some(keys), Some(dispute)) = (&self.keys, order.dispute()) else {
             return;
         };
+        let index = self.run.as_ref().map(|run| run.attempt);
+        if index != Some(dispute.run) && index != dispute.rival {
+            return;
+        }
         let granted = match dispute.question {
             Question::Start => {
                 let first = order.run().map(|run| run.stretches()).unwrap_or_default();
@@ -76,9 +81,18 @@ impl Provider {
 
     pub(super) fn bisect(&mut self, view: &View) {
         let order = &view.order;
-        let Some(dispute) = order.dispute().filter(|d| d.provider_move.is_none()) else {
+        let Some(dispute) = order.dispute() else {
             return;
         };
+        let index = self.run.as_ref().map(|run| run.attempt);
+        let made = match index == Some(dispute.run) {
+            true => dispute.provider_move,
+            false if index == dispute.rival => dispute.challenger_move,
+            false => return,
+        };
+        if made.is_some() {
+            return;
+        }
         let (Some(middle), Some(run)) = (dispute.middle(), &mut self.run) else {
             return;
         };

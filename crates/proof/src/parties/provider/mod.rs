@@ -140,13 +140,16 @@ impl Provider {
         };
         self.begin(view, mine);
         match order.head.phase {
-            Phase::Running => self.work(view),
+            Phase::Running if mine.commitment.is_none() => self.work(view),
             Phase::Opening => {
                 self.grant_auditors(view);
                 if mine.round().is_some_and(|round| round.starts.is_empty()) {
                     let starts = mine.starts(&order.head.terms);
                     self.open(view, CallTag::OpenStarts, &starts);
                 }
+            }
+            Phase::Revealing if mine.commitment.is_some() && mine.trace.is_none() => {
+                self.reveal(view, mine);
             }
             Phase::Closing if mine.round().is_some_and(|round| round.ends.is_empty()) => {
                 self.open(view, CallTag::OpenEnds, &mine.ends(&order.head.terms));

@@ -2,9 +2,11 @@
 
 use assay_ledger::{
     BoundedVec, DeclineReason, OrderCall, Run as RunRecord, SegmentIndex, StepIndex,
+    Trace as RunTrace,
 };
 
 use super::Provider;
+use super::answer::NO_TRACE;
 use super::run::Run;
 use crate::keys::{GrantUse, ProviderKeys};
 use crate::party::{Ask, CallTag, FetchFailure, Output, Progress, Tag, What};
@@ -174,6 +176,21 @@ impl Provider {
         let mut files: Vec<_> = run.stored.values().copied().collect();
         let root = run.trace(&order.head.terms).map(|trace| trace.root());
         let place = order.work(run.attempt);
+        if order.head.terms.copies > 1 {
+            let commitment = root.zip(files.split_last()).and_then(|(root, files)| {
+                let (result, checkpoints) = files;
+                let trace = (&root, checkpoints, result);
+                let salt = self.keys.as_ref()?.salt();
+                Some(RunTrace::commitment(&place, self.me.account, trace, &salt))
+            });
+            let tag = CallTag::CommitRun;
+            return self.desk.submit(place, tag, view.height, || {
+                Some(OrderCall::CommitRun {
+                    place,
+                    commitment: commitment?,
+                })
+            });
+        }
         let tag = CallTag::CommitTrace;
         self.desk.submit(place, tag, view.height, || {
             let result = files.pop()?;
@@ -182,6 +199,33 @@ impl Provider {
                 root: root?,
                 checkpoints: BoundedVec::new(files).ok()?,
                 result,
+            })
+        });
+    }
+
+    /// Shows the run that was committed to.
+    pub(super) fn reveal(&mut self, view: &View, mine: &RunRecord) {
+        let terms = &view.order.head.terms;
+        let place = view.order.work(mine.index);
+        let (Some(run), Some(keys)) = (&mut self.run, &self.keys) else {
+            return;
+        };
+        let mut files: Vec<_> = run.stored.values().copied().collect();
+        let Some(trace) = run.trace(terms) else {
+            return self.desk.trouble(NO_TRACE);
+        };
+        let tag = CallTag::RevealRun;
+        self.desk.submit(place, tag, view.height, || {
+            let ends = [StepIndex(0), StepIndex(terms.steps)];
+            let openings: Option<Vec<_>> = ends.iter().map(|step| trace.opening(*step)).collect();
+            let result = files.pop()?;
+            Some(OrderCall::RevealRun {
+                place,
+                root: trace.root(),
+                checkpoints: BoundedVec::new(files).ok()?,
+                result,
+                salt: keys.salt(),
+                openings: BoundedVec::new(openings?).ok()?,
             })
         });
     }

@@ -6,7 +6,7 @@ mod grants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
-use assay_ledger::{Dispute, OrderCall, Phase, Place, Question};
+use assay_ledger::{Dispute, OrderCall, Phase, Place, Question, RunIndex};
 use assay_machine::Machine;
 
 use self::beginning::{Beginning, target};
@@ -41,7 +41,7 @@ pub struct Validator {
 struct Case {
     place: Option<Place>,
     /// Granted keys by their place among this validator's grants; `None` for useless ones.
-    keys: BTreeMap<u32, Option<ReaderKeys>>,
+    keys: BTreeMap<u32, Option<Granted>>,
     inputs: Inputs,
     /// States fetched under a grant's key, until replayed.
     states: BTreeMap<u32, Vec<u8>>,
@@ -50,6 +50,12 @@ struct Case {
     finding: Option<Option<Digest>>,
     /// The job is more than this machine can hold: it attests nothing.
     unable: bool,
+}
+
+/// Keys, and the run whose checkpoints they open.
+struct Granted {
+    keys: ReaderKeys,
+    run: RunIndex,
 }
 
 impl Machine for Validator {
@@ -165,7 +171,12 @@ impl Validator {
             if keys.is_none() {
                 self.case.useless.insert(place);
             }
-            self.case.keys.insert(place, keys);
+            // A provider opens its own checkpoints; everybody else those of the challenged run.
+            let own = view.order.run_of(grant.from).map(|run| run.index);
+            let run = own.filter(|own| Some(*own) == dispute.rival);
+            let run = run.unwrap_or(dispute.run);
+            let granted = keys.map(|keys| Granted { keys, run });
+            self.case.keys.insert(place, granted);
         }
     }
 
@@ -177,12 +188,12 @@ impl Validator {
         };
         let case = &mut self.case;
         for (place, keys) in &case.keys {
-            let begins = |keys| Beginning::under(keys, view, dispute).is_some();
+            let begins = |of: &Granted| Beginning::under(&of.keys, view, dispute).is_some();
             if case.inputs.refuses(*place) || !keys.as_ref().is_some_and(begins) {
                 case.useless.insert(*place);
             }
         }
-        let usable: Vec<(u32, &ReaderKeys)> = case
+        let usable: Vec<(u32, &Granted)> = case
             .keys
             .iter()
             .filter(|(place, _)| !case.useless.contains(place))
@@ -190,15 +201,15 @@ impl Validator {
             .collect();
         let sets: Vec<_> = usable
             .iter()
-            .map(|(c, keys)| (*c, &keys.inputs[..]))
+            .map(|(c, of)| (*c, &of.keys.inputs[..]))
             .collect();
         case.inputs.fetch(order, place, &sets, &mut self.desk, now);
 
         let tag = |what| Tag { place, what };
         let task = case.inputs.task(order, run);
         let mut replaying = false;
-        for (candidate, keys) in &usable {
-            let Some(begin) = Beginning::under(keys, view, dispute) else {
+        for (candidate, of) in &usable {
+            let Some(begin) = Beginning::under(&of.keys, view, dispute) else {
                 continue;
             };
             let start = match begin.checkpoint {
@@ -220,6 +231,7 @@ impl Validator {
                 (None, _, Some((index, key))) => {
                     let tag = tag(What::Checkpoint(index.0, *candidate));
                     self.desk.ask(tag, now, || {
+                        let run = order.run_at(of.run)?;
                         Some(Ask::Fetch {
                             file: run.state_file(index)?,
                             owner: run.provider,
@@ -244,7 +256,7 @@ impl Validator {
         };
         let case = &mut self.case;
         let keys = case.keys.get(&candidate).and_then(Option::as_ref);
-        let begin = keys.and_then(|keys| Beginning::under(keys, view, dispute));
+        let begin = keys.and_then(|of| Beginning::under(&of.keys, view, dispute));
         match (result, begin) {
             (Ok(done), Some(begin)) => {
                 let expected =

@@ -1,0 +1,123 @@
+//! Comparing revealed runs, and what follows from a verdict on a difference.
+
+use super::close;
+use crate::orders::disputes::{self, Claim};
+use crate::orders::{enter, escrow, runs};
+use crate::state::State;
+use crate::{
+    AccountId, FailureReason, Leaf, Order, Outcome, Phase, Question, Refusal, Run, RunIndex,
+    SegmentIndex, StepIndex, Verdict,
+};
+
+/// Compares the runs that stand. The first that differs from the one before it is disputed; when
+/// all agree, or one alone is left that a verdict found right, the result is accepted.
+pub(super) fn compare(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let end = StepIndex(order.head.terms.steps);
+    let standing: Vec<&Run> = order.standing().collect();
+    let pairs = standing.iter().zip(standing.iter().skip(1));
+    let difference = pairs
+        .map(|(run, rival)| (run.index, difference(run, rival, end)))
+        .find_map(|(run, claim)| Some((run, claim?)));
+    if let Some((run, claim)) = difference {
+        return disputes::open(state, order, run, claim);
+    }
+    let judged = |run: &Run| {
+        let mut disputes = order.disputes_of(run.index);
+        disputes.any(|dispute| match dispute.verdict {
+            Some(Verdict::Provider) => dispute.run == run.index,
+            Some(Verdict::Challenger) => dispute.rival == Some(run.index),
+            _ => false,
+        })
+    };
+    let accepted = match standing.as_slice() {
+        [] => false,
+        [alone] => judged(alone),
+        _ => true,
+    };
+    if accepted {
+        enter(state, order, Phase::Accepted);
+        return Ok(());
+    }
+    close(state, order, Outcome::NoCopies)
+}
+
+/// The first thing in which two runs differ: the state they begin with, or the one they end with.
+fn difference(run: &Run, rival: &Run, end: StepIndex) -> Option<Claim> {
+    let at = |run: &Run, step| run.opened(step).map(|leaf| Leaf { step, leaf });
+    let claim = |question, from, disputed, claimed: Leaf| Claim {
+        challenger: rival.provider,
+        rival: Some(rival.index),
+        question,
+        segment: SegmentIndex(0),
+        from,
+        disputed,
+        claimed: Some(claimed.leaf),
+    };
+    let start = StepIndex(0);
+    let (first, theirs) = (at(run, start)?, at(rival, start)?);
+    if first != theirs {
+        return Some(claim(Question::Initial, first, first, theirs));
+    }
+    let (last, theirs) = (at(run, end)?, at(rival, end)?);
+    (last != theirs).then(|| claim(Question::Step, first, last, theirs))
+}
+
+/// Goes on from a dispute that has its verdict.
+pub(super) fn decided(
+    state: &mut State<'_>,
+    order: &mut Order,
+    verdict: Verdict,
+    reason: FailureReason,
+) -> Result<(), Refusal> {
+    let Some(dispute) = order.disputes.last().cloned() else {
+        return Ok(());
+    };
+    if verdict == Verdict::None {
+        return close(state, order, Outcome::NoVerdict);
+    }
+    let provider: Vec<AccountId> = order
+        .run_at(dispute.run)
+        .map(|run| run.provider)
+        .into_iter()
+        .collect();
+    let Some(rival) = dispute.rival else {
+        return complained(state, order, dispute.run, verdict, reason);
+    };
+    match verdict {
+        Verdict::Provider => runs::fail(state, order, rival, reason, &provider)?,
+        Verdict::Challenger => {
+            runs::fail(state, order, dispute.run, reason, &[dispute.challenger])?;
+        }
+        Verdict::Neither => {
+            runs::fail(state, order, dispute.run, reason, &[])?;
+            runs::fail(state, order, rival, reason, &[])?;
+        }
+        Verdict::None => {}
+    }
+    compare(state, order)
+}
+
+/// Goes on from a complaint about the delivered result.
+fn complained(
+    state: &mut State<'_>,
+    order: &mut Order,
+    run: RunIndex,
+    verdict: Verdict,
+    reason: FailureReason,
+) -> Result<(), Refusal> {
+    let right = verdict == Verdict::Provider;
+    let requester = order.head.requester;
+    let provider = order.run_at(run).map(|run| run.provider);
+    let deposit = if right { provider } else { None }.unwrap_or(requester);
+    escrow::pay_deposit(state, order, deposit)?;
+    if right {
+        return close(state, order, Outcome::Paid);
+    }
+    runs::fail(state, order, run, reason, &[requester])?;
+    // The others committed to the same state: theirs may be delivered.
+    if order.standing().next().is_some() {
+        enter(state, order, Phase::Accepted);
+        return Ok(());
+    }
+    close(state, order, Outcome::NoCopies)
+}

@@ -1,0 +1,234 @@
+//! Drawing the providers, and their runs up to the moment when all are revealed.
+
+use assay_crypto::Digest;
+
+use super::compare::compare;
+use super::{LIFE, close};
+use crate::files::must_be_recorded;
+use crate::orders::draw::{self, Pools};
+use crate::orders::life::Late;
+use crate::orders::{disputes, enter, grants, runs};
+use crate::state::State;
+use crate::{
+    AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Opening, Order, OrderEvent,
+    OrderRefusal, Outcome, Phase, Place, Refusal, Role, Run, RunIndex, StepIndex, Trace, Verdict,
+};
+
+/// Draws a provider for every copy that has none: none that had a run of this order before.
+pub(super) fn draw(
+    state: &mut State<'_>,
+    order: &mut Order,
+    pools: &mut Pools,
+) -> Result<bool, Refusal> {
+    if order.head.phase != Phase::Posted {
+        return Ok(false);
+    }
+    let needed = missing(order);
+    let mut stream = draw::stream(state, order, "copies");
+    let bond = (Role::Provider, order.head.terms.provider_bond);
+    let drawn = pools.draw(state, bond, &mut stream, (needed, needed), |account| {
+        *account != order.head.requester && order.runs.iter().all(|run| run.provider != *account)
+    });
+    if drawn.is_empty() {
+        return Ok(false);
+    }
+    for provider in &drawn {
+        runs::begin(state, order, provider)?;
+    }
+    enter(state, order, Phase::Assigned);
+    Ok(true)
+}
+
+/// Copies without a run, as far as the order may still have others.
+fn missing(order: &Order) -> usize {
+    let terms = &order.head.terms;
+    let left = terms.most_runs().saturating_sub(order.head.begun) as usize;
+    usize::from(terms.copies)
+        .saturating_sub(order.standing().count())
+        .min(left)
+}
+
+/// Withdraws an order for which nobody has worked yet.
+pub(super) fn cancel(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    if order.standing().any(|run| is_granted(state, order, run)) {
+        return Err(OrderRefusal::AlreadyDone {
+            order: order.head.id,
+        }
+        .into());
+    }
+    close(state, order, Outcome::Withdrawn)
+}
+
+fn is_granted(state: &State<'_>, order: &Order, run: &Run) -> bool {
+    let requester = order.head.requester;
+    grants::granted(state, &order.work(run.index), requester, run.provider)
+}
+
+/// Lets the providers begin once each of them holds keys.
+pub(super) fn advance(state: &mut State<'_>, order: &mut Order) {
+    if order.standing().all(|run| is_granted(state, order, run)) {
+        enter(state, order, Phase::Running);
+    }
+}
+
+/// Gives a run back that cannot be done as posted; nobody is punished.
+pub(super) fn decline(
+    state: &mut State<'_>,
+    order: &mut Order,
+    provider: AccountId,
+    reason: DeclineReason,
+) -> Result<(), Refusal> {
+    let run = own(order, provider, |run| run.commitment.is_none())?;
+    state.emit(OrderEvent::Declined { provider, reason }.of(order.head.id));
+    runs::fail(state, order, run, FailureReason::Declined(reason), &[])?;
+    go_on(state, order)
+}
+
+/// Commits a provider to its run without showing it.
+pub(super) fn commit(
+    state: &mut State<'_>,
+    order: &mut Order,
+    provider: AccountId,
+    commitment: Digest,
+) -> Result<(), Refusal> {
+    let run = own(order, provider, |run| run.commitment.is_none())?;
+    if let Some(run) = order.runs.get_mut(run.0 as usize) {
+        run.commitment = Some(commitment);
+    }
+    state.emit(OrderEvent::RunCommitted { provider }.of(order.head.id));
+    go_on(state, order)
+}
+
+/// Goes on once no run is under way any more: draws for copies that are missing, or has those that
+/// are committed revealed.
+fn go_on(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    if order.standing().any(|run| run.commitment.is_none()) {
+        return Ok(());
+    }
+    if missing(order) > 0 {
+        enter(state, order, Phase::Posted);
+        return Ok(());
+    }
+    show(state, order, Outcome::NoCopies)
+}
+
+/// Has the committed runs revealed if there are two; else ends the order.
+fn show(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(), Refusal> {
+    if order.standing().count() < 2 {
+        return close(state, order, outcome);
+    }
+    enter(state, order, Phase::Revealing);
+    Ok(())
+}
+
+/// Reveals a provider's run; after the last one they are compared.
+pub(super) fn reveal(
+    state: &mut State<'_>,
+    order: &mut Order,
+    (provider, place): (AccountId, &Place),
+    (root, checkpoints, result): (&Digest, &BoundedVec<FileId, 1024>, &FileId),
+    salt: &Digest,
+    openings: &BoundedVec<Opening, 2>,
+) -> Result<(), Refusal> {
+    let (id, at) = (order.head.id, state.now());
+    let index = own(order, provider, |run| run.trace.is_none())?;
+    let named = Trace::commitment(place, provider, (root, checkpoints, result), salt);
+    let committed = order.run_at(index).and_then(|run| run.commitment);
+    if committed != Some(named) {
+        return Err(OrderRefusal::CommitmentMismatch { order: id }.into());
+    }
+    let expected = order.head.terms.segments();
+    if checkpoints.len() != expected as usize {
+        return Err(OrderRefusal::CheckpointCount {
+            order: id,
+            expected,
+            found: checkpoints.len() as u32,
+        }
+        .into());
+    }
+    for file in checkpoints.iter().chain([result]) {
+        must_be_recorded(state, *file, provider)?;
+    }
+    if let Some(run) = order.runs.get_mut(index.0 as usize) {
+        run.trace = Some(Trace {
+            root: *root,
+            checkpoints: checkpoints.to_vec(),
+            result: *result,
+            at,
+        });
+    }
+    let expected = vec![StepIndex(0), StepIndex(order.head.terms.steps)];
+    if !openings.iter().map(|opening| &opening.step).eq(&expected) {
+        return Err(OrderRefusal::WrongOpenings {
+            order: id,
+            expected,
+        }
+        .into());
+    }
+    let opened = openings
+        .iter()
+        .map(|opening| disputes::check_path(order, index, opening));
+    let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    if let Some(run) = order.runs.get_mut(index.0 as usize) {
+        run.opened = opened;
+    }
+    let root = *root;
+    state.emit(OrderEvent::TraceCommitted { provider, root }.of(id));
+    if order.standing().all(|run| run.trace.is_some()) {
+        compare(state, order)?;
+    }
+    Ok(())
+}
+
+/// The run of a provider, if it is as far as a move needs it.
+fn own(
+    order: &Order,
+    provider: AccountId,
+    open: impl Fn(&Run) -> bool,
+) -> Result<RunIndex, Refusal> {
+    let run = order.run_of(provider).filter(|run| open(run));
+    let order = order.head.id;
+    Ok(run.ok_or(OrderRefusal::AlreadyDone { order })?.index)
+}
+
+/// Ends the order's phase as its row says.
+pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let row = LIFE.iter().find(|row| row.phase == order.head.phase);
+    match row.map_or(Late::Over, |row| row.late) {
+        Late::Over | Late::Seats(_) => Ok(()),
+        Late::Ends(Outcome::NoVerdict) => {
+            disputes::end(state, order, Verdict::None, FailureReason::Unavailable)
+        }
+        Late::Ends(outcome) => close(state, order, outcome),
+        Late::Compares(outcome) => {
+            let ungranted = indexes(order, |run| !is_granted(state, order, run));
+            for run in ungranted {
+                runs::fail(state, order, run, FailureReason::NotGranted, &[])?;
+            }
+            if order.standing().any(|run| run.commitment.is_none()) {
+                // Others have keys already: what is left is theirs to do.
+                enter(state, order, Phase::Running);
+                return Ok(());
+            }
+            show(state, order, outcome)
+        }
+        Late::Fails(FailureReason::Withheld) => {
+            for run in indexes(order, |run| run.trace.is_none()) {
+                runs::fail(state, order, run, FailureReason::Withheld, &[])?;
+            }
+            compare(state, order)
+        }
+        Late::Fails(reason) => {
+            for run in indexes(order, |run| run.commitment.is_none()) {
+                runs::fail(state, order, run, reason, &[])?;
+            }
+            go_on(state, order)
+        }
+        Late::Silence => disputes::silence(state, order),
+    }
+}
+
+fn indexes(order: &Order, which: impl Fn(&Run) -> bool) -> Vec<RunIndex> {
+    let standing = order.standing().filter(|run| which(run));
+    standing.map(|run| run.index).collect()
+}
