@@ -54,7 +54,8 @@ pub struct Run {
     pub encryption_key: EncryptionKey,
     /// What is locked of its bond while the run stands.
     pub bond: Amount,
-    /// The run's public randomness, drawn after the terms were fixed: see [`Run::seed`].
+    /// The public randomness of its work, drawn after the terms were fixed: see [`Run::seed`].
+    /// Copies of one order share the first one's.
     pub seed: Digest,
     /// Height of the draw.
     pub at: Height,

@@ -1,5 +1,7 @@
 //! The life of a run: a provider is drawn, and lets go or fails.
 
+use assay_crypto::Digest;
+
 use super::draw::Candidate;
 use super::escrow::{self, Locked};
 use super::keys;
@@ -10,16 +12,16 @@ use crate::{
     Run, RunIndex, SlashReason,
 };
 
-/// Begins a run with a provider that was drawn; locks its bond.
+/// Begins a run with this seed and a provider that was drawn; locks its bond.
 pub(super) fn begin(
     state: &mut State<'_>,
     order: &mut Order,
     provider: &Candidate,
+    seed: Digest,
 ) -> Result<(), Refusal> {
     let bond = order.head.terms.provider_bond;
     money::lock(state, Role::Provider, &provider.account, bond)?;
     let index = RunIndex(u32::try_from(order.runs.len()).unwrap_or(u32::MAX));
-    let seed = Run::seed(order.head.id, index, &state.context.beacon);
     order.runs.push(Run {
         index,
         provider: provider.account,

@@ -11,6 +11,7 @@ mod honest;
 mod interrupted;
 mod mixed;
 mod providers;
+mod redundant;
 mod requesters;
 mod small;
 mod statistics;

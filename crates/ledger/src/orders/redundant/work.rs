@@ -32,8 +32,13 @@ pub(super) fn draw(
     if drawn.is_empty() {
         return Ok(false);
     }
+    // All do the same: what was drawn for the first holds for every other.
+    let seed = match order.runs.first() {
+        Some(first) => first.seed,
+        None => Run::seed(order.head.id, order.next_run(), &state.context.beacon),
+    };
     for provider in &drawn {
-        runs::begin(state, order, provider)?;
+        runs::begin(state, order, provider, seed)?;
     }
     enter(state, order, Phase::Assigned);
     Ok(true)

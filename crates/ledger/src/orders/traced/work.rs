@@ -9,7 +9,7 @@ use crate::orders::{enter, runs};
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Order, OrderEvent, OrderRefusal,
-    Phase, Refusal, Role, Trace,
+    Phase, Refusal, Role, Run, Trace,
 };
 
 /// Draws a provider that has not failed this order.
@@ -26,7 +26,8 @@ pub(super) fn draw(
     let Some(provider) = drawn.first() else {
         return Ok(false);
     };
-    runs::begin(state, order, provider)?;
+    let seed = Run::seed(order.head.id, order.next_run(), &state.context.beacon);
+    runs::begin(state, order, provider, seed)?;
     enter(state, order, Phase::Assigned);
     Ok(true)
 }
