@@ -129,6 +129,7 @@ fn network(client: &SecretKey, pace: Pace) -> Outcome<(Genesis, Vec<Chain>, temp
         accounts: BoundedVec::new(vec![account])?,
         registrations: BoundedVec::new(registrations)?,
         parameters: Parameters::default(),
+        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new(dealt.beacon_key)?,
         validators: BoundedVec::new(validators)?,
     };

@@ -74,6 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         accounts: BoundedVec::new(Vec::new())?,
         registrations: BoundedVec::new(registrations)?,
         parameters: Parameters::default(),
+        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new(dealt.beacon_key)?,
         validators: BoundedVec::new(infos)?,
     };

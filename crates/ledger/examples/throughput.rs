@@ -139,6 +139,7 @@ fn genesis(secrets: &[SecretKey]) -> Result<Genesis, Box<dyn Error>> {
             address: address.clone(),
         }])?,
         parameters: Parameters::default(),
+        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::default(),
         validators: BoundedVec::new(vec![ValidatorInfo {
             account: validator,

@@ -25,6 +25,8 @@ pub struct Genesis {
     pub accounts: BoundedVec<GenesisAccount, 65_536>,
     /// Roles with their bonds, on top of the balances.
     pub registrations: BoundedVec<GenesisRegistration, 65_536>,
+    /// Nodes that have an owner.
+    pub owners: BoundedVec<GenesisOwner, 65_536>,
     /// The network's numbers.
     pub parameters: Parameters,
     /// The network's threshold public key, as the consensus engine encodes it.
@@ -57,6 +59,17 @@ pub struct GenesisRegistration {
     pub encryption_key: EncryptionKey,
     /// Where peers reach it.
     pub address: BoundedString<256>,
+}
+
+/// A node and who answers for it: see [`AccountCall::Own`](crate::AccountCall::Own).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+pub struct GenesisOwner {
+    /// The node's account.
+    pub node: AccountId,
+    /// Its owner.
+    pub owner: AccountId,
 }
 
 /// A validator.
@@ -188,6 +201,9 @@ impl Genesis {
             let key = accounts::keys::registration(registration.role, &registration.account);
             put(key, borsh::to_vec(&value));
         }
+        for GenesisOwner { node, owner } in &self.owners {
+            put(accounts::keys::owner(node), borsh::to_vec(owner));
+        }
         let validators: Vec<AccountId> = self.validators.iter().map(|v| v.account).collect();
         let chain = Chain {
             id: self.chain_id(),
@@ -234,6 +250,10 @@ impl Genesis {
         }
         if let Some(unregistered) = listed.first() {
             return Err(GenesisError::Validator(*unregistered));
+        }
+        distinct(self.owners.iter().map(|of| (of.node, ())))?;
+        for GenesisOwner { owner, .. } in &self.owners {
+            owner.check().map_err(|_| GenesisError::Key(*owner))?;
         }
         for GenesisAccount { account, .. } in &self.accounts {
             account.check().map_err(|_| GenesisError::Key(*account))?;

@@ -10,6 +10,7 @@
 //!
 //! a account(32)                        account                              accounts/keys.rs
 //! r role(1) account(32)                registration
+//! e node(32)                           owner of a node that consented to have one
 //!
 //! f file(32) owner(32)                 file record                          files/keys.rs
 //! l owner(32) file(32)                 index: the files of an owner

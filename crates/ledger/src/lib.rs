@@ -41,6 +41,7 @@
 //!         address: address.clone(),
 //!     }])?,
 //!     parameters: Parameters::default(),
+//!     owners: BoundedVec::default(),
 //!     beacon_key: BoundedBytes::default(),
 //!     validators: BoundedVec::new([ValidatorInfo { account: bob.public(), address }])?,
 //! };
@@ -82,7 +83,9 @@ mod store;
 mod timers;
 mod transaction;
 
-pub use accounts::{Account, AccountCall, AccountEvent, AccountRefusal, Registration, Role};
+pub use accounts::{
+    Account, AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, Registration, Role, consent,
+};
 pub use bounded::{BoundedBytes, BoundedString, BoundedVec, OutOfBounds};
 pub use call::Call;
 pub use event::Event;
@@ -93,7 +96,9 @@ pub use execute::{
 pub use files::{
     AskGrant, FileCall, FileEvent, FileGrant, FileProblem, FileRecord, FileRefusal, GrantState,
 };
-pub use genesis::{Genesis, GenesisAccount, GenesisError, GenesisRegistration, ValidatorInfo};
+pub use genesis::{
+    Genesis, GenesisAccount, GenesisError, GenesisOwner, GenesisRegistration, ValidatorInfo,
+};
 pub use ids::{
     AccountId, Amount, ChainId, FileId, Height, OrderId, ParseAmountError, Ppm, RunIndex,
     SegmentIndex, StepIndex, TxId,

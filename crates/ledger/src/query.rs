@@ -67,6 +67,11 @@ pub fn account(store: &dyn Store, account: &AccountId) -> Read<Account> {
     Ok(read(store, &account_keys::account(account))?.unwrap_or_default())
 }
 
+/// Who owns a node: itself, unless it consented to an owner.
+pub fn owner(store: &dyn Store, node: &AccountId) -> Read<AccountId> {
+    Ok(read(store, &account_keys::owner(node))?.unwrap_or(*node))
+}
+
 /// Every account, ascending.
 pub fn accounts(store: &dyn Store) -> Read<Vec<(AccountId, Account)>> {
     let all = read_all(store, &account_keys::accounts())?.into_iter();

@@ -188,6 +188,11 @@ impl<'a> State<'a> {
             .unwrap_or_default()
     }
 
+    /// Who owns a node: itself, unless it consented to an owner.
+    pub(crate) fn owner(&self, node: &AccountId) -> AccountId {
+        self.load(&accounts::keys::owner(node)).unwrap_or(*node)
+    }
+
     pub(crate) fn save_account(&mut self, account: &AccountId, value: &Account) {
         self.save(accounts::keys::account(account), value);
     }

@@ -84,6 +84,7 @@ pub(crate) fn genesis(addresses: &[SocketAddr], more: Vec<GenesisAccount>) -> (G
         accounts: BoundedVec::new(accounts).unwrap(),
         registrations: BoundedVec::new(registrations).unwrap(),
         parameters: Parameters::default(),
+        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new(dealt.beacon_key.clone()).unwrap(),
         validators: BoundedVec::new(validators).unwrap(),
     };

@@ -1,7 +1,9 @@
 //! `assay account`: balances and payments.
 
-use assay_crypto::PublicKey;
-use assay_ledger::{AccountCall, Amount, Height, Role, Store, TxId, query};
+use assay_crypto::{PublicKey, Signature};
+use assay_ledger::{
+    AccountCall, Amount, CONSENT_DOMAIN, Height, Role, Store, TxId, consent, query,
+};
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -30,6 +32,24 @@ pub(crate) enum Account {
         #[arg(allow_negative_numbers = true)]
         amount: Amount,
     },
+    /// Sign, with this account's key, that another account owns it
+    ///
+    /// Draws that must come apart never take two nodes of one owner. The owner brings what this
+    /// prints to the network with `assay account own`.
+    #[command(after_help = "Example:\n  assay account consent 3b6a...")]
+    Consent {
+        /// The owner's account
+        owner: PublicKey,
+    },
+    /// Become the owner of a node that consents
+    #[command(after_help = "Example:\n  assay account own 9c1f... 5e07...")]
+    Own {
+        /// The node's account
+        node: PublicKey,
+        /// What `assay account consent` printed with the node's key: 128 hex digits
+        #[arg(value_parser = signature)]
+        consent: Signature,
+    },
     /// Give up a role: nothing new is drawn to it, and its bond comes back after a while
     ///
     /// Take the role out of `roles` in node.toml first: a node that plays it offers it again.
@@ -54,8 +74,29 @@ struct LeaveReport {
 }
 
 #[derive(Serialize)]
+struct ConsentReport {
+    node: PublicKey,
+    owner: PublicKey,
+    /// The node's signature.
+    consent: String,
+}
+
+#[derive(Serialize)]
+struct OwnReport {
+    tx: TxId,
+    height: Height,
+    node: PublicKey,
+    owner: PublicKey,
+    /// Micro-tokens.
+    fee: Amount,
+}
+
+#[derive(Serialize)]
 struct AccountReport {
     account: PublicKey,
+    /// Who answers for it; absent when it is its own owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<PublicKey>,
     /// Micro-tokens.
     balance: Amount,
     nonce: u64,
@@ -93,6 +134,8 @@ impl Account {
         match self {
             Self::Show { account } => show(&session, account, output),
             Self::Transfer { to, amount } => transfer(&session, to, amount, output),
+            Self::Consent { owner } => consent_to(&session, owner, output),
+            Self::Own { node, consent } => own(&session, node, consent, output),
             Self::Leave { role } => leave(&session, role, output),
         }
     }
@@ -119,8 +162,12 @@ fn show(session: &Session, account: Option<PublicKey>, output: &Output) -> Resul
             leaving: registration.leaving,
         }));
     }
+    let owner = session
+        .light()
+        .read(|store| query::owner(store, &account))?;
     let report = AccountReport {
         account,
+        owner: (owner != account).then_some(owner),
         balance: state.balance,
         nonce: state.nonce,
         roles,
@@ -131,6 +178,9 @@ fn show(session: &Session, account: Option<PublicKey>, output: &Output) -> Resul
             ("balance", format!("{} tokens", report.balance)),
             ("transactions", report.nonce.to_string()),
         ]);
+        if let Some(owner) = report.owner {
+            text.push_str(&facts([("owner", owner.to_string())]));
+        }
         if !report.roles.is_empty() {
             let rows = report.roles.iter().map(|role| {
                 [
@@ -170,6 +220,64 @@ fn transfer(
             ("paid", format!("{} tokens to {}", report.amount, report.to)),
             ("fee", format!("{} tokens", report.fee)),
             ("balance", format!("{} tokens", report.balance)),
+            (
+                "transaction",
+                format!("{} at height {}", report.tx, report.height),
+            ),
+        ])
+    })
+}
+
+/// A signature in hex digits.
+fn signature(text: &str) -> Result<Signature, String> {
+    let mut bytes = [0; 64];
+    let wrong = "a consent is the 128 hex digits that `assay account consent` prints";
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| wrong.to_owned())?;
+    Ok(Signature(bytes))
+}
+
+fn consent_to(session: &Session, owner: PublicKey, output: &Output) -> Result<(), Failure> {
+    let key = session.key()?;
+    let chain = session.light().genesis().chain_id();
+    let signed = key.sign(CONSENT_DOMAIN, &consent(chain, &owner));
+    let report = ConsentReport {
+        node: key.public(),
+        owner,
+        consent: hex::encode(signed.0),
+    };
+    output.result(&report, |report| {
+        facts([
+            ("node", report.node.to_string()),
+            ("owner", report.owner.to_string()),
+            ("consent", report.consent.clone()),
+            (
+                "next",
+                format!("assay account own {} {}", report.node, report.consent),
+            ),
+        ])
+    })
+}
+
+fn own(
+    session: &Session,
+    node: PublicKey,
+    consent: Signature,
+    output: &Output,
+) -> Result<(), Failure> {
+    let key = session.key()?;
+    let included = session.call(&key, AccountCall::Own { node, consent })?;
+    let report = OwnReport {
+        tx: included.receipt.tx,
+        height: included.height,
+        node,
+        owner: key.public(),
+        fee: included.receipt.fee,
+    };
+    output.result(&report, |report| {
+        facts([
+            ("node", report.node.to_string()),
+            ("owner", report.owner.to_string()),
+            ("fee", format!("{} tokens", report.fee)),
             (
                 "transaction",
                 format!("{} at height {}", report.tx, report.height),

@@ -1,8 +1,8 @@
 //! Transfers, and bonds behind roles.
 
-use assay_crypto::EncryptionKey;
+use assay_crypto::{EncryptionKey, Signature};
 
-use super::money;
+use super::{CONSENT_DOMAIN, consent, keys, money};
 use crate::state::State;
 use crate::{
     AccountCall, AccountEvent, AccountId, AccountRefusal, Amount, BoundedString, Refusal,
@@ -23,6 +23,7 @@ pub(crate) fn apply(
             encryption_key,
             address,
         } => register(state, sender, *role, *bond, *encryption_key, address),
+        AccountCall::Own { node, consent } => own(state, sender, *node, consent),
         AccountCall::Unregister { role } => unregister(state, sender, *role),
     }
 }
@@ -84,6 +85,21 @@ fn register(
         role,
         bond: total,
     });
+    Ok(())
+}
+
+/// Names the owner of a node that consents.
+fn own(
+    state: &mut State<'_>,
+    owner: AccountId,
+    node: AccountId,
+    signature: &Signature,
+) -> Result<(), Refusal> {
+    let consents = consent(state.chain.id, &owner);
+    node.verify(CONSENT_DOMAIN, &consents, signature)
+        .map_err(|_| AccountRefusal::NoConsent { node })?;
+    state.save(keys::owner(&node), &owner);
+    state.emit(AccountEvent::Owned { node, owner });
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 //! What may be asked, what happens and what is refused about accounts.
 
-use assay_crypto::EncryptionKey;
+use assay_crypto::{EncryptionKey, Signature};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{AccountId, Amount, BoundedString, Role};
+use crate::{AccountId, Amount, BoundedString, ChainId, Role};
 
 /// A request about the sender's account.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -29,6 +29,14 @@ pub enum AccountCall {
         /// Where peers reach it.
         address: BoundedString<256>,
     },
+    /// Says that the sender owns a node: draws that must come apart never take two nodes of one
+    /// owner. It takes both sides: the sender's transaction, and the node's consent.
+    Own {
+        /// The node's account.
+        node: AccountId,
+        /// The node's signature: see [`consent`].
+        consent: Signature,
+    },
     /// Gives up a role. What is not locked unbonds at once, the rest when its orders end.
     Unregister {
         /// The role.
@@ -42,10 +50,23 @@ impl AccountCall {
         match self {
             AccountCall::Transfer { .. } => "transfer",
             AccountCall::Register { .. } => "register",
+            AccountCall::Own { .. } => "own",
             AccountCall::Unregister { .. } => "unregister",
         }
     }
 }
+
+/// What a node signs to have an owner, in the domain [`CONSENT_DOMAIN`].
+pub fn consent(chain: ChainId, owner: &AccountId) -> [u8; 64] {
+    let mut text = [0; 64];
+    let (first, second) = text.split_at_mut(32);
+    first.copy_from_slice(&chain.0.0);
+    second.copy_from_slice(&owner.0);
+    text
+}
+
+/// The domain of a node's consent to its owner.
+pub const CONSENT_DOMAIN: &str = "assay/owner consent/v1";
 
 /// Something that happened to an account.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -67,6 +88,8 @@ pub enum AccountEvent {
         role: Role,
         bond: Amount,
     },
+    /// A node has an owner.
+    Owned { node: AccountId, owner: AccountId },
     /// A role was given up.
     Unregistered { account: AccountId, role: Role },
     /// A bond, or part of it, came back to the balance.
@@ -103,6 +126,10 @@ pub enum AccountRefusal {
     },
     #[error("the validators of this network are fixed by its genesis; take another role")]
     ValidatorsAreFixed,
+    #[error(
+        "the consent is not node {node}'s to this owner; let the node sign it for this network"
+    )]
+    NoConsent { node: AccountId },
     #[error("{account} is not registered as {role}")]
     NotRegistered { account: AccountId, role: Role },
 }

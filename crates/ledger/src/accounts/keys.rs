@@ -21,6 +21,10 @@ pub(crate) fn registrations(role: Role) -> Vec<u8> {
     vec![b'r', role.byte()]
 }
 
+pub(crate) fn owner(node: &AccountId) -> Vec<u8> {
+    join(b'e', &[&node.0])
+}
+
 /// The account named by the last 32 bytes of an `a` or `r` key.
 pub(crate) fn account_of(key: &[u8]) -> Option<AccountId> {
     last_32(key).map(PublicKey)

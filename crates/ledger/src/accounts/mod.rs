@@ -7,7 +7,7 @@ pub(crate) mod money;
 mod unbond;
 
 pub(crate) use apply::apply;
-pub use call::{AccountCall, AccountEvent, AccountRefusal};
+pub use call::{AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, consent};
 pub(crate) use unbond::free;
 
 use assay_crypto::EncryptionKey;

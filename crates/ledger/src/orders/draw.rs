@@ -68,10 +68,19 @@ fn draw(state: &mut State<'_>, id: OrderId, pools: &mut Pools) -> Result<(), Ref
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate {
     pub(crate) account: AccountId,
+    /// Who answers for it: the account itself, unless it has an owner.
+    pub(crate) owner: AccountId,
     /// The part of its bond that is free.
     pub(crate) free: Amount,
     /// Where grants to it are sealed.
     pub(crate) encryption_key: EncryptionKey,
+}
+
+impl Candidate {
+    /// Whether an account, or its owner, is this one or owns it.
+    pub(crate) fn belongs_to(&self, other: AccountId) -> bool {
+        self.account == other || self.owner == other
+    }
 }
 
 /// Everybody registered, read once for all draws of a block.
@@ -82,36 +91,36 @@ pub(crate) struct Pools {
 
 impl Pools {
     /// Draws up to `count` distinct accounts with `bond` free among those who `may`, each time
-    /// with probability proportional to the free bonds of those left. Their bonds are to be locked
-    /// by the caller; none where fewer than `least` are eligible.
+    /// with probability proportional to the free bonds of those left, no two of one owner. Their
+    /// bonds are to be locked by the caller; none where fewer than `least` can be drawn.
     pub(crate) fn draw(
         &mut self,
         state: &State<'_>,
         (role, bond): (Role, Amount),
         stream: &mut Stream,
         (least, count): (usize, usize),
-        may: impl Fn(&AccountId) -> bool,
+        may: impl Fn(&Candidate) -> bool,
     ) -> Vec<Candidate> {
         let known = self.roles.entry(role).or_insert_with(|| {
             let registered = state.registrations(role).into_iter();
             let candidate = |(account, of): (AccountId, Registration)| Candidate {
+                owner: state.owner(&account),
                 account,
                 free: of.free(),
                 encryption_key: of.encryption_key,
             };
             registered.map(candidate).collect()
         });
-        let eligible = known
-            .iter()
-            .filter(|of| of.free >= bond && may(&of.account));
+        let eligible = known.iter().filter(|of| of.free >= bond && may(of));
         let mut left: Vec<Candidate> = eligible.copied().collect();
-        if left.len() < least {
-            return Vec::new();
-        }
         let mut drawn = Vec::with_capacity(count.min(left.len()));
         while drawn.len() < count && !left.is_empty() {
-            let winner = winner(stream, &left);
-            drawn.push(left.remove(winner));
+            let winner = left.remove(winner(stream, &left));
+            left.retain(|of| of.owner != winner.owner);
+            drawn.push(winner);
+        }
+        if drawn.len() < least {
+            return Vec::new();
         }
         for of in known.iter_mut() {
             if drawn.iter().any(|drawn| drawn.account == of.account) {

@@ -50,6 +50,8 @@ pub struct Run {
     pub index: RunIndex,
     /// Who does it.
     pub provider: AccountId,
+    /// Who owned the provider at the draw.
+    pub owner: AccountId,
     /// Where grants to the provider are sealed: its registered key at the draw.
     pub encryption_key: EncryptionKey,
     /// What is locked of its bond while the run stands.

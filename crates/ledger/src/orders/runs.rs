@@ -25,6 +25,7 @@ pub(super) fn begin(
     order.runs.push(Run {
         index,
         provider: provider.account,
+        owner: provider.owner,
         encryption_key: provider.encryption_key,
         bond,
         seed,

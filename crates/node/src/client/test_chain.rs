@@ -78,6 +78,7 @@ impl TestChain {
             }])
             .unwrap(),
             parameters: Parameters::default(),
+            owners: BoundedVec::default(),
             beacon_key: BoundedBytes::new([]).unwrap(),
             validators: BoundedVec::new([ValidatorInfo {
                 account: key(1).public(),

@@ -5,6 +5,7 @@
 //! DIR/genesis.json
 //! DIR/requester/key.json              the account that posts orders
 //! DIR/nodes/validator-0/node.toml     and key.json, share.json; data below data/
+//! DIR/nodes/validator-0/owner.json    the key of whoever answers for the node; it does not run
 //! DIR/nodes/storage-0/...             provider-0, auditor-0 likewise
 //! DIR/laying-out                      only while these files are being written
 //! ```
@@ -23,8 +24,8 @@ use std::{
 use assay_chain::{CommitteeError, Dealt, deal};
 use assay_crypto::SecretKey;
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount, GenesisRegistration,
-    OutOfBounds, Parameters, Role, ValidatorInfo,
+    Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount, GenesisOwner,
+    GenesisRegistration, OutOfBounds, Parameters, Role, ValidatorInfo,
 };
 
 use crate::{
@@ -118,6 +119,8 @@ struct Seat {
     role: Role,
     name: String,
     key: SecretKey,
+    /// Answers for the node; nothing runs with it.
+    owner: SecretKey,
     /// Where peers dial it, UDP.
     listen: SocketAddr,
     /// Where validators dial each other, TCP.
@@ -155,6 +158,7 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
                 role,
                 name: format!("{role}-{index}"),
                 key: keys::generate().map_err(LayoutError::Randomness)?,
+                owner: keys::generate().map_err(LayoutError::Randomness)?,
                 listen: ports.udp()?,
                 consensus: ports.tcp()?,
             });
@@ -188,6 +192,7 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
     for seat in &seats {
         let home = dir.join("nodes").join(&seat.name);
         keys::save(&home.join("key.json"), &seat.key)?;
+        keys::save(&home.join("owner.json"), &seat.owner)?;
         let share = dealt
             .shares
             .iter()
@@ -238,6 +243,12 @@ fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genes
         });
     }
     registrations.sort_by_key(|registration| (registration.account, registration.role));
+    let owner = |seat: &Seat| GenesisOwner {
+        node: seat.key.public(),
+        owner: seat.owner.public(),
+    };
+    let mut owners: Vec<_> = seats.iter().map(owner).collect();
+    owners.sort_by_key(|of| of.node);
     let mut validators = Vec::new();
     for seat in seats.iter().filter(|seat| seat.role == Role::Validator) {
         validators.push(ValidatorInfo {
@@ -254,6 +265,7 @@ fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genes
         timestamp_ms: now.as_millis() as u64,
         accounts: BoundedVec::new(accounts)?,
         registrations: BoundedVec::new(registrations)?,
+        owners: BoundedVec::new(owners)?,
         parameters: Parameters::default(),
         beacon_key: BoundedBytes::new(dealt.beacon_key.clone())?,
         validators: BoundedVec::new(validators)?,

@@ -225,6 +225,7 @@ fn genesis(members: &[Member], roles: &[(SecretKey, Role, u64)]) -> Genesis {
         registrations: BoundedVec::new(roles.iter().map(registration).collect::<Vec<_>>())
             .expect("few members"),
         parameters: Parameters::default(),
+        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::default(),
         validators: BoundedVec::new(validators).expect("few validators"),
     }

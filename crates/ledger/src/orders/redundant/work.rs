@@ -14,7 +14,8 @@ use crate::{
     OrderRefusal, Outcome, Phase, Place, Refusal, Role, Run, RunIndex, StepIndex, Trace, Verdict,
 };
 
-/// Draws a provider for every copy that has none: none that had a run of this order before.
+/// Draws a provider for every copy that has none, no two of one owner, and none whose owner had a
+/// run of this order before.
 pub(super) fn draw(
     state: &mut State<'_>,
     order: &mut Order,
@@ -26,8 +27,9 @@ pub(super) fn draw(
     let needed = missing(order);
     let mut stream = draw::stream(state, order, "copies");
     let bond = (Role::Provider, order.head.terms.provider_bond);
-    let drawn = pools.draw(state, bond, &mut stream, (needed, needed), |account| {
-        *account != order.head.requester && order.runs.iter().all(|run| run.provider != *account)
+    let drawn = pools.draw(state, bond, &mut stream, (needed, needed), |of| {
+        let tried = || order.runs.iter().any(|run| run.owner == of.owner);
+        !of.belongs_to(order.head.requester) && !tried()
     });
     if drawn.is_empty() {
         return Ok(false);

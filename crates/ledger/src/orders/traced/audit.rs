@@ -28,11 +28,11 @@ pub(super) fn draw(
     };
     let needed = usize::from(auditors).saturating_sub(run.passed().count());
     let seated: BTreeSet<AccountId> = run.seats().map(|seat| seat.auditor).collect();
-    let (requester, provider) = (order.head.requester, run.provider);
+    let (requester, provider) = (order.head.requester, run.owner);
     let mut stream = draw::stream(state, order, "auditors");
     let role = (Role::Auditor, bond);
-    let drawn = pools.draw(state, role, &mut stream, (needed, needed), |account| {
-        *account != requester && *account != provider && !seated.contains(account)
+    let drawn = pools.draw(state, role, &mut stream, (needed, needed), |of| {
+        !of.belongs_to(requester) && !of.belongs_to(provider) && !seated.contains(&of.account)
     });
     if drawn.len() < needed || drawn.is_empty() {
         return Ok(false);
