@@ -91,6 +91,8 @@ struct Checked {
     provider_bond: String,
     auditor_fee: String,
     auditors: u8,
+    /// Providers that do the whole job; several are compared and not audited.
+    copies: u8,
     /// Detection probability when a tenth, half, or all of the segments are faked.
     detection: [String; 3],
     /// Loss of a first step, in nats.
@@ -163,6 +165,7 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
         provider_bond: job.market.provider_bond.to_string(),
         auditor_fee: job.market.auditor_fee.to_string(),
         auditors: job.audit.auditors,
+        copies: job.market.copies,
         detection: [odds(1), odds(5), odds(10)],
         first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
         memory: price,
@@ -178,15 +181,23 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
             ("steps", format!("{} in {} segments", c.steps, c.segments)),
             (
                 "price",
-                format!(
-                    "{} and {} to each of {} auditors",
-                    c.price, c.auditor_fee, c.auditors
-                ),
+                match c.copies {
+                    1 => format!(
+                        "{} and {} to each of {} auditors",
+                        c.price, c.auditor_fee, c.auditors
+                    ),
+                    copies => format!("{} to each of {copies} providers", c.price),
+                },
             ),
             ("provider's bond", c.provider_bond.clone()),
             (
                 "odds",
-                format!("who fakes 10% is caught with {tenth}, 50% with {half}, all with {all}"),
+                match c.copies {
+                    1 => format!(
+                        "who fakes 10% is caught with {tenth}, 50% with {half}, all with {all}"
+                    ),
+                    _ => "a wrong result is caught if one provider is honest".to_owned(),
+                },
             ),
             ("memory", c.memory.to_string()),
             (

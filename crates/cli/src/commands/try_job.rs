@@ -209,8 +209,13 @@ fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
         text += &format!("  {invalid:.0} steps gave a NaN or infinity and changed nothing\n");
     }
     text += &format!("  state digest {}\n", report.run.state_digest);
-    let share = 100.0 * report.run.audit_share;
-    text += &format!("  auditors replayed {share:.1}% of the work\n");
+    text += &match report.run.equal_results {
+        0 | 1 => {
+            let share = 100.0 * report.run.audit_share;
+            format!("  auditors replayed {share:.1}% of the work\n")
+        }
+        equal => format!("  {equal} providers came to the same result\n"),
+    };
     if let Some(cheater) = &report.cheater {
         text += if cheater.cheater_caught {
             "  the cheater was caught and slashed; its order was completed by another\n"

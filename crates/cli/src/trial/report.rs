@@ -39,6 +39,9 @@ pub(crate) struct Run {
     pub(crate) warnings: Vec<String>,
     /// Steps that auditors replayed for the accepted attempt, over the steps of the run.
     pub(crate) audit_share: f64,
+    /// Providers whose results stand: more than one where the job was done in several copies.
+    #[serde(default)]
+    pub(crate) equal_results: u64,
 }
 
 impl Run {
@@ -57,6 +60,7 @@ impl Run {
             loss_after: figures.get("loss_after").copied(),
             figures,
             audit_share: audit_share(order),
+            equal_results: order.standing().count() as u64,
         }
     }
 }
