@@ -92,6 +92,8 @@ fn aimed(world: &World, bytes: &[u8]) -> Option<Call> {
         }
         OrderCall::Decline { place, .. }
         | OrderCall::CommitTrace { place, .. }
+        | OrderCall::CommitRun { place, .. }
+        | OrderCall::RevealRun { place, .. }
         | OrderCall::OpenStarts { place, .. }
         | OrderCall::CommitAudit { place, .. }
         | OrderCall::OpenEnds { place, .. }

@@ -216,7 +216,7 @@ pub fn grant(
     read(store, &order_keys::grant(place, from, to))
 }
 
-/// Everything that parties handed to each other in a run that has not failed.
+/// Everything that parties handed to each other in a run, while it stands and its order is under way.
 pub fn grants(store: &dyn Store, order: &OrderId, run: RunIndex) -> Read<Vec<Grant>> {
     values(store, &order_keys::grants(order, run))
 }

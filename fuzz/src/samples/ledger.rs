@@ -6,10 +6,10 @@ use assay_crypto::merkle::{self, Tree};
 use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
     AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext, BoundedBytes,
-    BoundedString, BoundedVec, Call, ChainId, Deadlines, DeclineReason, Executed, FileCall, FileId,
+    BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Deadlines, DeclineReason, Executed, FileCall, FileId,
     FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height, Input, MemoryStore, Occasion,
     Opening, OrderCall, OrderId, Parameters, Place, Role, RunIndex, SealedKeys, SegmentIndex,
-    StepIndex, Terms, Transaction, ValidatorInfo, execute_verified_block, query,
+    StepIndex, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block, query,
 };
 
 /// Accounts of [`genesis`]: 4 validators, 2 providers, 3 auditors, 2 storage nodes, 1 requester.
@@ -85,6 +85,7 @@ pub fn genesis() -> Genesis {
             unbonding_blocks: 3,
             ..Parameters::default()
         },
+        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new([7; 48]).expect("short"),
         validators: BoundedVec::new(validators).expect("few"),
     }
@@ -130,6 +131,7 @@ pub fn terms() -> Terms {
         segments_drawn: 2,
         auditors: 2,
         attempts: 2,
+        copies: 1,
         keys: digest("keys"),
         encryption_key: EncryptionKey([1; 32]),
         deadlines: Deadlines::all(3),
@@ -180,6 +182,13 @@ fn account_calls() -> Vec<AccountCall> {
             encryption_key: EncryptionKey([3; 32]),
             address: text("host:1"),
         },
+        AccountCall::Own {
+            node: account(4),
+            consent: secret(4).sign(
+                CONSENT_DOMAIN,
+                &consent(genesis().chain_id(), &account(REQUESTER)),
+            ),
+        },
         AccountCall::Unregister {
             role: Role::Auditor,
         },
@@ -223,6 +232,9 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
     let work = place(order, Occasion::Work);
     let round = place(order, Occasion::Round(0));
     let dispute = place(order, Occasion::Dispute(0));
+    let root = merkle::root(leaves());
+    let checkpoints = BoundedVec::new(vec![FileId(digest("model")); 2]).expect("few");
+    let result = FileId(digest("train"));
     vec![
         OrderCall::Post(Box::new(terms())),
         OrderCall::Cancel { order },
@@ -239,9 +251,26 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
         },
         OrderCall::CommitTrace {
             place: work,
-            root: merkle::root(leaves()),
-            checkpoints: BoundedVec::new(vec![FileId(digest("model")); 2]).expect("few"),
-            result: FileId(digest("train")),
+            root,
+            checkpoints: checkpoints.clone(),
+            result,
+        },
+        OrderCall::CommitRun {
+            place: work,
+            commitment: Trace::commitment(
+                &work,
+                account(4),
+                (&root, &checkpoints, &result),
+                &digest("salt"),
+            ),
+        },
+        OrderCall::RevealRun {
+            place: work,
+            root,
+            checkpoints: checkpoints.clone(),
+            result,
+            salt: digest("salt"),
+            openings: BoundedVec::new(vec![opening(0), opening(terms().steps)]).expect("few"),
         },
         OrderCall::OpenStarts {
             place: round,

@@ -2,7 +2,10 @@
 
 use super::{keys, procedure};
 use crate::state::State;
-use crate::{AccountId, Grant, Order, OrderEvent, OrderRefusal, Place, Refusal, SealedKeys};
+use crate::{
+    AccountId, Grant, Order, OrderEvent, OrderId, OrderRefusal, Place, Refusal, RunIndex,
+    SealedKeys,
+};
 
 /// Hands keys to a party, once at each place.
 pub(super) fn grant(
@@ -35,6 +38,13 @@ pub(super) fn grant(
     state.save(key, &grant);
     state.emit(OrderEvent::Granted { from, to }.of(id));
     Ok(())
+}
+
+/// Forgets what was handed over in a run: nobody needs the keys of one that is over.
+pub(super) fn forget(state: &mut State<'_>, order: &OrderId, run: RunIndex) {
+    for (grant, _) in state.range(&keys::grants(order, run)) {
+        state.remove(grant);
+    }
 }
 
 /// Whether keys were handed over at a place.

@@ -134,7 +134,8 @@ pub(crate) fn enter(state: &mut State<'_>, order: &mut Order, phase: Phase) {
     state.emit(OrderEvent::PhaseEntered { phase }.of(order.head.id));
 }
 
-/// Ends an order: returns what is left to the requester. Bonds have come free before.
+/// Ends an order: returns what is left to the requester, and forgets the keys that were handed
+/// over. Bonds have come free before.
 fn finish(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(), Refusal> {
     let requester = order.head.requester;
     escrow::pay_deposit(state, order, requester)?;
@@ -148,6 +149,9 @@ fn finish(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<
     };
     order.head.since = state.now();
     order.head.deadline = state.now();
+    for run in &order.runs {
+        grants::forget(state, &order.head.id, run.index);
+    }
     state.emit(OrderEvent::Ended { outcome }.of(order.head.id));
     Ok(())
 }

@@ -4,7 +4,7 @@ use assay_crypto::Digest;
 
 use super::draw::Candidate;
 use super::escrow::{self, Locked};
-use super::keys;
+use super::grants;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
@@ -90,10 +90,7 @@ pub(super) fn fail(
             at,
         });
     }
-    // Nobody needs the keys of a run that came to nothing.
-    for (grant, _) in state.range(&keys::grants(&id, index)) {
-        state.remove(grant);
-    }
+    grants::forget(state, &id, index);
     let failed = OrderEvent::RunFailed {
         run: index,
         provider,

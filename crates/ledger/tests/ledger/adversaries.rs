@@ -3,14 +3,32 @@
 use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
-use assay_ledger::{BoundedVec, Call, DeclineReason, OrderCall, OrderId, Phase, Status, StepIndex};
+use assay_ledger::{
+    BoundedVec, Call, DeclineReason, Order, OrderCall, OrderId, Phase, Place, Status, StepIndex,
+    Trace, query,
+};
 
-use crate::world::{Run, Who, World, ends, salt, sealed, starts, terms};
+use crate::redundant::crew::{copies, crowd, files};
+use crate::world::{Run, Who, World, here, salt, sealed, starts, terms};
 
 /// The most plausible form of every call about an order, as `who` would make it.
 pub(crate) fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
+    calls_with(world, order, who, Run::truth(&terms()))
+}
+
+/// Where a move of somebody would count: in its own run of several.
+fn own_place(record: &Order, who: Who) -> Place {
+    match record.run_of(who.id()) {
+        Some(run) if record.head.terms.copies > 1 && record.dispute().is_none() => {
+            record.work(run.index)
+        }
+        _ => here(record),
+    }
+}
+
+/// The same, of somebody whose run is this one.
+fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> {
     let record = world.order(order);
-    let truth = Run::truth(&terms());
     let results = match record.round() {
         Some(_) => truth.results(&record),
         None => assay_ledger::AuditResults {
@@ -20,10 +38,26 @@ pub(crate) fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
     };
     let step = world.middle(order);
     let opening = truth.opening(step);
+    let place = own_place(&record, who);
+    let (files, result) = files(who);
+    let trace = (&truth.root(), &files[..], &result);
+    let ends = [StepIndex(0), StepIndex(terms().steps)].map(|step| truth.opening(step));
     let mut all = vec![
+        OrderCall::CommitRun {
+            place,
+            commitment: Trace::commitment(&place, who.id(), trace, &salt(who)),
+        },
+        OrderCall::RevealRun {
+            place,
+            root: truth.root(),
+            checkpoints: files.clone(),
+            result,
+            salt: salt(who),
+            openings: BoundedVec::new(ends.to_vec()).unwrap(),
+        },
         OrderCall::Cancel { order },
         OrderCall::Decline {
-            place: world.here(order),
+            place,
             reason: DeclineReason::Inputs,
         },
         OrderCall::CommitTrace {
@@ -42,7 +76,7 @@ pub(crate) fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
         },
         OrderCall::OpenEnds {
             place: world.here(order),
-            openings: truth.openings(&ends(&record)),
+            openings: truth.openings(&crate::world::ends(&record)),
         },
         OrderCall::RevealAudit {
             place: world.here(order),
@@ -65,7 +99,7 @@ pub(crate) fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
     all.extend(Who::all().map(|to| {
         let grantee = to.id();
         OrderCall::Grant {
-            place: world.here(order),
+            place: own_place(&record, to),
             grantee,
             sealed: sealed("keys"),
         }
@@ -73,17 +107,29 @@ pub(crate) fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
     all.into_iter().map(Call::from).collect()
 }
 
+type Moves = BTreeSet<(Who, &'static str)>;
+
 /// What takes effect now: sender and name of the call.
-fn effective(world: &World, order: OrderId) -> BTreeSet<(Who, &'static str)> {
-    let tries = Who::all().flat_map(|who| {
-        calls(world, order, who)
-            .into_iter()
-            .map(move |call| (who, call))
-    });
-    tries
-        .filter(|(who, call)| world.would(*who, call.clone()) == Status::Applied)
-        .map(|(who, call)| (who, call.name()))
-        .collect()
+fn effective(world: &World, order: OrderId) -> Moves {
+    made(world, order, |_| Run::truth(&terms())).0
+}
+
+/// What takes effect now, and what of it the order waits for, where everybody has this run.
+fn made(world: &World, order: OrderId, run: impl Fn(Who) -> Run) -> (Moves, Moves) {
+    let (mut applied, mut awaited) = (Moves::new(), Moves::new());
+    for who in Who::all() {
+        for call in calls_with(world, order, who, run(who)) {
+            let applies = world.would(who, call.clone()) == Status::Applied;
+            let turn = query::turn(&world.store, who.id(), &call).unwrap();
+            if applies {
+                applied.insert((who, call.name()));
+            }
+            if turn.is_some() {
+                awaited.insert((who, call.name()));
+            }
+        }
+    }
+    (applied, awaited)
 }
 
 #[test]
@@ -227,4 +273,84 @@ fn waiting_orders_are_moved_by_the_beacon_alone() {
     world.advance(1);
     assert_eq!(world.phase(order), Phase::Committed);
     assert_eq!(effective(&world, order), BTreeSet::new());
+}
+
+/// The same of an order with three copies, in every phase: who may do what, and for whom it waits.
+#[test]
+fn only_the_moves_of_the_table_take_effect_among_copies() {
+    let lie = Run::lie(&terms(), 6, "liar");
+    let runs = [Run::truth(&terms()), lie, Run::truth(&terms())];
+    let requester = Who::Requester;
+    // Nobody can do anything while it waits, but for its requester.
+    let mut waiting = World::new();
+    let waits = waiting.post(&copies(8));
+    assert_eq!(
+        effective(&waiting, waits),
+        [(requester, "cancel_order")].into()
+    );
+    let mut world = crowd();
+    // Files are recorded early, so that nothing is refused for want of them.
+    for who in Who::all() {
+        world.record(who);
+    }
+    let order = world.drawn(&copies(3));
+    let crew = [0, 1, 2].map(|run| world.runner(order, run));
+    let check = |world: &World, phase: Phase, moves: &[(Who, &'static str)], waits: &[usize]| {
+        let own = |who: Who| {
+            let run = crew.iter().position(|member| *member == who);
+            runs[run.unwrap_or(0)].clone()
+        };
+        assert_eq!(world.phase(order), phase);
+        let (applied, awaited) = made(world, order, own);
+        assert_eq!(applied, moves.iter().copied().collect(), "{phase}");
+        let waits: Moves = waits.iter().map(|i| moves[*i]).collect();
+        assert_eq!(awaited, waits, "{phase}");
+    };
+    let granting = [(requester, "grant"), (requester, "cancel_order")];
+    check(&world, Phase::Assigned, &granting, &[0]);
+    world.hand(order, 1);
+    check(&world, Phase::Assigned, &granting[..1], &[0]);
+    world.hand_all(order);
+    let of = |who, name| (who, name);
+    let working = crew.map(|who| [of(who, "commit_run"), of(who, "decline")]);
+    check(
+        &world,
+        Phase::Running,
+        &working.concat(),
+        &[0, 1, 2, 3, 4, 5],
+    );
+    world.commit_run(order, 1, &runs[1]);
+    let rest = [working[0], working[2]].concat();
+    check(&world, Phase::Running, &rest, &[0, 1, 2, 3]);
+    world.commit_run(order, 0, &runs[0]);
+    world.commit_run(order, 2, &runs[2]);
+    let reveals = crew.map(|who| of(who, "reveal_run"));
+    check(&world, Phase::Revealing, &reveals, &[0, 1, 2]);
+    world.reveal_run(order, 0, &runs[0]);
+    check(&world, Phase::Revealing, &reveals[1..], &[0, 1]);
+    world.reveal_run(order, 1, &runs[1]);
+    world.reveal_run(order, 2, &runs[2]);
+    let holders = [requester, crew[0], crew[1]].map(|who| of(who, "grant"));
+    let sides = [of(crew[0], "bisect"), of(crew[1], "bisect")];
+    let both = [&holders[..], &sides].concat();
+    check(&world, Phase::Bisecting, &both, &[0, 1, 2, 3, 4]);
+    let step = world.middle(order);
+    let call = world.bisect_call(order, step, &runs[1]);
+    world.apply(crew[1], call);
+    check(&world, Phase::Bisecting, &both[..4], &[0, 1, 2, 3]);
+    let call = world.bisect_call(order, step, &runs[0]);
+    world.apply(crew[0], call);
+    world.narrow(order, &runs);
+    let attest: Vec<_> = (0..4).map(|i| (Who::Validator(i), "attest")).collect();
+    let judging = [&holders[..], &attest].concat();
+    check(&world, Phase::Attesting, &judging, &[0, 1, 2, 3, 4, 5, 6]);
+    world.judge_all(order, &runs);
+    let content = [(requester, "accept"), (requester, "complain")];
+    check(&world, Phase::Accepted, &content, &[0, 1]);
+    world.apply(requester, OrderCall::Complain { order });
+    let holders = [requester, crew[0]].map(|who| of(who, "grant"));
+    let judging = [&holders[..], &attest].concat();
+    check(&world, Phase::Attesting, &judging, &[0, 1, 2, 3, 4, 5]);
+    world.attest(order, Some(runs[0].at(StepIndex(terms().steps))));
+    check(&world, Phase::Settled, &[], &[]);
 }

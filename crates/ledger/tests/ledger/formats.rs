@@ -41,6 +41,10 @@ fn account_calls() -> Vec<AccountCall> {
             encryption_key: EncryptionKey([3; 32]),
             address: BoundedString::new("host:1").unwrap(),
         },
+        AccountCall::Own {
+            node: SecretKey::from_seed([2; 32]).public(),
+            consent: assay_crypto::Signature([4; 64]),
+        },
         AccountCall::Unregister {
             role: Role::Auditor,
         },
@@ -107,6 +111,18 @@ fn order_calls() -> Vec<OrderCall> {
             checkpoints: BoundedVec::new(vec![FileId(leaf)]).unwrap(),
             result: FileId(leaf),
         },
+        OrderCall::CommitRun {
+            place: work,
+            commitment: leaf,
+        },
+        OrderCall::RevealRun {
+            place: work,
+            root: leaf,
+            checkpoints: BoundedVec::new(vec![FileId(leaf)]).unwrap(),
+            result: FileId(leaf),
+            salt: leaf,
+            openings: BoundedVec::new(openings.to_vec()).unwrap(),
+        },
         OrderCall::OpenStarts {
             place: round,
             openings: openings.clone(),
@@ -154,9 +170,9 @@ fn sign(call: impl Into<Call>) -> Transaction {
 #[test]
 fn golden_transactions() {
     let mut all = Vec::new();
-    let numbers = (0..3u8).map(|call| [0, call]);
+    let numbers = (0..4u8).map(|call| [0, call]);
     let numbers = numbers.chain((0..5).map(|call| [1, call]));
-    let numbers: Vec<_> = numbers.chain((0..13).map(|call| [2, call])).collect();
+    let numbers: Vec<_> = numbers.chain((0..15).map(|call| [2, call])).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
         let tx = sign(call);
@@ -174,7 +190,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "3f1766863b761733c8c525ee1d7d5a4a4b3ce68a913082bcaace7a601d57bc4e"
+        "b9fac6995a40a6b0e02e36ffae13c453323d27cf587c7b33466385933f0d4c25"
     );
 }
 
@@ -218,7 +234,7 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "59ac5c003aaa41acf87fdb29f60cd0c6061af030a1e1ba675f7a6a95cb922699"
+        "694062a89c4c87a0dabf65061fee099739a287d352a13cd1c4e9e261256ec7d4"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
@@ -250,16 +266,16 @@ fn golden_history() {
     world.grant_to_provider(order);
     world.commit(order, &truth);
     world.audit(order, &truth, |_, _| truth.clone());
+    let grants = query::grants(&world.store, &order, RunIndex(1)).unwrap();
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "5acbda0499bf9de33f1c94f60bc4985174ac9bdf8df6b3fc285f308d6e246de5"
+        "254b340a23193bb54af92c7d00d81ddaf5d9464536cf1fbe642ff47c643f6a6b"
     );
     let order = world.order(order);
     reads_back(&order.head);
     order.runs.iter().for_each(reads_back);
     order.disputes.iter().for_each(reads_back);
-    let grants = query::grants(&world.store, &order.head.id, RunIndex(1)).unwrap();
     assert!(grants.len() >= 3);
     grants.iter().for_each(reads_back);
     let json = serde_json::to_string(&order).unwrap();
@@ -376,6 +392,16 @@ fn the_longest_calls_fit_a_transaction() {
         root,
         checkpoints,
         result,
+    });
+    assert!(tx.encoded_len() <= MAX_TX_BYTES, "{}", tx.encoded_len());
+    let checkpoints = BoundedVec::new(vec![FileId(Digest::ZERO); 1_024]).unwrap();
+    let tx = sign(OrderCall::RevealRun {
+        place,
+        root,
+        checkpoints,
+        result,
+        salt: root,
+        openings: BoundedVec::new(vec![truth.opening(StepIndex(12_345)); 2]).unwrap(),
     });
     assert!(tx.encoded_len() <= MAX_TX_BYTES, "{}", tx.encoded_len());
 }

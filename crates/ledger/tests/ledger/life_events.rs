@@ -38,6 +38,9 @@ fn of_account(event: &AccountEvent) -> String {
         AccountEvent::Registered { account, role, .. } => {
             format!("registered {} {role}", name(account))
         }
+        AccountEvent::Owned { node, owner } => {
+            format!("owned {} by {}", name(node), name(owner))
+        }
         AccountEvent::Unregistered { account, role } => {
             format!("unregistered {} {role}", name(account))
         }
@@ -71,6 +74,7 @@ fn of_order(event: &OrderEvent) -> String {
         OrderEvent::Granted { from, to } => format!("granted {} to {}", name(from), name(to)),
         OrderEvent::Declined { provider, .. } => format!("declined {}", name(provider)),
         OrderEvent::TraceCommitted { provider, .. } => format!("trace {}", name(provider)),
+        OrderEvent::RunCommitted { provider } => format!("committed {}", name(provider)),
         OrderEvent::AuditDrawn { auditors, segments } => {
             let segments: Vec<_> = segments.iter().map(|segment| segment.0).collect();
             format!("drawn {} segments {segments:?}", names(auditors))
@@ -105,12 +109,12 @@ fn of_order(event: &OrderEvent) -> String {
     }
 }
 
-fn lines<'a>(told: impl Iterator<Item = &'a Told>) -> String {
+pub(crate) fn lines<'a>(told: impl Iterator<Item = &'a Told>) -> String {
     told.map(|told| line(told) + "\n").collect()
 }
 
 /// Compares line by line, so that a difference shows its surroundings.
-fn expect(told: &str, expected: &str) {
+pub(crate) fn expect(told: &str, expected: &str) {
     let expected: String = expected
         .lines()
         .map(str::trim)
@@ -229,7 +233,7 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
         "
             10 block paid Requester 11.0
             10 block ended NotGranted
-            10 block drawn Provider(1) run 0
+            10 block drawn Provider(0) run 0
             10 block phase assigned
         ",
     );
@@ -253,21 +257,21 @@ const SETTLED: &str = "
     6 6 file Provider(1)
     7 0 trace Provider(1)
     7 0 phase committed
-    8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+    8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
     8 block phase opening
     9 1 granted Provider(1) to Auditor(4)
-    9 2 granted Provider(1) to Auditor(2)
+    9 2 granted Provider(1) to Auditor(1)
     9 2 phase auditing
     10 0 committed Auditor(4)
-    11 0 committed Auditor(2)
+    11 0 committed Auditor(1)
     11 0 phase closing
     12 0 phase revealing
     13 0 revealed Auditor(4)
-    14 0 revealed Auditor(2)
+    14 0 revealed Auditor(1)
     14 0 phase accepted
     27 block paid Provider(1) 10.0
     27 block paid Auditor(4) 0.5
-    27 block paid Auditor(2) 0.5
+    27 block paid Auditor(1) 0.5
     27 block ended Paid
 ";
 
@@ -289,17 +293,17 @@ const CHEATED: &str = "
     6 6 file Provider(1)
     7 0 trace Provider(1)
     7 0 phase committed
-    8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+    8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
     8 block phase opening
     9 1 granted Provider(1) to Auditor(4)
-    9 2 granted Provider(1) to Auditor(2)
+    9 2 granted Provider(1) to Auditor(1)
     9 2 phase auditing
     10 0 committed Auditor(4)
-    11 0 committed Auditor(2)
+    11 0 committed Auditor(1)
     11 0 phase closing
     12 0 phase revealing
     13 0 revealed Auditor(4)
-    14 0 revealed Auditor(2)
+    14 0 revealed Auditor(1)
     14 0 disputed run 0 by Auditor(4) Step segment 0
     14 0 phase bisecting
     16 0 narrowed 0 2
@@ -312,37 +316,37 @@ const CHEATED: &str = "
     21 0 decided Challenger
     21 0 slashed Provider(1) provider 20.0 Provider(WrongResult)
     21 0 paid Auditor(4) 5.0
-    21 0 paid Auditor(2) 5.0
+    21 0 paid Auditor(1) 5.0
     21 0 failed run 0 Provider(1) WrongResult
     21 0 phase posted
-    22 block drawn Provider(2) run 1
+    22 block drawn Provider(0) run 1
     22 block phase assigned
-    23 0 granted Requester to Provider(2)
+    23 0 granted Requester to Provider(0)
     23 0 phase running
-    24 0 file Provider(2)
-    24 1 file Provider(2)
-    24 2 file Provider(2)
-    24 3 file Provider(2)
-    24 4 file Provider(2)
-    24 5 file Provider(2)
-    24 6 file Provider(2)
-    25 0 trace Provider(2)
+    24 0 file Provider(0)
+    24 1 file Provider(0)
+    24 2 file Provider(0)
+    24 3 file Provider(0)
+    24 4 file Provider(0)
+    24 5 file Provider(0)
+    24 6 file Provider(0)
+    25 0 trace Provider(0)
     25 0 phase committed
-    26 block drawn Auditor(0) Auditor(1) segments [0, 1, 2, 4]
+    26 block drawn Auditor(1) Auditor(3) segments [2, 3, 4]
     26 block phase opening
-    27 1 granted Provider(2) to Auditor(0)
-    27 2 granted Provider(2) to Auditor(1)
+    27 1 granted Provider(0) to Auditor(1)
+    27 2 granted Provider(0) to Auditor(3)
     27 2 phase auditing
-    28 0 committed Auditor(0)
-    29 0 committed Auditor(1)
+    28 0 committed Auditor(1)
+    29 0 committed Auditor(3)
     29 0 phase closing
     30 0 phase revealing
-    31 0 revealed Auditor(0)
-    32 0 revealed Auditor(1)
+    31 0 revealed Auditor(1)
+    32 0 revealed Auditor(3)
     32 0 phase accepted
-    33 0 paid Provider(2) 10.0
-    33 0 paid Auditor(0) 0.5
+    33 0 paid Provider(0) 10.0
     33 0 paid Auditor(1) 0.5
+    33 0 paid Auditor(3) 0.5
     33 0 ended Paid
 ";
 
@@ -385,7 +389,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+            8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
             8 block phase opening
             16 block slashed Provider(1) provider 20.0 Provider(Withheld)
             16 block paid Requester 10.0
@@ -402,7 +406,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+            8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
             8 block phase opening
             16 block slashed Provider(1) provider 20.0 Provider(Withheld)
             16 block paid Requester 10.0
@@ -419,18 +423,18 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+            8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
             8 block phase opening
             18 block slashed Auditor(4) auditor 5.0 NoCommitment
-            18 block slashed Auditor(2) auditor 5.0 NoCommitment
+            18 block slashed Auditor(1) auditor 5.0 NoCommitment
             18 block phase committed
-            19 block drawn Auditor(3) Auditor(0) segments [0, 5]
+            19 block drawn Auditor(2) Auditor(0) segments [2, 3, 4]
             19 block phase opening
             27 block slashed Provider(1) provider 20.0 Provider(Withheld)
             27 block paid Requester 10.0
             27 block failed run 0 Provider(1) Withheld
             27 block phase posted
-            28 block drawn Provider(0) run 1
+            28 block drawn Provider(2) run 1
             28 block phase assigned
             34 block paid Requester 11.0
             34 block ended NotGranted
@@ -441,14 +445,14 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+            8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
             8 block phase opening
             19 block slashed Provider(1) provider 20.0 Provider(Withheld)
             19 block paid Auditor(4) 5.0
-            19 block paid Auditor(2) 5.0
+            19 block paid Auditor(1) 5.0
             19 block failed run 0 Provider(1) Withheld
             19 block phase posted
-            20 block drawn Provider(0) run 1
+            20 block drawn Provider(2) run 1
             20 block phase assigned
             26 block paid Requester 11.0
             26 block ended NotGranted
@@ -459,12 +463,12 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+            8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
             8 block phase opening
             22 block slashed Auditor(4) auditor 5.0 NoReveal
-            22 block slashed Auditor(2) auditor 5.0 NoReveal
+            22 block slashed Auditor(1) auditor 5.0 NoReveal
             22 block phase committed
-            23 block drawn Auditor(3) Auditor(1) segments [3, 4]
+            23 block drawn Auditor(3) Auditor(2) segments [0, 1, 2, 3]
             23 block phase opening
             31 block slashed Provider(1) provider 20.0 Provider(Withheld)
             31 block paid Requester 10.0
@@ -481,7 +485,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+            8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
             8 block phase opening
             25 block decided Neither
             25 block slashed Auditor(4) auditor 5.0 SilentChallenge
@@ -499,7 +503,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+            8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
             8 block phase opening
             26 block decided None
             26 block paid Requester 11.0
@@ -511,11 +515,11 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(2) segments [0, 2, 3, 4]
+            8 block drawn Auditor(4) Auditor(1) segments [0, 4, 5]
             8 block phase opening
             27 block paid Provider(1) 10.0
             27 block paid Auditor(4) 0.5
-            27 block paid Auditor(2) 0.5
+            27 block paid Auditor(1) 0.5
             27 block ended Paid
         ",
     ),

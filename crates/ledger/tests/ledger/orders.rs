@@ -20,7 +20,7 @@ fn terms_outside_their_ranges_are_refused() {
     };
     assert_eq!(check(&|_| {}), Ok(()));
     type Change<'a> = &'a dyn Fn(&mut Terms);
-    let changes: [(&str, Change<'_>); 21] = [
+    let changes: [(&str, Change<'_>); 23] = [
         ("no job kind", &|t| {
             t.kind = BoundedString::new("mining").unwrap()
         }),
@@ -37,6 +37,8 @@ fn terms_outside_their_ranges_are_refused() {
         ("auditors", &|t| t.auditors = 17),
         ("attempts", &|t| t.attempts = 0),
         ("attempts", &|t| t.attempts = 17),
+        ("copies is 0", &|t| t.copies = 0),
+        ("copies is 9", &|t| t.copies = 9),
         ("price", &|t| t.price = Amount::ZERO),
         ("provider_bond", &|t| t.provider_bond = Amount::ZERO),
         ("auditor_bond", &|t| t.auditor_bond = Amount::ZERO),

@@ -22,6 +22,8 @@ pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
         OrderCall::Grant { place, .. }
         | OrderCall::Decline { place, .. }
         | OrderCall::CommitTrace { place, .. }
+        | OrderCall::CommitRun { place, .. }
+        | OrderCall::RevealRun { place, .. }
         | OrderCall::OpenStarts { place, .. }
         | OrderCall::CommitAudit { place, .. }
         | OrderCall::OpenEnds { place, .. }

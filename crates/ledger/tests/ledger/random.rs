@@ -9,13 +9,14 @@ use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
-    BoundedVec, Call, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent, Height,
-    Occasion, Order, OrderCall, OrderId, Parameters, Phase, Place, Question, Role, RunIndex,
-    StepIndex, Terms, query,
+    BoundedVec, Call, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent, FileId,
+    Height, Occasion, Order, OrderCall, OrderId, Parameters, Phase, Place, Question, Role,
+    RunIndex, StepIndex, Terms, Trace, query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
+use crate::redundant::crew::{copies, enlist};
 use crate::watch;
 use crate::world::{BOND, Run, Who, World, ends, file, file_id, here, salt, sealed, starts, terms};
 
@@ -50,6 +51,9 @@ impl Life {
             ..Parameters::default()
         });
         world.beacon_seed = seed;
+        if random.below(2) == 0 {
+            enlist(&mut world);
+        }
         Life {
             random,
             world,
@@ -75,32 +79,30 @@ impl Life {
 
     fn terms(&mut self) -> Terms {
         let steps = 1 + self.random.below(12);
+        let usual = match self.random.below(2) {
+            0 => terms(),
+            _ => copies(1 + self.random.below(4) as u8),
+        };
+        let several = usual.copies > 1;
+        let of_one = |value: u64| if several { 0 } else { value };
         Terms {
             steps,
             segment_steps: 1 + self.random.below(steps) as u32,
-            segments_drawn: 1 + self.random.below(5) as u32,
-            auditors: 1 + self.random.below(3) as u8,
+            segments_drawn: of_one(1 + self.random.below(5)) as u32,
+            auditors: of_one(1 + self.random.below(3)) as u8,
             attempts: 1 + self.random.below(3) as u8,
             price: Amount(1 + self.random.below(20_000_000)),
-            auditor_fee: Amount(self.random.below(1_000_000)),
+            auditor_fee: Amount(of_one(self.random.below(1_000_000))),
             provider_bond: Amount(1_000_000 + self.random.below(30_000_000)),
             auditor_bond: Amount(1_000_000 + self.random.below(30_000_000)),
             deadlines: Deadlines::all(2 + self.random.below(3) as u32),
-            ..terms()
+            ..usual
         }
     }
 
     /// The run that a provider claims in an attempt: mostly the truth.
     fn claim(&self, order: &Order) -> Run {
-        let seed = order.run().map_or(Digest::ZERO, |run| run.seed);
-        match seed.0[0] % 4 {
-            0 => Run::lie(
-                &order.head.terms,
-                u64::from(seed.0[1]) % (order.head.terms.steps + 1),
-                "liar",
-            ),
-            _ => Run::truth(&order.head.terms),
-        }
+        claim_of(order, order.run())
     }
 
     fn post(&mut self) {
@@ -150,9 +152,13 @@ impl Life {
         self.world.block(calls);
         watch::check_indexes(&self.world.store);
         watch::check_timers(&self.world.store);
+        watch::check_grants(&self.world.store);
     }
 
     fn moves(&mut self, order: &Order, calls: &mut Calls) {
+        if order.head.terms.copies > 1 {
+            return self.copies(order, calls);
+        }
         let (id, place) = (order.head.id, here(order));
         let provider = order.provider().map(Who::of);
         match order.head.phase {
@@ -189,6 +195,108 @@ impl Life {
             }
             _ => {}
         }
+    }
+
+    /// Moves of an order with several copies.
+    fn copies(&mut self, order: &Order, calls: &mut Calls) {
+        let id = order.head.id;
+        let standing: Vec<assay_ledger::Run> = order.standing().cloned().collect();
+        match order.head.phase {
+            Phase::Posted | Phase::Assigned if self.likely(5) => {
+                calls.push((Who::Requester, OrderCall::Cancel { order: id }));
+            }
+            Phase::Assigned => {
+                for run in standing {
+                    if self.likely(70) {
+                        let call = OrderCall::Grant {
+                            place: order.work(run.index),
+                            grantee: run.provider,
+                            sealed: sealed("keys"),
+                        };
+                        calls.push((Who::Requester, call));
+                    }
+                }
+            }
+            Phase::Running => {
+                for run in standing {
+                    let (place, who) = (order.work(run.index), Who::of(run.provider));
+                    if self.likely(8) {
+                        let reason = DeclineReason::Keys;
+                        calls.push((who, OrderCall::Decline { place, reason }));
+                    } else if self.likely(60) {
+                        let (checkpoints, file) = self.trace(order);
+                        let trace = (&claim_of(order, Some(&run)).root(), &checkpoints[..], &file);
+                        let mut commitment =
+                            Trace::commitment(&place, run.provider, trace, &salt(who));
+                        if self.likely(3) {
+                            commitment = self.digest();
+                        }
+                        calls.push((who, OrderCall::CommitRun { place, commitment }));
+                    }
+                }
+            }
+            Phase::Revealing => {
+                for run in standing {
+                    if self.likely(75) {
+                        self.reveal(order, &run, calls);
+                    }
+                }
+            }
+            Phase::Bisecting => {
+                let dispute = order.dispute().unwrap();
+                let (place, step) = (here(order), dispute.middle().unwrap());
+                for side in [Some(dispute.run), dispute.rival].into_iter().flatten() {
+                    let run = order.run_at(side).unwrap();
+                    let mut opening = claim_of(order, Some(run)).opening(step);
+                    if self.likely(5) {
+                        opening.leaf = self.digest();
+                    }
+                    let (leaf, path) = (opening.leaf, Some(opening.path));
+                    if self.likely(80) {
+                        let call = OrderCall::Bisect {
+                            place,
+                            step,
+                            leaf,
+                            path,
+                        };
+                        calls.push((Who::of(run.provider), call));
+                    }
+                }
+            }
+            Phase::Attesting => self.attest(order, calls),
+            Phase::Accepted if self.likely(20) => {
+                calls.push((Who::Requester, OrderCall::Accept { order: id }));
+            }
+            Phase::Accepted if self.likely(30) => {
+                calls.push((Who::Requester, OrderCall::Complain { order: id }));
+            }
+            _ => {}
+        }
+    }
+
+    /// The files of a run of an order: one file as every checkpoint and as the result.
+    fn trace(&self, order: &Order) -> (BoundedVec<FileId, 1024>, FileId) {
+        let file = file_id(&order.head.id.to_string()[..20]);
+        let checkpoints = vec![file; order.head.terms.segments() as usize];
+        (BoundedVec::new(checkpoints).unwrap(), file)
+    }
+
+    fn reveal(&mut self, order: &Order, run: &assay_ledger::Run, calls: &mut Calls) {
+        let who = Who::of(run.provider);
+        let record = file(who, &order.head.id.to_string()[..20]);
+        calls.push((who, FileCall::Put(Box::new(record))));
+        let (checkpoints, result) = self.trace(order);
+        let claim = claim_of(order, Some(run));
+        let ends = [StepIndex(0), StepIndex(order.head.terms.steps)];
+        let call = OrderCall::RevealRun {
+            place: order.work(run.index),
+            root: claim.root(),
+            checkpoints,
+            result,
+            salt: salt(who),
+            openings: BoundedVec::new(ends.map(|step| claim.opening(step)).to_vec()).unwrap(),
+        };
+        calls.push((who, call));
     }
 
     fn commit(&mut self, order: &Order, calls: &mut Calls) {
@@ -336,6 +444,8 @@ impl Life {
 
     fn finding(&self, order: &Order, dispute: &Dispute) -> Option<Digest> {
         match dispute.question {
+            // What both sides had to store cannot always be had.
+            _ if dispute.rival.is_some() && order.head.id.0.0[1].is_multiple_of(8) => None,
             Question::Initial | Question::Step => {
                 Some(Run::truth(&order.head.terms).at(dispute.disputed.step))
             }
@@ -410,7 +520,11 @@ impl Life {
         grantee: AccountId,
         leaf: Digest,
     ) -> OrderCall {
-        match self.random.below(10) {
+        match self.random.below(11) {
+            10 => OrderCall::CommitRun {
+                place,
+                commitment: leaf,
+            },
             0 => OrderCall::Cancel { order },
             1 => OrderCall::Grant {
                 place,
@@ -522,8 +636,8 @@ impl Life {
             query::unbonding(store).unwrap().is_empty(),
             "a bond never came back"
         );
-        // Nothing is left in any index of what is under way, and no timer.
-        for tag in *b"twjp" {
+        // Nothing is left in any index of what is under way, no timer and no keys.
+        for tag in *b"twjpk" {
             prop_assert_eq!(watch::keys(store, tag).count(), 0);
         }
         Ok(())
@@ -550,6 +664,25 @@ fn cases() -> u32 {
         .unwrap_or(64)
 }
 
+/// The run that a provider claims: mostly the truth. Of the liars of one order some say the same,
+/// and some begin to lie in the same step.
+fn claim_of(order: &Order, run: Option<&assay_ledger::Run>) -> Run {
+    let terms = &order.head.terms;
+    let Some(run) = run else {
+        return Run::truth(terms);
+    };
+    let dice = Digest::of("test/claim", &[&run.seed.0, &run.provider.0]).0;
+    let common = u64::from(run.seed.0[1]) % (terms.steps + 1);
+    let own = u64::from(dice[1]) % (terms.steps + 1);
+    let name = format!("{}", run.index);
+    match dice[0] % 12 {
+        0 | 1 => Run::lie(terms, common, "liar"),
+        2 => Run::lie(terms, common, &name),
+        3 => Run::lie(terms, own, &name),
+        _ => Run::truth(terms),
+    }
+}
+
 #[test]
 fn any_life_conserves_money_ends_and_replays() {
     println!("{} random lives", cases());
@@ -568,15 +701,19 @@ fn any_life_conserves_money_ends_and_replays() {
     result.unwrap();
 }
 
-/// What random lives seldom come to: an order withdrawn before anybody could be drawn for it, and a
-/// challenger that falls silent.
-fn rare_lives() -> [World; 2] {
-    let mut withdrawn = World::new();
-    let order = withdrawn.post(&Terms {
+/// What random lives seldom come to: an order withdrawn before anybody could be drawn for it,
+/// one for which nobody could be drawn in time, and a challenger that falls silent.
+fn rare_lives() -> [World; 3] {
+    let demanding = Terms {
         provider_bond: Amount::tokens(101),
         ..terms()
-    });
+    };
+    let mut withdrawn = World::new();
+    let order = withdrawn.post(&demanding);
     withdrawn.apply(Who::Requester, OrderCall::Cancel { order });
+    let mut without = World::new();
+    let order = without.post(&demanding);
+    crate::life::wait(&mut without, order);
     let (mut silent, truth) = (World::new(), Run::truth(&terms()));
     let order = silent.ran(&truth);
     let lie = Run::lie(&terms(), 1, "auditor");
@@ -599,7 +736,7 @@ fn rare_lives() -> [World; 2] {
     let left = silent.registration(challenger).bond;
     assert_eq!(left.0, BOND.0 - terms().auditor_bond.0);
     crate::life::wait(&mut silent, order);
-    [withdrawn, silent]
+    [withdrawn, without, silent]
 }
 
 /// The lives above do reach every ending; a generator that went stale would show here.
@@ -609,11 +746,13 @@ fn random_lives_are_varied() {
     let mut failures = BTreeMap::new();
     let mut verdicts = BTreeMap::new();
     let mut states = BTreeMap::new();
-    let mut followed: BTreeMap<(Phase, Phase), usize> = BTreeMap::new();
+    let mut followed: [BTreeMap<(Phase, Phase), usize>; 2] = Default::default();
     let lives = (0..150).map(|seed| live(seed, 60).unwrap());
     for world in lives.chain(rare_lives()) {
-        for (step, count) in watch::steps(&world.told) {
-            *followed.entry(step).or_insert(0) += count;
+        for (followed, steps) in followed.iter_mut().zip(watch::steps(&world)) {
+            for (step, count) in steps {
+                *followed.entry(step).or_insert(0) += count;
+            }
         }
         for told in &world.told {
             if let Event::File(FileEvent::Grant { state, .. }) = &told.event {
@@ -635,21 +774,23 @@ fn random_lives_are_varied() {
             }
         }
     }
-    assert!(endings.len() >= 6, "{endings:?}");
-    assert_eq!(failures.len(), 6, "{failures:?}");
+    assert!(endings.len() >= 7, "{endings:?}");
+    assert_eq!(failures.len(), 7, "{failures:?}");
     assert!(verdicts.len() >= 12, "{verdicts:?}");
     assert_eq!(states.len(), 5, "{states:?}");
     // Every phase that can follow another does, and none that the table does not list.
-    let [(_, life)] = assay_ledger::lives();
-    let steps = life
-        .iter()
-        .flat_map(|row| row.next.iter().map(|next| (row.phase, *next)));
-    let listed: BTreeSet<(Phase, Phase)> = steps.collect();
-    let seen: BTreeSet<(Phase, Phase)> = followed.keys().copied().collect();
-    let never: Vec<_> = listed.difference(&seen).collect();
-    let unlisted: Vec<_> = seen.difference(&listed).collect();
-    assert!(
-        never.is_empty() && unlisted.is_empty(),
-        "listed, but never seen: {never:?}\nseen, but not listed: {unlisted:?}\n{followed:?}"
-    );
+    for ((name, life), followed) in assay_ledger::lives().into_iter().zip(followed) {
+        let steps = life
+            .iter()
+            .flat_map(|row| row.next.iter().map(|next| (row.phase, *next)));
+        let listed: BTreeSet<(Phase, Phase)> = steps.collect();
+        let seen: BTreeSet<(Phase, Phase)> = followed.keys().copied().collect();
+        let never: Vec<_> = listed.difference(&seen).collect();
+        let unlisted: Vec<_> = seen.difference(&listed).collect();
+        assert!(
+            never.is_empty() && unlisted.is_empty(),
+            "{name}: listed, but never seen: {never:?}\nseen, but not listed: {unlisted:?}\n\
+             {followed:?}"
+        );
+    }
 }

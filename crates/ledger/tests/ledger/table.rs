@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use assay_ledger::{Move, Row, lives};
+use assay_ledger::{Move, Phase, Row, lives};
 
 /// A table of `docs/ledger.md`: one row for each phase of a procedure.
 fn table(life: &[Row]) -> String {
@@ -38,6 +38,17 @@ fn shown(known: &Move) -> String {
     format!("{call} by {}", known.by)
 }
 
+/// Every phase is one of some procedure's.
+#[test]
+fn no_phase_is_without_a_row() {
+    for phase in Phase::ALL {
+        let known = |(_, life): &(&str, &[Row])| life.iter().any(|row| row.phase == phase);
+        assert!(lives().iter().any(known), "{phase}");
+    }
+    let [(_, traced), _] = lives();
+    assert_eq!(traced.len(), Phase::ALL.len());
+}
+
 #[test]
 fn the_documentation_shows_the_phases_as_they_are() {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ledger.md");
@@ -57,13 +68,16 @@ fn the_documentation_shows_the_phases_as_they_are() {
     }
 }
 
-/// Whatever has a deadline says what comes of it, and whatever has none is over.
+/// Whatever has a deadline says what comes of it, and whatever has none is over; each phase of a
+/// procedure has one row, in the order of their encoding, and what can follow is one of them.
 #[test]
 fn every_row_is_whole() {
     for (_, life) in lives() {
         let phases: Vec<_> = life.iter().map(|row| row.phase).collect();
-        assert_eq!(phases, assay_ledger::Phase::ALL);
+        assert!(phases.is_sorted_by(|a, b| a < b), "{phases:?}");
+        assert_eq!(phases.first(), Some(&Phase::Posted));
         for row in life {
+            assert!(row.next.iter().all(|next| phases.contains(next)));
             let over = row.phase.is_final();
             assert_eq!(row.deadline.is_none(), over);
             assert_eq!(row.next.is_empty(), over);

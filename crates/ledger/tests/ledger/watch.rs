@@ -7,7 +7,7 @@ use assay_ledger::{
     AccountId, Event, GrantState, MemoryStore, Order, OrderEvent, OrderId, Outcome, Phase,
 };
 
-use crate::world::{Told, Who};
+use crate::world::{Who, World};
 
 /// Every index of orders says what looking at all orders says.
 pub(crate) fn check_indexes(store: &MemoryStore) {
@@ -56,6 +56,20 @@ fn takes_part(order: &Order, account: AccountId) -> bool {
         && (order.head.requester == account || order.runs.iter().any(in_run))
 }
 
+/// Keys that were handed over are there only while somebody may need them.
+pub(crate) fn check_grants(store: &MemoryStore) {
+    let alive = query::orders(store).unwrap().into_iter();
+    let alive = alive.filter(|order| !order.head.phase.is_final());
+    let mut kept = 0;
+    for order in alive {
+        for run in order.standing() {
+            let grants = query::grants(store, &order.head.id, run.index).unwrap();
+            kept += grants.len();
+        }
+    }
+    assert_eq!(keys(store, b'k').count(), kept, "grants of what is over");
+}
+
 pub(crate) fn keys(store: &MemoryStore, tag: u8) -> impl Iterator<Item = &Vec<u8>> {
     store.pairs().keys().filter(move |key| key[0] == tag)
 }
@@ -63,13 +77,13 @@ pub(crate) fn keys(store: &MemoryStore, tag: u8) -> impl Iterator<Item = &Vec<u8
 /// Every timer belongs to a phase, a grant or a bond that it will end, and each of those has one.
 pub(crate) fn check_timers(store: &MemoryStore) {
     let mut found: BTreeSet<&[u8]> = keys(store, b't').map(Vec::as_slice).collect();
-    let mut take = |due: u64, rest: &[&[u8]]| {
-        let key = [&b"t"[..], &due.to_be_bytes(), &rest.concat()].concat();
+    let mut take = |kind: u8, due: u64, rest: &[&[u8]]| {
+        let key = [&[b't', kind][..], &due.to_be_bytes(), &rest.concat()].concat();
         assert!(found.remove(key.as_slice()), "a timer is missing: {key:?}");
     };
     for order in query::orders(store).unwrap() {
         if !order.head.phase.is_final() {
-            take(order.head.deadline.0, &[&[1], &order.head.id.0.0]);
+            take(1, order.head.deadline.0, &[&order.head.id.0.0]);
         }
     }
     for who in Who::all() {
@@ -83,15 +97,15 @@ pub(crate) fn check_timers(store: &MemoryStore) {
                 !grant.sealed.is_empty()
             );
             if alive {
-                let parts: [&[u8]; 4] = [&[2], &grant.file.0.0, &grant.owner.0, &grant.grantee.0];
-                take(grant.until.0, &parts);
+                let parts: [&[u8]; 3] = [&grant.file.0.0, &grant.owner.0, &grant.grantee.0];
+                take(2, grant.until.0, &parts);
             }
         }
     }
     for (due, account, role, amount) in query::unbonding(store).unwrap() {
         assert!(amount.0 > 0);
         let role = borsh::to_vec(&role).unwrap();
-        take(due.0, &[&[0], &role, &account.0]);
+        take(0, due.0, &[&role, &account.0]);
     }
     assert!(found.is_empty(), "timers of nothing: {found:?}");
 }
@@ -105,11 +119,12 @@ pub(crate) fn ending(outcome: Outcome) -> Phase {
     }
 }
 
-/// Which phases followed which, and how often, in everything that was told.
-pub(crate) fn steps(told: &[Told]) -> BTreeMap<(Phase, Phase), usize> {
+/// Which phases followed which, and how often, in everything that was told: of orders with one
+/// copy, and of those with several.
+pub(crate) fn steps(world: &World) -> [BTreeMap<(Phase, Phase), usize>; 2] {
     let mut now: BTreeMap<OrderId, Phase> = BTreeMap::new();
-    let mut steps = BTreeMap::new();
-    for told in told {
+    let mut steps = [BTreeMap::new(), BTreeMap::new()];
+    for told in &world.told {
         let (order, next) = match &told.event {
             Event::Order {
                 order,
@@ -122,7 +137,11 @@ pub(crate) fn steps(told: &[Told]) -> BTreeMap<(Phase, Phase), usize> {
             _ => continue,
         };
         match now.insert(order, next) {
-            Some(before) => *steps.entry((before, next)).or_insert(0) += 1,
+            Some(before) => {
+                let several = world.order(order).head.terms.copies > 1;
+                let steps = &mut steps[usize::from(several)];
+                *steps.entry((before, next)).or_insert(0) += 1;
+            }
             None => assert_eq!(next, Phase::Posted),
         }
     }

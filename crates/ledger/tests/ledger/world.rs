@@ -123,6 +123,7 @@ pub(crate) fn genesis(parameters: Parameters) -> Genesis {
         accounts: BoundedVec::new(accounts).unwrap(),
         registrations: BoundedVec::new(registrations).unwrap(),
         parameters,
+        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new([7; 48]).unwrap(),
         validators: BoundedVec::new(validators).unwrap(),
     }
@@ -405,6 +406,7 @@ pub(crate) fn terms() -> Terms {
         segments_drawn: 4,
         auditors: 2,
         attempts: 2,
+        copies: 1,
         keys: Digest::of("test/keys", &[]),
         encryption_key: EncryptionKey([1; 32]),
         deadlines: Deadlines {
@@ -485,6 +487,7 @@ impl Run {
 /// Where a move about an order counts now; for a phase that has no such moves, the work of its run.
 pub(crate) fn here(order: &Order) -> Place {
     let place = match order.head.phase {
+        Phase::Revealing if order.head.terms.copies > 1 => None,
         Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => order.round_place(),
         Phase::Bisecting | Phase::Attesting => order.dispute_place(),
         _ => None,

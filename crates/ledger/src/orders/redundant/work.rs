@@ -55,6 +55,11 @@ fn missing(order: &Order) -> usize {
         .min(left)
 }
 
+/// Whether the runs that stand and those that can still be drawn are too few to be compared.
+fn is_hopeless(order: &Order) -> bool {
+    order.standing().count() + missing(order) < 2
+}
+
 /// Withdraws an order for which nobody has worked yet.
 pub(super) fn cancel(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     if order.standing().any(|run| is_granted(state, order, run)) {
@@ -107,8 +112,12 @@ pub(super) fn commit(
 }
 
 /// Goes on once no run is under way any more: draws for copies that are missing, or has those that
-/// are committed revealed.
+/// are committed revealed. Ends the order as soon as no two can be compared any more, so that
+/// nobody goes on working for nothing.
 fn go_on(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    if is_hopeless(order) {
+        return close(state, order, Outcome::NoCopies);
+    }
     if order.standing().any(|run| run.commitment.is_none()) {
         return Ok(());
     }
@@ -211,6 +220,9 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
             let ungranted = indexes(order, |run| !is_granted(state, order, run));
             for run in ungranted {
                 runs::fail(state, order, run, FailureReason::NotGranted, &[])?;
+            }
+            if is_hopeless(order) {
+                return close(state, order, outcome);
             }
             if order.standing().any(|run| run.commitment.is_none()) {
                 // Others have keys already: what is left is theirs to do.

@@ -1,0 +1,10 @@
+//! Orders that several providers do: committed, revealed, compared, and judged where they differ.
+
+mod colluders;
+mod complaints;
+mod copying;
+pub(crate) mod crew;
+mod disputes;
+mod missing;
+mod paid;
+mod rules;
