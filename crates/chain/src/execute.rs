@@ -52,6 +52,8 @@ pub(crate) fn admissible(parent: &View, chosen: Vec<Pending>) -> Result<Sorted, 
                 sorted.taken.push(pending);
                 sorted.transactions.push(transaction);
             }
+            // The others wait for the next block.
+            Err(AdmitError::Invalid(Invalid::BlockFull { .. })) => break,
             Err(AdmitError::Invalid(_)) => sorted.dropped.push(pending),
             Err(AdmitError::Read(error)) => return Err(error),
         }

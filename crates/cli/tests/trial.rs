@@ -100,7 +100,10 @@ fn an_evaluation_in_three_copies_is_compared_and_paid_three_times() {
     let done = assay(&dir, &["try", job, "--json"]).ok();
     let loss = done["figures"]["loss"].as_f64().unwrap();
     assert!((loss - 5.0661).abs() < 1e-3, "{done}");
-    assert_eq!((&done["equal_results"], &done["audit_share"]), (&3.into(), &0.0.into()));
+    assert_eq!(
+        (&done["equal_results"], &done["audit_share"]),
+        (&3.into(), &0.0.into())
+    );
     for provider in ["provider-0", "provider-1", "provider-2"] {
         let balance = done["balances"][provider].as_u64().unwrap();
         assert!(balance > 100_900_000, "{provider} was not paid: {balance}");

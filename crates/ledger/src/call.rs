@@ -30,6 +30,35 @@ impl Call {
         }
     }
 
+    /// Highest cost of a call.
+    pub const MAX_COST: u32 = 64;
+
+    /// What the call costs a block at most: the records of the state that it writes, since writing
+    /// one and hashing it into the state's root is what takes time. Known before it is executed, so
+    /// that whoever makes a block knows when it is full.
+    pub fn cost(&self) -> u32 {
+        match self {
+            // Two accounts.
+            Call::Account(AccountCall::Transfer { .. }) => 2,
+            // The account, the registration, a timer.
+            Call::Account(_) => 3,
+            // Record or grant, timers, indexes.
+            Call::File(_) => 6,
+            // Head, run, dispute, grant, timer and indexes.
+            Call::Order(
+                OrderCall::Post(_)
+                | OrderCall::Grant { .. }
+                | OrderCall::CommitTrace { .. }
+                | OrderCall::OpenStarts { .. }
+                | OrderCall::CommitAudit { .. }
+                | OrderCall::OpenEnds { .. }
+                | OrderCall::Bisect { .. },
+            ) => 12,
+            // What may end an order frees the bond of every party and seat besides.
+            Call::Order(_) => Self::MAX_COST,
+        }
+    }
+
     /// The order that the call is about, if it is about one that exists already.
     pub fn order(&self) -> Option<OrderId> {
         match self {

@@ -64,6 +64,8 @@ pub enum Invalid {
     FeeTooLow { least: Amount, offered: Amount },
     #[error("its fee is {fee}, but the sender's balance is {balance}")]
     FeeUnaffordable { fee: Amount, balance: Amount },
+    #[error("the block is full: its calls may cost {most} together")]
+    BlockFull { most: u32 },
     #[error("the state belongs to no network: start from a genesis")]
     NoChain,
 }
@@ -109,6 +111,7 @@ pub struct Admission<'a> {
     chain: Option<Chain>,
     accounts: BTreeMap<AccountId, Account>,
     fees: Amount,
+    cost: u32,
 }
 
 impl<'a> Admission<'a> {
@@ -122,6 +125,7 @@ impl<'a> Admission<'a> {
             chain: Chain::of(store)?,
             accounts: BTreeMap::new(),
             fees: Amount::ZERO,
+            cost: 0,
         })
     }
 
@@ -150,6 +154,11 @@ impl<'a> Admission<'a> {
             }
             .into());
         }
+        let (cost, most) = (tx.call.cost(), chain.parameters.max_block_cost);
+        let cost = self.cost.saturating_add(cost);
+        if cost > most {
+            return Err(Invalid::BlockFull { most }.into());
+        }
         let account = match self.accounts.entry(tx.sender) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(crate::query::account(self.store, &tx.sender)?),
@@ -172,6 +181,7 @@ impl<'a> Admission<'a> {
         let nonce = account.nonce.checked_add(1).ok_or(unaffordable.clone())?;
         self.fees = self.fees.checked_add(tx.fee).ok_or(unaffordable)?;
         *account = Account { balance, nonce };
+        self.cost = cost;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Ppm, Role};
+use crate::{Amount, Call, Ppm, Role};
 
 /// The longest deadline any network may allow, in blocks.
 pub const MAX_DEADLINE: u32 = 1 << 24;
@@ -43,6 +43,8 @@ pub struct Parameters {
     pub max_timers: u32,
     /// Waiting orders that one block draws for at most.
     pub max_draws: u32,
+    /// Most that the calls of one block may cost together: see [`Call::cost`](crate::Call::cost).
+    pub max_block_cost: u32,
 }
 
 impl Default for Parameters {
@@ -61,8 +63,9 @@ impl Default for Parameters {
             min_deadline: 2,
             max_deadline: 1_000_000,
             max_rounds: 8,
-            max_timers: 256,
-            max_draws: 64,
+            max_timers: 32,
+            max_draws: 32,
+            max_block_cost: 3_000,
         }
     }
 }
@@ -104,6 +107,9 @@ impl Parameters {
         }
         if self.max_timers == 0 || self.max_draws == 0 {
             return Some("a block must end at least one deadline and draw for at least one order");
+        }
+        if self.max_block_cost < Call::MAX_COST {
+            return Some("a block must have room for its dearest call");
         }
         if self.unbonding_blocks == 0 || self.max_rounds == 0 {
             return Some("unbonding blocks and audit rounds must be at least one");
