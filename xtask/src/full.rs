@@ -16,7 +16,7 @@ struct Suite {
 }
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed.
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 10] = [
     Suite {
         name: "ledger life cycles",
         package: "assay-ledger",
@@ -52,6 +52,30 @@ const SUITES: [Suite; 6] = [
         package: "assay-chain",
         filter: "pool",
         count: 2_048,
+    },
+    Suite {
+        name: "liars among validators",
+        package: "assay-sim",
+        filter: "liars::",
+        count: 40,
+    },
+    Suite {
+        name: "validators killed and cut off",
+        package: "assay-sim",
+        filter: "failures::",
+        count: 40,
+    },
+    Suite {
+        name: "validators that come and go",
+        package: "assay-sim",
+        filter: "churn::",
+        count: 40,
+    },
+    Suite {
+        name: "drawn histories of a network",
+        package: "assay-sim",
+        filter: "drawn::",
+        count: 150,
     },
 ];
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The rooms, lowest layer first: a crate may use only crates named before it.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "assay-kernel",
     "assay-crypto",
     "assay-data",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 13] = [
     "assay-job",
     "assay-chain",
     "assay-node",
+    "assay-sim",
     "assay-cli",
 ];
 

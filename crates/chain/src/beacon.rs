@@ -31,7 +31,7 @@ use crate::scheme::{Committee, GroupKey, Point};
 const BEACON_DOMAIN: &str = "assay/beacon/v1";
 
 /// One validator's share of a height's beacon.
-pub(crate) type BeaconShare = PartialSignature<MinSig>;
+pub type BeaconShare = PartialSignature<MinSig>;
 
 /// Checks beacons of one network.
 #[derive(Clone, Debug)]

@@ -13,8 +13,9 @@
 //! - [`Header`] and [`Block`] are what is agreed on; `docs/chain.md` draws their bytes and says what
 //!   a certificate proves and why nobody can bend the [`beacon()`].
 //!
-//! Consensus, networking and storage engines stay inside: no type of theirs appears here. All
-//! functions are ordinary blocking ones; the engine has its own threads.
+//! Consensus, networking and storage engines stay inside: no type of theirs appears here, save in
+//! [`validator`], where one runs on another clock, network and disk. All functions are ordinary
+//! blocking ones; the engine has its own threads.
 //!
 //! ```no_run
 //! use assay_chain::{ChainConfig, Pace, start};
@@ -56,6 +57,7 @@ mod scheme;
 mod speculate;
 mod start;
 mod store;
+pub mod validator;
 
 pub use crate::beacon::beacon;
 pub use crate::block::{Block, BlockError, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};

@@ -11,8 +11,8 @@ use crate::header::Header;
 use crate::history::History;
 use crate::judge::{Invalid, JudgeError, Parent, judge};
 use crate::light::{LightClient, LightError};
-use crate::start::genesis_header;
 use crate::store::StoreError;
+use crate::validator::genesis_header;
 
 /// A replay under way: the state in memory after the last block that was checked.
 pub struct Replay<'a> {

@@ -13,11 +13,11 @@ use commonware_utils::ordered::{Quorum as _, Set};
 use commonware_utils::{N3f1, NZU32};
 
 /// Validator identity on the wire: the same ed25519 key as the ledger account.
-pub(crate) type Identity = ed25519::PublicKey;
+pub type Identity = ed25519::PublicKey;
 /// Threshold votes: signatures in G1 (48 bytes), keys in G2 (96 bytes).
-pub(crate) type Scheme = standard::Scheme<Identity, MinSig>;
+pub type Scheme = standard::Scheme<Identity, MinSig>;
 /// Our header digest in the engine's clothes.
-pub(crate) type PayloadDigest = EngineDigest;
+pub type PayloadDigest = EngineDigest;
 /// 2f+1 votes that made a block final.
 pub(crate) type Finalization = EngineFinalization<Scheme, PayloadDigest>;
 /// The network's public key.

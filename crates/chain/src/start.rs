@@ -1,32 +1,24 @@
 //! Starting a validator.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use assay_crypto::PublicKey;
-use assay_ledger::{Genesis, Height};
+use assay_ledger::Genesis;
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::ed25519;
 use commonware_p2p::{Address, Ingress};
 use commonware_utils::Hostname;
 use commonware_utils::ordered::Map;
-use tokio::sync::{broadcast, mpsc};
 
-use crate::beacon::BeaconVerifier;
-use crate::block::Block;
-use crate::chain::{Chain, Shared};
+use crate::chain::Chain;
 use crate::config::{ChainConfig, Peer};
-use crate::core::Core;
 use crate::deal::MalformedShare;
-use crate::engine::{self, NetworkSettings, Parts};
-use crate::execute::{self, GenesisProblem, Outcome};
-use crate::header::Header;
-use crate::scheme::{self, CommitteeError, Scheme};
-use crate::speculate::Speculation;
+use crate::engine::{self, NetworkSettings};
+use crate::execute::GenesisProblem;
+use crate::scheme::{self, CommitteeError};
 use crate::store::{ChainStore, StoreError};
-
-/// Blocks a slow subscriber may lag behind before it loses the oldest.
-const SUBSCRIBER_BACKLOG: usize = 1_024;
+use crate::validator::Member;
 
 /// Why a validator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,29 +76,8 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
         peers,
         pace,
     } = config;
-    let me = secret.public();
-    let validators: Vec<PublicKey> = genesis.validators.iter().map(|v| v.account).collect();
-    let participants = scheme::identities(&validators)?;
-    let committee = scheme::committee(&genesis.beacon_key, &participants)?;
-    if !validators.contains(&me) {
-        return Err(StartError::NotAValidator(me));
-    }
-    let digest = genesis.digest();
-    let share = share.share()?;
-    if participants.get(usize::from(share.index)) != Some(&scheme::identity(&me)?) {
-        return Err(StartError::WrongShare);
-    }
-    let signing = Scheme::signer(
-        &scheme::namespace(&digest),
-        participants,
-        committee.clone(),
-        share.clone(),
-    )
-    .ok_or(StartError::WrongShare)?;
-    let signer = ed25519::PrivateKey::decode(Copying(secret.seed().as_slice()))
-        .map_err(|_| StartError::NotAValidator(me))?;
-    let peers = addresses(&genesis, me, listen, &peers)?;
-    let reached = known_ips(&genesis);
+    let member = Member::new(genesis, secret, share, pace)?;
+    let network = network_settings(&member, listen, &peers)?;
     TcpListener::bind(listen).map_err(|source| StartError::Listen {
         address: listen,
         source,
@@ -115,47 +86,15 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
         path: dir.clone(),
         source,
     })?;
-    let (header, outcome) = genesis_header(&genesis)?;
-    let genesis_block = Block {
-        header,
-        transactions: Vec::new(),
-    };
-    let store = ChainStore::open(&dir, &genesis, &genesis_block, &outcome)?;
-    let core = Arc::new(Core::new(
-        Speculation::new(store.snapshot()?),
-        BeaconVerifier::new(&digest, *committee.public()),
-        pace,
-    ));
-    let (subscribers, _) = broadcast::channel(SUBSCRIBER_BACKLOG);
-    let (local, local_receiver) = mpsc::unbounded_channel();
-    let (commands, command_receiver) = mpsc::unbounded_channel();
-    let parts = Parts {
-        dir,
-        core: core.clone(),
-        store: store.clone(),
-        genesis_block,
-        scheme: signing,
-        committee,
-        share,
-        signer,
-        network: NetworkSettings {
-            namespace: scheme::namespace(&digest),
-            listen,
-            is_local: reached.iter().all(|ip| ip.is_loopback()),
-            has_private: reached.iter().any(is_private),
-            peers,
-        },
-        subscribers: subscribers.clone(),
-        local: local_receiver,
-        commands: command_receiver,
-    };
-    let failure = Arc::new(Mutex::new(None));
-    let report = failure.clone();
+    let (parts, handles) = member.prepare(String::new(), |genesis, block, outcome| {
+        ChainStore::open(&dir, genesis, block, outcome)
+    })?;
+    let report = handles.failure.clone();
     let thread = std::thread::Builder::new()
         .name("assay-chain".to_owned())
         .spawn(move || {
-            let run = std::panic::AssertUnwindSafe(|| engine::run(parts));
-            let ended = match std::panic::catch_unwind(run) {
+            let run = || engine::run_on_sockets(&dir, parts, network);
+            let ended = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
                 Ok(Ok(())) => return,
                 Ok(Err(fatal)) => with_sources(&fatal),
                 Err(panic) => format!("the engine failed: {}", said(&*panic)),
@@ -164,17 +103,27 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
             *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
         })
         .map_err(StartError::Thread)?;
-    let thread = Mutex::new(Some(thread));
-    Ok(Chain {
-        shared: Arc::new(Shared {
-            core,
-            store,
-            subscribers,
-            local,
-            commands,
-            thread,
-            failure,
-        }),
+    Ok(handles.chain(Some(thread)))
+}
+
+/// Whom to connect to, and how.
+fn network_settings(
+    member: &Member,
+    listen: SocketAddr,
+    peers: &[Peer],
+) -> Result<NetworkSettings, StartError> {
+    let (genesis, me) = (member.genesis(), member.account());
+    let signer = ed25519::PrivateKey::decode(Copying(member.secret().seed().as_slice()))
+        .map_err(|_| StartError::NotAValidator(me))?;
+    let peers = addresses(genesis, me, listen, peers)?;
+    let reached = known_ips(genesis);
+    Ok(NetworkSettings {
+        signer,
+        namespace: scheme::namespace(&genesis.digest()),
+        listen,
+        is_local: reached.iter().all(|ip| ip.is_loopback()),
+        has_private: reached.iter().any(is_private),
+        peers,
     })
 }
 
@@ -205,22 +154,6 @@ pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
         below = source.source();
     }
     text
-}
-
-/// The header at height 0 and the state it stands for. Nobody signs it: everybody derives it.
-pub(crate) fn genesis_header(genesis: &Genesis) -> Result<(Header, Outcome), GenesisProblem> {
-    let outcome = execute::genesis_outcome(genesis)?;
-    let header = Header {
-        height: Height(0),
-        parent: genesis.digest(),
-        view: 0,
-        timestamp_ms: genesis.timestamp_ms,
-        beacon: None,
-        tx_root: Block::tx_root(&[]),
-        state_root: outcome.state_root,
-        receipts_root: outcome.receipts_root,
-    };
-    Ok((header, outcome))
 }
 
 /// Where every validator is reached: as configured, else as the genesis says.

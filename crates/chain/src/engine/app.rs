@@ -11,12 +11,10 @@ use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_consensus::simplex::types::Context as RoundContext;
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_macros::select;
-use commonware_runtime::Clock as _;
-use commonware_runtime::tokio::Context;
 use futures::{StreamExt as _, future::pending};
 
 use super::payload::Payload;
-use super::run_blocking;
+use super::runtime::{Runtime, run_blocking};
 use crate::core::{CLOCK_SKEW_MS, Core, Rejected};
 use crate::header::{BeaconSignature, Header};
 use crate::scheme::{Identity, PayloadDigest, Scheme, own_digest};
@@ -49,7 +47,7 @@ impl App {
     /// `None` when the chain has moved past that block.
     async fn parent(
         &self,
-        runtime: &Context,
+        runtime: &impl Runtime,
         mut ancestry: impl Ancestry<Payload>,
     ) -> Option<View> {
         let mut missing = Vec::new();
@@ -80,7 +78,7 @@ impl App {
     }
 
     /// Waits until a block on `parent` is due; gives its timestamp.
-    async fn due(&self, runtime: &Context, parent: &View) -> u64 {
+    async fn due(&self, runtime: &impl Runtime, parent: &View) -> u64 {
         let pace = &self.core.pace;
         let start = parent.header().timestamp_ms;
         let earliest = start + millis(pace.min_interval);
@@ -103,7 +101,7 @@ impl App {
     /// The beacon of `height`, if it becomes known here within `patience`. Genesis has none.
     async fn beacon_within(
         &self,
-        runtime: &Context,
+        runtime: &impl Runtime,
         height: u64,
         patience: Duration,
     ) -> Option<BeaconSignature> {
@@ -116,7 +114,12 @@ impl App {
         }
     }
 
-    async fn build(&self, runtime: &Context, view: u64, parent: View) -> Option<Digested<Payload>> {
+    async fn build(
+        &self,
+        runtime: &impl Runtime,
+        view: u64,
+        parent: View,
+    ) -> Option<Digested<Payload>> {
         let timestamp_ms = self.due(runtime, &parent).await;
         let height = parent.header().height.0;
         let header = Header {
@@ -137,7 +140,7 @@ impl App {
     }
 }
 
-impl Application<Context> for App {
+impl<E: Runtime> Application<E> for App {
     type SigningScheme = Scheme;
     type Context = Round;
     type Block = Payload;
@@ -145,7 +148,7 @@ impl Application<Context> for App {
 
     async fn propose(
         &mut self,
-        (runtime, round): (Context, Round),
+        (runtime, round): (E, Round),
         ancestry: impl Ancestry<Payload>,
         (): (),
     ) -> Option<Digested<Payload>> {
@@ -155,7 +158,7 @@ impl Application<Context> for App {
 
     async fn verify(
         &mut self,
-        (runtime, round): (Context, Round),
+        (runtime, round): (E, Round),
         mut ancestry: impl Ancestry<Payload>,
     ) -> bool {
         let Some(block) = ancestry.next().await else {
@@ -213,14 +216,14 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn now_ms(runtime: &Context) -> u64 {
+fn now_ms(runtime: &impl Runtime) -> u64 {
     runtime
         .current()
         .duration_since(UNIX_EPOCH)
         .map_or(0, millis)
 }
 
-async fn sleep_until(runtime: &Context, timestamp_ms: u64) {
+async fn sleep_until(runtime: &impl Runtime, timestamp_ms: u64) {
     let now = now_ms(runtime);
     if timestamp_ms > now {
         runtime

@@ -8,11 +8,10 @@ use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_cryptography::bls12381::primitives::group::Share;
 use commonware_macros::select;
 use commonware_p2p::{Receiver, Recipients, Sender};
-use commonware_runtime::Clock as _;
-use commonware_runtime::tokio::Context;
 use commonware_utils::ordered::Set;
 use tokio::sync::{Notify, watch};
 
+use super::runtime::Runtime;
 use crate::beacon::{BeaconShare, BeaconVerifier};
 use crate::header::BeaconSignature;
 use crate::scheme::{Committee, Identity};
@@ -45,7 +44,7 @@ impl Beacons {
     pub(crate) async fn wait(&self, height: u64) -> BeaconSignature {
         loop {
             let changed = self.changed.notified();
-            tokio::pin!(changed);
+            futures::pin_mut!(changed);
             changed.as_mut().enable();
             if let Some(beacon) = self.get(height) {
                 return beacon;
@@ -79,7 +78,7 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) async fn run(
         mut self,
-        runtime: Context,
+        runtime: impl Runtime,
         (mut sender, mut receiver): (
             impl Sender<PublicKey = Identity>,
             impl Receiver<PublicKey = Identity>,
@@ -92,7 +91,7 @@ impl Collector {
             let head = *self.head.borrow_and_update();
             if head > 0 && own.as_ref().is_none_or(|(height, _)| *height != head) {
                 let share = self.verifier.sign(&self.share, head);
-                let message = encode(head, &share);
+                let message = encode_share(head, &share);
                 sender.send(Recipients::All, message.clone(), true);
                 own = Some((head, message));
                 resend_at = runtime.current() + RESEND_EVERY;
@@ -107,7 +106,7 @@ impl Collector {
                 },
                 received = receiver.recv() => {
                     let Ok((peer, message)) = received else { return };
-                    match decode(message.as_ref()) {
+                    match decode_share(message.as_ref()) {
                         Some((height, share)) if self.may_send(&peer, &share) => {
                             if height.abs_diff(head) <= WINDOW {
                                 self.add(&mut pending, height, share);
@@ -168,13 +167,14 @@ impl Collector {
 }
 
 /// A message: the height, then the share.
-fn encode(height: u64, share: &BeaconShare) -> Vec<u8> {
+pub fn encode_share(height: u64, share: &BeaconShare) -> Vec<u8> {
     let mut out = height.to_le_bytes().to_vec();
     out.extend_from_slice(&share.encode());
     out
 }
 
-fn decode(message: &[u8]) -> Option<(u64, BeaconShare)> {
+/// Reads [`encode_share`]; `None` when it is malformed.
+pub fn decode_share(message: &[u8]) -> Option<(u64, BeaconShare)> {
     let (height, share) = message.split_first_chunk::<8>()?;
     let share = BeaconShare::decode(Copying(share)).ok()?;
     Some((u64::from_le_bytes(*height), share))

@@ -10,11 +10,9 @@ use std::time::Duration;
 
 use commonware_macros::select;
 use commonware_p2p::{Receiver, Recipients, Sender};
-use commonware_runtime::Clock as _;
-use commonware_runtime::tokio::Context;
 use tokio::sync::mpsc;
 
-use super::run_blocking;
+use super::runtime::{Runtime, run_blocking};
 use crate::core::Core;
 use crate::execute;
 use crate::scheme::Identity;
@@ -67,7 +65,7 @@ pub(crate) fn unpack(mut message: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 /// Sends what arrives on `local` to all validators and admits what they send.
 pub(crate) async fn run(
-    runtime: Context,
+    runtime: impl Runtime,
     core: Arc<Core>,
     mut local: mpsc::UnboundedReceiver<Arc<Vec<u8>>>,
     (mut sender, mut receiver): (

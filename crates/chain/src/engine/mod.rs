@@ -3,13 +3,15 @@
 
 mod app;
 pub(crate) mod beacons;
+pub(crate) mod channels;
 pub(crate) mod finalizer;
 pub(crate) mod gossip;
 mod network;
-mod payload;
+pub(crate) mod payload;
+pub(crate) mod runtime;
 mod storage;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +22,12 @@ use commonware_consensus::marshal::{self, Start, core::Actor};
 use commonware_consensus::simplex::elector::RoundRobin;
 use commonware_consensus::simplex::{self, Floor, ForwardPolicy, SkipBudget, SkipPolicy};
 use commonware_consensus::types::{FixedEpocher, ViewDelta};
+use commonware_cryptography::Sha256;
 use commonware_cryptography::bls12381::primitives::group::Share;
 use commonware_cryptography::certificate::{ConstantProvider, Scheme as _};
-use commonware_cryptography::{Sha256, ed25519};
+use commonware_macros::select;
 use commonware_parallel::Sequential;
-use commonware_runtime::tokio::Context;
-use commonware_runtime::{Metrics as _, Spawner as _, Supervisor as _};
+use commonware_runtime::Spawner as _;
 use commonware_utils::{NZDuration, NZU64, NZUsize};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -36,8 +38,10 @@ use crate::finalized::FinalizedBlock;
 use crate::scheme::{Committee, EPOCH, Identity, Scheme, engine_digest};
 use crate::store::ChainStore;
 use beacons::Collector;
+use channels::{Incoming, Network, Outgoing, Peers};
 use finalizer::{Deliveries, Fatal, Finalizer};
 use payload::Payload;
+use runtime::Runtime;
 
 /// Views kept below the last finalized one, in memory and in the engine's journal.
 const VIEW_RETENTION: ViewDelta = ViewDelta::new(256);
@@ -52,15 +56,15 @@ const WRITE_BUFFER: usize = 64 * 1024;
 
 /// What the engine runs with.
 pub(crate) struct Parts {
-    pub(crate) dir: PathBuf,
+    /// Put before the name of every file of the engine.
+    pub(crate) prefix: String,
     pub(crate) core: Arc<Core>,
     pub(crate) store: ChainStore,
     pub(crate) genesis_block: Block,
     pub(crate) scheme: Scheme,
     pub(crate) committee: Committee,
     pub(crate) share: Share,
-    pub(crate) signer: ed25519::PrivateKey,
-    pub(crate) network: network::Settings,
+    pub(crate) me: Identity,
     pub(crate) subscribers: broadcast::Sender<Arc<FinalizedBlock>>,
     pub(crate) local: mpsc::UnboundedReceiver<Arc<Vec<u8>>>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
@@ -76,22 +80,35 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// Runs a validator on the calling thread until it is told to stop (`Ok`) or must stop (`Err`).
-pub(crate) fn run(parts: Parts) -> Result<(), Fatal> {
+/// Runs a validator on sockets and on threads of its own, of which the calling one is one, until it
+/// is told to stop (`Ok`) or must stop (`Err`).
+pub(crate) fn run_on_sockets(
+    dir: &Path,
+    parts: Parts,
+    settings: NetworkSettings,
+) -> Result<(), Fatal> {
     let config = commonware_runtime::tokio::Config::new()
         .with_worker_threads(2)
-        .with_storage_directory(parts.dir.join("engine"));
+        .with_storage_directory(dir.join("engine"));
     commonware_runtime::Runner::start(
         commonware_runtime::tokio::Runner::new(config),
         |context| async move {
-            let result = match start(&context, parts).await {
-                Ok(running) => serve(&context, running).await,
-                Err(fatal) => Err(fatal),
-            };
+            let network = network::open(&context, &parts.scheme, settings);
+            let result = run(&context, parts, network).await;
             let _ = context.stop(0, Some(Duration::from_secs(10))).await;
             result
         },
     )
+}
+
+/// Runs a validator until it is told to stop (`Ok`) or must stop (`Err`).
+pub(crate) async fn run<E: Runtime>(
+    context: &E,
+    parts: Parts,
+    network: Network<impl Outgoing, impl Incoming, impl Peers>,
+) -> Result<(), Fatal> {
+    let running = start(context, parts, network).await?;
+    serve(context, running).await
 }
 
 type Handle<T> = commonware_runtime::Handle<T>;
@@ -103,7 +120,7 @@ struct Running {
     parts: Vec<(&'static str, Handle<()>)>,
 }
 
-async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
+async fn serve(context: &impl Runtime, mut running: Running) -> Result<(), Fatal> {
     let parts = running.parts.into_iter().map(|(name, handle)| {
         Box::pin(async move {
             // How it ended is in the log; that it ended is what counts.
@@ -113,7 +130,7 @@ async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
     });
     let mut ended = futures::future::select_all(parts);
     loop {
-        tokio::select! {
+        select! {
             command = running.commands.recv() => match command {
                 Some(Command::Metrics(answer)) => {
                     let _ = answer.send(context.encode());
@@ -122,40 +139,50 @@ async fn serve(context: &Context, mut running: Running) -> Result<(), Fatal> {
             },
             finished = &mut running.finalizer => {
                 return finished.unwrap_or(Err(Fatal::Ended { part: "finalizer" }));
-            }
+            },
             (part, ..) = &mut ended => {
                 // A finalizer that fails takes other parts with it, and knows why.
-                let cause = tokio::time::timeout(CAUSE, &mut running.finalizer).await;
-                return match cause {
-                    Ok(Ok(Err(fatal))) => Err(fatal),
-                    _ => Err(Fatal::Ended { part }),
+                return select! {
+                    cause = &mut running.finalizer => match cause {
+                        Ok(Err(fatal)) => Err(fatal),
+                        _ => Err(Fatal::Ended { part }),
+                    },
+                    _ = context.sleep(CAUSE) => Err(Fatal::Ended { part }),
                 };
-            }
+            },
         }
     }
 }
 
-async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
+async fn start<E: Runtime>(
+    context: &E,
+    parts: Parts,
+    network: Network<impl Outgoing, impl Incoming, impl Peers>,
+) -> Result<Running, Fatal> {
     let Parts {
         core,
         scheme,
         store,
+        prefix,
         ..
     } = parts;
+    let Network {
+        channels,
+        peers,
+        connect,
+    } = network;
     let participants = scheme.participants().clone();
-    let me: Identity = commonware_cryptography::Signer::public_key(&parts.signer);
-    let (network, channels, oracle) = network::open(context, parts.signer, &scheme, parts.network);
     let page_cache = storage::page_cache();
 
     let (buffer_engine, buffer) = buffered::Engine::new(
         context.child("buffer"),
         buffered::Config {
-            public_key: me.clone(),
+            public_key: parts.me.clone(),
             mailbox_size: NZUsize!(MAILBOX),
             deque_size: 16,
             priority: true,
             codec_config: (),
-            peer_provider: oracle.clone(),
+            peer_provider: peers.clone(),
             strategy: Sequential,
         },
     );
@@ -164,9 +191,9 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
     let resolver = backfill::init(
         context.child("backfill"),
         backfill::Config {
-            public_key: me,
-            peer_provider: oracle.clone(),
-            blocker: oracle.clone(),
+            public_key: parts.me,
+            peer_provider: peers.clone(),
+            blocker: peers.clone(),
             mailbox_size: NZUsize!(MAILBOX),
             fetch_timeout: NZDuration!(Duration::from_secs(2)),
             fetch_retry_delay: Duration::from_millis(100),
@@ -177,7 +204,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
     );
 
     let epocher = FixedEpocher::new(NZU64!(u64::MAX));
-    let (certificates, blocks) = storage::archives(context, &page_cache).await?;
+    let (certificates, blocks) = storage::archives(context, &prefix, &page_cache).await?;
     let (marshal, mailbox, _floor) = Actor::<_, Standard<Payload>, _, _, _, _, _, _>::init(
         context.child("marshal"),
         certificates,
@@ -186,7 +213,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
             provider: ConstantProvider::new(scheme.clone()),
             epocher: epocher.clone(),
             start: Start::Genesis(Payload::digested(parts.genesis_block.clone())),
-            partition_prefix: "marshal".to_owned(),
+            partition_prefix: format!("{prefix}marshal"),
             mailbox_size: NZUsize!(MAILBOX),
             view_retention: VIEW_RETENTION,
             prunable_items_per_section: NZU64!(1_024),
@@ -228,13 +255,13 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
         simplex::Config {
             scheme,
             elector: RoundRobin::<Sha256>::default(),
-            blocker: oracle,
+            blocker: peers,
             automaton: app.clone(),
             relay: app.clone(),
             reporter: app,
             track_historical_votes: false,
             strategy: Sequential,
-            partition: "consensus".to_owned(),
+            partition: format!("{prefix}consensus"),
             mailbox_size: NZUsize!(MAILBOX),
             epoch: EPOCH,
             floor: Floor::Genesis(engine_digest(parts.genesis_block.header.digest())),
@@ -272,7 +299,7 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
     let gossiping = context
         .child("gossip")
         .spawn(move |runtime| gossip::run(runtime, gossip, parts.local, channels.transactions));
-    let connecting = network.start();
+    let connecting = connect();
     Ok(Running {
         commands: parts.commands,
         finalizer,
@@ -285,19 +312,6 @@ async fn start(context: &Context, parts: Parts) -> Result<Running, Fatal> {
             ("network", connecting),
         ],
     })
-}
-
-/// Runs `work` off the threads that move messages. `None` when the runtime is stopping.
-async fn run_blocking<T: Send + 'static>(
-    runtime: &Context,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    runtime
-        .child("ledger")
-        .shared(true)
-        .spawn(|_| async move { work() })
-        .await
-        .ok()
 }
 
 fn leader_timeout(pace: &Pace) -> Duration {

@@ -7,8 +7,8 @@ use commonware_consensus::marshal::{max_payload_size, standard::Standard};
 use commonware_consensus::simplex;
 use commonware_cryptography::certificate::Scheme as _;
 use commonware_cryptography::{ChaCha20Poly1305, ed25519};
-use commonware_p2p::authenticated::lookup::{self, Network, Oracle, Receiver, Sender};
-use commonware_p2p::{Address, AddressableManager as _, max_message_size};
+use commonware_p2p::authenticated::lookup::{self, Oracle, Receiver, Sender};
+use commonware_p2p::{Address, AddressableManager, max_message_size};
 use commonware_runtime::tokio::Context;
 use commonware_runtime::{Quota, Supervisor as _};
 use commonware_stream::cups::{self, Cups};
@@ -16,12 +16,14 @@ use commonware_stream::sake::{self, Sake};
 use commonware_utils::ordered::Map;
 use commonware_utils::{NZU32, NZUsize};
 
+use super::channels::{Channels, Network};
 use super::gossip::MAX_GOSSIP_BYTES;
 use super::payload::Payload;
 use crate::scheme::{Identity, PayloadDigest, Scheme};
 
 /// Who to connect to.
 pub(crate) struct Settings {
+    pub(crate) signer: ed25519::PrivateKey,
     pub(crate) namespace: Vec<u8>,
     pub(crate) listen: SocketAddr,
     /// All validators are on this machine.
@@ -31,27 +33,13 @@ pub(crate) struct Settings {
     pub(crate) peers: Map<Identity, Address>,
 }
 
-type Channel = (Sender<Identity, Context>, Receiver<Identity>);
-
-/// One channel per kind of traffic, so that none can starve another.
-pub(crate) struct Channels {
-    pub(crate) votes: Channel,
-    pub(crate) certificates: Channel,
-    pub(crate) resolver: Channel,
-    pub(crate) blocks: Channel,
-    pub(crate) backfill: Channel,
-    pub(crate) transactions: Channel,
-    pub(crate) beacons: Channel,
-}
-
 type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
 
 pub(crate) fn open(
     context: &Context,
-    signer: ed25519::PrivateKey,
     scheme: &Scheme,
     settings: Settings,
-) -> (Network<Context, Handshake>, Channels, Oracle<Identity>) {
+) -> Network<Sender<Identity, Context>, Receiver<Identity>, Oracle<Identity>> {
     let participants = scheme.participants().len();
     let count = u32::try_from(participants).unwrap_or(u32::MAX);
     let largest = max_message_size(&[
@@ -59,9 +47,9 @@ pub(crate) fn open(
         max_payload_size::<Standard<Payload>, Scheme>(count, &()),
         MAX_GOSSIP_BYTES,
     ]);
-    let handshake = Cups::new(
+    let handshake = Handshake::new(
         Sake {
-            signer,
+            signer: settings.signer,
             synchrony_bound: Duration::from_secs(5),
             max_handshake_age: Duration::from_secs(10),
             version: sake::Version::V1,
@@ -93,8 +81,8 @@ pub(crate) fn open(
         // A validator that restarts should be back within a view or two.
         config.peer_connection_cooldown = Duration::from_secs(5);
     }
-    let (mut network, mut oracle) = Network::new(context.child("network"), config);
-    oracle.track(0, settings.peers);
+    let (mut network, mut oracle) = lookup::Network::new(context.child("network"), config);
+    AddressableManager::track(&mut oracle, 0, settings.peers);
     // Mailboxes are sized by quota times peers, and that memory is touched: keep quotas modest.
     let mut register = |id, per_second| network.register(id, Quota::per_second(per_second));
     let channels = Channels {
@@ -106,5 +94,9 @@ pub(crate) fn open(
         transactions: register(5, NZU32!(250)),
         beacons: register(6, NZU32!(250)),
     };
-    (network, channels, oracle)
+    Network {
+        channels,
+        peers: oracle,
+        connect: Box::new(move || network.start()),
+    }
 }

@@ -11,13 +11,13 @@ use crate::scheme::{PayloadDigest, engine_digest};
 
 /// A block as the engine moves and stores it: a 32-bit length, then the block's own bytes.
 #[derive(Clone, Debug)]
-pub(crate) struct Payload(pub(crate) Block);
+pub struct Payload(pub Block);
 
 const PREFIX: usize = 4;
 
 impl Payload {
     /// Pairs a block with its digest, as the engine keeps it.
-    pub(crate) fn digested(block: Block) -> Digested<Self> {
+    pub fn digested(block: Block) -> Digested<Self> {
         let payload = Self(block);
         let digest = payload.digest();
         Digested::precomputed(payload, digest)

@@ -3,22 +3,21 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use commonware_runtime::Supervisor as _;
 use commonware_runtime::buffer::paged::CacheRef;
-use commonware_runtime::tokio::Context;
 use commonware_storage::archive::immutable;
 use commonware_utils::{NZU16, NZU64, NZUsize};
 
 use super::finalizer::Fatal;
 use super::payload::Payload;
+use super::runtime::Runtime;
 use crate::scheme::{Finalization, PayloadDigest};
 
 const PAGE_BYTES: u16 = 4_084;
 const PAGES: usize = 512;
 const BUFFER: NonZeroUsize = NZUsize!(64 * 1024);
 
-type Certificates = immutable::Archive<Context, PayloadDigest, Finalization>;
-type Blocks = immutable::Archive<Context, PayloadDigest, Arc<Payload>>;
+type Certificates<E> = immutable::Archive<E, PayloadDigest, Finalization>;
+type Blocks<E> = immutable::Archive<E, PayloadDigest, Arc<Payload>>;
 
 pub(crate) fn page_cache() -> CacheRef {
     CacheRef::new(NZU16!(PAGE_BYTES), NZUsize!(PAGES))
@@ -26,32 +25,35 @@ pub(crate) fn page_cache() -> CacheRef {
 
 /// Opens both archives. They are append-only and never pruned: a validator that was away for
 /// long asks for blocks from here.
-pub(crate) async fn archives(
-    context: &Context,
+pub(crate) async fn archives<E: Runtime>(
+    context: &E,
+    prefix: &str,
     page_cache: &CacheRef,
-) -> Result<(Certificates, Blocks), Fatal> {
-    let certificates = open(context, "certificates", page_cache).await?;
-    let blocks = open(context, "blocks", page_cache).await?;
+) -> Result<(Certificates<E>, Blocks<E>), Fatal> {
+    let certificates = open(context, prefix, "certificates", page_cache).await?;
+    let blocks = open(context, prefix, "blocks", page_cache).await?;
     Ok((certificates, blocks))
 }
 
-async fn open<V: commonware_codec::CodecShared<Cfg = ()>>(
-    context: &Context,
+async fn open<E: Runtime, V: commonware_codec::CodecShared<Cfg = ()>>(
+    context: &E,
+    prefix: &str,
     name: &'static str,
     page_cache: &CacheRef,
-) -> Result<immutable::Archive<Context, PayloadDigest, V>, Fatal> {
+) -> Result<immutable::Archive<E, PayloadDigest, V>, Fatal> {
+    let partition = |part: &str| format!("{prefix}{name}-{part}");
     let config = immutable::Config {
-        metadata_partition: format!("{name}-metadata"),
-        freezer_table_partition: format!("{name}-table"),
+        metadata_partition: partition("metadata"),
+        freezer_table_partition: partition("table"),
         freezer_table_initial_size: 4_096,
         freezer_table_resize_frequency: 4,
         freezer_table_resize_chunk_size: 4_096,
-        freezer_key_partition: format!("{name}-keys"),
+        freezer_key_partition: partition("keys"),
         freezer_key_page_cache: page_cache.clone(),
-        freezer_value_partition: format!("{name}-values"),
+        freezer_value_partition: partition("values"),
         freezer_value_target_size: 256 * 1024 * 1024,
         freezer_value_compression: None,
-        ordinal_partition: format!("{name}-ordinal"),
+        ordinal_partition: partition("ordinal"),
         items_per_section: NZU64!(4_096),
         codec_config: (),
         replay_buffer: BUFFER,

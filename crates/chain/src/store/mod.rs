@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use assay_crypto::Digest;
 use assay_ledger::{BlockReceipts, Genesis, Height};
-use redb::{Database, ReadTransaction, ReadableDatabase as _};
+use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 
 pub use snapshot::Snapshot;
 use tables as t;
@@ -78,6 +78,9 @@ impl From<redb::Error> for StoreError {
 /// four validators in one process.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
+/// Where the disk itself is in memory.
+const SMALL_CACHE_BYTES: usize = 1024 * 1024;
+
 /// The database, until [`ChainStore::close`] takes it. Closing makes open snapshots fail.
 type Slot = Arc<RwLock<Option<Database>>>;
 
@@ -123,6 +126,28 @@ impl ChainStore {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create(dir.join(t::FILE))?;
+        Self::begin(database, genesis, block, outcome)
+    }
+
+    /// As [`Self::open`], on a disk of the caller's making.
+    pub(crate) fn open_on(
+        disk: impl StorageBackend,
+        genesis: &Genesis,
+        block: &Block,
+        outcome: &Outcome,
+    ) -> Result<Self, StoreError> {
+        let database = Database::builder()
+            .set_cache_size(SMALL_CACHE_BYTES)
+            .create_with_backend(disk)?;
+        Self::begin(database, genesis, block, outcome)
+    }
+
+    fn begin(
+        database: Database,
+        genesis: &Genesis,
+        block: &Block,
+        outcome: &Outcome,
+    ) -> Result<Self, StoreError> {
         let store = Self {
             database: Arc::new(RwLock::new(Some(database))),
         };

@@ -1,0 +1,44 @@
+//! Run the whole network in one thread from one seed.
+//!
+//! What runs here is the validator that `assay` runs: engine, ledger, store and encoders are the same
+//! code, on another clock ([`run()`]), another network ([`links`]) and another disk ([`disk`]). Time is
+//! virtual: it passes when nobody has anything left to do, so an hour of network may take a minute, or
+//! a second an hour. Equal scenarios give equal chains, to the last bit.
+//!
+//! - A [`Scenario`] says how many validators there are, how messages travel, who lies and what fails
+//!   when. [`Scenario::parse`] reads one from a file, [`Scenario::drawn`] draws one from a seed.
+//! - [`run()`] runs it and gives a [`Report`]: blocks, forks, double votes, and the seconds in which a
+//!   transaction waited and none was committed.
+//! - [`liars`] has the validators that do not keep to the protocol, one file each.
+//!
+//! Not simulated: the encrypted connections under the channels, their quotas, the time that computing
+//! and syncing take, and clocks that are off.
+//!
+//! ```no_run
+//! use assay_sim::{Fault, Scenario, run};
+//!
+//! let mut scenario = Scenario::quiet(4, 7, 10_000);
+//! scenario.faults.push(Fault::Kill { at_ms: 3_000, validators: vec![2] });
+//! let report = run(&scenario)?;
+//! assert!(report.forks.is_empty());
+//! # Ok::<(), assay_sim::WorldError>(())
+//! ```
+
+pub mod disk;
+pub mod liars;
+pub mod links;
+mod report;
+mod run;
+mod scenario;
+mod watch;
+mod world;
+
+pub use liars::validators::LiarKind;
+pub use report::Report;
+pub use run::run;
+pub use scenario::{
+    Fault, Liars, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES, PaceSettings,
+    Scenario, ScenarioError,
+};
+pub use watch::Seen;
+pub use world::WorldError;
