@@ -21,7 +21,7 @@ use assay_machine::{Context, Input, Machine, Millis, Output, Protocol};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
-pub use self::journal::Journal;
+pub use self::journal::{Head, Journal, JournalFault, JournalKey};
 use crate::clock;
 
 /// Does what the machines of a protocol ask for.
@@ -89,12 +89,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Opens or creates the journal at `path`.
+    /// Opens or creates the journal at `path`, which `key` seals.
     ///
     /// # Errors
     /// [`DriveError::Journal`].
-    pub fn open(path: &Path) -> Result<Self, DriveError> {
-        let opened = Journal::open(path);
+    pub fn open(path: &Path, key: JournalKey) -> Result<Self, DriveError> {
+        let opened = Journal::open(path, key, None);
         let (journal, past) = opened.map_err(|source| DriveError::journal(path, source))?;
         Ok(Self { journal, past })
     }

@@ -9,6 +9,10 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+fn key() -> JournalKey {
+    JournalKey::new(&SecretKey::from_seed([1; 32]), "party")
+}
+
 /// A protocol of a machine that counts to a number, one request at a time.
 enum Counting {}
 
@@ -85,7 +89,7 @@ struct Answers {
 
 impl Perform<Counting> for Answers {
     async fn perform(&self, number: u64) -> u64 {
-        let written = Journal::peek(&self.journal).unwrap();
+        let written = Journal::peek(&self.journal, &key()).unwrap();
         assert_eq!(written.last(), Some(&vec![number as u8]));
         let asked = self.asked.lock();
         asked.unwrap_or_else(PoisonError::into_inner).push(number);
@@ -140,7 +144,7 @@ async fn what_is_asked_for_is_written_down_first_and_a_kill_at_any_point_loses_n
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("party.journal");
         let first = answers(&file, Some(silent_at));
-        let memory = Memory::open(&file).unwrap();
+        let memory = Memory::open(&file, key()).unwrap();
         let mut machine = Counter::default();
         let run = run(&mut machine, Some(memory), settled(), &first, |_| {});
         // Nothing comes any more: the process is as good as dead.
@@ -148,7 +152,7 @@ async fn what_is_asked_for_is_written_down_first_and_a_kill_at_any_point_loses_n
         assert!(cut.is_err());
 
         let second = answers(&file, None);
-        let memory = Memory::open(&file).unwrap();
+        let memory = Memory::open(&file, key()).unwrap();
         assert_eq!(memory.past.len() as u64, silent_at + 1);
         let mut told = Vec::new();
         let mut machine = Counter::default();
@@ -168,9 +172,9 @@ async fn a_journal_that_cannot_be_written_ends_the_drive_before_anything_is_done
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("party.journal");
     let open = |path: &Path| std::fs::File::open(path);
-    Memory::open(&file).unwrap();
+    Memory::open(&file, key()).unwrap();
     // Opened for reading alone, every append fails.
-    let (journal, past) = Journal::on(open(&file).unwrap(), &file).unwrap();
+    let (journal, past) = Journal::on(open(&file).unwrap(), &file, key(), None).unwrap();
     let doer = answers(&file, None);
     let mut machine = Counter::default();
     let memory = Some(Memory { journal, past });
@@ -191,7 +195,7 @@ async fn a_machine_does_not_outlive_what_it_watches_and_can_be_driven_again() {
         ends: true,
         ..settled()
     };
-    let memory = || Memory::open(&file).unwrap();
+    let memory = || Memory::open(&file, key()).unwrap();
     let mut machine = Counter::default();
     let ended = run(&mut machine, Some(memory()), stopped, &doer, |_| {}).await;
     assert!(matches!(ended, Err(DriveError::ChainStopped)));
@@ -319,7 +323,7 @@ async fn machines_write_to_each_other_over_what_loses_their_mail() {
     let (to_b, from_a) = mpsc::unbounded_channel();
     let (to_a, from_b) = mpsc::unbounded_channel();
     let talk = |me: u8, peer: u8, to, from| {
-        let memory = Memory::open(&folder.path().join(format!("{me}.journal"))).unwrap();
+        let memory = Memory::open(&folder.path().join(format!("{me}.journal")), key()).unwrap();
         async move {
             let mut machine = Talker::new(me, peer);
             let mail = Pipe {
