@@ -88,7 +88,7 @@ fn drive(
                     inputs.push_back(Input::Answer(tag, Answer::Recorded(Ok(()))));
                 }
                 Output::WakeAt(then) => now = now.max(then),
-                Output::Report(_) => {}
+                Output::Report(_) | Output::Send { .. } => {}
                 Output::End(end) => {
                     let after = upload.step(&Context { now, view: &() }, Input::Wake);
                     assert!(after.is_empty(), "life after the end");

@@ -16,12 +16,18 @@ struct Suite {
 }
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed.
-const SUITES: [Suite; 10] = [
+const SUITES: [Suite; 11] = [
     Suite {
         name: "ledger life cycles",
         package: "assay-ledger",
         filter: "",
         count: 10_000,
+    },
+    Suite {
+        name: "mail across losses and kills",
+        package: "assay-machine",
+        filter: "kills",
+        count: 3_000,
     },
     Suite {
         name: "cheater detection",

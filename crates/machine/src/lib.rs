@@ -14,13 +14,22 @@
 //!   its journal and what it watches. Whoever takes it up again gives it [`Input::Seed`], then the
 //!   journal's entries in order as [`Input::Journal`], then [`Input::News`]. Seed and journal alone
 //!   make it ask for nothing.
+//! - **Mail is only sent.** What [`Output::Send`] gives away may arrive never, twice, late or in
+//!   another order, and [`Input::Message`] brings what anybody cared to send; a driver vouches for
+//!   the account it came from and for nothing else. A [`Mailbox`] makes a conversation of it.
 //! - **The end is the end.** Nothing follows [`Output::End`].
 
 mod dice;
+pub mod mailbox;
 mod requests;
+mod transcript;
+
+use assay_crypto::PublicKey;
 
 pub use dice::Dice;
+pub use mailbox::Mailbox;
 pub use requests::Requests;
+pub use transcript::Transcript;
 
 /// What the parties of one protocol may watch, ask for, be answered and say.
 pub trait Protocol {
@@ -83,6 +92,13 @@ pub enum Input<P: Protocol> {
     Wake,
     /// What came of a request.
     Answer(P::Tag, P::Answer),
+    /// A message of another machine.
+    Message {
+        /// The account that sent it, as the transport has verified.
+        from: PublicKey,
+        /// What it sent.
+        bytes: Vec<u8>,
+    },
 }
 
 /// What a machine wants done.
@@ -92,6 +108,13 @@ pub enum Output<P: Protocol> {
     Journal(Vec<u8>),
     /// Do this, and bring back what came of it.
     Ask(P::Tag, P::Ask),
+    /// Send this to the machine of another account. It may be lost.
+    Send {
+        /// The account.
+        to: PublicKey,
+        /// What is sent.
+        bytes: Vec<u8>,
+    },
     /// Send [`Input::Wake`] at this time; replaces the time asked for before.
     WakeAt(Millis),
     /// Something to show.

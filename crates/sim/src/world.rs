@@ -10,7 +10,7 @@ use assay_chain::validator::{Identity, Member};
 use assay_chain::{Chain, Pace, StartError, deal};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, Call, Genesis, GenesisAccount,
+    AccountCall, Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount,
     GenesisRegistration, Height, Parameters, Role, Transaction, ValidatorInfo,
 };
 use commonware_runtime::deterministic::Context;
@@ -110,6 +110,7 @@ fn members(count: usize, pace: Pace, client: PublicKey) -> Option<(Genesis, Vec<
         .ok()?,
         registrations: BoundedVec::new(registrations.collect::<Vec<_>>()).ok()?,
         parameters: Parameters::default(),
+        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new(dealt.beacon_key.clone()).ok()?,
         validators: BoundedVec::new(validators.collect::<Vec<_>>()).ok()?,
     };
@@ -321,7 +322,7 @@ impl World {
                             genesis,
                             nonce,
                             Amount(10_000),
-                            Call::Transfer {
+                            AccountCall::Transfer {
                                 to: PublicKey([9; 32]),
                                 amount: Amount(1),
                             },

@@ -16,11 +16,12 @@ use std::{
     time::Duration,
 };
 
+use assay_crypto::PublicKey;
 use assay_machine::{Context, Input, Machine, Millis, Output, Protocol};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 
-pub use self::journal::Journal;
+pub use self::journal::{Head, Journal, JournalFault, JournalKey};
 use crate::clock;
 
 /// Does what the machines of a protocol ask for.
@@ -37,6 +38,29 @@ pub trait Watch<P: Protocol>: Send {
     ///
     /// A driver may stop waiting and call again.
     fn news(&mut self) -> impl Future<Output = Option<P::View>> + Send;
+}
+
+/// Carries the mail of a machine.
+pub trait Mail: Send {
+    /// Takes bytes to be brought to `to`. They may be lost.
+    fn send(&mut self, to: PublicKey, bytes: Vec<u8>);
+
+    /// The next mail, with the account that sent it.
+    ///
+    /// A driver may stop waiting and call again.
+    fn next(&mut self) -> impl Future<Output = (PublicKey, Vec<u8>)> + Send;
+}
+
+/// For machines that send nothing and are sent nothing.
+#[derive(Debug, Default)]
+pub struct NoMail;
+
+impl Mail for NoMail {
+    fn send(&mut self, _: PublicKey, _: Vec<u8>) {}
+
+    async fn next(&mut self) -> (PublicKey, Vec<u8>) {
+        pending().await
+    }
 }
 
 /// For machines that watch nothing.
@@ -65,12 +89,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Opens or creates the journal at `path`.
+    /// Opens or creates the journal at `path`, which `key` seals.
     ///
     /// # Errors
     /// [`DriveError::Journal`].
-    pub fn open(path: &Path) -> Result<Self, DriveError> {
-        let opened = Journal::open(path);
+    pub fn open(path: &Path, key: JournalKey) -> Result<Self, DriveError> {
+        let opened = Journal::open(path, key, None);
         let (journal, past) = opened.map_err(|source| DriveError::journal(path, source))?;
         Ok(Self { journal, past })
     }
@@ -105,20 +129,42 @@ impl DriveError {
     }
 }
 
-/// Drives `machine` until it ends. Without a `memory` what it writes down is lost with the process.
+/// Drives `machine`, which neither sends nor is sent anything, until it ends. Without a `memory` what
+/// it writes down is lost with the process.
 ///
 /// # Errors
 /// [`DriveError`]. With its memory the machine can be driven again, and goes on.
 pub async fn run<M, W, D>(
     machine: &mut M,
     memory: Option<Memory>,
+    watch: W,
+    doer: &D,
+    report: impl FnMut(<M::Protocol as Protocol>::Report) + Send,
+) -> Result<<M::Protocol as Protocol>::End, DriveError>
+where
+    M: Machine + ?Sized,
+    W: Watch<M::Protocol>,
+    D: Perform<M::Protocol>,
+{
+    run_with_mail(machine, memory, watch, NoMail, doer, report).await
+}
+
+/// [`run`] for a machine that sends, and is sent, what `mail` carries.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with_mail<M, W, L, D>(
+    machine: &mut M,
+    memory: Option<Memory>,
     mut watch: W,
+    mut mail: L,
     doer: &D,
     mut report: impl FnMut(<M::Protocol as Protocol>::Report) + Send,
 ) -> Result<<M::Protocol as Protocol>::End, DriveError>
 where
     M: Machine + ?Sized,
     W: Watch<M::Protocol>,
+    L: Mail,
     D: Perform<M::Protocol>,
 {
     let mut view = watch.news().await.ok_or(DriveError::ChainStopped)?;
@@ -151,6 +197,7 @@ where
                     Output::Ask(tag, ask) => {
                         answers.push(async move { (tag, doer.perform(ask).await) });
                     }
+                    Output::Send { to, bytes } => mail.send(to, bytes),
                     Output::WakeAt(at) => wake = Some(at),
                     Output::Report(told) => report(told),
                     Output::End(end) => return Ok(end),
@@ -163,6 +210,7 @@ where
                 view = news.ok_or(DriveError::ChainStopped)?;
                 Input::News
             }
+            (from, bytes) = mail.next() => Input::Message { from, bytes },
             () = until(wake) => {
                 wake = None;
                 Input::Wake

@@ -1,6 +1,17 @@
 use std::sync::{Mutex, PoisonError};
 
+use assay_crypto::{Digest, SecretKey};
+use assay_machine::{
+    Mailbox,
+    mailbox::{Acted, Limits, Step},
+};
+use tokio::sync::mpsc;
+
 use super::*;
+
+fn key() -> JournalKey {
+    JournalKey::new(&SecretKey::from_seed([1; 32]), "party")
+}
 
 /// A protocol of a machine that counts to a number, one request at a time.
 enum Counting {}
@@ -42,6 +53,7 @@ impl Machine for Counter {
                 self.known.push(u64::from(entry[0]));
                 return Vec::new();
             }
+            Input::Message { .. } => panic!("nobody sends it anything"),
             Input::News => assert_eq!(self.seeds, 1),
             Input::Wake => assert!(std::mem::take(&mut self.sleeps), "woken without asking"),
             Input::Answer(tag, number) => {
@@ -77,7 +89,7 @@ struct Answers {
 
 impl Perform<Counting> for Answers {
     async fn perform(&self, number: u64) -> u64 {
-        let written = Journal::peek(&self.journal).unwrap();
+        let written = Journal::peek(&self.journal, &key()).unwrap();
         assert_eq!(written.last(), Some(&vec![number as u8]));
         let asked = self.asked.lock();
         asked.unwrap_or_else(PoisonError::into_inner).push(number);
@@ -132,7 +144,7 @@ async fn what_is_asked_for_is_written_down_first_and_a_kill_at_any_point_loses_n
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("party.journal");
         let first = answers(&file, Some(silent_at));
-        let memory = Memory::open(&file).unwrap();
+        let memory = Memory::open(&file, key()).unwrap();
         let mut machine = Counter::default();
         let run = run(&mut machine, Some(memory), settled(), &first, |_| {});
         // Nothing comes any more: the process is as good as dead.
@@ -140,7 +152,7 @@ async fn what_is_asked_for_is_written_down_first_and_a_kill_at_any_point_loses_n
         assert!(cut.is_err());
 
         let second = answers(&file, None);
-        let memory = Memory::open(&file).unwrap();
+        let memory = Memory::open(&file, key()).unwrap();
         assert_eq!(memory.past.len() as u64, silent_at + 1);
         let mut told = Vec::new();
         let mut machine = Counter::default();
@@ -160,9 +172,9 @@ async fn a_journal_that_cannot_be_written_ends_the_drive_before_anything_is_done
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("party.journal");
     let open = |path: &Path| std::fs::File::open(path);
-    Memory::open(&file).unwrap();
+    Memory::open(&file, key()).unwrap();
     // Opened for reading alone, every append fails.
-    let (journal, past) = Journal::on(open(&file).unwrap(), &file).unwrap();
+    let (journal, past) = Journal::on(open(&file).unwrap(), &file, key(), None).unwrap();
     let doer = answers(&file, None);
     let mut machine = Counter::default();
     let memory = Some(Memory { journal, past });
@@ -183,11 +195,149 @@ async fn a_machine_does_not_outlive_what_it_watches_and_can_be_driven_again() {
         ends: true,
         ..settled()
     };
-    let memory = || Memory::open(&file).unwrap();
+    let memory = || Memory::open(&file, key()).unwrap();
     let mut machine = Counter::default();
     let ended = run(&mut machine, Some(memory()), stopped, &doer, |_| {}).await;
     assert!(matches!(ended, Err(DriveError::ChainStopped)));
     let mut machine = Counter::default();
     let ended = run(&mut machine, Some(memory()), settled(), &doer, |_| {}).await;
     assert_eq!(ended.unwrap(), (0..NUMBERS).collect::<Vec<_>>());
+}
+
+/// A protocol of two machines that only write to each other.
+enum Talking {}
+
+impl Protocol for Talking {
+    type View = ();
+    type Tag = ();
+    type Ask = ();
+    type Answer = ();
+    type Report = ();
+    type End = Vec<Vec<u8>>;
+}
+
+/// Posts three letters, takes three, and is over when its own are signed for.
+struct Talker {
+    mail: Mailbox,
+    peer: PublicKey,
+    posted: u8,
+    taken: Vec<Vec<u8>>,
+}
+
+impl Talker {
+    fn new(me: u8, peer: u8) -> Self {
+        let [me, peer] = [me, peer].map(|n| SecretKey::from_seed([n; 32]));
+        let peer = peer.public();
+        let limits = Limits {
+            statement_after_ms: 5,
+            resend_ms: 20,
+            ..Limits::default()
+        };
+        let mail = Mailbox::new(me, Digest::ZERO, [peer], limits);
+        Self {
+            mail,
+            peer,
+            posted: 0,
+            taken: Vec::new(),
+        }
+    }
+
+    fn again(&mut self, step: Step) {
+        self.posted += step.posts.len() as u8;
+        if let Acted::Letter { bytes, .. } = step.acted {
+            self.taken.push(bytes);
+        }
+    }
+}
+
+impl Machine for Talker {
+    type Protocol = Talking;
+
+    fn step(&mut self, at: &Context<'_, Talking>, input: Input<Talking>) -> Vec<Output<Talking>> {
+        match input {
+            Input::Seed(seed) => self.mail.seeded(seed),
+            Input::Journal(entry) => {
+                if let Some(step) = self.mail.recover(&entry).unwrap() {
+                    self.again(step);
+                }
+                return Vec::new();
+            }
+            Input::News | Input::Answer(..) => {
+                while self.posted < 3 {
+                    self.mail.post(self.peer, vec![self.posted]).unwrap();
+                    self.posted += 1;
+                }
+            }
+            Input::Wake => assert_eq!(self.mail.wake(at.now), []),
+            Input::Message { from, bytes } => {
+                if let Ok(received) = self.mail.receive(at.now, from, &bytes) {
+                    self.taken.extend(received.letter);
+                }
+            }
+        }
+        let mut outputs = self.mail.commit(at.now);
+        outputs.extend(self.mail.due().map(Output::WakeAt));
+        let rest = self.mail.under_way(&self.peer).0;
+        if self.taken.len() == 3 && rest == 0 && self.mail.due().is_none() {
+            outputs.push(Output::End(self.taken.clone()));
+        }
+        outputs
+    }
+}
+
+/// One end of a pipe; loses what it is told to lose.
+struct Pipe {
+    peer: PublicKey,
+    to: mpsc::UnboundedSender<Vec<u8>>,
+    from: mpsc::UnboundedReceiver<Vec<u8>>,
+    loses: u32,
+}
+
+impl Mail for Pipe {
+    fn send(&mut self, to: PublicKey, bytes: Vec<u8>) {
+        assert_eq!(to, self.peer);
+        if self.loses > 0 {
+            self.loses -= 1;
+        } else {
+            let _ = self.to.send(bytes);
+        }
+    }
+
+    async fn next(&mut self) -> (PublicKey, Vec<u8>) {
+        match self.from.recv().await {
+            Some(bytes) => (self.peer, bytes),
+            None => pending().await,
+        }
+    }
+}
+
+struct Idle;
+
+impl Perform<Talking> for Idle {
+    async fn perform(&self, (): ()) {}
+}
+
+#[tokio::test]
+async fn machines_write_to_each_other_over_what_loses_their_mail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (to_b, from_a) = mpsc::unbounded_channel();
+    let (to_a, from_b) = mpsc::unbounded_channel();
+    let talk = |me: u8, peer: u8, to, from| {
+        let memory = Memory::open(&folder.path().join(format!("{me}.journal")), key()).unwrap();
+        async move {
+            let mut machine = Talker::new(me, peer);
+            let mail = Pipe {
+                peer: machine.peer,
+                to,
+                from,
+                loses: 2,
+            };
+            let watch = Nothing::default();
+            let end = run_with_mail(&mut machine, Some(memory), watch, mail, &Idle, |()| {});
+            end.await.unwrap()
+        }
+    };
+    let ends = tokio::join!(talk(1, 2, to_b, from_b), talk(2, 1, to_a, from_a));
+    let letters: Vec<_> = (0..3).map(|n| vec![n]).collect();
+    assert_eq!(ends, (letters.clone(), letters));
 }

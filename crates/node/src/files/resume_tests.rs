@@ -156,7 +156,7 @@ async fn an_upload_goes_on_and_sends_only_what_nodes_lack() {
     );
     assert_eq!(network.read(&stored.record, key).await.unwrap(), text());
     unfinished::forget(&file).unwrap();
-    assert!(list(folder.path()).unwrap().is_empty());
+    assert!(list(folder.path(), &owner()).unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,7 +188,7 @@ async fn a_derived_key_covers_one_content_for_good() {
     let network = Network::start(2).await;
     let folder = tempfile::tempdir().unwrap();
     let key = FileKey([9; 32]);
-    let again = || remember(folder.path(), &key).unwrap();
+    let again = || remember(folder.path(), &key, &owner()).unwrap();
     let first = network
         .upload(cursor(), key.clone(), again())
         .await
@@ -219,7 +219,7 @@ async fn what_an_interrupted_upload_left_is_listed_and_deleted() {
     let network = Network::start(2).await;
     let folder = tempfile::tempdir().unwrap();
     network.interrupt(folder.path()).await;
-    let listed = list(folder.path()).unwrap();
+    let listed = list(folder.path(), &owner()).unwrap();
     assert_eq!((listed.len(), listed[0].running), (1, false));
     assert_eq!(listed[0].plan.as_ref().unwrap().name, "rows");
 
@@ -232,8 +232,8 @@ async fn what_an_interrupted_upload_left_is_listed_and_deleted() {
             .all(|room| room.open() <= room.allowed - room.pending)
     );
 
-    let taken = Unfinished::take(folder.path(), &listed[0].id[..6]).unwrap();
-    let running = Unfinished::take(folder.path(), &listed[0].id);
+    let taken = Unfinished::take(folder.path(), &listed[0].id[..6], &owner()).unwrap();
+    let running = Unfinished::take(folder.path(), &listed[0].id, &owner());
     assert!(matches!(running, Err(UnfinishedError::Running(_))));
     let left = taken.leftover(&owner()).unwrap();
     for node in network.ids() {
@@ -246,7 +246,7 @@ async fn what_an_interrupted_upload_left_is_listed_and_deleted() {
     }
     taken.forget().unwrap();
     assert_eq!(network.kept(), 0);
-    let unknown = Unfinished::take(folder.path(), "");
+    let unknown = Unfinished::take(folder.path(), "", &owner());
     assert!(matches!(unknown, Err(UnfinishedError::Unknown(_))));
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The id follows from who stores what under which name and where, so the same command finds the
-//! same file. The key is not in it: it is derived from the account's key and the plan's salt. The
+//! same file. The file's key is not in it: it is derived from the account's key and the plan's salt. The
 //! file is locked while an upload runs, and removed when its record is on the ledger.
 
 use std::{
@@ -20,7 +20,7 @@ use assay_vault::upload::{Leftover, ResumeError, leftover};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{fresh_seed, locked};
-use crate::drive::{Journal, Memory};
+use crate::drive::{Journal, JournalKey, Memory};
 
 /// Version of a plan, its first byte.
 const VERSION: u8 = 1;
@@ -152,8 +152,16 @@ impl Unfinished {
             source,
         };
         let file = locked::open(&path).map_err(disk)?;
-        let file = file.ok_or(UnfinishedError::Running(id))?;
-        let (mut journal, mut past) = Journal::on(file, &path).map_err(disk)?;
+        let file = file.ok_or_else(|| UnfinishedError::Running(id.clone()))?;
+        let key = sealed_with(owner, &id);
+        let opened = Journal::on(file.try_clone().map_err(disk)?, &path, key.clone(), None);
+        let (mut journal, mut past) = match opened {
+            // The salt is lost with it, so nothing is sealed under the key of that upload again.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                (Journal::anew(file, &path, key).map_err(disk)?, Vec::new())
+            }
+            opened => opened.map_err(disk)?,
+        };
         let mut stale = None;
         if let Some(before) = past.first().and_then(|first| Plan::decode(first)) {
             past.remove(0);
@@ -189,8 +197,8 @@ impl Unfinished {
     ///
     /// # Errors
     /// [`UnfinishedError`].
-    pub fn take(folder: &Path, id: &str) -> Result<Self, UnfinishedError> {
-        let known = list(folder)?;
+    pub fn take(folder: &Path, id: &str, owner: &SecretKey) -> Result<Self, UnfinishedError> {
+        let known = list(folder, owner)?;
         let mut fitting = known.iter().filter(|listed| listed.id.starts_with(id));
         let unknown = || UnfinishedError::Unknown(id.to_owned());
         let (Some(listed), None) = (fitting.next(), fitting.next()) else {
@@ -203,7 +211,9 @@ impl Unfinished {
         };
         let file = locked::open_existing(&path).map_err(disk)?;
         let file = file.ok_or_else(|| UnfinishedError::Running(listed.id.clone()))?;
-        let (journal, mut past) = Journal::on(file, &path).map_err(disk)?;
+        let key = sealed_with(owner, &listed.id);
+        let opened = Journal::on(file, &path, key, None);
+        let (journal, mut past) = opened.map_err(disk)?;
         let plan = past.first().and_then(|first| Plan::decode(first));
         past.drain(..past.len().min(1));
         Ok(Self {
@@ -255,14 +265,15 @@ impl Unfinished {
 ///
 /// # Errors
 /// A sentence that says why it cannot be had.
-pub fn remember(folder: &Path, key: &FileKey) -> Result<Memory, String> {
+pub fn remember(folder: &Path, key: &FileKey, owner: &SecretKey) -> Result<Memory, String> {
     let id = Digest::of("assay/derived upload/v1", &[&key.0]);
     let path = folder.join(format!("{id}.derived"));
     let open = || {
         let file = locked::open(&path)?.ok_or_else(|| {
             io::Error::new(io::ErrorKind::WouldBlock, "it is being stored just now")
         })?;
-        let (journal, past) = Journal::on(file, &path)?;
+        let sealed = JournalKey::new(owner, &format!("derived upload {id}"));
+        let (journal, past) = Journal::on(file, &path, sealed, None)?;
         locked::sync_folder_of(&path)?;
         Ok(Memory { journal, past })
     };
@@ -272,6 +283,11 @@ pub fn remember(folder: &Path, key: &FileKey) -> Result<Memory, String> {
             path.display()
         )
     })
+}
+
+/// What the journal of an upload is sealed with.
+fn sealed_with(owner: &SecretKey, id: &str) -> JournalKey {
+    JournalKey::new(owner, &format!("upload {id}"))
 }
 
 /// Removes the file of an upload that this process has.
@@ -299,11 +315,11 @@ pub struct Listed {
     pub running: bool,
 }
 
-/// Every upload in a folder, by id.
+/// Every upload of an account in a folder, by id; others show as damaged.
 ///
 /// # Errors
 /// [`UnfinishedError::Disk`].
-pub fn list(folder: &Path) -> Result<Vec<Listed>, UnfinishedError> {
+pub fn list(folder: &Path, owner: &SecretKey) -> Result<Vec<Listed>, UnfinishedError> {
     let disk = |source| UnfinishedError::Disk {
         path: folder.to_owned(),
         source,
@@ -324,7 +340,10 @@ pub fn list(folder: &Path) -> Result<Vec<Listed>, UnfinishedError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(UnfinishedError::Disk { path, source }),
         };
-        let mut past = Journal::peek(&path).map_err(disk)?;
+        let mut past = match Journal::peek(&path, &sealed_with(owner, id)) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Vec::new(),
+            read => read.map_err(disk)?,
+        };
         let plan = past.first().and_then(|first| Plan::decode(first));
         past.drain(..past.len().min(1));
         found.push(Listed {

@@ -14,7 +14,7 @@ pub use self::compute::{Compute, OnStep};
 pub use self::perform::{OnWork, Services};
 use crate::{
     client::ChainView,
-    drive::{self, DriveError, Memory, Watch},
+    drive::{self, DriveError, JournalKey, Memory, Watch},
     told,
 };
 
@@ -33,7 +33,9 @@ pub async fn run(
     file: &Path,
     mut on_progress: OnProgress,
 ) -> Result<Outcome, DriveError> {
-    let memory = Memory::open(file)?;
+    let part = file.file_name().unwrap_or_default().to_string_lossy();
+    let key = JournalKey::new(&services.key, &format!("order {order} {part}"));
+    let memory = Memory::open(file, key)?;
     let watch = OrderWatch {
         chain: services.chain.clone(),
         heights: services.chain.heights(),

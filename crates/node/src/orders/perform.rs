@@ -205,7 +205,7 @@ impl Services {
         let memory = match &envelope_to {
             Some(_) => None,
             None => {
-                let memory = files::remember(&self.uploads, &key)?;
+                let memory = files::remember(&self.uploads, &key, &self.key)?;
                 if let Some(file) = self.stored_before(&memory, owner, &key, &bytes)? {
                     return Ok(file);
                 }

@@ -232,7 +232,7 @@ impl World {
                 return None;
             }
             // Every block is news, so nobody needs to be woken.
-            Output::Report(_) | Output::WakeAt(_) => return None,
+            Output::Report(_) | Output::WakeAt(_) | Output::Send { .. } => return None,
             Output::End(outcome) => {
                 self.members[at].outcome = Some(outcome);
                 return None;

@@ -45,6 +45,7 @@ impl Machine for Requester {
             Input::Seed(seed) => self.desk.seed(seed),
             // It keeps none.
             Input::Journal(_) => {}
+            Input::Message { .. } => {}
             Input::News | Input::Wake => self.act(at.view),
             Input::Answer(tag, answer) => {
                 if self.desk.answered(&tag) {

@@ -103,7 +103,7 @@ impl Machine for Download {
                     self.finish(Err(error.into()), &mut out);
                 }
             }
-            Input::Wake => {}
+            Input::Wake | Input::Message { .. } => {}
             Input::Answer(tag, Answer::Reply(reply)) => {
                 self.take_reply(at.now, tag, reply, &mut out);
             }

@@ -230,7 +230,7 @@ impl Machine for Upload {
             Input::Seed(seed) => self.seed = Digest(seed),
             Input::Journal(entry) => self.past.push(entry),
             Input::News => self.start(&mut out),
-            Input::Wake => {}
+            Input::Wake | Input::Message { .. } => {}
             Input::Answer(tag, answer) => self.take(at.now, tag, answer, &mut out),
         }
         self.advance(at.now, &mut out);

@@ -200,6 +200,7 @@ impl World {
                             self.wake_at(at);
                             continue;
                         }
+                        upload::Output::Send { .. } => unreachable!("an upload only asks"),
                         upload::Output::Report(failed) => {
                             done.reports.push((failed.node, failed.fault));
                             continue;
@@ -286,6 +287,7 @@ impl World {
                         inputs.push_back(download::Input::Answer(tag, taken));
                     }
                     download::Output::WakeAt(at) => self.wake_at(at),
+                    download::Output::Send { .. } => unreachable!("a download only asks"),
                     download::Output::Report(failed) => {
                         reports.push((failed.node, failed.part, failed.fault));
                     }

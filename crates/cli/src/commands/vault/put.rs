@@ -238,7 +238,7 @@ async fn give_up(
              what is stored of it so far"
         ));
     }
-    if let Ok(unfinished) = Unfinished::take(&uploads(session), &id) {
+    if let Ok(unfinished) = Unfinished::take(&uploads(session), &id, key) {
         if let Ok(left) = unfinished.leftover(key) {
             clean(transport, &left).await;
         }

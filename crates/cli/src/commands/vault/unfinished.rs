@@ -65,7 +65,7 @@ struct NodeLeft {
 
 pub(super) fn list(session: &Session, output: &Output) -> Result<(), Failure> {
     let key = session.key()?;
-    let listed = unfinished::list(&uploads(session)).map_err(failed)?;
+    let listed = unfinished::list(&uploads(session), &key).map_err(failed)?;
     let found = listed.into_iter().map(|listed| {
         let plan = listed.plan;
         let left = plan
@@ -187,7 +187,7 @@ struct DeleteReport {
 pub(super) fn delete(session: &Session, id: &str, output: &Output) -> Result<(), Failure> {
     let key = session.key()?;
     let mut report = DeleteReport::default();
-    match Unfinished::take(&uploads(session), id) {
+    match Unfinished::take(&uploads(session), id, &key) {
         Ok(found) => {
             let left = found.leftover(&key).unwrap_or_default();
             let nodes: Vec<_> = session
@@ -249,7 +249,7 @@ fn delete_download(
 pub(super) fn delete_all(session: &Session, output: &Output) -> Result<(), Failure> {
     let key = session.key()?;
     let mut report = DeleteReport::default();
-    let listed = unfinished::list(&uploads(session)).map_err(failed)?;
+    let listed = unfinished::list(&uploads(session), &key).map_err(failed)?;
     if let Some(running) = listed.iter().find(|listed| listed.running) {
         let text = format!("upload {} is running", running.id);
         return Err(Failure::say(Kind::Failed, text)

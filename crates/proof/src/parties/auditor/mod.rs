@@ -77,6 +77,7 @@ impl Machine for Auditor {
                     self.records.insert(record.attempt, record);
                 }
             }
+            Input::Message { .. } => {}
             Input::News | Input::Wake => self.act(at.view),
             Input::Answer(tag, answer) => {
                 if self.desk.answered(&tag) {

@@ -45,6 +45,7 @@ impl Machine for Provider {
         match input {
             Input::Seed(seed) => self.desk.seed(seed),
             Input::Journal(entry) => self.remember(&entry),
+            Input::Message { .. } => {}
             Input::News | Input::Wake => self.act(at.view),
             Input::Answer(tag, answer) => {
                 if self.desk.answered(&tag) {

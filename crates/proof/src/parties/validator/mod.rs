@@ -65,6 +65,7 @@ impl Machine for Validator {
         match input {
             // It draws nothing, and keeps no journal.
             Input::Seed(_) | Input::Journal(_) => {}
+            Input::Message { .. } => {}
             Input::News | Input::Wake => self.act(at.view),
             Input::Answer(tag, answer) => {
                 if self.desk.answered(&tag) {
