@@ -234,12 +234,12 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "694062a89c4c87a0dabf65061fee099739a287d352a13cd1c4e9e261256ec7d4"
+        "096250f4b6a0652c1f9b50afa5a6e87d15307fc888b5d53245efaf4d1138667e"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "a2f79c7de4fdee0e458a46d85948d9a3ad02189fe6d58d7cfc4d39f28811c754"
+        "4329725da72bdf2634cb0b1108322c368bdb30645bab9dbca03eea181f3cf61b"
     );
 }
 
@@ -270,7 +270,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "254b340a23193bb54af92c7d00d81ddaf5d9464536cf1fbe642ff47c643f6a6b"
+        "d0a32e59b8d6d0cdf50337f87729e99b4f60d4c06f30b5999e39dd43f72dd7de"
     );
     let order = world.order(order);
     reads_back(&order.head);

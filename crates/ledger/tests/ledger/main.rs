@@ -15,6 +15,7 @@ mod life;
 mod life_events;
 mod moves;
 mod orders;
+mod owners;
 mod places;
 mod random;
 mod redundant;

@@ -701,9 +701,42 @@ fn any_life_conserves_money_ends_and_replays() {
     result.unwrap();
 }
 
-/// What random lives seldom come to: an order withdrawn before anybody could be drawn for it,
-/// one for which nobody could be drawn in time, and a challenger that falls silent.
-fn rare_lives() -> [World; 3] {
+/// What random lives seldom come to: orders left alone in each phase, one withdrawn before anybody
+/// could be drawn for it, one for which nobody could be drawn in time, audits to which nobody
+/// commits, and challengers that fall silent or lose one after the other.
+fn rare_lives() -> Vec<World> {
+    let truth = Run::truth(&terms());
+    let mut lives: Vec<World> = Vec::new();
+    for (_, reach) in crate::life::REACH {
+        let mut world = World::new();
+        let order = reach(&mut world, &truth);
+        crate::life::wait(&mut world, order);
+        lives.push(world);
+    }
+    let mut alone = World::with(Parameters {
+        max_rounds: 1,
+        ..crate::world::parameters()
+    });
+    let order = alone.ran(&truth);
+    alone.open(order, &truth);
+    crate::life::wait(&mut alone, order);
+    lives.push(alone);
+    // Two auditors are wrong in leaf 0; or one is, and the provider in a later step.
+    for (provided, others) in [(truth.clone(), 0), (Run::lie(&terms(), 1, "provider"), 1)] {
+        let mut world = World::new();
+        let order = world.ran(&provided);
+        world.audit(order, &provided, |i, _| match (i, others) {
+            (0, _) | (_, 0) => Run::lie(&terms(), 0, &format!("auditor {i}")),
+            _ => truth.clone(),
+        });
+        let place = world.here(order);
+        let leaf = Some(truth.leaves[0]);
+        for i in 0..3 {
+            world.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
+        }
+        crate::life::wait(&mut world, order);
+        lives.push(world);
+    }
     let demanding = Terms {
         provider_bond: Amount::tokens(101),
         ..terms()
@@ -714,7 +747,7 @@ fn rare_lives() -> [World; 3] {
     let mut without = World::new();
     let order = without.post(&demanding);
     crate::life::wait(&mut without, order);
-    let (mut silent, truth) = (World::new(), Run::truth(&terms()));
+    let mut silent = World::new();
     let order = silent.ran(&truth);
     let lie = Run::lie(&terms(), 1, "auditor");
     silent.audit(order, &truth, |_, _| lie.clone());
@@ -736,7 +769,8 @@ fn rare_lives() -> [World; 3] {
     let left = silent.registration(challenger).bond;
     assert_eq!(left.0, BOND.0 - terms().auditor_bond.0);
     crate::life::wait(&mut silent, order);
-    [withdrawn, without, silent]
+    lives.extend([withdrawn, without, silent]);
+    lives
 }
 
 /// The lives above do reach every ending; a generator that went stale would show here.
@@ -784,6 +818,7 @@ fn random_lives_are_varied() {
             .iter()
             .flat_map(|row| row.next.iter().map(|next| (row.phase, *next)));
         let listed: BTreeSet<(Phase, Phase)> = steps.collect();
+        println!("{name}: {followed:?}");
         let seen: BTreeSet<(Phase, Phase)> = followed.keys().copied().collect();
         let never: Vec<_> = listed.difference(&seen).collect();
         let unlisted: Vec<_> = seen.difference(&listed).collect();

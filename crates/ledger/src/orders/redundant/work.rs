@@ -27,9 +27,11 @@ pub(super) fn draw(
     let needed = missing(order);
     let mut stream = draw::stream(state, order, "copies");
     let bond = (Role::Provider, order.head.terms.provider_bond);
+    let requester = state.owner(&order.head.requester);
     let drawn = pools.draw(state, bond, &mut stream, (needed, needed), |of| {
-        let tried = || order.runs.iter().any(|run| run.owner == of.owner);
-        !of.belongs_to(order.head.requester) && !tried()
+        // A node may have got another owner since its run was drawn.
+        let same = |run: &Run| run.owner == of.owner || run.provider == of.account;
+        !of.belongs_to(requester) && !order.runs.iter().any(same)
     });
     if drawn.is_empty() {
         return Ok(false);

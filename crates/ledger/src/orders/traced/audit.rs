@@ -28,11 +28,14 @@ pub(super) fn draw(
     };
     let needed = usize::from(auditors).saturating_sub(run.passed().count());
     let seated: BTreeSet<AccountId> = run.seats().map(|seat| seat.auditor).collect();
-    let (requester, provider) = (order.head.requester, run.owner);
+    let (requester, provider) = (state.owner(&order.head.requester), run.provider);
+    // Who owned it at the draw, and who does now.
+    let owners = [run.owner, state.owner(&provider)];
     let mut stream = draw::stream(state, order, "auditors");
     let role = (Role::Auditor, bond);
     let drawn = pools.draw(state, role, &mut stream, (needed, needed), |of| {
-        !of.belongs_to(requester) && !of.belongs_to(provider) && !seated.contains(&of.account)
+        let theirs = || of.account == provider || owners.iter().any(|owner| of.belongs_to(*owner));
+        !of.belongs_to(requester) && !theirs() && !seated.contains(&of.account)
     });
     if drawn.len() < needed || drawn.is_empty() {
         return Ok(false);

@@ -20,9 +20,10 @@ pub(super) fn draw(
 ) -> Result<bool, Refusal> {
     let mut stream = draw::stream(state, order, "provider");
     let bond = (Role::Provider, order.head.terms.provider_bond);
+    let requester = state.owner(&order.head.requester);
     let drawn = pools.draw(state, bond, &mut stream, (1, 1), |of| {
         let tried = || order.runs.iter().any(|run| run.provider == of.account);
-        !of.belongs_to(order.head.requester) && !tried()
+        !of.belongs_to(requester) && !tried()
     });
     let Some(provider) = drawn.first() else {
         return Ok(false);
