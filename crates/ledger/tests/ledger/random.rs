@@ -16,7 +16,7 @@ use assay_ledger::{
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::redundant::crew::{copies, enlist};
+use crate::redundant::crew::{copies, crowd, enlist};
 use crate::watch;
 use crate::world::{BOND, Run, Who, World, ends, file, file_id, here, salt, sealed, starts, terms};
 
@@ -770,6 +770,42 @@ fn rare_lives() -> Vec<World> {
     assert_eq!(left.0, BOND.0 - terms().auditor_bond.0);
     crate::life::wait(&mut silent, order);
     lives.extend([withdrawn, without, silent]);
+    lives.extend(rare_copies());
+    lives
+}
+
+/// The same for orders with several copies: withdrawn, without keys for those in place of others, a
+/// side that falls silent, and one wrong run after the other.
+fn rare_copies() -> Vec<World> {
+    let truth = Run::truth(&terms());
+    let lie = |from, liar| Run::lie(&terms(), from, liar);
+    let mut withdrawn = crowd();
+    let order = withdrawn.post(&copies(2));
+    withdrawn.apply(Who::Requester, OrderCall::Cancel { order });
+    let mut keyless = crowd();
+    let order = keyless.drawn(&copies(3));
+    keyless.hand(order, 0);
+    keyless.hand(order, 1);
+    keyless.expire(order);
+    keyless.commit_run(order, 0, &truth);
+    keyless.commit_run(order, 1, &truth);
+    keyless.advance(1);
+    keyless.expire(order);
+    crate::life::wait(&mut keyless, order);
+    let mut silent = crowd();
+    let order = silent.compared(&[truth.clone(), lie(5, "silent")]);
+    let call = silent.bisect_call(order, silent.middle(order), &truth);
+    silent.apply(silent.runner(order, 0), call);
+    crate::life::wait(&mut silent, order);
+    let mut lives = vec![withdrawn, keyless, silent];
+    for last in [0, 9] {
+        let runs = [lie(0, "one"), truth.clone(), lie(last, "other")];
+        let mut world = crowd();
+        let order = world.compared(&runs);
+        world.judge_all(order, &runs);
+        crate::life::wait(&mut world, order);
+        lives.push(world);
+    }
     lives
 }
 

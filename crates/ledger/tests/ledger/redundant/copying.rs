@@ -214,3 +214,35 @@ fn a_commitment_is_not_changed_later() {
         Refusal::Order(OrderRefusal::OtherPlace { .. })
     ));
 }
+
+/// A run has one provider, so naming both is more than is needed; but what a digest says must not
+/// hang on how runs are numbered.
+#[test]
+fn a_commitment_depends_on_all_it_is_bound_to() {
+    let place = |order: &str, run| assay_ledger::Place {
+        order: assay_ledger::OrderId(Digest::of("order", &[order.as_bytes()])),
+        run: RunIndex(run),
+        occasion: assay_ledger::Occasion::Work,
+    };
+    let [a, b] = ["a", "b"].map(|name| Digest::of("part", &[name.as_bytes()]));
+    let files = [[FileId(a), FileId(b)], [FileId(b), FileId(a)]];
+    let commit = |changed: usize| {
+        let pick = |part: usize, of: [Digest; 2]| of[usize::from(part == changed)];
+        let place = match changed {
+            0 => place("other", 0),
+            1 => place("order", 1),
+            _ => place("order", 0),
+        };
+        let who = [Who::Provider(0), Who::Provider(1)][usize::from(changed == 2)];
+        let checkpoints = match changed {
+            4 => &files[1][..],
+            5 => &files[0][..1],
+            _ => &files[0][..],
+        };
+        let (root, result) = (pick(3, [a, b]), FileId(pick(6, [a, b])));
+        let trace = (&root, checkpoints, &result);
+        Trace::commitment(&place, who.id(), trace, &pick(7, [a, b]))
+    };
+    let all: std::collections::BTreeSet<_> = (0..=8).map(commit).map(|digest| digest.0).collect();
+    assert_eq!(all.len(), 9);
+}
