@@ -38,7 +38,7 @@ pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
 fn ring(state: &mut State<'_>, key: Vec<u8>, timer: Timer) -> Result<(), Refusal> {
     let amount: Option<Amount> = match timer {
         Timer::Bond(..) => state.load(&key),
-        Timer::Order(_) | Timer::Grant(..) => None,
+        Timer::Order(_) | Timer::Grant(..) | Timer::Keys(..) => None,
     };
     state.remove(key);
     match timer {
@@ -47,6 +47,10 @@ fn ring(state: &mut State<'_>, key: Vec<u8>, timer: Timer) -> Result<(), Refusal
         }
         Timer::Order(order) => orders::late(state, order),
         Timer::Grant(file, owner, grantee) => files::expire(state, file, owner, grantee),
+        Timer::Keys(order, run) => {
+            orders::forget_keys(state, order, run);
+            Ok(())
+        }
     }
 }
 

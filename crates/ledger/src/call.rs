@@ -44,7 +44,7 @@ impl Call {
             Call::Account(_) => 3,
             // Record or grant, timers, indexes.
             Call::File(_) => 6,
-            // Head, run, dispute, grant, timer and indexes.
+            // Head, run, dispute, grant, timers and indexes.
             Call::Order(
                 OrderCall::Post(_)
                 | OrderCall::Grant { .. }

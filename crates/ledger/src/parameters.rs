@@ -38,8 +38,8 @@ pub struct Parameters {
     pub max_deadline: u32,
     /// Rounds of audit draws for one run before its order is refunded.
     pub max_rounds: u8,
-    /// Deadlines of orders that end in one block at most, and as many bonds and grants of files; the
-    /// rest is carried over.
+    /// Deadlines of orders that end in one block at most, as many bonds and grants of files, and runs
+    /// whose keys are forgotten; the rest is carried over.
     pub max_timers: u32,
     /// Waiting orders that one block draws for at most.
     pub max_draws: u32,

@@ -9,12 +9,13 @@ use assay_crypto::{Digest, PublicKey};
 use borsh::BorshDeserialize;
 
 use crate::keys::{bytes_32, join};
-use crate::{AccountId, FileId, Height, OrderId, Role};
+use crate::{AccountId, FileId, Height, OrderId, Role, RunIndex};
 
 const TAG: u8 = b't';
 const BOND: u8 = 0;
 const ORDER: u8 = 1;
 const GRANT: u8 = 2;
+const KEYS: u8 = 3;
 
 /// What a timer is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum Timer {
     Order(OrderId),
     /// A grant of a file of an owner to a grantee expires.
     Grant(FileId, AccountId, AccountId),
+    /// The keys that parties of a run handed each other are forgotten.
+    Keys(OrderId, RunIndex),
 }
 
 impl Timer {
@@ -36,6 +39,9 @@ impl Timer {
             Timer::Order(order) => join(TAG, &[&[ORDER], &due, &order.0.0]),
             Timer::Grant(file, owner, grantee) => {
                 join(TAG, &[&[GRANT], &due, &file.0.0, &owner.0, &grantee.0])
+            }
+            Timer::Keys(order, run) => {
+                join(TAG, &[&[KEYS], &due, &order.0.0, &run.0.to_be_bytes()])
             }
         }
     }
@@ -54,6 +60,10 @@ impl Timer {
                 PublicKey(bytes_32(key, 42)?),
                 PublicKey(bytes_32(key, 74)?),
             ),
+            KEYS => Timer::Keys(
+                OrderId(Digest(bytes_32(key, 10)?)),
+                RunIndex(u32::from_be_bytes(key.get(42..)?.first_chunk().copied()?)),
+            ),
             _ => return None,
         };
         Some((Height(due), timer))
@@ -62,6 +72,6 @@ impl Timer {
 
 /// The timers of each kind, in the order in which a block looks at the kinds; each ascending by
 /// when it is due.
-pub(crate) fn kinds() -> [Vec<u8>; 3] {
-    [BOND, ORDER, GRANT].map(|kind| vec![TAG, kind])
+pub(crate) fn kinds() -> [Vec<u8>; 4] {
+    [BOND, ORDER, GRANT, KEYS].map(|kind| vec![TAG, kind])
 }

@@ -2,6 +2,7 @@
 
 use super::{keys, procedure};
 use crate::state::State;
+use crate::timers::Timer;
 use crate::{
     AccountId, Grant, Order, OrderEvent, OrderId, OrderRefusal, Place, Refusal, RunIndex,
     SealedKeys,
@@ -40,11 +41,26 @@ pub(super) fn grant(
     Ok(())
 }
 
-/// Forgets what was handed over in a run: nobody needs the keys of one that is over.
-pub(super) fn forget(state: &mut State<'_>, order: &OrderId, run: RunIndex) {
-    for (grant, _) in state.range(&keys::grants(order, run)) {
+/// Keys that one block forgets of a run.
+const FORGOTTEN: usize = 8;
+
+/// Has what was handed over in a run forgotten, since nobody needs the keys of one that is over: a
+/// few in each of the next blocks, for there may be many.
+pub(super) fn forget(state: &mut State<'_>, order: OrderId, run: RunIndex) {
+    let prefix = keys::grants(&order, run);
+    if !state.scan(&prefix, &prefix, 1).is_empty() {
+        let next = state.now().after(1);
+        state.save(Timer::Keys(order, run).key(next), &());
+    }
+}
+
+/// Forgets some of them.
+pub(crate) fn forget_keys(state: &mut State<'_>, order: OrderId, run: RunIndex) {
+    let prefix = keys::grants(&order, run);
+    for (grant, _) in state.scan(&prefix, &prefix, FORGOTTEN) {
         state.remove(grant);
     }
+    forget(state, order, run);
 }
 
 /// Whether keys were handed over at a place.

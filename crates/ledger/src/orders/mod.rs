@@ -33,6 +33,7 @@ pub use call::{AuditResults, DeclineReason, Opening, OrderCall};
 pub use dispute::{Attestation, Dispute, Question, Verdict};
 pub(crate) use draw::draw_waiting;
 pub use event::{OrderEvent, SlashReason};
+pub(crate) use grants::forget_keys;
 pub use life::{Late, Move, Mover, Row, Span};
 pub use order::Order;
 pub use phase::{Outcome, Phase};
@@ -150,7 +151,7 @@ fn finish(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<
     order.head.since = state.now();
     order.head.deadline = state.now();
     for run in &order.runs {
-        grants::forget(state, &order.head.id, run.index);
+        grants::forget(state, order.head.id, run.index);
     }
     state.emit(OrderEvent::Ended { outcome }.of(order.head.id));
     Ok(())

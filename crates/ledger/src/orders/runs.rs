@@ -90,7 +90,7 @@ pub(super) fn fail(
             at,
         });
     }
-    grants::forget(state, &id, index);
+    grants::forget(state, id, index);
     let failed = OrderEvent::RunFailed {
         run: index,
         provider,

@@ -270,7 +270,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "d0a32e59b8d6d0cdf50337f87729e99b4f60d4c06f30b5999e39dd43f72dd7de"
+        "b808aaac3329f1957b3940595a9482941786f81cf45de87b650bb22c1b6d6200"
     );
     let order = world.order(order);
     reads_back(&order.head);

@@ -56,18 +56,30 @@ fn takes_part(order: &Order, account: AccountId) -> bool {
         && (order.head.requester == account || order.runs.iter().any(in_run))
 }
 
-/// Keys that were handed over are there only while somebody may need them.
+/// Keys that were handed over are there only while somebody may need them, or are being forgotten;
+/// and what is being forgotten is over.
 pub(crate) fn check_grants(store: &MemoryStore) {
-    let alive = query::orders(store).unwrap().into_iter();
-    let alive = alive.filter(|order| !order.head.phase.is_final());
+    let forgotten: BTreeSet<Vec<u8>> = forgetting(store).collect();
     let mut kept = 0;
-    for order in alive {
-        for run in order.standing() {
+    for order in query::orders(store).unwrap() {
+        for run in &order.runs {
             let grants = query::grants(store, &order.head.id, run.index).unwrap();
+            let over = order.head.phase.is_final() || run.failed.is_some();
+            let name = [&order.head.id.0.0[..], &run.index.0.to_be_bytes()].concat();
+            match forgotten.contains(&name) {
+                true => assert!(over, "forgotten too early: {run:?}"),
+                false => assert!(!over || grants.is_empty(), "never forgotten: {run:?}"),
+            }
             kept += grants.len();
         }
     }
-    assert_eq!(keys(store, b'k').count(), kept, "grants of what is over");
+    assert_eq!(keys(store, b'k').count(), kept, "grants of no run");
+}
+
+/// Order and run of the keys that are being forgotten.
+pub(crate) fn forgetting(store: &MemoryStore) -> impl Iterator<Item = Vec<u8>> {
+    let timers = keys(store, b't').filter(|key| key[1] == 3);
+    timers.map(|key| key[10..].to_vec())
 }
 
 pub(crate) fn keys(store: &MemoryStore, tag: u8) -> impl Iterator<Item = &Vec<u8>> {
@@ -107,6 +119,8 @@ pub(crate) fn check_timers(store: &MemoryStore) {
         let role = borsh::to_vec(&role).unwrap();
         take(0, due.0, &[&role, &account.0]);
     }
+    // What the others are for, `check_grants` says.
+    found.retain(|key| key[1] != 3);
     assert!(found.is_empty(), "timers of nothing: {found:?}");
 }
 
