@@ -9,11 +9,12 @@
 //!
 //! 1. A [`Split`] gives every node of a step an owner and lists the tensors that cross.
 //! 2. [`Holdings`] are the frozen tensors of one party.
-//! 3. The parties are machines: bytes in, bytes out. They run the same nodes on the same values
-//!    as a [`Trainer`](assay_model::Trainer), so the state has the same bits. [`local`] joins them in
-//!    one process.
-//! 4. [`wire`] has the encoding, and [`step_traffic`] says how much of it a step sends.
-//! 5. [`masked`] hides activations as well: two providers hold additive shares of them.
+//! 3. The parties turn bytes into bytes. They run the same nodes on the same values
+//!    as a [`Trainer`](assay_model::Trainer), so the state has the same bits.
+//! 4. [`session`] makes a [`Machine`](assay_machine::Machine) of each end; [`local`] joins them in one
+//!    process.
+//! 5. [`wire`] has the encoding, and [`step_traffic`] says how much of it a step sends.
+//! 6. [`masked`] hides activations as well: two providers hold additive shares of them.
 //!
 //! **The plain split is locality, not secrecy.** A provider that knows the public base model
 //! recovers the tokens from the first tensor it is sent. `docs/private-lora.md` has the threat
@@ -57,6 +58,7 @@ mod party;
 mod provider;
 mod requester;
 mod runner;
+pub mod session;
 mod traffic;
 pub mod wire;
 

@@ -8,8 +8,7 @@ use assay_proof::StepReport;
 
 use super::error::SplitError;
 use super::run::{Counted, Progress};
-use super::session::{Plan, Session};
-use super::wire::Link;
+use super::session::{Plan, Session, Way};
 
 /// Shortest and longest wait before a broken session is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -17,7 +16,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// Takes steps over sessions that it opens whenever there is none.
 pub(super) struct Driver {
     plan: Plan,
-    link: Link,
+    way: Way,
     session: Option<Session>,
     /// Bytes of whole steps, for each provider.
     pub(super) counted: Vec<Counted>,
@@ -28,10 +27,10 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(plan: Plan, link: Link, providers: usize) -> Self {
+    pub(super) fn new(plan: Plan, way: Way, providers: usize) -> Self {
         Self {
             plan,
-            link,
+            way,
             session: None,
             counted: vec![Counted::default(); providers],
             exchanged: 0,
@@ -86,7 +85,7 @@ impl Driver {
         }
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => self.plan.open(course, &self.link, left)?,
+            None => self.plan.open(course, &self.way, left)?,
         };
         let report = course.advance(StepIndex(step), |state, batch, rate| {
             let output: Result<_, SplitError> = session.step(state, batch, rate);

@@ -4,10 +4,11 @@ use assay_crypto::{Digest, PublicKey};
 use assay_job::StoreError;
 use assay_model::MethodError;
 use assay_proof::ProgramError;
+use assay_split::session::{BadClosing, Closing, Why};
 use assay_split::{MessageError, SetupError};
 
-use super::closing::{BadClosing, Closing, Why};
 use super::terms::Held;
+use crate::drive::DriveError;
 use crate::transport::{ChannelError, Refusal, RequestError};
 
 /// Why a provider does not take a session.
@@ -161,6 +162,9 @@ pub enum SplitError {
     /// The state could not be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A party could not be driven.
+    #[error("the step could not be taken")]
+    Drive(#[from] DriveError),
     /// This machine has no randomness to give.
     #[error("the system gives no randomness for masks")]
     Random(#[source] getrandom::Error),

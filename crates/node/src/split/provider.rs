@@ -10,7 +10,7 @@ use assay_split::{Holdings, Provider, SetupError, Side};
 use tokio::sync::Semaphore;
 
 use super::error::TermsError;
-use super::serving::{Machine, Party, serve};
+use super::serving::{Party, serve};
 use super::terms::{Held, Mode, Terms, longest_masked, most_masked};
 use crate::told;
 use crate::transport::{
@@ -134,7 +134,7 @@ impl SplitProvider {
     /// # Errors
     /// [`TermsError`] says what does not fit.
     pub fn would_take(&self, terms: &Terms) -> Result<(), TermsError> {
-        self.0.machine(terms).map(drop)
+        self.0.party(terms).map(drop)
     }
 
     /// Digest of the model, which a requester's must equal.
@@ -198,9 +198,9 @@ impl Desk {
             return Err((Refusal::Busy, reason));
         };
         let (desk, wanted) = (self.clone(), terms.clone());
-        let made = tokio::task::spawn_blocking(move || desk.machine(&wanted)).await;
-        let machine = match made {
-            Ok(Ok(machine)) => machine,
+        let made = tokio::task::spawn_blocking(move || desk.party(&wanted)).await;
+        let party = match made {
+            Ok(Ok(party)) => party,
             Ok(Err(error)) => return Err((Refusal::Invalid, told(&error))),
             Err(_) => return Err((Refusal::Failed, "setting up failed".to_owned())),
         };
@@ -211,7 +211,7 @@ impl Desk {
                     peer,
                     terms: terms.clone(),
                 });
-                let ended = serve(channel, machine, &terms, self.limits.idle_timeout).await;
+                let ended = serve(channel, party, &terms, self.limits.idle_timeout).await;
                 let (messages, reason) = ended;
                 (self.on_event)(ProviderEvent::Ended {
                     peer,
@@ -225,7 +225,7 @@ impl Desk {
     }
 
     /// Checks terms and makes what computes under them.
-    fn machine(&self, terms: &Terms) -> Result<Machine, TermsError> {
+    fn party(&self, terms: &Terms) -> Result<Party, TermsError> {
         terms.check(self.digest, self.held)?;
         let config = self.base.config();
         let too_much = |what, found, most| match found > most {
@@ -253,14 +253,17 @@ impl Desk {
         let holdings = Holdings::of(&split, Side::Provider, &self.base, &adapter)?;
         let provider = Provider::new(&self.kernel, Arc::new(split), holdings)?;
         let most = per_step.saturating_mul(terms.steps);
-        Ok(Machine::new(Party::Plain(Box::new(provider)), most))
+        Ok(Party {
+            answering: Box::new(provider),
+            most,
+        })
     }
 
     fn masked(
         &self,
         terms: &Terms,
         longest: impl Fn(usize) -> Result<(), TermsError>,
-    ) -> Result<Machine, TermsError> {
+    ) -> Result<Party, TermsError> {
         let Mode::Masked { provider } = terms.mode else {
             return Err(TermsError::Plan);
         };
@@ -278,6 +281,9 @@ impl Desk {
         longest(longest_masked(config, shape))?;
         let party = MaskedProvider::new(provider, &self.base, shape.positions())?;
         let most = most_masked(config, terms.micro_batches).saturating_mul(terms.steps);
-        Ok(Machine::new(Party::Masked(Box::new(party)), most))
+        Ok(Party {
+            answering: Box::new(party),
+            most,
+        })
     }
 }

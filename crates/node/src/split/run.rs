@@ -10,8 +10,7 @@ use tokio::runtime::Handle;
 
 use super::driver::Driver;
 use super::error::SplitError;
-use super::session::{Plan, formula};
-use super::wire::Link;
+use super::session::{Plan, Way, formula};
 use crate::transport::Transport;
 
 /// Who computes.
@@ -143,7 +142,7 @@ pub fn train(
         }
     };
     let resumed_at = leaves.len() as u64 - 1;
-    let link = Link {
+    let way = Way {
         transport,
         handle,
         patience: options.answer_timeout,
@@ -152,7 +151,7 @@ pub fn train(
         Peers::Plain(_) => 1,
         Peers::Masked(_) => 2,
     };
-    let mut driver = Driver::new(plan, link, providers);
+    let mut driver = Driver::new(plan, way, providers);
     for step in resumed_at + 1..=task.steps {
         let left = task.steps - step + 1;
         let report = driver.persist(&mut course, step, left, options.patience, progress)?;

@@ -1,17 +1,34 @@
 //! A session of either kind, opened whenever one is needed.
 
+use std::time::Duration;
+
 use assay_crypto::PublicKey;
 use assay_data::Batch;
 use assay_job::Course;
 use assay_model::{Purpose, StepOutput, Targets, TrainState};
-use assay_split::{masked::provider_traffic, step_traffic};
+use assay_proof::ProgramError;
+use assay_split::masked::{MaskedRequester, provider_traffic};
+use assay_split::session::{Closing, Leading, StepEnd, Stepping, Why};
+use assay_split::{Outcome, Requester, StepError, step_traffic};
+use tokio::runtime::Handle;
 
-use super::closing::Why;
 use super::error::SplitError;
-use super::masked::{Masked, MaskedSession};
-use super::plain::{Plain, PlainSession};
+use super::link::{Lines, Nobody};
+use super::masked::Masked;
+use super::plain::Plain;
 use super::run::{Counted, Peers};
-use super::wire::{Link, Wire};
+use super::terms::Terms;
+use crate::drive;
+use crate::transport::{ChannelError, Transport};
+
+/// The way to the providers.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) transport: Transport,
+    pub(super) handle: Handle,
+    /// How long a provider may take for an answer.
+    pub(super) patience: Duration,
+}
 
 /// A job's plan for either mode, and who computes.
 pub(super) enum Plan {
@@ -35,20 +52,44 @@ impl Plan {
         })
     }
 
-    /// Opens a session with the providers for at most `steps` steps.
+    /// Opens a session with the providers for at most `steps` steps from `course`'s state.
     pub(super) fn open(
         &self,
         course: &Course,
-        link: &Link,
+        way: &Way,
         steps: u64,
     ) -> Result<Session, SplitError> {
-        Ok(match self {
-            Self::Plain(plain, peer) => {
-                Session::Plain(Box::new(plain.open(course, link, *peer, steps)?))
-            }
+        let (terms, providers) = match self {
+            Self::Plain(plain, peer) => (vec![plain.terms(steps)], vec![*peer]),
             Self::Masked(masked, pair) => {
-                Session::Masked(Box::new(masked.open(course, link, *pair, steps)?))
+                ([0, 1].map(|w| masked.terms(w, steps)).into(), pair.into())
             }
+        };
+        let opened = providers.iter().zip(&terms).map(|(peer, terms)| {
+            let (peer, opened) = (*peer, way.transport.open(*peer, terms));
+            let opened = way.handle.block_on(opened);
+            let (agreed, channel) = opened.map_err(|source| SplitError::Open { peer, source })?;
+            match agreed == terms.digest() {
+                true => Ok(channel),
+                false => Err(SplitError::NotAgreed { peer }),
+            }
+        });
+        let channels = opened.collect::<Result<Vec<_>, _>>()?;
+        let longest = terms
+            .iter()
+            .map(|terms: &Terms| terms.longest_message)
+            .max();
+        let limit = (longest.unwrap_or(0) as usize).max(Closing::MAX);
+        Ok(Session {
+            party: match self {
+                Self::Plain(plain, _) => Party::Plain(Box::new(plain.party(course)?)),
+                Self::Masked(masked, _) => Party::Masked(Box::new(masked.party(course)?)),
+            },
+            lines: Lines::new(&way.handle, channels, limit, way.patience, false),
+            providers,
+            handle: way.handle.clone(),
+            patience: way.patience,
+            over: false,
         })
     }
 }
@@ -74,10 +115,36 @@ pub(super) fn formula(course: &Course, peers: &Peers) -> Counted {
     }
 }
 
+enum Party {
+    Plain(Box<Requester>),
+    Masked(Box<MaskedRequester>),
+}
+
+impl Party {
+    fn leading(&mut self) -> &mut dyn Leading {
+        match self {
+            Self::Plain(party) => &mut **party,
+            Self::Masked(party) => &mut **party,
+        }
+    }
+
+    fn state(&self) -> &TrainState {
+        match self {
+            Self::Plain(party) => party.state(),
+            Self::Masked(party) => party.state(),
+        }
+    }
+}
+
 /// A session under way.
-pub(super) enum Session {
-    Plain(Box<PlainSession>),
-    Masked(Box<MaskedSession>),
+pub(super) struct Session {
+    party: Party,
+    providers: Vec<PublicKey>,
+    lines: Lines,
+    handle: Handle,
+    patience: Duration,
+    /// Whether the next step needs another one.
+    over: bool,
 }
 
 impl Session {
@@ -88,36 +155,58 @@ impl Session {
         batch: &Batch,
         rate: f32,
     ) -> Result<Option<StepOutput>, SplitError> {
-        match self {
-            Self::Plain(session) => session.step(state, batch, rate),
-            Self::Masked(session) => session.step(state, batch, rate),
+        self.over = true;
+        let patience = self.patience.as_millis() as u64;
+        let (party, feed) = (self.party.leading(), (batch, rate));
+        let mut machine = Stepping::new(party, &self.providers, feed, patience);
+        let watch = self.lines.watch();
+        let lines = &mut self.lines;
+        let driven = drive::run_with_mail(&mut machine, None, watch, lines, &Nobody, |()| {});
+        match self.handle.block_on(driven)? {
+            StepEnd::Finished(Outcome::Trained(output)) => {
+                state.clone_from(self.party.state());
+                self.over = false;
+                Ok(Some(output))
+            }
+            StepEnd::NotFinite => Ok(None),
+            other => Err(self.failed(other)),
+        }
+    }
+
+    fn failed(&mut self, end: StepEnd) -> SplitError {
+        match end {
+            StepEnd::Closed(peer, closing) => SplitError::Closed { peer, closing },
+            StepEnd::Malformed(peer, source) => SplitError::Malformed { peer, source },
+            StepEnd::Broken(peer, source) => SplitError::Broken { peer, source },
+            StepEnd::Silent(peer) | StepEnd::Lost(peer) => {
+                let patience = self.patience;
+                let lost = self.lines.take_error();
+                lost.unwrap_or(ChannelError::Silent { peer, patience })
+                    .into()
+            }
+            StepEnd::Invalid(StepError::Invalid(error)) if error.is_local() => {
+                ProgramError::Local(error.to_string()).into()
+            }
+            StepEnd::Invalid(error) => ProgramError::Refused(error.to_string()).into(),
+            StepEnd::NotFinite | StepEnd::Finished(_) => {
+                ProgramError::Refused("the step gave no training result".to_owned()).into()
+            }
         }
     }
 
     /// Whether the next step needs another session.
     pub(super) fn is_over(&self) -> bool {
-        match self {
-            Self::Plain(session) => session.over,
-            Self::Masked(session) => session.over,
-        }
+        self.over
     }
 
     /// Bytes of messages to and from each provider since this was asked last.
     pub(super) fn take_counted(&mut self) -> Vec<Counted> {
-        self.wires().iter_mut().map(Wire::take_counted).collect()
+        self.lines.take_counted()
     }
 
     /// Says that all is done.
     pub(super) fn close(mut self) {
-        for wire in self.wires() {
-            wire.close(Why::Done, "all steps are taken");
-        }
-    }
-
-    fn wires(&mut self) -> &mut [Wire] {
-        match self {
-            Self::Plain(session) => std::slice::from_mut(&mut session.wire),
-            Self::Masked(session) => &mut session.wires,
-        }
+        let closing = Closing::new(Why::Done, "all steps are taken");
+        self.lines.close(&closing);
     }
 }

@@ -31,3 +31,4 @@ pub use plan::{frozen_matrices, provider_traffic};
 pub use provider::MaskedProvider;
 pub use requester::{MaskedRequester, MaskedTurn};
 pub use share::{Masker, SHARE_PURPOSE};
+pub(crate) use wire::PROVIDER_BYTE;

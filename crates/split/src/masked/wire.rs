@@ -17,6 +17,9 @@ use crate::wire::{HEADER, VERSION, split_header, words};
 
 const MAGIC: [u8; 4] = *b"AMSK";
 
+/// Where a message names its provider.
+pub(crate) const PROVIDER_BYTE: usize = 6;
+
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
