@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_crypto::Digest;
 use assay_data::Tokenizer;
+use assay_graph::{Tensors, Whole, tensor_digest};
 #[cfg(feature = "cuda")]
 use assay_kernel::cuda::{Device, DeviceError};
 use assay_kernel::random::Stream;
@@ -18,7 +19,6 @@ use crate::adapter::Target;
 use crate::config::ModelConfig;
 #[cfg(feature = "cuda")]
 use crate::device::DeviceWeights;
-use crate::digest::tensor_digest;
 use crate::error::LoadError;
 use crate::executor::first_fault_of;
 use crate::files::{self, ModelFiles, read_model_folder};
@@ -301,9 +301,11 @@ impl Base {
         for (name, table) in [("rope.cos", &self.rope.cos), ("rope.sin", &self.rope.sin)] {
             leaves.push(tensor_digest(name, table.len() / half, half, table));
         }
-        let constants = self.config.rms_norm_eps.to_le_bytes();
-        let root = assay_crypto::merkle::root(leaves);
-        Digest::of("assay/base/v1", &[&constants, root.as_bytes()])
+        let tensors = Tensors {
+            head: self.config.rms_norm_eps.to_le_bytes().to_vec(),
+            digests: leaves,
+        };
+        tensors.digest(Whole::Base)
     }
 
     /// A matrix packed as the right-hand side of products on `kernel`'s path, transposed or not;

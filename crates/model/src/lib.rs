@@ -68,7 +68,7 @@ pub use adapter::{
 };
 pub use base::Base;
 pub use config::{Llama3Scaling, MAX_POSITIONS, ModelConfig};
-pub use digest::{TILE, node_digest, tensor_digest, tile_digest};
+pub use digest::node_digest;
 pub use error::{InvalidStep, LoadError, MethodError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
