@@ -10,6 +10,8 @@
 use assay_crypto::{Digest, merkle};
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::tensor::Tensor;
+
 /// Bytes of a tile.
 pub const TILE_BYTES: usize = 16_384;
 
@@ -45,6 +47,14 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// That of a tensor.
+    pub fn of(tensor: &Tensor) -> Self {
+        Self {
+            rows: tensor.rows as u64,
+            cols: tensor.cols as u64,
+        }
+    }
+
     /// Values in it; none, when they are more than 64 bits count.
     pub fn values(self) -> Option<u64> {
         self.rows.checked_mul(self.cols)

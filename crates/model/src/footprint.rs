@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use crate::adapter::Method;
 use crate::config::ModelConfig;
 use crate::error::ShapeError;
-use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose};
-use crate::spec::{ModelSpec, WeightId};
+use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose, build_graph_in};
+use crate::spec::ModelSpec;
 use crate::storage::{NF4_BLOCK, Precision};
+use assay_graph::WeightId;
 
 /// Layers that are planned, where there are more.
 const LAYERS: usize = 5;
@@ -35,7 +36,7 @@ impl Footprint {
     /// What computing `purpose` for batches of a shape takes on a base held in `precision`.
     ///
     /// # Errors
-    /// As [`Graph::build_in`].
+    /// As [`build_graph_in`](crate::build_graph_in).
     pub fn new(
         config: &ModelConfig,
         method: Option<&Method>,
@@ -49,7 +50,7 @@ impl Footprint {
                 num_hidden_layers: layers,
                 ..config.clone()
             };
-            let graph = Graph::build_in(&config, method, shape, purpose, precision)?;
+            let graph = build_graph_in(&config, method, shape, purpose, precision)?;
             Ok(Measured::of(&config, &graph, precision))
         };
         let layers = config.num_hidden_layers;
@@ -179,7 +180,7 @@ fn is_projection(spec: &ModelSpec, id: WeightId) -> bool {
 }
 
 fn largest_projection(config: &ModelConfig) -> u64 {
-    let shapes = crate::adapter::Target::ALL.map(|target| target.shape(config));
+    let shapes = crate::target::Target::ALL.map(|target| target.shape(config));
     let values = shapes.map(|(out, input)| product(&[out, input]));
     values.into_iter().max().unwrap_or(0)
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use assay_data::Batch;
 use assay_kernel::{Isa, Kernel};
 use assay_model::{
-    ActivationStorage, AdamWConfig, Adapter, Argument, Base, BatchShape, Graph, Input, InvalidStep,
+    ActivationStorage, AdamWConfig, Adapter, Argument, Base, BatchShape, Input, InvalidStep,
     Method, Noise, Op, Plan, Purpose, TensorId, TrainSettings, TrainState, Trainer, Values,
-    run_node,
+    build_graph, run_node,
 };
 
 const SEED: [u8; 32] = [2; 32];
@@ -52,7 +52,7 @@ fn reference(
 ) -> HashMap<Input, Vec<f32>> {
     let kernel = Kernel::new(Isa::Scalar, 1).unwrap();
     let purpose = Purpose::Train(settings);
-    let graph = Graph::build(base.config(), Some(method), shape, purpose).unwrap();
+    let graph = build_graph(base.config(), Some(method), shape, purpose).unwrap();
     let loss = |node: &assay_model::Node| matches!(node.op, Op::CrossEntropy { .. });
     let loss = graph.nodes.iter().position(loss).unwrap();
     let mut values: HashMap<TensorId, Vec<f32>> = HashMap::new();
@@ -326,7 +326,7 @@ fn a_step_takes_less_memory_and_keeps_nothing_twice() {
     for (name, method) in common::methods() {
         let bytes = |settings: TrainSettings| {
             let purpose = Purpose::Train(settings);
-            let graph = Graph::build(&config, Some(&method), shape, purpose).unwrap();
+            let graph = build_graph(&config, Some(&method), shape, purpose).unwrap();
             let mut held = vec![false; graph.tensors.len()];
             for node in graph.nodes.iter().filter(|n| n.op == Op::RoundBf16) {
                 let again = std::mem::replace(&mut held[node.inputs[0].0 as usize], true);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use assay_kernel::{Isa, Kernel};
 use assay_model::{
-    AdamWConfig, Base, BatchShape, Graph, Input, InvalidStep, Method, ModelConfig, Op, Precision,
-    Purpose, ShapeError, Target, TrainState, Trainer, gradients, logits,
+    AdamWConfig, Base, BatchShape, Input, InvalidStep, Method, ModelConfig, Op, Precision, Purpose,
+    ShapeError, Target, TrainState, Trainer, build_graph_in, gradients, logits,
 };
 
 /// After five steps. It changes with the kernel specification and the enumeration of steps, never
@@ -58,7 +58,7 @@ fn only_products_by_frozen_projections_are_of_integers() {
         let settings = AdamWConfig::default().into();
         for purpose in [Purpose::Logits, Purpose::Train(settings)] {
             let build = |precision| {
-                Graph::build_in(&config, Some(&method), SHAPE, purpose, precision).unwrap()
+                build_graph_in(&config, Some(&method), SHAPE, purpose, precision).unwrap()
             };
             let (floats, integers) = (build(Precision::Int8), build(Precision::W8A8));
             assert_eq!(floats.tensors, integers.tensors);
@@ -163,7 +163,7 @@ fn a_model_too_wide_for_exact_sums_is_refused() {
     let config = ModelConfig::from_json(json).unwrap();
     let build = |precision| {
         let shape = BatchShape { batch: 1, seq: 1 };
-        Graph::build_in(&config, None, shape, Purpose::Logits, precision)
+        build_graph_in(&config, None, shape, Purpose::Logits, precision)
     };
     assert!(build(Precision::Int8).is_ok());
     assert!(matches!(

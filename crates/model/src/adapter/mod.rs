@@ -9,7 +9,6 @@ mod peft;
 mod peft_config;
 mod select;
 mod settings;
-mod target;
 
 use assay_crypto::Digest;
 use assay_graph::{Tensors, Whole, tensor_digest};
@@ -23,7 +22,6 @@ pub use params::{Group, Init, ParamInfo};
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_notes, name_base};
 pub use select::{Modules, Selection};
 pub use settings::check_settings;
-pub use target::{Target, Targets};
 
 use crate::base::Base;
 use crate::config::ModelConfig;
