@@ -6,6 +6,8 @@ use assay_crypto::{Digest, merkle};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::bytes;
+use crate::check::Malformed;
+use crate::fit;
 use crate::graph::Graph;
 use crate::op::Op;
 use crate::tensor::{Input, Tensor, TensorId};
@@ -65,6 +67,15 @@ fn shapes<R: io::Read>(reader: &mut R) -> io::Result<Vec<Shape>> {
 }
 
 impl Described {
+    /// Steps of arithmetic that the operator takes on these shapes, about: one for each product that
+    /// is added up.
+    ///
+    /// # Errors
+    /// When the shapes do not fit the operator.
+    pub fn work(&self) -> Result<u64, Malformed> {
+        fit::work(self)
+    }
+
     /// The digest of the node: of nothing that was computed.
     pub fn digest(&self) -> Digest {
         let mut bytes = Vec::with_capacity(256);
@@ -103,6 +114,13 @@ impl Graph {
             }
             described
         })
+    }
+
+    /// Steps of arithmetic that the step takes, about; what does not fit 64 bits is as many as these
+    /// count.
+    pub fn work(&self) -> u64 {
+        let work = |node: Described| node.work().unwrap_or(u64::MAX);
+        self.described().map(work).fold(0, u64::saturating_add)
     }
 
     /// The digest of the step: the Merkle root over its nodes' digests, so that one node can be

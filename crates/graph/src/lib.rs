@@ -16,6 +16,7 @@
 mod bytes;
 mod check;
 mod described;
+mod fit;
 mod graph;
 mod judge;
 mod op;

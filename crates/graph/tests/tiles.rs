@@ -100,6 +100,17 @@ fn every_tile_of_every_tensor_is_shown() {
             assert_eq!(TileProof::try_from_slice(&bytes).unwrap(), proof);
             let otherwise = [Whole::Base, Whole::Adapter].map(|w| proof.verify(w, &digest()));
             assert_eq!(otherwise, [Err(Unproven::OtherDigest); 2]);
+            let mut short = proof.clone();
+            short.bytes.pop();
+            let refused = short.verify(Whole::State, &digest());
+            assert!(
+                matches!(refused, Err(Unproven::Length { .. })),
+                "{refused:?}"
+            );
+            let mut beyond = proof;
+            beyond.tile += 5;
+            let refused = beyond.verify(Whole::State, &digest());
+            assert_eq!(refused, Err(Unproven::NoSuchTile(beyond.tile)));
         }
         assert_eq!(prove(i, values.len().div_ceil(TILE) as u64), None);
     }

@@ -19,7 +19,7 @@ const LAYERS: usize = 5;
 /// About what an operator takes in the list of a step, with its tensors.
 const NODE_BYTES: u64 = 320;
 
-/// Bytes by what they hold. Sums saturate: what does not fit 64 bits fits no machine.
+/// Bytes by what they hold, and the arithmetic that is done on them. Sums saturate: what does not fit 64 bits fits no machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
     /// The frozen tensors as they are held, and the matrix that is widened for a product.
@@ -30,6 +30,8 @@ pub struct Footprint {
     pub step: u64,
     /// The list of the step's operators.
     pub operators: u64,
+    /// Steps of arithmetic, about: one for each product that is added up. No bytes.
+    pub work: u64,
 }
 
 impl Footprint {
@@ -74,6 +76,7 @@ impl Footprint {
                 .saturating_mul(all)
                 .div_ceil(planned_batches)
                 .saturating_mul(NODE_BYTES),
+            work: measured.work.saturating_mul(all).div_ceil(planned_batches),
         })
     }
 }
@@ -97,6 +100,7 @@ struct Measured {
     packed: u64,
     step: u64,
     nodes: u64,
+    work: u64,
 }
 
 impl Measured {
@@ -129,6 +133,7 @@ impl Measured {
             packed: sum(packed.iter().map(bytes)),
             step: Plan::new(graph).bytes() as u64,
             nodes: graph.nodes.len() as u64,
+            work: graph.work(),
         }
     }
 
@@ -141,6 +146,7 @@ impl Measured {
             packed: further(self.packed, less.packed),
             step: further(self.step, less.step),
             nodes: further(self.nodes, less.nodes),
+            work: further(self.work, less.work),
         }
     }
 }

@@ -52,6 +52,7 @@ mod graph;
 mod kept;
 mod rope;
 mod schedule;
+mod shape;
 mod spec;
 mod state;
 mod state_bytes;
@@ -84,6 +85,7 @@ pub use generate::{
 pub use graph::{ActivationStorage, Purpose, TrainSettings, build_graph, build_graph_in};
 pub use rope::RopeTables;
 pub use schedule::{Decay, Schedule};
+pub use shape::ModelShape;
 pub use spec::{ModelSpec, WeightInfo};
 pub use state::TrainState;
 pub use storage::Precision;

@@ -53,6 +53,10 @@ fn the_price_of_a_step_is_that_of_its_plan_however_many_layers_and_micro_batches
                         );
                         let step = off_by(told.step, held as u64);
                         assert!(step <= 5, "{case}: {} for {held}", told.step);
+                        // Hardly too little: the optimiser counts with every second micro-batch.
+                        let (work, found) = (told.work, graph.work());
+                        assert!(work + work / 100 >= found, "{case}: {work} for {found}");
+                        assert!(off_by(work, found) <= 30, "{case}: {work} for {found}");
                         let least = told.operators / 320;
                         assert!(
                             off_by(least, nodes as u64) <= 30,

@@ -6,7 +6,7 @@ use assay_data::Batch;
 use assay_graph::Piece;
 use assay_kernel::Kernel;
 use assay_model::{
-    ActivationStorage, Adapter, AdamWConfig, Base, BatchShape, BitFitConfig, Ia3Config, LoraConfig,
+    ActivationStorage, AdamWConfig, Adapter, Base, BatchShape, BitFitConfig, Ia3Config, LoraConfig,
     Method, ModelConfig, PrivateLoraConfig, Target, TrainSettings, TrainState, Trainer,
 };
 
@@ -104,7 +104,9 @@ pub fn pieces() -> Vec<Piece> {
     let of = |state: TrainState| {
         let method = state.adapter().method();
         let trainer = Trainer::new(&kernel, base.clone(), method, settings, shape, &[5; 32]);
-        let pieces = trainer.expect("a small step").pieces(&state, &batch, 0.01, |_| true);
+        let pieces = trainer
+            .expect("a small step")
+            .pieces(&state, &batch, 0.01, |_| true);
         pieces.expect("a step that can be taken")
     };
     states().into_iter().flat_map(of).collect()
