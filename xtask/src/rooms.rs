@@ -1,6 +1,6 @@
 //! Checks that the workspace is still the house that `ARCHITECTURE.md` draws.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,6 +11,7 @@ use serde::Deserialize;
 const LAYERS: [&str; 14] = [
     "assay-kernel",
     "assay-crypto",
+    "assay-graph",
     "assay-data",
     "assay-model",
     "assay-ledger",
@@ -39,6 +40,80 @@ const PURE_ON_MODELS: [&str; 1] = ["assay-split"];
 
 /// Crates whose values machines must agree on, so that none is a floating-point number.
 const WITHOUT_FLOATS: [&str; 2] = ["assay-ledger", "assay-vault"];
+
+/// Crates whose results machines must agree on, floating-point ones included.
+const AGREED: [&str; 9] = [
+    "assay-graph",
+    "assay-data",
+    "assay-model",
+    "assay-split",
+    "assay-ledger",
+    "assay-machine",
+    "assay-proof",
+    "assay-vault",
+    "assay-job",
+];
+
+/// Those of them that compute with numbers of a model.
+const ON_NUMBERS: [&str; 4] = ["assay-graph", "assay-model", "assay-split", "assay-job"];
+
+/// Functions that every platform's library computes in its own way: none may decide what machines
+/// must agree on. Roots are not among them, which IEEE 754 rounds exactly.
+const LIBRARY_FUNCTIONS: [&str; 21] = [
+    ".exp(",
+    ".exp2(",
+    ".exp_m1(",
+    ".ln(",
+    ".ln_1p(",
+    ".log(",
+    ".log2(",
+    ".log10(",
+    ".powf(",
+    ".powi(",
+    ".sin(",
+    ".cos(",
+    ".sin_cos(",
+    ".tan(",
+    ".tanh(",
+    ".sinh(",
+    ".cosh(",
+    ".atan(",
+    ".atan2(",
+    ".cbrt(",
+    ".hypot(",
+];
+
+/// What people are told, and no machine decides by: odds.
+const FOR_PEOPLE: [&str; 2] = ["proof/src/odds.rs", "proof/src/harness/study.rs"];
+
+/// Where arithmetic in f64, or a root, stands outside `kernel`; the decision on floats beside the
+/// kernel says why each may.
+const FLOATS_BESIDE_KERNEL: [&str; 24] = [
+    "job/src/evaluate.rs",
+    "job/src/finetune/adapter.rs",
+    "job/src/finetune/course.rs",
+    "job/src/finetune/program.rs",
+    "job/src/finetune/state.rs",
+    "job/src/kind.rs",
+    "job/src/language.rs",
+    "job/src/numbers.rs",
+    "job/src/price.rs",
+    "model/src/adapter/method.rs",
+    "model/src/adapter/mod.rs",
+    "model/src/adapter/peft_config.rs",
+    "model/src/config.rs",
+    "model/src/config/limits.rs",
+    "model/src/elementary.rs",
+    "model/src/evaluate.rs",
+    "model/src/generate/sampling.rs",
+    "model/src/gguf/config.rs",
+    "model/src/gguf/rope.rs",
+    "model/src/graph/builder.rs",
+    "model/src/rope.rs",
+    "model/src/schedule.rs",
+    "split/src/masked/fixed.rs",
+    "split/src/requester.rs",
+];
 
 /// What nodes talk about. The transport carries it and knows none of it.
 const FEATURES: [&str; 9] = [
@@ -112,7 +187,7 @@ pub(crate) fn check() -> Result<()> {
     let metadata: Metadata =
         serde_json::from_str(&cargo(&["metadata", "--format-version=1", "--no-deps"])?)?;
     let rank: BTreeMap<&str, usize> = LAYERS.iter().enumerate().map(|(i, n)| (*n, i)).collect();
-    let mut broken = Vec::new();
+    let (mut broken, mut listed) = (Vec::new(), BTreeSet::new());
     let drawing = std::fs::read_to_string("ARCHITECTURE.md").context("ARCHITECTURE.md")?;
 
     for package in &metadata.packages {
@@ -154,15 +229,25 @@ pub(crate) fn check() -> Result<()> {
         if WITHOUT_FLOATS.contains(&package.name.as_str()) {
             words(&source, &["f32", "f64"], &mut broken)?;
         }
+        if AGREED.contains(&package.name.as_str()) {
+            let numbers = ON_NUMBERS.contains(&package.name.as_str());
+            floats(&source, numbers, &mut listed, &mut broken)?;
+        }
     }
     decisions(&mut broken)?;
+    for idle in FLOATS_BESIDE_KERNEL
+        .iter()
+        .filter(|file| !listed.contains(*file))
+    {
+        broken.push(format!("{idle} is listed for its floats and has none"));
+    }
     if !broken.is_empty() {
         broken.sort();
         broken.dedup();
         bail!("the rooms leak:\n  {}", broken.join("\n  "));
     }
     println!(
-        "rooms: {} crates; layers, purity, sentences, the transport and the list of decisions hold",
+        "rooms: {} crates; layers, purity, sentences, floats, the transport and the list of decisions hold",
         metadata.packages.len()
     );
     Ok(())
@@ -213,6 +298,55 @@ fn decisions(broken: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Finds library functions in what machines must agree on, and f64 where it is not listed.
+fn floats(
+    folder: &Path,
+    numbers: bool,
+    listed: &mut BTreeSet<&'static str>,
+    broken: &mut Vec<String>,
+) -> Result<()> {
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let name = path.display().to_string();
+        if path.is_dir() {
+            floats(&path, numbers, listed, broken)?;
+            continue;
+        }
+        if !name.ends_with(".rs") || name.ends_with("tests.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path)?;
+        let product = without_tests(&text);
+        let people = FOR_PEOPLE.iter().any(|file| name.ends_with(file));
+        for word in LIBRARY_FUNCTIONS
+            .iter()
+            .filter(|word| !people && product.contains(**word))
+        {
+            broken.push(format!(
+                "{name} calls {word}..), which differs between platforms"
+            ));
+        }
+        if !numbers || !["f64", ".sqrt("].iter().any(|word| product.contains(word)) {
+            continue;
+        }
+        match FLOATS_BESIDE_KERNEL
+            .iter()
+            .find(|file| name.ends_with(*file))
+        {
+            Some(file) => drop(listed.insert(file)),
+            None => broken.push(format!("{name} computes in f64 and is not listed for it")),
+        }
+    }
+    Ok(())
+}
+
+/// The code of a file, without the module of tests at its end.
+fn without_tests(text: &str) -> &str {
+    let ends = ["#[cfg(test)]\nmod ", "#[cfg(test)]\n#[path"];
+    let end = ends.iter().filter_map(|end| text.find(end)).min();
+    text.get(..end.unwrap_or(text.len())).unwrap_or(text)
 }
 
 /// Finds what must not stand in a crate's code.

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 
+mod frontier;
+
+pub use frontier::Frontier;
+
 /// Longest path: a tree has at most 2^63 leaves.
 pub const MAX_PATH: usize = 63;
 
@@ -94,8 +98,14 @@ pub fn root(leaves: Vec<Digest>) -> Digest {
 impl Path {
     /// Whether `leaf` is leaf `index` of the tree with `count` leaves and this `root`.
     pub fn verify(&self, root: &Digest, index: u64, count: u64, leaf: &Digest) -> bool {
+        self.root(index, count, leaf) == Some(*root)
+    }
+
+    /// The root of the tree with `count` leaves in which this is the path of leaf `index`; none for
+    /// a path that no leaf there has.
+    pub fn root(&self, index: u64, count: u64, leaf: &Digest) -> Option<Digest> {
         if index >= count {
-            return false;
+            return None;
         }
         let (mut at, mut width) = (index, count);
         let mut node = hash_leaf(leaf);
@@ -103,9 +113,7 @@ impl Path {
         while width > 1 {
             // The odd last node of a level has no sibling and moves up as it is.
             if at ^ 1 < width {
-                let Some(sibling) = siblings.next() else {
-                    return false;
-                };
+                let sibling = siblings.next()?;
                 node = if at % 2 == 0 {
                     hash_node(&node, sibling)
                 } else {
@@ -115,7 +123,7 @@ impl Path {
             at /= 2;
             width = width.div_ceil(2);
         }
-        siblings.next().is_none() && hash_root(count, node) == *root
+        siblings.next().is_none().then(|| hash_root(count, node))
     }
 }
 

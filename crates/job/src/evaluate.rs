@@ -11,8 +11,8 @@ use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::StepIndex;
 use assay_model::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, GradientError, InvalidStep, Precision,
-    Purpose, Score,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, Evaluator, GradientError, InvalidStep,
+    ModelConfig, ModelShape, Precision, Purpose, Score,
 };
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use schemars::JsonSchema;
@@ -24,6 +24,7 @@ use crate::language::{self, ADAPTER, MODEL, Reading};
 use crate::price::{Price, Priced};
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
+use crate::step::Step;
 
 /// Scores a model on data.
 #[derive(Debug)]
@@ -118,6 +119,20 @@ impl Specification {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// One step on a model of these sizes.
+    fn step(&self, model: ModelConfig) -> Step {
+        Step {
+            model,
+            method: None,
+            shape: BatchShape {
+                batch: self.evaluation.batch_size as usize,
+                seq: self.data.sequence_length as usize,
+            },
+            purpose: Purpose::Loss,
+            precision: Precision::Float32,
+        }
+    }
+
     fn check(&self) -> Result<(), JobError> {
         within("version", self.version, 1, 1)?;
         within("data.sequence_length", self.data.sequence_length, 2, 8_192)?;
@@ -202,17 +217,18 @@ impl Kind for Evaluate {
         Scoring::new(task).map(drop)
     }
 
+    fn step(&self, specification: &[u8], model: &ModelShape) -> Result<Step, BuildError> {
+        let model = model.config();
+        let model = model.map_err(|e| BuildError::input(MODEL, e))?;
+        Ok(Specification::decode(specification)?.step(model))
+    }
+
     fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
         let specification = Specification::decode(specification)?;
+        let model = language::config(language::input(inputs, MODEL)?)?;
         Price::of(&Priced {
             inputs,
-            method: None,
-            shape: BatchShape {
-                batch: specification.evaluation.batch_size as usize,
-                seq: specification.data.sequence_length as usize,
-            },
-            purpose: Purpose::Loss,
-            precision: Precision::Float32,
+            step: &specification.step(model),
             watched: None,
         })
     }

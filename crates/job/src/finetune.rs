@@ -9,14 +9,18 @@ mod training;
 
 use std::path::Path;
 
+use assay_model::ModelShape;
 use assay_proof::{Program, Task};
 
 use crate::error::{BuildError, JobError};
 use crate::kind::{Delivery, Inputs, Job, Kind};
-use crate::language::by_name;
+use crate::language::{MODEL, by_name};
 use crate::price::Price;
+use crate::step::Step;
 
 pub use course::Course;
+
+use file::Specification;
 
 /// Trains by one of the methods of [`assay_model::Method`]; every step is one batch.
 #[derive(Debug)]
@@ -63,6 +67,12 @@ impl Kind for Finetune {
 
     fn notes(&self, specification: &[u8], inputs: &Inputs) -> Result<Vec<String>, BuildError> {
         program::notes(specification, inputs)
+    }
+
+    fn step(&self, specification: &[u8], model: &ModelShape) -> Result<Step, BuildError> {
+        let model = model.config();
+        let model = model.map_err(|e| BuildError::input(MODEL, e))?;
+        program::step(&Specification::decode(specification)?, model)
     }
 
     fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {

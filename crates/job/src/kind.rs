@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use assay_model::ADAPTER_CONFIG;
+use assay_model::{ADAPTER_CONFIG, ModelShape};
 use assay_proof::{Program, ProgramError, Programs, Task};
 use serde::Deserialize;
 
@@ -16,6 +16,7 @@ use crate::language::{self, MODEL};
 use crate::price::Price;
 use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
+use crate::step::Step;
 
 /// Decrypted inputs by name.
 pub type Inputs = BTreeMap<String, Arc<Vec<u8>>>;
@@ -72,6 +73,13 @@ pub trait Kind: Send + Sync {
         let _ = specification;
         language::notes(inputs)
     }
+
+    /// One step, from the specification and the model's shape. An adapter that is only scored is
+    /// not in it: its shape stands in its own files.
+    ///
+    /// # Errors
+    /// When the specification is not canonical, or does not fit such a model.
+    fn step(&self, specification: &[u8], model: &ModelShape) -> Result<Step, BuildError>;
 
     /// What a run takes of a machine's memory. Of the inputs only sizes and the model's
     /// `config.json` are looked at.

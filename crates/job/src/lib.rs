@@ -21,6 +21,7 @@ mod price;
 mod saved;
 mod sections;
 mod source;
+mod step;
 mod terms;
 
 pub use error::{BuildError, JobError};
@@ -36,4 +37,5 @@ pub use price::{Bytes, Limited, Price};
 pub use saved::{BadSaved, Fault, Saved, Store, StoreError};
 pub use sections::{Audit, Deadlines, Market};
 pub use source::{InputSource, MAX_INPUT_BYTES};
+pub use step::Step;
 pub use terms::{Draft, Network, Problem, contents};

@@ -3,12 +3,13 @@
 
 use std::fmt;
 
-use assay_model::{BatchShape, Footprint, Method, ModelConfig, Precision, Purpose, state_values};
+use assay_model::{BatchShape, Footprint, ModelConfig, Precision, Purpose, state_values};
 use assay_proof::{Program, ProgramError, Programs, Task};
 
 use crate::error::BuildError;
 use crate::kind::{Inputs, Registry, kind};
 use crate::language::{self, MODEL};
+use crate::step::Step;
 
 /// The state is held by the run, kept for a step that turns out invalid, and encoded on its way in
 /// and out.
@@ -34,10 +35,7 @@ pub struct Price {
 /// What is priced: a step on a model in an archive.
 pub(crate) struct Priced<'a> {
     pub(crate) inputs: &'a Inputs,
-    pub(crate) method: Option<&'a Method>,
-    pub(crate) shape: BatchShape,
-    pub(crate) purpose: Purpose,
-    pub(crate) precision: Precision,
+    pub(crate) step: &'a Step,
     /// The shape of batches on which a run scores itself.
     pub(crate) watched: Option<BatchShape>,
 }
@@ -52,22 +50,23 @@ impl Price {
     /// Prices a step.
     pub(crate) fn of(priced: &Priced<'_>) -> Result<Self, BuildError> {
         let archive = language::input(priced.inputs, MODEL)?;
-        let config = language::config(archive)?;
-        let footprint = |shape, purpose| {
-            Footprint::new(&config, priced.method, shape, purpose, priced.precision)
-                .map_err(|e| BuildError::input(MODEL, e))
-        };
-        let step = footprint(priced.shape, priced.purpose)?;
+        let (config, method) = (&priced.step.model, &priced.step.method);
+        let step = priced.step.footprint()?;
         let watched = match priced.watched {
-            Some(shape) => footprint(shape, Purpose::Loss)?,
+            Some(shape) => Step {
+                shape,
+                purpose: Purpose::Loss,
+                ..priced.step.clone()
+            }
+            .footprint()?,
             None => Footprint::default(),
         };
         let texts = priced.inputs.iter().filter(|(name, _)| *name != MODEL);
         let texts: u64 = texts.map(|(_, bytes)| bytes.len() as u64).sum();
         let model = archive.len() as u64;
-        let state = priced
-            .method
-            .map_or(0, |method| state_values(&config, method));
+        let state = method
+            .as_ref()
+            .map_or(0, |method| state_values(config, method));
         let price = Self {
             inputs: model + texts * (1 + READ_TEXT),
             model: step.weights,
@@ -75,7 +74,7 @@ impl Price {
             step: step.operators.saturating_add(watched.operators),
             loading: 0,
         };
-        Ok(price.computed_here(&step, &watched).loaded(model, &config))
+        Ok(price.computed_here(&step, &watched).loaded(model, config))
     }
 
     /// With what a processor computes in; a device has that in its own memory.

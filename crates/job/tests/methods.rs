@@ -41,51 +41,51 @@ const ALL: &str = r#"target_modules = ["q_proj", "k_proj", "v_proj", "o_proj", "
 const GOLDEN: [(&str, &str); 12] = [
     (
         "lora",
-        "82f8e64fdc0a778b5c87e00f0ab41c07afd0cfb19ac35ab1a5fd90bdb8bc926e",
+        "23bf6b85e9eaefd5cd84e6617cca6998f40c837cf8d841cd5c27416b95488d6d",
     ),
     (
         "dora",
-        "a82525f1db38b6acaa2d591d450d8979cbd09dea61ad1dfce117b8fc53d6dabe",
+        "7bcf1a9a2cce778d09ea0126d956f2918b76e1f32ecad110a396a96a31b4878a",
     ),
     (
         "rslora with dropout",
-        "dcd4da3b241f7d5342cb7035adea8c103fc92eef4855e93a95ebf511185d37ff",
+        "e1786fc0582009c26f8cc4a00457982254183a88954a940c9b172195a7499460",
     ),
     (
         "ia3",
-        "bf3c51ea3c8210f3210cd55550689ce2cc2fe8b8e10804a0eb03c3f72f7d2de7",
+        "a090b22089a37de8d36d72b2a5c40d184f05eee322c1459e0151afbb0282ab15",
     ),
     (
         "bitfit",
-        "35c9c54dbac49bc34161f48fbe92dc3dd4d19fae832e32cb359b12c369f5d06b",
+        "a0462986b036bf175ff8cc9e5670e12d3d90e9d4f9faa2139cefc6ae318eb2fa",
     ),
     (
         "private lora",
-        "8571346c00cbe2336616b28a1a0f14ae7d0e73e8e506a4b656698e8bb6efd379",
+        "f567a67f614c39c3e8ca344554fddd599159164732fdd52a277de4acc658b056",
     ),
     (
         "full",
-        "72210208e2b271073649d0598460b22466c19889f4cdc272c20af1cef9ab89c6",
+        "fc8f236080d54262ee4f8cbd93ab401247b061696a0e7d2dd13476e54751aae8",
     ),
     (
         "lora on bfloat16",
-        "c640dbf91187b7635116da46df070686136f60a28c2676cb5479615cda983888",
+        "c91dd665cfc751438f7ee1e56835d13f99454fb485548be50dc40036bd959bdc",
     ),
     (
         "lora on int8",
-        "be9a0207066b481f0c7de84690c04ce703dd33e6d0cf9ab255f92d040c294643",
+        "13c09a8129cc4c95977949b5954b82431d999e1cc3c8d885933b7eb30e9b76fc",
     ),
     (
         "lora on nf4",
-        "390d920d9d1530be98f2841aa2d93bd3422f7a397e32f1fe9f670e8667f4ff75",
+        "933fe20dd0bc9430ee754a4c0a9242862925acb1e7c9df786f258b4d912aa0e1",
     ),
     (
         "lora on w8a8",
-        "a82d6e64cc3531f975f6741f2aa8aff33f7f2a78dd3a20c913692726c00bbb5f",
+        "64890a7e0ab1aac855b2ae4b11e38d4e919d4ada4aa6a0b17b72f02a87034156",
     ),
     (
         "lora with bfloat16 activations",
-        "69cf65137acac80a4abc97f421cb547ecd46a07e78ad7a34a8b3069d66f79306",
+        "2454cd487f1fedc9b444cc9018a860c4404bfcde9e72cae31b771fc27385bb06",
     ),
 ];
 
@@ -155,7 +155,7 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
             )],
         ),
     ];
-    let mut losses = BTreeMap::new();
+    let (mut losses, mut others) = (BTreeMap::new(), Vec::new());
     for ((name, adapter, training), golden) in runs.into_iter().zip(GOLDEN) {
         let job = job(&adapter, &training).unwrap();
         let (digest, delivery) = train(&job);
@@ -163,9 +163,12 @@ fn every_method_lowers_the_held_out_loss_and_ends_in_its_golden_state() {
         let (before, after) = (figures["loss_before"], figures["loss_after"]);
         eprintln!("{name}: {before:.4} -> {after:.4}, {digest}");
         assert!(after < before - 0.2, "{name}: {before} -> {after}");
-        assert_eq!((name, digest.to_string().as_str()), golden);
+        if (name, digest.to_string().as_str()) != golden {
+            others.push(format!("{name}: {digest}"));
+        }
         losses.insert(name, after);
     }
+    assert!(others.is_empty(), "{others:#?}");
     assert!(
         losses["private lora"] <= 1.05 * losses["lora"],
         "{losses:?}"

@@ -1,5 +1,7 @@
 //! A frozen base model.
 
+#[cfg(feature = "cuda")]
+use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -7,25 +9,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_crypto::Digest;
 use assay_data::Tokenizer;
-#[cfg(feature = "cuda")]
-use assay_kernel::cuda::{Device, DeviceError};
+use assay_graph::{Tensors, Whole, tensor_digest};
 use assay_kernel::random::Stream;
 use assay_kernel::{Isa, Kernel, MatRef, PackedB, PackedI8};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::adapter::Target;
 use crate::config::ModelConfig;
-#[cfg(feature = "cuda")]
-use crate::device::DeviceWeights;
-use crate::digest::tensor_digest;
 use crate::error::LoadError;
-use crate::executor::first_fault_of;
+use crate::fault::first_fault_of;
 use crate::files::{self, ModelFiles, read_model_folder};
 use crate::rope::RopeTables;
-use crate::spec::{ModelSpec, WeightId};
+use crate::spec::ModelSpec;
 use crate::storage::{Precision, Stored};
+use crate::target::Target;
 use crate::weights::TensorFile;
+use assay_graph::WeightId;
 
 /// The purpose under which random base weights are drawn.
 const RANDOM_BASE_PURPOSE: u32 = 3;
@@ -45,9 +44,9 @@ pub struct Base {
     /// How the projections are held.
     precision: Precision,
     packed: Mutex<HashMap<PackKey, Arc<PackedB>>>,
-    /// Copies on devices, by the device's number.
+    /// Copies on devices, by the device's number; what they are is the device's affair.
     #[cfg(feature = "cuda")]
-    devices: Mutex<HashMap<usize, Arc<DeviceWeights>>>,
+    devices: Mutex<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
     /// Matrices of integers, transposed or not; their layout is the same on every path.
     packed_i8: Mutex<HashMap<(WeightId, bool), Arc<PackedI8>>>,
 }
@@ -210,15 +209,20 @@ impl Base {
         self.weights.iter().map(Stored::widened)
     }
 
-    /// The frozen tensors on a device, copied there once.
+    /// What a device keeps of the frozen tensors, made once.
     #[cfg(feature = "cuda")]
-    pub(crate) fn on_device(&self, device: &Device) -> Result<Arc<DeviceWeights>, DeviceError> {
+    pub(crate) fn on_device<T: Any + Send + Sync, E>(
+        &self,
+        device: usize,
+        copy: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
         let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = devices.get(&device.ordinal()) {
-            return Ok(found.clone());
+        let found = devices.get(&device).cloned();
+        if let Some(found) = found.and_then(|found| found.downcast().ok()) {
+            return Ok(found);
         }
-        let copied = Arc::new(DeviceWeights::new(device, self)?);
-        devices.insert(device.ordinal(), copied.clone());
+        let copied = Arc::new(copy()?);
+        devices.insert(device, copied.clone());
         Ok(copied)
     }
 
@@ -301,9 +305,11 @@ impl Base {
         for (name, table) in [("rope.cos", &self.rope.cos), ("rope.sin", &self.rope.sin)] {
             leaves.push(tensor_digest(name, table.len() / half, half, table));
         }
-        let constants = self.config.rms_norm_eps.to_le_bytes();
-        let root = assay_crypto::merkle::root(leaves);
-        Digest::of("assay/base/v1", &[&constants, root.as_bytes()])
+        let tensors = Tensors {
+            head: self.config.rms_norm_eps.to_le_bytes().to_vec(),
+            digests: leaves,
+        };
+        tensors.digest(Whole::Base)
     }
 
     /// A matrix packed as the right-hand side of products on `kernel`'s path, transposed or not;

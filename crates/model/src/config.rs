@@ -10,7 +10,13 @@ use crate::error::LoadError;
 pub const MAX_POSITIONS: usize = 8192;
 /// `rms_norm_eps` lies above this: what is far below vanishes in f32, and a row of zeros would be
 /// divided by zero.
-const MIN_EPS: f64 = 1e-15;
+pub(crate) const MIN_EPS: f64 = 1e-15;
+/// The most of each size.
+pub(crate) const MAX_VOCAB: usize = 1 << 20;
+pub(crate) const MAX_HIDDEN: usize = 65_536;
+pub(crate) const MAX_INTERMEDIATE: usize = 1 << 20;
+pub(crate) const MAX_LAYERS: usize = 1024;
+pub(crate) const MAX_HEADS: usize = 1024;
 
 /// The shape and constants of a decoder, in the names of Hugging Face's `config.json`.
 ///
@@ -94,8 +100,8 @@ impl ModelConfig {
             }
         };
         fields.refuse_unsupported()?;
-        let heads = fields.size("num_attention_heads", None, 1024)?;
-        let hidden = fields.size("hidden_size", None, 65_536)?;
+        let heads = fields.size("num_attention_heads", None, MAX_HEADS)?;
+        let hidden = fields.size("hidden_size", None, MAX_HIDDEN)?;
         let head_dim = match value.get("head_dim") {
             None | Some(Value::Null) if hidden % heads == 0 => hidden / heads,
             None | Some(Value::Null) => {
@@ -103,18 +109,18 @@ impl ModelConfig {
                     "hidden_size {hidden} is no multiple of num_attention_heads {heads}; give head_dim"
                 )));
             }
-            Some(_) => fields.size("head_dim", None, 1024)?,
+            Some(_) => fields.size("head_dim", None, MAX_HEADS)?,
         };
-        let layers = fields.size("num_hidden_layers", None, 1024)?;
+        let layers = fields.size("num_hidden_layers", None, MAX_LAYERS)?;
         let attention_bias = fields.flag("attention_bias")?;
         let (rope_theta, rope_scaling) = fields.rope()?;
         let config = Self {
-            vocab_size: fields.size("vocab_size", None, 1 << 20)?,
+            vocab_size: fields.size("vocab_size", None, MAX_VOCAB)?,
             hidden_size: hidden,
-            intermediate_size: fields.size("intermediate_size", None, 1 << 20)?,
+            intermediate_size: fields.size("intermediate_size", None, MAX_INTERMEDIATE)?,
             num_hidden_layers: layers,
             num_attention_heads: heads,
-            num_key_value_heads: fields.size("num_key_value_heads", Some(heads), 1024)?,
+            num_key_value_heads: fields.size("num_key_value_heads", Some(heads), MAX_HEADS)?,
             head_dim,
             max_position_embeddings: fields.size(
                 "max_position_embeddings",

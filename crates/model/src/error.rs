@@ -226,7 +226,7 @@ pub enum MethodError {
         /// The layer.
         layer: usize,
         /// The projection.
-        target: crate::adapter::Target,
+        target: crate::target::Target,
         /// The row.
         row: usize,
         /// What its length is.

@@ -8,13 +8,10 @@ use assay_kernel::{Kernel, MatRef, PackedB, PackedI8, all_finite};
 use crate::adapter::Method;
 use crate::base::Base;
 use crate::error::{InvalidStep, ShapeError};
-use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose, TensorId};
+use crate::fault::first_fault_of;
+use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose, TensorId, build_graph_in};
 use crate::kept::Kept;
-use crate::run_node::{Argument, Noise, Values, run_node};
-
-/// The most inputs and outputs an operator has.
-const MAX_INPUTS: usize = 6;
-const MAX_OUTPUTS: usize = 3;
+use assay_graph::{Argument, MAX_INPUTS, MAX_OUTPUTS, Noise, Values, run_node};
 
 /// Sees a node's outputs right after it ran: the node's index, and one slice per output.
 pub type Observer<'a> = dyn FnMut(usize, &[&[f32]]) + Send + 'a;
@@ -83,7 +80,7 @@ impl Executor {
         shape: BatchShape,
         purpose: Purpose,
     ) -> Result<Self, ShapeError> {
-        let graph = Graph::build_in(base.config(), method, shape, purpose, base.precision())?;
+        let graph = build_graph_in(base.config(), method, shape, purpose, base.precision())?;
         let plan = Plan::new(&graph);
         let here = computed_here(kernel, &graph);
         // A device has the step's memory; what goes in and comes out passes through here.
@@ -438,12 +435,6 @@ impl Executor {
             _ => &[],
         }
     }
-}
-
-/// Row and column of the first NaN or infinity in a matrix of rows of `cols` values.
-pub(crate) fn first_fault_of(values: &[f32], cols: usize) -> Option<(usize, usize)> {
-    let index = values.iter().position(|value| !value.is_finite())?;
-    Some((index / cols.max(1), index % cols.max(1)))
 }
 
 /// Whether the processor computes a graph, and not the kernel's device.

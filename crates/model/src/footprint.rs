@@ -9,16 +9,17 @@ use std::collections::BTreeSet;
 use crate::adapter::Method;
 use crate::config::ModelConfig;
 use crate::error::ShapeError;
-use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose};
-use crate::spec::{ModelSpec, WeightId};
+use crate::graph::{BatchShape, Graph, Input, Op, Plan, Purpose, build_graph_in};
+use crate::spec::ModelSpec;
 use crate::storage::{NF4_BLOCK, Precision};
+use assay_graph::WeightId;
 
 /// Layers that are planned, where there are more.
 const LAYERS: usize = 5;
 /// About what an operator takes in the list of a step, with its tensors.
 const NODE_BYTES: u64 = 320;
 
-/// Bytes by what they hold. Sums saturate: what does not fit 64 bits fits no machine.
+/// Bytes by what they hold, and the arithmetic that is done on them. Sums saturate: what does not fit 64 bits fits no machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
     /// The frozen tensors as they are held, and the matrix that is widened for a product.
@@ -29,13 +30,15 @@ pub struct Footprint {
     pub step: u64,
     /// The list of the step's operators.
     pub operators: u64,
+    /// Steps of arithmetic, about: one for each product that is added up. No bytes.
+    pub work: u64,
 }
 
 impl Footprint {
     /// What computing `purpose` for batches of a shape takes on a base held in `precision`.
     ///
     /// # Errors
-    /// As [`Graph::build_in`].
+    /// As [`build_graph_in`](crate::build_graph_in).
     pub fn new(
         config: &ModelConfig,
         method: Option<&Method>,
@@ -49,7 +52,7 @@ impl Footprint {
                 num_hidden_layers: layers,
                 ..config.clone()
             };
-            let graph = Graph::build_in(&config, method, shape, purpose, precision)?;
+            let graph = build_graph_in(&config, method, shape, purpose, precision)?;
             Ok(Measured::of(&config, &graph, precision))
         };
         let layers = config.num_hidden_layers;
@@ -73,6 +76,7 @@ impl Footprint {
                 .saturating_mul(all)
                 .div_ceil(planned_batches)
                 .saturating_mul(NODE_BYTES),
+            work: measured.work.saturating_mul(all).div_ceil(planned_batches),
         })
     }
 }
@@ -96,6 +100,7 @@ struct Measured {
     packed: u64,
     step: u64,
     nodes: u64,
+    work: u64,
 }
 
 impl Measured {
@@ -128,6 +133,7 @@ impl Measured {
             packed: sum(packed.iter().map(bytes)),
             step: Plan::new(graph).bytes() as u64,
             nodes: graph.nodes.len() as u64,
+            work: graph.work(),
         }
     }
 
@@ -140,6 +146,7 @@ impl Measured {
             packed: further(self.packed, less.packed),
             step: further(self.step, less.step),
             nodes: further(self.nodes, less.nodes),
+            work: further(self.work, less.work),
         }
     }
 }
@@ -179,7 +186,7 @@ fn is_projection(spec: &ModelSpec, id: WeightId) -> bool {
 }
 
 fn largest_projection(config: &ModelConfig) -> u64 {
-    let shapes = crate::adapter::Target::ALL.map(|target| target.shape(config));
+    let shapes = crate::target::Target::ALL.map(|target| target.shape(config));
     let values = shapes.map(|(out, input)| product(&[out, input]));
     values.into_iter().max().unwrap_or(0)
 }

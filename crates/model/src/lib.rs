@@ -3,8 +3,8 @@
 //! A [`Base`] is a frozen Llama-family decoder from a Hugging Face folder or, through [`gguf`], a
 //! GGUF file; an [`Adapter`] is a LoRA, DoRA, (IA)3, BitFit or PrivateLoRA adapter of its
 //! projections, or with full fine-tuning all of its tensors ([`Method`]). A training step is a
-//! [`Graph`]: a fixed, enumerated
-//! list of kernel operators that follows from the shapes alone. A [`Trainer`] runs it on a
+//! [`Graph`] ([`build_graph`]): a fixed, enumerated list of kernel operators that follows from the
+//! shapes alone. A [`Trainer`] runs it on a
 //! [`TrainState`], and the state's digest is what a trace commits to. All of it gives the same
 //! bits on every machine.
 //!
@@ -39,11 +39,11 @@ mod base;
 mod config;
 #[cfg(feature = "cuda")]
 mod device;
-mod digest;
 mod elementary;
 mod error;
 mod evaluate;
 mod executor;
+mod fault;
 mod files;
 mod footprint;
 mod generate;
@@ -51,24 +51,28 @@ pub mod gguf;
 mod graph;
 mod kept;
 mod rope;
-mod run_node;
 mod schedule;
+mod shape;
 mod spec;
 mod state;
 mod state_bytes;
 pub mod storage;
+mod target;
 mod trainer;
 mod weights;
+
+pub use assay_graph::{
+    AdamWConfig, Argument, BatchShape, DROPOUT_PURPOSE, Graph, Input, Node, Noise, Op, Plan,
+    Tensor, TensorId, Values, WeightId, run_node,
+};
 
 pub use adapter::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, BitFitConfig, Group, Ia3Config, Init,
     LORA_INIT_PURPOSE, LoraConfig, Method, Modules, Names, Param, ParamInfo, PrivateLoraConfig,
-    Selection, Target, Targets, adapter_notes, carried_files, check_settings, merge_note,
-    merged_files, name_base,
+    Selection, adapter_notes, carried_files, check_settings, merge_note, merged_files, name_base,
 };
 pub use base::Base;
 pub use config::{Llama3Scaling, MAX_POSITIONS, ModelConfig};
-pub use digest::{TILE, node_digest, tensor_digest, tile_digest};
 pub use error::{InvalidStep, LoadError, MethodError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
@@ -78,15 +82,13 @@ pub use generate::{
     Ended, GenerateError, GenerateSettings, Generated, Generator, SAMPLE_PURPOSE, Sampling,
     SettingsError, answer, generate, greedy,
 };
-pub use graph::{
-    ActivationStorage, AdamWConfig, BatchShape, Graph, Input, Node, Op, Plan, Purpose, Tensor,
-    TensorId, TrainSettings,
-};
+pub use graph::{ActivationStorage, Purpose, TrainSettings, build_graph, build_graph_in};
 pub use rope::RopeTables;
-pub use run_node::{Argument, DROPOUT_PURPOSE, Noise, Values, run_node};
 pub use schedule::{Decay, Schedule};
-pub use spec::{ModelSpec, WeightId, WeightInfo};
+pub use shape::ModelShape;
+pub use spec::{ModelSpec, WeightInfo};
 pub use state::TrainState;
 pub use storage::Precision;
+pub use target::{Target, Targets};
 pub use trainer::{GradientError, StepOutput, Trainer, check_batch, gradients};
 pub use weights::check_safetensors;

@@ -1,17 +1,9 @@
 //! Which tensors a model has, in one fixed order.
 
-use crate::adapter::Target;
+use assay_graph::WeightId;
+
 use crate::config::ModelConfig;
-
-/// The index of a frozen tensor in [`ModelSpec::weights`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WeightId(pub u32);
-
-impl WeightId {
-    pub(crate) fn index(self) -> usize {
-        self.0 as usize
-    }
-}
+use crate::target::Target;
 
 /// A frozen tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]

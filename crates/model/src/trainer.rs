@@ -1,18 +1,19 @@
 //! Training steps.
 
+mod pieces;
+
 use std::sync::Arc;
 
-use assay_crypto::Digest;
 use assay_data::Batch;
+use assay_graph::{Noise, StepTrace};
 use assay_kernel::{BiasPowers, IGNORE, Kernel};
 
 use crate::adapter::{Adapter, Method, ParamInfo};
 use crate::base::Base;
-use crate::digest::node_digest;
 use crate::error::{InvalidStep, MethodError, ShapeError};
 use crate::executor::{Executor, Feed, Observer, Outcome};
 use crate::graph::{BatchShape, Graph, Input, Purpose, TrainSettings};
-use crate::run_node::Noise;
+
 use crate::state::TrainState;
 
 /// What a step says about itself.
@@ -137,8 +138,8 @@ impl Trainer {
         Ok(StepOutput { loss, tokens })
     }
 
-    /// [`Trainer::step`] with the digest of every node's outputs, in order: what a dispute about
-    /// one step bisects over.
+    /// [`Trainer::step`] with a record of every operator's outputs, in order: what a dispute about
+    /// one step bisects over. Hashing every output takes longer than the step; no run does it unasked.
     ///
     /// # Errors
     /// As [`Trainer::step`].
@@ -147,13 +148,11 @@ impl Trainer {
         state: &mut TrainState,
         batch: &Batch,
         learning_rate: f32,
-    ) -> Result<(StepOutput, Vec<Digest>), InvalidStep> {
-        let mut digests = Vec::with_capacity(self.graph().nodes.len());
-        let mut observe = |node: usize, outputs: &[&[f32]]| {
-            digests.push(node_digest(node, outputs));
-        };
+    ) -> Result<(StepOutput, StepTrace), InvalidStep> {
+        let mut recorder = StepTrace::recorder(self.graph());
+        let mut observe = |_: usize, outputs: &[&[f32]]| recorder.push(outputs);
         let output = self.step_observed(state, batch, learning_rate, Some(&mut observe))?;
-        Ok((output, digests))
+        Ok((output, recorder.finish()))
     }
 
     /// Puts everything a step changes into the executor.

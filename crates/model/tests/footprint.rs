@@ -6,8 +6,8 @@ mod common;
 use std::sync::Arc;
 
 use assay_model::{
-    ActivationStorage, AdamWConfig, Base, BatchShape, Footprint, Graph, Method, ModelConfig, Plan,
-    Precision, Purpose, TrainSettings, state_values, weight_bytes,
+    ActivationStorage, AdamWConfig, Base, BatchShape, Footprint, Method, ModelConfig, Plan,
+    Precision, Purpose, TrainSettings, build_graph, state_values, weight_bytes,
 };
 
 fn config(json: &str, layers: usize) -> ModelConfig {
@@ -42,7 +42,7 @@ fn the_price_of_a_step_is_that_of_its_plan_however_many_layers_and_micro_batches
                         let config = config(json, layers);
                         let settings = settings(micro_batches, checkpointing, storage);
                         let purpose = Purpose::Train(settings);
-                        let graph = Graph::build(&config, Some(&method), shape, purpose).unwrap();
+                        let graph = build_graph(&config, Some(&method), shape, purpose).unwrap();
                         let (held, nodes) = (Plan::new(&graph).bytes(), graph.nodes.len());
                         let precision = Precision::Float32;
                         let told =
@@ -53,6 +53,10 @@ fn the_price_of_a_step_is_that_of_its_plan_however_many_layers_and_micro_batches
                         );
                         let step = off_by(told.step, held as u64);
                         assert!(step <= 5, "{case}: {} for {held}", told.step);
+                        // Hardly too little: the optimiser counts with every second micro-batch.
+                        let (work, found) = (told.work, graph.work());
+                        assert!(work + work / 100 >= found, "{case}: {work} for {found}");
+                        assert!(off_by(work, found) <= 30, "{case}: {work} for {found}");
                         let least = told.operators / 320;
                         assert!(
                             off_by(least, nodes as u64) <= 30,

@@ -10,7 +10,7 @@ use assay_kernel::Kernel;
 use assay_model::{
     ActivationStorage, AdamWConfig, Argument, Base, BatchShape, Graph, Input, Method, ModelConfig,
     Noise, Op, Plan, Precision, Purpose, ShapeError, Target, TensorId, TrainSettings, TrainState,
-    Trainer, Values, run_node,
+    Trainer, Values, build_graph, build_graph_in, run_node,
 };
 
 const SHAPE: BatchShape = BatchShape { batch: 2, seq: 6 };
@@ -37,36 +37,6 @@ fn config(json: &str) -> ModelConfig {
     ModelConfig::from_json(json.as_bytes()).unwrap()
 }
 
-/// Training settings of every sort.
-fn settings() -> Vec<TrainSettings> {
-    let plain = TrainSettings::from(AdamWConfig::default());
-    vec![
-        plain,
-        TrainSettings {
-            gradient_checkpointing: true,
-            max_grad_norm: Some(0.5),
-            ..plain
-        },
-        TrainSettings {
-            gradient_accumulation_steps: 3,
-            gradient_checkpointing: true,
-            loraplus_lr_ratio: Some(4.0),
-            ..plain
-        },
-        TrainSettings {
-            activation_storage: ActivationStorage::BFloat16,
-            ..plain
-        },
-        TrainSettings {
-            gradient_accumulation_steps: 2,
-            gradient_checkpointing: true,
-            max_grad_norm: Some(0.5),
-            activation_storage: ActivationStorage::BFloat16,
-            ..plain
-        },
-    ]
-}
-
 fn graphs() -> Vec<Graph> {
     let mut all = Vec::new();
     for json in [common::BIASED_TIED, common::QWEN, common::PLAIN] {
@@ -79,14 +49,14 @@ fn graphs() -> Vec<Graph> {
         for purpose in PURPOSES {
             for targets in subsets {
                 let lora = common::lora(targets);
-                all.push(Graph::build(&config(json), Some(&lora), SHAPE, purpose).unwrap());
+                all.push(build_graph(&config(json), Some(&lora), SHAPE, purpose).unwrap());
             }
         }
         for (_, method) in common::methods() {
-            let settings = settings().into_iter().map(Purpose::Train);
+            let settings = common::settings().into_iter().map(Purpose::Train);
             for purpose in PURPOSES.into_iter().chain(settings) {
                 let build = |precision| {
-                    Graph::build_in(&config(json), Some(&method), SHAPE, purpose, precision)
+                    build_graph_in(&config(json), Some(&method), SHAPE, purpose, precision)
                 };
                 all.push(build(Precision::Float32).unwrap());
                 all.push(build(Precision::W8A8).unwrap());
@@ -94,11 +64,11 @@ fn graphs() -> Vec<Graph> {
             for seq in [1, 6] {
                 let shape = BatchShape { batch: 1, seq };
                 let next = Purpose::Next { context: 16 };
-                all.push(Graph::build(&config(json), Some(&method), shape, next).unwrap());
+                all.push(build_graph(&config(json), Some(&method), shape, next).unwrap());
             }
         }
         for purpose in &PURPOSES[..2] {
-            all.push(Graph::build(&config(json), None, SHAPE, *purpose).unwrap());
+            all.push(build_graph(&config(json), None, SHAPE, *purpose).unwrap());
         }
     }
     all
@@ -127,7 +97,7 @@ fn every_tensor_is_an_input_or_the_output_of_one_earlier_node() {
 fn frozen_matrices_get_no_gradient_and_the_first_layer_no_input_gradient() {
     let lora = common::lora(&Target::ALL);
     let config = config(common::PLAIN);
-    let graph = Graph::build(&config, Some(&lora), SHAPE, PURPOSES[2]).unwrap();
+    let graph = build_graph(&config, Some(&lora), SHAPE, PURPOSES[2]).unwrap();
     let count = |op: fn(&Op) -> bool| graph.nodes.iter().filter(|n| op(&n.op)).count();
     let layers = config.num_hidden_layers;
     // One per norm, less the first layer's: nothing trainable lies below it.
@@ -150,7 +120,7 @@ fn frozen_matrices_get_no_gradient_and_the_first_layer_no_input_gradient() {
         2 * (7 * layers + 1) - 3
     );
     // With an adapter on the last projection only, nothing below it is differentiated.
-    let last = Graph::build(
+    let last = build_graph(
         &config,
         Some(&common::lora(&[Target::DownProj])),
         SHAPE,
@@ -222,7 +192,7 @@ fn the_plan_overwrites_nothing_that_is_still_read() {
 fn memory_is_reused() {
     let lora = common::lora(&Target::ALL);
     let total = |purpose| {
-        let graph = Graph::build(&config(common::PLAIN), Some(&lora), SHAPE, purpose).unwrap();
+        let graph = build_graph(&config(common::PLAIN), Some(&lora), SHAPE, purpose).unwrap();
         let all: usize = graph
             .nodes
             .iter()
@@ -246,7 +216,7 @@ fn every_node_of_a_step_can_be_run_alone() {
             let base = Base::from_files(common::files(json)).unwrap();
             let base = Arc::new(base.held_in(precision));
             for (name, method) in common::methods() {
-                for settings in settings() {
+                for settings in common::settings() {
                     check_nodes(&base, name, &method, settings);
                 }
             }
@@ -361,14 +331,14 @@ fn moment(bytes: &[u8], state: &TrainState, which: usize, index: usize) -> Vec<f
 fn impossible_shapes_are_refused() {
     let build = |batch, seq| {
         let shape = BatchShape { batch, seq };
-        Graph::build(&config(common::PLAIN), None, shape, Purpose::Loss).map(|_| ())
+        build_graph(&config(common::PLAIN), None, shape, Purpose::Loss).map(|_| ())
     };
     assert_eq!(build(0, 4), Err(ShapeError::Empty(0, 4)));
     assert_eq!(build(1, 33), Err(ShapeError::TooLong { seq: 33, max: 32 }));
     let windowed = common::PLAIN.replace("\"llama\"", "\"mistral\", \"sliding_window\": 8");
     let in_window = |seq, purpose| {
         let shape = BatchShape { batch: 1, seq };
-        Graph::build(&config(&windowed), None, shape, purpose).map(|_| ())
+        build_graph(&config(&windowed), None, shape, purpose).map(|_| ())
     };
     assert_eq!(in_window(8, Purpose::Loss), Ok(()));
     let told = in_window(9, Purpose::Loss).unwrap_err();
@@ -387,7 +357,7 @@ fn impossible_shapes_are_refused() {
     assert_eq!(build(1, 32), Ok(()));
     let next = |batch, seq, context| {
         let (shape, next) = (BatchShape { batch, seq }, Purpose::Next { context });
-        Graph::build(&config(common::PLAIN), None, shape, next).map(|_| ())
+        build_graph(&config(common::PLAIN), None, shape, next).map(|_| ())
     };
     assert_eq!(next(2, 4, 8), Err(ShapeError::Cache(2, 4, 8)));
     assert_eq!(next(1, 9, 8), Err(ShapeError::Cache(1, 9, 8)));
@@ -405,14 +375,14 @@ fn what_depends_on_no_token_comes_first() {
     let shape = BatchShape { batch: 1, seq: 1 };
     let next = Purpose::Next { context: 8 };
     for (name, method) in common::methods() {
-        let graph = Graph::build(&config, Some(&method), shape, next).unwrap();
+        let graph = build_graph(&config, Some(&method), shape, next).unwrap();
         let projections = config.num_hidden_layers * Target::ALL.len();
         let expected = if name == "dora" { 4 * projections } else { 0 };
         assert_eq!(graph.constants, expected, "{name}");
         let rest = &graph.nodes[graph.constants..];
         let norms = rest.iter().filter(|node| node.op == Op::RowNorms);
         assert_eq!(norms.count(), 0, "{name}");
-        let step = Graph::build(&config, Some(&method), shape, PURPOSES[0]).unwrap();
+        let step = build_graph(&config, Some(&method), shape, PURPOSES[0]).unwrap();
         assert_eq!(step.constants, 0, "{name}");
     }
 }
@@ -425,9 +395,9 @@ fn carrying_operators_hide_nothing() {
     let base = common::base(common::BIASED_TIED);
     let mut stream = assay_kernel::random::Stream::new(&[8; 32], 0, 0);
     let mut graphs = Vec::new();
-    for settings in [1, 4].map(|i| Purpose::Train(settings()[i])) {
+    for settings in [1, 4].map(|i| Purpose::Train(common::settings()[i])) {
         for (_, method) in common::methods() {
-            graphs.push(Graph::build(base.config(), Some(&method), SHAPE, settings).unwrap());
+            graphs.push(build_graph(base.config(), Some(&method), SHAPE, settings).unwrap());
         }
     }
     let nodes = graphs
@@ -478,7 +448,7 @@ fn carrying_operators_hide_nothing() {
 fn few_outputs_need_watching() {
     let lora = common::lora(&Target::ALL);
     let config = config(common::PLAIN);
-    let graph = Graph::build(&config, Some(&lora), SHAPE, PURPOSES[3]).unwrap();
+    let graph = build_graph(&config, Some(&lora), SHAPE, PURPOSES[3]).unwrap();
     let watched = graph.watched();
     let values = |only: bool| -> usize {
         let nodes = graph

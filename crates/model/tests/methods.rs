@@ -251,35 +251,35 @@ fn folders_of_every_adapter_come_back() {
 const GOLDEN: [(&str, &str); 8] = [
     (
         "lora",
-        "b1883b5323f045aeb9967179b8673382f08b5b57b8df161af8597ae9ca988415",
+        "4068c754c1d7c56419b068bb11355a5e6cdd498bae753c7765d075e889e51521",
     ),
     (
         "lora with dropout",
-        "e0f6cee50377f8a100bfe6e48f40b4e45aca108501d24435ba8fa7700fa55871",
+        "2f0f543e4af1dd32111615c8b516e9643043f3e345efc44329f2523dbdc4491f",
     ),
     (
         "dora",
-        "5aa8d94f1c623ccb966936a893ae71a3cc763249d194da4e6462acc6d93a133e",
+        "99c8cd76e4bbfa870501ee20ed3e0a06b9cce6ec41076af669192795202c15c3",
     ),
     (
         "ia3",
-        "142ec5736e3ba01510f86f27aed28760a585175097c09be2ee02b9d470b80c0e",
+        "441b60303d6618cc5d7d732b1791ef791d907141b8807ebc3929f8746428c651",
     ),
     (
         "ia3 everywhere",
-        "51b123bcd5dab8be786065be7b60abfb97bb51ab58f45f6377ce793a6bf2611e",
+        "9b899ea44766101b603e3eb8940cf402e97235d3df1d01e4129f72647c533a16",
     ),
     (
         "bitfit",
-        "292e075d06ff8f8beaa5c82f92e47345535e25ae55f8cf285319879267e4c4c0",
+        "70feeb77a197d83cb51a8547d7a2b57146dd0cd59cf06a3f5e4b6da59dd4af40",
     ),
     (
         "private lora",
-        "989f76cbafd4c88c75450393159b0a17b69023f4fadd0d77f456a91bf9e8bccc",
+        "5cbb63496a5a2007ea971c24eaa4e00132b5d20e281d714ef1945ac030399f95",
     ),
     (
         "full",
-        "3fae7687b26e9ac6342c4f8a1efd28e539a2cba79947d9d45f912cddbbcf8e30",
+        "2ca78bfbe24d249b251e36a5861a04a236ae86484d5777d97a94546324789422",
     ),
 ];
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use assay_crypto::{Digest, Hasher};
 use assay_model::{
     BatchShape, Graph, Input, Method, ModelConfig, Node, Op, ParamInfo, PrivateLoraConfig, Purpose,
-    TensorId,
+    TensorId, build_graph,
 };
 
 use crate::error::SetupError;
@@ -65,7 +65,7 @@ impl Split {
             return Err(SetupError::Purpose);
         }
         let method = Method::PrivateLora(method.clone());
-        let graph = Graph::build(config, Some(&method), shape, purpose)?;
+        let graph = build_graph(config, Some(&method), shape, purpose)?;
         let params = method.params(config);
         let owners = owners(&graph, &params);
         for (node, owner) in graph.nodes.iter().zip(&owners) {

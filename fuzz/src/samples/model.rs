@@ -1,9 +1,13 @@
 //! A model of a few weights, its adapters, and its tokenizer.
 
+use std::sync::Arc;
+
+use assay_data::Batch;
+use assay_graph::Piece;
 use assay_kernel::Kernel;
 use assay_model::{
-    Adapter, Base, BitFitConfig, Ia3Config, LoraConfig, Method, ModelConfig, PrivateLoraConfig,
-    Target, TrainState,
+    ActivationStorage, AdamWConfig, Adapter, Base, BatchShape, BitFitConfig, Ia3Config, LoraConfig,
+    Method, ModelConfig, PrivateLoraConfig, Target, TrainSettings, TrainState, Trainer,
 };
 
 /// `config.json` of the smallest model there is.
@@ -83,4 +87,27 @@ pub fn adapters() -> Vec<Adapter> {
 /// Training states of [`adapters`].
 pub fn states() -> Vec<TrainState> {
     adapters().into_iter().map(TrainState::new).collect()
+}
+
+/// Every operator of a step of each of [`methods`], with all it reads.
+pub fn pieces() -> Vec<Piece> {
+    let kernel = Kernel::detect().expect("a kernel");
+    let base = Arc::new(Base::random(tiny(), &[4; 32]).expect("a valid configuration"));
+    let shape = BatchShape { batch: 1, seq: 3 };
+    let settings = TrainSettings {
+        max_grad_norm: Some(0.5),
+        activation_storage: ActivationStorage::BFloat16,
+        ..AdamWConfig::default().into()
+    };
+    let mut batch = Batch::padding(1, 3, 0);
+    batch.labels[0] = 2;
+    let of = |state: TrainState| {
+        let method = state.adapter().method();
+        let trainer = Trainer::new(&kernel, base.clone(), method, settings, shape, &[5; 32]);
+        let pieces = trainer
+            .expect("a small step")
+            .pieces(&state, &batch, 0.01, |_| true);
+        pieces.expect("a step that can be taken")
+    };
+    states().into_iter().flat_map(of).collect()
 }

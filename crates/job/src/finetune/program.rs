@@ -19,6 +19,7 @@ use crate::error::BuildError;
 use crate::kind::{Delivery, Inputs};
 use crate::language;
 use crate::price::{Price, Priced};
+use crate::step::Step;
 
 /// Samples that a delivery shows.
 const SAMPLES: usize = 3;
@@ -132,27 +133,35 @@ pub(super) fn notes(specification: &[u8], inputs: &Inputs) -> Result<Vec<String>
     Ok(notes)
 }
 
+/// One step on a model of these sizes.
+pub(super) fn step(specification: &Specification, model: ModelConfig) -> Result<Step, BuildError> {
+    let training = &specification.training;
+    Ok(Step {
+        method: Some(specification.method(&model)?),
+        shape: BatchShape {
+            batch: training.batch_size as usize,
+            seq: specification.data.sequence_length as usize,
+        },
+        purpose: Purpose::Train(training.settings()),
+        precision: specification.precision.into(),
+        model,
+    })
+}
+
 /// What a run takes of a machine's memory.
 pub(super) fn price(specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
     let specification = Specification::decode(specification)?;
     let model = language::config(language::input(inputs, language::MODEL)?)?;
-    let method = specification.method(&model)?;
-    let training = &specification.training;
-    let seq = specification.data.sequence_length as usize;
+    let step = step(&specification, model)?;
     let scored = BatchShape {
         batch: language::SCORE_BATCH,
-        seq,
+        ..step.shape
     };
+    let watched = specification.training.evaluation().map(|_| scored);
     Price::of(&Priced {
         inputs,
-        method: Some(&method),
-        shape: BatchShape {
-            batch: training.batch_size as usize,
-            seq,
-        },
-        purpose: Purpose::Train(training.settings()),
-        precision: specification.precision.into(),
-        watched: training.evaluation().map(|_| scored),
+        step: &step,
+        watched,
     })
 }
 

@@ -2,9 +2,10 @@
 
 use assay_kernel::{Kernel, MatMut, MatRef, Store};
 
-use super::{Adapter, Init, Method, Param, Target};
+use super::{Adapter, Init, Method, Param};
 use crate::base::Base;
 use crate::error::MethodError;
+use crate::target::Target;
 
 impl Adapter {
     /// Checks that no row by whose length DoRA divides is zero. Other methods divide by nothing.

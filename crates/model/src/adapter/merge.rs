@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::check::{add_update, check_lengths};
 use super::method::Method;
-use super::{Adapter, Param, Target};
+use super::{Adapter, Param};
 use crate::base::Base;
 use crate::config::ModelConfig;
 use crate::error::MethodError;
-use crate::executor::first_fault_of;
+use crate::fault::first_fault_of;
 use crate::files::{self, ModelFiles};
 use crate::spec::ModelSpec;
+use crate::target::Target;
 
 impl Adapter {
     /// The base with this adapter in its own tensors, so that it needs none any more. Its results

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::names::Pattern;
 use super::select::Selection;
-use super::target::{Target, Targets};
 use crate::error::MethodError;
+use crate::target::{Target, Targets};
 
 /// LoRA (Hu et al., 2021): `y = x W^T + s drop(x) A^T B^T`, with A and B trained.
 ///

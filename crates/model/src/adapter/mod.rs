@@ -9,9 +9,9 @@ mod peft;
 mod peft_config;
 mod select;
 mod settings;
-mod target;
 
-use assay_crypto::{Digest, merkle};
+use assay_crypto::Digest;
+use assay_graph::{Tensors, Whole, tensor_digest};
 use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 
@@ -22,11 +22,9 @@ pub use params::{Group, Init, ParamInfo};
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_notes, name_base};
 pub use select::{Modules, Selection};
 pub use settings::check_settings;
-pub use target::{Target, Targets};
 
 use crate::base::Base;
 use crate::config::ModelConfig;
-use crate::digest::tensor_digest;
 use crate::error::MethodError;
 
 /// The purpose under which initial matrices are drawn from the job's seed.
@@ -139,9 +137,11 @@ impl Adapter {
             } = &param.info;
             tensor_digest(name, *rows, *cols, &param.values)
         };
-        let root = merkle::root(self.params.iter().map(of).collect());
-        let layout = self.layout_digest();
-        Digest::of("assay/adapter/v1", &[layout.as_bytes(), root.as_bytes()])
+        let tensors = Tensors {
+            head: self.layout_digest().as_bytes().to_vec(),
+            digests: self.params.iter().map(of).collect(),
+        };
+        tensors.digest(Whole::Adapter)
     }
 
     /// A digest of the method, its settings, and the tensors' names and shapes.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use fancy_regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::target::Target;
 use crate::error::MethodError;
+use crate::target::Target;
 
 /// The most layers that a configuration may name.
 pub(super) const MAX_LAYERS: usize = 1024;

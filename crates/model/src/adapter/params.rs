@@ -3,9 +3,10 @@
 use assay_crypto::Digest;
 
 use super::method::{LoraConfig, Method};
-use super::target::Target;
 use crate::config::ModelConfig;
-use crate::spec::{ModelSpec, WeightId};
+use crate::spec::ModelSpec;
+use crate::target::Target;
+use assay_graph::WeightId;
 
 /// What a tensor holds before the first step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

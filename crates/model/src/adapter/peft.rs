@@ -7,10 +7,11 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::method::Method;
-use super::{Adapter, Param, ParamInfo, Target, peft_config};
+use super::{Adapter, Param, ParamInfo, peft_config};
 use crate::config::ModelConfig;
 use crate::error::{LoadError, MethodError};
 use crate::files::read_file;
+use crate::target::Target;
 use crate::weights::TensorFile;
 
 /// The settings of a PEFT adapter.

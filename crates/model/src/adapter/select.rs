@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::names::{Found, MAX_LAYERS, Matcher, Names};
-use super::target::{Target, Targets};
 use crate::error::MethodError;
+use crate::target::{Target, Targets};
 
 /// Modules of a model that are no projections of a layer.
 const OUTSIDE: [&str; 3] = ["lm_head", "model.embed_tokens", "model.norm"];

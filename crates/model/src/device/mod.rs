@@ -8,7 +8,7 @@
 mod run_node;
 mod weights;
 
-pub(crate) use weights::DeviceWeights;
+use weights::DeviceWeights;
 
 use assay_kernel::cuda::{Device, DeviceError, DeviceSlice, Recording};
 
@@ -52,7 +52,7 @@ impl DeviceStep {
         plan: &Plan,
     ) -> Result<Self, DeviceError> {
         let _turn = device.turn();
-        let weights = base.on_device(device)?;
+        let weights = base.on_device(device.ordinal(), || DeviceWeights::new(device, base))?;
         let count = plan.state().len();
         let buffers = device.reserve_all(plan.sizes())?;
         let positions = graph.rows().positions();

@@ -1,10 +1,10 @@
-//! One operator on a device; [`crate::run_node`] is the same on the processor.
+//! One operator on a device; [`assay_graph::run_node`] is the same on the processor.
 
 use assay_kernel::Store;
 use assay_kernel::cuda::{Device, DeviceAdamW, DeviceError, DeviceSlice, Mask, ProductShape};
 
 use crate::graph::{Graph, Node, Op};
-use crate::run_node::DROPOUT_PURPOSE;
+use assay_graph::DROPOUT_PURPOSE;
 
 /// Memory that operators use while they run, as much as the largest of a graph needs.
 pub(super) struct Scratch {

@@ -3,7 +3,7 @@
 use assay_kernel::cuda::{Device, DeviceError, DeviceSlice};
 
 use crate::base::Base;
-use crate::spec::WeightId;
+use assay_graph::WeightId;
 
 /// Weights, widened where they are held in a shorter form, and rotary tables.
 pub(crate) struct DeviceWeights {

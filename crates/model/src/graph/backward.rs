@@ -4,7 +4,7 @@
 //! influences (the inputs of the first adapted layer).
 
 use super::builder::{Builder, Inputs, Taped};
-use super::node::{Op, TensorId};
+use super::{Op, TensorId};
 
 /// The gradient of each tensor so far.
 #[derive(Default)]

@@ -3,12 +3,13 @@
 use assay_kernel::AttentionShape;
 
 use super::linear::TapedLinear;
-use super::node::{Input, Node, Op, Tensor, TensorId};
-use super::{BatchShape, Graph, Purpose, TrainSettings};
-use crate::adapter::{Method, ParamInfo, Target};
+use super::{BatchShape, Graph, Input, Node, Op, Purpose, Tensor, TensorId, TrainSettings};
+use crate::adapter::{Method, ParamInfo};
 use crate::config::ModelConfig;
-use crate::spec::{ModelSpec, WeightId};
+use crate::spec::ModelSpec;
 use crate::storage::Precision;
+use crate::target::Target;
+use assay_graph::WeightId;
 
 /// A forward operator as backward sees it.
 #[derive(Clone, Copy, Debug)]
@@ -276,7 +277,7 @@ impl<'a> Builder<'a> {
             inputs: inputs.to_vec(),
             outputs: outputs.clone(),
             layer: self.layer,
-            site: self.site,
+            site: self.site.map(|(layer, target)| (layer, target.module())),
         });
         outputs
     }

@@ -2,9 +2,9 @@
 
 use super::builder::{Builder, Inputs, Taped};
 use super::linear::Plain;
-use super::node::{Op, TensorId};
-use crate::adapter::Target;
-use crate::spec::WeightId;
+use super::{Op, TensorId};
+use crate::target::Target;
+use assay_graph::WeightId;
 
 impl Builder<'_> {
     /// Enumerates the forward pass; returns the logits, `[positions, vocab]`, or with a cache

@@ -7,7 +7,7 @@
 
 use super::ActivationStorage;
 use super::builder::{Builder, Taped};
-use super::node::{Op, TensorId};
+use super::{Op, TensorId};
 
 impl Builder<'_> {
     /// Rounds what backward reads of a forward operator, unless an earlier one already did.

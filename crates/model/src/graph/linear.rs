@@ -15,8 +15,9 @@
 
 use super::backward::Gradients;
 use super::builder::{Builder, Inputs, Taped};
-use super::node::{Op, TensorId};
-use crate::adapter::{Method, Target};
+use super::{Op, TensorId};
+use crate::adapter::Method;
+use crate::target::Target;
 
 /// A projection as backward sees it.
 #[derive(Clone, Copy, Debug)]

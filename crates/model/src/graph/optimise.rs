@@ -2,8 +2,9 @@
 
 use super::TrainSettings;
 use super::builder::{Builder, Inputs};
-use super::node::{Op, TensorId};
-use crate::adapter::{Group, Target};
+use super::{Op, TensorId};
+use crate::adapter::Group;
+use crate::target::Target;
 
 impl Builder<'_> {
     /// AdamW on every trained tensor, given its index and gradient; returns the next running

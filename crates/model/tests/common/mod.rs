@@ -7,8 +7,8 @@ use assay_data::Batch;
 use assay_kernel::random::Stream;
 use assay_kernel::{IGNORE, Kernel};
 use assay_model::{
-    Adapter, Base, BitFitConfig, Ia3Config, LoraConfig, Method, ModelConfig, ModelFiles, ModelSpec,
-    PrivateLoraConfig, Target,
+    ActivationStorage, AdamWConfig, Adapter, Base, BitFitConfig, Ia3Config, LoraConfig, Method,
+    ModelConfig, ModelFiles, ModelSpec, PrivateLoraConfig, Target, TrainSettings,
 };
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -66,6 +66,36 @@ pub(crate) fn methods() -> Vec<(&'static str, Method)> {
             Method::PrivateLora(PrivateLoraConfig::new(3, 4, &all).unwrap()),
         ),
         ("full", Method::Full),
+    ]
+}
+
+/// Training settings of every sort.
+pub(crate) fn settings() -> Vec<TrainSettings> {
+    let plain = TrainSettings::from(AdamWConfig::default());
+    vec![
+        plain,
+        TrainSettings {
+            gradient_checkpointing: true,
+            max_grad_norm: Some(0.5),
+            ..plain
+        },
+        TrainSettings {
+            gradient_accumulation_steps: 3,
+            gradient_checkpointing: true,
+            loraplus_lr_ratio: Some(4.0),
+            ..plain
+        },
+        TrainSettings {
+            activation_storage: ActivationStorage::BFloat16,
+            ..plain
+        },
+        TrainSettings {
+            gradient_accumulation_steps: 2,
+            gradient_checkpointing: true,
+            max_grad_norm: Some(0.5),
+            activation_storage: ActivationStorage::BFloat16,
+            ..plain
+        },
     ]
 }
 

@@ -7,7 +7,7 @@ use assay_data::Batch;
 use assay_kernel::Kernel;
 use assay_model::{
     Argument, Base, BatchShape, Graph, Input, InvalidStep, ModelConfig, Op, Purpose, TrainState,
-    Values, WeightId, run_node,
+    Values, WeightId, build_graph, run_node,
 };
 
 use super::fixed::{Fixed, rescale};
@@ -74,7 +74,7 @@ impl MaskedRequester {
             return Err(SetupError::Purpose);
         }
         state.check(&method, config)?;
-        let graph = Arc::new(Graph::build(config, Some(&method), shape, purpose)?);
+        let graph = Arc::new(build_graph(config, Some(&method), shape, purpose)?);
         let plan = plan(&graph, config)?;
         let mut exponents = BTreeMap::new();
         for product in plan.iter().flatten() {

@@ -165,12 +165,12 @@ impl Targets {
     }
 
     /// Those that are in both.
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
     /// With one more.
-    pub(super) fn with(self, target: Target) -> Self {
+    pub(crate) fn with(self, target: Target) -> Self {
         Self(self.0 | target.bit())
     }
 

@@ -4,13 +4,16 @@ use assay_kernel::{
     AdamW, BiasPowers, IGNORE, Kernel, MatMut, MatRef, PackedB, PackedI8, Store, clip_factor,
 };
 
-use crate::graph::{Op, Tensor};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::op::Op;
+use crate::tensor::Tensor;
 
 /// The purpose under which dropout draws from the job's seed.
 pub const DROPOUT_PURPOSE: u32 = 4;
 
 /// What the masks of a step are drawn from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Noise {
     /// The job's seed.
     pub key: [u8; 32],
@@ -94,7 +97,8 @@ impl<'a> Argument<'a> {
 ///
 /// # Panics
 /// If the lengths or kinds of inputs and outputs disagree with the operator, as kernel operators do: nodes
-/// come from [`Graph::build`](crate::Graph::build), never unchecked from outside.
+/// come from whoever builds a [`Graph`](crate::Graph), and from outside only through
+/// [`judge`](crate::judge), which checks them.
 pub fn run_node(
     kernel: &Kernel,
     op: Op,

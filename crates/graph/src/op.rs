@@ -1,71 +1,41 @@
-//! Operators, nodes and tensors.
+//! Operators of the kernel specification.
+
+use std::io;
 
 use assay_kernel::AttentionShape;
+use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::AdamWConfig;
-use crate::adapter::Target;
-use crate::spec::WeightId;
-
-/// The index of a tensor in [`Graph::tensors`](super::Graph::tensors).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TensorId(pub u32);
-
-/// What a step reads from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Input {
-    /// A frozen tensor.
-    Weight(WeightId),
-    /// Cosines of the batch's positions, from [`Input::Past`] on.
-    RopeCos,
-    /// Sines of them.
-    RopeSin,
-    /// Token ids of a micro-batch (integers).
-    Ids(u32),
-    /// Its labels (integers).
-    Labels(u32),
-    /// The labels of all micro-batches.
-    AllLabels,
-    /// What dropout draws from: a key and the number of the step.
-    Noise,
-    /// How many positions came before, in earlier runs (an integer).
-    Past,
-    /// The keys of a layer, of all positions of the context; those to come hold anything finite.
-    Keys(u32),
-    /// The values of a layer.
-    Values(u32),
-    /// The learning rate: one value.
-    LearningRate,
-    /// AdamW's running powers: two values.
-    Powers,
-    /// A tensor of the adapter.
-    Param(u32),
-    /// Its first moment.
-    First(u32),
-    /// Its second moment.
-    Second(u32),
+/// Settings of AdamW (Loshchilov and Hutter, 2019); the learning rate is an input of each step.
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct AdamWConfig {
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment.
+    pub eps: f32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
 }
 
-/// A matrix with its origin; vectors have one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tensor {
-    /// Rows.
-    pub rows: usize,
-    /// Columns.
-    pub cols: usize,
-    /// Where it comes from; `None` for the output of a node.
-    pub input: Option<Input>,
-}
-
-impl Tensor {
-    /// Values in it.
-    pub fn values(&self) -> usize {
-        self.rows * self.cols
+impl Default for AdamWConfig {
+    /// PyTorch's settings, without weight decay.
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+        }
     }
 }
 
 /// An operator of the kernel specification with its settings. Inputs and outputs are listed as
 /// `inputs -> outputs`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+///
+/// Its bytes are the number of its variant and then its settings in the order in which they stand
+/// here, counts as 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum Op {
     /// `table, ids -> x`
     Embedding,
@@ -111,6 +81,7 @@ pub enum Op {
     /// `q, k, v -> out, probabilities`
     Attention {
         /// Sizes.
+        #[borsh(serialize_with = "write_sizes", deserialize_with = "read_sizes")]
         shape: AttentionShape,
         /// Factor on the scores.
         scale: f32,
@@ -118,6 +89,7 @@ pub enum Op {
     /// `dout, q, k, v, probabilities -> dq, dk, dv`
     AttentionBackward {
         /// Sizes.
+        #[borsh(serialize_with = "write_sizes", deserialize_with = "read_sizes")]
         shape: AttentionShape,
         /// Factor on the scores.
         scale: f32,
@@ -126,6 +98,7 @@ pub enum Op {
     /// positions that `keys` and `values` hold, and attends to all of them.
     CachedAttention {
         /// Sizes of `q`, `k` and `v`; one sequence.
+        #[borsh(serialize_with = "write_sizes", deserialize_with = "read_sizes")]
         shape: AttentionShape,
         /// Factor on the scores.
         scale: f32,
@@ -271,7 +244,7 @@ impl Op {
     }
 
     /// Whether an output that takes over an input of the step may be written where that lies.
-    pub(super) fn writes_inputs(self) -> bool {
+    pub(crate) fn writes_inputs(self) -> bool {
         matches!(
             self,
             Self::AdamW(_) | Self::NextPowers(_) | Self::CachedAttention { .. }
@@ -320,17 +293,24 @@ impl Op {
     }
 }
 
-/// One operator with the tensors it reads and writes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Node {
-    /// What is computed.
-    pub op: Op,
-    /// What it reads, in the operator's order.
-    pub inputs: Vec<TensorId>,
-    /// What it writes.
-    pub outputs: Vec<TensorId>,
-    /// The layer it is part of; split training leaves it to whoever holds the layers.
-    pub layer: Option<u32>,
-    /// The layer and projection it is about, for messages.
-    pub site: Option<(u32, Target)>,
+fn write_sizes<W: io::Write>(shape: &AttentionShape, writer: &mut W) -> io::Result<()> {
+    let sizes = [
+        shape.batch,
+        shape.seq,
+        shape.heads,
+        shape.kv_heads,
+        shape.head_dim,
+    ];
+    sizes.serialize(writer)
+}
+
+fn read_sizes<R: io::Read>(reader: &mut R) -> io::Result<AttentionShape> {
+    let [batch, seq, heads, kv_heads, head_dim] = BorshDeserialize::deserialize_reader(reader)?;
+    Ok(AttentionShape {
+        batch,
+        seq,
+        heads,
+        kv_heads,
+        head_dim,
+    })
 }

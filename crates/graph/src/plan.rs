@@ -1,7 +1,8 @@
 //! Where each tensor lies in memory.
 
-use super::Graph;
-use super::node::{Input, Op, TensorId};
+use crate::graph::Graph;
+use crate::op::Op;
+use crate::tensor::{Input, TensorId};
 
 /// The memory of a step, decided before it runs: which buffer holds each tensor, and how large the
 /// buffers are. Buffers are reused once a tensor has been read for the last time, and operators
