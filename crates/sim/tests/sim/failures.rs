@@ -87,9 +87,12 @@ fn a_leader_and_others_down_cost_less_than_three_seconds() {
                 scenario.faults.push(kill(at_ms, &elsewhere));
             }
             holds(&scenario, |report| {
-                let before = report.height_at(at_ms);
-                let next = report.passed(before).expect("blocks without the leader");
-                assert!(next - at_ms < 3_000, "{next}: {}", report.table());
+                // Every pause from then on, until all dead leaders had their turn, or the end.
+                let times = report.seen.iter().map(|block| block.at_ms);
+                let times: Vec<u64> = times.chain([scenario.duration_ms]).collect();
+                let pauses = times.windows(2).filter(|pair| pair[1] > at_ms);
+                let longest = pauses.map(|pair| pair[1] - pair[0]).max().unwrap();
+                assert!(longest < 3_000, "{longest}: {}", report.table());
             });
         }
         println!("leader and others of {size} down: seeds 0 to {}", seeds - 1);
@@ -100,10 +103,10 @@ fn a_leader_and_others_down_cost_less_than_three_seconds() {
 fn all_restart_from_their_disks_at_once_and_nobody_votes_twice() {
     for (size, seeds) in sizes() {
         for seed in 0..seeds {
-            let mut scenario = Scenario::quiet(size, seed, 12_000);
+            let mut scenario = Scenario::quiet(size, seed, 16_000);
             let all = others(size, &[]);
             for round in 0..3 {
-                let at_ms = 2_000 + 2_000 * round + 71 * seed % 500;
+                let at_ms = 3_000 + 2_000 * round + 71 * seed % 500;
                 scenario.faults.push(kill(at_ms, &all));
                 scenario.faults.push(restart(at_ms + 20, &all));
             }
