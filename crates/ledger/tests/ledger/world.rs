@@ -216,6 +216,7 @@ impl World {
         let executed = execute_block(&self.store, &context, &txs).unwrap();
         assert_eq!(executed.receipts_root, executed.receipts.tree().root());
         self.check_writes(&executed.writes);
+        self.check_cost(&context, &txs, &executed.writes);
         self.store.apply(&executed.writes);
         self.plant(root::update(&self.tree, context.height, &executed.writes).unwrap());
         self.history.push((context, txs));
@@ -239,6 +240,30 @@ impl World {
             let in_vain = value.is_some() && value.as_ref() == before;
             assert!(!in_vain, "written in vain: {key:?}");
         }
+    }
+
+    /// The calls of a block write no more records than they cost, besides their senders' accounts
+    /// and the two records that every block writes.
+    fn check_cost(
+        &self,
+        context: &BlockContext,
+        txs: &[Transaction],
+        writes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    ) {
+        if txs.is_empty() {
+            return;
+        }
+        let without = execute_block(&self.store, context, &[]).unwrap().writes;
+        let changed = writes.iter().filter(|(key, value)| {
+            let senders = txs.iter().any(|tx| {
+                let account = [&b"a"[..], &tx.sender.0].concat();
+                **key == account
+            });
+            without.get(*key) != Some(*value) && !senders && key[0] != b'm'
+        });
+        let cost: u32 = txs.iter().map(|tx| tx.call.cost()).sum();
+        let changed = changed.count();
+        assert!(changed <= cost as usize, "{changed} records for {cost}");
     }
 
     fn check_supply(&self) {
