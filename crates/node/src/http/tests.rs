@@ -120,7 +120,7 @@ async fn a_transaction_goes_in_and_comes_out_everywhere() {
     let (_, block) = served.get("/v1/blocks/head").await;
     assert_eq!(block["transactions"][0]["kind"], "transfer");
     assert_eq!(
-        block["transactions"][0]["call"]["transfer"]["amount"],
+        block["transactions"][0]["call"]["account"]["transfer"]["amount"],
         5_000_000
     );
     assert_eq!(block["head"]["height"], 1);
