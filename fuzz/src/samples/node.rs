@@ -19,7 +19,6 @@ pub fn genesis() -> Genesis {
     let validators: Vec<_> = genesis.validators.iter().map(|v| v.account).collect();
     let dealt = deal(&validators, [1; 32]).expect("a valid committee");
     Genesis {
-        owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new(dealt.beacon_key).expect("it fits"),
         ..genesis
     }
