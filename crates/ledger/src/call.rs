@@ -33,9 +33,13 @@ impl Call {
     /// Highest cost of a call.
     pub const MAX_COST: u32 = 64;
 
-    /// What the call costs a block at most: the records of the state that it writes, since writing
-    /// one and hashing it into the state's root is what takes time. Known before it is executed, so
-    /// that whoever makes a block knows when it is full.
+    /// What the call costs a block: the records of the state that it is expected to write, since
+    /// writing one and hashing it into the state's root is what takes time. Known before it is
+    /// executed, so that whoever makes a block knows when it is full.
+    ///
+    /// An order that ends after many failed runs and audit rounds writes more than
+    /// [`Call::MAX_COST`]: it leaves an index for everybody who ever took part, and each of them
+    /// had a bond at stake.
     pub fn cost(&self) -> u32 {
         match self {
             // Two accounts.

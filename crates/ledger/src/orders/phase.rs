@@ -44,7 +44,7 @@ pub enum Phase {
     Attesting,
     /// The run stands; the requester may complain about the delivered result.
     Accepted,
-    /// Final: provider and auditors are paid.
+    /// Final: everybody whose work stands is paid.
     Settled,
     /// Final: withdrawn before any work.
     Cancelled,
@@ -146,7 +146,7 @@ impl fmt::Display for Outcome {
     /// The end of a sentence that begins with "the order was".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Paid => "accepted: provider and auditors were paid",
+            Self::Paid => "accepted: everybody whose work stands was paid",
             Self::Withdrawn => "withdrawn by the requester, who got everything back",
             Self::NoProvider => "refunded: no provider with enough free bond could be drawn",
             Self::NotGranted => "refunded: the requester handed over no keys in time",
