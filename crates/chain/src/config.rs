@@ -26,7 +26,9 @@ pub struct Pace {
     /// Time after which a leader proposes even without transactions, so that deadlines counted
     /// in blocks pass.
     pub block_interval: Duration,
-    /// Time granted to a leader beyond `block_interval` before its view is skipped.
+    /// Time granted to a leader beyond `block_interval` before its view is skipped. Together they are
+    /// less than a second, so that one dead leader does not cost a second without a block, and leave
+    /// room for a leader that waits half a second for a beacon.
     pub leader_timeout: Duration,
 }
 
@@ -35,7 +37,7 @@ impl Default for Pace {
         Self {
             min_interval: Duration::from_millis(25),
             block_interval: Duration::from_millis(200),
-            leader_timeout: Duration::from_millis(1_000),
+            leader_timeout: Duration::from_millis(700),
         }
     }
 }

@@ -130,14 +130,7 @@ pub fn files(store: &dyn Store) -> Read<Vec<FileRecord>> {
 
 /// The first `limit` file records, ascending by file, and whether there are more.
 pub fn first_files(store: &dyn Store, limit: usize) -> Read<Page<FileRecord>> {
-    let prefix = file_keys::files();
-    let found = store.scan(&prefix, &prefix, limit.saturating_add(1))?;
-    let records = found.iter().take(limit);
-    let records = records.map(|(key, value)| decode(key, value));
-    Ok(Page {
-        entries: records.collect::<Read<_>>()?,
-        more: found.len() > limit,
-    })
+    first(store, &file_keys::files(), limit)
 }
 
 /// The first `limit` records of an owner's files, and whether there are more.
@@ -167,6 +160,11 @@ pub fn file_grant(
 /// Every grant of an owner's file, those that are over included.
 pub fn file_grants(store: &dyn Store, file: &FileId, owner: &AccountId) -> Read<Vec<FileGrant>> {
     values(store, &file_keys::grants(file, owner))
+}
+
+/// The first `limit` grants of an owner's files, those that are over included.
+pub fn grants_of(store: &dyn Store, owner: &AccountId, limit: usize) -> Read<Page<FileGrant>> {
+    first(store, &file_keys::all_grants(owner), limit)
 }
 
 /// The first `limit` grants to an account, those that are over included.
@@ -304,6 +302,17 @@ fn index<T>(
     let found = store.scan(prefix, prefix, limit.saturating_add(1))?;
     let names = found.iter().take(limit).filter_map(|(key, _)| named(key));
     Ok((names.collect(), found.len() > limit))
+}
+
+/// The first `limit` values under a prefix, and whether there are more.
+fn first<T: BorshDeserialize>(store: &dyn Store, prefix: &[u8], limit: usize) -> Read<Page<T>> {
+    let found = store.scan(prefix, prefix, limit.saturating_add(1))?;
+    let values = found.iter().take(limit);
+    let values = values.map(|(key, value)| decode(key, value));
+    Ok(Page {
+        entries: values.collect::<Read<_>>()?,
+        more: found.len() > limit,
+    })
 }
 
 fn values<T: BorshDeserialize>(store: &dyn Store, prefix: &[u8]) -> Read<Vec<T>> {

@@ -1,7 +1,7 @@
 //! File keys on their way to an account.
 
 use assay_crypto::{EncryptionKey, EncryptionSecret, SealError, Sealed, aead::FileKey};
-use assay_ledger::{FileId, OrderId};
+use assay_ledger::{AccountId, FileId};
 use borsh::{BorshSerialize, to_vec};
 
 /// What a wrapped key may be used for; an envelope opens only for the purpose it was made for.
@@ -9,8 +9,13 @@ use borsh::{BorshSerialize, to_vec};
 pub enum Purpose {
     /// The owner's own copy, in the file's ledger record.
     Owner,
-    /// A grantee's copy for one order.
-    Order(OrderId),
+    /// The copy of an account that the owner lets use the file, in the ledger's grant.
+    Grant {
+        /// Who owns the file.
+        owner: AccountId,
+        /// Who may use it.
+        grantee: AccountId,
+    },
 }
 
 /// An envelope did not open.
@@ -75,18 +80,22 @@ mod tests {
     #[test]
     fn opens_only_for_its_key_file_and_purpose() {
         let file = FileId(Digest([7; 32]));
-        let order = Purpose::Order(OrderId(Digest([1; 32])));
+        let account = |n| SecretKey::from_seed([n; 32]).public();
+        let grant = |owner, grantee| Purpose::Grant {
+            owner: account(owner),
+            grantee: account(grantee),
+        };
         let key = FileKey([9; 32]);
-        let envelope = wrap(&key, &secret(1).public(), file, order, [3; 32]).unwrap();
-        let opened = unwrap(&envelope, &secret(1), file, order).unwrap();
+        let envelope = wrap(&key, &secret(1).public(), file, grant(2, 1), [3; 32]).unwrap();
+        let opened = unwrap(&envelope, &secret(1), file, grant(2, 1)).unwrap();
         assert_eq!(opened, key);
 
         let other_file = FileId(Digest([8; 32]));
-        let other_order = Purpose::Order(OrderId(Digest([2; 32])));
         for (holder, file, purpose) in [
-            (2, file, order),
-            (1, other_file, order),
-            (1, file, other_order),
+            (2, file, grant(2, 1)),
+            (1, other_file, grant(2, 1)),
+            (1, file, grant(3, 1)),
+            (1, file, grant(2, 3)),
             (1, file, Purpose::Owner),
         ] {
             let refused = unwrap(&envelope, &secret(holder), file, purpose);

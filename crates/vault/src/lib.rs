@@ -64,7 +64,7 @@ pub use piece::{
     TooManyDigests,
 };
 pub use placement::Coding;
-pub use record::{Label, RecordError, owner_key};
+pub use record::{Label, RecordError, granted_key, owner_key, seal_for_grantee};
 pub use seal::{SealError, SealedFile, SealedSlice, Sealer};
 pub use time::{Millis, Tag};
 pub use unseal::{Content, Expected, UnsealError, Unsealer, unseal};

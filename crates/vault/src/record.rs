@@ -1,7 +1,9 @@
 //! Between the ledger's file record and what the vault's machines need of it.
 
-use assay_crypto::{EncryptionSecret, Sealed, aead::FileKey};
-use assay_ledger::{AccountId, BoundedBytes, BoundedString, BoundedVec, FileRecord, OutOfBounds};
+use assay_crypto::{EncryptionSecret, SealError, Sealed, aead::FileKey};
+use assay_ledger::{
+    AccountId, BoundedBytes, BoundedString, BoundedVec, FileGrant, FileRecord, OutOfBounds,
+};
 
 use crate::envelope::{self, EnvelopeError, Purpose};
 use crate::placement::{Coding, Placement};
@@ -90,6 +92,36 @@ impl From<&FileRecord> for Record {
             root: record.root,
             owner: record.owner,
         }
+    }
+}
+
+/// A file's key, sealed to an account that its owner lets use it: what
+/// [`FileCall::ApproveGrant`](assay_ledger::FileCall) hands over. `random` must be fresh.
+///
+/// # Errors
+/// [`SealError`] when the key that was asked with is no usable one.
+pub fn seal_for_grantee(
+    key: &FileKey,
+    grant: &FileGrant,
+    random: [u8; 32],
+) -> Result<Sealed, SealError> {
+    let to = &grant.encryption_key;
+    envelope::wrap(key, to, grant.file, purpose(grant), random)
+}
+
+/// The key of another's file, from an approved grant of it.
+///
+/// # Errors
+/// [`EnvelopeError`] when the grant is another's, or its owner sealed something else.
+pub fn granted_key(grant: &FileGrant, secret: &EncryptionSecret) -> Result<FileKey, EnvelopeError> {
+    let envelope = Sealed(grant.sealed.as_bytes().to_vec());
+    envelope::unwrap(&envelope, secret, grant.file, purpose(grant))
+}
+
+fn purpose(grant: &FileGrant) -> Purpose {
+    Purpose::Grant {
+        owner: grant.owner,
+        grantee: grant.grantee,
     }
 }
 

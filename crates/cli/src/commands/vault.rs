@@ -2,6 +2,7 @@
 
 mod check;
 mod get;
+mod grant;
 mod input;
 mod put;
 mod unfinished;
@@ -50,15 +51,21 @@ pub(crate) enum Vault {
         #[arg(long)]
         follow_links: bool,
     },
-    /// Fetch, verify and decrypt a file of yours
+    /// Fetch, verify and decrypt a file of yours, or one that its owner lets you use
     ///
     /// What comes is kept encrypted in your directory until all of it is there; then it is written
     /// to its place, where nothing may stand yet. If the command is interrupted, run it again: it
     /// goes on where it was.
-    #[command(after_help = "Example:\n  assay vault get 91c3... --out chats.jsonl")]
+    #[command(
+        after_help = "Examples:\n  assay vault get 91c3... --out chats.jsonl\n  \
+                      assay vault get 91c3... --owner 3b6a... --out chats.jsonl"
+    )]
     Get {
         /// The file's id of 64 digits, as `put` and `ls` print it
         file: FileId,
+        /// Whose file, where it is another's; see `assay vault grant` [default: your own]
+        #[arg(long, value_name = "ACCOUNT")]
+        owner: Option<PublicKey>,
         /// Where to write it; a bundle becomes a directory [default: its name]
         #[arg(long, value_name = "PATH")]
         out: Option<PathBuf>,
@@ -73,6 +80,9 @@ pub(crate) enum Vault {
         #[arg(long, conflicts_with = "owner")]
         unfinished: bool,
     },
+    /// Let others use files of yours, or ask to use theirs
+    #[command(subcommand)]
+    Grant(grant::Grant),
     /// Delete what an interrupted `put` or `get` left
     ///
     /// Files that are recorded on the ledger stay: nothing deletes them yet.
@@ -137,7 +147,8 @@ impl Vault {
                 };
                 put::run(&session, put, output)
             }
-            Self::Get { file, out } => get::run(&session, file, out, output),
+            Self::Get { file, owner, out } => get::run(&session, (file, owner), out, output),
+            Self::Grant(grant) => grant.run(&session, output),
             Self::Ls {
                 unfinished: true, ..
             } => unfinished::list(&session, output),

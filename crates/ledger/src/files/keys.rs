@@ -30,12 +30,17 @@ pub(crate) fn file_of_owned(key: &[u8]) -> Option<FileId> {
     bytes_32(key, 33).map(|bytes| FileId(Digest(bytes)))
 }
 
+/// By owner first, so that all grants of an owner's files lie together.
 pub(crate) fn grant(file: &FileId, owner: &AccountId, grantee: &AccountId) -> Vec<u8> {
-    join(b'g', &[&file.0.0, &owner.0, &grantee.0])
+    join(b'g', &[&owner.0, &file.0.0, &grantee.0])
 }
 
 pub(crate) fn grants(file: &FileId, owner: &AccountId) -> Vec<u8> {
-    join(b'g', &[&file.0.0, &owner.0])
+    join(b'g', &[&owner.0, &file.0.0])
+}
+
+pub(crate) fn all_grants(owner: &AccountId) -> Vec<u8> {
+    join(b'g', &[&owner.0])
 }
 
 pub(crate) fn granted(grantee: &AccountId, file: &FileId, owner: &AccountId) -> Vec<u8> {

@@ -131,6 +131,7 @@ fn no_query_takes_a_failing_disk_for_an_absence() {
     let (file, id) = (file_id("model"), Who::Requester.id());
     assert!(query::file_grant(&broken(), &file, &id, &id).is_err());
     assert!(query::file_grants(&broken(), &file, &id).is_err());
+    assert!(query::grants_of(&broken(), &id, 1).is_err());
     assert!(query::grants_to(&broken(), &id, 1).is_err());
     // Nor is a move taken for one that nobody waits for.
     let accept = OrderCall::Accept { order }.into();

@@ -309,7 +309,7 @@ fn nothing_is_granted_unasked() {
 }
 
 #[test]
-fn grants_are_listed_by_file_and_by_grantee() {
+fn grants_are_listed_by_file_by_owner_and_by_grantee() {
     let mut world = recorded();
     world.apply(OWNER, FileCall::Put(Box::new(file(OWNER, "train"))));
     let askers = [GRANTEE, OTHER, Who::Storage(0)];
@@ -327,6 +327,11 @@ fn grants_are_listed_by_file_and_by_grantee() {
     world.apply(OWNER, reject(OTHER));
     let of_file = query::file_grants(&world.store, &file_id("model"), &OWNER.id()).unwrap();
     assert_eq!(of_file.len(), 3);
+    let of = |who: Who, limit| query::grants_of(&world.store, &who.id(), limit).unwrap();
+    let of_owner = of(OWNER, 9);
+    assert_eq!((of_owner.entries.len(), of_owner.more), (4, false));
+    assert!(of_file.iter().all(|grant| of_owner.entries.contains(grant)));
+    assert!(of(OWNER, 3).more && of(GRANTEE, 9).entries.is_empty());
     let to = |who: Who, limit| query::grants_to(&world.store, &who.id(), limit).unwrap();
     let all = to(GRANTEE, 9);
     assert_eq!((all.entries.len(), all.more), (2, false));

@@ -19,8 +19,10 @@
 
 mod entry;
 mod error;
+mod limits;
 mod packet;
 mod peer;
+mod receive;
 mod recovery;
 mod statement;
 
@@ -30,59 +32,15 @@ use assay_crypto::{Digest, PublicKey, SecretKey, Signature};
 
 pub use entry::{Acted, Step};
 pub use error::{BadJournal, Condition, OldJournal, PostError, Refused};
+pub use limits::Limits;
 pub use packet::{ENVELOPE, Letter, Packet, STATEMENT};
+pub use receive::Received;
 pub use recovery::Checkpoint;
 pub use statement::{Equivocation, Mark, Statement};
 
 use crate::{Millis, Output, Protocol, Transcript};
 use entry::Entry;
 use peer::{Due, Peer};
-
-/// What a mailbox holds and how long it waits. Both ends of a conversation have equal ones of the
-/// first four.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of one letter.
-    pub letter_bytes: usize,
-    /// Letters to one peer that are not acknowledged.
-    pub letters: usize,
-    /// Bytes in them.
-    pub bytes: usize,
-    /// Letters to and from a peer after which a statement is made.
-    pub statement_every: u64,
-    /// Milliseconds after which it is made for fewer.
-    pub statement_after_ms: u64,
-    /// Milliseconds before letters are sent again; doubles each time.
-    pub resend_ms: u64,
-    /// The longest such pause.
-    pub longest_resend_ms: u64,
-    /// Milliseconds without any acknowledgement after which a peer counts as silent.
-    pub silent_ms: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            letter_bytes: 1 << 20,
-            letters: 64,
-            bytes: 8 << 20,
-            statement_every: 16,
-            statement_after_ms: 200,
-            resend_ms: 1_000,
-            longest_resend_ms: 60_000,
-            silent_ms: 600_000,
-        }
-    }
-}
-
-/// What came with a piece of mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// A letter, which the machine acts on before the next commit.
-    pub letter: Option<Vec<u8>>,
-    /// Whether letters to its sender are acknowledged by it for the first time.
-    pub acknowledged: bool,
-}
 
 /// The mail of one machine in one conversation.
 pub struct Mailbox {
@@ -161,98 +119,6 @@ impl Mailbox {
             Some(known) => (known.kept() + letters, known.kept_bytes + bytes),
             None => (0, 0),
         }
-    }
-
-    /// Takes what came from `from`. Whatever becomes of it, [`Self::commit`] follows.
-    ///
-    /// # Errors
-    /// [`Refused`] says what is wrong. A good statement counts even if the letter beside it is
-    /// refused.
-    pub fn receive(
-        &mut self,
-        now: Millis,
-        from: PublicKey,
-        bytes: &[u8],
-    ) -> Result<Received, Refused> {
-        self.usable()?;
-        if self.staged.is_some() {
-            return Err(Refused::Uncommitted);
-        }
-        let packet = Packet::decode(bytes, self.limits.letter_bytes)?;
-        let steps = self.checkpoint().steps;
-        let (me, subject) = (self.me, self.subject);
-        let peer = self.peers.get_mut(&from);
-        let peer = peer.ok_or(Refused::Stranger(from))?;
-        if packet.subject != subject {
-            return Err(Refused::Subject);
-        }
-        let between = |statement: &Statement, by: PublicKey, to: PublicKey| {
-            if (statement.subject, statement.by, statement.to) != (subject, by, to) {
-                return Err(Refused::NotTheirs);
-            }
-            statement
-                .is_signed()
-                .then_some(())
-                .ok_or(Refused::Signature(by))
-        };
-        if let Some(reminder) = &packet.reminder {
-            between(reminder, me, from)?;
-            let (found, known) = (steps, reminder.steps);
-            if known > found {
-                let old = OldJournal { found, known };
-                self.old = Some(old);
-                self.staged = None;
-                return Err(old.into());
-            }
-        }
-        let mut acknowledged = false;
-        if let Some(statement) = packet.statement {
-            between(&statement, from, me)?;
-            let newest = peer.newest().map(|newest| newest.steps);
-            if peer.check(&statement)? {
-                acknowledged = peer.take(statement);
-            } else if newest.is_some_and(|newest| statement.steps < newest) {
-                // Late, or from an old copy of a journal.
-                (peer.due.answer, peer.due.reminder) = (true, true);
-            }
-            // It is there, so what it lacks is sent again before long.
-            let waits = peer.kept() > 0;
-            let timers = &mut peer.timers;
-            timers.pause = 0;
-            timers.resend_at = waits.then_some(now + self.limits.resend_ms);
-            if acknowledged {
-                timers.silence_told = false;
-                timers.waiting_since = waits.then_some(now);
-            }
-        }
-        let Some(letter) = packet.letter else {
-            return Ok(Received {
-                letter: None,
-                acknowledged,
-            });
-        };
-        let Letter { bytes, .. } = match peer.follows(&letter) {
-            Ok(_) => letter,
-            Err(refused) => {
-                // A receipt was lost, or a letter: its sender is told where things stand.
-                peer.due.answer |=
-                    matches!(refused, Refused::Replayed { .. } | Refused::Early { .. });
-                peer.due.reminder |= matches!(refused, Refused::Replayed { .. });
-                return Err(refused);
-            }
-        };
-        let acted = Acted::Letter {
-            from,
-            bytes: bytes.clone(),
-        };
-        self.staged = Some(Step {
-            acted,
-            ..Step::default()
-        });
-        Ok(Received {
-            letter: Some(bytes),
-            acknowledged,
-        })
     }
 
     /// Says what else the machine acts on in this step, in its own words: an answer, a wake, what it
@@ -462,24 +328,6 @@ impl Mailbox {
             if let Some(peer) = self.peers.get_mut(&to) {
                 peer.keep(letter);
             }
-        }
-    }
-}
-
-impl Limits {
-    /// Sets the timers of a peer for what is under way now.
-    fn set(&self, now: Millis, peer: &mut Peer) {
-        let (waits, unstated) = (peer.kept() > 0, peer.unstated() > 0 || peer.due.answer);
-        let timers = &mut peer.timers;
-        if waits {
-            timers.resend_at.get_or_insert(now + self.resend_ms);
-            timers.waiting_since.get_or_insert(now);
-        } else {
-            (timers.resend_at, timers.waiting_since) = (None, None);
-        }
-        match unstated {
-            true => _ = timers.state_at.get_or_insert(now + self.statement_after_ms),
-            false => timers.state_at = None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Fine-tuned tensors: an adapter, or with [`Method::Full`] the whole model.
 
 mod check;
+mod lora;
 mod merge;
 mod method;
 mod names;
@@ -15,8 +16,9 @@ use assay_graph::{Tensors, Whole, tensor_digest};
 use assay_kernel::Kernel;
 use assay_kernel::random::Stream;
 
+pub use lora::LoraConfig;
 pub use merge::{carried_files, merge_note, merged_files};
-pub use method::{BitFitConfig, Ia3Config, LoraConfig, Method, PrivateLoraConfig};
+pub use method::{BitFitConfig, Ia3Config, Method, PrivateLoraConfig};
 pub use names::Names;
 pub use params::{Group, Init, ParamInfo};
 pub use peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_notes, name_base};

@@ -70,7 +70,8 @@ impl Api {
             .route("/orders/{id}", get(routes::records::order))
             .route("/orders/{id}/progress", get(routes::records::progress))
             .route("/files", get(routes::records::files))
-            .route("/files/{id}", get(routes::records::file));
+            .route("/files/{id}", get(routes::records::file))
+            .route("/grants", get(routes::records::grants));
         let all = Router::new()
             .nest("/v1", v1)
             .route("/metrics", get(routes::chain::metrics))

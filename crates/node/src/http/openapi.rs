@@ -30,6 +30,7 @@ use crate::progress::ProgressReport;
         routes::records::progress,
         routes::records::files,
         routes::records::file,
+        routes::records::grants,
     ),
     components(schemas(ErrorBody, ProgressReport, views::Submission))
 )]

@@ -176,6 +176,9 @@ async fn mistakes_get_a_reason_and_a_hint() {
         (format!("/v1/files/{zero}"), 404, "nobody has recorded"),
         ("/v1/orders?colour=red".to_owned(), 400, "requester=KEY"),
         ("/v1/files?owner=7".to_owned(), 400, "64 lower-case"),
+        ("/v1/grants".to_owned(), 400, "one of owner and grantee"),
+        ("/v1/grants?owner=7".to_owned(), 400, "64 lower-case"),
+        ("/v1/grants?file=7".to_owned(), 400, "file"),
         ("/v1/prove/abc".to_owned(), 400, "hexadecimal"),
         (
             format!("/v1/prove/{}", "00".repeat(257)),
@@ -212,6 +215,7 @@ async fn a_failing_disk_is_told_and_never_an_absence() {
         format!("/v1/orders/{zero}"),
         format!("/v1/orders/{zero}/progress"),
         "/v1/files".to_owned(),
+        format!("/v1/grants?grantee={zero}"),
         format!("/v1/files/{zero}"),
     ];
     served.chain.set_broken(true);

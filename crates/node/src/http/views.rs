@@ -5,8 +5,8 @@
 
 use assay_crypto::{Digest, PublicKey};
 use assay_ledger::{
-    Account, Amount, Call, Event, FileRecord, Order, OrderId, Parameters, Phase, Receipt,
-    Registration, Status as CallStatus, TxId, query::Supply,
+    Account, Amount, Call, Event, FileGrant, FileRecord, Order, OrderId, Parameters, Phase,
+    Receipt, Registration, Status as CallStatus, TxId, query::Supply,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -240,6 +240,16 @@ pub struct FileList {
     /// The ledger's records.
     #[schema(value_type = Vec<Object>)]
     pub records: Vec<FileRecord>,
+    /// Whether there are more that fit the question.
+    pub more: bool,
+}
+
+/// `GET /v1/grants`: who may use whose files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GrantList {
+    /// The ledger's records, those that are over included.
+    #[schema(value_type = Vec<Object>)]
+    pub records: Vec<FileGrant>,
     /// Whether there are more that fit the question.
     pub more: bool,
 }

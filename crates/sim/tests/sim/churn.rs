@@ -13,8 +13,6 @@ fn seconds() -> u64 {
 fn while_validators_come_and_go_a_second_without_a_commit_is_rare() {
     for size in if cases() > 1 { vec![4, 7] } else { vec![4] } {
         let mut scenario = Scenario::quiet(size, 5, seconds() * 1_000);
-        // With the shipped second a dead leader's view is longer than the window.
-        scenario.pace.leader_timeout_ms = 500;
         scenario.faults = vec![Fault::Churn {
             at_ms: 1_000,
             until_ms: scenario.duration_ms,

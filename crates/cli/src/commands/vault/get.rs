@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use assay_crypto::Digest;
+use assay_crypto::{Digest, PublicKey, SecretKey};
 use assay_ledger::{FileId, FileRecord, Registration, Role, query};
 use assay_node::{
     config::ByteSize,
@@ -29,7 +29,7 @@ use assay_vault::{
 };
 use serde::Serialize;
 
-use super::{BUNDLE_TYPE, TREE_TYPE, downloads, runtime};
+use super::{BUNDLE_TYPE, TREE_TYPE, downloads, grant, runtime};
 use crate::{
     failure::{Failure, Kind},
     output::{Output, facts},
@@ -51,24 +51,17 @@ struct GetReport {
 
 pub(super) fn run(
     session: &Session,
-    file: FileId,
+    (file, owner): (FileId, Option<PublicKey>),
     out: Option<PathBuf>,
     output: &Output,
 ) -> Result<(), Failure> {
     let key = session.key()?;
-    let owner = key.public();
-    let record = session
-        .light()
-        .read(|store| query::file(store, &file, &owner))?;
-    let record = record.ok_or_else(|| {
-        Failure::say(
-            Kind::NotFound,
-            format!("your account {owner} has recorded no file {file}"),
-        )
-        .hint("`assay vault ls` lists your files; files of a job come with `assay job result`")
-    })?;
-    let opened =
-        owner_key(&record, &key.encryption()).map_err(|e| Failure::new(Kind::Failed, e))?;
+    let owner = owner.unwrap_or(key.public());
+    let record = recorded(session, &key, file, owner)?;
+    let opened = match owner == key.public() {
+        true => owner_key(&record, &key.encryption()).map_err(|e| Failure::new(Kind::Failed, e))?,
+        false => grant::opened(session, &key, file, owner)?,
+    };
     let bundled = matches!(record.media_type.as_str(), BUNDLE_TYPE | TREE_TYPE);
     let path = out.unwrap_or_else(|| plain_name(record.name.as_str(), file));
     check_place(&path, bundled)?;
@@ -127,6 +120,34 @@ pub(super) fn run(
             ("bytes", report.length.to_string()),
             ("content", report.content.to_string()),
         ])
+    })
+}
+
+/// The owner's record of the file.
+pub(super) fn recorded(
+    session: &Session,
+    key: &SecretKey,
+    file: FileId,
+    owner: PublicKey,
+) -> Result<FileRecord, Failure> {
+    let record = session
+        .light()
+        .read(|store| query::file(store, &file, &owner))?;
+    record.ok_or_else(|| {
+        let (whose, hint) = match owner == key.public() {
+            true => (
+                "your account",
+                "`assay vault ls` lists your files, and `--owner ACCOUNT` names another's; files \
+                 of a job come with `assay job result`"
+                    .to_owned(),
+            ),
+            false => (
+                "account",
+                format!("`assay vault ls --owner {owner}` lists its files"),
+            ),
+        };
+        let text = format!("{whose} {owner} has recorded no file {file}");
+        Failure::say(Kind::NotFound, text).hint(hint)
     })
 }
 

@@ -14,7 +14,8 @@ use crate::{
     http::{
         Api, ApiError, ErrorBody,
         views::{
-            AccountView, FileList, MAX_LISTED, OrderDetail, OrderList, OrderSummary, RoleView,
+            AccountView, FileList, GrantList, MAX_LISTED, OrderDetail, OrderList, OrderSummary,
+            RoleView,
         },
     },
     progress::ProgressReport,
@@ -244,5 +245,45 @@ pub(crate) async fn file(
     Ok(Json(FileList {
         records,
         more: false,
+    }))
+}
+
+/// Whose grants to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct GrantFilter {
+    /// Grants of this account's files.
+    owner: Option<String>,
+    /// Grants to this account.
+    grantee: Option<String>,
+}
+
+/// Grants of files: asked for, approved and over
+#[utoipa::path(
+    get, path = "/v1/grants", tag = "records", params(GrantFilter),
+    responses((status = 200, body = GrantList), (status = 400, body = ErrorBody)),
+)]
+pub(crate) async fn grants(
+    State(api): State<Api>,
+    filter: Result<Query<GrantFilter>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<GrantList>, ApiError> {
+    const USE: &str =
+        "use owner=KEY for grants of an account's files, or grantee=KEY for those to it";
+    let Query(filter) = filter.map_err(|error| ApiError::invalid(error.body_text(), USE))?;
+    let state = api.chain.state();
+    let page = match (filter.owner, filter.grantee) {
+        (Some(owner), None) => query::grants_of(&*state, &parse("owner", &owner)?, MAX_LISTED)?,
+        (None, Some(to)) => query::grants_to(&*state, &parse("grantee", &to)?, MAX_LISTED)?,
+        _ => {
+            return Err(ApiError::invalid(
+                "name one of owner and grantee".to_owned(),
+                USE,
+            ));
+        }
+    };
+    Ok(Json(GrantList {
+        records: page.entries,
+        more: page.more,
     }))
 }

@@ -1,3 +1,4 @@
+use super::operators::values;
 use super::*;
 
 #[test]
