@@ -7,10 +7,10 @@ use std::time::Duration;
 use assay_ledger::{Height, ReadError, TxId, root};
 use tokio::sync::{broadcast, mpsc};
 
+use crate::admit::{Admitted, SubmitError, admit};
 use crate::clocks::ClockReport;
 use crate::core::Core;
 use crate::engine::Command;
-use crate::execute::{self, Admitted, SubmitError};
 use crate::finalized::FinalizedBlock;
 use crate::header::Header;
 use crate::history;
@@ -60,7 +60,7 @@ impl Chain {
     /// Checks an encoded transaction, keeps it for a block and passes it to the other
     /// validators. Submitting the same bytes again is not an error.
     pub fn submit(&self, encoded: Vec<u8>) -> Result<TxId, SubmitError> {
-        let Admitted { id, fresh } = execute::admit(&self.shared.core, encoded)?;
+        let Admitted { id, fresh } = admit(&self.shared.core, encoded)?;
         if let Some(encoded) = fresh {
             self.shared
                 .local

@@ -11,12 +11,13 @@ use crate::block::Block;
 use crate::clocks::Clocks;
 use crate::config::Pace;
 use crate::engine::beacons::Beacons;
-use crate::execute::{self, Outcome, Sorted};
+use crate::execute::{self, Sorted};
 use crate::header::Header;
 use crate::judge::{self, Invalid, JudgeError, judge};
 use crate::mempool::{LIMITS, Mempool, Pending, Refusal};
+use crate::outcome::Outcome;
+use crate::sources::with_sources;
 use crate::speculate::{Layer, Speculation, View};
-use crate::start::with_sources;
 use crate::store::Snapshot;
 
 /// How far a block's timestamp may be ahead of this machine's clock when voting for it. A vote

@@ -8,8 +8,8 @@ use assay_ledger::{
 
 use crate::beacon::{BeaconVerifier, beacon};
 use crate::block::Block;
-use crate::execute::Outcome;
 use crate::header::Header;
+use crate::outcome::Outcome;
 
 /// Why a block can never follow its parent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -37,6 +37,7 @@
 //! # Ok(()) }
 //! ```
 
+mod admit;
 mod beacon;
 mod block;
 mod chain;
@@ -52,20 +53,23 @@ pub mod history;
 mod judge;
 pub mod light;
 mod mempool;
+mod outcome;
 pub mod replay;
 mod scheme;
+mod sources;
 mod speculate;
 mod start;
 mod store;
 pub mod validator;
 
+pub use crate::admit::SubmitError;
 pub use crate::beacon::beacon;
 pub use crate::block::{Block, BlockError, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
 pub use crate::chain::{Chain, ProveError};
 pub use crate::clocks::{ClockReport, Clocks};
 pub use crate::config::{ChainConfig, Pace, Peer};
 pub use crate::deal::{Dealt, MalformedShare, ThresholdShare, deal};
-pub use crate::execute::{GenesisProblem, SubmitError};
+pub use crate::execute::GenesisProblem;
 pub use crate::finalized::FinalizedBlock;
 pub use crate::header::{BeaconSignature, HEADER_BYTES, Header, HeaderError, VERSION};
 pub use crate::judge::Invalid;

@@ -7,9 +7,9 @@ use assay_crypto::Digest;
 use assay_ledger::root::TreeStore;
 use assay_ledger::{Pairs, ReadError, Store};
 
-use crate::execute::Outcome;
 use crate::header::Header;
 use crate::judge::Parent;
+use crate::outcome::Outcome;
 use crate::store::Snapshot;
 
 /// An executed block above the finalized state.

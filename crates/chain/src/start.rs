@@ -17,6 +17,7 @@ use crate::deal::MalformedShare;
 use crate::engine::{self, NetworkSettings};
 use crate::execute::GenesisProblem;
 use crate::scheme::{self, CommitteeError};
+use crate::sources::with_sources;
 use crate::store::{ChainStore, StoreError};
 use crate::validator::Member;
 
@@ -143,17 +144,6 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
         Some((what, reason)) => format!("{what}: {reason}"),
         None => text,
     }
-}
-
-/// An error and everything below it in one line; [`Chain::failure`] is read by people.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text = format!("{text}: {source}");
-        below = source.source();
-    }
-    text
 }
 
 /// Where every validator is reached: as configured, else as the genesis says.

@@ -28,12 +28,14 @@ use crate::config::Pace;
 use crate::core::Core;
 use crate::deal::ThresholdShare;
 use crate::engine::{self, Command, Parts};
-use crate::execute::{self, GenesisProblem, Outcome};
+use crate::execute::{self, GenesisProblem};
 use crate::finalized::FinalizedBlock;
 use crate::header::Header;
+use crate::outcome::Outcome;
 use crate::scheme::{self, Committee, CommitteeError};
+use crate::sources::with_sources;
 use crate::speculate::Speculation;
-use crate::start::{StartError, with_sources};
+use crate::start::StartError;
 use crate::store::{ChainStore, StoreError};
 
 /// Blocks a slow subscriber may lag behind before it loses the oldest.

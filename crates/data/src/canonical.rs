@@ -9,7 +9,7 @@
 use crate::error::{DataError, Place, Problem};
 use crate::foreign::Foreign;
 use crate::format::Format;
-use crate::json::without_mark;
+use crate::json::{wide, without_mark};
 use crate::read::MAX_BYTES;
 use crate::table;
 use crate::unseen;
@@ -60,27 +60,6 @@ pub(crate) fn plain(mut bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
     match bytes.trim_ascii().is_empty() {
         true => Err(DataError::Empty),
         false => Ok(bytes),
-    }
-}
-
-/// The encoding with more than one byte a character, if a mark or the zero bytes between Latin
-/// letters show it.
-pub(crate) fn wide(bytes: &[u8]) -> Option<&'static str> {
-    let zeros = |from: usize| {
-        let part = &bytes[..bytes.len().min(64)];
-        let every = part.iter().skip(from).step_by(2);
-        part.len() >= 8 && every.clone().all(|byte| *byte == 0)
-    };
-    if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
-        Some("UTF-32")
-    } else if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        Some("UTF-16")
-    } else if zeros(1) && !zeros(0) {
-        Some("UTF-16LE")
-    } else if zeros(0) && !zeros(1) {
-        Some("UTF-16BE")
-    } else {
-        None
     }
 }
 

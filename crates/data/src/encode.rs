@@ -3,8 +3,6 @@
 mod answers;
 mod reads;
 
-pub(crate) use reads::is_mask;
-
 use crate::error::Problem;
 use crate::record::{Conversation, Message, Record};
 use crate::tokenizer::Tokenizer;

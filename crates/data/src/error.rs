@@ -3,8 +3,10 @@
 use std::fmt;
 
 use crate::foreign::Foreign;
-use crate::format::READ;
-use crate::table::TableError;
+use crate::table::error::TableError;
+
+/// What is read, for messages.
+pub(crate) const READ: &str = ".jsonl, .json, .csv, .tsv, .parquet, or .txt for running text";
 
 /// Where in the data a record stands, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

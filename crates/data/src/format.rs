@@ -19,9 +19,6 @@ pub enum Format {
     Parquet,
 }
 
-/// What is read, for messages.
-pub(crate) const READ: &str = ".jsonl, .json, .csv, .tsv, .parquet, or .txt for running text";
-
 /// Endings of what is not read: what it is, and what to do.
 const OTHERS: [(&[&str], &str, &str); 15] = [
     (

@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 pub(crate) use numbers::long_number;
 pub(crate) use unique::{Unique, within};
 
-use crate::canonical::wide;
 use crate::foreign::Foreign;
 use crate::unseen;
 
@@ -170,6 +169,27 @@ impl fmt::Display for JsonFault {
 }
 
 impl std::error::Error for JsonFault {}
+
+/// The encoding with more than one byte a character, if a mark or the zero bytes between Latin
+/// letters show it.
+pub(crate) fn wide(bytes: &[u8]) -> Option<&'static str> {
+    let zeros = |from: usize| {
+        let part = &bytes[..bytes.len().min(64)];
+        let every = part.iter().skip(from).step_by(2);
+        part.len() >= 8 && every.clone().all(|byte| *byte == 0)
+    };
+    if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
+        Some("UTF-32")
+    } else if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        Some("UTF-16")
+    } else if zeros(1) && !zeros(0) {
+        Some("UTF-16LE")
+    } else if zeros(0) && !zeros(1) {
+        Some("UTF-16BE")
+    } else {
+        None
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::message::REASONING;
+pub(crate) use self::message::{REASONING, is_mask};
 use crate::error::Problem;
 
 /// Who speaks.

@@ -18,8 +18,8 @@ use super::runtime::{Runtime, run_blocking};
 use crate::core::{CLOCK_SKEW_MS, Core, Rejected};
 use crate::header::{BeaconSignature, Header};
 use crate::scheme::{Identity, PayloadDigest, Scheme, own_digest};
+use crate::sources::with_sources;
 use crate::speculate::View;
-use crate::start::with_sources;
 
 /// How long a leader waits for the parent's beacon. It comes one message after the parent is
 /// final; but if some validators gave up on the parent's view it may become final only through a

@@ -13,8 +13,8 @@ use commonware_p2p::{Receiver, Recipients, Sender};
 use tokio::sync::mpsc;
 
 use super::runtime::{Runtime, run_blocking};
+use crate::admit::admit;
 use crate::core::Core;
-use crate::execute;
 use crate::scheme::Identity;
 
 /// Largest gossip message. It holds at least one transaction of the largest size.
@@ -96,7 +96,7 @@ pub(crate) async fn run(
                 let admitted = run_blocking(&runtime, move || {
                     for encoded in transactions {
                         // Refusals are normal here: already in a block, or just not valid now.
-                        if let Err(error) = execute::admit(&core, encoded) {
+                        if let Err(error) = admit(&core, encoded) {
                             tracing::debug!(%peer, %error, "gossiped transaction refused");
                         }
                     }

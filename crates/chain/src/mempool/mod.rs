@@ -87,7 +87,7 @@ impl Price {
     }
 }
 
-/// A transaction that passed the checks of [`crate::execute::admit`].
+/// A transaction that passed the checks of [`crate::admit::admit`].
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) id: TxId,

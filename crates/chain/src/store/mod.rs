@@ -17,8 +17,8 @@ pub use snapshot::Snapshot;
 use tables as t;
 
 use crate::block::Block;
-use crate::execute::Outcome;
 use crate::finalized::FinalizedBlock;
+use crate::outcome::Outcome;
 
 /// Why the chain database cannot be used.
 #[derive(Debug, thiserror::Error)]

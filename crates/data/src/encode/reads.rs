@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::error::Problem;
 use crate::json::within;
-use crate::record::{Conversation, Message, REASONING, Role};
+use crate::record::{Conversation, Message, REASONING, Role, is_mask};
 use crate::template::ChatTemplate;
 
 /// What a message says instead, to see whether it is written.
@@ -138,13 +138,6 @@ pub(super) fn check_written(
 /// Whether this is an unknown setting that keeps a message from being learned.
 fn masks(name: &str, value: &Value) -> bool {
     *value == Value::Bool(false) && is_mask(name)
-}
-
-/// Whether a field sounds as if it said what is learned, under a name that is not known here.
-pub(crate) fn is_mask(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let words = ["train", "learn", "loss", "mask", "weight"];
-    words.iter().any(|word| name.contains(word))
 }
 
 fn says_nothing(value: &Value) -> bool {

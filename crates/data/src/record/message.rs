@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::{Message, Role, is_empty, kind, other_letters};
-use crate::encode::is_mask;
 use crate::error::Problem;
 use crate::json::within;
 
@@ -258,4 +257,11 @@ fn check_parts(place: usize, parts: &[Value]) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// Whether a field sounds as if it said what is learned, under a name that is not known here.
+pub(crate) fn is_mask(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words = ["train", "learn", "loss", "mask", "weight"];
+    words.iter().any(|word| name.contains(word))
 }
