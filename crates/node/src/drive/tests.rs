@@ -1,4 +1,7 @@
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use assay_crypto::{Digest, SecretKey};
 use assay_machine::{
