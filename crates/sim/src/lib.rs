@@ -27,6 +27,7 @@
 pub mod disk;
 pub mod liars;
 pub mod links;
+pub mod orders;
 mod report;
 mod run;
 mod scenario;

@@ -1,0 +1,354 @@
+//! Running an order, and what came of it.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use assay_crypto::Digest;
+use assay_crypto::stream::Stream;
+use assay_ledger::{
+    AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, Event, FileId, FileRecord, Height,
+    Order, OrderId, Role, query,
+};
+use assay_node::drive::DriveError;
+use assay_node::told;
+use assay_proof::{Programs, View};
+use commonware_runtime::deterministic::{Config, Context, Runner};
+use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _};
+use tokio::sync::broadcast;
+
+use super::books::{Books, BooksError};
+use super::cast::Cast;
+use super::life::{Member, Place, live};
+use super::setup::{Beginning, Plan};
+use super::vault::Vault;
+
+/// Time between two blocks.
+pub(super) const BLOCK: Duration = Duration::from_secs(1);
+/// What one step of every task that has something to do takes.
+const STEP: Duration = Duration::from_micros(100);
+/// Views that a party may lag behind; it needs the newest only.
+const BACKLOG: usize = 4;
+/// Blocks after which an order that has not ended never will.
+const MOST_BLOCKS: u64 = 10_000;
+
+/// What all tasks have in common.
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    pub(super) places: Vec<Place>,
+    pub(super) views: broadcast::Sender<Arc<View>>,
+    order: OrderId,
+    storage: AccountId,
+    books: Mutex<Books>,
+    vault: Mutex<Vault>,
+    view: Mutex<Option<Arc<View>>>,
+    failures: Mutex<Vec<String>>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(beginning: Beginning) -> Self {
+        let Beginning {
+            plan,
+            places,
+            order,
+            storage,
+            books,
+            vault,
+        } = beginning;
+        Self {
+            plan,
+            places,
+            views: broadcast::Sender::new(BACKLOG),
+            order,
+            storage,
+            books: Mutex::new(books),
+            vault: Mutex::new(vault),
+            view: Mutex::default(),
+            failures: Mutex::default(),
+        }
+    }
+
+    pub(super) fn books(&self) -> MutexGuard<'_, Books> {
+        lock(&self.books)
+    }
+
+    pub(super) fn vault(&self) -> MutexGuard<'_, Vault> {
+        lock(&self.vault)
+    }
+
+    /// The order after the last block, once there is one.
+    pub(super) fn view(&self) -> Option<Arc<View>> {
+        lock(&self.view).clone()
+    }
+
+    /// A party cannot go on, which is nobody's doing.
+    pub(super) fn failed(&self, at: usize, error: &DriveError) {
+        let name = self.places.get(at).map(|place| place.member().name);
+        let failure = format!("{}: {}", name.unwrap_or_default(), told(error));
+        lock(&self.failures).push(failure);
+    }
+
+    /// Shows everybody the state after a block.
+    fn show(&self) -> Result<(), BooksError> {
+        let view = View::read(&self.books().store, &self.order)?;
+        if let Some(view) = view.map(Arc::new) {
+            *lock(&self.view) = Some(view.clone());
+            // Nobody may be looking.
+            let _ = self.views.send(view);
+        }
+        Ok(())
+    }
+
+    pub(super) fn record(&self, file: FileId, owner: AccountId, name: &str) -> FileRecord {
+        record(file, owner, name, self.storage)
+    }
+}
+
+/// The record of a file that one node keeps.
+pub(super) fn record(file: FileId, owner: AccountId, name: &str, storage: AccountId) -> FileRecord {
+    FileRecord {
+        id: file,
+        owner,
+        name: BoundedString::new(name).expect("a short name"),
+        length_class: 1,
+        slices: 1,
+        root: file.0,
+        placement: BoundedVec::new([storage]).expect("one node"),
+        media_type: BoundedString::default(),
+        key_envelope: BoundedBytes::default(),
+    }
+}
+
+/// An order, its ledger and everybody, as they are now.
+#[derive(Clone)]
+pub struct World(pub(super) Arc<Shared>);
+
+impl World {
+    /// What the run is like.
+    pub fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// The order as it stands.
+    ///
+    /// # Panics
+    /// Before it is in a block.
+    pub fn order(&self) -> Order {
+        let order = self.find_order();
+        order.expect("the order was posted")
+    }
+
+    pub(crate) fn find_order(&self) -> Option<Order> {
+        query::order(&self.0.books().store, &self.0.order).expect("a state in memory")
+    }
+
+    /// Everybody; the requester comes first, then providers, auditors and validators.
+    pub fn members(&self) -> Vec<Member> {
+        self.0.places.iter().map(Place::member).collect()
+    }
+
+    /// The members with that role, by their place in [`Self::members`].
+    pub fn all(&self, role: Role) -> Vec<usize> {
+        let members = self.members().into_iter().enumerate();
+        members
+            .filter(|(_, member)| member.role == Some(role))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// The place of an account among the members.
+    pub fn place_of(&self, account: AccountId) -> Option<usize> {
+        let mut places = self.0.places.iter();
+        places.position(|place| place.secret.public() == account)
+    }
+
+    /// What a member can spend.
+    pub fn balance(&self, member: usize) -> Amount {
+        let account = self.0.places[member].secret.public();
+        query::account(&self.0.books().store, &account)
+            .expect("a state in memory")
+            .balance
+    }
+
+    /// A member's bond in a role.
+    pub fn bond(&self, member: usize, role: Role) -> Amount {
+        let account = self.0.places[member].secret.public();
+        query::registration(&self.0.books().store, role, &account)
+            .expect("a state in memory")
+            .map_or(Amount::ZERO, |registration| registration.bond)
+    }
+
+    /// The files of all.
+    pub fn vault(&self) -> MutexGuard<'_, Vault> {
+        self.0.vault()
+    }
+
+    /// The height of the last block.
+    pub fn height(&self) -> Height {
+        self.0.books().height
+    }
+
+    /// Everything that happened on the ledger, in order.
+    pub fn events(&self) -> Vec<Event> {
+        self.0.books().events.clone()
+    }
+
+    /// Calls that the ledger refused: by whom, and why.
+    pub fn refused(&self) -> Vec<(String, String)> {
+        let refused = self.0.books().refused.clone();
+        let named = |(at, why): (usize, String)| (self.0.places[at].member().name, why);
+        refused.into_iter().map(named).collect()
+    }
+
+    /// Parties that could not go on for another reason than a kill: none, unless something is broken.
+    pub fn failures(&self) -> Vec<String> {
+        lock(&self.0.failures).clone()
+    }
+
+    /// A digest of all blocks and what they did: equal for equal histories.
+    pub fn history(&self) -> Digest {
+        self.0.books().history
+    }
+
+    /// Kills a party; it is back within two blocks.
+    pub fn kill(&self, at: usize) {
+        self.0.places[at].kill();
+    }
+
+    /// Kills a party for good.
+    pub fn stay_away(&self, at: usize) {
+        self.0.places[at].stay_away();
+    }
+}
+
+/// A [`World`] whose clock can be moved on.
+pub struct Play {
+    world: World,
+    context: Context,
+    beacons: Stream,
+}
+
+impl Deref for Play {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl Play {
+    /// Makes a block, lets everybody see it, and lets a second pass.
+    ///
+    /// # Errors
+    /// [`BooksError`].
+    pub(crate) async fn block(&mut self) -> Result<(), BooksError> {
+        let mut beacon = [0; 32];
+        self.beacons.fill(&mut beacon);
+        let now = self.context.current();
+        let next = self.world.height().0 + 1;
+        let made = self
+            .world
+            .0
+            .books()
+            .make_block(next * 1_000, Digest(beacon));
+        made?;
+        self.world.0.show()?;
+        self.context.sleep_until(now + BLOCK).await;
+        Ok(())
+    }
+
+    /// Makes a block and lets everybody see it.
+    ///
+    /// # Panics
+    /// When money comes or goes.
+    pub async fn tick(&mut self) {
+        if let Err(error) = self.block().await {
+            panic!("{}", told(&error));
+        }
+    }
+
+    /// Makes blocks until the order has ended.
+    ///
+    /// # Panics
+    /// When it does not end within a generous number of blocks, or money comes or goes.
+    pub async fn run(&mut self) -> Order {
+        while self.height().0 < MOST_BLOCKS {
+            let order = self.order();
+            if order.head.phase.is_final() {
+                return order;
+            }
+            self.tick().await;
+        }
+        panic!("the order did not end: {:?}", self.order());
+    }
+
+    /// Makes blocks until something is so.
+    ///
+    /// # Panics
+    /// When the order ends before.
+    pub async fn run_until(&mut self, is_so: impl Fn(&World) -> bool) {
+        while !is_so(&self.world) {
+            let ended = self.order().head.phase.is_final();
+            assert!(!ended, "the order ended too early");
+            self.tick().await;
+        }
+    }
+}
+
+/// Plays a script in a network in which the requester has put its inputs into the vault and posted its
+/// order.
+///
+/// # Panics
+/// When the order is refused, or something is broken that no party may break.
+pub fn play<R: Programs + 'static, T>(
+    plan: Plan,
+    cast: Cast,
+    programs: impl Fn() -> R + Send + 'static,
+    script: impl AsyncFnOnce(&mut Play) -> T,
+) -> T {
+    let config = Config::new().with_seed(plan.seed).with_cycle(STEP);
+    Runner::new(config).start(async |context| {
+        let (beginning, parties) = match Beginning::new(plan, cast, programs) {
+            Ok(begun) => begun,
+            Err(error) => panic!("{}", told(&error)),
+        };
+        let seed = beginning.plan.seed;
+        let shared = Arc::new(Shared::new(beginning));
+        let mut play = Play {
+            world: World(shared.clone()),
+            context: context.child("world"),
+            beacons: Stream::new(Digest::of("assay/sim/v1", &[]), "beacons", seed),
+        };
+        for (at, (make, programs)) in parties.into_iter().enumerate() {
+            let shared = shared.clone();
+            context
+                .child("party")
+                .spawn(move |context| live(context, shared, at, make, programs));
+        }
+        play.tick().await;
+        let refused = play.refused();
+        assert!(refused.is_empty(), "the order was refused: {refused:?}");
+        let told = script(&mut play).await;
+        assert_eq!(play.failures(), Vec::<String>::new());
+        told
+    })
+}
+
+/// Runs an order to its end.
+///
+/// # Panics
+/// As [`play`], and when the order does not end.
+pub fn run<R: Programs + 'static>(
+    plan: Plan,
+    cast: Cast,
+    programs: impl Fn() -> R + Send + 'static,
+) -> (World, Order) {
+    play(plan, cast, programs, async |play| {
+        let order = play.run().await;
+        (play.world.clone(), order)
+    })
+}
