@@ -3,34 +3,47 @@
 //! Everything that happens follows from the seed: the order in which tasks run, how long messages
 //! travel and which are lost, what liars say. Time passes only when nobody has anything left to do.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assay_chain::validator::{Identity, Member};
-use assay_chain::{Chain, Pace, StartError, deal};
+use assay_chain::{Chain, Dealt, FinalizedBlock, Pace, StartError};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{
     AccountCall, Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount,
-    GenesisRegistration, Height, Parameters, Role, Transaction, ValidatorInfo,
+    GenesisRegistration, Height, Parameters, Role, Transaction, TxId, ValidatorInfo,
 };
-use commonware_runtime::deterministic::Context;
+use commonware_runtime::deterministic::{Config, Context, Runner};
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::disk::Disk;
 use crate::liars::validators::{LiarKind, sides};
 use crate::links::{Link, Links};
+use crate::orders::{BooksError, World as Orders};
 use crate::watch::{Seat, Watch};
 
 /// When the genesis was made, by the clock of all validators.
 pub(crate) const GENESIS_MS: u64 = 1_700_000_000_000;
 
+/// What one step of every task that has something to do takes.
+const STEP: Duration = Duration::from_micros(100);
 /// How long a killed validator takes to be gone, at least.
 const DYING: Duration = Duration::from_millis(1);
 /// How often the client looks whether its transaction is in a block.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// After which it asks another validator.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// A runtime in which everything follows from a seed, just after the genesis.
+pub(crate) fn runner(seed: u64) -> Runner {
+    let config = Config::new()
+        .with_seed(seed)
+        .with_cycle(STEP)
+        .with_start_time(UNIX_EPOCH + Duration::from_millis(GENESIS_MS));
+    Runner::new(config)
+}
 
 /// Why a network cannot be made or go on.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +63,9 @@ pub enum WorldError {
     /// There is no such validator.
     #[error("there is no validator {0}")]
     Unknown(usize),
+    /// The ledger of an order is broken.
+    #[error("the ledger of an order is broken")]
+    Books(#[from] BooksError),
 }
 
 /// One place from which somebody takes part.
@@ -82,60 +98,93 @@ fn key(number: u32) -> SecretKey {
     SecretKey::from_seed(seed)
 }
 
-/// A genesis of `count` validators and the members that it names, in the engine's order.
-fn members(count: usize, pace: Pace, client: PublicKey) -> Option<(Genesis, Vec<Member>)> {
-    let mut secrets: Vec<_> = (0..u32::try_from(count).ok()?).map(key).collect();
+/// The keys of `count` validators, in the engine's order.
+pub(crate) fn validator_keys(count: usize) -> Vec<SecretKey> {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let mut secrets: Vec<_> = (0..count).map(key).collect();
     secrets.sort_by_key(|secret| secret.public().0);
-    let publics: Vec<_> = secrets.iter().map(SecretKey::public).collect();
-    let dealt = deal(&publics, [42; 32]).ok()?;
-    let address = BoundedString::new("simulated:1".to_owned()).ok()?;
-    let registrations = secrets.iter().map(|secret| GenesisRegistration {
+    secrets
+}
+
+/// What a genesis says beside its validators.
+#[derive(Default)]
+pub(crate) struct Endowment {
+    pub(crate) accounts: Vec<GenesisAccount>,
+    /// Validators of the genesis among them.
+    pub(crate) registrations: Vec<GenesisRegistration>,
+    /// Without it no beacon can be checked.
+    pub(crate) beacon_key: Vec<u8>,
+}
+
+/// A genesis of these validators, in the engine's order.
+pub(crate) fn genesis(validators: &[SecretKey], endowment: Endowment) -> Option<Genesis> {
+    let address = address()?;
+    let validators = validators.iter().map(|secret| ValidatorInfo {
         account: secret.public(),
-        role: Role::Validator,
-        bond: Amount::tokens(100),
-        encryption_key: secret.encryption().public(),
         address: address.clone(),
     });
-    let validators = publics.iter().map(|account| ValidatorInfo {
-        account: *account,
-        address: address.clone(),
-    });
-    let genesis = Genesis {
+    Some(Genesis {
         chain_name: BoundedString::new("simulated".to_owned()).ok()?,
         timestamp_ms: GENESIS_MS,
-        accounts: BoundedVec::new(vec![GenesisAccount {
-            account: client,
-            balance: Amount::tokens(1_000_000),
-        }])
-        .ok()?,
-        registrations: BoundedVec::new(registrations.collect::<Vec<_>>()).ok()?,
+        accounts: BoundedVec::new(endowment.accounts).ok()?,
+        registrations: BoundedVec::new(endowment.registrations).ok()?,
         parameters: Parameters::default(),
         owners: BoundedVec::default(),
-        beacon_key: BoundedBytes::new(dealt.beacon_key.clone()).ok()?,
+        beacon_key: BoundedBytes::new(endowment.beacon_key).ok()?,
         validators: BoundedVec::new(validators.collect::<Vec<_>>()).ok()?,
-    };
+    })
+}
+
+/// Where everybody is said to be.
+fn address<const MOST: usize>() -> Option<BoundedString<MOST>> {
+    BoundedString::new("simulated:1".to_owned()).ok()
+}
+
+/// Somebody's place in a role from the beginning on.
+pub(crate) fn registration(secret: &SecretKey, role: Role, bond: u64) -> GenesisRegistration {
+    GenesisRegistration {
+        account: secret.public(),
+        role,
+        bond: Amount::tokens(bond),
+        encryption_key: secret.encryption().public(),
+        address: address().unwrap_or_default(),
+    }
+}
+
+/// Who keeps a network busy, and what it has.
+pub(crate) fn client() -> GenesisAccount {
+    GenesisAccount {
+        account: key(u32::MAX).public(),
+        balance: Amount::tokens(1_000_000),
+    }
+}
+
+/// The validators of a genesis, which were dealt these shares.
+pub(crate) fn members(
+    genesis: &Genesis,
+    secrets: Vec<SecretKey>,
+    dealt: &Dealt,
+    pace: Pace,
+) -> Option<Vec<Member>> {
     let members = secrets.into_iter().map(|secret| {
         let of = |(owner, _): &&(PublicKey, _)| *owner == secret.public();
         let (_, share) = dealt.shares.iter().find(of)?;
         Member::new(genesis.clone(), secret, share.clone(), pace).ok()
     });
-    let members = members.collect::<Option<Vec<_>>>()?;
-    Some((genesis, members))
+    members.collect()
 }
 
 impl World {
-    /// A network of `count` validators, of which some are liars. Nobody is started yet.
+    /// A network of these validators, of which some are liars. Nobody is started yet.
     pub(crate) fn new(
         context: Context,
         seed: u64,
-        count: usize,
-        pace: Pace,
+        members: Vec<Member>,
         link: Link,
         liars: &[(usize, LiarKind)],
     ) -> Result<Self, WorldError> {
         let client = key(u32::MAX);
-        let (_, members) =
-            members(count, pace, client.public()).ok_or(WorldError::Genesis(count))?;
+        let count = members.len();
         let names: Vec<Identity> = members.iter().map(|m| m.identity().clone()).collect();
         let lies = |port: usize| liars.iter().find(|(liar, _)| *liar == port);
         let honest: Vec<usize> = (0..count).filter(|port| lies(*port).is_none()).collect();
@@ -336,6 +385,38 @@ impl World {
             });
     }
 
+    /// Brings the calls of an order's parties to honest validators, and shows the parties every block
+    /// that one of these has made final.
+    pub(crate) fn serve(&self, orders: Orders) {
+        let (chains, honest) = (self.chains.clone(), self.honest.clone());
+        self.context
+            .child("orders")
+            .spawn(move |context| async move {
+                let mut turn = 0usize;
+                let mut sent: BTreeMap<TxId, SystemTime> = BTreeMap::new();
+                loop {
+                    while let Some(block) = next_block(&chains, &honest, orders.height()) {
+                        if let Err(error) = orders.follow(&block) {
+                            return orders.broke(&error);
+                        }
+                    }
+                    let now = context.current();
+                    for transaction in orders.waiting() {
+                        let last = sent.get(&transaction.id());
+                        let rests = last.is_some_and(|at| {
+                            now.duration_since(*at).is_ok_and(|since| since < ASK_AGAIN)
+                        });
+                        if !rests {
+                            turn += 1;
+                            submit(&lock(&chains), &honest, turn, &transaction.encode());
+                            sent.insert(transaction.id(), now);
+                        }
+                    }
+                    context.sleep(LOOK_EVERY).await;
+                }
+            });
+    }
+
     /// Reads every honest validator's chain from its store and compares it with the others'; gives
     /// the height that all of them have.
     pub(crate) fn compare(&self) -> u64 {
@@ -377,6 +458,15 @@ impl World {
         });
         self.failures.iter().cloned().chain(now).collect()
     }
+}
+
+/// The block after `height`, from the first honest validator that has it.
+fn next_block(chains: &Chains, honest: &[usize], height: Height) -> Option<FinalizedBlock> {
+    let chains = lock(chains);
+    let up = honest.iter().filter_map(|port| chains.get(*port)?.as_ref());
+    let next = Height(height.0 + 1);
+    up.into_iter()
+        .find_map(|chain| chain.block(next).ok().flatten())
 }
 
 /// Hands a transaction to an honest validator that is up.

@@ -8,6 +8,7 @@
 
 pub mod auditors;
 pub mod judges;
+pub mod parties;
 pub mod providers;
 pub mod requesters;
 pub mod validators;

@@ -1,5 +1,7 @@
 //! The ledger that all parties see: calls that wait for a block, and what blocks make of them.
 
+use std::collections::BTreeMap;
+
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
     Admission, AdmitError, BlockContext, Call, ChainId, Event, ExecuteError, Genesis, GenesisError,
@@ -56,6 +58,8 @@ pub(super) struct Books {
     pub(super) events: Vec<Event>,
     /// Calls the ledger refused: whose, and why.
     pub(super) refused: Vec<(usize, String)>,
+    /// What each member has paid for its transactions.
+    pub(super) fees: BTreeMap<usize, u64>,
     /// The chain over all blocks and what they did.
     pub(super) history: Digest,
     pub(super) chain: ChainId,
@@ -69,6 +73,7 @@ impl Books {
             height: Height(0),
             events: Vec::new(),
             refused: Vec::new(),
+            fees: BTreeMap::new(),
             history: genesis.digest(),
             chain: genesis.chain_id(),
             waiting: Vec::new(),
@@ -161,6 +166,8 @@ impl Books {
                 continue;
             };
             let waiting = self.waiting.remove(place);
+            let fees = self.fees.entry(waiting.member).or_default();
+            *fees = fees.saturating_add(waiting.transaction.fee.0);
             let result = match receipt.status {
                 Status::Applied => Ok(()),
                 Status::Refused(refusal) => Err(refusal.to_string()),

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use assay_crypto::SecretKey;
 use assay_crypto::stream::Stream;
-use assay_ledger::{AccountId, FileCall, Order, Role};
+use assay_ledger::{AccountId, Amount, FileCall, Order, Role};
 use assay_machine::Millis;
 use assay_node::drive::{DriveError, Log, Memory, NoMail, Perform, Runtime, Watch, run_on};
 use assay_proof::{Answer, Ask, Identity, Outcome, Party, Traced, View, Worker};
@@ -44,6 +44,8 @@ pub struct Member {
 /// What of a party outlives its process, and what its driver and the world both have.
 pub(super) struct Place {
     pub(super) secret: SecretKey,
+    /// Its bond at the start.
+    pub(super) bond: Amount,
     disk: Disk,
     now: Mutex<Now>,
 }
@@ -64,10 +66,16 @@ struct End {
 }
 
 impl Place {
-    pub(super) fn new(name: String, role: Option<Role>, secret: SecretKey, dice: Stream) -> Self {
+    pub(super) fn new(
+        name: String,
+        role: Option<(Role, Amount)>,
+        secret: SecretKey,
+        dice: Stream,
+    ) -> Self {
+        let bond = role.map(|(_, bond)| bond).unwrap_or_default();
         let member = Member {
             name,
-            role,
+            role: role.map(|(role, _)| role),
             account: secret.public(),
             outcome: None,
             kills: 0,
@@ -75,6 +83,7 @@ impl Place {
         };
         Self {
             secret,
+            bond,
             disk: Disk::default(),
             now: Mutex::new(Now {
                 member,

@@ -8,7 +8,8 @@
 //!
 //! A [`Plan`] fixes the job and a seed, from which every beacon, delay and kill follows; a [`Cast`] says
 //! who takes part; [`run()`] and [`play`] run it, and [`World`] tells what came of it. After every block
-//! the money on the ledger is counted.
+//! the money on the ledger is counted. Decision 0294 says why all this is here, 0295 why the driver can
+//! be.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -21,6 +22,7 @@ mod cast;
 mod counter;
 mod journal;
 mod life;
+mod report;
 mod setup;
 mod study;
 mod vault;
@@ -30,6 +32,8 @@ pub use books::BooksError;
 pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
 pub use counter::{CounterPrograms, DEAD_END};
 pub use life::Member;
+pub use report::{OrderReport, PartyReport};
+pub(crate) use setup::Beginning;
 pub use setup::{BALANCE, Plan};
 pub use study::{Study, Tally};
 pub use vault::Vault;

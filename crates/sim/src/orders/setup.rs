@@ -5,8 +5,7 @@ use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
     AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, FileCall, Genesis,
-    GenesisAccount, GenesisRegistration, Input as TermsInput, OrderCall, OrderId, Parameters, Role,
-    Terms, ValidatorInfo,
+    GenesisAccount, Input as TermsInput, OrderCall, OrderId, Role, Terms,
 };
 use assay_proof::{OrderKeys, Programs};
 
@@ -15,6 +14,7 @@ use super::cast::{Cast, MakeParty, MakePrograms};
 use super::life::Place;
 use super::vault::Vault;
 use super::world::record;
+use crate::world::{Endowment, genesis, registration, validator_keys};
 
 /// Balance of everybody at the start.
 pub const BALANCE: Amount = Amount::tokens(1_000);
@@ -72,7 +72,8 @@ impl Default for Plan {
 
 /// A network in which the requester has put its inputs into the vault, and its order waits for the
 /// first block.
-pub(super) struct Beginning {
+pub(crate) struct Beginning {
+    pub(crate) genesis: Genesis,
     pub(super) plan: Plan,
     pub(super) places: Vec<Place>,
     pub(super) order: OrderId,
@@ -82,13 +83,14 @@ pub(super) struct Beginning {
 }
 
 /// What a party and its computation are made of, over and over.
-type Makers = Vec<(MakeParty, MakePrograms)>;
+pub(crate) type Makers = Vec<(MakeParty, MakePrograms)>;
 
 impl Beginning {
-    pub(super) fn new<R: Programs + 'static>(
+    pub(crate) fn new<R: Programs + 'static>(
         plan: Plan,
         cast: Cast,
         programs: impl Fn() -> R + Send + 'static,
+        mut endowment: Endowment,
     ) -> Result<(Beginning, Makers), BooksError> {
         let seed = Digest::of("assay/sim/orders/v1", &[&plan.seed.to_le_bytes()]);
         let mut dice = Stream::new(seed, "keys", 0);
@@ -101,35 +103,52 @@ impl Beginning {
 
         let mut places = Vec::new();
         let mut makers: Makers = Vec::new();
-        let mut roles = Vec::new();
-        let mut enter = |name: String, role, makes| {
-            let (at, secret) = (places.len(), secret(places.len()));
-            let dice = Stream::new(seed, "party", at as u64);
-            places.push(Place::new(name, role, secret.clone(), dice));
+        let mut enter = |places: &mut Vec<Place>, name, role, secret, makes| {
+            let dice = Stream::new(seed, "party", places.len() as u64);
+            places.push(Place::new(name, role, secret, dice));
             makers.push(makes);
-            secret
         };
         let (own, requester) = (keys.clone(), cast.requester);
         let make: MakeParty = Box::new(move |me| requester(me, own.clone()));
         let machine: MakePrograms = Box::new(move || Box::new(programs()));
-        enter("requester".to_owned(), None, (make, machine));
+        let makes = (make, machine);
+        enter(&mut places, "requester".to_owned(), None, secret(0), makes);
+        let judges = cast.validators.len();
         let groups = [
             (Role::Provider, cast.providers),
             (Role::Auditor, cast.auditors),
             (Role::Validator, cast.validators),
         ];
+        let validators = validator_keys(judges);
+        let mut judges = validators.iter().cloned();
         for (role, actors) in groups {
             for (n, actor) in actors.into_iter().enumerate() {
+                let bond = actor.bond.max(100);
+                let own = match role {
+                    Role::Validator => judges.next(),
+                    _ => None,
+                };
+                let secret = own.unwrap_or_else(|| secret(places.len()));
+                let registered = registration(&secret, role, bond);
+                endowment.registrations.push(registered);
+                let (name, role) = (format!("{role} {n}"), Some((role, Amount::tokens(bond))));
                 let makes = (actor.party, actor.programs);
-                let secret = enter(format!("{role} {n}"), Some(role), makes);
-                roles.push((secret, role, actor.bond));
+                enter(&mut places, name, role, secret, makes);
             }
         }
         let storage = secret(places.len());
-        roles.push((storage.clone(), Role::Storage, 10));
-        let genesis = genesis(&places, &roles);
+        let registered = registration(&storage, Role::Storage, 100);
+        endowment.registrations.push(registered);
+        endowment
+            .accounts
+            .extend(places.iter().map(|place| GenesisAccount {
+                account: place.secret.public(),
+                balance: BALANCE,
+            }));
+        let genesis = genesis(&validators, endowment).expect("few members");
         let mut beginning = Beginning {
             books: Books::new(&genesis)?,
+            genesis,
             plan,
             places,
             order: OrderId(Digest::ZERO),
@@ -201,39 +220,4 @@ fn key(dice: &mut Stream) -> FileKey {
     let mut key = [0; 32];
     dice.fill(&mut key);
     FileKey(key)
-}
-
-fn genesis(places: &[Place], roles: &[(SecretKey, Role, u64)]) -> Genesis {
-    let account = |place: &Place| GenesisAccount {
-        account: place.secret.public(),
-        balance: BALANCE,
-    };
-    let registration = |(secret, role, bond): &(SecretKey, Role, u64)| GenesisRegistration {
-        account: secret.public(),
-        role: *role,
-        bond: Amount::tokens((*bond).max(100)),
-        encryption_key: secret.encryption().public(),
-        address: BoundedString::default(),
-    };
-    let mut validators: Vec<ValidatorInfo> = roles
-        .iter()
-        .filter(|(_, role, _)| *role == Role::Validator)
-        .map(|(secret, _, _)| ValidatorInfo {
-            account: secret.public(),
-            address: BoundedString::default(),
-        })
-        .collect();
-    validators.sort_by_key(|validator| validator.account);
-    Genesis {
-        chain_name: BoundedString::new("simulated").expect("a short name"),
-        timestamp_ms: 0,
-        accounts: BoundedVec::new(places.iter().map(account).collect::<Vec<_>>())
-            .expect("few members"),
-        registrations: BoundedVec::new(roles.iter().map(registration).collect::<Vec<_>>())
-            .expect("few members"),
-        parameters: Parameters::default(),
-        owners: BoundedVec::default(),
-        beacon_key: BoundedBytes::default(),
-        validators: BoundedVec::new(validators).expect("few validators"),
-    }
 }

@@ -4,29 +4,29 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use assay_chain::{FinalizedBlock, beacon};
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
-    AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, Event, FileId, FileRecord, Height,
-    Order, OrderId, Role, query,
+    AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Event, FileId,
+    FileRecord, Height, Order, OrderId, Role, Transaction, query,
 };
 use assay_node::drive::DriveError;
 use assay_node::told;
 use assay_proof::{Programs, View};
-use commonware_runtime::deterministic::{Config, Context, Runner};
+use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _};
 use tokio::sync::broadcast;
 
 use super::books::{Books, BooksError};
 use super::cast::Cast;
 use super::life::{Member, Place, live};
-use super::setup::{Beginning, Plan};
+use super::setup::{BALANCE, Beginning, Makers, Plan};
 use super::vault::Vault;
+use crate::world::{Endowment, GENESIS_MS, runner};
 
 /// Time between two blocks.
 pub(super) const BLOCK: Duration = Duration::from_secs(1);
-/// What one step of every task that has something to do takes.
-const STEP: Duration = Duration::from_micros(100);
 /// Views that a party may lag behind; it needs the newest only.
 const BACKLOG: usize = 4;
 /// Blocks after which an order that has not ended never will.
@@ -50,7 +50,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(super) fn new(beginning: Beginning) -> Self {
+    fn new(beginning: Beginning) -> Self {
         let Beginning {
             plan,
             places,
@@ -58,6 +58,7 @@ impl Shared {
             storage,
             books,
             vault,
+            genesis: _,
         } = beginning;
         Self {
             plan,
@@ -125,9 +126,13 @@ pub(super) fn record(file: FileId, owner: AccountId, name: &str, storage: Accoun
 
 /// An order, its ledger and everybody, as they are now.
 #[derive(Clone)]
-pub struct World(pub(super) Arc<Shared>);
+pub struct World(Arc<Shared>);
 
 impl World {
+    pub(crate) fn new(beginning: Beginning) -> Self {
+        Self(Arc::new(Shared::new(beginning)))
+    }
+
     /// What the run is like.
     pub fn plan(&self) -> &Plan {
         &self.0.plan
@@ -209,6 +214,50 @@ impl World {
         lock(&self.0.failures).clone()
     }
 
+    /// What a member has more than at the start, bond and fees aside.
+    pub(crate) fn earned(&self, at: usize) -> i128 {
+        let fees = self.0.books().fees.get(&at).copied().unwrap_or_default();
+        i128::from(self.balance(at).0) + i128::from(fees) - i128::from(BALANCE.0)
+    }
+
+    /// What a member's bond is smaller than at the start.
+    pub(crate) fn slashed(&self, at: usize) -> i128 {
+        let place = &self.0.places[at];
+        let left = place.member().role.map(|role| self.bond(at, role).0);
+        i128::from(place.bond.0) - i128::from(left.unwrap_or_default())
+    }
+
+    /// Calls that are in no block yet.
+    pub(crate) fn waiting(&self) -> Vec<Transaction> {
+        self.0.books().waiting().cloned().collect()
+    }
+
+    /// Executes a block that validators made final, and shows everybody what it did.
+    pub(crate) fn follow(&self, block: &FinalizedBlock) -> Result<(), BooksError> {
+        let context = BlockContext {
+            height: block.header.height,
+            timestamp_ms: block.header.timestamp_ms,
+            beacon: beacon(&block.header),
+        };
+        self.0.books().execute(&context, &block.transactions)?;
+        self.0.show()
+    }
+
+    /// Notes that the ledger is broken.
+    pub(crate) fn broke(&self, error: &BooksError) {
+        lock(&self.0.failures).push(told(error));
+    }
+
+    /// Lets everybody play its part.
+    pub(crate) fn enter(&self, context: &Context, makers: Makers) {
+        for (at, (make, programs)) in makers.into_iter().enumerate() {
+            let shared = self.0.clone();
+            context
+                .child("party")
+                .spawn(move |context| live(context, shared, at, make, programs));
+        }
+    }
+
     /// A digest of all blocks and what they did: equal for equal histories.
     pub fn history(&self) -> Digest {
         self.0.books().history
@@ -241,6 +290,24 @@ impl Deref for Play {
 }
 
 impl Play {
+    pub(crate) fn begin<R: Programs + 'static>(
+        context: &Context,
+        plan: Plan,
+        cast: Cast,
+        programs: impl Fn() -> R + Send + 'static,
+    ) -> Result<Play, BooksError> {
+        let seed = plan.seed;
+        let founding = Endowment::default();
+        let (beginning, makers) = Beginning::new(plan, cast, programs, founding)?;
+        let world = World::new(beginning);
+        world.enter(context, makers);
+        Ok(Play {
+            world,
+            context: context.child("world"),
+            beacons: Stream::new(Digest::of("assay/sim/v1", &[]), "beacons", seed),
+        })
+    }
+
     /// Makes a block, lets everybody see it, and lets a second pass.
     ///
     /// # Errors
@@ -254,7 +321,7 @@ impl Play {
             .world
             .0
             .books()
-            .make_block(next * 1_000, Digest(beacon));
+            .make_block(GENESIS_MS + next * 1_000, Digest(beacon));
         made?;
         self.world.0.show()?;
         self.context.sleep_until(now + BLOCK).await;
@@ -310,25 +377,11 @@ pub fn play<R: Programs + 'static, T>(
     programs: impl Fn() -> R + Send + 'static,
     script: impl AsyncFnOnce(&mut Play) -> T,
 ) -> T {
-    let config = Config::new().with_seed(plan.seed).with_cycle(STEP);
-    Runner::new(config).start(async |context| {
-        let (beginning, parties) = match Beginning::new(plan, cast, programs) {
-            Ok(begun) => begun,
+    runner(plan.seed).start(async |context| {
+        let mut play = match Play::begin(&context, plan, cast, programs) {
+            Ok(play) => play,
             Err(error) => panic!("{}", told(&error)),
         };
-        let seed = beginning.plan.seed;
-        let shared = Arc::new(Shared::new(beginning));
-        let mut play = Play {
-            world: World(shared.clone()),
-            context: context.child("world"),
-            beacons: Stream::new(Digest::of("assay/sim/v1", &[]), "beacons", seed),
-        };
-        for (at, (make, programs)) in parties.into_iter().enumerate() {
-            let shared = shared.clone();
-            context
-                .child("party")
-                .spawn(move |context| live(context, shared, at, make, programs));
-        }
         play.tick().await;
         let refused = play.refused();
         assert!(refused.is_empty(), "the order was refused: {refused:?}");

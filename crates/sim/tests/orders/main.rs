@@ -14,9 +14,11 @@ mod mixed;
 mod providers;
 mod redundant;
 mod requesters;
+mod scenarios;
 mod small;
 mod statistics;
 mod training;
+mod work;
 
 use assay_ledger::{AccountId, Amount, Dispute, FailureReason, Order, Outcome, Role, Round};
 use assay_proof::lazy::{LazyPrograms, Share};

@@ -1,8 +1,12 @@
+//! Pieces of work, on the smallest programs there are.
+
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::*;
-use crate::harness::CounterPrograms;
-use crate::program::TaskInput;
+use assay_crypto::Digest;
+use assay_ledger::{StepIndex, Terms};
+use assay_proof::{Start, StepReport, Task, TaskInput, Work, WorkFailure, Worker, run};
+use assay_sim::orders::CounterPrograms;
 
 fn task() -> Task {
     Task {
