@@ -26,6 +26,7 @@
 //! ```
 
 pub mod disk;
+mod founding;
 pub mod liars;
 pub mod links;
 pub mod orders;

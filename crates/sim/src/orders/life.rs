@@ -21,7 +21,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::cast::{MakeParty, MakePrograms};
 use super::journal::{self, Journal};
-use super::world::{BLOCK, Shared};
+use super::shared::{BLOCK, Shared};
 use crate::disk::Disk;
 
 /// What is known of a party.

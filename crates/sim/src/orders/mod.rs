@@ -24,6 +24,7 @@ mod journal;
 mod life;
 mod report;
 mod setup;
+mod shared;
 mod study;
 mod vault;
 mod world;

@@ -12,9 +12,9 @@ use assay_proof::{OrderKeys, Programs};
 use super::books::{Books, BooksError};
 use super::cast::{Cast, MakeParty, MakePrograms};
 use super::life::Place;
+use super::shared::record;
 use super::vault::Vault;
-use super::world::record;
-use crate::world::{Endowment, genesis, registration, validator_keys};
+use crate::founding::{Endowment, genesis, registration, validator_keys};
 
 /// Balance of everybody at the start.
 pub const BALANCE: Amount = Amount::tokens(1_000);

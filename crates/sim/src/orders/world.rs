@@ -1,128 +1,30 @@
 //! Running an order, and what came of it.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard};
 
 use assay_chain::{FinalizedBlock, beacon};
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
-    AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Event, FileId,
-    FileRecord, Height, Order, OrderId, Role, Transaction, query,
+    AccountId, Amount, BlockContext, Event, Height, Order, Role, Transaction, query,
 };
-use assay_node::drive::DriveError;
 use assay_node::told;
-use assay_proof::{Programs, View};
+use assay_proof::Programs;
 use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _};
-use tokio::sync::broadcast;
 
-use super::books::{Books, BooksError};
+use super::books::BooksError;
 use super::cast::Cast;
 use super::life::{Member, Place, live};
 use super::setup::{BALANCE, Beginning, Makers, Plan};
+use super::shared::{BLOCK, Shared, lock};
 use super::vault::Vault;
-use crate::world::{Endowment, GENESIS_MS, runner};
+use crate::founding::{Endowment, GENESIS_MS};
+use crate::world::runner;
 
-/// Time between two blocks.
-pub(super) const BLOCK: Duration = Duration::from_secs(1);
-/// Views that a party may lag behind; it needs the newest only.
-const BACKLOG: usize = 4;
 /// Blocks after which an order that has not ended never will.
 const MOST_BLOCKS: u64 = 10_000;
-
-/// What all tasks have in common.
-pub(super) struct Shared {
-    pub(super) plan: Plan,
-    pub(super) places: Vec<Place>,
-    pub(super) views: broadcast::Sender<Arc<View>>,
-    order: OrderId,
-    storage: AccountId,
-    books: Mutex<Books>,
-    vault: Mutex<Vault>,
-    view: Mutex<Option<Arc<View>>>,
-    failures: Mutex<Vec<String>>,
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    fn new(beginning: Beginning) -> Self {
-        let Beginning {
-            plan,
-            places,
-            order,
-            storage,
-            books,
-            vault,
-            genesis: _,
-        } = beginning;
-        Self {
-            plan,
-            places,
-            views: broadcast::Sender::new(BACKLOG),
-            order,
-            storage,
-            books: Mutex::new(books),
-            vault: Mutex::new(vault),
-            view: Mutex::default(),
-            failures: Mutex::default(),
-        }
-    }
-
-    pub(super) fn books(&self) -> MutexGuard<'_, Books> {
-        lock(&self.books)
-    }
-
-    pub(super) fn vault(&self) -> MutexGuard<'_, Vault> {
-        lock(&self.vault)
-    }
-
-    /// The order after the last block, once there is one.
-    pub(super) fn view(&self) -> Option<Arc<View>> {
-        lock(&self.view).clone()
-    }
-
-    /// A party cannot go on, which is nobody's doing.
-    pub(super) fn failed(&self, at: usize, error: &DriveError) {
-        let name = self.places.get(at).map(|place| place.member().name);
-        let failure = format!("{}: {}", name.unwrap_or_default(), told(error));
-        lock(&self.failures).push(failure);
-    }
-
-    /// Shows everybody the state after a block.
-    fn show(&self) -> Result<(), BooksError> {
-        let view = View::read(&self.books().store, &self.order)?;
-        if let Some(view) = view.map(Arc::new) {
-            *lock(&self.view) = Some(view.clone());
-            // Nobody may be looking.
-            let _ = self.views.send(view);
-        }
-        Ok(())
-    }
-
-    pub(super) fn record(&self, file: FileId, owner: AccountId, name: &str) -> FileRecord {
-        record(file, owner, name, self.storage)
-    }
-}
-
-/// The record of a file that one node keeps.
-pub(super) fn record(file: FileId, owner: AccountId, name: &str, storage: AccountId) -> FileRecord {
-    FileRecord {
-        id: file,
-        owner,
-        name: BoundedString::new(name).expect("a short name"),
-        length_class: 1,
-        slices: 1,
-        root: file.0,
-        placement: BoundedVec::new([storage]).expect("one node"),
-        media_type: BoundedString::default(),
-        key_envelope: BoundedBytes::default(),
-    }
-}
 
 /// An order, its ledger and everybody, as they are now.
 #[derive(Clone)]
