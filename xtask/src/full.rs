@@ -16,7 +16,7 @@ struct Suite {
 }
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed.
-const SUITES: [Suite; 11] = [
+const SUITES: [Suite; 15] = [
     Suite {
         name: "ledger life cycles",
         package: "assay-ledger",
@@ -31,15 +31,39 @@ const SUITES: [Suite; 11] = [
     },
     Suite {
         name: "cheater detection",
-        package: "assay-proof",
-        filter: "",
+        package: "assay-sim",
+        filter: "statistics::",
         count: 200,
     },
     Suite {
         name: "cheater detection on real training",
-        package: "assay-job",
-        filter: "",
+        package: "assay-sim",
+        filter: "training::",
         count: 200,
+    },
+    Suite {
+        name: "mixtures of liars in orders",
+        package: "assay-sim",
+        filter: "mixed::",
+        count: 200,
+    },
+    Suite {
+        name: "parties killed between outputs and in writes",
+        package: "assay-sim",
+        filter: "interrupted::",
+        count: 200,
+    },
+    Suite {
+        name: "copies compared",
+        package: "assay-sim",
+        filter: "redundant::",
+        count: 200,
+    },
+    Suite {
+        name: "orders in scenario files",
+        package: "assay-sim",
+        filter: "scenarios::",
+        count: 40,
     },
     Suite {
         name: "histories of storage nodes",

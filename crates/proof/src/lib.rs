@@ -15,16 +15,12 @@
 //!   states the rules between them and the code that drives them.
 //! - [`odds`] tells how likely a cheater is caught and what bond makes cheating a loss.
 //!
-//! With the feature `cheaters` come parties that break the rules, with `harness` a whole network
-//! in one process to try parties and job kinds in.
+//! Parties that break the rules are in the simulator, but for [`lazy`].
 
-#[cfg(feature = "cheaters")]
-pub mod cheaters;
 mod desk;
-#[cfg(feature = "harness")]
-pub mod harness;
 mod inputs;
 mod keys;
+pub mod lazy;
 pub mod odds;
 pub mod parties;
 mod party;

@@ -182,7 +182,3 @@ fn drive(
         reports,
     })
 }
-
-#[cfg(test)]
-#[path = "work_tests.rs"]
-mod tests;

@@ -9,7 +9,8 @@
 //!   when. [`Scenario::parse`] reads one from a file, [`Scenario::drawn`] draws one from a seed.
 //! - [`run()`] runs it and gives a [`Report`]: blocks, forks, double votes, and the seconds in which a
 //!   transaction waited and none was committed.
-//! - [`liars`] has the validators that do not keep to the protocol, one file each.
+//! - [`orders`] brings the parties of an order to life on the same clock, with the driver that nodes have.
+//! - [`liars`] has everybody who does not keep to the protocol, one file each.
 //!
 //! Not simulated: the encrypted connections under the channels, their quotas, the time that computing
 //! and syncing take, and clocks that are off.
@@ -25,20 +26,24 @@
 //! ```
 
 pub mod disk;
+mod founding;
 pub mod liars;
 pub mod links;
+pub mod orders;
 mod report;
 mod run;
 mod scenario;
 mod watch;
 mod world;
 
+pub use liars::parties::PartyLiar;
 pub use liars::validators::LiarKind;
+pub use orders::{OrderReport, PartyReport};
 pub use report::Report;
 pub use run::run;
 pub use scenario::{
-    Fault, Liars, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES, PaceSettings,
-    Scenario, ScenarioError,
+    Fault, Liars, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES, MAX_ORDERS,
+    OrderSettings, PaceSettings, PartyLiars, ProcedureName, Scenario, ScenarioError,
 };
 pub use watch::Seen;
 pub use world::WorldError;

@@ -4,6 +4,7 @@ use assay_crypto::Digest;
 use comfy_table::Table;
 use serde::Serialize;
 
+use crate::orders::OrderReport;
 use crate::scenario::Scenario;
 use crate::watch::{Noted, Seen};
 
@@ -13,6 +14,8 @@ const WINDOW_MS: u64 = 1_000;
 /// What came of a simulation. Two runs of one scenario give equal reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// Whether validators made the blocks; if not, nothing below is about blocks and votes.
+    pub engine: bool,
     /// Validators of the genesis.
     pub validators: usize,
     /// How many of them lie.
@@ -55,6 +58,8 @@ pub struct Report {
     pub chain: String,
     /// Hash over everything that any task did.
     pub trace: String,
+    /// What came of each order.
+    pub orders: Vec<OrderReport>,
     /// Every block, when the first honest validator had it.
     #[serde(skip)]
     pub seen: Vec<Seen>,
@@ -80,6 +85,7 @@ impl Report {
         times.push(scenario.duration_ms);
         let pauses = times.iter().zip(times.iter().skip(1));
         Self {
+            engine: true,
             validators: scenario.validators,
             liars: scenario.lying().len(),
             tolerated: scenario.tolerated(),
@@ -104,16 +110,41 @@ impl Report {
             blocked_liars: noted.blocked_liars,
             chain: Digest::of("assay/sim/chain/v1", &blocks).to_string(),
             trace: String::new(),
+            orders: Vec::new(),
             seen: noted.seen.clone(),
         }
     }
 
-    /// Whether nothing happened that the protocol rules out, however many validators lie.
+    /// Of orders without an engine: nothing is said about blocks and votes.
+    pub(crate) fn of_orders(
+        scenario: &Scenario,
+        orders: Vec<OrderReport>,
+        traces: &[String],
+    ) -> Self {
+        let histories: Vec<&[u8]> = orders.iter().map(|o| o.history.as_bytes()).collect();
+        let traces: Vec<&[u8]> = traces.iter().map(String::as_bytes).collect();
+        let chain = Digest::of("assay/sim/chain/v1", &histories).to_string();
+        let trace = Digest::of("assay/sim/traces/v1", &traces).to_string();
+        let mut report = Self::new(scenario, &Noted::default(), 0, Vec::new(), 0);
+        report.windows = 0;
+        report.longest_pause_ms = 0;
+        Self {
+            chain,
+            trace,
+            orders,
+            engine: false,
+            ..report
+        }
+    }
+
+    /// Whether nothing happened that the protocol rules out, however many validators lie, and every
+    /// order ended without a loss to anybody honest.
     pub fn is_safe(&self) -> bool {
         self.forks.is_empty()
             && self.double_votes.is_empty()
             && self.failures.is_empty()
             && self.blocked_honest.is_empty()
+            && self.orders.iter().all(OrderReport::is_sound)
     }
 
     /// The highest block that was final at a time, in milliseconds.
@@ -130,6 +161,13 @@ impl Report {
 
     /// For people to read.
     pub fn table(&self) -> String {
+        let orders = self.orders.iter().map(OrderReport::table);
+        let network = self.engine.then(|| self.network_table());
+        let tables: Vec<String> = network.into_iter().chain(orders).collect();
+        tables.join("\n\n")
+    }
+
+    fn network_table(&self) -> String {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         let none_or = |found: &[String]| match found {

@@ -1,20 +1,22 @@
 //! Running a scenario.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use assay_crypto::Digest;
+use assay_chain::deal;
 use assay_crypto::stream::Stream;
-use commonware_runtime::Runner as _;
-use commonware_runtime::deterministic::{Config, Context, Runner};
+use assay_crypto::{Digest, SecretKey};
+use assay_ledger::Role;
+use commonware_runtime::deterministic::Context;
+use commonware_runtime::{Runner as _, Supervisor as _};
 
+use crate::founding::{Endowment, client, genesis, members, registration, validator_keys};
 use crate::links::Link;
+use crate::orders::{self, Beginning, CounterPrograms, OrderReport, World as Orders};
 use crate::report::Report;
 use crate::scenario::{Fault, LinkSettings, Scenario};
-use crate::world::{GENESIS_MS, World, WorldError};
+use crate::world::{World, WorldError, runner};
 
-/// What one step of every task that has something to do takes.
-const STEP: Duration = Duration::from_micros(100);
 /// How long a validator stays down after its power was cut.
 const WITHOUT_POWER_MS: u64 = 1_000;
 /// Seconds of churn without a kill after which somebody is killed whatever the draw says, so that
@@ -22,26 +24,49 @@ const WITHOUT_POWER_MS: u64 = 1_000;
 const SPARED_AT_MOST: u64 = 20;
 
 /// Runs a scenario to its end. Panics where the engine does, which is an error of the engine.
+///
+/// # Errors
+/// [`WorldError`]: the network cannot be made, or a ledger is broken.
 pub fn run(scenario: &Scenario) -> Result<Report, WorldError> {
-    let config = Config::new()
-        .with_seed(scenario.seed)
-        .with_cycle(STEP)
-        .with_start_time(UNIX_EPOCH + Duration::from_millis(GENESIS_MS));
-    Runner::new(config).start(|context| play(context, scenario.clone()))
+    if !scenario.engine {
+        return modelled(scenario);
+    }
+    runner(scenario.seed).start(|context| play(context, scenario.clone()))
 }
 
 async fn play(context: Context, scenario: Scenario) -> Result<Report, WorldError> {
     let auditor = context.auditor();
     let link = link(scenario.links);
     let liars = scenario.lying();
-    let world = World::new(
-        context,
-        scenario.seed,
-        scenario.validators,
-        scenario.pace.into(),
-        link,
-        &liars,
-    )?;
+    let impossible = || WorldError::Genesis(scenario.validators);
+    let secrets = validator_keys(scenario.validators);
+    let publics: Vec<_> = secrets.iter().map(SecretKey::public).collect();
+    let dealt = deal(&publics, [42; 32]).map_err(|_| impossible())?;
+    let mut endowment = Endowment {
+        accounts: vec![client()],
+        registrations: Vec::new(),
+        beacon_key: dealt.beacon_key.clone(),
+    };
+    let order = scenario.orders.first();
+    let (genesis, order) = match order {
+        None => {
+            let registered = |secret| registration(secret, Role::Validator, 100);
+            endowment.registrations = secrets.iter().map(registered).collect();
+            let genesis = genesis(&secrets, endowment).ok_or_else(impossible)?;
+            (genesis, None)
+        }
+        Some(order) => {
+            let (plan, cast) = (order.plan(scenario.seed), order.cast(scenario.validators));
+            let programs = || CounterPrograms;
+            let (beginning, makers) = Beginning::new(plan, cast, programs, endowment)?;
+            let genesis = beginning.genesis.clone();
+            (genesis, Some((order, Orders::new(beginning), makers)))
+        }
+    };
+    let members = members(&genesis, secrets, &dealt, scenario.pace.into());
+    let members = members.ok_or_else(impossible)?;
+    let parties = context.child("parties");
+    let world = World::new(context, scenario.seed, members, link, &liars)?;
     let mut play = Play {
         random: Stream::new(Digest::of("assay/sim/v1", &[]), "churn", scenario.seed),
         tolerated: scenario.tolerated(),
@@ -62,6 +87,11 @@ async fn play(context: Context, scenario: Scenario) -> Result<Report, WorldError
     if scenario.busy {
         play.world.keep_busy();
     }
+    let order = order.map(|(settings, orders, makers)| {
+        orders.enter(&parties, makers);
+        play.world.serve(orders.clone());
+        (settings, orders)
+    });
     while let Some(((at_ms, _), step)) = play.steps.pop_first() {
         if at_ms >= scenario.duration_ms {
             break;
@@ -72,10 +102,39 @@ async fn play(context: Context, scenario: Scenario) -> Result<Report, WorldError
     play.world.wait_until(scenario.duration_ms).await;
     let lowest = play.world.compare();
     let failures = play.world.failures();
+    let orders = order.map(|(settings, orders)| OrderReport::new(settings, &orders));
     let noted = play.world.watch().lock();
     let mut report = Report::new(&scenario, &noted, lowest, failures, play.killed);
     report.trace = auditor.state();
+    report.orders = orders.into_iter().collect();
     Ok(report)
+}
+
+/// Runs the orders of a scenario without an engine, one after the other.
+fn modelled(scenario: &Scenario) -> Result<Report, WorldError> {
+    let mut reports = Vec::new();
+    let mut traces = Vec::new();
+    for (index, order) in scenario.orders.iter().enumerate() {
+        let seed = scenario.seed.wrapping_add(index as u64);
+        let (plan, cast) = (order.plan(seed), order.cast(scenario.validators));
+        let most = scenario.duration_ms / 1_000;
+        let played = runner(seed).start(async |context| {
+            let mut play = orders::Play::begin(&context, plan, cast, || CounterPrograms)?;
+            let is_over = |play: &orders::Play| {
+                let order = play.find_order();
+                order.is_some_and(|order| order.head.phase.is_final())
+            };
+            while !is_over(&play) && play.height().0 < most {
+                play.block().await?;
+            }
+            let report = OrderReport::new(order, &play);
+            Ok::<_, WorldError>((report, context.auditor().state()))
+        });
+        let (report, trace) = played?;
+        reports.push(report);
+        traces.push(trace);
+    }
+    Ok(Report::of_orders(scenario, reports, &traces))
 }
 
 fn link(settings: LinkSettings) -> Link {

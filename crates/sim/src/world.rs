@@ -3,34 +3,39 @@
 //! Everything that happens follows from the seed: the order in which tasks run, how long messages
 //! travel and which are lost, what liars say. Time passes only when nobody has anything left to do.
 
+mod clients;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assay_chain::validator::{Identity, Member};
-use assay_chain::{Chain, Pace, StartError, deal};
-use assay_crypto::{PublicKey, SecretKey};
-use assay_ledger::{
-    AccountCall, Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount,
-    GenesisRegistration, Height, Parameters, Role, Transaction, ValidatorInfo,
-};
-use commonware_runtime::deterministic::Context;
+use assay_chain::{Chain, StartError};
+use assay_crypto::SecretKey;
+use assay_ledger::Height;
+use commonware_runtime::deterministic::{Config, Context, Runner};
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::disk::Disk;
+use crate::founding::{GENESIS_MS, key};
 use crate::liars::validators::{LiarKind, sides};
 use crate::links::{Link, Links};
+use crate::orders::BooksError;
 use crate::watch::{Seat, Watch};
 
-/// When the genesis was made, by the clock of all validators.
-pub(crate) const GENESIS_MS: u64 = 1_700_000_000_000;
-
+/// What one step of every task that has something to do takes.
+const STEP: Duration = Duration::from_micros(100);
 /// How long a killed validator takes to be gone, at least.
 const DYING: Duration = Duration::from_millis(1);
-/// How often the client looks whether its transaction is in a block.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// After which it asks another validator.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// A runtime in which everything follows from a seed, just after the genesis.
+pub(crate) fn runner(seed: u64) -> Runner {
+    let config = Config::new()
+        .with_seed(seed)
+        .with_cycle(STEP)
+        .with_start_time(UNIX_EPOCH + Duration::from_millis(GENESIS_MS));
+    Runner::new(config)
+}
 
 /// Why a network cannot be made or go on.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,9 @@ pub enum WorldError {
     /// There is no such validator.
     #[error("there is no validator {0}")]
     Unknown(usize),
+    /// The ledger of an order is broken.
+    #[error("the ledger of an order is broken")]
+    Books(#[from] BooksError),
 }
 
 /// One place from which somebody takes part.
@@ -75,67 +83,17 @@ pub(crate) struct World {
     client: SecretKey,
 }
 
-/// Keys that follow from a number.
-fn key(number: u32) -> SecretKey {
-    let mut seed = [7; 32];
-    seed[..4].copy_from_slice(&number.to_le_bytes());
-    SecretKey::from_seed(seed)
-}
-
-/// A genesis of `count` validators and the members that it names, in the engine's order.
-fn members(count: usize, pace: Pace, client: PublicKey) -> Option<(Genesis, Vec<Member>)> {
-    let mut secrets: Vec<_> = (0..u32::try_from(count).ok()?).map(key).collect();
-    secrets.sort_by_key(|secret| secret.public().0);
-    let publics: Vec<_> = secrets.iter().map(SecretKey::public).collect();
-    let dealt = deal(&publics, [42; 32]).ok()?;
-    let address = BoundedString::new("simulated:1".to_owned()).ok()?;
-    let registrations = secrets.iter().map(|secret| GenesisRegistration {
-        account: secret.public(),
-        role: Role::Validator,
-        bond: Amount::tokens(100),
-        encryption_key: secret.encryption().public(),
-        address: address.clone(),
-    });
-    let validators = publics.iter().map(|account| ValidatorInfo {
-        account: *account,
-        address: address.clone(),
-    });
-    let genesis = Genesis {
-        chain_name: BoundedString::new("simulated".to_owned()).ok()?,
-        timestamp_ms: GENESIS_MS,
-        accounts: BoundedVec::new(vec![GenesisAccount {
-            account: client,
-            balance: Amount::tokens(1_000_000),
-        }])
-        .ok()?,
-        registrations: BoundedVec::new(registrations.collect::<Vec<_>>()).ok()?,
-        parameters: Parameters::default(),
-        owners: BoundedVec::default(),
-        beacon_key: BoundedBytes::new(dealt.beacon_key.clone()).ok()?,
-        validators: BoundedVec::new(validators.collect::<Vec<_>>()).ok()?,
-    };
-    let members = secrets.into_iter().map(|secret| {
-        let of = |(owner, _): &&(PublicKey, _)| *owner == secret.public();
-        let (_, share) = dealt.shares.iter().find(of)?;
-        Member::new(genesis.clone(), secret, share.clone(), pace).ok()
-    });
-    let members = members.collect::<Option<Vec<_>>>()?;
-    Some((genesis, members))
-}
-
 impl World {
-    /// A network of `count` validators, of which some are liars. Nobody is started yet.
+    /// A network of these validators, of which some are liars. Nobody is started yet.
     pub(crate) fn new(
         context: Context,
         seed: u64,
-        count: usize,
-        pace: Pace,
+        members: Vec<Member>,
         link: Link,
         liars: &[(usize, LiarKind)],
     ) -> Result<Self, WorldError> {
         let client = key(u32::MAX);
-        let (_, members) =
-            members(count, pace, client.public()).ok_or(WorldError::Genesis(count))?;
+        let count = members.len();
         let names: Vec<Identity> = members.iter().map(|m| m.identity().clone()).collect();
         let lies = |port: usize| liars.iter().find(|(liar, _)| *liar == port);
         let honest: Vec<usize> = (0..count).filter(|port| lies(*port).is_none()).collect();
@@ -296,46 +254,6 @@ impl World {
         }
     }
 
-    /// Starts a client that has one transaction waiting at any time.
-    pub(crate) fn keep_busy(&self) {
-        let (chains, watch) = (self.chains.clone(), self.watch.clone());
-        let (client, honest) = (self.client.clone(), self.honest.clone());
-        let genesis = self
-            .places
-            .first()
-            .map(|place| place.member.genesis().chain_id());
-        let Some(genesis) = genesis else { return };
-        self.context
-            .child("client")
-            .spawn(move |context| async move {
-                let mut turn = 0usize;
-                let mut last: Option<(u64, SystemTime)> = None;
-                loop {
-                    let nonce = watch.lock().next_nonce;
-                    let now = context.current();
-                    let waits = last.is_some_and(|(sent, at)| {
-                        sent == nonce && now.duration_since(at).is_ok_and(|since| since < ASK_AGAIN)
-                    });
-                    if !waits {
-                        let transaction = Transaction::sign(
-                            &client,
-                            genesis,
-                            nonce,
-                            Amount(10_000),
-                            AccountCall::Transfer {
-                                to: PublicKey([9; 32]),
-                                amount: Amount(1),
-                            },
-                        );
-                        turn += 1;
-                        submit(&lock(&chains), &honest, turn, &transaction.encode());
-                        last = Some((nonce, now));
-                    }
-                    context.sleep(LOOK_EVERY).await;
-                }
-            });
-    }
-
     /// Reads every honest validator's chain from its store and compares it with the others'; gives
     /// the height that all of them have.
     pub(crate) fn compare(&self) -> u64 {
@@ -376,18 +294,6 @@ impl World {
             Some(format!("validator {port}: {failure}"))
         });
         self.failures.iter().cloned().chain(now).collect()
-    }
-}
-
-/// Hands a transaction to an honest validator that is up.
-fn submit(chains: &[Option<Chain>], honest: &[usize], turn: usize, encoded: &[u8]) {
-    for step in 0..honest.len() {
-        let port = honest.get((turn + step) % honest.len());
-        if let Some(Some(chain)) = port.and_then(|port| chains.get(*port)) {
-            // A refusal means that the validator is behind, or that the transaction is known.
-            let _ = chain.submit(encoded.to_vec());
-            return;
-        }
     }
 }
 

@@ -21,7 +21,7 @@ use assay_node::{
 };
 use assay_proof::{
     Programs, StepReport, Task, Work, WorkDone, WorkFailure,
-    cheaters::{LazyPrograms, Share},
+    lazy::{LazyPrograms, Share},
 };
 
 pub(crate) use self::example::{on_model, unpack as unpack_example};

@@ -3,8 +3,12 @@
 //! The machine decides everything; a driver has the sockets, the disk, the threads and the clock.
 //! Entries of the journal are on disk before anything after them happens, so a driver may be
 //! killed at any moment and [`run`] again.
+//!
+//! Time and randomness come from a [`Runtime`] and the journal is any [`Log`], so the simulator drives
+//! the same machines with the same code as a node, by [`run_on`] (decision 0295).
 
 mod journal;
+mod runtime;
 #[cfg(test)]
 mod tests;
 
@@ -13,16 +17,14 @@ use std::{
     future::{Future, pending},
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use assay_crypto::PublicKey;
 use assay_machine::{Context, Input, Machine, Millis, Output, Protocol};
 use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::time::sleep;
 
 pub use self::journal::{Head, Journal, JournalFault, JournalKey};
-use crate::clock;
+pub use self::runtime::{Runtime, System};
 
 /// Does what the machines of a protocol ask for.
 pub trait Perform<P: Protocol>: Sync {
@@ -79,11 +81,33 @@ impl<P: Protocol<View = ()>> Watch<P> for Nothing {
     }
 }
 
+/// Where a machine's entries are kept.
+pub trait Log: Send {
+    /// Appends an entry, which is durable when this returns.
+    ///
+    /// # Errors
+    /// What the disk said. The entry may be there or not, and nothing more can be appended.
+    fn append(&mut self, entry: &[u8]) -> io::Result<()>;
+
+    /// Where it lies, for messages.
+    fn path(&self) -> &Path;
+}
+
+impl Log for Journal {
+    fn append(&mut self, entry: &[u8]) -> io::Result<()> {
+        Journal::append(self, entry)
+    }
+
+    fn path(&self) -> &Path {
+        Journal::path(self)
+    }
+}
+
 /// A machine's memory, which outlives its process.
 #[derive(Debug)]
-pub struct Memory {
+pub struct Memory<J = Journal> {
     /// Where the machine writes.
-    pub journal: Journal,
+    pub journal: J,
     /// What it wrote in earlier lives.
     pub past: Vec<Vec<u8>>,
 }
@@ -156,10 +180,10 @@ where
 pub async fn run_with_mail<M, W, L, D>(
     machine: &mut M,
     memory: Option<Memory>,
-    mut watch: W,
-    mut mail: L,
+    watch: W,
+    mail: L,
     doer: &D,
-    mut report: impl FnMut(<M::Protocol as Protocol>::Report) + Send,
+    report: impl FnMut(<M::Protocol as Protocol>::Report) + Send,
 ) -> Result<<M::Protocol as Protocol>::End, DriveError>
 where
     M: Machine + ?Sized,
@@ -167,9 +191,35 @@ where
     L: Mail,
     D: Perform<M::Protocol>,
 {
+    run_on(&System, machine, memory, watch, mail, doer, report).await
+}
+
+/// [`run_with_mail`] on another runtime than the operating system's.
+///
+/// On a runtime that is deterministic so is this: of several things that have happened a wake comes
+/// first, then answers, then news, then mail. Mail comes last because strangers can send without end.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on<R, M, J, W, L, D>(
+    runtime: &R,
+    machine: &mut M,
+    memory: Option<Memory<J>>,
+    mut watch: W,
+    mut mail: L,
+    doer: &D,
+    mut report: impl FnMut(<M::Protocol as Protocol>::Report) + Send,
+) -> Result<<M::Protocol as Protocol>::End, DriveError>
+where
+    R: Runtime,
+    M: Machine + ?Sized,
+    J: Log,
+    W: Watch<M::Protocol>,
+    L: Mail,
+    D: Perform<M::Protocol>,
+{
     let mut view = watch.news().await.ok_or(DriveError::ChainStopped)?;
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(DriveError::Randomness)?;
+    let seed = runtime.seed()?;
     let (mut journal, past) = match memory {
         Some(Memory { journal, past }) => (Some(journal), past),
         None => (None, Vec::new()),
@@ -182,7 +232,7 @@ where
     loop {
         while let Some(input) = inputs.pop_front() {
             let at = Context {
-                now: clock::now(),
+                now: runtime.now(),
                 view: &view,
             };
             for output in machine.step(&at, input) {
@@ -205,28 +255,26 @@ where
             }
         }
         let input = tokio::select! {
+            biased;
+            () = until(runtime, wake) => {
+                wake = None;
+                Input::Wake
+            }
             Some((tag, answer)) = answers.next() => Input::Answer(tag, answer),
             news = watch.news() => {
                 view = news.ok_or(DriveError::ChainStopped)?;
                 Input::News
             }
             (from, bytes) = mail.next() => Input::Message { from, bytes },
-            () = until(wake) => {
-                wake = None;
-                Input::Wake
-            }
         };
         inputs.push_back(input);
     }
 }
 
 /// Waits for a time, or for ever.
-async fn until(time: Option<Millis>) {
+async fn until(runtime: &impl Runtime, time: Option<Millis>) {
     match time {
-        Some(Millis(time)) => {
-            let left = time.saturating_sub(clock::now().0);
-            sleep(Duration::from_millis(left)).await;
-        }
+        Some(time) => runtime.sleep_until(time).await,
         None => pending().await,
     }
 }

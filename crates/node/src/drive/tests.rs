@@ -1,4 +1,7 @@
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use assay_crypto::{Digest, SecretKey};
 use assay_machine::{
@@ -340,4 +343,48 @@ async fn machines_write_to_each_other_over_what_loses_their_mail() {
     let ends = tokio::join!(talk(1, 2, to_b, from_b), talk(2, 1, to_a, from_a));
     let letters: Vec<_> = (0..3).map(|n| vec![n]).collect();
     assert_eq!(ends, (letters.clone(), letters));
+}
+
+/// Mail that never ends.
+struct Flood;
+
+impl Mail for Flood {
+    fn send(&mut self, _: PublicKey, _: Vec<u8>) {}
+
+    async fn next(&mut self) -> (PublicKey, Vec<u8>) {
+        (PublicKey([9; 32]), Vec::new())
+    }
+}
+
+/// Is over when it has been woken and has seen some mail.
+#[derive(Default)]
+struct Sleeper {
+    woken: bool,
+    mail: u32,
+}
+
+impl Machine for Sleeper {
+    type Protocol = Talking;
+
+    fn step(&mut self, at: &Context<'_, Talking>, input: Input<Talking>) -> Vec<Output<Talking>> {
+        match input {
+            Input::News => return vec![Output::WakeAt(at.now + 5)],
+            Input::Wake => self.woken = true,
+            Input::Message { .. } => self.mail += 1,
+            _ => {}
+        }
+        match self.woken && self.mail > 0 {
+            true => vec![Output::End(Vec::new())],
+            false => Vec::new(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn mail_without_end_keeps_no_machine_from_waking() {
+    let mut machine = Sleeper::default();
+    let watch = Nothing::default();
+    let run = run_with_mail(&mut machine, None, watch, Flood, &Idle, |()| {});
+    let ended = tokio::time::timeout(Duration::from_secs(20), run).await;
+    ended.expect("it was woken").unwrap();
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use assay_chain::MAX_VALIDATORS;
 
 use super::{
-    Fault, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES, PaceSettings, Scenario,
+    Fault, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES, MAX_ORDERS, PaceSettings,
+    Scenario,
 };
 
 /// Longest time that a message, or a step of the protocol, may take.
@@ -103,6 +104,59 @@ pub enum ScenarioError {
         /// What it may be.
         range: &'static str,
     },
+    /// A number of an order outside its bounds.
+    #[error("{place}: `{field}` is {value}; between {least} and {most} can be simulated")]
+    Bounds {
+        /// Which order.
+        place: String,
+        /// Which number.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// Only redundant orders are done more than once.
+    #[error("{0}: `copies` is for `redundant` orders; leave it away")]
+    TracedCopies(String),
+    /// Liars of a role that has several, and none is named.
+    #[error("{place} names nobody in `who`")]
+    NoParty {
+        /// Where.
+        place: String,
+    },
+    /// A number that no party of that role has.
+    #[error("{place} names number {who}, and there are {count} of that role, numbered from 0")]
+    UnknownParty {
+        /// Where.
+        place: String,
+        /// The number.
+        who: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A party that lies in two ways.
+    #[error("{place} names number {who}, which is named already")]
+    PartyTwice {
+        /// Where.
+        place: String,
+        /// The number.
+        who: usize,
+    },
+    /// Too many.
+    #[error("{0} orders; at most {MAX_ORDERS} can be simulated")]
+    Orders(usize),
+    /// Nothing would happen.
+    #[error("without `[[orders]]` there is nothing to simulate when `engine` is false")]
+    NoOrders,
+    /// One chain carries one order.
+    #[error("{0} orders with an engine; one can be simulated, or more with `engine = false`")]
+    OrdersOnEngine(usize),
+    /// It would change nothing.
+    #[error("`{0}` is for validators that run an engine: leave it away, or `engine = false`")]
+    NeedsEngine(&'static str),
 }
 
 impl Scenario {
@@ -135,6 +189,30 @@ impl Scenario {
         }
         for (index, fault) in self.faults.iter().enumerate() {
             self.check_fault(&format!("fault {}", index + 1), fault)?;
+        }
+        self.check_orders()
+    }
+
+    fn check_orders(&self) -> Result<(), ScenarioError> {
+        if self.orders.len() > MAX_ORDERS {
+            return Err(ScenarioError::Orders(self.orders.len()));
+        }
+        match (self.engine, self.orders.len()) {
+            (false, 0) => return Err(ScenarioError::NoOrders),
+            (true, 2..) => return Err(ScenarioError::OrdersOnEngine(self.orders.len())),
+            _ => {}
+        }
+        let needed = [
+            ("faults", !self.faults.is_empty()),
+            ("liars", !self.liars.is_empty()),
+            ("links", self.links != LinkSettings::default()),
+            ("pace", self.pace != PaceSettings::default()),
+        ];
+        if let Some((field, _)) = needed.iter().find(|(_, is)| *is && !self.engine) {
+            return Err(ScenarioError::NeedsEngine(field));
+        }
+        for (index, order) in self.orders.iter().enumerate() {
+            order.check(&format!("order {}", index + 1), self.validators)?;
         }
         Ok(())
     }

@@ -20,11 +20,15 @@
 //! validators = [1]
 //! ```
 //!
+//! A file can hold orders too, each with parties and liars of its own ([`OrderSettings`]); with
+//! `engine = false` their blocks are made every second and no validator runs an engine.
+//!
 //! Validators are numbered from 0. What is impossible is refused with a sentence that says what is
 //! wrong; what is possible and foolish (more liars than the protocol stands) is run and reported.
 
 mod check;
 mod draw;
+mod orders;
 
 use std::time::Duration;
 
@@ -32,6 +36,7 @@ use assay_chain::Pace;
 use serde::{Deserialize, Serialize};
 
 pub use check::ScenarioError;
+pub use orders::{MAX_ORDERS, OrderSettings, PartyLiars, ProcedureName};
 
 use crate::liars::validators::LiarKind;
 
@@ -53,6 +58,10 @@ pub struct Scenario {
     pub seed: u64,
     /// Virtual milliseconds that it lasts.
     pub duration_ms: u64,
+    /// Whether the validators run and make the blocks. Without them the blocks of orders are made once
+    /// a second from whatever waits.
+    #[serde(default = "yes")]
+    pub engine: bool,
     /// Whether a client has a transaction waiting all the time.
     #[serde(default = "yes")]
     pub busy: bool,
@@ -68,6 +77,9 @@ pub struct Scenario {
     /// What goes wrong, and when.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// Orders, each in a network of its own; with an engine at most one.
+    #[serde(default)]
+    pub orders: Vec<OrderSettings>,
 }
 
 fn yes() -> bool {
@@ -240,11 +252,13 @@ impl Scenario {
             validators,
             seed,
             duration_ms,
+            engine: true,
             busy: true,
             links: LinkSettings::default(),
             pace: PaceSettings::default(),
             liars: Vec::new(),
             faults: Vec::new(),
+            orders: Vec::new(),
         }
     }
 

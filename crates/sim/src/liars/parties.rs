@@ -1,0 +1,196 @@
+//! Liars of orders by name, as scenario files spell them.
+
+use std::fmt::{Display, Formatter, Result as Written};
+use std::sync::Arc;
+
+use assay_crypto::Digest;
+use assay_ledger::Role;
+use assay_proof::lazy::{LazyPrograms, Share};
+use assay_proof::odds::Probability;
+use assay_proof::parties::Requester;
+use serde::{Deserialize, Serialize};
+
+use super::auditors::{BlindPrograms, CopyingAuditor, FalseChallenge, rubber_stamp};
+use super::judges::ConstantJudge;
+use super::providers::{
+    CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
+    WithholdingProvider,
+};
+use super::requesters::{FalseComplaint, wrong_keys};
+use crate::orders::{Actor, Cast, CounterPrograms, DEAD_END};
+use crate::scenario::PartyLiars;
+
+/// In which way a party of an order lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartyLiar {
+    /// A provider that skips steps.
+    Lazy,
+    /// A provider that hands back the state it was given.
+    Copy,
+    /// A provider that trains on other data.
+    OtherData,
+    /// A provider that begins from another state than the specification's.
+    Crafted,
+    /// A provider whose states nobody can go on from.
+    DeadEnd,
+    /// A provider that takes the order and falls silent.
+    Silent,
+    /// A provider that stores garbage as checkpoints.
+    Garbage,
+    /// A provider that grants the validators nothing in a dispute.
+    NoEvidence,
+    /// An auditor that does not look.
+    RubberStamp,
+    /// An auditor that posts what another one posted.
+    CopyingAuditor,
+    /// An auditor that disputes honest work.
+    FalseChallenger,
+    /// An auditor that claims to have been granted nothing.
+    Blind,
+    /// A validator that attests in every dispute that it found nothing.
+    ConstantJudge,
+    /// A requester that complains about a good result.
+    FalseComplaint,
+    /// A requester that grants keys its order was not posted with.
+    WrongKeys,
+}
+
+impl PartyLiar {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Lazy,
+        Self::Copy,
+        Self::OtherData,
+        Self::Crafted,
+        Self::DeadEnd,
+        Self::Silent,
+        Self::Garbage,
+        Self::NoEvidence,
+        Self::RubberStamp,
+        Self::CopyingAuditor,
+        Self::FalseChallenger,
+        Self::Blind,
+        Self::ConstantJudge,
+        Self::FalseComplaint,
+        Self::WrongKeys,
+    ];
+
+    /// As scenario files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lazy => "lazy",
+            Self::Copy => "copy",
+            Self::OtherData => "other-data",
+            Self::Crafted => "crafted",
+            Self::DeadEnd => "dead-end",
+            Self::Silent => "silent",
+            Self::Garbage => "garbage",
+            Self::NoEvidence => "no-evidence",
+            Self::RubberStamp => "rubber-stamp",
+            Self::CopyingAuditor => "copying-auditor",
+            Self::FalseChallenger => "false-challenger",
+            Self::Blind => "blind",
+            Self::ConstantJudge => "constant-judge",
+            Self::FalseComplaint => "false-complaint",
+            Self::WrongKeys => "wrong-keys",
+        }
+    }
+
+    /// The role it lies in; none for the requester.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Self::Lazy
+            | Self::Copy
+            | Self::OtherData
+            | Self::Crafted
+            | Self::DeadEnd
+            | Self::Silent
+            | Self::Garbage
+            | Self::NoEvidence => Some(Role::Provider),
+            Self::RubberStamp | Self::CopyingAuditor | Self::FalseChallenger | Self::Blind => {
+                Some(Role::Auditor)
+            }
+            Self::ConstantJudge => Some(Role::Validator),
+            Self::FalseComplaint | Self::WrongKeys => None,
+        }
+    }
+}
+
+impl Display for PartyLiar {
+    fn fmt(&self, out: &mut Formatter<'_>) -> Written {
+        out.write_str(self.name())
+    }
+}
+
+impl PartyLiars {
+    /// Puts the liars in the places of honest parties of an order with at most `runs` runs.
+    pub(crate) fn enter(&self, cast: &mut Cast, runs: u32) {
+        match self.kind {
+            PartyLiar::FalseComplaint => {
+                cast.requester =
+                    Box::new(|me, keys| Box::new(FalseComplaint::new(Requester::new(me, keys))));
+            }
+            PartyLiar::WrongKeys => {
+                cast.requester = Box::new(move |me, keys| Box::new(wrong_keys(me, &keys, runs)));
+            }
+            _ => {}
+        }
+        let actors = match self.kind.role() {
+            Some(Role::Provider) => &mut cast.providers,
+            Some(Role::Auditor) => &mut cast.auditors,
+            Some(_) => &mut cast.validators,
+            None => return,
+        };
+        for who in &self.who {
+            if let (Some(actor), Some(liar)) = (actors.get_mut(*who), self.actor()) {
+                *actor = liar;
+            }
+        }
+    }
+
+    /// One of the liars; none for requesters.
+    fn actor(&self) -> Option<Actor> {
+        let honest = CounterPrograms;
+        let counter = || CounterPrograms;
+        let share = Share {
+            beta: Probability::ratio(self.faked_per_mille.into(), 1_000),
+            seed: Digest::of("assay/sim/lie/v1", &[&self.lie.to_le_bytes()]).0,
+        };
+        let withholding = |what| Actor::new(move |me| WithholdingProvider::new(me, what), counter);
+        Some(match self.kind {
+            PartyLiar::Lazy => Actor::provider(move || LazyPrograms { honest, share }),
+            PartyLiar::Copy => Actor::provider(move || CopyPrograms { honest, share }),
+            PartyLiar::OtherData => Actor::provider(move || OtherDataPrograms {
+                honest,
+                share,
+                input: "train".to_owned(),
+                bytes: Arc::new(vec![9]),
+            }),
+            PartyLiar::Crafted => Actor::provider(move || CraftedPrograms { honest, ahead: 1 }),
+            PartyLiar::DeadEnd => Actor::provider(move || DeadEndPrograms {
+                honest,
+                until: 0,
+                state: DEAD_END.to_vec(),
+            }),
+            PartyLiar::Silent => withholding(Withheld::Run),
+            PartyLiar::Garbage => withholding(Withheld::Checkpoints),
+            PartyLiar::NoEvidence => Actor::new(
+                |me| WithholdingProvider::new(me, Withheld::Evidence),
+                move || LazyPrograms { honest, share },
+            ),
+            PartyLiar::RubberStamp => Actor::auditor(move || rubber_stamp(honest)),
+            PartyLiar::CopyingAuditor => Actor::new(CopyingAuditor::new, counter),
+            PartyLiar::FalseChallenger => Actor::auditor(move || FalseChallenge {
+                honest,
+                truthful: 0,
+            }),
+            PartyLiar::Blind => Actor::auditor(move || BlindPrograms {
+                honest,
+                from_the_start: false,
+            }),
+            PartyLiar::ConstantJudge => Actor::new(|me| ConstantJudge::new(me, None), counter),
+            PartyLiar::FalseComplaint | PartyLiar::WrongKeys => return None,
+        })
+    }
+}

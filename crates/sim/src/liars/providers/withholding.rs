@@ -1,0 +1,133 @@
+//! A provider that does the work and then keeps back what others need to check it.
+
+use assay_crypto::aead::FileKey;
+use assay_ledger::{AccountId, Call, OrderCall, Phase, SealedKeys};
+use assay_machine::Machine;
+use assay_proof::parties::Provider;
+use assay_proof::{Ask, CallTag, Context, Identity, Input, Output, Traced, What};
+
+/// What is kept back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withheld {
+    /// Everything after the assignment: it takes the order and falls silent.
+    Run,
+    /// The leaves at which replays start.
+    Starts,
+    /// The leaves at which drawn segments end.
+    Ends,
+    /// The moves of a dispute.
+    Moves,
+    /// The auditors' keys: nothing is granted.
+    Grants,
+    /// The auditors' keys: what is granted opens nothing. Validators are granted the right ones,
+    /// to make the auditors look like liars.
+    GoodGrants,
+    /// The validators' keys: in a dispute nothing is granted.
+    Evidence,
+    /// The checkpoints' content: garbage under the right keys.
+    Checkpoints,
+    /// The checkpoints' keys: the right content under keys nobody is granted.
+    Keys,
+    /// The result's content: garbage under the right key.
+    Result,
+}
+
+/// An honest provider whose messages are filtered.
+pub struct WithholdingProvider {
+    honest: Provider,
+    withheld: Withheld,
+    /// Checkpoint that is the result, once known.
+    last: Option<u32>,
+    auditing: bool,
+}
+
+impl WithholdingProvider {
+    /// A provider that keeps this back.
+    pub fn new(me: Identity, withheld: Withheld) -> WithholdingProvider {
+        WithholdingProvider {
+            honest: Provider::new(me),
+            withheld,
+            last: None,
+            auditing: false,
+        }
+    }
+
+    fn filter(&self, output: Output) -> Option<Output> {
+        match (self.withheld, output) {
+            (Withheld::Run, _) => None,
+            (_, Output::Ask(tag, Ask::Submit(call))) => {
+                let What::Call(kind) = tag.what else {
+                    return None;
+                };
+                let call = Box::new(self.submitted(kind, *call)?);
+                Some(Output::Ask(tag, Ask::Submit(call)))
+            }
+            (_, Output::Ask(tag, Ask::Store { name, key, bytes })) => {
+                let (key, bytes) = match tag.what {
+                    What::Checkpoint(index, _) => self.stored(index, key, bytes),
+                    _ => (key, bytes),
+                };
+                Some(Output::Ask(tag, Ask::Store { name, key, bytes }))
+            }
+            (_, output) => Some(output),
+        }
+    }
+
+    fn submitted(&self, kind: CallTag, call: Call) -> Option<Call> {
+        match (self.withheld, kind, call) {
+            (Withheld::Starts, CallTag::OpenStarts, _)
+            | (Withheld::Ends, CallTag::OpenEnds, _)
+            | (Withheld::Moves, CallTag::Bisect(..), _) => None,
+            (Withheld::Grants, CallTag::Grant(_), _) if self.auditing => None,
+            (Withheld::Evidence, CallTag::Grant(_), _) if !self.auditing => None,
+            (
+                Withheld::GoodGrants,
+                CallTag::Grant(_),
+                Call::Order(OrderCall::Grant { place, grantee, .. }),
+            ) if self.auditing => {
+                let sealed = rubbish(&grantee);
+                let grant = OrderCall::Grant {
+                    place,
+                    grantee,
+                    sealed,
+                };
+                Some(grant.into())
+            }
+            (_, _, call) => Some(call),
+        }
+    }
+
+    fn stored(&self, index: u32, key: FileKey, bytes: Vec<u8>) -> (FileKey, Vec<u8>) {
+        let result = Some(index) == self.last;
+        match self.withheld {
+            Withheld::Checkpoints if !result => (key, garbage(&bytes)),
+            Withheld::Result if result => (key, garbage(&bytes)),
+            Withheld::Keys if !result => (FileKey::derive(&key.0, "kept back", 0), bytes),
+            _ => (key, bytes),
+        }
+    }
+}
+
+impl Machine for WithholdingProvider {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let order = &at.view.order;
+        self.last = Some(order.head.terms.segments());
+        self.auditing = order.head.phase == Phase::Opening;
+        let outputs = self.honest.step(at, input);
+        outputs
+            .into_iter()
+            .filter_map(|output| self.filter(output))
+            .collect()
+    }
+}
+
+/// Bytes of the same length with every bit turned over.
+fn garbage(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| !byte).collect()
+}
+
+fn rubbish(grantee: &AccountId) -> SealedKeys {
+    SealedKeys::new(grantee.0.to_vec()).unwrap_or_default()
+}

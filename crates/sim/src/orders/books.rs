@@ -1,0 +1,189 @@
+//! The ledger that all parties see: calls that wait for a block, and what blocks make of them.
+
+use std::collections::BTreeMap;
+
+use assay_crypto::{Digest, SecretKey};
+use assay_ledger::{
+    Admission, AdmitError, BlockContext, Call, ChainId, Event, ExecuteError, Genesis, GenesisError,
+    Height, Invalid, MAX_TX_BYTES, MemoryStore, ReadError, Status, Transaction,
+    execute_verified_block, query, query::Supply,
+};
+use tokio::sync::oneshot;
+
+/// What came of a call: nothing, or why the ledger refused it.
+pub(super) type Receipt = Result<(), String>;
+
+/// Where a block goes wrong in a way that no cast of liars may bring about.
+#[derive(Debug, thiserror::Error)]
+pub enum BooksError {
+    /// The network cannot begin.
+    #[error("the genesis is inconsistent")]
+    Genesis(#[from] GenesisError),
+    /// The block may not be there, or its state could not be read.
+    #[error("a block could not be executed")]
+    Block(#[from] ExecuteError),
+    /// The state could not be read.
+    #[error("the state could not be read")]
+    Read(#[from] ReadError),
+    /// Money came or went.
+    #[error("after block {height} there are {total} where the genesis made {genesis}", total = told(.supply), genesis = .supply.genesis)]
+    Supply {
+        /// After which block.
+        height: u64,
+        /// What there is.
+        supply: Supply,
+    },
+}
+
+fn told(supply: &Supply) -> String {
+    supply.total.map_or_else(
+        || "more than can be counted".to_owned(),
+        |total| total.to_string(),
+    )
+}
+
+/// A signed call that is in no block yet.
+struct Waiting {
+    /// Whose, by its place among the members.
+    member: usize,
+    transaction: Transaction,
+    answer: Option<oneshot::Sender<Receipt>>,
+}
+
+/// The ledger after the last block, and the calls for the next.
+pub(super) struct Books {
+    pub(super) store: MemoryStore,
+    pub(super) height: Height,
+    /// Everything that happened, in order.
+    pub(super) events: Vec<Event>,
+    /// Calls the ledger refused: whose, and why.
+    pub(super) refused: Vec<(usize, String)>,
+    /// What each member has paid for its transactions.
+    pub(super) fees: BTreeMap<usize, u64>,
+    /// The chain over all blocks and what they did.
+    pub(super) history: Digest,
+    pub(super) chain: ChainId,
+    waiting: Vec<Waiting>,
+}
+
+impl Books {
+    pub(super) fn new(genesis: &Genesis) -> Result<Self, BooksError> {
+        Ok(Self {
+            store: MemoryStore::new(genesis.state()?),
+            height: Height(0),
+            events: Vec::new(),
+            refused: Vec::new(),
+            fees: BTreeMap::new(),
+            history: genesis.digest(),
+            chain: genesis.chain_id(),
+            waiting: Vec::new(),
+        })
+    }
+
+    /// Signs a call and lets it wait for a block.
+    pub(super) fn submit(
+        &mut self,
+        member: usize,
+        secret: &SecretKey,
+        call: Call,
+    ) -> oneshot::Receiver<Receipt> {
+        let account = query::account(&self.store, &secret.public());
+        let before = self.waiting.iter().filter(|w| w.member == member).count();
+        let nonce = account.expect("a state in memory").nonce + before as u64;
+        let parameters = query::parameters(&self.store).expect("a state in memory");
+        let fee = parameters.unwrap_or_default().min_fee(MAX_TX_BYTES);
+        let (answer, receipt) = oneshot::channel();
+        self.waiting.push(Waiting {
+            member,
+            transaction: Transaction::sign(secret, self.chain, nonce, fee, call),
+            answer: Some(answer),
+        });
+        receipt
+    }
+
+    /// What waits, for validators that make blocks of it.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Transaction> {
+        self.waiting.iter().map(|waiting| &waiting.transaction)
+    }
+
+    /// Makes a block of what waits, as far as it has room, and executes it.
+    pub(super) fn make_block(
+        &mut self,
+        timestamp_ms: u64,
+        beacon: Digest,
+    ) -> Result<(), BooksError> {
+        let mut admission = Admission::new(&self.store)?;
+        let mut taken = Vec::new();
+        let mut never = Vec::new();
+        for (place, Waiting { transaction, .. }) in self.waiting.iter().enumerate() {
+            match admission.admit(transaction) {
+                Ok(()) => taken.push(transaction.clone()),
+                Err(AdmitError::Invalid(Invalid::BlockFull { .. })) => break,
+                Err(AdmitError::Invalid(reason)) => never.push((place, reason.to_string())),
+                Err(AdmitError::Read(error)) => return Err(error.into()),
+            }
+        }
+        for (place, reason) in never.into_iter().rev() {
+            let dropped = self.waiting.remove(place);
+            self.answer(dropped, Err(reason));
+        }
+        let height = Height(self.height.0 + 1);
+        let context = BlockContext {
+            height,
+            timestamp_ms,
+            beacon,
+        };
+        self.execute(&context, &taken)
+    }
+
+    /// Executes the next block.
+    pub(super) fn execute(
+        &mut self,
+        context: &BlockContext,
+        transactions: &[Transaction],
+    ) -> Result<(), BooksError> {
+        let executed = execute_verified_block(&self.store, context, transactions)?;
+        self.store.apply(&executed.writes);
+        self.height = context.height;
+        let supply = query::supply(&self.store)?;
+        if supply.total != Some(supply.genesis) {
+            let height = self.height.0;
+            return Err(BooksError::Supply { height, supply });
+        }
+        let parts = [
+            self.history.0,
+            Digest::of("assay/sim/time/v1", &[&context.timestamp_ms.to_le_bytes()]).0,
+            context.beacon.0,
+            executed.receipts_root.0,
+        ];
+        let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_slice()).collect();
+        self.history = Digest::of("assay/sim/books/v1", &parts);
+        self.events.extend(executed.receipts.events);
+        for receipt in executed.receipts.receipts {
+            self.events.extend(receipt.events);
+            let of = |waiting: &Waiting| waiting.transaction.id() == receipt.tx;
+            let Some(place) = self.waiting.iter().position(of) else {
+                continue;
+            };
+            let waiting = self.waiting.remove(place);
+            let fees = self.fees.entry(waiting.member).or_default();
+            *fees = fees.saturating_add(waiting.transaction.fee.0);
+            let result = match receipt.status {
+                Status::Applied => Ok(()),
+                Status::Refused(refusal) => Err(refusal.to_string()),
+            };
+            self.answer(waiting, result);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, waiting: Waiting, result: Receipt) {
+        if let Err(why) = &result {
+            self.refused.push((waiting.member, why.clone()));
+        }
+        if let Some(answer) = waiting.answer {
+            // Whoever asked may have been killed since.
+            let _ = answer.send(result);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Who takes part in an order.
+
+use assay_machine::Machine;
+use assay_proof::OrderKeys;
+use assay_proof::Programs;
+use assay_proof::parties::{Auditor, Provider, Requester, Validator};
+use assay_proof::{Identity, Party, Traced};
+
+/// Makes a party anew, at the start and after every kill.
+pub type MakeParty = Box<dyn Fn(Identity) -> Box<Party> + Send>;
+
+/// Makes the requester, who holds the order's keys.
+pub type MakeRequester = Box<dyn Fn(Identity, OrderKeys) -> Box<Party> + Send>;
+
+/// Makes the programs of one machine.
+pub type MakePrograms = Box<dyn Fn() -> Box<dyn Programs> + Send>;
+
+/// One machine: what it runs, on which programs, with how much bond.
+pub struct Actor {
+    /// Its state machine.
+    pub party: MakeParty,
+    /// Its computation.
+    pub programs: MakePrograms,
+    /// Its bond in tokens, which weighs it in draws.
+    pub bond: u64,
+}
+
+impl Actor {
+    /// A machine with a usual bond.
+    pub fn new<P: Machine<Protocol = Traced> + 'static, R: Programs + 'static>(
+        party: impl Fn(Identity) -> P + Send + 'static,
+        programs: impl Fn() -> R + Send + 'static,
+    ) -> Actor {
+        Actor {
+            party: Box::new(move |me| Box::new(party(me))),
+            programs: Box::new(move || Box::new(programs())),
+            bond: 1_000,
+        }
+    }
+
+    /// An honest provider, if its programs are.
+    pub fn provider<R: Programs + 'static>(programs: impl Fn() -> R + Send + 'static) -> Actor {
+        Actor::new(Provider::new, programs)
+    }
+
+    /// An honest auditor, if its programs are.
+    pub fn auditor<R: Programs + 'static>(programs: impl Fn() -> R + Send + 'static) -> Actor {
+        Actor::new(Auditor::new, programs)
+    }
+
+    /// An honest validator, if its programs are.
+    pub fn validator<R: Programs + 'static>(programs: impl Fn() -> R + Send + 'static) -> Actor {
+        Actor::new(Validator::new, programs)
+    }
+
+    /// The same machine with another bond.
+    pub fn bonded(self, bond: u64) -> Actor {
+        Actor { bond, ..self }
+    }
+}
+
+/// Everybody.
+pub struct Cast {
+    /// The requester.
+    pub requester: MakeRequester,
+    /// Providers; one with a far larger bond than the others is drawn first.
+    pub providers: Vec<Actor>,
+    /// Auditors.
+    pub auditors: Vec<Actor>,
+    /// Validators.
+    pub validators: Vec<Actor>,
+}
+
+impl Cast {
+    /// An honest cast of these sizes over one kind of programs.
+    pub fn honest<R: Programs + 'static>(
+        (providers, auditors, validators): (usize, usize, usize),
+        programs: fn() -> R,
+    ) -> Cast {
+        Cast {
+            requester: Box::new(|me, keys| Box::new(Requester::new(me, keys))),
+            providers: (0..providers).map(|_| Actor::provider(programs)).collect(),
+            auditors: (0..auditors).map(|_| Actor::auditor(programs)).collect(),
+            validators: (0..validators)
+                .map(|_| Actor::validator(programs))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The smallest job there is: a hash chain over its inputs, in integers only.
+
+use assay_crypto::Digest;
+use assay_ledger::StepIndex;
+use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
+
+/// Programs of which every kind is a hash chain: `state[i] = H(state[i - 1], i, input[i])`,
+/// beginning with `H(specification, seed)`.
+///
+/// [`DEAD_END`] is a state that can be restored and not advanced, as a careless kind might have.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CounterPrograms;
+
+/// The state from which no step can be taken.
+pub const DEAD_END: [u8; 32] = [255; 32];
+
+impl Programs for CounterPrograms {
+    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
+        if task.spec.first().is_none_or(|byte| *byte == 0) {
+            return Err(ProgramError::Refused(
+                "the specification must begin with a byte other than zero".to_owned(),
+            ));
+        }
+        let first = Digest::of("assay/counter/first/v1", &[&task.spec, &task.seed.0]);
+        Ok(Box::new(Counter {
+            first,
+            state: first,
+            inputs: task
+                .inputs
+                .iter()
+                .map(|i| Digest::of("assay/counter/input/v1", &[&i.bytes]))
+                .collect(),
+        }))
+    }
+}
+
+struct Counter {
+    first: Digest,
+    state: Digest,
+    inputs: Vec<Digest>,
+}
+
+impl Program for Counter {
+    fn restart(&mut self) -> Result<(), ProgramError> {
+        self.state = self.first;
+        Ok(())
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
+        let state = <[u8; 32]>::try_from(bytes).map_err(|_| {
+            ProgramError::Refused(format!("a state has 32 bytes, not {}", bytes.len()))
+        })?;
+        self.state = Digest(state);
+        Ok(())
+    }
+
+    fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
+        if self.state.0 == DEAD_END {
+            return Err(ProgramError::Refused("a dead end".to_owned()));
+        }
+        let index = step.0.to_le_bytes();
+        let input = match self.inputs.len() as u64 {
+            0 => Digest::ZERO,
+            count => self.inputs[(step.0 % count) as usize],
+        };
+        self.state = Digest::of("assay/counter/step/v1", &[&self.state.0, &index, &input.0]);
+        Ok(StepReport {
+            step,
+            loss_micro: Some(1_000_000 / (step.0 as i64 + 1)),
+            units: 1,
+            valid: true,
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.state.0.to_vec()
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of("assay/counter/state/v1", &[&self.state.0])
+    }
+}

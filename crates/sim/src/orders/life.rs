@@ -1,0 +1,390 @@
+//! One party of an order with all that a node would have for it, through as many lives as it takes.
+
+use std::future::pending;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use assay_crypto::SecretKey;
+use assay_crypto::stream::Stream;
+use assay_ledger::{AccountId, Amount, FileCall, Order, Role};
+use assay_machine::Millis;
+use assay_node::drive::{DriveError, Log, Memory, NoMail, Perform, Runtime, Watch, run_on};
+use assay_proof::{Answer, Ask, Identity, Outcome, Party, Traced, View, Worker};
+use commonware_runtime::deterministic::Context;
+use commonware_runtime::{Clock as _, Supervisor as _};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast};
+
+use super::cast::{MakeParty, MakePrograms};
+use super::journal::{self, Journal};
+use super::shared::{BLOCK, Shared};
+use crate::disk::Disk;
+
+/// What is known of a party.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// A name for messages.
+    pub name: String,
+    /// The role it is registered in; none for the requester.
+    pub role: Option<Role>,
+    /// Its account.
+    pub account: AccountId,
+    /// How the order ended for it, once it said so.
+    pub outcome: Option<Outcome>,
+    /// How often it was killed.
+    pub kills: u32,
+    /// Steps its machine computed.
+    pub steps: u64,
+}
+
+/// What of a party outlives its process, and what its driver and the world both have.
+pub(super) struct Place {
+    pub(super) secret: SecretKey,
+    /// Its bond at the start.
+    pub(super) bond: Amount,
+    disk: Disk,
+    now: Mutex<Now>,
+}
+
+struct Now {
+    member: Member,
+    dice: Stream,
+    /// Ends the life under way.
+    end: Option<Arc<End>>,
+    /// It does not come back.
+    away: bool,
+}
+
+#[derive(Default)]
+struct End {
+    came: AtomicBool,
+    told: Notify,
+}
+
+impl Place {
+    pub(super) fn new(
+        name: String,
+        role: Option<(Role, Amount)>,
+        secret: SecretKey,
+        dice: Stream,
+    ) -> Self {
+        let bond = role.map(|(_, bond)| bond).unwrap_or_default();
+        let member = Member {
+            name,
+            role: role.map(|(role, _)| role),
+            account: secret.public(),
+            outcome: None,
+            kills: 0,
+            steps: 0,
+        };
+        Self {
+            secret,
+            bond,
+            disk: Disk::default(),
+            now: Mutex::new(Now {
+                member,
+                dice,
+                end: None,
+                away: false,
+            }),
+        }
+    }
+
+    pub(super) fn member(&self) -> Member {
+        self.now().member.clone()
+    }
+
+    /// Ends the life under way without warning; what was asked for goes unanswered.
+    pub(super) fn kill(&self) {
+        let mut now = self.now();
+        if let Some(end) = now.end.take() {
+            self.disk.cut();
+            now.member.kills += 1;
+            end.came.store(true, Ordering::Relaxed);
+            end.told.notify_one();
+        }
+    }
+
+    /// [`Self::kill`], for good.
+    pub(super) fn stay_away(&self) {
+        self.kill();
+        self.now().away = true;
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn identity(&self) -> Identity {
+        Identity {
+            account: self.secret.public(),
+            encryption: self.secret.encryption(),
+        }
+    }
+
+    /// A life begins, unless the party is away for good.
+    fn begin(&self) -> Option<Arc<End>> {
+        let mut now = self.now();
+        let end = Arc::new(End::default());
+        now.end = Some(end.clone());
+        (!now.away).then_some(end)
+    }
+
+    fn below(&self, bound: u64) -> u64 {
+        self.now().dice.below(bound)
+    }
+}
+
+/// Plays the part of the member in this place until the order has ended or it stays away.
+pub(super) async fn live(
+    context: Context,
+    shared: Arc<Shared>,
+    at: usize,
+    make: MakeParty,
+    programs: MakePrograms,
+) {
+    let Some(place) = shared.places.get(at) else {
+        return;
+    };
+    let mut views = shared.views.subscribe();
+    while let Some(end) = place.begin() {
+        let life = Life {
+            context: context.child("life"),
+            shared: shared.clone(),
+            at,
+            end: end.clone(),
+            worker: Mutex::new(Worker::new(programs())),
+        };
+        let driven = tokio::select! {
+            biased;
+            () = end.told.notified() => None,
+            driven = life.drive(make(place.identity())) => Some(driven),
+        };
+        match driven {
+            Some(Ok(outcome)) => {
+                place.now().member.outcome = Some(outcome);
+                if !next_attempt(&mut views, &shared).await {
+                    return;
+                }
+            }
+            // It was killed, which a journal that is written at that moment notices first.
+            _ if end.came.load(Ordering::Relaxed) => {
+                let blocks = place.below(3);
+                context
+                    .sleep(BLOCK * u32::try_from(blocks).unwrap_or(0))
+                    .await;
+            }
+            Some(Err(error)) => return shared.failed(at, &error),
+            None => {}
+        }
+    }
+}
+
+/// Waits until the order is in another attempt than now; false if it ended before.
+async fn next_attempt(views: &mut broadcast::Receiver<Arc<View>>, shared: &Shared) -> bool {
+    let attempt = shared.view().map(|view| view.order.attempt());
+    let is_over = |order: &Order| order.head.phase.is_final();
+    while !shared.view().is_some_and(|view| is_over(&view.order)) {
+        if matches!(views.recv().await, Err(RecvError::Closed)) {
+            return false;
+        }
+        if shared.view().map(|view| view.order.attempt()) != attempt {
+            return true;
+        }
+    }
+    false
+}
+
+/// The rim around one life's driver.
+struct Life {
+    context: Context,
+    shared: Arc<Shared>,
+    at: usize,
+    end: Arc<End>,
+    worker: Mutex<Worker>,
+}
+
+impl Life {
+    async fn drive(&self, mut party: Box<Party>) -> Result<Outcome, DriveError> {
+        let place = self.place();
+        let name = place.member().name;
+        let opened = journal::open(&name, &place.disk);
+        let Memory { journal, past } = opened.map_err(|source| DriveError::Journal {
+            path: name.into(),
+            source,
+        })?;
+        let memory = Memory {
+            journal: Mortal {
+                life: self,
+                journal,
+            },
+            past,
+        };
+        let news = News {
+            life: self,
+            views: self.shared.views.subscribe(),
+            begun: false,
+        };
+        run_on(self, &mut *party, Some(memory), news, NoMail, self, |_| {}).await
+    }
+
+    fn place(&self) -> &Place {
+        &self.shared.places[self.at]
+    }
+
+    /// Whether the party is to be killed now.
+    fn is_due(&self) -> bool {
+        let kills = self.shared.plan.kills;
+        kills > 0 && self.place().below(1_000) < kills
+    }
+
+    /// Whether the party is dead; it may be killed at this moment.
+    fn is_struck(&self) -> bool {
+        let dead = self.end.came.load(Ordering::Relaxed);
+        if !dead && self.is_due() {
+            self.place().kill();
+            return true;
+        }
+        dead
+    }
+
+    async fn submit(&self, call: assay_ledger::Call) -> Result<(), String> {
+        let receipt = self
+            .shared
+            .books()
+            .submit(self.at, &self.place().secret, call);
+        match receipt.await {
+            Ok(receipt) => receipt,
+            Err(_) => pending().await,
+        }
+    }
+
+    /// An answer may take some blocks.
+    async fn delay(&self) {
+        let blocks = self.place().below(self.shared.plan.delay + 1);
+        if blocks > 0 {
+            let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+            self.context.sleep(BLOCK.saturating_mul(blocks)).await;
+        }
+    }
+}
+
+impl Runtime for Life {
+    fn now(&self) -> Millis {
+        let now = self.context.current().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_millis();
+        Millis(u64::try_from(now).unwrap_or(u64::MAX))
+    }
+
+    async fn sleep_until(&self, time: Millis) {
+        let time = UNIX_EPOCH + Duration::from_millis(time.0);
+        self.context.sleep_until(time).await;
+    }
+
+    fn seed(&self) -> Result<[u8; 32], DriveError> {
+        let mut seed = [0; 32];
+        self.place().now().dice.fill(&mut seed);
+        Ok(seed)
+    }
+}
+
+impl Perform<Traced> for Life {
+    async fn perform(&self, ask: Ask) -> Answer {
+        if self.is_struck() {
+            return pending().await;
+        }
+        let place = self.place();
+        match ask {
+            Ask::Submit(call) => Answer::Submitted(self.submit(*call).await),
+            Ask::Fetch {
+                file,
+                owner,
+                key,
+                content,
+            } => {
+                let fetched = self.shared.vault().fetch(file, owner, &key, content);
+                self.delay().await;
+                Answer::Fetched(fetched)
+            }
+            Ask::Store { name, key, bytes } => {
+                let owner = place.secret.public();
+                let file = self.shared.vault().store(owner, &key, bytes);
+                let record = Box::new(self.shared.record(file, owner, &name));
+                let put = self.submit(FileCall::Put(record).into()).await;
+                Answer::Stored(put.map(|()| file))
+            }
+            Ask::Work(work) => {
+                let done = {
+                    let mut steps = 0;
+                    let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+                    let done = worker.run(&work, &mut |_| {
+                        steps += 1;
+                        ControlFlow::Continue(())
+                    });
+                    place.now().member.steps += steps;
+                    done
+                };
+                self.delay().await;
+                Answer::Worked(done)
+            }
+        }
+    }
+}
+
+/// The order after each block.
+struct News<'a> {
+    life: &'a Life,
+    views: broadcast::Receiver<Arc<View>>,
+    begun: bool,
+}
+
+impl Watch<Traced> for News<'_> {
+    async fn news(&mut self) -> Option<View> {
+        let known = match self.begun {
+            false => self.life.shared.view(),
+            true => None,
+        };
+        self.begun = true;
+        let view = match known {
+            Some(view) => view,
+            None => loop {
+                match self.views.recv().await {
+                    Ok(view) => break view,
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            },
+        };
+        if self.life.is_struck() {
+            return pending().await;
+        }
+        Some(View::clone(&view))
+    }
+}
+
+/// A journal whose writer can be killed in the middle of a write.
+struct Mortal<'a> {
+    life: &'a Life,
+    journal: Journal,
+}
+
+impl Log for Mortal<'_> {
+    fn append(&mut self, entry: &[u8]) -> io::Result<()> {
+        if !self.life.is_due() {
+            return self.journal.append(entry);
+        }
+        let place = self.life.place();
+        place.disk.cut_at_sync(1);
+        let appended = self.journal.append(entry);
+        place.kill();
+        appended
+    }
+
+    fn path(&self) -> &Path {
+        self.journal.path()
+    }
+}

@@ -1,0 +1,41 @@
+//! Orders on a virtual clock: one ledger, one vault and everybody who has a part in an order.
+//!
+//! Each party is driven by the driver that a node has (`assay_node::drive`), in a task of its own.
+//! What is simulated is around the driver: the clock, the seed, a vault in memory, a journal on a
+//! [disk](crate::disk) that forgets what was not synced, and kills between any two outputs of a party
+//! and in place of any write to its journal. Blocks come once a second from whatever calls wait, or
+//! from simulated validators ([`crate::Scenario`]).
+//!
+//! A [`Plan`] fixes the job and a seed, from which every beacon, delay and kill follows; a [`Cast`] says
+//! who takes part; [`run()`] and [`play`] run it, and [`World`] tells what came of it. After every block
+//! the money on the ledger is counted. Decision 0294 says why all this is here, 0295 why the driver can
+//! be.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a state in memory can be read and short names are short; a world that tests make by hand \
+              fails the test by panicking"
+)]
+
+mod books;
+mod cast;
+mod counter;
+mod journal;
+mod life;
+mod report;
+mod setup;
+mod shared;
+mod study;
+mod vault;
+mod world;
+
+pub use books::BooksError;
+pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
+pub use counter::{CounterPrograms, DEAD_END};
+pub use life::Member;
+pub use report::{OrderReport, PartyReport};
+pub(crate) use setup::Beginning;
+pub use setup::{BALANCE, Plan};
+pub use study::{Study, Tally};
+pub use vault::Vault;
+pub use world::{Play, World, play, run};

@@ -1,0 +1,175 @@
+//! What came of an order.
+
+use assay_ledger::Amount;
+use comfy_table::Table;
+use serde::Serialize;
+
+use super::World;
+use crate::scenario::{OrderSettings, ProcedureName};
+
+/// What came of one order of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderReport {
+    /// How it was to be done.
+    pub procedure: ProcedureName,
+    /// Whether it ended in the time there was.
+    pub ended: bool,
+    /// How it ended, or the phase that it is in.
+    pub outcome: String,
+    /// Blocks until then.
+    pub blocks: u64,
+    /// Runs that were begun.
+    pub runs: usize,
+    /// Runs that came to nothing.
+    pub failed_runs: usize,
+    /// Disputes.
+    pub disputes: usize,
+    /// Everybody.
+    pub parties: Vec<PartyReport>,
+    /// Honest parties that lost money, fees aside.
+    pub losses: Vec<String>,
+    /// What no party may bring about and yet happened.
+    pub failures: Vec<String>,
+    /// Hash over all blocks and what they did.
+    pub history: String,
+}
+
+/// What came of the order for one party.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartyReport {
+    /// Its name.
+    pub name: String,
+    /// How it lies, if it does.
+    pub lie: Option<&'static str>,
+    /// What it has more than at the start, fees and bond aside, in the ledger's smallest unit.
+    pub earned: i128,
+    /// What its bond is smaller than at the start, in the same unit.
+    pub slashed: i128,
+    /// How often it was killed.
+    pub kills: u32,
+}
+
+impl OrderReport {
+    pub(crate) fn new(settings: &OrderSettings, world: &World) -> Self {
+        let order = world.find_order();
+        let mut parties = Vec::new();
+        let mut losses = Vec::new();
+        let mut places = std::collections::BTreeMap::new();
+        for (at, member) in world.members().into_iter().enumerate() {
+            let place: &mut usize = places.entry(member.role).or_default();
+            let lie = settings.lie_of(member.role, *place);
+            *place += 1;
+            let earned = world.earned(at);
+            let slashed = world.slashed(at);
+            // What a requester has paid for is no loss.
+            let paid = order
+                .as_ref()
+                .filter(|order| order.head.outcome == Some(PAID));
+            let price = match (member.role, paid) {
+                (None, Some(order)) => order.head.terms.escrow().map_or(0, |price| price.0),
+                _ => 0,
+            };
+            let gain = earned - slashed + i128::from(price);
+            if lie.is_none() && gain < 0 {
+                losses.push(format!("{} lost {}", member.name, tokens(-gain)));
+            }
+            parties.push(PartyReport {
+                name: member.name,
+                lie: lie.map(|lie| lie.name()),
+                earned,
+                slashed,
+                kills: member.kills,
+            });
+        }
+        let refused = match &order {
+            Some(_) => None,
+            None => world.refused().pop().map(|(_, why)| why),
+        };
+        Self {
+            procedure: settings.procedure,
+            ended: order
+                .as_ref()
+                .is_some_and(|order| order.head.phase.is_final()),
+            outcome: match (&order, refused) {
+                (Some(order), _) => match order.head.outcome {
+                    Some(outcome) => outcome.to_string(),
+                    None => format!("still {}", order.head.phase),
+                },
+                (None, Some(why)) => format!("not posted: {why}"),
+                (None, None) => "not posted".to_owned(),
+            },
+            blocks: world.height().0,
+            runs: order.as_ref().map_or(0, |order| order.runs.len()),
+            failed_runs: order.as_ref().map_or(0, |order| order.failed().count()),
+            disputes: order.as_ref().map_or(0, |order| order.disputes.len()),
+            parties,
+            losses,
+            failures: world.failures(),
+            history: world.history().to_string(),
+        }
+    }
+
+    /// Whether it ended, nobody honest lost anything, and nothing broke.
+    pub fn is_sound(&self) -> bool {
+        self.ended && self.losses.is_empty() && self.failures.is_empty()
+    }
+
+    /// For people to read.
+    pub fn table(&self) -> String {
+        let none_or = |found: &[String]| match found {
+            [] => "none".to_owned(),
+            some => some.join("\n"),
+        };
+        let procedure = match self.procedure {
+            ProcedureName::Traced => "traced",
+            ProcedureName::Redundant => "redundant",
+        };
+        let rows = [
+            ("procedure", procedure.to_owned()),
+            ("outcome", self.outcome.clone()),
+            ("blocks", self.blocks.to_string()),
+            (
+                "runs",
+                format!("{} ({} failed)", self.runs, self.failed_runs),
+            ),
+            ("disputes", self.disputes.to_string()),
+            ("honest losers", none_or(&self.losses)),
+            ("failures", none_or(&self.failures)),
+            ("history", self.history.clone()),
+        ];
+        let mut summary = plain();
+        for (name, value) in rows {
+            summary.add_row([name.to_owned(), value]);
+        }
+        let mut parties = plain();
+        parties.add_row(["party", "lies", "earned", "slashed", "killed"].map(str::to_owned));
+        for party in &self.parties {
+            parties.add_row([
+                party.name.clone(),
+                party.lie.unwrap_or("no").to_owned(),
+                tokens(party.earned),
+                tokens(party.slashed),
+                party.kills.to_string(),
+            ]);
+        }
+        format!("{summary}\n\n{parties}")
+    }
+}
+
+/// The outcome for which a requester pays.
+const PAID: assay_ledger::Outcome = assay_ledger::Outcome::Paid;
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table
+}
+
+/// A sum that may be below zero.
+fn tokens(sum: i128) -> String {
+    let size = Amount(u64::try_from(sum.unsigned_abs()).unwrap_or(u64::MAX));
+    match sum < 0 {
+        true => format!("-{size}"),
+        false => size.to_string(),
+    }
+}

@@ -1,0 +1,224 @@
+//! Orders in a scenario: who takes part, who lies, and what is in the way.
+
+use std::collections::BTreeSet;
+
+use assay_ledger::{Role, Terms};
+use serde::{Deserialize, Serialize};
+
+use super::ScenarioError;
+use crate::liars::parties::PartyLiar;
+use crate::orders::{Cast, CounterPrograms, Plan};
+
+/// Most orders in one file.
+pub const MAX_ORDERS: usize = 100;
+/// Most parties of one role in one order.
+const MAX_PARTIES: usize = 64;
+/// Most steps of a simulated job, which is a hash chain.
+const MAX_STEPS: u64 = 10_000;
+/// Longest phase, in blocks.
+const MAX_DEADLINE: u32 = 10_000;
+/// Above this a party is killed before it gets anything done.
+const MAX_KILLS: u32 = 500;
+/// Longest time that an answer may take, in seconds.
+const MAX_DELAY: u32 = 1_000;
+
+/// How an order is done and checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProcedureName {
+    /// One provider at a time, audited.
+    Traced,
+    /// Several at once, compared.
+    Redundant,
+}
+
+/// An order in a network of its own: its requester, its parties, and the scenario's validators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderSettings {
+    /// How it is done.
+    pub procedure: ProcedureName,
+    /// How many providers do it, for `redundant`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<u8>,
+    /// Providers there are, at most 64.
+    pub providers: usize,
+    /// Auditors there are, at most 64; two are drawn.
+    #[serde(default)]
+    pub auditors: usize,
+    /// Providers tried for each copy.
+    #[serde(default = "two")]
+    pub attempts: u8,
+    /// Steps of the job, at most 10,000.
+    #[serde(default = "twenty")]
+    pub steps: u64,
+    /// Steps of a segment.
+    #[serde(default = "two_steps")]
+    pub segment_steps: u32,
+    /// Every phase's deadline, at most 10,000 blocks.
+    #[serde(default = "sixty")]
+    pub deadline_blocks: u32,
+    /// How likely a party is killed at each block, each request and each write to its journal, in
+    /// thousandths; at most 500.
+    #[serde(default)]
+    pub kills_per_mille: u32,
+    /// Files and computations take up to so many seconds, at most 1,000.
+    #[serde(default)]
+    pub delay_seconds: u32,
+    /// Who lies, and how.
+    #[serde(default)]
+    pub liars: Vec<PartyLiars>,
+}
+
+fn two() -> u8 {
+    2
+}
+
+fn two_steps() -> u32 {
+    2
+}
+
+fn twenty() -> u64 {
+    20
+}
+
+fn sixty() -> u32 {
+    60
+}
+
+/// Parties that lie in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartyLiars {
+    /// In which way.
+    pub kind: PartyLiar,
+    /// Which of the role that this kind has; empty for the requester, who is alone.
+    #[serde(default)]
+    pub who: Vec<usize>,
+    /// How much of the work is faked, in thousandths, by those who fake work.
+    #[serde(default = "everything")]
+    pub faked_per_mille: u32,
+    /// Which part of it: liars with one number lie in one place and have equal results.
+    #[serde(default)]
+    pub lie: u64,
+}
+
+fn everything() -> u32 {
+    1_000
+}
+
+impl OrderSettings {
+    /// Refuses what cannot be simulated. `place` says which order it is.
+    pub(super) fn check(&self, place: &str, validators: usize) -> Result<(), ScenarioError> {
+        let within = |field, value: u64, (least, most): (u64, u64)| match value {
+            value if (least..=most).contains(&value) => Ok(()),
+            value => Err(ScenarioError::Bounds {
+                place: place.to_owned(),
+                field,
+                value,
+                least,
+                most,
+            }),
+        };
+        match (self.procedure, self.copies) {
+            (ProcedureName::Traced, None) => {}
+            (ProcedureName::Traced, Some(_)) => {
+                return Err(ScenarioError::TracedCopies(place.to_owned()));
+            }
+            (ProcedureName::Redundant, copies) => {
+                let most = u64::from(Terms::MAX_COPIES);
+                within("copies", copies.unwrap_or_default().into(), (2, most))?;
+            }
+        }
+        let most = MAX_PARTIES as u64;
+        within("providers", self.providers as u64, (1, most))?;
+        within("auditors", self.auditors as u64, (0, most))?;
+        let attempts = u64::from(Terms::MAX_ATTEMPTS);
+        within("attempts", self.attempts.into(), (1, attempts))?;
+        within("steps", self.steps, (1, MAX_STEPS))?;
+        within("segment_steps", self.segment_steps.into(), (1, self.steps))?;
+        within(
+            "deadline_blocks",
+            self.deadline_blocks.into(),
+            (1, MAX_DEADLINE.into()),
+        )?;
+        within(
+            "kills_per_mille",
+            self.kills_per_mille.into(),
+            (0, MAX_KILLS.into()),
+        )?;
+        within(
+            "delay_seconds",
+            self.delay_seconds.into(),
+            (0, MAX_DELAY.into()),
+        )?;
+        let mut known = BTreeSet::new();
+        for liars in &self.liars {
+            let place = format!("{place}, liars `{}`", liars.kind);
+            let role = liars.kind.role();
+            let count = match role {
+                None => 0,
+                Some(Role::Provider) => self.providers,
+                Some(Role::Auditor) => self.auditors,
+                Some(_) => validators,
+            };
+            if role.is_some() && liars.who.is_empty() {
+                return Err(ScenarioError::NoParty { place });
+            }
+            let requester = role.is_none().then_some(0).into_iter();
+            for who in liars.who.iter().copied().chain(requester) {
+                if who >= count && (role.is_some() || !liars.who.is_empty()) {
+                    return Err(ScenarioError::UnknownParty { place, who, count });
+                }
+                if !known.insert((role, who)) {
+                    return Err(ScenarioError::PartyTwice { place, who });
+                }
+            }
+            let faked = u64::from(liars.faked_per_mille);
+            if !(1..=1_000).contains(&faked) {
+                return Err(ScenarioError::Bounds {
+                    place,
+                    field: "faked_per_mille",
+                    value: faked,
+                    least: 1,
+                    most: 1_000,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is run.
+    pub(crate) fn plan(&self, seed: u64) -> Plan {
+        Plan {
+            seed,
+            steps: self.steps,
+            segment_steps: self.segment_steps,
+            copies: self.copies.unwrap_or(1),
+            attempts: self.attempts,
+            deadline: self.deadline_blocks,
+            delay: self.delay_seconds.into(),
+            kills: self.kills_per_mille.into(),
+            ..Plan::default()
+        }
+    }
+
+    /// Who takes part.
+    pub(crate) fn cast(&self, validators: usize) -> Cast {
+        let sizes = (self.providers, self.auditors, validators);
+        let runs = Terms::runs(self.copies.unwrap_or(1), self.attempts);
+        let mut cast = Cast::honest(sizes, || CounterPrograms);
+        for liars in &self.liars {
+            liars.enter(&mut cast, runs);
+        }
+        cast
+    }
+
+    /// How a member lies, if it does.
+    pub(crate) fn lie_of(&self, role: Option<Role>, who: usize) -> Option<PartyLiar> {
+        let of = |liars: &&PartyLiars| {
+            liars.kind.role() == role && (role.is_none() || liars.who.contains(&who))
+        };
+        self.liars.iter().find(of).map(|liars| liars.kind)
+    }
+}

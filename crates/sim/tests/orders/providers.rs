@@ -1,0 +1,249 @@
+//! Orders whose first provider breaks the rules: each is caught, slashed, unpaid and replaced.
+
+use std::sync::Arc;
+
+use assay_ledger::{Amount, FailureReason, Outcome, Phase, Question, Role, Verdict};
+use assay_machine::Machine;
+use assay_proof::lazy::{LazyPrograms, Share};
+use assay_proof::odds::Probability;
+use assay_proof::parties::Requester;
+use assay_proof::{Context, Input, Output, Traced};
+use assay_sim::liars::providers::{
+    CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
+    WithholdingProvider,
+};
+use assay_sim::orders::{Actor, BALANCE, CounterPrograms, DEAD_END, Plan};
+
+use crate::{
+    HEAVY, assert_caught, assert_unslashed, counter, failures, honest, lazy, run, with_provider,
+};
+
+#[test]
+fn skipping_every_step_is_caught() {
+    let (world, order) = run(Plan::default(), with_provider(lazy(Probability::ALWAYS, 1)));
+    assert_caught(&world, &order, FailureReason::WrongResult);
+    let dispute = &order.disputes[0];
+    assert_eq!(dispute.question, Question::Step);
+    assert_eq!(dispute.verdict, Some(Verdict::Challenger));
+    assert_eq!(dispute.disputed.step.0, dispute.agreed.step.0 + 1);
+}
+
+#[test]
+fn training_on_other_data_is_caught() {
+    let cheater = Actor::provider(|| OtherDataPrograms {
+        honest: CounterPrograms,
+        share: Share::everything(),
+        input: "train".to_owned(),
+        bytes: Arc::new(vec![9]),
+    });
+    let (world, order) = run(Plan::default(), with_provider(cheater));
+    assert_caught(&world, &order, FailureReason::WrongResult);
+}
+
+#[test]
+fn handing_back_the_first_state_is_caught() {
+    let cheater = Actor::provider(|| CopyPrograms {
+        honest: CounterPrograms,
+        share: Share::everything(),
+    });
+    let (world, order) = run(Plan::default(), with_provider(cheater));
+    assert_caught(&world, &order, FailureReason::WrongResult);
+}
+
+#[test]
+fn a_crafted_first_state_is_caught_whatever_is_drawn() {
+    for seed in 0..4 {
+        let cheater = Actor::provider(|| CraftedPrograms {
+            honest: CounterPrograms,
+            ahead: 5,
+        });
+        let plan = Plan {
+            seed,
+            drawn: 1,
+            ..Plan::default()
+        };
+        let (world, order) = run(plan, with_provider(cheater));
+        assert_caught(&world, &order, FailureReason::WrongResult);
+        let dispute = &order.disputes[0];
+        assert_eq!(dispute.question, Question::Initial);
+    }
+}
+
+#[test]
+fn a_state_nobody_can_go_on_from_does_not_frame_the_auditors() {
+    let mut starts = 0;
+    for seed in 0..6 {
+        let cheater = Actor::provider(|| DeadEndPrograms {
+            honest: CounterPrograms,
+            until: 2,
+            state: DEAD_END.to_vec(),
+        });
+        let plan = Plan {
+            seed,
+            ..Plan::default()
+        };
+        let (world, order) = run(plan, with_provider(cheater));
+        let dispute = &order.disputes[0];
+        let reason = match dispute.question {
+            Question::Start => FailureReason::Unavailable,
+            _ => FailureReason::WrongResult,
+        };
+        assert_caught(&world, &order, reason);
+        starts += u32::from(dispute.question == Question::Start);
+    }
+    assert!(starts > 0, "no replay began at the dead end");
+}
+
+#[test]
+fn long_segments_are_narrowed_to_the_first_skipped_step() {
+    // One segment of 1000 steps: ten rounds of bisection, and the liar's first step is found.
+    let plan = Plan {
+        steps: 2_000,
+        segment_steps: 1_000,
+        drawn: 8,
+        ..Plan::default()
+    };
+    let (world, order) = run(plan, with_provider(lazy(Probability::ALWAYS, 1)));
+    assert_caught(&world, &order, FailureReason::WrongResult);
+    let dispute = &order.disputes[0];
+    assert_eq!(dispute.disputed.step.0 % 1_000, 1);
+}
+
+#[test]
+fn whatever_is_kept_back_costs_the_bond() {
+    use FailureReason::{Silent, Unavailable, Withheld as Late};
+    for (withheld, reason) in [
+        (Withheld::Starts, Late),
+        (Withheld::Ends, Late),
+        (Withheld::Grants, Late),
+        (Withheld::GoodGrants, Unavailable),
+        (Withheld::Checkpoints, Unavailable),
+        (Withheld::Keys, Unavailable),
+        (Withheld::Result, Unavailable),
+    ] {
+        let cheater = Actor::new(move |me| WithholdingProvider::new(me, withheld), counter);
+        let (world, order) = run(Plan::default(), with_provider(cheater));
+        println!("{withheld:?}");
+        assert_caught(&world, &order, reason);
+    }
+    let liar = Actor::new(
+        |me| WithholdingProvider::new(me, Withheld::Moves),
+        || LazyPrograms {
+            honest: CounterPrograms,
+            share: Share::everything(),
+        },
+    );
+    let plan = Plan {
+        segment_steps: 10,
+        ..Plan::default()
+    };
+    let (world, order) = run(plan, with_provider(liar));
+    assert_caught(&world, &order, Silent);
+}
+
+#[test]
+fn a_provider_that_falls_silent_is_replaced_and_pays_for_the_delay() {
+    let cheater = Actor::new(|me| WithholdingProvider::new(me, Withheld::Run), counter);
+    let (world, order) = run(Plan::default(), with_provider(cheater));
+    assert_eq!(failures(&order)[0].reason, FailureReason::Late);
+    assert_eq!(failures(&order)[0].slashed, Amount::tokens(10));
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    let silent = world.all(Role::Provider)[0];
+    assert_eq!(world.balance(silent), BALANCE);
+}
+
+#[test]
+fn one_honest_auditor_is_enough_against_an_accomplice() {
+    // The accomplice replays on the provider's own lying programs and agrees with it.
+    let plan = Plan {
+        drawn: 10,
+        ..Plan::default()
+    };
+    let half = Probability::ratio(1, 2);
+    let mut cast = with_provider(lazy(half, 3));
+    let accomplice = Actor::auditor(move || LazyPrograms {
+        honest: CounterPrograms,
+        share: Share {
+            beta: half,
+            seed: [3; 32],
+        },
+    });
+    cast.auditors.insert(0, accomplice.bonded(HEAVY));
+    let (world, order) = run(plan, cast);
+    let failure = &failures(&order)[0];
+    assert_eq!(failure.reason, FailureReason::WrongResult);
+    assert_eq!(failure.rounds[0].seats.len(), 2);
+    assert_eq!(failure.disputes.len(), 1);
+    let accomplice = world.members()[world.all(Role::Auditor)[0]].account;
+    assert_ne!(failure.disputes[0].challenger, accomplice);
+    assert_unslashed(&world, Role::Auditor, 1);
+}
+
+#[test]
+fn an_honest_provider_among_cheaters_gets_the_order_in_the_end() {
+    let mut cast = honest();
+    cast.providers.truncate(1);
+    cast.providers
+        .insert(0, lazy(Probability::ALWAYS, 1).bonded(HEAVY));
+    cast.providers
+        .insert(0, lazy(Probability::ALWAYS, 2).bonded(HEAVY));
+    let plan = Plan {
+        attempts: 3,
+        ..Plan::default()
+    };
+    let (world, order) = run(plan, cast);
+    assert_eq!(failures(&order).len(), 2);
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    let honest = world.all(Role::Provider)[2];
+    assert_eq!(order.provider(), Some(world.members()[honest].account));
+}
+
+/// A requester that helps nobody in a dispute.
+struct Unhelpful(Requester);
+
+impl Machine for Unhelpful {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let outputs = self.0.step(at, input);
+        match at.view.order.head.phase {
+            Phase::Attesting => Vec::new(),
+            _ => outputs,
+        }
+    }
+}
+
+#[test]
+fn a_challenger_needs_no_help_from_those_it_accuses() {
+    let half = Probability::ratio(1, 2);
+    let mut within_a_stretch = 0;
+    for seed in 0..12 {
+        let liar = Actor::new(
+            |me| WithholdingProvider::new(me, Withheld::Evidence),
+            move || LazyPrograms {
+                honest: CounterPrograms,
+                share: Share {
+                    beta: half,
+                    seed: [seed; 32],
+                },
+            },
+        );
+        let mut cast = with_provider(liar);
+        cast.requester = Box::new(|me, keys| Box::new(Unhelpful(Requester::new(me, keys))));
+        let plan = Plan {
+            seed: seed.into(),
+            drawn: 8,
+            ..Plan::default()
+        };
+        let (world, order) = run(plan, cast);
+        assert_caught(&world, &order, FailureReason::WrongResult);
+        let failure = &failures(&order)[0];
+        let dispute = &failure.disputes[0];
+        let starts = &failure.rounds[0].starts;
+        within_a_stretch += u32::from(!starts.contains(&dispute.from));
+    }
+    assert!(
+        within_a_stretch > 0,
+        "the challengers' own keys were all that was needed"
+    );
+}

@@ -1,0 +1,99 @@
+//! Pieces of work, on the smallest programs there are.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use assay_crypto::Digest;
+use assay_ledger::{StepIndex, Terms};
+use assay_proof::{Start, StepReport, Task, TaskInput, Work, WorkFailure, Worker, run};
+use assay_sim::orders::CounterPrograms;
+
+fn task() -> Task {
+    Task {
+        kind: "counter".to_owned(),
+        spec: vec![1],
+        inputs: vec![TaskInput {
+            name: "data".to_owned(),
+            bytes: Arc::new(vec![1, 2, 3]),
+        }],
+        seed: Digest::of("seed", &[]),
+        steps: 10,
+        segment_steps: 4,
+    }
+}
+
+fn work(start: Start, from: u64, to: u64) -> Work {
+    Work {
+        task: task(),
+        start,
+        from: StepIndex(from),
+        to: StepIndex(to),
+    }
+}
+
+fn go(_: &StepReport) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[test]
+fn segments_join_to_the_whole_run() {
+    let whole = run(&CounterPrograms, &work(Start::Initial, 0, 10), &mut go).unwrap();
+    assert_eq!(whole.leaves.len(), 11);
+    assert_eq!(whole.reports.len(), 10);
+
+    let mut worker = Worker::new(Box::new(CounterPrograms));
+    let first = worker.run(&work(Start::Initial, 0, 4), &mut go).unwrap();
+    let start = Start::State(first.state);
+    let second = worker.run(&work(start, 4, 10), &mut go).unwrap();
+    assert_eq!(first.leaves, whole.leaves[..5]);
+    assert_eq!(second.leaves, whole.leaves[4..]);
+    assert_eq!(second.state, whole.state);
+}
+
+#[test]
+fn a_kept_program_starts_afresh_and_other_tasks_get_their_own() {
+    let mut worker = Worker::new(Box::new(CounterPrograms));
+    let first = worker.run(&work(Start::Initial, 0, 7), &mut go).unwrap();
+    assert_eq!(
+        worker.run(&work(Start::Initial, 0, 7), &mut go).unwrap(),
+        first
+    );
+    let mut other = work(Start::Initial, 0, 7);
+    other.task.seed = Digest::ZERO;
+    assert_ne!(worker.run(&other, &mut go).unwrap().leaves, first.leaves);
+}
+
+#[test]
+fn work_outside_the_limits_is_refused() {
+    let refused = |work: Work| {
+        matches!(
+            run(&CounterPrograms, &work, &mut go),
+            Err(WorkFailure::Refused(_))
+        )
+    };
+    assert!(refused(work(Start::Initial, 0, 11)));
+    assert!(refused(work(Start::Initial, 1, 2)));
+    assert!(refused(work(Start::State(vec![0; 32]), 5, 4)));
+    assert!(refused(work(Start::State(vec![0; 31]), 0, 1)));
+    let mut long = work(Start::Initial, 0, Terms::MAX_STEPS + 1);
+    long.task.steps = u64::MAX;
+    assert!(refused(long));
+    let mut empty = work(Start::Initial, 0, 1);
+    empty.task.spec.clear();
+    assert!(refused(empty));
+}
+
+#[test]
+fn a_stopped_run_says_so() {
+    let mut seen = 0;
+    let mut stop = |_: &StepReport| {
+        seen += 1;
+        match seen {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    let result = run(&CounterPrograms, &work(Start::Initial, 0, 10), &mut stop);
+    assert_eq!(result, Err(WorkFailure::Stopped));
+    assert_eq!(seen, 3);
+}
