@@ -9,7 +9,9 @@
 //!   when. [`Scenario::parse`] reads one from a file, [`Scenario::drawn`] draws one from a seed.
 //! - [`run()`] runs it and gives a [`Report`]: blocks, forks, double votes, and the seconds in which a
 //!   transaction waited and none was committed.
-//! - [`liars`] has the validators that do not keep to the protocol, one file each.
+//! - [`liars`] has the validators and storage nodes that do not keep to the protocol, one file each.
+//! - [`vault`] stores and reads files on storage nodes, honest or not, on a clock of its own.
+//! - [`disk`] is under validators, storage nodes and journals: it forgets what was not synced.
 //!
 //! Not simulated: the encrypted connections under the channels, their quotas, the time that computing
 //! and syncing take, and clocks that are off.
@@ -30,6 +32,7 @@ pub mod links;
 mod report;
 mod run;
 mod scenario;
+pub mod vault;
 mod watch;
 mod world;
 

@@ -1,10 +1,12 @@
 //! Those who do not keep to the protocol, one file each.
 //!
-//! A liar runs the engine that everybody runs, and between that engine and its links sits its
+//! Storage nodes answer requests, so those that lie answer others ([`storage`]). A validator that lies
+//! runs the engine that everybody runs, and between that engine and its links sits its
 //! [`Tongue`]: it sees all that the engine wants to say and all that is said to it, and decides what
 //! is really said. So a liar speaks on the channels that honest validators speak on, in messages that
 //! decode, and keeps up with the chain.
 
+pub mod storage;
 pub mod validators;
 
 use assay_chain::validator::Identity;
