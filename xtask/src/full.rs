@@ -72,10 +72,34 @@ const SUITES: [Suite; 15] = [
         count: 10_000,
     },
     Suite {
-        name: "disks that lose power",
-        package: "assay-node",
+        name: "storage nodes on disks that forget",
+        package: "assay-sim",
         filter: "storage::",
-        count: 4_000,
+        count: 2_000,
+    },
+    Suite {
+        name: "journals on disks that forget",
+        package: "assay-sim",
+        filter: "journals::",
+        count: 2_000,
+    },
+    Suite {
+        name: "uploads on disks that forget",
+        package: "assay-sim",
+        filter: "uploads::",
+        count: 2_000,
+    },
+    Suite {
+        name: "chain stores on disks that forget",
+        package: "assay-sim",
+        filter: "chain::",
+        count: 2_000,
+    },
+    Suite {
+        name: "a validator whose power fails",
+        package: "assay-sim",
+        filter: "validator::",
+        count: 2_000,
     },
     Suite {
         name: "pools that strangers fill",

@@ -7,6 +7,7 @@
 //! - [`transport`]: requests and answers between nodes that know each other by public key, whatever
 //!   they are about; [`reach`]: which addresses are worth dialling.
 //! - [`client`]: the chain as a role sees it, and how an account's calls get onto it.
+//! - [`drive`] runs machines; [`disk`] is what its journals and the storage role ask of files.
 //! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes.
 //! - [`split`]: split training of an adapter between two or three nodes.
 //! - [`http`]: the JSON API. [`health`], [`logs`], [`metrics`] and [`progress`]: what a node says
@@ -17,6 +18,7 @@ pub mod client;
 mod clock;
 pub mod config;
 pub mod devnet;
+pub mod disk;
 pub mod drive;
 pub mod files;
 pub mod health;

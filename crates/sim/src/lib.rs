@@ -11,6 +11,8 @@
 //!   transaction waited and none was committed.
 //! - [`orders`] brings the parties of an order to life on the same clock, with the driver that nodes have.
 //! - [`liars`] has everybody who does not keep to the protocol, one file each.
+//! - [`vault`] stores and reads files on storage nodes, honest or not, on a clock of its own.
+//! - [`disk`] is under validators, storage nodes and journals: it forgets what was not synced.
 //!
 //! Not simulated: the encrypted connections under the channels, their quotas, the time that computing
 //! and syncing take, and clocks that are off.
@@ -33,6 +35,7 @@ pub mod orders;
 mod report;
 mod run;
 mod scenario;
+pub mod vault;
 mod watch;
 mod world;
 

@@ -132,11 +132,11 @@ impl World {
                 .iter()
                 .for_each(|far| links.keep_apart(twin, *far));
         }
-        let places: Vec<Place> = all
-            .into_iter()
-            .map(|member| Place {
+        let places: Vec<Place> = (0..)
+            .zip(all)
+            .map(|(port, member)| Place {
                 member,
-                disk: Disk::default(),
+                disk: Disk::new(seed.wrapping_add(port)),
                 running: None,
                 may_stop: false,
             })
@@ -201,7 +201,7 @@ impl World {
         let prefix = format!("port{port}-");
         let (chain, running) = place
             .member
-            .run(context, place.disk.plug(), &prefix, network)
+            .run(context, place.disk.plug("chain"), &prefix, network)
             .map_err(|source| WorldError::Start { port, source })?;
         place.running = Some(running);
         place.may_stop = false;

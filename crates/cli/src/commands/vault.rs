@@ -11,7 +11,10 @@ use std::path::PathBuf;
 
 use assay_crypto::{Digest, PublicKey};
 use assay_ledger::{FileId, query};
-use assay_node::{files::unfinished::UnfinishedError, http::views::FileList};
+use assay_node::{
+    files::unfinished::{UnfinishedError, Uploads},
+    http::views::FileList,
+};
 use assay_vault::upload::Leftover;
 use clap::Subcommand;
 use serde::Serialize;
@@ -204,8 +207,8 @@ fn list(session: &Session, owner: Option<PublicKey>, output: &Output) -> Result<
 }
 
 /// Where uploads that may have to go on are written down.
-fn uploads(session: &Session) -> PathBuf {
-    session.home().path().join("uploads")
+fn uploads(session: &Session) -> Uploads {
+    Uploads::new(&session.home().path().join("uploads"))
 }
 
 /// Where what is fetched is kept until all of it is there.

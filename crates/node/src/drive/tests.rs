@@ -174,10 +174,10 @@ async fn what_is_asked_for_is_written_down_first_and_a_kill_at_any_point_loses_n
 async fn a_journal_that_cannot_be_written_ends_the_drive_before_anything_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("party.journal");
-    let open = |path: &Path| std::fs::File::open(path);
+    let open = |path: &Path| Box::new(std::fs::File::open(path).unwrap());
     Memory::open(&file, key()).unwrap();
     // Opened for reading alone, every append fails.
-    let (journal, past) = Journal::on(open(&file).unwrap(), &file, key(), None).unwrap();
+    let (journal, past) = Journal::on(open(&file), &file, key(), None).unwrap();
     let doer = answers(&file, None);
     let mut machine = Counter::default();
     let memory = Some(Memory { journal, past });

@@ -7,7 +7,6 @@
 
 mod download;
 mod leftovers;
-mod locked;
 pub mod place;
 #[cfg(test)]
 mod resume_tests;
@@ -31,7 +30,6 @@ use tokio::{task::JoinSet, time::sleep};
 pub use self::{
     download::{download, fetch},
     leftovers::{Deleted, Pending, delete, delete_all, pending},
-    unfinished::remember,
     upload::{NewFile, StoreError, Stored, sealed_length, upload},
 };
 use crate::transport::{Manner, Question, Transport};

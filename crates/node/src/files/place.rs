@@ -15,7 +15,7 @@ use std::{
 
 use assay_vault::bundle::{BundleError, BundleReader, Entry, ROOT};
 
-use super::locked::sync_folder_of;
+use crate::disk::locked::sync_folder_of;
 
 /// Files of a directory that are written before they get names. More would need more descriptors
 /// than a process usually has; with more, those that are written get their names early.

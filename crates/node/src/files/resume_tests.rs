@@ -21,7 +21,7 @@ use super::{
     source::Source,
     spool::Spool,
     tests::{LENGTH, Network, files_below, text},
-    unfinished::{Plan, Unfinished, UnfinishedError, list},
+    unfinished::{Plan, UnfinishedError, Uploads},
     *,
 };
 use crate::drive::Memory;
@@ -42,6 +42,10 @@ fn plan(identity: u8) -> Plan {
         identity: Digest([identity; 32]),
         salt: Digest::ZERO,
     }
+}
+
+fn uploads(folder: &Path) -> Uploads {
+    Uploads::new(folder)
 }
 
 /// Bytes that end with an error once storage nodes have what was read before.
@@ -108,7 +112,7 @@ impl Network {
 
     /// An upload of two slices of three; then its process is gone.
     async fn interrupt(&self, folder: &Path) {
-        let unfinished = Unfinished::begin(folder, plan(1), &owner()).unwrap();
+        let unfinished = uploads(folder).begin(plan(1), &owner()).unwrap();
         assert!(!unfinished.is_resumed());
         let dirs: Vec<_> = self.dirs.iter().map(|dir| dir.path().to_owned()).collect();
         let source = Breaks {
@@ -140,7 +144,7 @@ async fn an_upload_goes_on_and_sends_only_what_nodes_lack() {
     let kept = network.kept();
     assert!(kept >= 4 * SLICE_BYTES as u64, "{kept}");
 
-    let unfinished = Unfinished::begin(folder.path(), plan(1), &owner()).unwrap();
+    let unfinished = uploads(folder.path()).begin(plan(1), &owner()).unwrap();
     assert!(unfinished.is_resumed());
     let file = unfinished.file();
     let key = unfinished.plan.key(&owner());
@@ -155,8 +159,8 @@ async fn an_upload_goes_on_and_sends_only_what_nodes_lack() {
         stored.sent
     );
     assert_eq!(network.read(&stored.record, key).await.unwrap(), text());
-    unfinished::forget(&file).unwrap();
-    assert!(list(folder.path(), &owner()).unwrap().is_empty());
+    uploads(folder.path()).forget(&file).unwrap();
+    assert!(uploads(folder.path()).list(&owner()).unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,7 +171,7 @@ async fn other_bytes_never_leave_under_a_key_that_was_used() {
     let before = network.kept();
     let mut changed = text();
     changed[5] ^= 1;
-    let unfinished = Unfinished::begin(folder.path(), plan(1), &owner()).unwrap();
+    let unfinished = uploads(folder.path()).begin(plan(1), &owner()).unwrap();
     let key = unfinished.plan.key(&owner());
     let refused = network
         .upload(Cursor::new(changed), key, unfinished.into_memory())
@@ -188,7 +192,7 @@ async fn a_derived_key_covers_one_content_for_good() {
     let network = Network::start(2).await;
     let folder = tempfile::tempdir().unwrap();
     let key = FileKey([9; 32]);
-    let again = || remember(folder.path(), &key, &owner()).unwrap();
+    let again = || uploads(folder.path()).remember(&key, &owner()).unwrap();
     let first = network
         .upload(cursor(), key.clone(), again())
         .await
@@ -219,7 +223,7 @@ async fn what_an_interrupted_upload_left_is_listed_and_deleted() {
     let network = Network::start(2).await;
     let folder = tempfile::tempdir().unwrap();
     network.interrupt(folder.path()).await;
-    let listed = list(folder.path(), &owner()).unwrap();
+    let listed = uploads(folder.path()).list(&owner()).unwrap();
     assert_eq!((listed.len(), listed[0].running), (1, false));
     assert_eq!(listed[0].plan.as_ref().unwrap().name, "rows");
 
@@ -232,8 +236,10 @@ async fn what_an_interrupted_upload_left_is_listed_and_deleted() {
             .all(|room| room.open() <= room.allowed - room.pending)
     );
 
-    let taken = Unfinished::take(folder.path(), &listed[0].id[..6], &owner()).unwrap();
-    let running = Unfinished::take(folder.path(), &listed[0].id, &owner());
+    let taken = uploads(folder.path())
+        .take(&listed[0].id[..6], &owner())
+        .unwrap();
+    let running = uploads(folder.path()).take(&listed[0].id, &owner());
     assert!(matches!(running, Err(UnfinishedError::Running(_))));
     let left = taken.leftover(&owner()).unwrap();
     for node in network.ids() {
@@ -246,7 +252,7 @@ async fn what_an_interrupted_upload_left_is_listed_and_deleted() {
     }
     taken.forget().unwrap();
     assert_eq!(network.kept(), 0);
-    let unknown = Unfinished::take(folder.path(), "", &owner());
+    let unknown = uploads(folder.path()).take("", &owner());
     assert!(matches!(unknown, Err(UnfinishedError::Unknown(_))));
 }
 
@@ -257,7 +263,9 @@ async fn whatever_is_outside_recorded_files_is_deleted_in_any_order() {
     let network = Network::start(2).await;
     for identity in 0..4 {
         let folder = tempfile::tempdir().unwrap();
-        let begun = Unfinished::begin(folder.path(), plan(identity), &owner()).unwrap();
+        let begun = uploads(folder.path())
+            .begin(plan(identity), &owner())
+            .unwrap();
         let key = begun.plan.key(&owner());
         let stored = network.upload(Cursor::new(text()), key, begun.into_memory());
         stored.await.unwrap();
@@ -274,14 +282,18 @@ async fn whatever_is_outside_recorded_files_is_deleted_in_any_order() {
 #[test]
 fn a_plan_of_another_source_begins_anew_with_another_key() {
     let folder = tempfile::tempdir().unwrap();
-    let begin = |identity| Unfinished::begin(folder.path(), plan(identity), &owner()).unwrap();
+    let begin = |identity| {
+        uploads(folder.path())
+            .begin(plan(identity), &owner())
+            .unwrap()
+    };
     let first = begin(1).plan;
     assert_eq!(begin(1).plan, first, "the same key as before");
     let second = begin(2);
     assert_ne!(second.plan.key(&owner()), first.key(&owner()));
     assert!(second.stale.is_some() && !second.is_resumed());
     // Only one process at a time, and nobody else reads along.
-    let running = Unfinished::begin(folder.path(), plan(2), &owner());
+    let running = uploads(folder.path()).begin(plan(2), &owner());
     assert!(matches!(running, Err(UnfinishedError::Running(_))));
     let mode = fs::metadata(second.file()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

@@ -19,7 +19,7 @@ use assay_crypto::aead::FileKey;
 use assay_ledger::FileId;
 use assay_vault::{Expected, MAX_PIECE_BYTES, Piece, UnsealError, Unsealer};
 
-use super::locked;
+use crate::disk::locked;
 
 /// Ending of the files' names.
 const ENDING: &str = "part";

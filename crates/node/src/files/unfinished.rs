@@ -11,16 +11,20 @@
 //! file is locked while an upload runs, and removed when its record is on the ledger.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use assay_crypto::{Digest, PublicKey, SecretKey, aead::FileKey};
 use assay_vault::upload::{Leftover, ResumeError, leftover};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{fresh_seed, locked};
-use crate::drive::{Journal, JournalKey, Memory};
+use super::fresh_seed;
+use crate::{
+    disk::{Files, System, sync_names},
+    drive::{Journal, JournalKey, Memory},
+};
 
 /// Version of a plan, its first byte.
 const VERSION: u8 = 1;
@@ -97,11 +101,19 @@ impl Plan {
     }
 }
 
+/// The folder of the journals of an account's uploads. Clones are the same folder.
+#[derive(Clone, Debug)]
+pub struct Uploads {
+    files: Arc<dyn Files>,
+    folder: PathBuf,
+}
+
 /// An upload with its file, locked.
 #[derive(Debug)]
 pub struct Unfinished {
     /// What it sets out to do.
     pub plan: Plan,
+    uploads: Uploads,
     path: PathBuf,
     /// Where its machine writes.
     journal: Journal,
@@ -134,61 +146,62 @@ pub enum UnfinishedError {
     Randomness(#[source] getrandom::Error),
 }
 
-impl Unfinished {
+impl Uploads {
+    /// A folder of the operating system's.
+    pub fn new(folder: &Path) -> Self {
+        Self::on(Arc::new(System), folder)
+    }
+
+    /// [`Self::new`] on any files.
+    pub fn on(files: Arc<dyn Files>, folder: &Path) -> Self {
+        let folder = folder.to_owned();
+        Self { files, folder }
+    }
+
+    fn path(&self, id: &str) -> PathBuf {
+        self.folder.join(format!("{id}.{ENDING}"))
+    }
+
     /// Begins the upload that `plan` describes, or goes on with it: then the plan's salt is that
     /// of the earlier life. `plan.salt` is chosen here.
     ///
     /// # Errors
     /// [`UnfinishedError`].
-    pub fn begin(
-        folder: &Path,
-        mut plan: Plan,
-        owner: &SecretKey,
-    ) -> Result<Self, UnfinishedError> {
+    pub fn begin(&self, mut plan: Plan, owner: &SecretKey) -> Result<Unfinished, UnfinishedError> {
         let id = plan.id();
-        let path = folder.join(format!("{id}.{ENDING}"));
+        let path = self.path(&id);
         let disk = |source| UnfinishedError::Disk {
             path: path.clone(),
             source,
         };
-        let file = locked::open(&path).map_err(disk)?;
+        let file = self.files.locked_log(&path, true).map_err(disk)?;
         let file = file.ok_or_else(|| UnfinishedError::Running(id.clone()))?;
-        let key = sealed_with(owner, &id);
-        let opened = Journal::on(file.try_clone().map_err(disk)?, &path, key.clone(), None);
-        let (mut journal, mut past) = match opened {
-            // The salt is lost with it, so nothing is sealed under the key of that upload again.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                (Journal::anew(file, &path, key).map_err(disk)?, Vec::new())
-            }
-            opened => opened.map_err(disk)?,
-        };
+        // If it is damaged the salt is lost with it, so nothing is sealed under the key of that
+        // upload again.
+        let opened = Journal::on_or_anew(file, &path, sealed_with(owner, &id));
+        let (mut journal, mut past) = opened.map_err(disk)?;
         let mut stale = None;
-        if let Some(before) = past.first().and_then(|first| Plan::decode(first)) {
+        let before = past.first().and_then(|first| Plan::decode(first));
+        if let Some(before) = &before {
             past.remove(0);
             plan.salt = before.salt;
-            if before == plan {
-                return Ok(Self {
-                    plan,
-                    path,
-                    journal,
-                    past,
-                    stale,
-                });
-            }
-            stale = leftover(&past, &before.key(owner)).ok();
         }
-        plan.salt = fresh_seed().map_err(UnfinishedError::Randomness)?;
-        let begin = |journal: &mut Journal| {
-            journal.clear()?;
-            journal.append(&plan.encode())?;
-            locked::sync_folder_of(&path)
-        };
-        begin(&mut journal).map_err(disk)?;
-        Ok(Self {
+        if before.as_ref() != Some(&plan) {
+            stale = before.and_then(|before| leftover(&past, &before.key(owner)).ok());
+            past.clear();
+            plan.salt = fresh_seed().map_err(UnfinishedError::Randomness)?;
+            let begun = journal
+                .clear()
+                .and_then(|()| journal.append(&plan.encode()));
+            begun.map_err(disk)?;
+        }
+        sync_names(&*self.files, &path).map_err(disk)?;
+        Ok(Unfinished {
             plan,
+            uploads: self.clone(),
             path,
             journal,
-            past: Vec::new(),
+            past,
             stale,
         })
     }
@@ -197,27 +210,28 @@ impl Unfinished {
     ///
     /// # Errors
     /// [`UnfinishedError`].
-    pub fn take(folder: &Path, id: &str, owner: &SecretKey) -> Result<Self, UnfinishedError> {
-        let known = list(folder, owner)?;
+    pub fn take(&self, id: &str, owner: &SecretKey) -> Result<Unfinished, UnfinishedError> {
+        let known = self.list(owner)?;
         let mut fitting = known.iter().filter(|listed| listed.id.starts_with(id));
         let unknown = || UnfinishedError::Unknown(id.to_owned());
         let (Some(listed), None) = (fitting.next(), fitting.next()) else {
             return Err(unknown());
         };
-        let path = folder.join(format!("{}.{ENDING}", listed.id));
+        let path = self.path(&listed.id);
         let disk = |source| UnfinishedError::Disk {
             path: path.clone(),
             source,
         };
-        let file = locked::open_existing(&path).map_err(disk)?;
+        let file = self.files.locked_log(&path, false).map_err(disk)?;
         let file = file.ok_or_else(|| UnfinishedError::Running(listed.id.clone()))?;
         let key = sealed_with(owner, &listed.id);
         let opened = Journal::on(file, &path, key, None);
         let (journal, mut past) = opened.map_err(disk)?;
         let plan = past.first().and_then(|first| Plan::decode(first));
         past.drain(..past.len().min(1));
-        Ok(Self {
+        Ok(Unfinished {
             plan: plan.ok_or_else(unknown)?,
+            uploads: self.clone(),
             path,
             journal,
             past,
@@ -225,6 +239,91 @@ impl Unfinished {
         })
     }
 
+    /// The memory of an upload under a derived key, which its owner may come with again. It is
+    /// never removed: as long as the key can come again, so must what was sent under it.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot be had.
+    pub fn remember(&self, key: &FileKey, owner: &SecretKey) -> Result<Memory, String> {
+        let id = Digest::of("assay/derived upload/v1", &[&key.0]);
+        let path = self.folder.join(format!("{id}.derived"));
+        let open = || {
+            let file = self.files.locked_log(&path, true)?.ok_or_else(|| {
+                io::Error::new(io::ErrorKind::WouldBlock, "it is being stored just now")
+            })?;
+            let sealed = JournalKey::new(owner, &format!("derived upload {id}"));
+            let (journal, past) = Journal::on(file, &path, sealed, None)?;
+            sync_names(&*self.files, &path)?;
+            Ok(Memory { journal, past })
+        };
+        open().map_err(|error: io::Error| {
+            format!(
+                "the upload journal {} cannot be used: {error}",
+                path.display()
+            )
+        })
+    }
+
+    /// Removes the file of an upload that this process has, or that nobody has.
+    ///
+    /// # Errors
+    /// [`UnfinishedError::Disk`].
+    pub fn forget(&self, path: &Path) -> Result<(), UnfinishedError> {
+        let gone = self.files.remove(path);
+        let gone = gone.and_then(|()| self.files.sync_dir(&self.folder));
+        gone.map_err(|source| UnfinishedError::Disk {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// Every upload of an account, by id; others show as damaged.
+    ///
+    /// # Errors
+    /// [`UnfinishedError::Disk`].
+    pub fn list(&self, owner: &SecretKey) -> Result<Vec<Listed>, UnfinishedError> {
+        let disk = |source| UnfinishedError::Disk {
+            path: self.folder.clone(),
+            source,
+        };
+        let entries = match self.files.list(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(disk)?,
+        };
+        let mut found = Vec::new();
+        for (name, _) in entries {
+            let path = self.folder.join(name);
+            let id = path.file_stem().and_then(|stem| stem.to_str());
+            let is_upload = path.extension().is_some_and(|ending| ending == ENDING);
+            let (Some(id), true) = (id, is_upload) else {
+                continue;
+            };
+            let running = match self.files.locked_log(&path, false) {
+                Ok(file) => file.is_none(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(UnfinishedError::Disk { path, source }),
+            };
+            let id = id.to_owned();
+            let mut past = match Journal::peek_on(&*self.files, &path, &sealed_with(owner, &id)) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => Vec::new(),
+                read => read.map_err(disk)?,
+            };
+            let plan = past.first().and_then(|first| Plan::decode(first));
+            past.drain(..past.len().min(1));
+            found.push(Listed {
+                id,
+                path,
+                plan,
+                past,
+                running,
+            });
+        }
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(found)
+    }
+}
+
+impl Unfinished {
     /// Whether it was begun in an earlier life.
     pub fn is_resumed(&self) -> bool {
         !self.past.is_empty()
@@ -251,38 +350,13 @@ impl Unfinished {
     /// # Errors
     /// [`UnfinishedError::Disk`].
     pub fn forget(self) -> Result<(), UnfinishedError> {
-        forget(&self.path)
+        self.uploads.forget(&self.path)
     }
 
-    /// Where its file lies, for [`forget`] when it has been given away.
+    /// Where its file lies, for [`Uploads::forget`] when it has been given away.
     pub fn file(&self) -> PathBuf {
         self.path.clone()
     }
-}
-
-/// The memory of an upload under a derived key, which its owner may come with again. It is never
-/// removed: as long as the key can come again, so must what was sent under it.
-///
-/// # Errors
-/// A sentence that says why it cannot be had.
-pub fn remember(folder: &Path, key: &FileKey, owner: &SecretKey) -> Result<Memory, String> {
-    let id = Digest::of("assay/derived upload/v1", &[&key.0]);
-    let path = folder.join(format!("{id}.derived"));
-    let open = || {
-        let file = locked::open(&path)?.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::WouldBlock, "it is being stored just now")
-        })?;
-        let sealed = JournalKey::new(owner, &format!("derived upload {id}"));
-        let (journal, past) = Journal::on(file, &path, sealed, None)?;
-        locked::sync_folder_of(&path)?;
-        Ok(Memory { journal, past })
-    };
-    open().map_err(|error: io::Error| {
-        format!(
-            "the upload journal {} cannot be used: {error}",
-            path.display()
-        )
-    })
 }
 
 /// What the journal of an upload is sealed with.
@@ -290,69 +364,17 @@ fn sealed_with(owner: &SecretKey, id: &str) -> JournalKey {
     JournalKey::new(owner, &format!("upload {id}"))
 }
 
-/// Removes the file of an upload that this process has.
-///
-/// # Errors
-/// [`UnfinishedError::Disk`].
-pub fn forget(path: &Path) -> Result<(), UnfinishedError> {
-    let gone = fs::remove_file(path).and_then(|()| locked::sync_folder_of(path));
-    gone.map_err(|source| UnfinishedError::Disk {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 /// An upload as its file tells it.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// Its name for people.
     pub id: String,
+    /// Where its file lies.
+    pub path: PathBuf,
     /// What it sets out to do; `None` if its file is damaged.
     pub plan: Option<Plan>,
     /// What its machine wrote.
     pub past: Vec<Vec<u8>>,
     /// Whether a process is at it.
     pub running: bool,
-}
-
-/// Every upload of an account in a folder, by id; others show as damaged.
-///
-/// # Errors
-/// [`UnfinishedError::Disk`].
-pub fn list(folder: &Path, owner: &SecretKey) -> Result<Vec<Listed>, UnfinishedError> {
-    let disk = |source| UnfinishedError::Disk {
-        path: folder.to_owned(),
-        source,
-    };
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(disk)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(disk)?.path();
-        let id = path.file_stem().and_then(|stem| stem.to_str());
-        let (Some(id), true) = (id, path.extension().is_some_and(|ending| ending == ENDING)) else {
-            continue;
-        };
-        let running = match locked::open_existing(&path) {
-            Ok(file) => file.is_none(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(UnfinishedError::Disk { path, source }),
-        };
-        let mut past = match Journal::peek(&path, &sealed_with(owner, id)) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Vec::new(),
-            read => read.map_err(disk)?,
-        };
-        let plan = past.first().and_then(|first| Plan::decode(first));
-        past.drain(..past.len().min(1));
-        found.push(Listed {
-            id: id.to_owned(),
-            plan,
-            past,
-            running,
-        });
-    }
-    found.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(found)
 }

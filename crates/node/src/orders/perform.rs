@@ -205,7 +205,8 @@ impl Services {
         let memory = match &envelope_to {
             Some(_) => None,
             None => {
-                let memory = files::remember(&self.uploads, &key, &self.key)?;
+                let memory =
+                    files::unfinished::Uploads::new(&self.uploads).remember(&key, &self.key)?;
                 if let Some(file) = self.stored_before(&memory, owner, &key, &bytes)? {
                     return Ok(file);
                 }

@@ -26,7 +26,7 @@ use std::{
 use assay_crypto::Digest;
 use assay_vault::storage::{Backend, BackendError, Shelf};
 
-use super::files::{Files, Lock, System};
+use crate::disk::{Files, Lock, System, sync_names};
 
 /// Keeps values in files; every call blocks until the disk has answered.
 #[derive(Debug)]
@@ -63,7 +63,10 @@ impl DirectoryBackend {
 
 impl<F: Files> DirectoryBackend<F> {
     /// [`DirectoryBackend::open`] on any files.
-    pub(super) fn open_on(root: &Path, files: F) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// As [`DirectoryBackend::open`].
+    pub fn open_on(root: &Path, files: F) -> io::Result<Self> {
         files.create_dir(root)?;
         // Whatever is aside belongs to whoever holds the lock: nothing is deleted before.
         let lock = files.lock(&root.join("lock"))?;
@@ -80,11 +83,23 @@ impl<F: Files> DirectoryBackend<F> {
             backend.files.remove(&partial.join(name))?;
         }
         // A shelf that a crash takes back takes every value along.
-        backend.files.sync_dir(root)?;
-        if let Some(above) = root.parent().filter(|above| !above.as_os_str().is_empty()) {
-            backend.files.sync_dir(above)?;
-        }
+        sync_names(&backend.files, &partial)?;
+        backend.settle()?;
         Ok(backend)
+    }
+
+    /// Makes durable what is there and what is not. Whoever was here before may have been killed
+    /// between a change and its sync; what is found is answered for without another.
+    fn settle(&self) -> io::Result<()> {
+        for shelf in [Shelf::Pieces, Shelf::Holdings].map(|shelf| self.shelf(shelf)) {
+            self.files.sync_dir(&shelf)?;
+            for (shard, _) in self.files.list(&shelf)? {
+                let shard = shelf.join(shard);
+                self.files.sync_dir(&shard)?;
+                self.known_durable(shard);
+            }
+        }
+        Ok(())
     }
 
     fn new(root: &Path, files: F, lock: Option<Lock>) -> Self {
@@ -136,10 +151,6 @@ impl<F: Files> DirectoryBackend<F> {
     /// Makes sure that a shard is there and survives a crash. That one is there does not say so: an
     /// earlier attempt, or process, may have ended before it was synced.
     fn have_shard(&self, shard: &Path, shelf: Shelf) -> io::Result<()> {
-        let known = |durable: &Mutex<BTreeSet<PathBuf>>| {
-            let mut durable = durable.lock().unwrap_or_else(PoisonError::into_inner);
-            durable.insert(shard.to_owned())
-        };
         let is_known = {
             let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
             durable.contains(shard)
@@ -147,9 +158,14 @@ impl<F: Files> DirectoryBackend<F> {
         if !is_known {
             self.files.create_dir(shard)?;
             self.files.sync_dir(&self.shelf(shelf))?;
-            known(&self.durable);
+            self.known_durable(shard.to_owned());
         }
         Ok(())
+    }
+
+    fn known_durable(&self, shard: PathBuf) {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        durable.insert(shard);
     }
 
     fn remove(&self, shelf: Shelf, digest: &Digest) -> io::Result<()> {

@@ -4,11 +4,7 @@
 //! and the thread on which it is used.
 
 mod disk;
-mod files;
-#[cfg(test)]
-mod forgetful_tests;
 mod role;
 
 pub use disk::DirectoryBackend;
-pub use files::{Files, Lock, System};
 pub use role::{StorageError, StorageRole};

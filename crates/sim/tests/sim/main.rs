@@ -13,7 +13,6 @@
 
 mod churn;
 mod controls;
-mod disks;
 mod drawn;
 mod equal;
 mod failures;

@@ -1,9 +1,8 @@
-//! The vault's machines against each other, and against storage nodes that fail and lie.
+//! Sealed files, and one storage node. Uploads and downloads meet nodes that fail and lie in the tests
+//! of `sim`.
 // Helpers outside test functions may unwrap too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod adversaries;
-mod network;
 mod sealing;
 mod storage;
 mod support;

@@ -89,7 +89,8 @@ pub(super) fn run(session: &Session, put: Put, output: &Output) -> Result<(), Fa
         identity: input.identity,
         salt: Digest::ZERO,
     };
-    let unfinished = Unfinished::begin(&uploads(session), plan, &key)
+    let unfinished = uploads(session)
+        .begin(plan, &key)
         .map_err(|error| super::unfinished_failure(error, "wait until it is done"))?;
     let (length, resumed) = (input.length, unfinished.is_resumed());
     let (stored, tx) = match recorded(session, &key, &unfinished)? {
@@ -212,7 +213,7 @@ fn store(
         transport.close().await;
         stored
     })?;
-    unfinished::forget(&journal).map_err(failed)?;
+    uploads(session).forget(&journal).map_err(failed)?;
     Ok((stored, sent))
 }
 
@@ -238,7 +239,7 @@ async fn give_up(
              what is stored of it so far"
         ));
     }
-    if let Ok(unfinished) = Unfinished::take(&uploads(session), &id, key) {
+    if let Ok(unfinished) = uploads(session).take(&id, key) {
         if let Ok(left) = unfinished.leftover(key) {
             clean(transport, &left).await;
         }

@@ -6,12 +6,7 @@ use assay_crypto::{Digest, PublicKey, SecretKey};
 use assay_ledger::{AccountId, FileId, Registration, Role, query};
 use assay_node::{
     config::ByteSize,
-    files::{
-        self, Deleted,
-        source::shown,
-        spool,
-        unfinished::{self, Unfinished, UnfinishedError},
-    },
+    files::{self, Deleted, source::shown, spool, unfinished::UnfinishedError},
 };
 use assay_vault::SLICE_BYTES;
 use serde::Serialize;
@@ -65,7 +60,7 @@ struct NodeLeft {
 
 pub(super) fn list(session: &Session, output: &Output) -> Result<(), Failure> {
     let key = session.key()?;
-    let listed = unfinished::list(&uploads(session), &key).map_err(failed)?;
+    let listed = uploads(session).list(&key).map_err(failed)?;
     let found = listed.into_iter().map(|listed| {
         let plan = listed.plan;
         let left = plan
@@ -187,7 +182,7 @@ struct DeleteReport {
 pub(super) fn delete(session: &Session, id: &str, output: &Output) -> Result<(), Failure> {
     let key = session.key()?;
     let mut report = DeleteReport::default();
-    match Unfinished::take(&uploads(session), id, &key) {
+    match uploads(session).take(id, &key) {
         Ok(found) => {
             let left = found.leftover(&key).unwrap_or_default();
             let nodes: Vec<_> = session
@@ -249,7 +244,7 @@ fn delete_download(
 pub(super) fn delete_all(session: &Session, output: &Output) -> Result<(), Failure> {
     let key = session.key()?;
     let mut report = DeleteReport::default();
-    let listed = unfinished::list(&uploads(session), &key).map_err(failed)?;
+    let listed = uploads(session).list(&key).map_err(failed)?;
     if let Some(running) = listed.iter().find(|listed| listed.running) {
         let text = format!("upload {} is running", running.id);
         return Err(Failure::say(Kind::Failed, text)
@@ -257,10 +252,8 @@ pub(super) fn delete_all(session: &Session, output: &Output) -> Result<(), Failu
     }
     let nodes = session.registered(Role::Storage)?;
     runtime()?.block_on(forget(session, &key, &nodes, None, &mut report))?;
-    let folder = uploads(session);
     for listed in listed {
-        let path = folder.join(format!("{}.upload", listed.id));
-        unfinished::forget(&path).map_err(failed)?;
+        uploads(session).forget(&listed.path).map_err(failed)?;
         report.uploads.push(listed.id);
     }
     for spooled in spool::list(&downloads(session)).map_err(disk)? {
