@@ -29,7 +29,9 @@ mod terms;
 
 pub use error::{BuildError, JobError};
 pub use finetune::Course;
-pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
+pub use kind::{
+    Delivery, Inputs, Job, KINDS, Kind, Lengths, Registry, Sample, kind, lengths, read, schema,
+};
 pub use local::{
     Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_digest,
     run_saved,

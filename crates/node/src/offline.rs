@@ -349,6 +349,7 @@ pub fn rerun(
     let task = Task {
         kind: order.head.terms.kind.to_string(),
         spec: order.head.terms.spec.to_vec(),
+        model: order.head.terms.model.to_vec(),
         inputs: task_inputs,
         seed: accepted.seed,
         steps: order.head.terms.steps,

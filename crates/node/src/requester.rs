@@ -116,7 +116,9 @@ impl Requester {
             return Ok(None);
         }
         let to_us = self.services.identity().encryption.public();
-        let draft = Draft::new(job, assay_job::contents(inputs), Digest::ZERO, to_us)?;
+        let model = job.model(inputs)?.to_bytes();
+        let contents = assay_job::contents(inputs);
+        let draft = Draft::new(job, &model, contents, Digest::ZERO, to_us)?;
         let same = own
             .iter()
             .find(|order| draft.is_same_work(&order.head.terms));
@@ -146,7 +148,8 @@ impl Requester {
         let keys = keys::derive(&self.services.key, file_keys, job.most_runs());
         let contents = assay_job::contents(inputs);
         let to_us = self.services.identity().encryption.public();
-        let draft = Draft::new(job, contents, keys.commitment(), to_us)?;
+        let model = job.model(inputs)?.to_bytes();
+        let draft = Draft::new(job, &model, contents, keys.commitment(), to_us)?;
         // Whatever can be known to fail fails here, before the first byte leaves.
         self.check(job, &draft, inputs.len() + private.len())?;
 

@@ -214,6 +214,7 @@ pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
     Task {
         kind: order.head.terms.kind.to_string(),
         spec: order.head.terms.spec.to_vec(),
+        model: order.head.terms.model.to_vec(),
         inputs: order.head.terms.inputs.iter().map(input).collect(),
         seed: order.result_run().map_or(Digest::ZERO, |run| run.seed),
         steps: order.head.terms.steps,

@@ -48,6 +48,8 @@ pub struct Plan {
     pub kind: &'static str,
     /// The job's specification.
     pub spec: Vec<u8>,
+    /// The sizes of its model, as terms tell them.
+    pub model: Vec<u8>,
 }
 
 impl Default for Plan {
@@ -66,6 +68,7 @@ impl Default for Plan {
             inputs: vec![("model", vec![1; 64]), ("train", vec![2; 64])],
             kind: "finetune",
             spec: vec![7],
+            model: vec![Terms::MODEL_VERSION; Terms::MODEL_BYTES],
         }
     }
 }
@@ -160,6 +163,7 @@ impl World {
         let terms = Terms {
             kind: BoundedString::new(self.plan.kind).expect("a short kind"),
             spec: BoundedBytes::new(self.plan.spec.clone()).expect("a short specification"),
+            model: BoundedBytes::new(self.plan.model.clone()).expect("the sizes of a model"),
             inputs: BoundedVec::new(inputs).expect("few inputs"),
             steps: self.plan.steps,
             segment_steps: self.plan.segment_steps,
