@@ -69,6 +69,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
     let task = Task {
         kind: job.kind.name().to_owned(),
         spec: job.specification.clone(),
+        model: vec![],
         inputs: vec![],
         seed: Digest::ZERO,
         steps: job.steps,
@@ -81,7 +82,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
     let network = Network::default();
     let problems = job.problems(&network);
     let key = EncryptionKey([1; 32]);
-    let Ok(draft) = Draft::new(&job, |_| Digest::ZERO, Digest::ZERO, key) else {
+    let Ok(draft) = Draft::new(&job, &[1; Terms::MODEL_BYTES], |_| Digest::ZERO, Digest::ZERO, key) else {
         assert!(!problems.is_empty(), "what cannot be drafted has no problem");
         return;
     };

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use assay_node::config::{NodeConfig, RoleName};
+use assay_ledger::Role;
+use assay_node::config::NodeConfig;
 use libfuzzer_sys::fuzz_target;
 
 const STORAGE: &str = r#"roles = ["storage"]
@@ -55,6 +56,6 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
     for path in [&config.key, &config.dir, &config.genesis] {
         assert!(path.is_absolute(), "{path:?}");
     }
-    assert_eq!(config.plays(RoleName::Validator), config.validator.is_some());
+    assert_eq!(config.plays(Role::Validator), config.validator.is_some());
     config.public_address();
 });

@@ -34,6 +34,7 @@ fn verdict(bytes: &[u8], steps: u64) -> BuildError {
     let task = Task {
         kind: kind.name().to_owned(),
         spec: bytes.to_vec(),
+        model: vec![],
         inputs: vec![],
         seed: Digest::ZERO,
         steps,

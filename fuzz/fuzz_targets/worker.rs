@@ -21,6 +21,7 @@ fn asks() -> Vec<Ask> {
             desk: 2,
             kind: "finetune".to_owned(),
             spec: b"{}".to_vec(),
+            model: vec![1; 41],
             inputs: vec![("model".to_owned(), Digest([1; 32]))],
             seed: Digest([2; 32]),
             steps: 8,

@@ -115,7 +115,7 @@ impl Session {
     pub(crate) fn registered(&self, role: Role) -> Result<Vec<(AccountId, Registration)>, Failure> {
         let network: Network = self.light.node().get("/v1/network")?;
         let told = network.members.iter();
-        let told = told.filter(|member| member.role == role.name());
+        let told = told.filter(|member| member.role == role);
         let known = self.light.genesis().registrations.iter();
         let known = known.filter(|registration| registration.role == role);
         let mut accounts: Vec<AccountId> = told.map(|member| member.account).collect();

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 pub(crate) use self::message::{REASONING, is_mask};
 use crate::error::Problem;
 
-/// Who speaks.
+/// Who speaks: a message's role, as every format of chats and every template calls it. It has
+/// nothing to do with the roles that accounts have in the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Instructions to the model.
@@ -104,7 +105,8 @@ impl Message {
         }
     }
 
-    /// Who speaks.
+    /// Who speaks: a message's role, as every format of chats and every template calls it. It has
+    /// nothing to do with the roles that accounts have in the network.
     pub fn role(&self) -> &Role {
         &self.role
     }

@@ -174,6 +174,22 @@ pub enum BuildError {
     /// The specification on the ledger is not the canonical encoding of one.
     #[error("the job specification is not canonical: {0}")]
     Specification(String),
+    /// No kind of job has this name.
+    #[error("there is no job kind {0:?}")]
+    UnknownKind(String),
+    /// What an order tells of its model is no model's shape.
+    #[error("the order tells of no possible model")]
+    Told(#[source] Box<assay_model::LoadError>),
+    /// The model is not the one that its order tells of.
+    #[error("the order tells of a model with {field} = {told}, and its model's is {found}")]
+    OtherModel {
+        /// The first size that differs, by its name in `config.json`.
+        field: &'static str,
+        /// What the order tells.
+        told: String,
+        /// What the model has.
+        found: String,
+    },
     /// An input that this kind needs is not there.
     #[error("there is no input named {0:?}")]
     MissingInput(&'static str),

@@ -19,9 +19,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BuildError, JobError};
-use crate::kind::{Delivery, Inputs, Job, Kind};
+use crate::kind::{Delivery, Inputs, Job, Kind, Lengths};
 use crate::language::{self, ADAPTER, MODEL, Reading};
-use crate::price::{Price, Priced};
+use crate::price::Price;
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
 use crate::step::Step;
@@ -223,14 +223,13 @@ impl Kind for Evaluate {
         Ok(Specification::decode(specification)?.step(model))
     }
 
-    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
-        let specification = Specification::decode(specification)?;
-        let model = language::config(language::input(inputs, MODEL)?)?;
-        Price::of(&Priced {
-            inputs,
-            step: &specification.step(model),
-            watched: None,
-        })
+    fn price(
+        &self,
+        specification: &[u8],
+        model: &ModelShape,
+        inputs: &Lengths,
+    ) -> Result<Price, BuildError> {
+        Price::of(&self.step(specification, model)?, None, inputs)
     }
 
     fn deliver(

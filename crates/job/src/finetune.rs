@@ -13,7 +13,7 @@ use assay_model::ModelShape;
 use assay_proof::{Program, Task};
 
 use crate::error::{BuildError, JobError};
-use crate::kind::{Delivery, Inputs, Job, Kind};
+use crate::kind::{Delivery, Inputs, Job, Kind, Lengths};
 use crate::language::{MODEL, by_name};
 use crate::price::Price;
 use crate::step::Step;
@@ -75,8 +75,15 @@ impl Kind for Finetune {
         program::step(&Specification::decode(specification)?, model)
     }
 
-    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
-        program::price(specification, inputs)
+    fn price(
+        &self,
+        specification: &[u8],
+        model: &ModelShape,
+        inputs: &Lengths,
+    ) -> Result<Price, BuildError> {
+        let watched = program::watched(&Specification::decode(specification)?);
+        let step = self.step(specification, model)?;
+        Price::of(&step, watched, inputs)
     }
 
     fn deliver(

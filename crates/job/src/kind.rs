@@ -21,6 +21,15 @@ use crate::step::Step;
 /// Decrypted inputs by name.
 pub type Inputs = BTreeMap<String, Arc<Vec<u8>>>;
 
+/// How many bytes each input has, by name.
+pub type Lengths = BTreeMap<String, u64>;
+
+/// The lengths of inputs that are here.
+pub fn lengths(inputs: &Inputs) -> Lengths {
+    let length = |(name, bytes): (&String, &Arc<Vec<u8>>)| (name.clone(), bytes.len() as u64);
+    inputs.iter().map(length).collect()
+}
+
 /// Every kind this build knows. A new kind is registered here and in `assay-ledger`'s rules.
 pub const KINDS: &[&dyn Kind] = &[&Finetune, &Evaluate];
 
@@ -74,6 +83,15 @@ pub trait Kind: Send + Sync {
         language::notes(inputs)
     }
 
+    /// What everybody may know of the model among the inputs; the terms of an order tell it. Of the
+    /// inputs only the model's `config.json` is looked at.
+    ///
+    /// # Errors
+    /// When there is no model, or it is none.
+    fn model(&self, inputs: &Inputs) -> Result<ModelShape, BuildError> {
+        language::shape(inputs)
+    }
+
     /// One step, from the specification and the model's shape. An adapter that is only scored is
     /// not in it: its shape stands in its own files.
     ///
@@ -81,12 +99,17 @@ pub trait Kind: Send + Sync {
     /// When the specification is not canonical, or does not fit such a model.
     fn step(&self, specification: &[u8], model: &ModelShape) -> Result<Step, BuildError>;
 
-    /// What a run takes of a machine's memory. Of the inputs only sizes and the model's
-    /// `config.json` are looked at.
+    /// What a run takes of a machine's memory, from what everybody may know of it.
     ///
     /// # Errors
-    /// When the specification is not canonical, or the model's shape cannot be computed.
-    fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError>;
+    /// When the specification is not canonical, a length is missing, or a model of this shape cannot
+    /// be computed.
+    fn price(
+        &self,
+        specification: &[u8],
+        model: &ModelShape,
+        inputs: &Lengths,
+    ) -> Result<Price, BuildError>;
 
     /// Turns the final state into files and figures for the requester.
     ///
@@ -189,6 +212,15 @@ impl Job {
         read_all(&self.private)
     }
 
+    /// What the terms of an order for the job tell of its model.
+    ///
+    /// # Errors
+    /// When there is no model among the inputs, or it is none.
+    pub fn model(&self, inputs: &Inputs) -> Result<ModelShape, JobError> {
+        let model = self.kind.model(inputs);
+        model.map_err(|error| JobError::of_parts(self, error))
+    }
+
     /// What a person should know of the files and settings before they pay for work on them.
     ///
     /// # Errors
@@ -244,14 +276,32 @@ pub struct Registry;
 
 impl Programs for Registry {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
-        let Some(kind) = kind(&task.kind) else {
-            return Err(ProgramError::Refused(format!(
-                "unknown job kind {:?}",
-                task.kind
-            )));
-        };
+        let (kind, _) = agreed(task)?;
         kind.program(task).map_err(ProgramError::from)
     }
+}
+
+/// The kind of a task, and the shape of its model: the one that the order tells, which must be that of
+/// the model's files. A provider that took the work by the order's word would otherwise get other work
+/// (`docs/decisions/0301-terms-tell-the-model.md`).
+pub(crate) fn agreed(task: &Task) -> Result<(&'static dyn Kind, ModelShape), ProgramError> {
+    let name = &task.kind;
+    let kind = kind(name).ok_or_else(|| BuildError::UnknownKind(name.clone()))?;
+    let found = kind.model(&language::by_name(task))?;
+    let told = told(&task.model)?;
+    let pairs = told.named().into_iter().zip(found.named());
+    for ((field, told), (_, found)) in pairs {
+        if told != found {
+            let problem = BuildError::OtherModel { field, told, found };
+            return Err(problem.into());
+        }
+    }
+    Ok((kind, told))
+}
+
+/// The shape that the terms of an order tell of its model.
+pub(crate) fn told(bytes: &[u8]) -> Result<ModelShape, BuildError> {
+    ModelShape::from_bytes(bytes).map_err(|error| BuildError::Told(Box::new(error)))
 }
 
 /// JSON Schema of a job file of any kind.

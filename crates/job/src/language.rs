@@ -10,7 +10,7 @@ use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
     Generator, GradientError, InvalidStep, LoadError, MethodError, ModelConfig, ModelFiles,
-    Precision, Score, adapter_notes, read_model_folder, take_adapter_tokenizer,
+    ModelShape, Precision, Score, adapter_notes, read_model_folder, take_adapter_tokenizer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,11 @@ pub(crate) fn pack_model(
 /// The shape of the base model in an archive, of which nothing else is looked at.
 pub(crate) fn config(archive: &[u8]) -> Result<ModelConfig, BuildError> {
     ModelConfig::from_json(config_json(archive)?).map_err(|e| BuildError::input(MODEL, e))
+}
+
+/// What everybody may know of the base model among the inputs.
+pub(crate) fn shape(inputs: &Inputs) -> Result<ModelShape, BuildError> {
+    Ok(ModelShape::of(&config(input(inputs, MODEL)?)?))
 }
 
 /// `config.json` of the base model in an archive.

@@ -7,16 +7,19 @@
 //! seed; provider, auditor, validator and late auditor all run that one program.
 //!
 //! A new kind of job is one file here, one rule in `assay-ledger` and one line in [`KINDS`].
+//! [`parts`] says who takes part in an order and which machine plays each part.
 
 mod error;
 mod evaluate;
 mod finetune;
+pub mod keys;
 mod kind;
 mod language;
 mod local;
 mod machine;
 mod memory;
 mod numbers;
+mod parts;
 mod price;
 mod saved;
 mod sections;
@@ -26,13 +29,16 @@ mod terms;
 
 pub use error::{BuildError, JobError};
 pub use finetune::Course;
-pub use kind::{Delivery, Inputs, Job, KINDS, Kind, Registry, Sample, kind, read, schema};
+pub use kind::{
+    Delivery, Inputs, Job, KINDS, Kind, Lengths, Registry, Sample, kind, lengths, read, schema,
+};
 pub use local::{
     Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_digest,
     run_saved,
 };
 pub use machine::{MachineError, self_test};
 pub use memory::available_memory;
+pub use parts::{Casting, Part, Player, parts};
 pub use price::{Bytes, Limited, Price};
 pub use saved::{BadSaved, Fault, Saved, Store, StoreError};
 pub use sections::{Audit, Deadlines, Market};

@@ -12,7 +12,7 @@ use assay_proof::{
 };
 
 use crate::error::JobError;
-use crate::kind::{Inputs, Job, Registry};
+use crate::kind::{Inputs, Job, Registry, lengths};
 use crate::memory::available_memory;
 use crate::price::Price;
 use crate::saved::{Fault, Saved, Store, StoreError};
@@ -252,7 +252,8 @@ impl Local {
     /// # Errors
     /// [`JobError::Memory`] when it is more than there is.
     pub fn price(&self, job: &Job) -> Result<Price, JobError> {
-        let price = job.kind.price(&job.specification, &self.inputs);
+        let (model, lengths) = (job.model(&self.inputs)?, lengths(&self.inputs));
+        let price = job.kind.price(&job.specification, &model, &lengths);
         let price = price.map_err(|error| JobError::of_parts(job, error))?;
         // The inputs are here already.
         let held: u64 = self.inputs.values().map(|bytes| bytes.len() as u64).sum();
@@ -280,9 +281,12 @@ fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Dig
         name: name.clone(),
         bytes: bytes.clone(),
     };
+    // Of what is no model there is nothing to tell; that is found when the program is built.
+    let model = job.kind.model(inputs).map(|model| model.to_bytes());
     Task {
         kind: job.kind.name().to_owned(),
         spec: job.specification.clone(),
+        model: model.unwrap_or_default(),
         inputs: inputs.iter().map(input).collect(),
         seed,
         steps: job.steps,

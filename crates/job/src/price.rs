@@ -1,13 +1,14 @@
-//! What a job takes of a machine's memory, told from public sizes before anything is loaded: the
-//! model's `config.json`, the lengths of the inputs, and the specification.
+//! What a job takes of a machine's memory, told from what everybody may know before anything is
+//! loaded: the model's shape, the lengths of the inputs, and the specification.
 
 use std::fmt;
 
+use assay_ledger::Terms;
 use assay_model::{BatchShape, Footprint, ModelConfig, Precision, Purpose, state_values};
 use assay_proof::{Program, ProgramError, Programs, Task};
 
 use crate::error::BuildError;
-use crate::kind::{Inputs, Registry, kind};
+use crate::kind::{Lengths, agreed, kind, lengths, told};
 use crate::language::{self, MODEL};
 use crate::step::Step;
 
@@ -32,14 +33,6 @@ pub struct Price {
     pub loading: u64,
 }
 
-/// What is priced: a step on a model in an archive.
-pub(crate) struct Priced<'a> {
-    pub(crate) inputs: &'a Inputs,
-    pub(crate) step: &'a Step,
-    /// The shape of batches on which a run scores itself.
-    pub(crate) watched: Option<BatchShape>,
-}
-
 impl Price {
     /// All of it at its highest.
     pub fn total(&self) -> u64 {
@@ -47,28 +40,44 @@ impl Price {
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Prices a step.
-    pub(crate) fn of(priced: &Priced<'_>) -> Result<Self, BuildError> {
-        let archive = language::input(priced.inputs, MODEL)?;
-        let (config, method) = (&priced.step.model, &priced.step.method);
-        let step = priced.step.footprint()?;
-        let watched = match priced.watched {
+    /// What a run of an order takes, told from its terms and the lengths of its inputs. It grows with
+    /// every length.
+    ///
+    /// # Errors
+    /// When no run can be made of such terms: no machine has the kind, or each will refuse alike to
+    /// build the program.
+    pub fn of_terms(terms: &Terms, inputs: &Lengths) -> Result<Self, BuildError> {
+        let name = terms.kind.as_str();
+        let kind = kind(name).ok_or_else(|| BuildError::UnknownKind(name.to_owned()))?;
+        kind.price(&terms.spec, &told(&terms.model)?, inputs)
+    }
+
+    /// Prices a step on a model in an archive, and the batches on which a run scores itself.
+    pub(crate) fn of(
+        priced: &Step,
+        watched: Option<BatchShape>,
+        inputs: &Lengths,
+    ) -> Result<Self, BuildError> {
+        let length = inputs.get(MODEL);
+        let model = *length.ok_or(BuildError::MissingInput(MODEL))?;
+        let (config, method) = (&priced.model, &priced.method);
+        let step = priced.footprint()?;
+        let watched = match watched {
             Some(shape) => Step {
                 shape,
                 purpose: Purpose::Loss,
-                ..priced.step.clone()
+                ..priced.clone()
             }
             .footprint()?,
             None => Footprint::default(),
         };
-        let texts = priced.inputs.iter().filter(|(name, _)| *name != MODEL);
-        let texts: u64 = texts.map(|(_, bytes)| bytes.len() as u64).sum();
-        let model = archive.len() as u64;
+        let texts = inputs.iter().filter(|(name, _)| *name != MODEL);
+        let texts = texts.fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
         let state = method
             .as_ref()
             .map_or(0, |method| state_values(config, method));
         let price = Self {
-            inputs: model + texts * (1 + READ_TEXT),
+            inputs: model.saturating_add(texts.saturating_mul(1 + READ_TEXT)),
             model: step.weights,
             state: state.saturating_mul(4 * STATE_COPIES),
             step: step.operators.saturating_add(watched.operators),
@@ -154,16 +163,16 @@ pub struct Limited {
 
 impl Programs for Limited {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
-        if let Some(kind) = kind(&task.kind) {
-            let price = kind.price(&task.spec, &language::by_name(task))?;
-            if price.total() > self.memory {
-                let memory = Bytes(self.memory);
-                return Err(ProgramError::TooLarge(format!(
-                    "it takes {price}, and this machine gives {memory}"
-                )));
-            }
+        let (kind, model) = agreed(task)?;
+        let lengths = lengths(&language::by_name(task));
+        let price = kind.price(&task.spec, &model, &lengths)?;
+        if price.total() > self.memory {
+            let memory = Bytes(self.memory);
+            return Err(ProgramError::TooLarge(format!(
+                "it takes {price}, and this machine gives {memory}"
+            )));
         }
-        Registry.build(task)
+        kind.program(task).map_err(ProgramError::from)
     }
 }
 

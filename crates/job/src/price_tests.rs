@@ -23,7 +23,11 @@ fn local(job: &Job) -> Local {
 
 fn price(job: &Job) -> Price {
     let local = local(job);
-    job.kind.price(&job.specification, &local.inputs).unwrap()
+    let model = job.kind.model(&local.inputs).unwrap();
+    let lengths = lengths(&local.inputs);
+    job.kind
+        .price(&job.specification, &model, &lengths)
+        .unwrap()
 }
 
 fn refused(task: &Task, memory: u64) -> ProgramError {
@@ -96,6 +100,8 @@ fn bare_model(config: &str) -> Task {
     let archive = assay_vault::bundle::pack(&files.into()).unwrap();
     let model = task.inputs.iter_mut().find(|i| i.name == MODEL).unwrap();
     model.bytes = Arc::new(archive);
+    let told = kind(&task.kind).unwrap().model(&language::by_name(&task));
+    task.model = told.map(|shape| shape.to_bytes()).unwrap_or_default();
     task
 }
 

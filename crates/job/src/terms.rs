@@ -6,6 +6,7 @@ use assay_ledger::{
     Amount, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, Input, Parameters, Terms,
     rules,
 };
+use assay_model::ModelShape;
 
 use crate::error::JobError;
 use crate::kind::{Inputs, Job};
@@ -42,7 +43,7 @@ impl std::fmt::Display for Problem {
 pub struct Draft(Terms);
 
 impl Draft {
-    /// Drafts the terms of `job`. `contents` are the digests of its inputs' plaintexts by name,
+    /// Drafts the terms of `job`. `model` is what they tell of its model, `contents` are the digests of its inputs' plaintexts by name,
     /// `keys` commits to the key bundle that the requester will grant, and `encryption_key` is
     /// where others seal to the requester.
     ///
@@ -50,6 +51,7 @@ impl Draft {
     /// [`JobError::Terms`] when no ledger could hold them.
     pub fn new(
         job: &Job,
+        model: &[u8],
         contents: impl Fn(&str) -> Digest,
         keys: Digest,
         encryption_key: EncryptionKey,
@@ -76,6 +78,7 @@ impl Draft {
         Ok(Self(Terms {
             kind: BoundedString::new(job.kind.name().to_owned()).map_err(too_long("kind"))?,
             spec: BoundedBytes::new(specification).map_err(too_long("specification"))?,
+            model: BoundedBytes::new(model).map_err(too_long("model"))?,
             inputs: BoundedVec::new(inputs).map_err(too_long("inputs"))?,
             steps: job.steps,
             segment_steps: job.audit.segment_steps,
@@ -150,11 +153,12 @@ impl Job {
     /// Everything that would keep a network from taking the job as an order, by the fields of the
     /// job file. Nothing of the inputs is read for it.
     pub fn problems(&self, network: &Network) -> Vec<Problem> {
-        // Any key will do: nothing is sealed.
+        // Any model will do, since a ledger looks at no size of it, and any key: nothing is sealed.
+        let model = [ModelShape::VERSION; ModelShape::BYTES];
         let key = assay_crypto::SecretKey::from_seed([0; 32])
             .encryption()
             .public();
-        let draft = match Draft::new(self, |_| Digest::ZERO, Digest::ZERO, key) {
+        let draft = match Draft::new(self, &model, |_| Digest::ZERO, Digest::ZERO, key) {
             Ok(draft) => draft,
             Err(JobError::Terms(problems)) => return problems,
             Err(error) => {

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use assay_crypto::Digest;
-use assay_job::{Course, Job, Local};
+use assay_job::{Course, Job, Local, Registry};
+use assay_ledger::Terms;
 use assay_model::{ModelShape, Plan, TrainState, Trainer, state_values};
-use borsh::BorshDeserialize;
+use assay_proof::{ProgramError, Programs, Task};
 
 fn job(changes: &[(&str, &str)]) -> Job {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
@@ -18,7 +19,7 @@ fn job(changes: &[(&str, &str)]) -> Job {
     assay_job::read(&text, &folder).unwrap()
 }
 
-/// Whoever has only the specification and forty bytes of the model enumerates the very operators of a
+/// Whoever has only the specification and the few bytes of the model that an order tells enumerates the very operators of a
 /// run, and tells its memory and arithmetic.
 #[test]
 fn a_step_is_told_from_public_facts() {
@@ -36,9 +37,11 @@ fn a_step_is_told_from_public_facts() {
     for job in changes.map(job) {
         let course = Course::new(&Local::new(&job, Digest::ZERO).unwrap().task).unwrap();
         let shape = ModelShape::of(course.base().config());
-        let bytes = borsh::to_vec(&shape).unwrap();
-        assert_eq!(bytes.len(), ModelShape::BYTES);
-        let shape = ModelShape::try_from_slice(&bytes).unwrap();
+        let bytes = shape.to_bytes();
+        assert_eq!((bytes.len(), bytes[0]), (41, 1));
+        assert_eq!(bytes.len(), Terms::MODEL_BYTES);
+        assert_eq!(bytes[0], Terms::MODEL_VERSION);
+        let shape = ModelShape::from_bytes(&bytes).unwrap();
         let step = job.kind.step(&job.specification, &shape).unwrap();
         let trainer = Trainer::new(
             course.kernel(),
@@ -65,6 +68,40 @@ fn a_step_is_told_from_public_facts() {
         let values = state_values(course.base().config(), course.method());
         assert_eq!(state.len() as u64, 64 + 4 * values);
     }
+}
+
+/// A provider took the work by what the order tells; whoever then has the files refuses any other
+/// model, by the first size that differs.
+#[test]
+fn an_order_that_tells_of_another_model_is_refused() {
+    let mut task = Local::new(&job(&[]), Digest::ZERO).unwrap().task;
+    assert!(Registry.build(&task).is_ok());
+    let told = ModelShape::from_bytes(&task.model).unwrap();
+    let refused = |task: &Task| match Registry.build(task).err() {
+        Some(ProgramError::Refused(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    let changed = ModelShape {
+        intermediate_size: told.intermediate_size + 1,
+        ..told
+    };
+    task.model = changed.to_bytes();
+    let text = refused(&task);
+    let sizes = format!(
+        "intermediate_size = {}, and its model's is {}",
+        changed.intermediate_size, told.intermediate_size
+    );
+    assert!(text.contains(&sizes), "{text}");
+    for place in 0..ModelShape::BYTES {
+        task.model = told.to_bytes();
+        task.model[place] ^= 1;
+        refused(&task);
+    }
+    task.model = told.to_bytes();
+    task.model.push(0);
+    refused(&task);
+    task.model.clear();
+    refused(&task);
 }
 
 /// Sizes from nowhere are a model or an error, and are priced at once.

@@ -200,6 +200,8 @@ impl World {
         let terms = Terms {
             kind: BoundedString::new("finetune").unwrap_or_default(),
             spec: BoundedBytes::new([7; 64]).unwrap_or_default(),
+            model: BoundedBytes::new([Terms::MODEL_VERSION; Terms::MODEL_BYTES])
+                .unwrap_or_default(),
             inputs: BoundedVec::new([input("model"), input("train")]).unwrap_or_default(),
             steps: 100,
             segment_steps: 10,

@@ -84,7 +84,8 @@ mod timers;
 mod transaction;
 
 pub use accounts::{
-    Account, AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, Registration, Role, consent,
+    Account, AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, Registration, Role,
+    UnknownRole, consent,
 };
 pub use bounded::{BoundedBytes, BoundedString, BoundedVec, OutOfBounds};
 pub use call::Call;
@@ -106,8 +107,8 @@ pub use ids::{
 pub use orders::{
     Attestation, AuditResults, Deadlines, DeclineReason, Dispute, Failure, FailureReason, Grant,
     Head, Input, JobKind, Late, Leaf, Move, Mover, Occasion, Opening, Order, OrderCall, OrderEvent,
-    OrderRefusal, Outcome, Phase, Place, Question, Round, Row, Run, SealedKeys, Seat, SlashReason,
-    Span, Terms, Trace, Turn, Verdict, lives, rules,
+    OrderRefusal, Outcome, Phase, Place, ProcedureName, Question, Round, Row, Run, SealedKeys,
+    Seat, SlashReason, Span, Terms, Trace, Turn, Verdict, rules,
 };
 pub use parameters::{MAX_DEADLINE, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};

@@ -1,6 +1,7 @@
 //! What anyone may know of a model: the sizes that decide which operators a step has.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde::Serialize;
 
 use crate::config::{self, ModelConfig};
 use crate::error::LoadError;
@@ -9,8 +10,9 @@ use crate::error::LoadError;
 /// tell the memory and the arithmetic that it takes. Rotary settings are not among them: they decide
 /// the values of tables, and of no operator.
 ///
-/// Its bytes are the fields in this order, integers and the f32 little-endian, flags one byte each.
-#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+/// Its bytes are [`ModelShape::VERSION`] and then the fields in this order, integers and the f32
+/// little-endian, flags one byte each. Orders show them to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize, Serialize)]
 pub struct ModelShape {
     /// Rows of the embedding.
     pub vocab_size: u32,
@@ -41,8 +43,10 @@ pub struct ModelShape {
 }
 
 impl ModelShape {
+    /// The first byte of a shape: the version of the format.
+    pub const VERSION: u8 = 1;
     /// Bytes of a shape.
-    pub const BYTES: usize = 40;
+    pub const BYTES: usize = 41;
 
     /// That of a model. Sizes that `config.json` may have fit.
     pub fn of(config: &ModelConfig) -> Self {
@@ -62,6 +66,49 @@ impl ModelShape {
             mlp_bias: config.mlp_bias,
             tie_word_embeddings: config.tie_word_embeddings,
         }
+    }
+
+    /// The bytes of the shape.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![Self::VERSION];
+        // Serialising into memory cannot fail.
+        bytes.extend(borsh::to_vec(self).unwrap_or_default());
+        bytes
+    }
+
+    /// The shape behind such bytes. A model may have its sizes, whether or not there is one.
+    ///
+    /// # Errors
+    /// For other bytes, and for sizes that [`ModelShape::config`] refuses.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
+        let Some((&Self::VERSION, fields)) = bytes.split_first() else {
+            let problem = "the sizes of the model are in a format that this program does not know";
+            return Err(LoadError::config(problem));
+        };
+        let shape: Self = borsh::from_slice(fields).map_err(|error| {
+            LoadError::config(format!("the sizes of the model do not decode: {error}"))
+        })?;
+        shape.config()?;
+        Ok(shape)
+    }
+
+    /// Each size by its name in `config.json`, as text.
+    pub fn named(&self) -> [(&'static str, String); 13] {
+        [
+            ("vocab_size", self.vocab_size.to_string()),
+            ("hidden_size", self.hidden_size.to_string()),
+            ("intermediate_size", self.intermediate_size.to_string()),
+            ("num_hidden_layers", self.num_hidden_layers.to_string()),
+            ("num_attention_heads", self.num_attention_heads.to_string()),
+            ("num_key_value_heads", self.num_key_value_heads.to_string()),
+            ("head_dim", self.head_dim.to_string()),
+            ("max_sequence", self.max_sequence.to_string()),
+            ("rms_norm_eps", self.rms_norm_eps.to_string()),
+            ("qkv_bias", self.qkv_bias.to_string()),
+            ("o_bias", self.o_bias.to_string()),
+            ("mlp_bias", self.mlp_bias.to_string()),
+            ("tie_word_embeddings", self.tie_word_embeddings.to_string()),
+        ]
     }
 
     /// A configuration of this shape, to enumerate and to price steps with
@@ -118,5 +165,23 @@ impl ModelShape {
         };
         model.check()?;
         Ok(model)
+    }
+}
+
+impl std::fmt::Display for ModelShape {
+    /// What tells models apart at a glance.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            num_hidden_layers,
+            hidden_size,
+            vocab_size,
+            max_sequence,
+            ..
+        } = self;
+        write!(
+            f,
+            "{num_hidden_layers} layers of width {hidden_size}, a vocabulary of {vocab_size}, \
+             sequences of at most {max_sequence}"
+        )
     }
 }

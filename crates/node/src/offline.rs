@@ -16,6 +16,7 @@ use std::{
 
 use assay_chain::{FinalizedBlock, StoreError, history};
 use assay_crypto::{Digest, SecretKey};
+use assay_job::keys::{self, KeysError};
 use assay_job::{BuildError, Delivery, Inputs};
 use assay_ledger::{
     AccountId, Amount, Event, FileId, Genesis, MemoryStore, Order, OrderEvent, OrderId, ReadError,
@@ -27,11 +28,7 @@ use assay_vault::{
     storage::{Backend, Shelf},
 };
 
-use crate::{
-    logs::expecting_panics,
-    requester::{self, KeysError},
-    storage::DirectoryBackend,
-};
+use crate::{logs::expecting_panics, storage::DirectoryBackend};
 
 /// Why something could not be recomputed.
 #[derive(Debug, thiserror::Error)]
@@ -326,7 +323,7 @@ pub fn rerun(
     mut on_step: impl FnMut(&StepReport),
 ) -> Result<Rerun, OfflineError> {
     let state = ledger.state();
-    let keys = requester::recover(state, key, order)?;
+    let keys = keys::recover(state, key, order)?;
     let run = order.result_run();
     let committed = run.and_then(|run| Some((run, run.trace.as_ref()?)));
     let Some((accepted, trace)) = committed else {
@@ -352,6 +349,7 @@ pub fn rerun(
     let task = Task {
         kind: order.head.terms.kind.to_string(),
         spec: order.head.terms.spec.to_vec(),
+        model: order.head.terms.model.to_vec(),
         inputs: task_inputs,
         seed: accepted.seed,
         steps: order.head.terms.steps,
@@ -386,18 +384,17 @@ fn private_inputs(
     key: &SecretKey,
     order: &Order,
 ) -> Result<Inputs, OfflineError> {
-    let prefix = requester::private_name(order.head.terms.keys, "");
+    let prefix = keys::private_name(order.head.terms.keys, "");
     let mut inputs = Inputs::new();
     for record in query::files_of(state, &order.head.requester, usize::MAX)?.entries {
         let Some(name) = record.name.strip_prefix(&prefix) else {
             continue;
         };
-        let file_key = requester::open_own(&record, &key.encryption()).map_err(|error| {
-            OfflineError::File {
+        let file_key =
+            keys::open_own(&record, &key.encryption()).map_err(|error| OfflineError::File {
                 file: record.id,
                 reason: error.to_string(),
-            }
-        })?;
+            })?;
         let bytes = blobs.read(state, record.id, record.owner, file_key, None)?;
         inputs.insert(name.to_owned(), Arc::new(bytes));
     }

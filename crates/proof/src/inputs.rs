@@ -100,6 +100,7 @@ impl Inputs {
         Some(Task {
             kind: terms.kind.to_string(),
             spec: terms.spec.to_vec(),
+            model: terms.model.to_vec(),
             inputs: inputs.collect::<Option<_>>()?,
             seed: run.seed,
             steps: terms.steps,

@@ -127,8 +127,8 @@ pub enum FetchFailure {
     /// replica can mend that.
     #[error("the file does not open to what the order names: {0}")]
     Corrupt(String),
-    /// The order's files are more than this machine can hold; another one may.
-    #[error("the order's inputs are too large for this machine: {0}")]
+    /// The order takes more than this machine can give; another one may.
+    #[error("the order is too large for this machine: {0}")]
     TooLarge(String),
 }
 

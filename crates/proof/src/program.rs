@@ -20,6 +20,9 @@ pub struct Task {
     pub kind: String,
     /// Canonical bytes of the job's specification, as the order on the ledger holds them.
     pub spec: Vec<u8>,
+    /// The sizes of its model, as the order on the ledger tells them; empty for a kind that works on
+    /// none.
+    pub model: Vec<u8>,
     /// Decrypted inputs in the order's own sequence.
     pub inputs: Vec<TaskInput>,
     /// Public randomness of this attempt: every choice the job makes is drawn from it.

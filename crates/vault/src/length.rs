@@ -11,15 +11,29 @@ pub fn class(length: u64) -> u64 {
     if length < 2 {
         return length;
     }
+    let mask = mask(length);
+    length.saturating_add(mask) & !mask
+}
+
+/// What a file of this class has at least: no more than an eighth less than its length.
+pub fn at_least(class: u64) -> u64 {
+    if class < 2 {
+        return class;
+    }
+    // That of the class is no smaller than that of any length in it.
+    class - mask(class).min(class)
+}
+
+/// The bits of a length of 2 or more that its class does not show.
+fn mask(length: u64) -> u64 {
     let exponent = length.ilog2();
     let kept = exponent.checked_ilog2().unwrap_or(0) + 1;
-    let mask = (1u64 << (exponent - kept.min(exponent))) - 1;
-    length.saturating_add(mask) & !mask
+    (1u64 << (exponent - kept.min(exponent))) - 1
 }
 
 #[cfg(test)]
 mod tests {
-    use super::class;
+    use super::{at_least, class};
 
     #[test]
     fn a_class_is_close_above_and_stable() {
@@ -32,6 +46,9 @@ mod tests {
             );
             assert_eq!(class(class_of), class_of);
             assert!(class(length + 1) >= class_of);
+            let least = at_least(class_of);
+            assert!(least <= length, "{length} -> {class_of} -> {least}");
+            assert!(length - least <= length / 8, "{length} -> {least}");
         }
     }
 

@@ -121,6 +121,7 @@ pub fn terms() -> Terms {
     Terms {
         kind: text("finetune"),
         spec: BoundedBytes::new(b"{}".to_vec()).expect("short"),
+        model: BoundedBytes::new([Terms::MODEL_VERSION; Terms::MODEL_BYTES]).expect("short"),
         inputs: BoundedVec::new(vec![input("model"), input("train")]).expect("few"),
         steps: 3,
         segment_steps: 2,

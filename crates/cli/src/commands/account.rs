@@ -288,8 +288,7 @@ fn own(
 
 /// A role that can be given up: who validates is for the genesis to say.
 fn role(text: &str) -> Result<Role, String> {
-    let mut roles = Role::ALL.into_iter();
-    let found = roles.find(|role| role.name() == text && *role != Role::Validator);
+    let found = text.parse().ok().filter(|role| *role != Role::Validator);
     found.ok_or_else(|| "the roles are provider, auditor and storage".to_owned())
 }
 

@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use assay_crypto::Digest;
-use assay_job::{Local, Network};
-use assay_ledger::{Genesis, Order, OrderId, Phase, Role, query};
+use assay_job::{Lengths, Local, Network, Price};
+use assay_ledger::{Genesis, Order, OrderId, Phase, Role, Store, query};
+use assay_model::ModelShape;
 use assay_node::{
     config::{NodeConfig, PeerConfig},
     http::views::OrderList,
@@ -97,12 +98,25 @@ struct Checked {
     detection: [String; 3],
     /// Loss of a first step, in nats.
     first_loss: Option<f64>,
+    /// What the order will tell everybody of the model.
+    model: ModelShape,
     /// Bytes of memory that a run takes, by what they hold.
-    memory: assay_job::Price,
+    memory: Price,
     /// The same together.
     memory_bytes: u64,
     /// What the model's files leave open or say differently from one another.
     notes: Vec<String>,
+}
+
+/// An order, and what its terms tell of the work.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    order: Order,
+    /// Its model; none when no model can be as the terms say.
+    model: Option<ModelShape>,
+    /// The most bytes of memory that a run takes, by what they hold.
+    memory: Option<Price>,
 }
 
 /// An order that was posted, and its result once there is one.
@@ -149,6 +163,7 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
     })?;
     let inputs = job.read_inputs().map_err(failed)?;
     let notes = job.notes(&inputs).map_err(unfit)?;
+    let model = job.model(&inputs).map_err(unfit)?;
     let odds = |part: u64| {
         Probability::ratio(part, 10)
             .detection(job.audit.segments)
@@ -168,6 +183,7 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
         copies: job.market.copies,
         detection: [odds(1), odds(5), odds(10)],
         first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
+        model,
         memory: price,
         memory_bytes: price.total(),
         notes,
@@ -199,6 +215,7 @@ fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(),
                     _ => "a wrong result is caught if one provider is honest".to_owned(),
                 },
             ),
+            ("model", c.model.to_string()),
             ("memory", c.memory.to_string()),
             (
                 "first loss",
@@ -450,7 +467,24 @@ fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), Failure> {
         Failure::say(Kind::NotFound, format!("the chain has no order {id}"))
             .hint("`assay job list` shows those it has")
     })?;
-    output.result(&order, |order| {
+    let terms = &order.head.terms;
+    let mut most = Lengths::new();
+    for input in &terms.inputs {
+        let record = |store: &dyn Store| query::file(store, &input.file, &order.head.requester);
+        let class = session
+            .light()
+            .read(record)?
+            .map_or(0, |of| of.length_class);
+        most.insert(input.name.to_string(), class);
+    }
+    let shown = Shown {
+        model: ModelShape::from_bytes(&terms.model).ok(),
+        memory: Price::of_terms(terms, &most).ok(),
+        order,
+    };
+    output.result(&shown, |shown| {
+        let order = &shown.order;
+        let impossible = || "none that there can be: no machine can do this job".to_owned();
         facts([
             ("order", order.head.id.to_string()),
             ("kind", order.head.terms.kind.to_string()),
@@ -462,6 +496,17 @@ fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), Failure> {
             (
                 "provider",
                 order.provider().map(|p| p.to_string()).unwrap_or_default(),
+            ),
+            (
+                "model",
+                shown.model.map_or_else(impossible, |of| of.to_string()),
+            ),
+            (
+                "memory",
+                shown
+                    .memory
+                    .map(|of| format!("up to {of}"))
+                    .unwrap_or_default(),
             ),
             ("price", order.head.terms.price.to_string()),
             ("escrow", order.head.escrow.to_string()),

@@ -93,7 +93,7 @@ fn people(report: &NetworkReport, output: &Output) -> String {
     }
     let rows = report.members.iter().map(|member| {
         [
-            member.role.clone(),
+            member.role.to_string(),
             short(member.account),
             member.bond.to_string(),
             member.locked.to_string(),

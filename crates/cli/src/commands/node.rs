@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use assay_crypto::PublicKey;
+use assay_ledger::Role;
 use assay_node::{
-    config::{ConfigError, NodeConfig, RoleName},
+    config::{ConfigError, NodeConfig},
     node::{Node, Options},
 };
 use clap::Args;
@@ -67,7 +68,7 @@ A validator adds:
 #[derive(Serialize)]
 struct NodeReport {
     account: PublicKey,
-    roles: Vec<RoleName>,
+    roles: Vec<Role>,
     listen: SocketAddr,
     http: Option<SocketAddr>,
 }

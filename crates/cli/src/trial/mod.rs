@@ -12,9 +12,8 @@ use std::{
 
 use assay_crypto::Digest;
 use assay_job::{Delivery, Inputs, Job, Registry};
-use assay_ledger::{Order, OrderId, Phase};
+use assay_ledger::{Order, OrderId, Phase, Role};
 use assay_node::{
-    config::RoleName,
     devnet::{Devnet, DevnetOptions, Plan},
     requester::Requester,
     worker::{InProcess, Runner, WorkerDesk},
@@ -71,7 +70,7 @@ impl Trial {
         let played = trick.clone();
         let worker = worker(dir, memory_of_nodes())?;
         let options = DevnetOptions {
-            runner: Box::new(move |config| match config.plays(RoleName::Provider) {
+            runner: Box::new(move |config| match config.plays(Role::Provider) {
                 true => Box::new(Tricked::new(worker.desk(), played.clone())),
                 false => Box::new(worker.desk()),
             }),
@@ -215,6 +214,7 @@ pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
     Task {
         kind: order.head.terms.kind.to_string(),
         spec: order.head.terms.spec.to_vec(),
+        model: order.head.terms.model.to_vec(),
         inputs: order.head.terms.inputs.iter().map(input).collect(),
         seed: order.result_run().map_or(Digest::ZERO, |run| run.seed),
         steps: order.head.terms.steps,

@@ -18,7 +18,6 @@ use super::state::State;
 use crate::error::BuildError;
 use crate::kind::{Delivery, Inputs};
 use crate::language;
-use crate::price::{Price, Priced};
 use crate::step::Step;
 
 /// Samples that a delivery shows.
@@ -148,21 +147,13 @@ pub(super) fn step(specification: &Specification, model: ModelConfig) -> Result<
     })
 }
 
-/// What a run takes of a machine's memory.
-pub(super) fn price(specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
-    let specification = Specification::decode(specification)?;
-    let model = language::config(language::input(inputs, language::MODEL)?)?;
-    let step = step(&specification, model)?;
+/// The shape of the batches on which a run scores itself, if it does.
+pub(super) fn watched(specification: &Specification) -> Option<BatchShape> {
     let scored = BatchShape {
         batch: language::SCORE_BATCH,
-        ..step.shape
+        seq: specification.data.sequence_length as usize,
     };
-    let watched = specification.training.evaluation().map(|_| scored);
-    Price::of(&Priced {
-        inputs,
-        step: &step,
-        watched,
-    })
+    specification.training.evaluation().map(|_| scored)
 }
 
 /// The adapter as a PEFT folder, or with full fine-tuning the model's folder, and with held-out data

@@ -82,7 +82,7 @@ impl Role {
         }
     }
 
-    /// The role's name as in JSON.
+    /// The role's name, in JSON, configuration files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Role::Validator => "validator",
@@ -96,6 +96,20 @@ impl Role {
 impl std::fmt::Display for Role {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// A word that names no role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no role is called that; the roles are validator, provider, auditor and storage")]
+pub struct UnknownRole;
+
+impl std::str::FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        let mut roles = Role::ALL.into_iter();
+        roles.find(|role| role.name() == text).ok_or(UnknownRole)
     }
 }
 

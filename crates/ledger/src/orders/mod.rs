@@ -38,6 +38,7 @@ pub use life::{Late, Move, Mover, Row, Span};
 pub use order::Order;
 pub use phase::{Outcome, Phase};
 pub use place::{Occasion, Place};
+pub use procedure::ProcedureName;
 pub use record::{Failure, FailureReason, Grant, Head, Leaf, Round, Run, SealedKeys, Seat, Trace};
 pub use refusal::OrderRefusal;
 pub use terms::{Deadlines, Input, JobKind, Terms};
@@ -46,11 +47,6 @@ pub use turn::Turn;
 use crate::state::State;
 use crate::timers::Timer;
 use crate::{AccountId, OrderId, Refusal, RunIndex};
-
-/// The procedures, each with its phases.
-pub fn lives() -> [(&'static str, &'static [Row]); 2] {
-    [("traced", traced::LIFE), ("redundant", redundant::LIFE)]
-}
 
 /// An order with its runs and disputes.
 pub(crate) fn load(state: &State<'_>, id: OrderId) -> Result<Order, Refusal> {

@@ -62,12 +62,51 @@ pub(crate) trait Procedure: Sync {
     ) -> Result<(), Refusal>;
 }
 
+/// The procedures there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProcedureName {
+    /// One provider at a time, whose run is audited.
+    Traced,
+    /// Several providers at once, whose runs are compared.
+    Redundant,
+}
+
+impl ProcedureName {
+    /// All of them.
+    pub const ALL: [ProcedureName; 2] = [ProcedureName::Traced, ProcedureName::Redundant];
+
+    /// The procedure of an order with these terms.
+    pub fn of(terms: &Terms) -> Self {
+        match terms.copies {
+            0 | 1 => ProcedureName::Traced,
+            _ => ProcedureName::Redundant,
+        }
+    }
+
+    /// Its name in the documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProcedureName::Traced => "traced",
+            ProcedureName::Redundant => "redundant",
+        }
+    }
+
+    /// Its phases.
+    pub fn life(self) -> &'static [Row] {
+        self.rules().life()
+    }
+
+    fn rules(self) -> &'static dyn Procedure {
+        match self {
+            ProcedureName::Traced => &Traced,
+            ProcedureName::Redundant => &Redundant,
+        }
+    }
+}
+
 /// The procedure of an order with these terms.
 pub(crate) fn of(terms: &Terms) -> &'static dyn Procedure {
-    match terms.copies {
-        0 | 1 => &Traced,
-        _ => &Redundant,
-    }
+    ProcedureName::of(terms).rules()
 }
 
 /// The row of an order's present phase.

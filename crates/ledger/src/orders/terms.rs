@@ -16,6 +16,11 @@ pub struct Terms {
     pub kind: JobKind,
     /// The canonical bytes of the job's specification.
     pub spec: BoundedBytes<4096>,
+    /// The sizes of the model that the job works on, so that a provider knows what it takes before it
+    /// has a key: [`Terms::MODEL_VERSION`] and what follows it in that format, all together
+    /// [`Terms::MODEL_BYTES`]. Empty for a kind that works on no model. The ledger looks at nothing
+    /// else of it; whoever has the model's files refuses an order that says something else.
+    pub model: BoundedBytes<64>,
     /// Files the job reads, in the order of the key bundle.
     pub inputs: BoundedVec<Input, 16>,
     /// Steps of the whole run: the trace has `steps + 1` leaves.
@@ -127,6 +132,10 @@ impl Terms {
     pub const MAX_AUDITORS: u8 = 16;
     /// Most copies.
     pub const MAX_COPIES: u8 = 8;
+    /// The first byte of [`Terms::model`].
+    pub const MODEL_VERSION: u8 = 1;
+    /// Bytes of [`Terms::model`].
+    pub const MODEL_BYTES: usize = 41;
     /// Most providers tried.
     pub const MAX_ATTEMPTS: u8 = 16;
 

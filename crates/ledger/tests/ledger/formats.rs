@@ -190,7 +190,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "b9fac6995a40a6b0e02e36ffae13c453323d27cf587c7b33466385933f0d4c25"
+        "23eb34650331a45bc32caf721e2684b8904c84c02f5e45aea9b9529a14f1f2e5"
     );
 }
 
@@ -270,7 +270,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "b808aaac3329f1957b3940595a9482941786f81cf45de87b650bb22c1b6d6200"
+        "701405ce82d5fac744cfb4b28db71997966bce25a1cf80d6c9bd6910976f83d0"
     );
     let order = world.order(order);
     reads_back(&order.head);

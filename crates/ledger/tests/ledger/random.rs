@@ -10,8 +10,8 @@ use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
     BoundedVec, Call, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent, FileId,
-    Height, Occasion, Order, OrderCall, OrderId, Parameters, Phase, Place, Question, Role,
-    RunIndex, StepIndex, Terms, Trace, query,
+    Height, Occasion, Order, OrderCall, OrderId, Parameters, Phase, Place, ProcedureName, Question,
+    Role, RunIndex, StepIndex, Terms, Trace, query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -849,7 +849,8 @@ fn random_lives_are_varied() {
     assert!(verdicts.len() >= 12, "{verdicts:?}");
     assert_eq!(states.len(), 5, "{states:?}");
     // Every phase that can follow another does, and none that the table does not list.
-    for ((name, life), followed) in assay_ledger::lives().into_iter().zip(followed) {
+    for (procedure, followed) in ProcedureName::ALL.into_iter().zip(followed) {
+        let (name, life) = (procedure.name(), procedure.life());
         let steps = life
             .iter()
             .flat_map(|row| row.next.iter().map(|next| (row.phase, *next)));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use assay_ledger::{Move, Phase, Row, lives};
+use assay_ledger::{Move, Phase, ProcedureName, Row};
 
 /// A table of `docs/ledger.md`: one row for each phase of a procedure.
 fn table(life: &[Row]) -> String {
@@ -42,18 +42,18 @@ fn shown(known: &Move) -> String {
 #[test]
 fn no_phase_is_without_a_row() {
     for phase in Phase::ALL {
-        let known = |(_, life): &(&str, &[Row])| life.iter().any(|row| row.phase == phase);
-        assert!(lives().iter().any(known), "{phase}");
+        let known = |name: &ProcedureName| name.life().iter().any(|row| row.phase == phase);
+        assert!(ProcedureName::ALL.iter().any(known), "{phase}");
     }
-    let [(_, traced), _] = lives();
-    assert_eq!(traced.len(), Phase::ALL.len());
+    assert_eq!(ProcedureName::Traced.life().len(), Phase::ALL.len());
 }
 
 #[test]
 fn the_documentation_shows_the_phases_as_they_are() {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ledger.md");
     let docs = std::fs::read_to_string(docs).unwrap();
-    for (procedure, life) in lives() {
+    for procedure in ProcedureName::ALL {
+        let (procedure, life) = (procedure.name(), procedure.life());
         let heading = format!("### `{procedure}`\n");
         let section = docs.split(&heading).nth(1).unwrap_or_default();
         let lines = section.lines().skip_while(|line| !line.starts_with('|'));
@@ -72,7 +72,7 @@ fn the_documentation_shows_the_phases_as_they_are() {
 /// procedure has one row, in the order of their encoding, and what can follow is one of them.
 #[test]
 fn every_row_is_whole() {
-    for (_, life) in lives() {
+    for life in ProcedureName::ALL.map(ProcedureName::life) {
         let phases: Vec<_> = life.iter().map(|row| row.phase).collect();
         assert!(phases.is_sorted_by(|a, b| a < b), "{phases:?}");
         assert_eq!(phases.first(), Some(&Phase::Posted));

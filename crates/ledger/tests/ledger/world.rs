@@ -421,6 +421,7 @@ pub(crate) fn terms() -> Terms {
     Terms {
         kind: BoundedString::new("finetune").unwrap(),
         spec: BoundedBytes::new(b"{}".to_vec()).unwrap(),
+        model: BoundedBytes::new([Terms::MODEL_VERSION; Terms::MODEL_BYTES]).unwrap(),
         inputs: BoundedVec::new(vec![input("model"), input("train")]).unwrap(),
         steps: 22,
         segment_steps: 4,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{NodeConfig, RoleName, WorkConfig};
+use assay_ledger::Role;
+
+use super::{NodeConfig, WorkConfig};
 use crate::address::Address;
 
 /// Least and most time between blocks in milliseconds.
@@ -30,23 +32,15 @@ impl NodeConfig {
         if distinct.len() < self.roles.len() {
             return Err("`roles` names a role twice: keep each once".into());
         }
-        let sections = [
-            (
-                RoleName::Validator,
-                "validator",
-                self.validator.is_some(),
-                true,
-            ),
-            (
-                RoleName::Provider,
-                "provider",
-                self.provider.is_some(),
-                false,
-            ),
-            (RoleName::Auditor, "auditor", self.auditor.is_some(), false),
-            (RoleName::Storage, "storage", self.storage.is_some(), true),
-        ];
-        for (role, name, present, needed) in sections {
+        // Whether there is a section, and whether the role needs one.
+        let section = |role: Role| match role {
+            Role::Validator => (self.validator.is_some(), true),
+            Role::Provider => (self.provider.is_some(), false),
+            Role::Auditor => (self.auditor.is_some(), false),
+            Role::Storage => (self.storage.is_some(), true),
+        };
+        for role in Role::ALL {
+            let (name, (present, needed)) = (role.name(), section(role));
             match (self.plays(role), present) {
                 (true, false) if needed => {
                     return Err(format!(

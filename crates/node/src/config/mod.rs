@@ -41,8 +41,8 @@ use std::{
 };
 
 use assay_crypto::PublicKey;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use assay_ledger::Role;
+use serde::Deserialize;
 
 pub use self::size::{BadSize, ByteSize};
 use crate::address::Address;
@@ -55,7 +55,7 @@ const MAX_BYTES: u64 = 1 << 20;
 #[serde(deny_unknown_fields)]
 pub struct NodeConfig {
     /// What the node does; at least one.
-    pub roles: Vec<RoleName>,
+    pub roles: Vec<Role>,
     /// Key file of the node's account.
     pub key: PathBuf,
     /// Directory of everything the node keeps.
@@ -85,20 +85,6 @@ pub struct NodeConfig {
     /// Nodes to begin with; more are learnt from the ledger, and the genesis names some.
     #[serde(default)]
     pub peers: Vec<PeerConfig>,
-}
-
-/// The roles a node can play.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RoleName {
-    /// Orders and executes transactions, settles disputes.
-    Validator,
-    /// Trains for pay.
-    Provider,
-    /// Replays drawn segments for pay.
-    Auditor,
-    /// Keeps ciphertext for others.
-    Storage,
 }
 
 /// Settings of a validator.
@@ -238,7 +224,7 @@ impl NodeConfig {
     }
 
     /// Whether the node plays `role`.
-    pub fn plays(&self, role: RoleName) -> bool {
+    pub fn plays(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
 

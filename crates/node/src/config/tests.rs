@@ -34,7 +34,7 @@ fn told(text: &str) -> String {
 #[test]
 fn a_good_file_is_read_and_its_paths_anchored() {
     let config = parse(GOOD).unwrap();
-    assert!(config.plays(RoleName::Provider) && !config.plays(RoleName::Validator));
+    assert!(config.plays(Role::Provider) && !config.plays(Role::Validator));
     assert_eq!(config.key, Path::new("/etc/assay/node.key.json"));
     assert_eq!(config.dir, Path::new("/var/assay"));
     assert_eq!(config.storage.unwrap().quota, ByteSize(2 << 30));

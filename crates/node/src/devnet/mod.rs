@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use assay_ledger::Genesis;
+use assay_ledger::{Genesis, Role};
 
 pub use self::{
     layout::{LayoutError, Plan, lay_out},
@@ -20,7 +20,7 @@ pub use self::{
 };
 use crate::{
     client::protocol::Request,
-    config::{ConfigError, NodeConfig, RoleName},
+    config::{ConfigError, NodeConfig},
     lock::{DirectoryLock, LockError},
     needs::{self, NeedError},
     node::{Listening, Node, NodeError, Options, count, read_genesis},
@@ -144,7 +144,7 @@ impl Devnet {
         let mut nodes = Vec::new();
         let mut peers = Vec::new();
         for ((name, config), node_lock) in configurations.into_iter().zip(locks) {
-            if config.plays(RoleName::Provider) && peers.is_empty() {
+            if config.plays(Role::Provider) && peers.is_empty() {
                 peers.clone_from(&config.peers);
             }
             let start = Options {
@@ -302,7 +302,7 @@ fn configurations(dir: &Path) -> Result<Vec<(String, NodeConfig)>, DevnetError> 
         let config = NodeConfig::load(&dir.join("nodes").join(&name).join("node.toml"))?;
         all.push((name, config));
     }
-    all.sort_by_key(|(name, config)| (!config.plays(RoleName::Validator), name.clone()));
+    all.sort_by_key(|(name, config)| (!config.plays(Role::Validator), name.clone()));
     Ok(all)
 }
 

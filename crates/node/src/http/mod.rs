@@ -22,6 +22,7 @@ pub mod views;
 use std::sync::Arc;
 
 use assay_crypto::PublicKey;
+use assay_ledger::Role;
 use axum::{Router, routing::get};
 
 pub use self::{
@@ -29,10 +30,7 @@ pub use self::{
     openapi::document,
     server::{HttpServer, MAX_BODY, ServeError},
 };
-use crate::{
-    client::ChainView, config::RoleName, health::Health, progress::ProgressSource,
-    transport::AddressBook,
-};
+use crate::{client::ChainView, health::Health, progress::ProgressSource, transport::AddressBook};
 
 /// What the API speaks for.
 #[derive(Clone)]
@@ -42,7 +40,7 @@ pub struct Api {
     /// The node's account.
     pub account: PublicKey,
     /// What the node does.
-    pub roles: Vec<RoleName>,
+    pub roles: Vec<Role>,
     /// How far jobs are.
     pub progress: Arc<dyn ProgressSource>,
     /// Where the peers are.

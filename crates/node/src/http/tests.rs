@@ -36,7 +36,7 @@ impl Served {
         let api = Api {
             chain: chain.clone(),
             account: key(1).public(),
-            roles: vec![RoleName::Validator],
+            roles: vec![Role::Validator],
             progress: Arc::new(NoProgress),
             book: AddressBook::new(),
             health: Health::default(),

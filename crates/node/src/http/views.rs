@@ -6,15 +6,12 @@
 use assay_crypto::{Digest, PublicKey};
 use assay_ledger::{
     Account, Amount, Call, Event, FileGrant, FileRecord, Order, OrderId, Parameters, Phase,
-    Receipt, Registration, Status as CallStatus, TxId, query::Supply,
+    Receipt, Registration, Role, Status as CallStatus, TxId, query::Supply,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{
-    client::{BadProof, BlockInfo, Head, Included, ValueProof},
-    config::RoleName,
-};
+use crate::client::{BadProof, BlockInfo, Head, Included, ValueProof};
 
 /// `GET /v1/status`: the node and how far it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -30,7 +27,8 @@ pub struct Status {
     #[schema(value_type = String)]
     pub node: PublicKey,
     /// What the node does.
-    pub roles: Vec<RoleName>,
+    #[schema(value_type = Vec<String>)]
+    pub roles: Vec<Role>,
     /// The newest final block.
     pub head: HeadView,
     /// Milliseconds since that block's timestamp, by the node's clock.
@@ -169,7 +167,8 @@ pub struct RoleView {
     #[schema(value_type = String)]
     pub account: PublicKey,
     /// The role.
-    pub role: String,
+    #[schema(value_type = String)]
+    pub role: Role,
     /// The whole bond, in micro-tokens.
     #[schema(value_type = u64)]
     pub bond: Amount,
@@ -384,10 +383,10 @@ impl AccountView {
 }
 
 impl RoleView {
-    pub(super) fn new(account: PublicKey, role: assay_ledger::Role, of: Registration) -> Self {
+    pub(super) fn new(account: PublicKey, role: Role, of: Registration) -> Self {
         Self {
             account,
-            role: role.name().to_owned(),
+            role,
             bond: of.bond,
             locked: of.locked,
             address: of.address.to_string(),

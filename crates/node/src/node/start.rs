@@ -8,6 +8,7 @@ use std::{
 };
 
 use assay_chain::{Chain, ChainConfig, Pace, Peer};
+use assay_job::Part;
 use assay_ledger::{AccountId, Genesis, OrderId, Role};
 use assay_proof::StepReport;
 use assay_vault::upload::UploadConfig;
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     address::Address,
     client::{ChainError, ChainView, Follower, LocalChain, Sender},
-    config::{NodeConfig, PeerConfig, RoleName},
+    config::{NodeConfig, PeerConfig},
     health::Health,
     http::{Api, HttpServer},
     keys,
@@ -31,7 +32,7 @@ use crate::{
     needs,
     orders::{Compute, OnWork, Services},
     progress::{LiveProgress, ProgressBoard, ProgressReport},
-    roles::{Part, Stage},
+    roles::Stage,
     shares,
     storage::StorageRole,
     transport::{BoxFuture, Limits, Transport},
@@ -58,7 +59,7 @@ impl Node {
     /// [`NodeError`] says which part did not start and why; what had started is stopped.
     pub async fn start(config: &NodeConfig, mut options: Options) -> Result<Self, NodeError> {
         // A node that would be slashed for wrong bits does not join.
-        if !parts(config).is_empty() {
+        if !parts(config, false).is_empty() {
             assay_job::self_test()?;
         }
         let directory = match options.lock.take() {
@@ -191,11 +192,9 @@ impl Node {
             },
         };
         work.push(("registration", after(Box::pin(offers.run()))));
-        let mut parts = parts(config);
-        parts.extend(options.requester.then_some(Part::Requester));
         let stage = Stage {
             services: services.clone(),
-            parts,
+            parts: parts(config, options.requester),
             dir: config.dir.clone(),
             on_report: options.on_report,
         };
@@ -343,35 +342,23 @@ fn start_validator(
     Ok(Some(chain))
 }
 
-fn parts(config: &NodeConfig) -> Vec<Part> {
-    let part = |role: &RoleName| match role {
-        RoleName::Validator => Some(Part::Validator),
-        RoleName::Provider => Some(Part::Provider),
-        RoleName::Auditor => Some(Part::Auditor),
-        RoleName::Storage => None,
-    };
-    config.roles.iter().filter_map(part).collect()
+/// The parts in orders that the node's roles may be given, and the requester's if it plays that.
+fn parts(config: &NodeConfig, requester: bool) -> Vec<Part> {
+    let plays = |part: &Part| part.role().map_or(requester, |role| config.plays(role));
+    Part::ALL.into_iter().filter(plays).collect()
 }
 
 /// The roles the node offers on the ledger, each with the bond its configuration names. The
 /// validators are those of the genesis; one only keeps its address right.
 fn offers(config: &NodeConfig) -> Vec<(Role, Option<u64>)> {
-    let offer = |role: &RoleName| match role {
-        RoleName::Validator => (Role::Validator, None),
-        RoleName::Provider => (
-            Role::Provider,
-            config.provider.as_ref().and_then(|of| of.bond),
-        ),
-        RoleName::Auditor => (
-            Role::Auditor,
-            config.auditor.as_ref().and_then(|of| of.bond),
-        ),
-        RoleName::Storage => (
-            Role::Storage,
-            config.storage.as_ref().and_then(|of| of.bond),
-        ),
+    let bond = |role: Role| match role {
+        Role::Validator => None,
+        Role::Provider => config.provider.as_ref()?.bond,
+        Role::Auditor => config.auditor.as_ref()?.bond,
+        Role::Storage => config.storage.as_ref()?.bond,
     };
-    config.roles.iter().map(offer).collect()
+    let roles = config.roles.iter();
+    roles.map(|role| (*role, bond(*role))).collect()
 }
 
 /// Turns step reports into progress reports.

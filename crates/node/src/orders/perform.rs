@@ -7,8 +7,8 @@ use std::{
 };
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
-use assay_job::Bytes;
-use assay_ledger::{AccountId, FileCall, FileId, OrderId, Role, query};
+use assay_job::{Bytes, Lengths, Price};
+use assay_ledger::{AccountId, FileCall, FileId, OrderId, Role, Terms, query};
 use assay_proof::{
     Answer, Ask, FetchFailure, Identity, MAX_STATE_BYTES, MAX_TASK_BYTES, StepReport, Traced,
 };
@@ -51,6 +51,19 @@ fn inputs_fit(bytes: u64, memory: u64) -> Result<(), FetchFailure> {
         )));
     }
     Ok(())
+}
+
+/// Whether a run of an order fits into so many bytes, told before any of its files is here; `inputs`
+/// are the least that they can be. What no run can be made of is refused when its program is built, by
+/// every machine alike.
+fn run_fits(terms: &Terms, inputs: &Lengths, memory: u64) -> Result<(), FetchFailure> {
+    match Price::of_terms(terms, inputs) {
+        Ok(price) if price.total() > memory => Err(FetchFailure::TooLarge(format!(
+            "a run takes {price}, and this machine gives {}",
+            Bytes(memory)
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a file of this length class can be one of at most so many bytes. The same on every
@@ -124,8 +137,8 @@ impl Services {
         }
     }
 
-    /// Whether an order's inputs are few enough bytes, by their records on the ledger, to be
-    /// fetched and worked on here.
+    /// Whether an order's inputs and its run are few enough bytes, by the terms and the records on
+    /// the ledger, to be fetched and worked on here.
     fn room(&self, order: OrderId, is_input: bool) -> Result<(), FetchFailure> {
         if !is_input {
             return Ok(());
@@ -136,13 +149,16 @@ impl Services {
             return Ok(());
         };
         let mut bytes: u64 = 0;
+        let mut lengths = Lengths::new();
         for input in &order.head.terms.inputs {
             let record =
                 query::file(&*state, &input.file, &order.head.requester).map_err(unread)?;
             let class = record.map_or(0, |record| record.length_class);
             bytes = bytes.saturating_add(class);
+            lengths.insert(input.name.to_string(), length::at_least(class));
         }
-        inputs_fit(bytes, self.memory)
+        inputs_fit(bytes, self.memory)?;
+        run_fits(&order.head.terms, &lengths, self.memory)
     }
 
     /// Reads a file of at most `most` bytes from the vault. A longer one is known by its record, and
@@ -341,6 +357,44 @@ mod tests {
             let huge = inputs_fit(MAX_TASK_BYTES + 1, memory).unwrap_err();
             assert!(matches!(huge, FetchFailure::Corrupt(_)), "{huge}");
         }
+    }
+
+    #[test]
+    fn a_run_that_is_too_large_is_known_by_its_terms() {
+        let file = r#"kind = "finetune"
+            name = "n"
+            model = { path = "m" }
+            data = { train = "t", sequence_length = 8 }
+            training = { steps = 4, batch_size = 1, learning_rate = 1e-4 }"#;
+        let job = assay_job::read(file, std::path::Path::new("/nowhere")).unwrap();
+        let shape = assay_model::ModelShape {
+            vocab_size: 32_000,
+            hidden_size: 4_096,
+            intermediate_size: 11_008,
+            num_hidden_layers: 32,
+            num_attention_heads: 32,
+            num_key_value_heads: 32,
+            head_dim: 128,
+            max_sequence: 2_048,
+            rms_norm_eps: 1e-5,
+            qkv_bias: false,
+            o_bias: false,
+            mlp_bias: false,
+            tie_word_embeddings: false,
+        };
+        let key = SecretKey::from_seed([1; 32]).encryption().public();
+        let terms = |model: &[u8]| {
+            let draft = assay_job::Draft::new(&job, model, |_| Digest::ZERO, Digest::ZERO, key);
+            draft.unwrap().place([])
+        };
+        let lengths = |bytes| Lengths::from(["model", "train"].map(|name| (name.into(), bytes)));
+        let told = terms(&shape.to_bytes());
+        let error = run_fits(&told, &lengths(1), 1 << 30).unwrap_err();
+        assert!(matches!(error, FetchFailure::TooLarge(_)), "{error}");
+        assert!(run_fits(&told, &lengths(1), 1 << 40).is_ok());
+        assert!(run_fits(&told, &lengths(u64::MAX / 2), 1 << 40).is_err());
+        // Every machine says the same of it once it has the files.
+        assert!(run_fits(&terms(&[1; 41]), &lengths(1), 1 << 30).is_ok());
     }
 
     #[test]

@@ -1,77 +1,27 @@
 //! Puts this node's account on the stage of every order that has a part for it.
 //!
-//! After each block the active orders are looked through; where the account has become provider,
-//! auditor, validator in a dispute or is the requester, the party is built and driven
+//! After each block the active orders are looked through; where the account has a part
+//! ([`assay_job::parts`]) in one of the roles that this node plays, the party is built and driven
 //! ([`crate::orders`]) until its part is over. After a restart the same look-through finds the
 //! same parts, and their journals bring the parties back to where they were. A part that fails on
 //! this machine is taken up again in the same way, after a pause.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    path::{Path, PathBuf},
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use assay_ledger::{AccountId, Order, OrderId, ReadError, RunIndex, query, query::Which};
-use assay_proof::{
-    Outcome, Party,
-    parties::{Auditor, Provider, Requester, Validator},
-};
+use assay_job::{Casting, Part, Player, keys::KeysError, parts};
+use assay_ledger::{AccountId, Order, OrderId, ReadError, RunIndex, query};
+use assay_proof::{Outcome, Party};
 use tokio::task::{self, JoinSet};
 use tracing::{error, info};
 
 use crate::drive::DriveError;
 use crate::orders::{self, OnProgress, Services};
-use crate::{
-    requester::{self, KeysError},
-    told,
-};
-
-/// A part an account can have in an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    /// Posted it and holds its keys.
-    Requester,
-    /// Runs it.
-    Provider,
-    /// Replays drawn segments.
-    Auditor,
-    /// Judges a dispute.
-    Validator,
-}
-
-impl Part {
-    /// The part's name in logs and file names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Requester => "requester",
-            Part::Provider => "provider",
-            Part::Auditor => "auditor",
-            Part::Validator => "validator",
-        }
-    }
-
-    /// Where its journal lies: one file for each order.
-    fn journal(self, dir: &Path, order: OrderId) -> PathBuf {
-        dir.join("orders")
-            .join(order.to_string())
-            .join(format!("{}.journal", self.name()))
-    }
-
-    /// Whether the order has this part for the account now.
-    fn is_cast(self, order: &Order, account: AccountId) -> bool {
-        match self {
-            Part::Requester => order.head.requester == account,
-            Part::Provider => order.run_of(account).is_some(),
-            Part::Auditor => {
-                let mut seats = order.run().into_iter().flat_map(|run| run.seats());
-                seats.any(|seat| seat.auditor == account)
-            }
-            Part::Validator => order.head.phase.is_judged(),
-        }
-    }
-}
+use crate::told;
 
 /// Told what a party of an order reports.
 pub type OnReport = Arc<dyn Fn(OrderId, Part, &assay_proof::Progress) + Send + Sync>;
@@ -147,12 +97,14 @@ impl Stage {
                 Vec::new()
             });
             for order in orders {
-                for part in &self.parts {
-                    let place = (order.head.id, *part);
+                let cast = parts(&order, account);
+                for casting in cast.filter(|casting| self.parts.contains(&casting.part)) {
+                    let part = casting.part;
+                    let place = (order.head.id, part);
                     let due = taken
                         .get(&place)
                         .is_none_or(|taken| taken.is_due(order.attempt(), Instant::now()));
-                    if !due || !part.is_cast(&order, account) {
+                    if !due {
                         continue;
                     }
                     let taken = taken.entry(place).or_insert(Taken {
@@ -161,11 +113,11 @@ impl Stage {
                         now: State::Playing,
                     });
                     taken.attempt = order.attempt();
-                    match self.party(*part, &order) {
+                    match self.party(casting, &order) {
                         Ok(party) => {
                             info!(order = %order.head.id, part = part.name(), "takes a part");
                             taken.now = State::Playing;
-                            let task = self.play(&mut playing, &order, *part, party);
+                            let task = self.play(&mut playing, &order, part, party);
                             tasks.insert(task, place);
                         }
                         Err(failure) => {
@@ -201,36 +153,27 @@ impl Stage {
         }
     }
 
-    /// The orders in which the account may have a part: those that it takes part in, and for a
-    /// validator those that are judged. How many others there are makes no difference.
+    /// The orders in which the account may have a part that this node plays. How many others there
+    /// are makes no difference.
     fn orders(&self, account: AccountId) -> Result<Vec<Order>, ReadError> {
         let state = self.services.chain.state();
-        let mut orders = query::listed(&*state, Which::WithPart(account), usize::MAX)?.entries;
-        if self.parts.contains(&Part::Validator) {
-            let judged = query::listed(&*state, Which::Judged, usize::MAX)?.entries;
-            let known = orders.iter().map(|order| order.head.id);
-            let known: BTreeSet<OrderId> = known.collect();
-            orders.extend(
-                judged
-                    .into_iter()
-                    .filter(|order| !known.contains(&order.head.id)),
-            );
+        let mut indexes: Vec<_> = self.parts.iter().map(|part| part.listed(account)).collect();
+        indexes.dedup();
+        let mut orders = BTreeMap::new();
+        for which in indexes {
+            let listed = query::listed(&*state, which, usize::MAX)?.entries;
+            orders.extend(listed.into_iter().map(|order| (order.head.id, order)));
         }
-        Ok(orders)
+        Ok(orders.into_values().collect())
     }
 
-    fn party(&self, part: Part, order: &Order) -> Result<Box<Party>, KeysError> {
-        let identity = self.services.identity();
-        Ok(match part {
-            Part::Requester => {
-                let state = self.services.chain.state();
-                let keys = requester::recover(&*state, &self.services.key, order)?;
-                Box::new(Requester::new(identity, keys))
-            }
-            Part::Provider => Box::new(Provider::new(identity)),
-            Part::Auditor => Box::new(Auditor::new(identity)),
-            Part::Validator => Box::new(Validator::new(identity)),
-        })
+    fn party(&self, casting: &Casting, order: &Order) -> Result<Box<Party>, KeysError> {
+        let state = self.services.chain.state();
+        let player = Player {
+            key: &self.services.key,
+            state: &*state,
+        };
+        casting.machine(&player, order)
     }
 
     fn play(
@@ -242,7 +185,8 @@ impl Stage {
     ) -> task::Id {
         let id = order.head.id;
         let services = self.services.clone();
-        let journal = part.journal(&self.dir, id);
+        let journal = format!("{}.journal", part.name());
+        let journal = self.dir.join("orders").join(id.to_string()).join(journal);
         let report = self.on_report.clone();
         let on_progress: OnProgress = Box::new(move |progress| report(id, part, progress));
         let task = playing

@@ -208,6 +208,7 @@ impl WorkerDesk {
             desk: self.number,
             kind: task.kind.clone(),
             spec: task.spec.clone(),
+            model: task.model.clone(),
             inputs: names
                 .map(|(input, (_, digest))| (input.name.clone(), *digest))
                 .collect(),

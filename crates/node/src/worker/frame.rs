@@ -55,6 +55,8 @@ pub struct Piece {
     pub kind: String,
     /// Its specification.
     pub spec: Vec<u8>,
+    /// The sizes of its model, as its order tells them.
+    pub model: Vec<u8>,
     /// Names of its inputs and digests of their bytes.
     pub inputs: Vec<(String, Digest)>,
     /// Its randomness.

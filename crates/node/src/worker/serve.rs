@@ -147,6 +147,7 @@ impl Kept {
         let task = Task {
             kind: piece.kind,
             spec: piece.spec,
+            model: piece.model,
             inputs,
             seed: piece.seed,
             steps: piece.steps,

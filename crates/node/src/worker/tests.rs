@@ -109,6 +109,7 @@ fn piece(number: u64, spec: &[u8], inputs: &[u8]) -> Piece {
         desk: 3,
         kind: "toy".to_owned(),
         spec: spec.to_vec(),
+        model: vec![],
         inputs: inputs
             .iter()
             .map(|n| (format!("input {n}"), Digest([*n; 32])))

@@ -48,6 +48,8 @@ pub struct Plan {
     pub kind: &'static str,
     /// The job's specification.
     pub spec: Vec<u8>,
+    /// The sizes of its model, as terms tell them.
+    pub model: Vec<u8>,
 }
 
 impl Default for Plan {
@@ -66,6 +68,7 @@ impl Default for Plan {
             inputs: vec![("model", vec![1; 64]), ("train", vec![2; 64])],
             kind: "finetune",
             spec: vec![7],
+            model: vec![Terms::MODEL_VERSION; Terms::MODEL_BYTES],
         }
     }
 }
@@ -195,6 +198,7 @@ fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys, requester: &Sec
     Terms {
         kind: BoundedString::new(plan.kind).expect("a short kind"),
         spec: BoundedBytes::new(plan.spec.clone()).expect("a short specification"),
+        model: BoundedBytes::new(plan.model.clone()).expect("the sizes of a model"),
         inputs: BoundedVec::new(inputs).expect("few inputs"),
         steps: plan.steps,
         segment_steps: plan.segment_steps,

@@ -46,6 +46,7 @@ fn study() -> (Study<Registry>, Arc<Vec<u8>>) {
         plan: Plan {
             kind: job.kind.name(),
             spec: job.specification.clone(),
+            model: job.model(&inputs).unwrap().to_bytes(),
             inputs: vec![("model", model.to_vec()), ("train", records(train, false))],
             ..Plan::default()
         },

@@ -12,6 +12,7 @@ fn task() -> Task {
     Task {
         kind: "counter".to_owned(),
         spec: vec![1],
+        model: vec![],
         inputs: vec![TaskInput {
             name: "data".to_owned(),
             bytes: Arc::new(vec![1, 2, 3]),

@@ -19,6 +19,10 @@ impl Rule for Evaluate {
         &["adapter"]
     }
 
+    fn on_model(&self) -> bool {
+        true
+    }
+
     fn check_terms(&self, terms: &Terms) -> Result<(), String> {
         if terms.spec.is_empty() {
             return Err("the specification is empty; it says how to score".to_owned());

@@ -15,6 +15,10 @@ impl Rule for Finetune {
         &["model", "train"]
     }
 
+    fn on_model(&self) -> bool {
+        true
+    }
+
     fn check_terms(&self, terms: &Terms) -> Result<(), String> {
         if terms.spec.is_empty() {
             return Err("the specification is empty; it says how to train".to_owned());

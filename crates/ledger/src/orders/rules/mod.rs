@@ -25,6 +25,9 @@ pub trait Rule: Sync {
         &[]
     }
 
+    /// Whether it works on a model, whose sizes the terms then tell.
+    fn on_model(&self) -> bool;
+
     /// Whether the terms make sense for this kind, beyond what holds for every order.
     ///
     /// # Errors
@@ -77,6 +80,7 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     found.extend(deadlines(terms, parameters));
     let problem = |field| move |text| TermsProblem { field, text };
     found.extend(inputs(terms, *rule).map(problem("inputs")));
+    found.extend(model(&terms.model, *rule).map(problem("model")));
     found.extend(rule.check_terms(terms).err().map(problem("spec")));
     found
 }
@@ -192,4 +196,58 @@ fn inputs(terms: &Terms, rule: &dyn Rule) -> Option<String> {
         let kind = rule.kind();
         format!("a {kind} job takes the inputs {takes:?}, then any of {may:?}, not {names:?}")
     })
+}
+
+fn model(told: &[u8], rule: &dyn Rule) -> Option<String> {
+    let kind = rule.kind();
+    let (version, bytes) = (Terms::MODEL_VERSION, Terms::MODEL_BYTES);
+    match (rule.on_model(), told.first()) {
+        (false, None) => None,
+        (false, Some(_)) => Some(format!(
+            "a {kind} job works on no model: leave `model` empty"
+        )),
+        (true, Some(first)) if *first == version && told.len() == bytes => None,
+        (true, _) => Some(format!(
+            "a {kind} job tells the sizes of its model in {bytes} bytes that begin with {version}, \
+             not in these {}",
+            told.len()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct OnNothing;
+
+    impl Rule for OnNothing {
+        fn kind(&self) -> &'static str {
+            "nothing"
+        }
+
+        fn inputs(&self) -> &'static [&'static str] {
+            &[]
+        }
+
+        fn on_model(&self) -> bool {
+            false
+        }
+
+        fn check_terms(&self, _: &Terms) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_kind_tells_the_sizes_of_its_model_and_no_others() {
+        let sizes = [Terms::MODEL_VERSION; Terms::MODEL_BYTES];
+        assert_eq!(model(&sizes, &finetune::Finetune), None);
+        assert_eq!(model(&[], &OnNothing), None);
+        assert!(model(&sizes, &OnNothing).is_some());
+        let other = [Terms::MODEL_VERSION + 1; Terms::MODEL_BYTES];
+        for wrong in [&[][..], &sizes[1..], &[&sizes[..], &[0]].concat(), &other] {
+            assert!(model(wrong, &finetune::Finetune).is_some(), "{wrong:?}");
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub enum KeysError {
 }
 
 /// The keys of an order about to be posted with freshly keyed inputs, in the terms' sequence.
-pub(super) fn derive(key: &SecretKey, inputs: Vec<FileKey>, runs: u32) -> OrderKeys {
+pub fn derive(key: &SecretKey, inputs: Vec<FileKey>, runs: u32) -> OrderKeys {
     let seed = key.seed();
     let mut parts: Vec<&[u8]> = vec![&seed[..]];
     parts.extend(inputs.iter().map(|input| &input.0[..]));

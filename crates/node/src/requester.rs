@@ -1,10 +1,9 @@
 //! A requester: brings a job's inputs to the vault, posts its order and fetches the result.
 
-mod keys;
-
 use std::sync::Arc;
 
 use assay_crypto::{Digest, aead::FileKey};
+use assay_job::keys::{self, KeysError};
 use assay_job::{BuildError, Draft, Inputs, Job, JobError, MAX_INPUT_BYTES, Network};
 use assay_ledger::{
     AccountId, Amount, Event, FileId, Order, OrderCall, OrderEvent, OrderId, Phase, SegmentIndex,
@@ -12,7 +11,6 @@ use assay_ledger::{
 };
 use assay_proof::{FetchFailure, MAX_STATE_BYTES};
 
-pub use self::keys::{KeysError, open_own, private_name, recover};
 use crate::{
     client::{CallError, ChainError},
     files,
@@ -85,7 +83,7 @@ pub enum RequestFailure {
 }
 
 /// Posts orders for one account. Its part in them (granting keys, judging the delivery) is played
-/// by a [`Stage`](crate::roles::Stage) with [`Part::Requester`](crate::roles::Part::Requester).
+/// by a [`Stage`](crate::roles::Stage) with [`Part::Requester`](assay_job::Part::Requester).
 #[derive(Clone)]
 pub struct Requester {
     services: Arc<Services>,
@@ -118,7 +116,9 @@ impl Requester {
             return Ok(None);
         }
         let to_us = self.services.identity().encryption.public();
-        let draft = Draft::new(job, assay_job::contents(inputs), Digest::ZERO, to_us)?;
+        let model = job.model(inputs)?.to_bytes();
+        let contents = assay_job::contents(inputs);
+        let draft = Draft::new(job, &model, contents, Digest::ZERO, to_us)?;
         let same = own
             .iter()
             .find(|order| draft.is_same_work(&order.head.terms));
@@ -148,7 +148,8 @@ impl Requester {
         let keys = keys::derive(&self.services.key, file_keys, job.most_runs());
         let contents = assay_job::contents(inputs);
         let to_us = self.services.identity().encryption.public();
-        let draft = Draft::new(job, contents, keys.commitment(), to_us)?;
+        let model = job.model(inputs)?.to_bytes();
+        let draft = Draft::new(job, &model, contents, keys.commitment(), to_us)?;
         // Whatever can be known to fail fails here, before the first byte leaves.
         self.check(job, &draft, inputs.len() + private.len())?;
 
@@ -271,7 +272,7 @@ impl Requester {
     /// # Errors
     /// [`RequestFailure`] when its keys cannot be recovered or the vault lost one.
     pub async fn inputs(&self, order: &Order) -> Result<Inputs, RequestFailure> {
-        let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
+        let keys = keys::recover(&*self.services.chain.state(), &self.services.key, order)?;
         let mut inputs = Inputs::new();
         for (input, key) in order.head.terms.inputs.iter().zip(keys.inputs()) {
             let (file, content) = (input.file, Some(input.content));
@@ -295,7 +296,7 @@ impl Requester {
     /// # Errors
     /// [`RequestFailure`] when a key does not open or the vault lost a file.
     pub async fn private(&self, order: &Order) -> Result<Inputs, RequestFailure> {
-        let prefix = private_name(order.head.terms.keys, "");
+        let prefix = keys::private_name(order.head.terms.keys, "");
         let state = self.services.chain.state();
         let records = query::files_of(&*state, &order.head.requester, usize::MAX);
         let mut inputs = Inputs::new();
@@ -303,12 +304,13 @@ impl Requester {
             let Some(name) = record.name.strip_prefix(&prefix) else {
                 continue;
             };
-            let key = open_own(record, &self.services.key.encryption()).map_err(|source| {
-                KeysError::Closed {
-                    name: name.to_owned(),
-                    source,
-                }
-            })?;
+            let key =
+                keys::open_own(record, &self.services.key.encryption()).map_err(|source| {
+                    KeysError::Closed {
+                        name: name.to_owned(),
+                        source,
+                    }
+                })?;
             let bytes = self
                 .services
                 .fetch(record.id, record.owner, key, None, MAX_INPUT_BYTES)
@@ -330,7 +332,7 @@ impl Requester {
         let run = order.result_run().ok_or_else(nothing)?;
         let last = SegmentIndex(order.head.terms.segments());
         let file = run.state_file(last).ok_or_else(nothing)?;
-        let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
+        let keys = keys::recover(&*self.services.chain.state(), &self.services.key, order)?;
         let key = keys.checkpoint(run.index, last.0);
         let most = MAX_STATE_BYTES as u64;
         Ok(self
