@@ -225,7 +225,7 @@ impl Kind for Evaluate {
 
     fn price(&self, specification: &[u8], inputs: &Inputs) -> Result<Price, BuildError> {
         let specification = Specification::decode(specification)?;
-        let model = language::config(language::input(inputs, MODEL)?)?;
+        let model = language::config(&language::model(inputs)?)?;
         Price::of(&Priced {
             inputs,
             step: &specification.step(model),

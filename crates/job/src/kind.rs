@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_model::{ADAPTER_CONFIG, ModelShape};
-use assay_proof::{Program, ProgramError, Programs, Task};
+use assay_proof::{Audience, Handle, Program, ProgramError, Programs, Task};
 use serde::Deserialize;
 
 use crate::error::{BuildError, JobError};
@@ -18,8 +17,8 @@ use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
 use crate::step::Step;
 
-/// Decrypted inputs by name.
-pub type Inputs = BTreeMap<String, Arc<Vec<u8>>>;
+/// Handles on inputs by name.
+pub type Inputs = BTreeMap<String, Handle>;
 
 /// Every kind this build knows. A new kind is registered here and in `assay-ledger`'s rules.
 pub const KINDS: &[&dyn Kind] = &[&Finetune, &Evaluate];
@@ -173,7 +172,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// Reads every input that goes into the vault.
+    /// Handles on all inputs that go into the vault. What lies in large files stays there and is
+    /// read through once, for its digest.
     ///
     /// # Errors
     /// When one is missing, unreadable or too large.
@@ -181,12 +181,15 @@ impl Job {
         read_all(&self.inputs)
     }
 
-    /// Reads every input that only the requester can read.
+    /// Handles on the inputs that only the requester can read.
     ///
     /// # Errors
     /// When one is missing, unreadable or too large.
     pub fn read_private(&self) -> Result<Inputs, JobError> {
-        read_all(&self.private)
+        let own = read_all(&self.private)?.into_iter();
+        Ok(own
+            .map(|(name, handle)| (name, handle.for_audience(Audience::Owner)))
+            .collect())
     }
 
     /// What a person should know of the files and settings before they pay for work on them.
@@ -209,7 +212,7 @@ impl Job {
 fn read_all(sources: &[InputSource]) -> Result<Inputs, JobError> {
     sources
         .iter()
-        .map(|s| Ok((s.name.to_owned(), Arc::new(s.read()?))))
+        .map(|s| Ok((s.name.to_owned(), s.read()?)))
         .collect()
 }
 

@@ -8,6 +8,7 @@
 //!
 //! A new kind of job is one file here, one rule in `assay-ledger` and one line in [`KINDS`].
 
+mod archive;
 mod error;
 mod evaluate;
 mod finetune;

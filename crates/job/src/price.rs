@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use assay_model::{BatchShape, Footprint, ModelConfig, Precision, Purpose, state_values};
+use assay_model::{BatchShape, Footprint, Purpose, state_values};
 use assay_proof::{Program, ProgramError, Programs, Task};
 
 use crate::error::BuildError;
@@ -16,11 +16,13 @@ use crate::step::Step;
 const STATE_COPIES: u64 = 4;
 /// What reading makes of text: records, tokens and labels, for each byte of it.
 const READ_TEXT: u64 = 4;
+/// What reading a model takes, whatever its length.
+const LOADING: u64 = 4 * assay_crypto::content::SLICE_BYTES as u64;
 
 /// Bytes that a run of a job takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Price {
-    /// The inputs, and what is read from their texts.
+    /// The inputs that are in memory, and what is read from texts.
     pub inputs: u64,
     /// The model as it is held, and what of it is packed for products.
     pub model: u64,
@@ -49,7 +51,7 @@ impl Price {
 
     /// Prices a step.
     pub(crate) fn of(priced: &Priced<'_>) -> Result<Self, BuildError> {
-        let archive = language::input(priced.inputs, MODEL)?;
+        let archive = language::model(priced.inputs)?;
         let (config, method) = (&priced.step.model, &priced.step.method);
         let step = priced.step.footprint()?;
         let watched = match priced.watched {
@@ -62,19 +64,20 @@ impl Price {
             None => Footprint::default(),
         };
         let texts = priced.inputs.iter().filter(|(name, _)| *name != MODEL);
-        let texts: u64 = texts.map(|(_, bytes)| bytes.len() as u64).sum();
-        let model = archive.len() as u64;
+        let texts = texts.map(|(_, handle)| handle.length());
+        let texts = texts.fold(archive.settings_bytes(), u64::saturating_add);
+        let resident = language::input(priced.inputs, MODEL)?.resident();
         let state = method
             .as_ref()
             .map_or(0, |method| state_values(config, method));
         let price = Self {
-            inputs: model + texts * (1 + READ_TEXT),
+            inputs: resident.saturating_add(texts.saturating_mul(1 + READ_TEXT)),
             model: step.weights,
             state: state.saturating_mul(4 * STATE_COPIES),
             step: step.operators.saturating_add(watched.operators),
             loading: 0,
         };
-        Ok(price.computed_here(&step, &watched).loaded(model, config))
+        Ok(price.computed_here(&step, &watched).loaded())
     }
 
     /// With what a processor computes in; a device has that in its own memory.
@@ -91,11 +94,10 @@ impl Price {
         }
     }
 
-    /// With what loading has at once: the archive's files, and the weights as they are computed.
-    fn loaded(self, archive: u64, config: &ModelConfig) -> Self {
-        let whole = assay_model::weight_bytes(config, Precision::Float32);
-        let after = self.total() - self.inputs;
-        let loading = archive.saturating_add(whole).saturating_sub(after);
+    /// With what loading has at once and a step has not: a slice of the archive, sealed and open, and
+    /// a part of a tensor. The tensor that is turned into another precision is among the weights.
+    fn loaded(self) -> Self {
+        let loading = LOADING.saturating_sub(self.step);
         Self { loading, ..self }
     }
 }

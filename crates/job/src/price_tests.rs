@@ -1,8 +1,7 @@
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_crypto::Digest;
-use assay_proof::Programs;
+use assay_proof::{Handle, Programs};
 
 use super::*;
 use crate::{Job, Local};
@@ -95,7 +94,7 @@ fn bare_model(config: &str) -> Task {
     let files = [("config.json".to_owned(), config.as_bytes().to_vec())];
     let archive = assay_vault::bundle::pack(&files.into()).unwrap();
     let model = task.inputs.iter_mut().find(|i| i.name == MODEL).unwrap();
-    model.bytes = Arc::new(archive);
+    model.handle = Handle::in_memory(archive);
     task
 }
 
@@ -121,7 +120,7 @@ fn what_is_no_model_is_refused_as_before() {
         ));
     }
     let mut task = local(&job(&[])).task;
-    task.inputs[0].bytes = Arc::new(vec![7; 3_000]);
+    task.inputs[0].handle = Handle::in_memory(vec![7; 3_000]);
     assert!(matches!(refused(&task, 1 << 40), ProgramError::Refused(_)));
     task.spec = b"{}".to_vec();
     assert!(matches!(refused(&task, 1 << 40), ProgramError::Refused(_)));

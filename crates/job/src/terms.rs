@@ -279,7 +279,7 @@ impl Job {
 pub fn contents(inputs: &Inputs) -> impl Fn(&str) -> Digest {
     let digests: std::collections::BTreeMap<String, Digest> = inputs
         .iter()
-        .map(|(name, bytes)| (name.clone(), assay_vault::content_digest(bytes)))
+        .map(|(name, handle)| (name.clone(), handle.content()))
         .collect();
     move |name| digests.get(name).copied().unwrap_or(Digest::ZERO)
 }

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::harness::CounterPrograms;
 use crate::program::TaskInput;
@@ -8,10 +6,7 @@ fn task() -> Task {
     Task {
         kind: "counter".to_owned(),
         spec: vec![1],
-        inputs: vec![TaskInput {
-            name: "data".to_owned(),
-            bytes: Arc::new(vec![1, 2, 3]),
-        }],
+        inputs: vec![TaskInput::in_memory("data", vec![1, 2, 3])],
         seed: Digest::of("seed", &[]),
         steps: 10,
         segment_steps: 4,

@@ -26,6 +26,7 @@ use crate::{
     config::{NodeConfig, PeerConfig, RoleName},
     health::Health,
     http::{Api, HttpServer},
+    inputs::InputStore,
     keys,
     lock::{DirectoryLock, KeyLock},
     needs,
@@ -158,7 +159,7 @@ impl Node {
             key,
             upload: UploadConfig::default(),
             uploads: config.dir.join("uploads"),
-            memory: config.memory(),
+            inputs: InputStore::new(config.dir.join("inputs")),
             on_work: watch_work(desk.board.clone()),
         });
         // Whoever starts a node may use it at once, so it must know whom to call.

@@ -1,16 +1,18 @@
 //! What a node does for the parties of orders.
 
 use std::{
-    io::{self, Cursor, Write},
+    io::{self, Write},
     path::PathBuf,
     sync::Arc,
 };
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::Bytes;
-use assay_ledger::{AccountId, FileCall, FileId, OrderId, Role, query};
+use assay_ledger::{
+    AccountId, FileCall, FileId, FileRecord, OrderId, Parameters, ReadError, Role, query,
+};
 use assay_proof::{
-    Answer, Ask, FetchFailure, Identity, MAX_STATE_BYTES, MAX_TASK_BYTES, StepReport, Traced,
+    Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced,
 };
 use assay_vault::{
     Coding, Sealer, UnsealError,
@@ -19,11 +21,14 @@ use assay_vault::{
     upload::{UploadConfig, leftover},
 };
 
+use tracing::warn;
+
 use super::{Compute, ForOrder};
 use crate::{
     client::{ChainView, Sender},
     drive::{Memory, Perform},
     files::{self, NewFile},
+    inputs::InputStore,
     told,
     transport::Transport,
 };
@@ -31,23 +36,23 @@ use crate::{
 /// Media type of the states that parties store.
 const STATE_TYPE: &str = "application/x-assay-state";
 
-/// Whether all inputs of an order together, by their length classes, can be held by a machine that
-/// gives a job so many bytes.
-fn inputs_fit(bytes: u64, memory: u64) -> Result<(), FetchFailure> {
-    if bytes > MAX_TASK_BYTES {
-        // The same on every machine, whatever it has.
+/// Whether an input of this length class, one of several of which all come to `all` bytes, is one
+/// that an order of this network may have. The same on every machine.
+fn input_fits(class: u64, all: u64, parameters: &Parameters) -> Result<(), FetchFailure> {
+    let most = parameters.max_input_bytes;
+    if class > most {
         return Err(FetchFailure::Corrupt(format!(
-            "the order's inputs hold up to {}, more than the {} of any order",
-            Bytes(bytes),
-            Bytes(MAX_TASK_BYTES)
+            "its record says up to {}, and an input may hold {} (max_input_bytes)",
+            Bytes(class),
+            Bytes(most)
         )));
     }
-    // They are here, and in the worker, and there is what is made of them.
-    if bytes > memory / 2 {
-        return Err(FetchFailure::TooLarge(format!(
-            "they hold up to {}, and this machine gives {} to a job",
-            Bytes(bytes),
-            Bytes(memory)
+    let most = parameters.max_task_bytes;
+    if all > most {
+        return Err(FetchFailure::Corrupt(format!(
+            "the order's inputs hold up to {}, and those of any order {} (max_task_bytes)",
+            Bytes(all),
+            Bytes(most)
         )));
     }
     Ok(())
@@ -64,14 +69,6 @@ fn file_fits(class: u64, most: u64) -> Result<(), FetchFailure> {
         Bytes(class),
         Bytes(most)
     )))
-}
-
-/// The most bytes of one input of an order, or of one state.
-fn most_bytes(is_input: bool) -> u64 {
-    match is_input {
-        true => assay_job::MAX_INPUT_BYTES,
-        false => MAX_STATE_BYTES as u64,
-    }
 }
 
 /// Bytes in memory; where there is none left, an error and not the end of the process.
@@ -109,8 +106,8 @@ pub struct Services {
     pub upload: UploadConfig,
     /// Where uploads under derived keys are written down.
     pub uploads: PathBuf,
-    /// Bytes of memory that strangers' programs may take together.
-    pub memory: u64,
+    /// The inputs that are here.
+    pub inputs: InputStore,
     /// Told about every step of work.
     pub on_work: OnWork,
 }
@@ -124,29 +121,69 @@ impl Services {
         }
     }
 
-    /// Whether an order's inputs are few enough bytes, by their records on the ledger, to be
-    /// fetched and worked on here.
-    fn room(&self, order: OrderId, is_input: bool) -> Result<(), FetchFailure> {
-        if !is_input {
-            return Ok(());
-        }
+    /// Bytes of all inputs of an order together, by their records on the ledger.
+    fn input_bytes(&self, order: OrderId) -> Result<u64, ReadError> {
         let state = self.chain.state();
-        let unread = |error| FetchFailure::Unavailable(told(&error));
-        let Some(order) = query::order(&*state, &order).map_err(unread)? else {
-            return Ok(());
+        let Some(order) = query::order(&*state, &order)? else {
+            return Ok(0);
         };
         let mut bytes: u64 = 0;
         for input in &order.head.terms.inputs {
-            let record =
-                query::file(&*state, &input.file, &order.head.requester).map_err(unread)?;
+            let record = query::file(&*state, &input.file, &order.head.requester)?;
             let class = record.map_or(0, |record| record.length_class);
             bytes = bytes.saturating_add(class);
         }
-        inputs_fit(bytes, self.memory)
+        Ok(bytes)
     }
 
-    /// Reads a file of at most `most` bytes from the vault. A longer one is known by its record, and
-    /// nothing of it is fetched.
+    /// A handle on an input, which is fetched unless it is here. One that is longer than the network
+    /// allows is known by its record, and nothing of it is fetched; `all` are the bytes of all
+    /// inputs of its order.
+    ///
+    /// # Errors
+    /// [`FetchFailure`]: whether trying again can help.
+    pub async fn fetch_input(
+        &self,
+        (file, owner): (FileId, AccountId),
+        key: FileKey,
+        content: Option<Digest>,
+        all: u64,
+    ) -> Result<Handle, FetchFailure> {
+        let unread = |error| FetchFailure::Unavailable(told(&error));
+        let parameters = query::parameters(&*self.chain.state()).map_err(unread)?;
+        let record = self.record(file, owner)?;
+        input_fits(record.length_class, all, &parameters.unwrap_or_default())?;
+        self.inputs
+            .fetch(&self.transport, &record, key, content)
+            .await
+    }
+
+    /// Lets go of an order's inputs: a part in it is over. Another part that needs them holds them.
+    pub(super) async fn release_inputs(&self, order: OrderId) {
+        match query::order(&*self.chain.state(), &order) {
+            Ok(Some(order)) => {
+                let inputs = order.head.terms.inputs.iter();
+                let files: Vec<FileId> = inputs.map(|input| input.file).collect();
+                self.inputs.release(order.head.requester, &files).await;
+            }
+            Ok(None) => {}
+            Err(error) => warn!(%order, reason = told(&error), "an order's inputs stay here"),
+        }
+    }
+
+    fn record(&self, file: FileId, owner: AccountId) -> Result<FileRecord, FetchFailure> {
+        match query::file(&*self.chain.state(), &file, &owner) {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => {
+                let text = format!("{owner} has recorded no file {file}");
+                Err(FetchFailure::Unavailable(text))
+            }
+            Err(error) => Err(FetchFailure::Unavailable(told(&error))),
+        }
+    }
+
+    /// Reads a file of at most `most` bytes from the vault into memory. A longer one is known by its
+    /// record, and nothing of it is fetched.
     ///
     /// # Errors
     /// [`FetchFailure`]: whether trying again can help.
@@ -155,29 +192,18 @@ impl Services {
         file: FileId,
         owner: AccountId,
         key: FileKey,
-        content: Option<Digest>,
         most: u64,
     ) -> Result<Vec<u8>, FetchFailure> {
-        let record = match query::file(&*self.chain.state(), &file, &owner) {
-            Ok(Some(record)) => record,
-            Ok(None) => {
-                let text = format!("{owner} has recorded no file {file}");
-                return Err(FetchFailure::Unavailable(text));
-            }
-            Err(error) => return Err(FetchFailure::Unavailable(told(&error))),
-        };
+        let record = self.record(file, owner)?;
         file_fits(record.length_class, most)?;
         let mut bytes = Held::default();
         let config = DownloadConfig::default();
         let read = files::download(&self.transport, config, &record, key, &mut bytes).await;
         match read {
-            Ok(found) if content.is_none_or(|digest| digest == found.digest) => Ok(bytes.0),
+            Ok(_) => Ok(bytes.0),
             Err(DownloadError::Unseal(UnsealError::Sink(error))) => {
                 Err(FetchFailure::Unavailable(told(&error)))
             }
-            Ok(_) => Err(FetchFailure::Corrupt(
-                "its content is not the one named".to_owned(),
-            )),
             Err(error @ DownloadError::Missing { .. }) => {
                 Err(FetchFailure::Unavailable(told(&error)))
             }
@@ -199,7 +225,7 @@ impl Services {
         media_type: &str,
         key: FileKey,
         envelope_to: Option<EncryptionKey>,
-        bytes: Vec<u8>,
+        bytes: Handle,
     ) -> Result<FileId, String> {
         let owner = self.sender.account();
         let memory = match &envelope_to {
@@ -224,12 +250,13 @@ impl Services {
             owner,
             name,
             media_type: media_type.to_owned(),
-            length: bytes.len() as u64,
+            length: bytes.length(),
+            content: Some(bytes.content()),
             key,
             envelope_to,
         };
-        let source = Cursor::new(bytes);
-        let record = |record: assay_ledger::FileRecord| async move {
+        let source = bytes.reader();
+        let record = |record: FileRecord| async move {
             let call = FileCall::Put(Box::new(record));
             self.sender
                 .call(call)
@@ -257,7 +284,7 @@ impl Services {
         memory: &Memory,
         owner: AccountId,
         key: &FileKey,
-        bytes: &[u8],
+        bytes: &Handle,
     ) -> Result<Option<FileId>, String> {
         let left = leftover(&memory.past, key).map_err(|error| told(&error))?;
         let Some(file) = left.file else {
@@ -270,7 +297,7 @@ impl Services {
         let coding = Coding::Replicated {
             copies: self.upload.copies,
         };
-        let sealed = Sealer::new(bytes, key.clone(), coding).finish();
+        let sealed = Sealer::new(bytes.reader(), key.clone(), coding).finish();
         match sealed {
             Ok(sealed) if sealed.id == file => Ok(Some(file)),
             Ok(_) => Err(format!(
@@ -290,19 +317,24 @@ impl Perform<Traced> for ForOrder<'_> {
                 let result = services.sender.call(*call).await.map(drop);
                 Answer::Submitted(result.map_err(|error| told(&error)))
             }
-            Ask::Fetch {
+            Ask::Fetch { file, owner, key } => {
+                let most = MAX_STATE_BYTES as u64;
+                Answer::Fetched(services.fetch(file, owner, key, most).await)
+            }
+            Ask::FetchInput {
                 file,
                 owner,
                 key,
                 content,
-            } => Answer::Fetched(match services.room(order, content.is_some()) {
-                Ok(()) => {
-                    let most = most_bytes(content.is_some());
-                    services.fetch(file, owner, key, content, most).await
+            } => Answer::Input(match services.input_bytes(order) {
+                Ok(all) => {
+                    let content = Some(content);
+                    services.fetch_input((file, owner), key, content, all).await
                 }
-                Err(failure) => Err(failure),
+                Err(error) => Err(FetchFailure::Unavailable(told(&error))),
             }),
             Ask::Store { name, key, bytes } => {
+                let bytes = Handle::in_memory(bytes);
                 Answer::Stored(services.store(name, STATE_TYPE, key, None, bytes).await)
             }
             Ask::Work(work) => {
@@ -319,26 +351,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_or_input_that_no_order_can_have_is_not_fetched() {
-        for most in [most_bytes(false), most_bytes(true)] {
-            for bytes in [0, 1, most / 2, most - 1, most] {
-                assert!(file_fits(length::class(bytes), most).is_ok(), "{bytes}");
-            }
-            for bytes in [most + (most >> 3), 200 << 30, u64::MAX] {
-                let refused = file_fits(bytes, most);
-                assert!(matches!(refused, Err(FetchFailure::Corrupt(_))), "{bytes}");
-            }
+    fn a_state_that_no_order_can_have_is_not_fetched() {
+        let most = MAX_STATE_BYTES as u64;
+        for bytes in [0, 1, most / 2, most - 1, most] {
+            assert!(file_fits(length::class(bytes), most).is_ok(), "{bytes}");
+        }
+        for bytes in [most + (most >> 3), 200 << 30, u64::MAX] {
+            let refused = file_fits(bytes, most);
+            assert!(matches!(refused, Err(FetchFailure::Corrupt(_))), "{bytes}");
         }
     }
 
     #[test]
-    fn what_only_this_machine_cannot_hold_is_told_apart_from_what_none_can() {
-        assert!(inputs_fit(1 << 30, 2 << 30).is_ok());
-        let small = inputs_fit((1 << 30) + 1, 2 << 30).unwrap_err();
-        assert!(matches!(small, FetchFailure::TooLarge(_)), "{small}");
-        for memory in [0, 2 << 30, u64::MAX] {
-            let huge = inputs_fit(MAX_TASK_BYTES + 1, memory).unwrap_err();
-            assert!(matches!(huge, FetchFailure::Corrupt(_)), "{huge}");
+    fn an_input_that_the_network_does_not_allow_is_not_fetched() {
+        let network = Parameters {
+            max_input_bytes: 100,
+            max_task_bytes: 150,
+            ..Parameters::default()
+        };
+        assert!(input_fits(100, 150, &network).is_ok());
+        for (class, all) in [(101, 101), (1, 151), (u64::MAX, u64::MAX)] {
+            let refused = input_fits(class, all, &network);
+            assert!(matches!(refused, Err(FetchFailure::Corrupt(_))), "{class}");
         }
     }
 

@@ -5,12 +5,12 @@ mod keys;
 use std::sync::Arc;
 
 use assay_crypto::{Digest, aead::FileKey};
-use assay_job::{BuildError, Draft, Inputs, Job, JobError, MAX_INPUT_BYTES, Network};
+use assay_job::{BuildError, Draft, Inputs, Job, JobError, Network};
 use assay_ledger::{
     AccountId, Amount, Event, FileId, Order, OrderCall, OrderEvent, OrderId, Phase, SegmentIndex,
     query, query::Which,
 };
-use assay_proof::{FetchFailure, MAX_STATE_BYTES};
+use assay_proof::{Audience, FetchFailure, Handle, MAX_STATE_BYTES};
 
 pub use self::keys::{KeysError, open_own, private_name, recover};
 use crate::{
@@ -136,12 +136,13 @@ impl Requester {
         job: &Job,
         inputs: &Inputs,
         private: &Inputs,
-        mut on_input: impl FnMut(&str, usize),
+        mut on_input: impl FnMut(&str, u64),
     ) -> Result<OrderId, RequestFailure> {
         let mut file_keys: Vec<FileKey> = Vec::with_capacity(inputs.len());
         for source in &job.inputs {
-            if !inputs.contains_key(source.name) {
-                return Err(JobError::from(BuildError::MissingInput(source.name)).into());
+            match inputs.get(source.name) {
+                Some(input) if input.audience() == Audience::Granted => {}
+                _ => return Err(JobError::from(BuildError::MissingInput(source.name)).into()),
             }
             file_keys.push(files::fresh_key().map_err(RequestFailure::Randomness)?);
         }
@@ -160,14 +161,14 @@ impl Requester {
             };
             let title = format!("{}/{}", job.name, source.name);
             let file = self.store(source.name, title, key.clone(), bytes).await?;
-            on_input(source.name, bytes.len());
+            on_input(source.name, bytes.length());
             placed.push(file);
         }
         for (name, bytes) in private {
             let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
             let title = keys::private_name(keys.commitment(), name);
             self.store(name, title, key, bytes).await?;
-            on_input(name, bytes.len());
+            on_input(name, bytes.length());
         }
         let terms = draft.place(placed);
         let included = self
@@ -226,12 +227,12 @@ impl Requester {
         name: &str,
         title: String,
         key: FileKey,
-        bytes: &[u8],
+        bytes: &Handle,
     ) -> Result<FileId, RequestFailure> {
         let own = Some(self.services.key.encryption().public());
         let stored = self
             .services
-            .store(title, INPUT_TYPE, key, own, bytes.to_vec())
+            .store(title, INPUT_TYPE, key, own, bytes.clone())
             .await;
         stored.map_err(|reason| RequestFailure::Upload {
             name: name.to_owned(),
@@ -266,7 +267,7 @@ impl Requester {
         }
     }
 
-    /// Fetches and decrypts the inputs of one of our orders.
+    /// Fetches the inputs of one of our orders.
     ///
     /// # Errors
     /// [`RequestFailure`] when its keys cannot be recovered or the vault lost one.
@@ -274,18 +275,10 @@ impl Requester {
         let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
         let mut inputs = Inputs::new();
         for (input, key) in order.head.terms.inputs.iter().zip(keys.inputs()) {
-            let (file, content) = (input.file, Some(input.content));
-            let bytes = self
-                .services
-                .fetch(
-                    file,
-                    order.head.requester,
-                    key.clone(),
-                    content,
-                    MAX_INPUT_BYTES,
-                )
-                .await?;
-            inputs.insert(input.name.to_string(), Arc::new(bytes));
+            let file = (input.file, order.head.requester);
+            let content = Some(input.content);
+            let handle = self.fetch_own(file, key.clone(), content).await?;
+            inputs.insert(input.name.to_string(), handle);
         }
         Ok(inputs)
     }
@@ -309,13 +302,24 @@ impl Requester {
                     source,
                 }
             })?;
-            let bytes = self
-                .services
-                .fetch(record.id, record.owner, key, None, MAX_INPUT_BYTES)
-                .await?;
-            inputs.insert(name.to_owned(), Arc::new(bytes));
+            let file = (record.id, record.owner);
+            let handle = self.fetch_own(file, key, None).await?;
+            inputs.insert(name.to_owned(), handle.for_audience(Audience::Owner));
         }
         Ok(inputs)
+    }
+
+    /// A handle on a file of our own, which is here for as long as the handle is held.
+    async fn fetch_own(
+        &self,
+        file: (FileId, AccountId),
+        key: FileKey,
+        content: Option<Digest>,
+    ) -> Result<Handle, FetchFailure> {
+        let services = &self.services;
+        let handle = services.fetch_input(file, key, content, 0).await?;
+        services.inputs.release(file.1, &[file.0]).await;
+        Ok(handle)
     }
 
     /// Fetches and decrypts the final state of a settled order.
@@ -333,9 +337,6 @@ impl Requester {
         let keys = recover(&*self.services.chain.state(), &self.services.key, order)?;
         let key = keys.checkpoint(run.index, last.0);
         let most = MAX_STATE_BYTES as u64;
-        Ok(self
-            .services
-            .fetch(file, run.provider, key, None, most)
-            .await?)
+        Ok(self.services.fetch(file, run.provider, key, most).await?)
     }
 }

@@ -12,6 +12,7 @@ use assay_machine::Millis;
 use super::member::Member;
 use super::setup::Plan;
 use super::vault::Vault;
+use crate::handle::Handle;
 use crate::party::{Answer, Ask, Context, Input, Output, Tag};
 use crate::view::View;
 
@@ -243,12 +244,18 @@ impl World {
                 self.pending.push((at, *call, Waiting::Submitted(tag)));
                 return None;
             }
-            Ask::Fetch {
+            Ask::Fetch { file, owner, key } => {
+                Answer::Fetched(self.vault.fetch(file, owner, &key, None))
+            }
+            Ask::FetchInput {
                 file,
                 owner,
                 key,
                 content,
-            } => Answer::Fetched(self.vault.fetch(file, owner, &key, content)),
+            } => {
+                let found = self.vault.fetch(file, owner, &key, Some(content));
+                Answer::Input(found.map(Handle::in_memory))
+            }
             Ask::Store { name, key, bytes } => {
                 let file = self.vault.store(account, &key, bytes);
                 let record = Box::new(self.record(file, account, &name));

@@ -1,7 +1,5 @@
 //! Orders whose first provider breaks the rules: each is caught, slashed, unpaid and replaced.
 
-use std::sync::Arc;
-
 use assay_ledger::{Amount, FailureReason, Outcome, Phase, Question, Role, Verdict};
 use assay_machine::Machine;
 use assay_proof::cheaters::{
@@ -11,7 +9,7 @@ use assay_proof::cheaters::{
 use assay_proof::harness::{Actor, BALANCE, CounterPrograms, DEAD_END, Plan};
 use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
-use assay_proof::{Context, Input, Output, Traced};
+use assay_proof::{Context, Handle, Input, Output, Traced};
 
 use crate::{
     HEAVY, assert_caught, assert_unslashed, counter, failures, honest, lazy, run, with_provider,
@@ -33,7 +31,7 @@ fn training_on_other_data_is_caught() {
         honest: CounterPrograms,
         share: Share::everything(),
         input: "train".to_owned(),
-        bytes: Arc::new(vec![9]),
+        handle: Handle::in_memory(vec![9]),
     });
     let (world, order) = run(Plan::default(), with_provider(cheater));
     assert_caught(&world, &order, FailureReason::WrongResult);

@@ -1,7 +1,6 @@
 //! How often cheaters are caught, on hash chains; `assay-job` does the same on real training.
 
-use std::sync::Arc;
-
+use assay_proof::Handle;
 use assay_proof::cheaters::{CopyPrograms, LazyPrograms, OtherDataPrograms, Share};
 use assay_proof::harness::{Actor, CounterPrograms, Plan, Study};
 
@@ -39,7 +38,7 @@ fn other_data_is_found_as_often_as_the_formula_says() {
             honest: CounterPrograms,
             share,
             input: "train".to_owned(),
-            bytes: Arc::new(vec![9]),
+            handle: Handle::in_memory(vec![9]),
         })
     });
 }

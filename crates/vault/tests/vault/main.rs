@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod adversaries;
+mod in_place;
 mod network;
 mod sealing;
 mod storage;
