@@ -145,6 +145,9 @@ impl Read for Reader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let left = self.of.length().saturating_sub(self.at);
         let count = usize::try_from(left).map_or(out.len(), |left| left.min(out.len()));
+        if count == 0 {
+            return Ok(0);
+        }
         let read = self.of.read_at(self.at, &mut out[..count]);
         self.failed |= read.is_err();
         read?;

@@ -37,6 +37,6 @@ pub use memory::available_memory;
 pub use price::{Bytes, Limited, Price};
 pub use saved::{BadSaved, Fault, Saved, Store, StoreError};
 pub use sections::{Audit, Deadlines, Market};
-pub use source::{InputSource, MAX_INPUT_BYTES};
+pub use source::InputSource;
 pub use step::Step;
 pub use terms::{Draft, Network, Problem, contents};

@@ -11,9 +11,6 @@ use assay_proof::{Handle, Source};
 use crate::error::JobError;
 use crate::language;
 
-/// Largest input a job may bring, in bytes of plaintext.
-pub const MAX_INPUT_BYTES: u64 = 4 << 30;
-
 /// One input of a job: its name on the ledger and where its bytes lie here.
 #[derive(Debug, Clone)]
 pub struct InputSource {
@@ -83,8 +80,8 @@ impl InputSource {
     /// A handle on the bytes that go into the vault: a model's stay where they are, others are read.
     ///
     /// # Errors
-    /// When something is missing, unreadable, larger than [`MAX_INPUT_BYTES`], or another kind of
-    /// file than its name says.
+    /// When something is missing, unreadable, more data than are read, or another kind of file than
+    /// its name says.
     pub fn read(&self) -> Result<Handle, JobError> {
         let bytes: Arc<dyn ReadAt> = match &self.form {
             Form::ModelFolder(adapter) => {

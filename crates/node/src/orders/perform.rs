@@ -8,9 +8,7 @@ use std::{
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::Bytes;
-use assay_ledger::{
-    AccountId, FileCall, FileId, FileRecord, OrderId, Parameters, ReadError, Role, query,
-};
+use assay_ledger::{AccountId, FileCall, FileId, FileRecord, OrderId, Role, query, rules};
 use assay_proof::{
     Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced,
 };
@@ -35,28 +33,6 @@ use crate::{
 
 /// Media type of the states that parties store.
 const STATE_TYPE: &str = "application/x-assay-state";
-
-/// Whether an input of this length class, one of several of which all come to `all` bytes, is one
-/// that an order of this network may have. The same on every machine.
-fn input_fits(class: u64, all: u64, parameters: &Parameters) -> Result<(), FetchFailure> {
-    let most = parameters.max_input_bytes;
-    if class > most {
-        return Err(FetchFailure::Corrupt(format!(
-            "its record says up to {}, and an input may hold {} (max_input_bytes)",
-            Bytes(class),
-            Bytes(most)
-        )));
-    }
-    let most = parameters.max_task_bytes;
-    if all > most {
-        return Err(FetchFailure::Corrupt(format!(
-            "the order's inputs hold up to {}, and those of any order {} (max_task_bytes)",
-            Bytes(all),
-            Bytes(most)
-        )));
-    }
-    Ok(())
-}
 
 /// Whether a file of this length class can be one of at most so many bytes. The same on every
 /// machine.
@@ -121,24 +97,31 @@ impl Services {
         }
     }
 
-    /// Bytes of all inputs of an order together, by their records on the ledger.
-    fn input_bytes(&self, order: OrderId) -> Result<u64, ReadError> {
+    /// Refuses an order whose inputs are longer, by their records on the ledger, than the network
+    /// allows. No ledger takes one, so this says no on every machine alike.
+    fn check_lengths(&self, order: OrderId) -> Result<(), FetchFailure> {
+        let unread = |error| FetchFailure::Unavailable(told(&error));
         let state = self.chain.state();
-        let Some(order) = query::order(&*state, &order)? else {
-            return Ok(0);
+        let Some(order) = query::order(&*state, &order).map_err(unread)? else {
+            return Ok(());
         };
-        let mut bytes: u64 = 0;
+        let mut classes = Vec::new();
         for input in &order.head.terms.inputs {
-            let record = query::file(&*state, &input.file, &order.head.requester)?;
-            let class = record.map_or(0, |record| record.length_class);
-            bytes = bytes.saturating_add(class);
+            let record = query::file(&*state, &input.file, &order.head.requester);
+            classes.extend(record.map_err(unread)?.map(|record| record.length_class));
         }
-        Ok(bytes)
+        self.allows(&classes)
+    }
+
+    fn allows(&self, classes: &[u64]) -> Result<(), FetchFailure> {
+        let parameters = query::parameters(&*self.chain.state());
+        let parameters = parameters.map_err(|error| FetchFailure::Unavailable(told(&error)))?;
+        let problem = rules::length_problem(classes, &parameters.unwrap_or_default());
+        problem.map_or(Ok(()), |problem| Err(FetchFailure::Corrupt(problem)))
     }
 
     /// A handle on an input, which is fetched unless it is here. One that is longer than the network
-    /// allows is known by its record, and nothing of it is fetched; `all` are the bytes of all
-    /// inputs of its order.
+    /// allows is known by its record, and nothing of it is fetched.
     ///
     /// # Errors
     /// [`FetchFailure`]: whether trying again can help.
@@ -147,12 +130,9 @@ impl Services {
         (file, owner): (FileId, AccountId),
         key: FileKey,
         content: Option<Digest>,
-        all: u64,
     ) -> Result<Handle, FetchFailure> {
-        let unread = |error| FetchFailure::Unavailable(told(&error));
-        let parameters = query::parameters(&*self.chain.state()).map_err(unread)?;
         let record = self.record(file, owner)?;
-        input_fits(record.length_class, all, &parameters.unwrap_or_default())?;
+        self.allows(&[record.length_class])?;
         self.inputs
             .fetch(&self.transport, &record, key, content)
             .await
@@ -326,12 +306,12 @@ impl Perform<Traced> for ForOrder<'_> {
                 owner,
                 key,
                 content,
-            } => Answer::Input(match services.input_bytes(order) {
-                Ok(all) => {
-                    let content = Some(content);
-                    services.fetch_input((file, owner), key, content, all).await
+            } => Answer::Input(match services.check_lengths(order) {
+                Ok(()) => {
+                    let (file, content) = ((file, owner), Some(content));
+                    services.fetch_input(file, key, content).await
                 }
-                Err(error) => Err(FetchFailure::Unavailable(told(&error))),
+                Err(failure) => Err(failure),
             }),
             Ask::Store { name, key, bytes } => {
                 let bytes = Handle::in_memory(bytes);
@@ -359,20 +339,6 @@ mod tests {
         for bytes in [most + (most >> 3), 200 << 30, u64::MAX] {
             let refused = file_fits(bytes, most);
             assert!(matches!(refused, Err(FetchFailure::Corrupt(_))), "{bytes}");
-        }
-    }
-
-    #[test]
-    fn an_input_that_the_network_does_not_allow_is_not_fetched() {
-        let network = Parameters {
-            max_input_bytes: 100,
-            max_task_bytes: 150,
-            ..Parameters::default()
-        };
-        assert!(input_fits(100, 150, &network).is_ok());
-        for (class, all) in [(101, 101), (1, 151), (u64::MAX, u64::MAX)] {
-            let refused = input_fits(class, all, &network);
-            assert!(matches!(refused, Err(FetchFailure::Corrupt(_))), "{class}");
         }
     }
 

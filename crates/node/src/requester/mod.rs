@@ -151,7 +151,7 @@ impl Requester {
         let to_us = self.services.identity().encryption.public();
         let draft = Draft::new(job, contents, keys.commitment(), to_us)?;
         // Whatever can be known to fail fails here, before the first byte leaves.
-        self.check(job, &draft, inputs.len() + private.len())?;
+        self.check(job, &draft, inputs, inputs.len() + private.len())?;
 
         let mut placed = Vec::with_capacity(inputs.len());
         // In the job's own sequence, which is the one its kind's ledger rule asks for.
@@ -193,14 +193,22 @@ impl Requester {
     }
 
     /// Whether the ledger would take this order from this account.
-    fn check(&self, job: &Job, draft: &Draft, files: usize) -> Result<(), RequestFailure> {
+    fn check(
+        &self,
+        job: &Job,
+        draft: &Draft,
+        inputs: &Inputs,
+        files: usize,
+    ) -> Result<(), RequestFailure> {
         let state = self.services.chain.state();
         let parameters = query::parameters(&*state).map_err(ChainError::from)?;
         let parameters = parameters.unwrap_or_default();
-        job.check_terms(&Network {
+        let network = Network {
             parameters: parameters.clone(),
             supply: query::genesis_supply(&*state).map_err(ChainError::from)?,
-        })?;
+        };
+        job.check_terms(&network)?;
+        job.check_lengths(inputs, &network)?;
         let account = self.services.sender.account();
         let balance = query::account(&*state, &account).map_err(ChainError::from)?;
         let balance = balance.balance;
@@ -317,7 +325,7 @@ impl Requester {
         content: Option<Digest>,
     ) -> Result<Handle, FetchFailure> {
         let services = &self.services;
-        let handle = services.fetch_input(file, key, content, 0).await?;
+        let handle = services.fetch_input(file, key, content).await?;
         services.inputs.release(file.1, &[file.0]).await;
         Ok(handle)
     }
