@@ -3,7 +3,8 @@
 
 use assay_crypto::Digest;
 use assay_fuzz::{canonical, to_borsh};
-use assay_ledger::StepIndex;
+use assay_ledger::{FileId, StepIndex};
+use assay_node::inputs::Passage;
 use assay_node::worker::{Answer, Ask, Piece, read_frame};
 use assay_proof::{StepReport, WorkFailure};
 use borsh::BorshDeserialize;
@@ -32,6 +33,15 @@ fn asks() -> Vec<Ask> {
         })),
         Ask::Stop { desk: 2, piece: 1 },
         Ask::Leave { desk: 2 },
+        Ask::Open(Box::new(Passage {
+            path: b"/inputs/a.0.part".to_vec(),
+            file: FileId(Digest([4; 32])),
+            root: Digest([5; 32]),
+            slices: 3,
+            length_class: 9 << 20,
+            key: [6; 32],
+            content: Digest([1; 32]),
+        })),
     ]
 }
 

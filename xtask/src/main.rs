@@ -5,6 +5,7 @@ mod bench;
 mod cuda;
 mod full;
 mod gemm;
+mod large;
 mod rooms;
 mod smollm2;
 

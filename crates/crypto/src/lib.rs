@@ -9,20 +9,25 @@
 //! - [`seal`] and [`open`]: HPKE (RFC 9180, base mode) to an [`EncryptionKey`].
 //! - [`aead`]: ChaCha20-Poly1305 (RFC 8439) for the slices of one file.
 //! - [`merkle`]: trees of the RFC 6962 shape whose root also fixes the number of leaves.
+//! - [`content`]: the digest of a file's plaintext, slice by slice, wherever its bytes lie
+//!   ([`ReadAt`]).
 //! - [`stream`]: numbers drawn from a key, the same on every machine.
 //!
 //! Nothing here reads a clock or a source of randomness: callers pass randomness in.
 
 pub mod aead;
+pub mod content;
 mod digest;
 mod hex_text;
 pub mod merkle;
+mod read_at;
 mod seal;
 mod sign;
 pub mod stream;
 
 pub use digest::{Digest, Hasher};
 pub use hex_text::ParseHexError;
+pub use read_at::{Part, ReadAt, Reader};
 pub use seal::{EncryptionKey, EncryptionSecret, OpenError, SEAL_OVERHEAD, SealError, Sealed};
 pub use seal::{open, seal};
 pub use sign::{BadPublicKey, BadSignature, PublicKey, SecretKey, Signature};

@@ -141,7 +141,7 @@ impl JobError {
     /// What is wrong with a job's parts, by the fields and files that its file names.
     pub(crate) fn of_parts(job: &Job, error: BuildError) -> Self {
         match error {
-            BuildError::Input { name, source } => {
+            BuildError::Input { name, source } | BuildError::Unread { name, source } => {
                 let mut all = job.inputs.iter().chain(&job.private);
                 match all.find(|input| input.name == name) {
                     Some(input) => Self::Input {
@@ -233,6 +233,15 @@ pub enum BuildError {
         /// What its reader said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An input is not read: its file was changed, or the disk fails. Another machine, or this one
+    /// later, may succeed.
+    #[error("input {name:?} could not be read")]
+    Unread {
+        /// Which input.
+        name: &'static str,
+        /// What its reader said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The arithmetic settings of this process are unusable.
     #[error("this machine cannot run the kernels")]
     Kernel(#[from] assay_kernel::ConfigError),
@@ -261,6 +270,24 @@ impl BuildError {
             source: source.into(),
         }
     }
+
+    pub(crate) fn unread(
+        name: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Unread {
+            name,
+            source: source.into(),
+        }
+    }
+
+    /// What is wrong with an input that is a model or an adapter.
+    pub(crate) fn load(name: &'static str, error: assay_model::LoadError) -> Self {
+        match error {
+            assay_model::LoadError::Read { .. } => Self::unread(name, error),
+            error => Self::input(name, error),
+        }
+    }
 }
 
 /// An error with everything that led to it, what its parent quotes left out.
@@ -287,7 +314,9 @@ impl From<BuildError> for ProgramError {
     fn from(error: BuildError) -> Self {
         let text = chain(&error);
         match error {
-            BuildError::Kernel(_) | BuildError::Machine(_) => Self::Local(text),
+            BuildError::Kernel(_) | BuildError::Machine(_) | BuildError::Unread { .. } => {
+                Self::Local(text)
+            }
             _ => Self::Refused(text),
         }
     }

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BuildError, JobError};
-use crate::kind::{Delivery, Inputs, Job, Kind, Lengths};
+use crate::kind::{Delivery, Inputs, Job, Kind, Sizes};
 use crate::language::{self, ADAPTER, MODEL, Reading};
 use crate::price::Price;
 use crate::sections::{Audit, Deadlines, Market, within};
@@ -227,7 +227,7 @@ impl Kind for Evaluate {
         &self,
         specification: &[u8],
         model: &ModelShape,
-        inputs: &Lengths,
+        inputs: &Sizes,
     ) -> Result<Price, BuildError> {
         Price::of(&self.step(specification, model)?, None, inputs)
     }

@@ -13,7 +13,7 @@ use assay_model::ModelShape;
 use assay_proof::{Program, Task};
 
 use crate::error::{BuildError, JobError};
-use crate::kind::{Delivery, Inputs, Job, Kind, Lengths};
+use crate::kind::{Delivery, Inputs, Job, Kind, Sizes};
 use crate::language::{MODEL, by_name};
 use crate::price::Price;
 use crate::step::Step;
@@ -79,7 +79,7 @@ impl Kind for Finetune {
         &self,
         specification: &[u8],
         model: &ModelShape,
-        inputs: &Lengths,
+        inputs: &Sizes,
     ) -> Result<Price, BuildError> {
         let watched = program::watched(&Specification::decode(specification)?);
         let step = self.step(specification, model)?;

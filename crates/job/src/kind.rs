@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_model::{ADAPTER_CONFIG, ModelShape};
-use assay_proof::{Program, ProgramError, Programs, Task};
+use assay_proof::{Audience, Handle, Program, ProgramError, Programs, Task};
 use serde::Deserialize;
 
 use crate::error::{BuildError, JobError};
@@ -18,16 +17,47 @@ use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
 use crate::step::Step;
 
-/// Decrypted inputs by name.
-pub type Inputs = BTreeMap<String, Arc<Vec<u8>>>;
+/// Handles on inputs by name.
+pub type Inputs = BTreeMap<String, Handle>;
 
-/// How many bytes each input has, by name.
+/// How many bytes each input has at least, by name.
 pub type Lengths = BTreeMap<String, u64>;
 
-/// The lengths of inputs that are here.
-pub fn lengths(inputs: &Inputs) -> Lengths {
-    let length = |(name, bytes): (&String, &Arc<Vec<u8>>)| (name.clone(), bytes.len() as u64);
-    inputs.iter().map(length).collect()
+/// The bytes of inputs on which a run's memory depends. A model's weights are not among them: they are
+/// read where they lie.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// What of the model's archive is in memory before the run begins.
+    pub resident: u64,
+    /// What is read as text: the files of the model that are no weights, and the other inputs.
+    pub texts: u64,
+}
+
+impl Sizes {
+    /// Of inputs that are here.
+    ///
+    /// # Errors
+    /// When the model is missing, or its archive cannot be read.
+    pub fn of(inputs: &Inputs) -> Result<Self, BuildError> {
+        let texts = inputs.iter().filter(|(name, _)| *name != MODEL);
+        let texts = texts.map(|(_, handle)| handle.length());
+        Ok(Self {
+            resident: language::input(inputs, MODEL)?.resident(),
+            texts: texts.fold(
+                language::model(inputs)?.settings_bytes(),
+                u64::saturating_add,
+            ),
+        })
+    }
+
+    /// The least that inputs of these lengths can have.
+    pub(crate) fn told(lengths: &Lengths) -> Self {
+        let texts = lengths.iter().filter(|(name, _)| *name != MODEL);
+        Self {
+            resident: 0,
+            texts: texts.fold(0, |sum, (_, length)| sum.saturating_add(*length)),
+        }
+    }
 }
 
 /// Every kind this build knows. A new kind is registered here and in `assay-ledger`'s rules.
@@ -108,7 +138,7 @@ pub trait Kind: Send + Sync {
         &self,
         specification: &[u8],
         model: &ModelShape,
-        inputs: &Lengths,
+        inputs: &Sizes,
     ) -> Result<Price, BuildError>;
 
     /// Turns the final state into files and figures for the requester.
@@ -196,7 +226,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// Reads every input that goes into the vault.
+    /// Handles on all inputs that go into the vault. What lies in large files stays there and is
+    /// read through once, for its digest.
     ///
     /// # Errors
     /// When one is missing, unreadable or too large.
@@ -204,12 +235,15 @@ impl Job {
         read_all(&self.inputs)
     }
 
-    /// Reads every input that only the requester can read.
+    /// Handles on the inputs that only the requester can read.
     ///
     /// # Errors
     /// When one is missing, unreadable or too large.
     pub fn read_private(&self) -> Result<Inputs, JobError> {
-        read_all(&self.private)
+        let own = read_all(&self.private)?.into_iter();
+        Ok(own
+            .map(|(name, handle)| (name, handle.for_audience(Audience::Owner)))
+            .collect())
     }
 
     /// What the terms of an order for the job tell of its model.
@@ -241,7 +275,7 @@ impl Job {
 fn read_all(sources: &[InputSource]) -> Result<Inputs, JobError> {
     sources
         .iter()
-        .map(|s| Ok((s.name.to_owned(), Arc::new(s.read()?))))
+        .map(|s| Ok((s.name.to_owned(), s.read()?)))
         .collect()
 }
 

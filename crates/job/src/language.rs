@@ -1,22 +1,28 @@
 //! What the kinds of job on language models share: bases, data sets, scores and samples.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use assay_crypto::Digest;
-use assay_data::{DataSet, Format, Message, NO_TEMPLATE, Options, Record, Role, Tokenizer};
+use assay_crypto::{Digest, ReadAt};
+use assay_data::{
+    DataSet, Format, MAX_BYTES as MAX_DATA_BYTES, Message, NO_TEMPLATE, Options, Record, Role,
+    Tokenizer,
+};
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, Base, BatchShape, Evaluator, GenerateSettings,
     Generator, GradientError, InvalidStep, LoadError, MethodError, ModelConfig, ModelFiles,
-    ModelShape, Precision, Score, adapter_notes, read_model_folder, take_adapter_tokenizer,
+    ModelShape, ModelSource, Precision, Score, adapter_notes, take_adapter_tokenizer,
 };
+use assay_proof::Handle;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::{Archive, Packed};
 use crate::error::{BuildError, JobError};
 use crate::kind::{Inputs, Sample};
-use crate::source::MAX_INPUT_BYTES;
 
 /// Input: the base model's folder, as one archive.
 pub(crate) const MODEL: &str = "model";
@@ -61,71 +67,78 @@ pub(crate) fn check_packing(packing: bool) -> Result<(), JobError> {
 }
 
 /// An input by name.
-pub(crate) fn input<'a>(inputs: &'a Inputs, name: &'static str) -> Result<&'a [u8], BuildError> {
-    inputs
-        .get(name)
-        .map(|bytes| bytes.as_slice())
-        .ok_or(BuildError::MissingInput(name))
+pub(crate) fn input<'a>(inputs: &'a Inputs, name: &'static str) -> Result<&'a Handle, BuildError> {
+    inputs.get(name).ok_or(BuildError::MissingInput(name))
 }
 
-/// Packs the files of a model folder that matter into one archive, the same one every time, with the
-/// chat format and the tokenizer that an adapter was taught.
+/// The text of a data set.
+pub(crate) fn text<'a>(
+    inputs: &'a Inputs,
+    name: &'static str,
+) -> Result<Cow<'a, [u8]>, BuildError> {
+    let text = input(inputs, name)?.whole(MAX_DATA_BYTES as u64);
+    text.map_err(|error| match error.kind() {
+        // On every machine alike.
+        io::ErrorKind::FileTooLarge => BuildError::input(name, error),
+        _ => BuildError::unread(name, error),
+    })
+}
+
+/// The files of a model folder that matter as one archive, the same one every time, with the
+/// chat format and the tokenizer that an adapter was taught. Its weights stay where they are.
 pub(crate) fn pack_model(
     field: &'static str,
     folder: &Path,
     adapter: Option<&Path>,
-) -> Result<Vec<u8>, JobError> {
-    let mut files = read_model_folder(folder).map_err(|source| JobError::Model {
+) -> Result<Packed, JobError> {
+    let mut model = ModelSource::open(folder).map_err(|source| JobError::Model {
         field,
         source: Box::new(source),
     })?;
     if let Some(adapter) = adapter {
-        take_adapter_tokenizer(&mut files, adapter).map_err(|source| JobError::Adapter {
+        take_adapter_tokenizer(&mut model.files, adapter).map_err(|source| JobError::Adapter {
             field: "adapter.path",
             source: Box::new(source),
         })?;
     }
-    assay_vault::bundle::pack(&files).map_err(|e| JobError::value(field, e.to_string()))
+    Packed::model(model).map_err(|e| JobError::value(field, e.to_string()))
+}
+
+/// The archive of the base model.
+pub(crate) fn model(inputs: &Inputs) -> Result<Archive<'_>, BuildError> {
+    Archive::open(MODEL, input(inputs, MODEL)?)
 }
 
 /// The shape of the base model in an archive, of which nothing else is looked at.
-pub(crate) fn config(archive: &[u8]) -> Result<ModelConfig, BuildError> {
-    ModelConfig::from_json(config_json(archive)?).map_err(|e| BuildError::input(MODEL, e))
+pub(crate) fn config(model: &Archive<'_>) -> Result<ModelConfig, BuildError> {
+    ModelConfig::from_json(&config_json(model)?).map_err(|e| BuildError::input(MODEL, e))
 }
 
 /// What everybody may know of the base model among the inputs.
 pub(crate) fn shape(inputs: &Inputs) -> Result<ModelShape, BuildError> {
-    Ok(ModelShape::of(&config(input(inputs, MODEL)?)?))
+    Ok(ModelShape::of(&config(&model(inputs)?)?))
 }
 
 /// `config.json` of the base model in an archive.
-pub(crate) fn config_json(archive: &[u8]) -> Result<&[u8], BuildError> {
+pub(crate) fn config_json(model: &Archive<'_>) -> Result<Vec<u8>, BuildError> {
     const CONFIG: &str = "config.json";
-    let files = assay_vault::bundle::list(archive).map_err(|e| BuildError::input(MODEL, e))?;
-    let found = files.into_iter().find(|(name, _)| name == CONFIG);
+    let found = model.read(|name| name == CONFIG)?.remove(CONFIG);
     let missing = || BuildError::input(MODEL, LoadError::MissingFile(CONFIG.to_owned()));
-    let (_, place) = found.ok_or_else(missing)?;
-    Ok(&archive[place])
-}
-
-/// The files of the base model in an archive.
-pub(crate) fn model_files(inputs: &Inputs) -> Result<ModelFiles, BuildError> {
-    let bytes = input(inputs, MODEL)?;
-    assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES).map_err(|e| BuildError::input(MODEL, e))
+    found.ok_or_else(missing)
 }
 
 /// Those files of the base model that say how texts become tokens.
 pub(crate) fn tokenizer_files(inputs: &Inputs) -> Result<ModelFiles, BuildError> {
-    let bytes = input(inputs, MODEL)?;
-    assay_vault::bundle::unpack_some(bytes, MAX_INPUT_BYTES, assay_data::is_tokenizer_file)
-        .map_err(|e| BuildError::input(MODEL, e))
+    model(inputs)?.read(assay_data::is_tokenizer_file)
 }
 
 /// Whether any of the inputs holds conversations, which a chat template writes out.
-pub(crate) fn converses<'a>(inputs: impl Iterator<Item = (&'a String, &'a Arc<Vec<u8>>)>) -> bool {
-    let mut data = inputs.filter(|(name, _)| ![MODEL, ADAPTER].contains(&name.as_str()));
-    data.any(|(_, bytes)| {
-        let records = assay_data::read(bytes, Format::of_bytes(bytes)).unwrap_or_default();
+pub(crate) fn converses(inputs: &Inputs) -> bool {
+    let data = inputs.iter();
+    let mut data = data.filter(|(name, _)| ![MODEL, ADAPTER].contains(&name.as_str()));
+    data.any(|(_, handle)| {
+        let bytes = handle.whole(MAX_DATA_BYTES as u64).unwrap_or_default();
+        let records = assay_data::read(&bytes, Format::of_bytes(&bytes)).unwrap_or_default();
         let mut records = records.iter();
         records.any(|(_, record)| matches!(record, Record::Chat { .. }))
     })
@@ -141,16 +154,13 @@ pub(crate) fn notes(inputs: &Inputs) -> Result<Vec<String>, BuildError> {
     let files = tokenizer_files(inputs)?;
     let tokenizer = Tokenizer::from_model_files(&files).map_err(|e| BuildError::input(MODEL, e))?;
     let mut notes = tokenizer.notes().to_vec();
-    if !tokenizer.has_template() && converses(inputs.iter()) {
+    if !tokenizer.has_template() && converses(inputs) {
         notes.push(NO_TEMPLATE.to_owned());
     }
     if let Some(adapter) = inputs.get(ADAPTER) {
-        let is_config = |name: &str| name == ADAPTER_CONFIG;
-        let files =
-            assay_vault::bundle::unpack_some(adapter.as_slice(), MAX_INPUT_BYTES, is_config)
-                .map_err(|e| BuildError::input(ADAPTER, e))?;
+        let files = Archive::open(ADAPTER, adapter)?.read(|name| name == ADAPTER_CONFIG)?;
         let settings = files.get(ADAPTER_CONFIG).map(Vec::as_slice);
-        let model = config(input(inputs, MODEL)?)?;
+        let model = config(&model(inputs)?)?;
         let more = adapter_notes(settings.unwrap_or_default(), &model);
         notes.extend(more.map_err(|e| BuildError::input(ADAPTER, e))?);
     }
@@ -166,16 +176,16 @@ type Held = HashMap<(Digest, Precision), Weak<Base>>;
 /// a large model, and what is packed of it, once for each of its roles.
 pub(crate) fn base(inputs: &Inputs, precision: Precision) -> Result<Arc<Base>, BuildError> {
     static HELD: Mutex<Option<Held>> = Mutex::new(None);
-    let archive = input(inputs, MODEL)?;
-    let key = (Digest::of("assay/base-archive/v1", &[archive]), precision);
+    let archive = model(inputs)?;
+    let key = (input(inputs, MODEL)?.content(), precision);
     // Whoever comes second waits for the first, instead of reading the archive again.
     let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
     let held = held.get_or_insert_default();
     if let Some(base) = held.get(&key).and_then(Weak::upgrade) {
         return Ok(base);
     }
-    let base = Base::from_files(model_files(inputs)?).map_err(|e| BuildError::input(MODEL, e))?;
-    let base = Arc::new(base.held_in(precision));
+    let base = Base::load(archive.model()?, precision);
+    let base = Arc::new(base.map_err(|e| BuildError::load(MODEL, e))?);
     if precision != Precision::Float32 {
         let held = base.check_held();
         held.map_err(|error| BuildError::field("model.precision", error))?;
@@ -186,12 +196,17 @@ pub(crate) fn base(inputs: &Inputs, precision: Precision) -> Result<Arc<Base>, B
 }
 
 /// The adapter in an archive.
-pub(crate) fn adapter(bytes: &[u8], base: &Base) -> Result<Adapter, BuildError> {
-    let files = assay_vault::bundle::unpack(bytes, MAX_INPUT_BYTES)
-        .map_err(|e| BuildError::input(ADAPTER, e))?;
-    let file = |name: &str| files.get(name).map(Vec::as_slice).unwrap_or_default();
-    Adapter::from_peft_files(file(ADAPTER_CONFIG), file(ADAPTER_WEIGHTS), base.config())
-        .map_err(|e| BuildError::input(ADAPTER, e))
+pub(crate) fn adapter(handle: &Handle, base: &Base) -> Result<Adapter, BuildError> {
+    let archive = Archive::open(ADAPTER, handle)?;
+    let files = archive.read(|name| name == ADAPTER_CONFIG)?;
+    let config = files.get(ADAPTER_CONFIG).map(Vec::as_slice);
+    let weights = archive.file(ADAPTER_WEIGHTS);
+    let weights: &dyn ReadAt = match &weights {
+        Some(weights) => weights,
+        None => &[].as_slice(),
+    };
+    Adapter::from_peft(config.unwrap_or_default(), weights, base.config())
+        .map_err(|e| BuildError::load(ADAPTER, e))
 }
 
 /// The rows of a data set.
@@ -201,9 +216,9 @@ pub(crate) fn rows(
     base: &Base,
     reading: &Reading,
 ) -> Result<DataSet, BuildError> {
-    let bytes = input(inputs, name)?;
-    let records =
-        assay_data::read(bytes, Format::of_bytes(bytes)).map_err(|e| BuildError::input(name, e))?;
+    let bytes = text(inputs, name)?;
+    let records = assay_data::read(&bytes, Format::of_bytes(&bytes));
+    let records = records.map_err(|e| BuildError::input(name, e))?;
     let tokenizer = base.tokenizer().map_err(|e| BuildError::input(MODEL, e))?;
     DataSet::build(&records, tokenizer, &reading.options(base))
         .map_err(|e| BuildError::input(name, e))
@@ -287,6 +302,6 @@ pub(crate) fn by_name(task: &assay_proof::Task) -> Inputs {
     let pairs = task
         .inputs
         .iter()
-        .map(|input| (input.name.clone(), input.bytes.clone()));
+        .map(|input| (input.name.clone(), input.handle.clone()));
     pairs.collect::<BTreeMap<_, _>>()
 }

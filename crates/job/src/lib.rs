@@ -9,6 +9,7 @@
 //! A new kind of job is one file here, one rule in `assay-ledger` and one line in [`KINDS`].
 //! [`parts`] says who takes part in an order and which machine plays each part.
 
+mod archive;
 mod error;
 mod evaluate;
 mod finetune;
@@ -30,7 +31,7 @@ mod terms;
 pub use error::{BuildError, JobError};
 pub use finetune::Course;
 pub use kind::{
-    Delivery, Inputs, Job, KINDS, Kind, Lengths, Registry, Sample, kind, lengths, read, schema,
+    Delivery, Inputs, Job, KINDS, Kind, Lengths, Registry, Sample, Sizes, kind, read, schema,
 };
 pub use local::{
     Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_digest,
@@ -42,6 +43,6 @@ pub use parts::{Casting, Part, Player, parts};
 pub use price::{Bytes, Limited, Price};
 pub use saved::{BadSaved, Fault, Saved, Store, StoreError};
 pub use sections::{Audit, Deadlines, Market};
-pub use source::{InputSource, MAX_INPUT_BYTES};
+pub use source::InputSource;
 pub use step::Step;
 pub use terms::{Draft, Network, Problem, contents};

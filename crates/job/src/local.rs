@@ -1,6 +1,5 @@
 //! A whole run on this machine: what `assay train` does, and what a late auditor repeats.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -8,11 +7,11 @@ use assay_crypto::{Digest, Hasher};
 use assay_kernel::SPEC_VERSION;
 use assay_ledger::StepIndex;
 use assay_proof::{
-    Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace, WorkFailure, leaf,
+    Handle, Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace, WorkFailure, leaf,
 };
 
 use crate::error::JobError;
-use crate::kind::{Inputs, Job, Registry, lengths};
+use crate::kind::{Inputs, Job, Registry, Sizes};
 use crate::memory::available_memory;
 use crate::price::Price;
 use crate::saved::{Fault, Saved, Store, StoreError};
@@ -95,7 +94,7 @@ pub fn run_saved(
     progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Run, RunError> {
     let run = store.map_or(Digest::ZERO, |_| {
-        run_digest(task, Hasher::new("assay/local-run/v1"))
+        run_digest(task, Hasher::new("assay/local-run/v2"))
     });
     let saved = store.map(|store| store.load(&run)).transpose()?.flatten();
     let (mut leaves, mut fault) = match saved {
@@ -187,7 +186,7 @@ pub fn run_digest(task: &Task, mut hasher: Hasher) -> Digest {
     fields.iter().for_each(|field| hasher.part(field));
     for input in &task.inputs {
         hasher.part(input.name.as_bytes());
-        hasher.part(&input.bytes);
+        hasher.part(&input.handle.content().0);
     }
     hasher.finish()
 }
@@ -252,11 +251,12 @@ impl Local {
     /// # Errors
     /// [`JobError::Memory`] when it is more than there is.
     pub fn price(&self, job: &Job) -> Result<Price, JobError> {
-        let (model, lengths) = (job.model(&self.inputs)?, lengths(&self.inputs));
-        let price = job.kind.price(&job.specification, &model, &lengths);
+        let model = job.model(&self.inputs)?;
+        let price = Sizes::of(&self.inputs);
+        let price = price.and_then(|sizes| job.kind.price(&job.specification, &model, &sizes));
         let price = price.map_err(|error| JobError::of_parts(job, error))?;
         // The inputs are here already.
-        let held: u64 = self.inputs.values().map(|bytes| bytes.len() as u64).sum();
+        let held: u64 = self.inputs.values().map(Handle::resident).sum();
         match available_memory() {
             Some(memory) if price.total().saturating_sub(held) > memory => Err(JobError::Memory {
                 price: Box::new(price),
@@ -276,10 +276,10 @@ pub struct Checked {
     pub price: Price,
 }
 
-fn task(job: &Job, inputs: &BTreeMap<String, std::sync::Arc<Vec<u8>>>, seed: Digest) -> Task {
-    let input = |(name, bytes): (&String, &std::sync::Arc<Vec<u8>>)| TaskInput {
+fn task(job: &Job, inputs: &Inputs, seed: Digest) -> Task {
+    let input = |(name, handle): (&String, &Handle)| TaskInput {
         name: name.clone(),
-        bytes: bytes.clone(),
+        handle: handle.clone(),
     };
     // Of what is no model there is nothing to tell; that is found when the program is built.
     let model = job.kind.model(inputs).map(|model| model.to_bytes());

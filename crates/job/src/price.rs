@@ -4,12 +4,12 @@
 use std::fmt;
 
 use assay_ledger::Terms;
-use assay_model::{BatchShape, Footprint, ModelConfig, Precision, Purpose, state_values};
+use assay_model::{BatchShape, Footprint, Purpose, state_values};
 use assay_proof::{Program, ProgramError, Programs, Task};
 
 use crate::error::BuildError;
-use crate::kind::{Lengths, agreed, kind, lengths, told};
-use crate::language::{self, MODEL};
+use crate::kind::{Lengths, Sizes, agreed, kind, told};
+use crate::language;
 use crate::step::Step;
 
 /// The state is held by the run, kept for a step that turns out invalid, and encoded on its way in
@@ -17,11 +17,13 @@ use crate::step::Step;
 const STATE_COPIES: u64 = 4;
 /// What reading makes of text: records, tokens and labels, for each byte of it.
 const READ_TEXT: u64 = 4;
+/// What reading a model takes, whatever its length.
+const LOADING: u64 = 4 * assay_crypto::content::SLICE_BYTES as u64;
 
 /// Bytes that a run of a job takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Price {
-    /// The inputs, and what is read from their texts.
+    /// The inputs that are in memory, and what is read from texts.
     pub inputs: u64,
     /// The model as it is held, and what of it is packed for products.
     pub model: u64,
@@ -40,8 +42,8 @@ impl Price {
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// What a run of an order takes, told from its terms and the lengths of its inputs. It grows with
-    /// every length.
+    /// What a run of an order takes at least, told from its terms and the least that each of its inputs
+    /// can be. It grows with every length.
     ///
     /// # Errors
     /// When no run can be made of such terms: no machine has the kind, or each will refuse alike to
@@ -49,17 +51,15 @@ impl Price {
     pub fn of_terms(terms: &Terms, inputs: &Lengths) -> Result<Self, BuildError> {
         let name = terms.kind.as_str();
         let kind = kind(name).ok_or_else(|| BuildError::UnknownKind(name.to_owned()))?;
-        kind.price(&terms.spec, &told(&terms.model)?, inputs)
+        kind.price(&terms.spec, &told(&terms.model)?, &Sizes::told(inputs))
     }
 
     /// Prices a step on a model in an archive, and the batches on which a run scores itself.
     pub(crate) fn of(
         priced: &Step,
         watched: Option<BatchShape>,
-        inputs: &Lengths,
+        inputs: &Sizes,
     ) -> Result<Self, BuildError> {
-        let length = inputs.get(MODEL);
-        let model = *length.ok_or(BuildError::MissingInput(MODEL))?;
         let (config, method) = (&priced.model, &priced.method);
         let step = priced.footprint()?;
         let watched = match watched {
@@ -71,19 +71,17 @@ impl Price {
             .footprint()?,
             None => Footprint::default(),
         };
-        let texts = inputs.iter().filter(|(name, _)| *name != MODEL);
-        let texts = texts.fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
         let state = method
             .as_ref()
             .map_or(0, |method| state_values(config, method));
         let price = Self {
-            inputs: model.saturating_add(texts.saturating_mul(1 + READ_TEXT)),
+            inputs: (inputs.resident).saturating_add(inputs.texts.saturating_mul(1 + READ_TEXT)),
             model: step.weights,
             state: state.saturating_mul(4 * STATE_COPIES),
             step: step.operators.saturating_add(watched.operators),
             loading: 0,
         };
-        Ok(price.computed_here(&step, &watched).loaded(model, config))
+        Ok(price.computed_here(&step, &watched).loaded())
     }
 
     /// With what a processor computes in; a device has that in its own memory.
@@ -100,11 +98,10 @@ impl Price {
         }
     }
 
-    /// With what loading has at once: the archive's files, and the weights as they are computed.
-    fn loaded(self, archive: u64, config: &ModelConfig) -> Self {
-        let whole = assay_model::weight_bytes(config, Precision::Float32);
-        let after = self.total() - self.inputs;
-        let loading = archive.saturating_add(whole).saturating_sub(after);
+    /// With what loading has at once and a step has not: a slice of the archive, sealed and open, and
+    /// a part of a tensor. The tensor that is turned into another precision is among the weights.
+    fn loaded(self) -> Self {
+        let loading = LOADING.saturating_sub(self.step);
         Self { loading, ..self }
     }
 }
@@ -164,8 +161,8 @@ pub struct Limited {
 impl Programs for Limited {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
         let (kind, model) = agreed(task)?;
-        let lengths = lengths(&language::by_name(task));
-        let price = kind.price(&task.spec, &model, &lengths)?;
+        let sizes = Sizes::of(&language::by_name(task))?;
+        let price = kind.price(&task.spec, &model, &sizes)?;
         if price.total() > self.memory {
             let memory = Bytes(self.memory);
             return Err(ProgramError::TooLarge(format!(

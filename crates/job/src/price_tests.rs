@@ -1,10 +1,10 @@
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_crypto::Digest;
-use assay_proof::Programs;
+use assay_proof::{Handle, Programs};
 
 use super::*;
+use crate::language::MODEL;
 use crate::{Job, Local};
 
 fn job(changes: &[(&str, &str)]) -> Job {
@@ -24,10 +24,8 @@ fn local(job: &Job) -> Local {
 fn price(job: &Job) -> Price {
     let local = local(job);
     let model = job.kind.model(&local.inputs).unwrap();
-    let lengths = lengths(&local.inputs);
-    job.kind
-        .price(&job.specification, &model, &lengths)
-        .unwrap()
+    let sizes = Sizes::of(&local.inputs).unwrap();
+    job.kind.price(&job.specification, &model, &sizes).unwrap()
 }
 
 fn refused(task: &Task, memory: u64) -> ProgramError {
@@ -99,7 +97,7 @@ fn bare_model(config: &str) -> Task {
     let files = [("config.json".to_owned(), config.as_bytes().to_vec())];
     let archive = assay_vault::bundle::pack(&files.into()).unwrap();
     let model = task.inputs.iter_mut().find(|i| i.name == MODEL).unwrap();
-    model.bytes = Arc::new(archive);
+    model.handle = Handle::in_memory(archive);
     let told = kind(&task.kind).unwrap().model(&language::by_name(&task));
     task.model = told.map(|shape| shape.to_bytes()).unwrap_or_default();
     task
@@ -127,7 +125,7 @@ fn what_is_no_model_is_refused_as_before() {
         ));
     }
     let mut task = local(&job(&[])).task;
-    task.inputs[0].bytes = Arc::new(vec![7; 3_000]);
+    task.inputs[0].handle = Handle::in_memory(vec![7; 3_000]);
     assert!(matches!(refused(&task, 1 << 40), ProgramError::Refused(_)));
     task.spec = b"{}".to_vec();
     assert!(matches!(refused(&task, 1 << 40), ProgramError::Refused(_)));

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use assay_crypto::{ReadAt, content::content_digest_of};
 use assay_data::{DataError, Format, MAX_BYTES as MAX_DATA_BYTES};
+use assay_proof::{Handle, Source};
 
 use crate::error::JobError;
 use crate::language;
-
-/// Largest input a job may bring, in bytes of plaintext.
-pub const MAX_INPUT_BYTES: u64 = 4 << 30;
 
 /// One input of a job: its name on the ledger and where its bytes lie here.
 #[derive(Debug, Clone)]
@@ -77,26 +77,38 @@ impl InputSource {
         }
     }
 
-    /// Reads the bytes that go into the vault.
+    /// A handle on the bytes that go into the vault: a model's stay where they are, others are read.
     ///
     /// # Errors
-    /// When something is missing, unreadable, larger than [`MAX_INPUT_BYTES`], or another kind of
-    /// file than its name says.
-    pub fn read(&self) -> Result<Vec<u8>, JobError> {
-        match &self.form {
+    /// When something is missing, unreadable, more data than are read, or another kind of file than
+    /// its name says.
+    pub fn read(&self) -> Result<Handle, JobError> {
+        let bytes: Arc<dyn ReadAt> = match &self.form {
             Form::ModelFolder(adapter) => {
-                language::pack_model(self.field, &self.path, adapter.as_deref())
+                let folder = &self.path;
+                Arc::new(language::pack_model(
+                    self.field,
+                    folder,
+                    adapter.as_deref(),
+                )?)
             }
-            Form::Data => self.read_data(),
+            Form::Data => Arc::new(self.read_data()?),
             Form::Folder(names) => {
                 let mut files = BTreeMap::new();
                 for name in *names {
                     files.insert((*name).to_owned(), self.read_file(&self.path, name)?);
                 }
-                assay_vault::bundle::pack(&files)
-                    .map_err(|error| JobError::value(self.field, error.to_string()))
+                let packed = assay_vault::bundle::pack(&files);
+                Arc::new(packed.map_err(|error| JobError::value(self.field, error.to_string()))?)
             }
-        }
+        };
+        let content = content_digest_of(&*bytes).map_err(|source| JobError::Unreadable {
+            field: self.field,
+            path: self.path.clone(),
+            source,
+        })?;
+        let source = Source::Local(self.path.display().to_string());
+        Ok(Handle::new(bytes, content, source))
     }
 
     /// A file of a folder that belongs to a model.

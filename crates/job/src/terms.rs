@@ -199,6 +199,26 @@ impl Job {
         }
     }
 
+    /// Refuses inputs that are longer than a network allows; of the bytes nothing is read.
+    ///
+    /// # Errors
+    /// [`JobError::Terms`] naming the field of the longest one.
+    pub fn check_lengths(&self, inputs: &Inputs, network: &Network) -> Result<(), JobError> {
+        let classes = self.inputs.iter().map(|source| {
+            let input = inputs.get(source.name);
+            let class = input.map_or(0, |input| assay_vault::length::class(input.length()));
+            (class, source.field)
+        });
+        let classes: Vec<_> = classes.collect();
+        let (lengths, _): (Vec<u64>, Vec<&str>) = classes.iter().copied().unzip();
+        let Some(problem) = rules::length_problem(&lengths, &network.parameters) else {
+            return Ok(());
+        };
+        let longest = classes.iter().max_by_key(|(class, _)| class);
+        let field = longest.map_or("inputs", |(_, field)| field).to_owned();
+        Err(JobError::Terms(vec![Problem { field, problem }]))
+    }
+
     /// Sums that are more than all the money of a network.
     fn unpayable(&self, all: Amount) -> impl Iterator<Item = Problem> {
         let market = &self.market;
@@ -283,7 +303,7 @@ impl Job {
 pub fn contents(inputs: &Inputs) -> impl Fn(&str) -> Digest {
     let digests: std::collections::BTreeMap<String, Digest> = inputs
         .iter()
-        .map(|(name, bytes)| (name.clone(), assay_vault::content_digest(bytes)))
+        .map(|(name, handle)| (name.clone(), handle.content()))
         .collect();
     move |name| digests.get(name).copied().unwrap_or(Digest::ZERO)
 }

@@ -110,7 +110,7 @@ pub use orders::{
     OrderRefusal, Outcome, Phase, Place, ProcedureName, Question, Round, Row, Run, SealedKeys,
     Seat, SlashReason, Span, Terms, Trace, Turn, Verdict, rules,
 };
-pub use parameters::{MAX_DEADLINE, Parameters};
+pub use parameters::{MAX_DEADLINE, MAX_FILE_BYTES, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};
 pub use refusal::Refusal;
 pub use store::{MemoryStore, Pairs, ReadError, Store};

@@ -8,6 +8,9 @@ use crate::{Amount, Call, Ppm, Role};
 /// The longest deadline any network may allow, in blocks.
 pub const MAX_DEADLINE: u32 = 1 << 24;
 
+/// The longest file that a vault keeps, in bytes: no network may allow longer inputs.
+pub const MAX_FILE_BYTES: u64 = 256 << 30;
+
 /// Parameters of a network, part of its genesis and of the state.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Parameters {
@@ -45,6 +48,10 @@ pub struct Parameters {
     pub max_draws: u32,
     /// Most that the calls of one block may cost together: see [`Call::cost`](crate::Call::cost).
     pub max_block_cost: u32,
+    /// Largest length class of one input of an order, in bytes.
+    pub max_input_bytes: u64,
+    /// Most that the length classes of all inputs of an order may come to together, in bytes.
+    pub max_task_bytes: u64,
 }
 
 impl Default for Parameters {
@@ -66,6 +73,8 @@ impl Default for Parameters {
             max_timers: 32,
             max_draws: 32,
             max_block_cost: 3_000,
+            max_input_bytes: 64 << 30,
+            max_task_bytes: 80 << 30,
         }
     }
 }
@@ -110,6 +119,12 @@ impl Parameters {
         }
         if self.max_block_cost < Call::MAX_COST {
             return Some("a block must have room for its dearest call");
+        }
+        if self.max_input_bytes == 0 || self.max_input_bytes > MAX_FILE_BYTES {
+            return Some("an input must be allowed at least one byte, and at most 256 GiB");
+        }
+        if self.max_task_bytes < self.max_input_bytes || self.max_task_bytes > 8 * MAX_FILE_BYTES {
+            return Some("an order must be allowed its largest input, and at most 2 TiB together");
         }
         if self.unbonding_blocks == 0 || self.max_rounds == 0 {
             return Some("unbonding blocks and audit rounds must be at least one");

@@ -3,7 +3,7 @@
 #[cfg(feature = "cuda")]
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,12 +18,12 @@ use safetensors::tensor::TensorView;
 use crate::config::ModelConfig;
 use crate::error::LoadError;
 use crate::fault::first_fault_of;
-use crate::files::{self, ModelFiles, read_model_folder};
+use crate::files::{self, ModelFiles, ModelSource};
+use crate::load::load_weights;
 use crate::rope::RopeTables;
 use crate::spec::ModelSpec;
 use crate::storage::{Precision, Stored};
 use crate::target::Target;
-use crate::weights::TensorFile;
 use assay_graph::WeightId;
 
 /// The purpose under which random base weights are drawn.
@@ -57,31 +57,37 @@ impl Base {
     /// # Errors
     /// [`LoadError`] says which file or field is wrong and what to do.
     pub fn from_folder(folder: &Path) -> Result<Self, LoadError> {
-        Self::from_files(read_model_folder(folder)?)
+        Self::load(ModelSource::open(folder)?, Precision::Float32)
     }
 
     /// Loads a model from the contents of its files, by name.
     ///
     /// # Errors
     /// As [`Base::from_folder`].
-    pub fn from_files(mut files: ModelFiles) -> Result<Self, LoadError> {
+    pub fn from_files(files: ModelFiles) -> Result<Self, LoadError> {
+        Self::load(files.into(), Precision::Float32)
+    }
+
+    /// Loads a model whose weights are read where they lie, its projections held in this precision:
+    /// each as soon as it is read, so that only one at a time is there in float32 as well.
+    ///
+    /// # Errors
+    /// As [`Base::from_folder`].
+    pub fn load(source: ModelSource, precision: Precision) -> Result<Self, LoadError> {
+        let files = &source.files;
         let file = |name: &str| {
             let bytes = files.get(name).map(Vec::as_slice);
             bytes.ok_or_else(|| LoadError::MissingFile(name.into()))
         };
         let mut config = ModelConfig::from_json(file(files::CONFIG)?)?;
         file(files::TOKENIZER)?;
-        let tokenizer = Tokenizer::from_model_files(&files)?;
-        files.retain(|name, _| !assay_data::is_tokenizer_file(name));
+        let tokenizer = Tokenizer::from_model_files(files)?;
         config.eos_token_ids = tokenizer.ends().collect();
         let spec = ModelSpec::new(&config);
-        let weights = load_weights(&config, &spec, files)?;
-        Ok(Self::assemble(
-            config,
-            spec,
-            weights,
-            Some(Arc::new(tokenizer)),
-        ))
+        let weights = load_weights(&config, &spec, source, precision)?;
+        let tokenizer = Some(Arc::new(tokenizer));
+        let base = Self::assemble(config, spec, weights, tokenizer);
+        Ok(Self { precision, ..base })
     }
 
     /// A model with random weights and no tokenizer, for benches and tests: norms are 1, other
@@ -100,18 +106,18 @@ impl Base {
             let mut stream = Stream::new(seed, RANDOM_BASE_PURPOSE, index as u64);
             (0..values).map(|_| stream.normal() * 0.02).collect()
         };
-        let weights = spec.weights().iter().enumerate().map(draw).collect();
+        let weights = spec.weights().iter().enumerate().map(draw);
+        let weights = weights.map(Stored::Float32).collect();
         Ok(Self::assemble(config, spec, weights, None))
     }
 
     fn assemble(
         config: ModelConfig,
         spec: ModelSpec,
-        weights: Vec<Vec<f32>>,
+        weights: Vec<Stored>,
         tokenizer: Option<Arc<Tokenizer>>,
     ) -> Self {
         let rope = RopeTables::new(&config);
-        let weights = weights.into_iter().map(Stored::Float32).collect();
         Self {
             config,
             spec,
@@ -256,6 +262,7 @@ impl Base {
     /// The same model with other values, as many as before.
     pub(crate) fn with_weights(&self, weights: Vec<Vec<f32>>) -> Self {
         let (config, spec) = (self.config.clone(), self.spec.clone());
+        let weights = weights.into_iter().map(Stored::Float32).collect();
         Self::assemble(config, spec, weights, self.tokenizer.clone())
     }
 
@@ -275,7 +282,8 @@ impl Base {
                 .or_else(kept)
                 .unwrap_or_else(|| vec![0.0; info.shape.iter().product()])
         };
-        let weights = spec.weights().iter().map(take).collect();
+        let weights = spec.weights().iter().map(take);
+        let weights = weights.map(Stored::Float32).collect();
         Self::assemble(config, spec, weights, self.tokenizer.clone())
     }
 
@@ -356,74 +364,5 @@ impl std::fmt::Debug for Base {
         f.debug_struct("Base")
             .field("config", &self.config)
             .finish_non_exhaustive()
-    }
-}
-
-fn load_weights(
-    config: &ModelConfig,
-    spec: &ModelSpec,
-    mut files: ModelFiles,
-) -> Result<Vec<Vec<f32>>, LoadError> {
-    let names = if files.contains_key(files::WEIGHTS) {
-        vec![files::WEIGHTS.to_owned()]
-    } else {
-        let index = files.get(files::INDEX);
-        files::shards(index.ok_or_else(|| LoadError::MissingFile(files::WEIGHTS.into()))?)?
-    };
-    let mut weights: Vec<Option<Vec<f32>>> = vec![None; spec.weights().len()];
-    // An output that config.json ties to the embedding may be stored a second time.
-    let mut output = None;
-    for name in &names {
-        // Taken out, so that a shard's bytes are freed once it is widened.
-        let bytes = files.remove(name);
-        let bytes = bytes.ok_or_else(|| LoadError::MissingFile(name.clone()))?;
-        let file = TensorFile::open(name, &bytes)?;
-        for (info, slot) in spec.weights().iter().zip(&mut weights) {
-            if let Some(values) = file.get(&info.name, &info.shape)? {
-                *slot = Some(values);
-            }
-        }
-        if config.tie_word_embeddings {
-            let shape = [config.vocab_size, config.hidden_size];
-            output = file.get(OUTPUT, &shape)?.or(output);
-        }
-        check_names(config, spec, &file)?;
-    }
-    let present = spec.weights().iter().zip(weights);
-    let weights: Vec<Vec<f32>> = present
-        .map(|(info, values)| values.ok_or_else(|| LoadError::MissingTensor(info.name.clone())))
-        .collect::<Result<_, _>>()?;
-    match output {
-        Some(output) if output != weights[spec.embedding.index()] => Err(LoadError::TwoOutputs),
-        _ => Ok(weights),
-    }
-}
-
-/// The output projection.
-const OUTPUT: &str = "lm_head.weight";
-
-/// Refuses tensors of the decoder that the configuration does not describe: a model without them
-/// would be another one. Tables of rotary positions, which older programs stored, and what lies
-/// beside the decoder are passed over.
-fn check_names(
-    config: &ModelConfig,
-    spec: &ModelSpec,
-    file: &TensorFile<'_>,
-) -> Result<(), LoadError> {
-    let known: HashSet<&str> = spec.weights().iter().map(|w| w.name.as_str()).collect();
-    let decoder = [
-        "model.layers.",
-        "model.norm.",
-        "model.embed_tokens.",
-        "lm_head.",
-    ];
-    let extra = file.names().find(|name| {
-        let repeated = config.tie_word_embeddings && *name == OUTPUT;
-        let ours = decoder.iter().any(|prefix| name.starts_with(prefix));
-        ours && !known.contains(name) && !repeated && !name.contains(".rotary_emb.")
-    });
-    match extra {
-        None => Ok(()),
-        Some(name) => Err(LoadError::ExtraTensor(name.chars().take(200).collect())),
     }
 }

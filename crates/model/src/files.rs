@@ -2,6 +2,8 @@
 
 mod carried;
 mod folder;
+mod local;
+mod source;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,9 +13,9 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 pub use carried::take_adapter_tokenizer;
+pub use source::ModelSource;
 
 use crate::error::LoadError;
-use crate::gguf;
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.safetensors";
@@ -26,42 +28,12 @@ pub(crate) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 /// The contents of the files a model is made of, by name.
 pub type ModelFiles = BTreeMap<String, Vec<u8>>;
 
-/// Reads the files of a model folder that matter: `config.json`, the weights (one file, or the
-/// shards their index names), `tokenizer.json`, and where present every other file that says something
-/// of the tokenizer or its chat templates ([`assay_data::is_tokenizer_file`]). Nothing else in the
-/// folder is opened.
-///
-/// A path that ends with `.gguf`, or a file that begins as one, is a file, and what it converts to is
-/// given instead, stored as f32: the same files as from a folder made by [`gguf::convert`] before.
+/// Reads the files of a model folder that matter into memory: see [`ModelSource::open`].
 ///
 /// # Errors
-/// When a needed file is missing, cannot be read or is another kind of file, the index is malformed,
-/// or a GGUF file cannot be converted.
+/// As [`ModelSource::open`].
 pub fn read_model_folder(folder: &Path) -> Result<ModelFiles, LoadError> {
-    if !folder.is_dir() {
-        return gguf::convert(&folder::read_gguf(folder)?, gguf::Storage::F32);
-    }
-    folder::check(folder)?;
-    let mut files = ModelFiles::new();
-    for name in [CONFIG, TOKENIZER] {
-        files.insert(name.into(), read_file(folder, name)?);
-    }
-    for name in carried::beside(folder)? {
-        files.insert(name.clone(), read_file(folder, &name)?);
-    }
-    if folder::is_there(folder, WEIGHTS) {
-        files.insert(WEIGHTS.into(), read_file(folder, WEIGHTS)?);
-    } else {
-        let index = read_file(folder, INDEX)?;
-        let names = shards(&index)?;
-        folder::check_shards(folder, &names)?;
-        for shard in names {
-            let bytes = read_file(folder, &shard)?;
-            files.insert(shard, bytes);
-        }
-        files.insert(INDEX.into(), index);
-    }
-    Ok(files)
+    ModelSource::open(folder)?.into_files()
 }
 
 /// Reads one file of a model's or an adapter's folder. Names of JSON files must hold JSON, names of

@@ -50,6 +50,7 @@ mod generate;
 pub mod gguf;
 mod graph;
 mod kept;
+mod load;
 mod rope;
 mod schedule;
 mod shape;
@@ -76,7 +77,7 @@ pub use config::{Llama3Scaling, MAX_POSITIONS, ModelConfig};
 pub use error::{InvalidStep, LoadError, MethodError, ShapeError, StateError};
 pub use evaluate::{Evaluator, Score, evaluate, logits};
 pub use executor::Observer;
-pub use files::{ModelFiles, read_file, read_model_folder, take_adapter_tokenizer};
+pub use files::{ModelFiles, ModelSource, read_file, read_model_folder, take_adapter_tokenizer};
 pub use footprint::{Footprint, state_values, weight_bytes};
 pub use generate::{
     Ended, GenerateError, GenerateSettings, Generated, Generator, SAMPLE_PURPOSE, Sampling,

@@ -8,7 +8,8 @@
 //!   they are about; [`reach`]: which addresses are worth dialling.
 //! - [`client`]: the chain as a role sees it, and how an account's calls get onto it.
 //! - [`drive`] runs machines; [`disk`] is what its journals and the storage role ask of files.
-//! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes.
+//! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes;
+//!   [`inputs`] are those that orders read, kept at hand.
 //! - [`split`]: split training of an adapter between two or three nodes.
 //! - [`http`]: the JSON API. [`health`], [`logs`], [`metrics`] and [`progress`]: what a node says
 //!   of itself.
@@ -23,6 +24,7 @@ pub mod drive;
 pub mod files;
 pub mod health;
 pub mod http;
+pub mod inputs;
 pub mod keys;
 pub mod lock;
 pub mod logs;

@@ -6,12 +6,13 @@
 //! that is not used. An order's inputs are decrypted from the blobs and its whole run is repeated; what comes out is
 //! compared, by the caller, with what it was told.
 
+mod blobs;
+
 use std::{
     collections::BTreeMap,
     io,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use assay_chain::{FinalizedBlock, StoreError, history};
@@ -20,15 +21,12 @@ use assay_job::keys::{self, KeysError};
 use assay_job::{BuildError, Delivery, Inputs};
 use assay_ledger::{
     AccountId, Amount, Event, FileId, Genesis, MemoryStore, Order, OrderEvent, OrderId, ReadError,
-    Role, SlashReason, Store, TxId, query,
+    Role, SlashReason, TxId, query,
 };
-use assay_proof::{StepReport, Task, TaskInput, WorkFailure};
-use assay_vault::{
-    Expected, Piece, UnsealError, Unsealer,
-    storage::{Backend, Shelf},
-};
+use assay_proof::{Audience, StepReport, Task, TaskInput, WorkFailure};
 
-use crate::{logs::expecting_panics, storage::DirectoryBackend};
+pub use self::blobs::Blobs;
+use crate::logs::expecting_panics;
 
 /// Why something could not be recomputed.
 #[derive(Debug, thiserror::Error)]
@@ -224,79 +222,6 @@ fn collect(block: &FinalizedBlock, slashes: &mut Vec<Slash>) {
     }
 }
 
-/// Storage nodes' disks, read without the nodes.
-pub struct Blobs(Vec<DirectoryBackend>);
-
-impl Blobs {
-    /// The storage directories `dirs`.
-    ///
-    /// # Errors
-    /// [`OfflineError::Blobs`].
-    pub fn open(dirs: &[PathBuf]) -> Result<Self, OfflineError> {
-        let open = |path: &PathBuf| {
-            DirectoryBackend::read_only(path).map_err(|source| OfflineError::Blobs {
-                path: path.clone(),
-                source,
-            })
-        };
-        Ok(Self(dirs.iter().map(open).collect::<Result<_, _>>()?))
-    }
-
-    /// Reads, checks and decrypts a file.
-    ///
-    /// # Errors
-    /// [`OfflineError::File`].
-    pub fn read(
-        &self,
-        state: &dyn Store,
-        file: FileId,
-        owner: AccountId,
-        key: assay_crypto::aead::FileKey,
-        content: Option<Digest>,
-    ) -> Result<Vec<u8>, OfflineError> {
-        let failed = |reason: String| OfflineError::File { file, reason };
-        let record = query::file(state, &file, &owner)?
-            .ok_or_else(|| failed(format!("{owner} recorded no such file")))?;
-        let expected = Expected {
-            id: record.id,
-            root: record.root,
-            slices: record.slices,
-            length_class: record.length_class,
-        };
-        let unseal = |error: UnsealError| failed(crate::told(&error));
-        let mut unsealer =
-            Unsealer::new(&expected, &self.piece(file, &file.0)?, key).map_err(unseal)?;
-        let digests = unsealer.manifest().slices().to_vec();
-        let mut bytes = Vec::new();
-        for (index, digest) in (0..).zip(&digests) {
-            let piece = self.piece(file, digest)?;
-            bytes.extend(unsealer.slice(index, &piece).map_err(unseal)?);
-        }
-        let found = unsealer.finish().map_err(unseal)?;
-        match content {
-            Some(digest) if digest != found.digest => Err(failed(
-                "its content is not the one the order names".to_owned(),
-            )),
-            _ => Ok(bytes),
-        }
-    }
-
-    fn piece(&self, file: FileId, digest: &Digest) -> Result<Piece, OfflineError> {
-        for backend in &self.0 {
-            if let Ok(Some(bytes)) = backend.get(Shelf::Pieces, digest)
-                && let Ok(piece) = Piece::new(bytes)
-                && piece.digest() == *digest
-            {
-                return Ok(piece);
-            }
-        }
-        Err(OfflineError::File {
-            file,
-            reason: format!("no disk holds piece {digest}"),
-        })
-    }
-}
-
 /// A run repeated from its inputs.
 pub struct Rerun {
     /// Whether every leaf of the repeated run lies under the root on the ledger.
@@ -332,18 +257,13 @@ pub fn rerun(
     let mut inputs: Inputs = BTreeMap::new();
     let mut task_inputs = Vec::with_capacity(order.head.terms.inputs.len());
     for (input, file_key) in order.head.terms.inputs.iter().zip(keys.inputs()) {
-        let bytes = blobs.read(
-            state,
-            input.file,
-            order.head.requester,
-            file_key.clone(),
-            Some(input.content),
-        )?;
-        let bytes = Arc::new(bytes);
-        inputs.insert(input.name.to_string(), bytes.clone());
+        let content = Some(input.content);
+        let owner = order.head.requester;
+        let handle = blobs.input(state, input.file, owner, file_key.clone(), content)?;
+        inputs.insert(input.name.to_string(), handle.clone());
         task_inputs.push(TaskInput {
             name: input.name.to_string(),
-            bytes,
+            handle,
         });
     }
     let task = Task {
@@ -365,7 +285,7 @@ pub fn rerun(
     let private = private_inputs(state, blobs, key, order)?;
     let last = order.head.terms.segments();
     let result_key = keys.checkpoint(accepted.index, last);
-    let stored = blobs.read(state, trace.result, accepted.provider, result_key, None)?;
+    let stored = blobs.read(state, trace.result, accepted.provider, result_key)?;
     let kind = assay_job::kind(order.head.terms.kind.as_str())
         .ok_or_else(|| WorkFailure::Refused(format!("unknown kind {}", order.head.terms.kind)))?;
     Ok(Rerun {
@@ -395,8 +315,8 @@ fn private_inputs(
                 file: record.id,
                 reason: error.to_string(),
             })?;
-        let bytes = blobs.read(state, record.id, record.owner, file_key, None)?;
-        inputs.insert(name.to_owned(), Arc::new(bytes));
+        let handle = blobs.input(state, record.id, record.owner, file_key, None)?;
+        inputs.insert(name.to_owned(), handle.for_audience(Audience::Owner));
     }
     Ok(inputs)
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use assay_crypto::{Digest, aead::FileKey};
 use assay_job::keys::{self, KeysError};
-use assay_job::{BuildError, Draft, Inputs, Job, JobError, MAX_INPUT_BYTES, Network};
+use assay_job::{BuildError, Draft, Inputs, Job, JobError, Network};
 use assay_ledger::{
     AccountId, Amount, Event, FileId, Order, OrderCall, OrderEvent, OrderId, Phase, SegmentIndex,
     query, query::Which,
 };
-use assay_proof::{FetchFailure, MAX_STATE_BYTES};
+use assay_proof::{Audience, FetchFailure, Handle, MAX_STATE_BYTES};
 
 use crate::{
     client::{CallError, ChainError},
@@ -136,12 +136,13 @@ impl Requester {
         job: &Job,
         inputs: &Inputs,
         private: &Inputs,
-        mut on_input: impl FnMut(&str, usize),
+        mut on_input: impl FnMut(&str, u64),
     ) -> Result<OrderId, RequestFailure> {
         let mut file_keys: Vec<FileKey> = Vec::with_capacity(inputs.len());
         for source in &job.inputs {
-            if !inputs.contains_key(source.name) {
-                return Err(JobError::from(BuildError::MissingInput(source.name)).into());
+            match inputs.get(source.name) {
+                Some(input) if input.audience() == Audience::Granted => {}
+                _ => return Err(JobError::from(BuildError::MissingInput(source.name)).into()),
             }
             file_keys.push(files::fresh_key().map_err(RequestFailure::Randomness)?);
         }
@@ -151,7 +152,7 @@ impl Requester {
         let model = job.model(inputs)?.to_bytes();
         let draft = Draft::new(job, &model, contents, keys.commitment(), to_us)?;
         // Whatever can be known to fail fails here, before the first byte leaves.
-        self.check(job, &draft, inputs.len() + private.len())?;
+        self.check(job, &draft, inputs, inputs.len() + private.len())?;
 
         let mut placed = Vec::with_capacity(inputs.len());
         // In the job's own sequence, which is the one its kind's ledger rule asks for.
@@ -161,14 +162,14 @@ impl Requester {
             };
             let title = format!("{}/{}", job.name, source.name);
             let file = self.store(source.name, title, key.clone(), bytes).await?;
-            on_input(source.name, bytes.len());
+            on_input(source.name, bytes.length());
             placed.push(file);
         }
         for (name, bytes) in private {
             let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
             let title = keys::private_name(keys.commitment(), name);
             self.store(name, title, key, bytes).await?;
-            on_input(name, bytes.len());
+            on_input(name, bytes.length());
         }
         let terms = draft.place(placed);
         let included = self
@@ -193,14 +194,22 @@ impl Requester {
     }
 
     /// Whether the ledger would take this order from this account.
-    fn check(&self, job: &Job, draft: &Draft, files: usize) -> Result<(), RequestFailure> {
+    fn check(
+        &self,
+        job: &Job,
+        draft: &Draft,
+        inputs: &Inputs,
+        files: usize,
+    ) -> Result<(), RequestFailure> {
         let state = self.services.chain.state();
         let parameters = query::parameters(&*state).map_err(ChainError::from)?;
         let parameters = parameters.unwrap_or_default();
-        job.check_terms(&Network {
+        let network = Network {
             parameters: parameters.clone(),
             supply: query::genesis_supply(&*state).map_err(ChainError::from)?,
-        })?;
+        };
+        job.check_terms(&network)?;
+        job.check_lengths(inputs, &network)?;
         let account = self.services.sender.account();
         let balance = query::account(&*state, &account).map_err(ChainError::from)?;
         let balance = balance.balance;
@@ -227,12 +236,12 @@ impl Requester {
         name: &str,
         title: String,
         key: FileKey,
-        bytes: &[u8],
+        bytes: &Handle,
     ) -> Result<FileId, RequestFailure> {
         let own = Some(self.services.key.encryption().public());
         let stored = self
             .services
-            .store(title, INPUT_TYPE, key, own, bytes.to_vec())
+            .store(title, INPUT_TYPE, key, own, bytes.clone())
             .await;
         stored.map_err(|reason| RequestFailure::Upload {
             name: name.to_owned(),
@@ -267,7 +276,7 @@ impl Requester {
         }
     }
 
-    /// Fetches and decrypts the inputs of one of our orders.
+    /// Fetches the inputs of one of our orders.
     ///
     /// # Errors
     /// [`RequestFailure`] when its keys cannot be recovered or the vault lost one.
@@ -275,18 +284,10 @@ impl Requester {
         let keys = keys::recover(&*self.services.chain.state(), &self.services.key, order)?;
         let mut inputs = Inputs::new();
         for (input, key) in order.head.terms.inputs.iter().zip(keys.inputs()) {
-            let (file, content) = (input.file, Some(input.content));
-            let bytes = self
-                .services
-                .fetch(
-                    file,
-                    order.head.requester,
-                    key.clone(),
-                    content,
-                    MAX_INPUT_BYTES,
-                )
-                .await?;
-            inputs.insert(input.name.to_string(), Arc::new(bytes));
+            let file = (input.file, order.head.requester);
+            let content = Some(input.content);
+            let handle = self.fetch_own(file, key.clone(), content).await?;
+            inputs.insert(input.name.to_string(), handle);
         }
         Ok(inputs)
     }
@@ -311,13 +312,24 @@ impl Requester {
                         source,
                     }
                 })?;
-            let bytes = self
-                .services
-                .fetch(record.id, record.owner, key, None, MAX_INPUT_BYTES)
-                .await?;
-            inputs.insert(name.to_owned(), Arc::new(bytes));
+            let file = (record.id, record.owner);
+            let handle = self.fetch_own(file, key, None).await?;
+            inputs.insert(name.to_owned(), handle.for_audience(Audience::Owner));
         }
         Ok(inputs)
+    }
+
+    /// A handle on a file of our own, which is here for as long as the handle is held.
+    async fn fetch_own(
+        &self,
+        file: (FileId, AccountId),
+        key: FileKey,
+        content: Option<Digest>,
+    ) -> Result<Handle, FetchFailure> {
+        let services = &self.services;
+        let handle = services.fetch_input(file, key, content).await?;
+        services.inputs.release(file.1, &[file.0]).await;
+        Ok(handle)
     }
 
     /// Fetches and decrypts the final state of a settled order.
@@ -335,9 +347,6 @@ impl Requester {
         let keys = keys::recover(&*self.services.chain.state(), &self.services.key, order)?;
         let key = keys.checkpoint(run.index, last.0);
         let most = MAX_STATE_BYTES as u64;
-        Ok(self
-            .services
-            .fetch(file, run.provider, key, None, most)
-            .await?)
+        Ok(self.services.fetch(file, run.provider, key, most).await?)
     }
 }

@@ -3,7 +3,7 @@
 use assay_ledger::{Height, OrderCall, Place};
 use assay_machine::{Dice, Requests};
 
-use crate::party::{Ask, CallTag, Output, Progress, Tag, What};
+use crate::party::{Ask, CallTag, FetchFailure, Output, Progress, Tag, What};
 
 /// Collects a party's outputs and keeps it from asking twice for the same thing.
 #[derive(Default)]
@@ -66,6 +66,14 @@ impl Desk {
     /// Lets a request rest until the next block.
     pub(crate) fn rest(&mut self, tag: Tag, now: Height) {
         self.requests.rest(tag, now);
+    }
+
+    /// Tells of a file that could not be had, and lets the request rest.
+    pub(crate) fn missed<T>(&mut self, tag: Tag, now: Height, result: &Result<T, FetchFailure>) {
+        if let Err(failure) = result {
+            self.trouble(failure);
+            self.rest(tag, now);
+        }
     }
 
     /// Tells of something that is in the way.

@@ -1,19 +1,19 @@
 //! Fetching an order's inputs under one or more sets of keys.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use assay_crypto::aead::FileKey;
 use assay_ledger::{Height, Order, Place, Run};
 
 use crate::desk::Desk;
+use crate::handle::Handle;
 use crate::party::{Ask, FetchFailure, Tag, What};
 use crate::program::{Task, TaskInput};
 
 /// The inputs that are here, and the keys that did not open them.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    have: Vec<Option<Arc<Vec<u8>>>>,
+    have: Vec<Option<Handle>>,
     refused: BTreeSet<(u32, u32)>,
 }
 
@@ -45,11 +45,11 @@ impl Inputs {
                 what: What::Input(at, candidate),
             };
             desk.ask(tag, now, || {
-                Some(Ask::Fetch {
+                Some(Ask::FetchInput {
                     file: input.file,
                     owner: order.head.requester,
                     key: key.clone(),
-                    content: Some(input.content),
+                    content: input.content,
                 })
             });
         }
@@ -59,12 +59,12 @@ impl Inputs {
     pub(crate) fn fetched(
         &mut self,
         (place, candidate): (u32, u32),
-        result: Result<Vec<u8>, FetchFailure>,
+        result: Result<Handle, FetchFailure>,
     ) {
         match result {
-            Ok(bytes) => {
+            Ok(handle) => {
                 if let Some(slot) = self.have.get_mut(place as usize) {
-                    slot.get_or_insert_with(|| Arc::new(bytes));
+                    slot.get_or_insert(handle);
                 }
             }
             Err(FetchFailure::Corrupt(_)) => {
@@ -91,10 +91,10 @@ impl Inputs {
         if self.have.len() != terms.inputs.len() {
             return None;
         }
-        let inputs = terms.inputs.iter().zip(&self.have).map(|(input, bytes)| {
+        let inputs = terms.inputs.iter().zip(&self.have).map(|(input, handle)| {
             Some(TaskInput {
                 name: input.name.to_string(),
-                bytes: Arc::clone(bytes.as_ref()?),
+                handle: handle.clone()?,
             })
         });
         Some(Task {

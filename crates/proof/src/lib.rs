@@ -9,6 +9,8 @@
 //!
 //! - [`Program`] is one job as a chain of steps, [`Programs`] the kinds a machine can run, and
 //!   [`Worker`] runs a piece of one: [`Work`] in, [`WorkDone`] out.
+//! - [`Handle`] is what an input is passed around as: its length, digest, owner, readers, and a way
+//!   to its bytes wherever they lie.
 //! - [`Trace`] is what a provider commits to: one leaf for each state under a Merkle root.
 //! - [`OrderKeys`] says who can read which file, and when.
 //! - [`parties`] holds one state machine for each role of the protocol [`Traced`]. `assay-machine`
@@ -18,6 +20,7 @@
 //! Parties that break the rules are in the simulator, but for [`lazy`].
 
 mod desk;
+mod handle;
 mod inputs;
 mod keys;
 pub mod lazy;
@@ -29,14 +32,13 @@ mod trace;
 mod view;
 mod work;
 
+pub use handle::{Audience, Handle, Source, whole};
 pub use keys::{GrantUse, OrderKeys, ProviderKeys, ReaderKeys};
 pub use party::{
     Answer, Ask, CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress,
     Tag, Traced, What,
 };
-pub use program::{
-    MAX_STATE_BYTES, MAX_TASK_BYTES, Program, ProgramError, Programs, StepReport, Task, TaskInput,
-};
+pub use program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task, TaskInput};
 pub use trace::{Trace, leaf};
 pub use view::View;
 pub use work::{Start, Work, WorkDone, WorkFailure, Worker, run};

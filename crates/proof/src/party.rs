@@ -9,6 +9,7 @@ use assay_crypto::{Digest, EncryptionSecret};
 use assay_ledger::{AccountId, Call, FileId, Place, SegmentIndex};
 use assay_machine::{Machine, Protocol};
 
+use crate::handle::Handle;
 use crate::view::View;
 use crate::work::{Work, WorkDone, WorkFailure};
 
@@ -105,8 +106,10 @@ pub enum CallTag {
 
 /// What came of a party's request.
 pub enum Answer {
-    /// A file's plaintext; for inputs, checked against the content digest that was asked for.
+    /// The plaintext of a state.
     Fetched(Result<Vec<u8>, FetchFailure>),
+    /// A handle on an input, whose content has the digest that was asked for.
+    Input(Result<Handle, FetchFailure>),
     /// The name of a file that is in the vault with its record on the ledger, or a sentence saying
     /// why it was not stored; it is tried again.
     Stored(Result<FileId, String>),
@@ -136,7 +139,7 @@ pub enum FetchFailure {
 pub enum Ask {
     /// Sign a call and bring it to the ledger.
     Submit(Box<Call>),
-    /// Fetch a file and decrypt it.
+    /// Fetch a state and decrypt it.
     Fetch {
         /// The file.
         file: FileId,
@@ -144,8 +147,17 @@ pub enum Ask {
         owner: AccountId,
         /// Its key.
         key: FileKey,
-        /// Digest that the plaintext must have, where the order names one.
-        content: Option<Digest>,
+    },
+    /// Fetch an input, and keep it at hand while somebody has its handle.
+    FetchInput {
+        /// The file.
+        file: FileId,
+        /// Whose record of it counts.
+        owner: AccountId,
+        /// Its key.
+        key: FileKey,
+        /// Digest that the plaintext must have, as the order names it.
+        content: Digest,
     },
     /// Encrypt a file, place it in the vault and record it on the ledger. Storing the same bytes
     /// under the same key again gives the same file.

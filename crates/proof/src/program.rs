@@ -1,17 +1,13 @@
 //! What a job computes, seen from the proof: a chain of steps over one state.
 
-use std::sync::Arc;
-
 use assay_crypto::Digest;
 use assay_ledger::StepIndex;
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::handle::Handle;
+
 /// The longest encoded state a party accepts, in bytes.
 pub const MAX_STATE_BYTES: usize = 256 << 20;
-
-/// The most bytes that the inputs of one order may hold together, by the length classes on the
-/// ledger. A constant of the protocol, so that every machine refuses the same orders.
-pub const MAX_TASK_BYTES: u64 = 16 << 30;
 
 /// Everything a program is a function of. Two equal tasks give equal traces on every machine.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,7 +35,17 @@ pub struct TaskInput {
     /// The name the specification calls it by.
     pub name: String,
     /// The plaintext.
-    pub bytes: Arc<Vec<u8>>,
+    pub handle: Handle,
+}
+
+impl TaskInput {
+    /// An input whose bytes are in memory.
+    pub fn in_memory(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self {
+            name: name.into(),
+            handle: Handle::in_memory(bytes),
+        }
+    }
 }
 
 /// A chain of deterministic steps `state[i] = step(state[i - 1], i)` and its current state.

@@ -10,7 +10,8 @@
 //! 3. A [`StorageNode`](storage::StorageNode) keeps pieces on a [`Backend`](storage::Backend) and
 //!    collects those that no recorded file needs. It sees ciphertext only.
 //! 4. A [`Download`](download::Download) fetches pieces from whichever node returns the right
-//!    bytes and opens them with an [`Unsealer`]; it names the nodes that failed.
+//!    bytes and opens them with an [`Unsealer`]; it names the nodes that failed. What lies at hand
+//!    already is read [`InPlace`], slice by slice.
 //! 5. An [`envelope`] carries the file's key to another account; a [`bundle`] makes one file of a
 //!    directory.
 //!
@@ -38,10 +39,10 @@
 //! ```
 
 pub mod bundle;
-mod content;
 pub mod download;
 pub mod envelope;
 mod fault;
+mod in_place;
 pub mod length;
 mod manifest;
 mod piece;
@@ -54,14 +55,14 @@ mod unseal;
 pub mod upload;
 pub mod wire;
 
-pub use content::{ContentHasher, content_digest};
+pub use assay_crypto::content::{ContentHasher, SLICE_BYTES, content_digest};
 pub use fault::{Fault, Unreachable};
+pub use in_place::{InPlace, Opened, Pieces};
 pub use manifest::{
     FORMAT_VERSION, Manifest, ManifestError, OpenManifestError, file_id, slice_count,
 };
 pub use piece::{
-    Digests, MAX_PIECE_BYTES, MAX_SLICES, Piece, PieceTooLong, SLICE_BYTES, TAG_BYTES,
-    TooManyDigests,
+    Digests, MAX_PIECE_BYTES, MAX_SLICES, Piece, PieceTooLong, TAG_BYTES, TooManyDigests,
 };
 pub use placement::Coding;
 pub use record::{Label, RecordError, granted_key, owner_key, seal_for_grantee};

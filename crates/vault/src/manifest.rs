@@ -11,8 +11,9 @@ use assay_crypto::{
 use assay_ledger::FileId;
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::piece::{Digests, MAX_SLICES, Piece, PieceTooLong, SLICE_BYTES};
+use crate::piece::{Digests, MAX_SLICES, Piece, PieceTooLong};
 use crate::placement::Coding;
+use assay_crypto::content::SLICE_BYTES;
 
 /// Version of the slice and manifest formats, the first byte of a manifest piece.
 pub const FORMAT_VERSION: u8 = 1;

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
-use assay_crypto::Digest;
+use assay_crypto::{Digest, content::SLICE_BYTES};
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 
-/// Plaintext bytes in one slice; only the last slice of a file is shorter.
-pub const SLICE_BYTES: usize = 4 << 20;
 /// Bytes the cipher adds to a slice: its Poly1305 tag.
 pub const TAG_BYTES: usize = 16;
 /// The longest piece a storage node accepts.

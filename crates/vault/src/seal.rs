@@ -8,12 +8,12 @@ use assay_crypto::{
 };
 use assay_ledger::FileId;
 
-use crate::content::ContentHasher;
 use crate::length;
 use crate::manifest::{FORMAT_VERSION, Manifest, ManifestError, file_id};
-use crate::piece::{MAX_SLICES, Piece, PieceTooLong, SLICE_BYTES};
+use crate::piece::{MAX_SLICES, Piece, PieceTooLong};
 use crate::placement::Coding;
 use crate::unseal::Expected;
+use assay_crypto::content::{ContentHasher, SLICE_BYTES};
 
 /// One slice, sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,17 +2,13 @@
 
 use std::io::{self, Write};
 
-use assay_crypto::{
-    Digest,
-    aead::{self, FileKey},
-};
+use assay_crypto::{Digest, aead::FileKey};
 use assay_ledger::FileId;
 
-use crate::content::ContentHasher;
-use crate::length;
-use crate::manifest::{Manifest, OpenManifestError, file_id};
+use crate::in_place::Opened;
+use crate::manifest::{Manifest, OpenManifestError};
 use crate::piece::Piece;
-use crate::seal::associated;
+use assay_crypto::content::ContentHasher;
 
 /// What the ledger says about a file, as far as opening it depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +84,7 @@ pub enum UnsealError {
 
 /// Opens one file slice by slice, in order; holds one slice at a time.
 pub struct Unsealer {
-    key: FileKey,
-    manifest: Manifest,
+    opened: Opened,
     next: u32,
     content: ContentHasher,
 }
@@ -100,23 +95,8 @@ impl Unsealer {
     /// # Errors
     /// [`UnsealError`] when the piece is another one, the key is wrong, or the owner lied.
     pub fn new(expected: &Expected, manifest: &Piece, key: FileKey) -> Result<Self, UnsealError> {
-        if file_id(manifest) != expected.id {
-            return Err(UnsealError::OtherManifest);
-        }
-        let manifest = Manifest::open(manifest, &key)?;
-        let contradiction = |what| Err(UnsealError::Contradiction(what));
-        if manifest.slices().len() as u64 != u64::from(expected.slices) {
-            return contradiction("number of slices");
-        }
-        if length::class(manifest.length) != expected.length_class {
-            return contradiction("length");
-        }
-        if manifest.root() != expected.root {
-            return contradiction("root");
-        }
         Ok(Self {
-            key,
-            manifest,
+            opened: Opened::new(expected, manifest, key)?,
             next: 0,
             content: ContentHasher::new(),
         })
@@ -124,7 +104,7 @@ impl Unsealer {
 
     /// The table of contents.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        self.opened.manifest()
     }
 
     /// Verifies and opens the next slice.
@@ -132,11 +112,9 @@ impl Unsealer {
     /// # Errors
     /// [`UnsealError`] when the slice is out of order, not the listed one, or does not open.
     pub fn slice(&mut self, index: u32, piece: &Piece) -> Result<Vec<u8>, UnsealError> {
-        let listed = self.manifest.slices().get(index as usize);
-        if index == self.next && listed.is_some_and(|digest| piece.digest() != *digest) {
-            return Err(UnsealError::OtherSlice { index });
-        }
-        self.verified_slice(index, piece)
+        self.must_be_next(index)?;
+        let plain = self.opened.slice(index, piece)?;
+        Ok(self.took(plain))
     }
 
     /// [`Self::slice`] for a piece whose digest has been compared with the manifest's already.
@@ -145,31 +123,30 @@ impl Unsealer {
         index: u32,
         piece: &Piece,
     ) -> Result<Vec<u8>, UnsealError> {
-        if index != self.next || self.is_complete() {
-            return Err(UnsealError::OutOfOrder {
-                expected: self.next,
-                given: index,
-            });
+        self.must_be_next(index)?;
+        let plain = self.opened.verified_slice(index, piece)?;
+        Ok(self.took(plain))
+    }
+
+    fn must_be_next(&self, index: u32) -> Result<(), UnsealError> {
+        if index == self.next && !self.is_complete() {
+            return Ok(());
         }
-        let last = index as usize + 1 == self.manifest.slices().len();
-        let plain = aead::decrypt(
-            &self.key,
-            u64::from(index),
-            &associated(index, last),
-            piece.bytes(),
-        )
-        .map_err(|_| UnsealError::Sealed { index })?;
-        if plain.len() as u64 != self.manifest.slice_length(index) {
-            return Err(UnsealError::Contradiction("length"));
-        }
+        Err(UnsealError::OutOfOrder {
+            expected: self.next,
+            given: index,
+        })
+    }
+
+    fn took(&mut self, plain: Vec<u8>) -> Vec<u8> {
         self.content.slice(&plain);
         self.next += 1;
-        Ok(plain)
+        plain
     }
 
     /// Whether every slice has been opened.
     pub fn is_complete(&self) -> bool {
-        self.next as usize == self.manifest.slices().len()
+        self.next as usize == self.manifest().slices().len()
     }
 
     /// Checks that nothing is missing and the whole is what was sealed.
@@ -179,16 +156,16 @@ impl Unsealer {
     pub fn finish(self) -> Result<Content, UnsealError> {
         if !self.is_complete() {
             return Err(UnsealError::CutShort {
-                expected: self.manifest.slices().len() as u32,
+                expected: self.manifest().slices().len() as u32,
                 given: self.next,
             });
         }
         let digest = self.content.finish();
-        if digest != self.manifest.content {
+        if digest != self.opened.manifest().content {
             return Err(UnsealError::OtherContent);
         }
         Ok(Content {
-            length: self.manifest.length,
+            length: self.opened.manifest().length,
             digest,
         })
     }

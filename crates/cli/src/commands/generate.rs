@@ -9,7 +9,7 @@ use assay_data::{Message, Role, Tokenizer};
 use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, Adapter, Base, Ended, GenerateError, GenerateSettings, Generated, Generator,
-    Sampling, adapter_notes, read_file, read_model_folder, take_adapter_tokenizer,
+    ModelSource, Precision, Sampling, adapter_notes, read_file, take_adapter_tokenizer,
 };
 use clap::Args;
 use serde::Serialize;
@@ -82,12 +82,12 @@ impl Generate {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         let settings = self.settings()?;
         let kernel = Kernel::detect().map_err(failed)?;
-        let mut files = read_model_folder(&self.model).map_err(failed)?;
+        let mut model = ModelSource::open(&self.model).map_err(failed)?;
         let note = match &self.adapter {
-            Some(folder) => take_adapter_tokenizer(&mut files, folder).map_err(failed)?,
+            Some(folder) => take_adapter_tokenizer(&mut model.files, folder).map_err(failed)?,
             None => None,
         };
-        let base = Base::from_files(files).map_err(failed)?;
+        let base = Base::load(model, Precision::Float32).map_err(failed)?;
         let mut notes = self.notes(base.tokenizer().map_err(failed)?, note);
         let adapter = self.adapter.as_ref();
         let adapter = adapter

@@ -156,14 +156,19 @@ impl JobCommand {
 
 fn check(path: &std::path::Path, global: &Global, output: &Output) -> Result<(), Failure> {
     let job = load(path)?;
-    check_terms(path, &job, &network(global)?)?;
-    let assay_job::Checked { first, price } = assay_job::check(&job).map_err(|error| {
+    let network = network(global)?;
+    check_terms(path, &job, &network)?;
+    let cannot_run = |error| {
         let context = format!("{} cannot run", path.display());
         Failure::new(Kind::Usage, anyhow::Error::new(error).context(context))
-    })?;
-    let inputs = job.read_inputs().map_err(failed)?;
-    let notes = job.notes(&inputs).map_err(unfit)?;
-    let model = job.model(&inputs).map_err(unfit)?;
+    };
+    let local = Local::new(&job, Digest::ZERO).map_err(cannot_run)?;
+    let fits = job.check_lengths(&local.inputs, &network);
+    fits.map_err(unfit)?;
+    let checked = assay_job::check_read(&job, &local).map_err(cannot_run)?;
+    let assay_job::Checked { first, price } = checked;
+    let notes = job.notes(&local.inputs).map_err(unfit)?;
+    let model = job.model(&local.inputs).map_err(unfit)?;
     let odds = |part: u64| {
         Probability::ratio(part, 10)
             .detection(job.audit.segments)
@@ -327,9 +332,11 @@ async fn post(
     if let Some(out) = out.as_ref().filter(|_| !no_wait) {
         result_folder::claim(out)?;
     }
-    check_terms(path, &job, &network(global)?)?;
+    let network = network(global)?;
+    check_terms(path, &job, &network)?;
     // Everything is looked at before anything is uploaded or paid.
     let local = Local::new(&job, Digest::ZERO).map_err(unfit)?;
+    job.check_lengths(&local.inputs, &network).map_err(unfit)?;
     local.check(&job).map_err(unfit)?;
     let Local {
         inputs, private, ..

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use assay_kernel::Kernel;
 use assay_model::{
-    ADAPTER_CONFIG, Adapter, Base, adapter_notes, merged_files, read_file, read_model_folder,
+    ADAPTER_CONFIG, Adapter, Base, ModelSource, Precision, adapter_notes, merged_files, read_file,
     take_adapter_tokenizer,
 };
 use clap::Args;
@@ -49,9 +49,10 @@ struct Merged {
 impl Merge {
     pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
         result_folder::claim(&self.out)?;
-        let mut files = read_model_folder(&self.model).map_err(failed)?;
-        let note = take_adapter_tokenizer(&mut files, &self.adapter).map_err(failed)?;
-        let base = Base::from_files(files.clone()).map_err(failed)?;
+        let mut model = ModelSource::open(&self.model).map_err(failed)?;
+        let note = take_adapter_tokenizer(&mut model.files, &self.adapter).map_err(failed)?;
+        let files = model.files.clone();
+        let base = Base::load(model, Precision::Float32).map_err(failed)?;
         let adapter = Adapter::load_peft(&self.adapter, base.config()).map_err(failed)?;
         let kernel = Kernel::detect().map_err(failed)?;
         let mut notes = base.tokenizer().map_err(failed)?.notes().to_vec();

@@ -209,7 +209,7 @@ pub(crate) fn write_result(dir: &Path, delivery: &Delivery) -> Result<(), Failur
 pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
     let input = |input: &assay_ledger::Input| assay_proof::TaskInput {
         name: input.name.to_string(),
-        bytes: inputs.get(input.name.as_str()).cloned().unwrap_or_default(),
+        handle: inputs.get(input.name.as_str()).cloned().unwrap_or_default(),
     };
     Task {
         kind: order.head.terms.kind.to_string(),

@@ -79,7 +79,7 @@ impl Screen {
         ));
     }
 
-    pub(super) fn stored(&self, name: &str, bytes: usize, copies: u8) {
+    pub(super) fn stored(&self, name: &str, bytes: u64, copies: u8) {
         self.line(format!(
             "  {name}: {} KiB encrypted, on {copies} storage nodes",
             bytes.div_ceil(1024)

@@ -1,5 +1,7 @@
 //! Faults of tables.
 
+use crate::error::Place;
+
 /// Why a table cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {

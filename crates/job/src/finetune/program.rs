@@ -120,15 +120,15 @@ fn skipped(invalid: u64, tried: u64) -> String {
 /// What a person should know of the files and of the `[adapter]` section on this model.
 pub(super) fn notes(specification: &[u8], inputs: &Inputs) -> Result<Vec<String>, BuildError> {
     let specification = Specification::decode(specification)?;
-    let json = language::config_json(language::input(inputs, language::MODEL)?)?;
-    let model = ModelConfig::from_json(json);
+    let json = language::config_json(&language::model(inputs)?)?;
+    let model = ModelConfig::from_json(&json);
     let model = model.map_err(|e| BuildError::input(language::MODEL, e))?;
     let method = specification.method(&model)?;
     let settings = specification.adapter.notes(model.num_hidden_layers);
     let settings = settings.map_err(|error| BuildError::field("adapter", error))?;
     let mut notes = language::notes(inputs)?;
     notes.extend(settings);
-    notes.extend(merge_note(&method, &model, json));
+    notes.extend(merge_note(&method, &model, &json));
     Ok(notes)
 }
 
@@ -201,11 +201,11 @@ pub(super) fn deliver(
         .tokenizer()
         .map_err(|e| BuildError::input(language::MODEL, e))?;
     // The format that was taught goes with the result, if the model has none of its own.
-    let template = (!tokenizer.has_template() && language::converses(inputs.iter()))
+    let template = (!tokenizer.has_template() && language::converses(inputs))
         .then(|| tokenizer.template_source());
     let files = match method {
         Method::Full => {
-            let files = language::model_files(inputs)?;
+            let files = language::model(inputs)?.read(|_| true)?;
             let merged = merged_files(&kernel, &base, files, &adapter);
             let mut merged = merged.map_err(|e| BuildError::input("result", e))?;
             merged.extend(carried_files(&ModelFiles::new(), template));
@@ -224,14 +224,15 @@ pub(super) fn deliver(
         notes,
         ..Delivery::default()
     };
-    let Some(heldout) = private.get(HELDOUT) else {
+    if !private.contains_key(HELDOUT) {
         return Ok(delivery);
-    };
+    }
     let data = language::rows(private, HELDOUT, &base, &specification.data)?;
     for (name, adapter) in [("loss_before", None), ("loss_after", Some(&adapter))] {
         let loss = language::score(&kernel, &base, adapter, HELDOUT, &data)?;
         delivery.figures.insert(name.to_owned(), loss);
     }
-    delivery.samples = language::samples(&kernel, &base, &adapter, heldout, SAMPLES);
+    let heldout = language::text(private, HELDOUT)?;
+    delivery.samples = language::samples(&kernel, &base, &adapter, &heldout, SAMPLES);
     Ok(delivery)
 }

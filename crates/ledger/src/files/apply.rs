@@ -28,6 +28,16 @@ pub(crate) fn apply(
     }
 }
 
+/// The record of a file, which `owner` must have recorded.
+pub(crate) fn recorded(
+    state: &State<'_>,
+    file: FileId,
+    owner: AccountId,
+) -> Result<FileRecord, Refusal> {
+    let found = state.load(&keys::file(&file, &owner));
+    found.ok_or_else(|| FileRefusal::Unknown { file, owner }.into())
+}
+
 /// Refuses a file that `owner` has not recorded.
 pub(crate) fn must_be_recorded(
     state: &State<'_>,

@@ -5,7 +5,7 @@ mod call;
 mod grants;
 pub(crate) mod keys;
 
-pub(crate) use apply::{apply, must_be_recorded};
+pub(crate) use apply::{apply, must_be_recorded, recorded};
 pub use call::{FileCall, FileEvent, FileProblem, FileRefusal};
 pub(crate) use grants::expire;
 pub use grants::{AskGrant, FileGrant, GrantState};

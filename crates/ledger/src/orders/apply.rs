@@ -4,7 +4,7 @@ use super::life::Move;
 use super::procedure::{self, row};
 use super::{enter, load, save};
 use crate::accounts::money;
-use crate::files::must_be_recorded;
+use crate::files::recorded;
 use crate::state::State;
 use crate::{
     AccountId, AccountRefusal, Amount, Head, Order, OrderCall, OrderEvent, OrderId, OrderRefusal,
@@ -38,8 +38,13 @@ fn post(
     terms: &Terms,
 ) -> Result<(), Refusal> {
     rules::check_terms(terms, &state.chain.parameters)?;
+    let mut classes = Vec::with_capacity(terms.inputs.len());
     for input in &terms.inputs {
-        must_be_recorded(state, input.file, requester)?;
+        let record = recorded(state, input.file, requester)?;
+        classes.push(record.length_class);
+    }
+    if let Some(problem) = rules::length_problem(&classes, &state.chain.parameters) {
+        return Err(OrderRefusal::BadTerms { problem }.into());
     }
     let escrow = terms.escrow().ok_or(AccountRefusal::Overflow)?;
     money::debit(state, &requester, escrow)?;

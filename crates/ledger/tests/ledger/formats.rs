@@ -6,9 +6,9 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
     BoundedVec, Call, ChainId, DeclineReason, Event, FileCall, FileGrant, FileId, FileRefusal,
-    Genesis, GenesisError, Grant, Head, Height, MAX_TX_BYTES, Occasion, Opening, Order, OrderCall,
-    OrderId, OrderRefusal, Place, Ppm, Refusal, Role, RunIndex, SegmentIndex, StepIndex, Terms,
-    Transaction, query, root,
+    Genesis, GenesisError, Grant, Head, Height, MAX_FILE_BYTES, MAX_TX_BYTES, Occasion, Opening,
+    Order, OrderCall, OrderId, OrderRefusal, Place, Ppm, Refusal, Role, RunIndex, SegmentIndex,
+    StepIndex, Terms, Transaction, query, root,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use proptest::prelude::*;
@@ -348,7 +348,7 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         g.accounts = BoundedVec::new(accounts).unwrap();
     });
     assert!(matches!(key, GenesisError::Key(_)));
-    let odd: [&dyn Fn(&mut Genesis); 8] = [
+    let odd: [&dyn Fn(&mut Genesis); 12] = [
         &|g| g.parameters.provider_bond = Amount::ZERO,
         &|g| g.parameters.reward_rate = Ppm(1_000_001),
         &|g| g.parameters.min_deadline = 0,
@@ -357,6 +357,10 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         &|g| g.parameters.max_rounds = 0,
         &|g| g.parameters.max_timers = 0,
         &|g| g.parameters.max_draws = 0,
+        &|g| g.parameters.max_input_bytes = 0,
+        &|g| g.parameters.max_input_bytes = MAX_FILE_BYTES + 1,
+        &|g| g.parameters.max_task_bytes = g.parameters.max_input_bytes - 1,
+        &|g| g.parameters.max_task_bytes = 8 * MAX_FILE_BYTES + 1,
     ];
     for change in odd {
         assert!(matches!(check(change), GenesisError::Parameters(_)));

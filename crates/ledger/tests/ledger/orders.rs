@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use assay_crypto::Digest;
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, BoundedBytes, BoundedString, BoundedVec, Call,
-    DeclineReason, FailureReason, FileRefusal, OrderCall, OrderRefusal, Outcome, Phase, Refusal,
-    Role, Terms, query, rules,
+    DeclineReason, FailureReason, FileCall, FileRecord, FileRefusal, OrderCall, OrderRefusal,
+    Outcome, Parameters, Phase, Refusal, Role, Terms, query, rules,
 };
 
-use crate::world::{BALANCE, BOND, FEE, Run, Who, World, file_id, parameters, sealed, terms};
+use crate::world::{BALANCE, BOND, FEE, Run, Who, World, file, file_id, parameters, sealed, terms};
 
 #[test]
 fn terms_outside_their_ranges_are_refused() {
@@ -417,5 +417,39 @@ fn a_block_draws_for_a_bounded_number_of_orders() {
         assert!(before - after <= 64, "{before} {after}");
         assert!(after < before || before == 0);
         before = after;
+    }
+}
+
+#[test]
+fn inputs_longer_than_a_network_allows_are_refused_when_they_are_posted() {
+    let cases = [
+        ([1_000, 500], None),
+        ([1_001, 1], Some("max_input_bytes is 1000")),
+        ([u64::MAX, u64::MAX], Some("max_input_bytes is 1000")),
+        ([1_000, 501], Some("max_task_bytes is 1500")),
+    ];
+    for (classes, mention) in cases {
+        let mut world = World::with(Parameters {
+            max_input_bytes: 1_000,
+            max_task_bytes: 1_500,
+            ..parameters()
+        });
+        let terms = terms();
+        for (input, length_class) in terms.inputs.iter().zip(classes) {
+            let record = FileRecord {
+                length_class,
+                ..file(Who::Requester, input.name.as_str())
+            };
+            assert_eq!(record.id, input.file);
+            world.apply(Who::Requester, FileCall::Put(Box::new(record)));
+        }
+        let post = OrderCall::Post(Box::new(terms));
+        match mention {
+            None => drop(world.apply(Who::Requester, post)),
+            Some(mention) => {
+                let refusal = world.refuse(Who::Requester, post).to_string();
+                assert!(refusal.contains(mention), "{refusal}");
+            }
+        }
     }
 }

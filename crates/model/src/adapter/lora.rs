@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::method::{bounded, rank};
+use super::method::rank;
 use super::names::Pattern;
 use super::select::Selection;
 use crate::error::MethodError;

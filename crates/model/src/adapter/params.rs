@@ -2,7 +2,8 @@
 
 use assay_crypto::Digest;
 
-use super::method::{LoraConfig, Method};
+use super::lora::LoraConfig;
+use super::method::Method;
 use crate::config::ModelConfig;
 use crate::spec::ModelSpec;
 use crate::target::Target;

@@ -13,6 +13,7 @@ use crate::error::{LoadError, MethodError};
 use crate::files::read_file;
 use crate::target::Target;
 use crate::weights::TensorFile;
+use assay_crypto::ReadAt;
 
 /// The settings of a PEFT adapter.
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
@@ -79,16 +80,28 @@ impl Adapter {
         weights: &[u8],
         model: &ModelConfig,
     ) -> Result<Self, LoadError> {
+        Self::from_peft(config, &weights, model)
+    }
+
+    /// Reads an adapter for `model` from its settings, and its weights wherever they lie.
+    ///
+    /// # Errors
+    /// As [`Adapter::from_peft_files`], and [`LoadError::Read`] when the weights cannot be read.
+    pub fn from_peft(
+        config: &[u8],
+        weights: &dyn ReadAt,
+        model: &ModelConfig,
+    ) -> Result<Self, LoadError> {
         let method = peft_config::read(config, model.num_hidden_layers)?;
         let file = TensorFile::open(ADAPTER_WEIGHTS, weights)?;
         let infos = method.params(model);
         let known: HashSet<&str> = infos.iter().map(|info| info.name.as_str()).collect();
-        let mut names: Vec<&str> = file.names().collect();
+        let mut names: Vec<String> = file.names().collect();
         names.sort_unstable();
         if names.is_empty() {
             return Err(refused("it holds no tensor".to_owned()));
         }
-        if let Some(foreign) = names.iter().find(|name| !known.contains(**name)) {
+        if let Some(foreign) = names.iter().find(|name| !known.contains(name.as_str())) {
             return Err(refused(strange(foreign, &known, model.num_hidden_layers)));
         }
         if let Some(empty) = names.iter().find(|name| file.is_empty(name)) {
@@ -97,16 +110,13 @@ impl Adapter {
                  (DeepSpeed ZeRO-3, FSDP); gather them before saving"
             )));
         }
-        if let Some(missing) = infos
-            .iter()
-            .find(|info| !names.contains(&info.name.as_str()))
-        {
+        if let Some(missing) = infos.iter().find(|info| !names.contains(&info.name)) {
             let other = missing.name.replace("lora_A", "lora_B");
             let other = match other == missing.name {
                 true => missing.name.replace("lora_B", "lora_A"),
                 false => other,
             };
-            return Err(refused(match names.contains(&other.as_str()) {
+            return Err(refused(match names.contains(&other) {
                 true => format!("tensor {} is missing, and {other} is there", missing.name),
                 false => format!(
                     "tensor {} is missing, and {ADAPTER_CONFIG} says that this projection is adapted",

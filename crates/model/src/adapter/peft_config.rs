@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::method::{BitFitConfig, Ia3Config, LoraConfig, Method};
+use super::lora::LoraConfig;
+use super::method::{BitFitConfig, Ia3Config, Method};
 use super::names::Names;
 use super::select::Modules;
 use super::settings::check_settings;

@@ -13,7 +13,7 @@ mod resume_tests;
 pub mod source;
 pub mod spool;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod unfinished;
 mod upload;
 

@@ -92,6 +92,7 @@ impl Network {
             name: "rows".to_owned(),
             media_type: "text/plain".to_owned(),
             length: LENGTH as u64,
+            content: None,
             key,
             envelope_to: Some(owner().encryption().public()),
         };

@@ -126,6 +126,11 @@ impl Spool {
         })
     }
 
+    /// Its path, and the file, still locked.
+    pub fn into_parts(self) -> (PathBuf, File) {
+        (self.path, self.file)
+    }
+
     /// It is over: nothing is left to go on with.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::{
     transport::{Access, BoxFuture, Handler, Limits, Protocols, Refused, Standing},
 };
 
-pub(super) const LENGTH: usize = (9 << 20) + 12_345;
+pub(crate) const LENGTH: usize = (9 << 20) + 12_345;
 
 impl Handler<Request> for StorageRole {
     fn handle(
@@ -45,14 +45,14 @@ async fn node(seed: u8, role: Option<StorageRole>) -> Transport {
         .unwrap()
 }
 
-pub(super) struct Network {
-    pub(super) client: Transport,
-    nodes: Vec<Transport>,
-    pub(super) dirs: Vec<TempDir>,
+pub(crate) struct Network {
+    pub(crate) client: Transport,
+    pub(crate) nodes: Vec<Transport>,
+    pub(crate) dirs: Vec<TempDir>,
 }
 
 impl Network {
-    pub(super) async fn start(count: u8) -> Self {
+    pub(crate) async fn start(count: u8) -> Self {
         let client = node(100, None).await;
         let (mut nodes, mut dirs) = (Vec::new(), Vec::new());
         for seed in 1..=count {
@@ -70,11 +70,11 @@ impl Network {
         }
     }
 
-    pub(super) fn ids(&self) -> Vec<PublicKey> {
+    pub(crate) fn ids(&self) -> Vec<PublicKey> {
         self.nodes.iter().map(Transport::id).collect()
     }
 
-    pub(super) async fn store(
+    pub(crate) async fn store(
         &self,
         bytes: &[u8],
         key: &FileKey,
@@ -85,6 +85,7 @@ impl Network {
             name: "rows.jsonl".to_owned(),
             media_type: "application/jsonl".to_owned(),
             length: bytes.len() as u64,
+            content: None,
             key: key.clone(),
             envelope_to: Some(owner.encryption().public()),
         };
@@ -109,7 +110,7 @@ impl Network {
         .map(|stored| stored.record)
     }
 
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         record: &FileRecord,
         key: FileKey,
@@ -126,11 +127,11 @@ impl Network {
     }
 }
 
-pub(super) fn text() -> Vec<u8> {
+pub(crate) fn text() -> Vec<u8> {
     (0..LENGTH).map(|i| (i / 7 % 251) as u8).collect()
 }
 
-pub(super) fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for shard in std::fs::read_dir(dir.join("pieces")).unwrap() {
         for file in std::fs::read_dir(shard.unwrap().path()).unwrap() {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use assay_crypto::{EncryptionKey, PublicKey, aead::FileKey};
+use assay_crypto::{Digest, EncryptionKey, PublicKey, aead::FileKey};
 use assay_ledger::FileRecord;
 use assay_vault::{
     Coding, Label, RecordError, SLICE_BYTES, SealError, SealedFile, Sealer, TAG_BYTES,
@@ -36,6 +36,8 @@ pub struct NewFile {
     pub media_type: String,
     /// Plaintext length in bytes, to find nodes with room.
     pub length: u64,
+    /// The content digest that it must turn out to have, where that was told to somebody before.
+    pub content: Option<Digest>,
     /// Its key: fresh, or used for exactly these bytes before.
     pub key: FileKey,
     /// To whom the key is sealed in the record; nobody, if the owner can derive the key.
@@ -48,6 +50,9 @@ pub enum StoreError {
     /// The machine gave up.
     #[error("the file was not stored")]
     Upload(#[from] UploadError),
+    /// What was read has another content than it had before.
+    #[error("what is stored changed since it was looked at; begin again when nothing writes to it")]
+    OtherContent,
     /// A name or type does not fit the ledger's record.
     #[error("the file cannot be described on the ledger")]
     Record(#[from] RecordError),
@@ -185,6 +190,12 @@ fn describe(
     sealed: &SealedFile,
     placement: &[PublicKey],
 ) -> Result<FileRecord, StoreError> {
+    if file
+        .content
+        .is_some_and(|content| content != sealed.manifest.content)
+    {
+        return Err(StoreError::OtherContent);
+    }
     let envelope = match &file.envelope_to {
         None => None,
         Some(to) => {

@@ -27,6 +27,7 @@ use crate::{
     config::{NodeConfig, PeerConfig},
     health::Health,
     http::{Api, HttpServer},
+    inputs::InputStore,
     keys,
     lock::{DirectoryLock, KeyLock},
     needs,
@@ -159,6 +160,7 @@ impl Node {
             key,
             upload: UploadConfig::default(),
             uploads: config.dir.join("uploads"),
+            inputs: InputStore::new(config.dir.join("inputs")),
             memory: config.memory(),
             on_work: watch_work(desk.board.clone()),
         });

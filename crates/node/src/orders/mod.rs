@@ -50,6 +50,9 @@ pub async fn run(
         on_progress(&progress);
     };
     let outcome = drive::run(&mut *party, Some(memory), watch, &doer, report).await?;
+    // With its handles.
+    drop(party);
+    services.release_inputs(order).await;
     info!(%order, ?outcome, "an order is over");
     Ok(outcome)
 }

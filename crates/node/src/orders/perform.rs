@@ -1,16 +1,16 @@
 //! What a node does for the parties of orders.
 
 use std::{
-    io::{self, Cursor, Write},
+    io::{self, Write},
     path::PathBuf,
     sync::Arc,
 };
 
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::{Bytes, Lengths, Price};
-use assay_ledger::{AccountId, FileCall, FileId, OrderId, Role, Terms, query};
+use assay_ledger::{AccountId, FileCall, FileId, FileRecord, OrderId, Role, Terms, query, rules};
 use assay_proof::{
-    Answer, Ask, FetchFailure, Identity, MAX_STATE_BYTES, MAX_TASK_BYTES, StepReport, Traced,
+    Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced,
 };
 use assay_vault::{
     Coding, Sealer, UnsealError,
@@ -19,39 +19,20 @@ use assay_vault::{
     upload::{UploadConfig, leftover},
 };
 
+use tracing::warn;
+
 use super::{Compute, ForOrder};
 use crate::{
     client::{ChainView, Sender},
     drive::{Memory, Perform},
     files::{self, NewFile},
+    inputs::InputStore,
     told,
     transport::Transport,
 };
 
 /// Media type of the states that parties store.
 const STATE_TYPE: &str = "application/x-assay-state";
-
-/// Whether all inputs of an order together, by their length classes, can be held by a machine that
-/// gives a job so many bytes.
-fn inputs_fit(bytes: u64, memory: u64) -> Result<(), FetchFailure> {
-    if bytes > MAX_TASK_BYTES {
-        // The same on every machine, whatever it has.
-        return Err(FetchFailure::Corrupt(format!(
-            "the order's inputs hold up to {}, more than the {} of any order",
-            Bytes(bytes),
-            Bytes(MAX_TASK_BYTES)
-        )));
-    }
-    // They are here, and in the worker, and there is what is made of them.
-    if bytes > memory / 2 {
-        return Err(FetchFailure::TooLarge(format!(
-            "they hold up to {}, and this machine gives {} to a job",
-            Bytes(bytes),
-            Bytes(memory)
-        )));
-    }
-    Ok(())
-}
 
 /// Whether a run of an order fits into so many bytes, told before any of its files is here; `inputs`
 /// are the least that they can be. What no run can be made of is refused when its program is built, by
@@ -77,14 +58,6 @@ fn file_fits(class: u64, most: u64) -> Result<(), FetchFailure> {
         Bytes(class),
         Bytes(most)
     )))
-}
-
-/// The most bytes of one input of an order, or of one state.
-fn most_bytes(is_input: bool) -> u64 {
-    match is_input {
-        true => assay_job::MAX_INPUT_BYTES,
-        false => MAX_STATE_BYTES as u64,
-    }
 }
 
 /// Bytes in memory; where there is none left, an error and not the end of the process.
@@ -122,6 +95,8 @@ pub struct Services {
     pub upload: UploadConfig,
     /// Where uploads under derived keys are written down.
     pub uploads: PathBuf,
+    /// The inputs that are here.
+    pub inputs: InputStore,
     /// Bytes of memory that strangers' programs may take together.
     pub memory: u64,
     /// Told about every step of work.
@@ -137,32 +112,77 @@ impl Services {
         }
     }
 
-    /// Whether an order's inputs and its run are few enough bytes, by the terms and the records on
-    /// the ledger, to be fetched and worked on here.
-    fn room(&self, order: OrderId, is_input: bool) -> Result<(), FetchFailure> {
-        if !is_input {
-            return Ok(());
-        }
-        let state = self.chain.state();
+    /// Refuses an order whose inputs are longer, by their records on the ledger, than the network
+    /// allows, and one whose run takes more than there is here. No ledger takes the former, so that is
+    /// said on every machine alike.
+    fn check_lengths(&self, order: OrderId) -> Result<(), FetchFailure> {
         let unread = |error| FetchFailure::Unavailable(told(&error));
+        let state = self.chain.state();
         let Some(order) = query::order(&*state, &order).map_err(unread)? else {
             return Ok(());
         };
-        let mut bytes: u64 = 0;
-        let mut lengths = Lengths::new();
+        let (mut classes, mut lengths) = (Vec::new(), Lengths::new());
         for input in &order.head.terms.inputs {
-            let record =
-                query::file(&*state, &input.file, &order.head.requester).map_err(unread)?;
-            let class = record.map_or(0, |record| record.length_class);
-            bytes = bytes.saturating_add(class);
-            lengths.insert(input.name.to_string(), length::at_least(class));
+            let record = query::file(&*state, &input.file, &order.head.requester);
+            let class = record.map_err(unread)?.map(|record| record.length_class);
+            lengths.insert(input.name.to_string(), length::at_least(class.unwrap_or(0)));
+            classes.extend(class);
         }
-        inputs_fit(bytes, self.memory)?;
+        self.allows(&classes)?;
         run_fits(&order.head.terms, &lengths, self.memory)
     }
 
-    /// Reads a file of at most `most` bytes from the vault. A longer one is known by its record, and
-    /// nothing of it is fetched.
+    fn allows(&self, classes: &[u64]) -> Result<(), FetchFailure> {
+        let parameters = query::parameters(&*self.chain.state());
+        let parameters = parameters.map_err(|error| FetchFailure::Unavailable(told(&error)))?;
+        let problem = rules::length_problem(classes, &parameters.unwrap_or_default());
+        problem.map_or(Ok(()), |problem| Err(FetchFailure::Corrupt(problem)))
+    }
+
+    /// A handle on an input, which is fetched unless it is here. One that is longer than the network
+    /// allows is known by its record, and nothing of it is fetched.
+    ///
+    /// # Errors
+    /// [`FetchFailure`]: whether trying again can help.
+    pub async fn fetch_input(
+        &self,
+        (file, owner): (FileId, AccountId),
+        key: FileKey,
+        content: Option<Digest>,
+    ) -> Result<Handle, FetchFailure> {
+        let record = self.record(file, owner)?;
+        self.allows(&[record.length_class])?;
+        self.inputs
+            .fetch(&self.transport, &record, key, content)
+            .await
+    }
+
+    /// Lets go of an order's inputs: a part in it is over. Another part that needs them holds them.
+    pub(super) async fn release_inputs(&self, order: OrderId) {
+        match query::order(&*self.chain.state(), &order) {
+            Ok(Some(order)) => {
+                let inputs = order.head.terms.inputs.iter();
+                let files: Vec<FileId> = inputs.map(|input| input.file).collect();
+                self.inputs.release(order.head.requester, &files).await;
+            }
+            Ok(None) => {}
+            Err(error) => warn!(%order, reason = told(&error), "an order's inputs stay here"),
+        }
+    }
+
+    fn record(&self, file: FileId, owner: AccountId) -> Result<FileRecord, FetchFailure> {
+        match query::file(&*self.chain.state(), &file, &owner) {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => {
+                let text = format!("{owner} has recorded no file {file}");
+                Err(FetchFailure::Unavailable(text))
+            }
+            Err(error) => Err(FetchFailure::Unavailable(told(&error))),
+        }
+    }
+
+    /// Reads a file of at most `most` bytes from the vault into memory. A longer one is known by its
+    /// record, and nothing of it is fetched.
     ///
     /// # Errors
     /// [`FetchFailure`]: whether trying again can help.
@@ -171,29 +191,18 @@ impl Services {
         file: FileId,
         owner: AccountId,
         key: FileKey,
-        content: Option<Digest>,
         most: u64,
     ) -> Result<Vec<u8>, FetchFailure> {
-        let record = match query::file(&*self.chain.state(), &file, &owner) {
-            Ok(Some(record)) => record,
-            Ok(None) => {
-                let text = format!("{owner} has recorded no file {file}");
-                return Err(FetchFailure::Unavailable(text));
-            }
-            Err(error) => return Err(FetchFailure::Unavailable(told(&error))),
-        };
+        let record = self.record(file, owner)?;
         file_fits(record.length_class, most)?;
         let mut bytes = Held::default();
         let config = DownloadConfig::default();
         let read = files::download(&self.transport, config, &record, key, &mut bytes).await;
         match read {
-            Ok(found) if content.is_none_or(|digest| digest == found.digest) => Ok(bytes.0),
+            Ok(_) => Ok(bytes.0),
             Err(DownloadError::Unseal(UnsealError::Sink(error))) => {
                 Err(FetchFailure::Unavailable(told(&error)))
             }
-            Ok(_) => Err(FetchFailure::Corrupt(
-                "its content is not the one named".to_owned(),
-            )),
             Err(error @ DownloadError::Missing { .. }) => {
                 Err(FetchFailure::Unavailable(told(&error)))
             }
@@ -215,7 +224,7 @@ impl Services {
         media_type: &str,
         key: FileKey,
         envelope_to: Option<EncryptionKey>,
-        bytes: Vec<u8>,
+        bytes: Handle,
     ) -> Result<FileId, String> {
         let owner = self.sender.account();
         let memory = match &envelope_to {
@@ -241,12 +250,13 @@ impl Services {
             owner,
             name,
             media_type: media_type.to_owned(),
-            length: bytes.len() as u64,
+            length: bytes.length(),
+            content: Some(bytes.content()),
             key,
             envelope_to,
         };
-        let source = Cursor::new(bytes);
-        let record = |record: assay_ledger::FileRecord| async move {
+        let source = bytes.reader();
+        let record = |record: FileRecord| async move {
             let call = FileCall::Put(Box::new(record));
             self.sender
                 .call(call)
@@ -274,7 +284,7 @@ impl Services {
         memory: &Memory,
         owner: AccountId,
         key: &FileKey,
-        bytes: &[u8],
+        bytes: &Handle,
     ) -> Result<Option<FileId>, String> {
         let left = leftover(&memory.past, key).map_err(|error| told(&error))?;
         let Some(file) = left.file else {
@@ -287,7 +297,7 @@ impl Services {
         let coding = Coding::Replicated {
             copies: self.upload.copies,
         };
-        let sealed = Sealer::new(bytes, key.clone(), coding).finish();
+        let sealed = Sealer::new(bytes.reader(), key.clone(), coding).finish();
         match sealed {
             Ok(sealed) if sealed.id == file => Ok(Some(file)),
             Ok(_) => Err(format!(
@@ -307,19 +317,24 @@ impl Perform<Traced> for ForOrder<'_> {
                 let result = services.sender.call(*call).await.map(drop);
                 Answer::Submitted(result.map_err(|error| told(&error)))
             }
-            Ask::Fetch {
+            Ask::Fetch { file, owner, key } => {
+                let most = MAX_STATE_BYTES as u64;
+                Answer::Fetched(services.fetch(file, owner, key, most).await)
+            }
+            Ask::FetchInput {
                 file,
                 owner,
                 key,
                 content,
-            } => Answer::Fetched(match services.room(order, content.is_some()) {
+            } => Answer::Input(match services.check_lengths(order) {
                 Ok(()) => {
-                    let most = most_bytes(content.is_some());
-                    services.fetch(file, owner, key, content, most).await
+                    let (file, content) = ((file, owner), Some(content));
+                    services.fetch_input(file, key, content).await
                 }
                 Err(failure) => Err(failure),
             }),
             Ask::Store { name, key, bytes } => {
+                let bytes = Handle::in_memory(bytes);
                 Answer::Stored(services.store(name, STATE_TYPE, key, None, bytes).await)
             }
             Ask::Work(work) => {
@@ -336,26 +351,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_or_input_that_no_order_can_have_is_not_fetched() {
-        for most in [most_bytes(false), most_bytes(true)] {
-            for bytes in [0, 1, most / 2, most - 1, most] {
-                assert!(file_fits(length::class(bytes), most).is_ok(), "{bytes}");
-            }
-            for bytes in [most + (most >> 3), 200 << 30, u64::MAX] {
-                let refused = file_fits(bytes, most);
-                assert!(matches!(refused, Err(FetchFailure::Corrupt(_))), "{bytes}");
-            }
+    fn a_state_that_no_order_can_have_is_not_fetched() {
+        let most = MAX_STATE_BYTES as u64;
+        for bytes in [0, 1, most / 2, most - 1, most] {
+            assert!(file_fits(length::class(bytes), most).is_ok(), "{bytes}");
         }
-    }
-
-    #[test]
-    fn what_only_this_machine_cannot_hold_is_told_apart_from_what_none_can() {
-        assert!(inputs_fit(1 << 30, 2 << 30).is_ok());
-        let small = inputs_fit((1 << 30) + 1, 2 << 30).unwrap_err();
-        assert!(matches!(small, FetchFailure::TooLarge(_)), "{small}");
-        for memory in [0, 2 << 30, u64::MAX] {
-            let huge = inputs_fit(MAX_TASK_BYTES + 1, memory).unwrap_err();
-            assert!(matches!(huge, FetchFailure::Corrupt(_)), "{huge}");
+        for bytes in [most + (most >> 3), 200 << 30, u64::MAX] {
+            let refused = file_fits(bytes, most);
+            assert!(matches!(refused, Err(FetchFailure::Corrupt(_))), "{bytes}");
         }
     }
 

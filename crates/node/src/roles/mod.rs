@@ -17,7 +17,7 @@ use assay_job::{Casting, Part, Player, keys::KeysError, parts};
 use assay_ledger::{AccountId, Order, OrderId, ReadError, RunIndex, query};
 use assay_proof::{Outcome, Party};
 use tokio::task::{self, JoinSet};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::drive::DriveError;
 use crate::orders::{self, OnProgress, Services};
@@ -86,6 +86,16 @@ impl Stage {
     pub async fn run(self) {
         let account = self.services.sender.account();
         let mut heights = self.services.chain.heights();
+        match self.orders(account) {
+            Ok(orders) => {
+                let inputs = orders
+                    .iter()
+                    .flat_map(|order| order.head.terms.inputs.iter());
+                let needed = inputs.map(|input| input.file).collect();
+                self.services.inputs.sweep(&needed);
+            }
+            Err(error) => warn!(reason = told(&error), "inputs of past orders stay here"),
+        }
         let mut taken: BTreeMap<Place, Taken> = BTreeMap::new();
         let mut playing: JoinSet<Result<Outcome, DriveError>> = JoinSet::new();
         let mut tasks: HashMap<task::Id, Place> = HashMap::new();

@@ -109,7 +109,7 @@ pub fn run_digest(task: &Task, peers: &Peers) -> Digest {
         Peers::Plain(_) => 0,
         Peers::Masked(_) => 1,
     };
-    let mut hasher = assay_crypto::Hasher::new("assay/split-run/v1");
+    let mut hasher = assay_crypto::Hasher::new("assay/split-run/v2");
     hasher.part(&[mode]);
     assay_job::run_digest(task, hasher)
 }

@@ -12,6 +12,7 @@ use tracing::warn;
 use super::Runner;
 use super::frame::{Answer, Ask, CHUNK, Piece};
 use super::process::{Alive, Death, WorkerProcess};
+use crate::inputs::Spooled;
 
 /// Failures of this machine that one task may cause before its work is given up.
 const MOST_FAILURES: u32 = 5;
@@ -28,8 +29,6 @@ const REMEMBERED: usize = 64;
 pub struct WorkerDesk {
     process: Arc<WorkerProcess>,
     number: u32,
-    /// The inputs of the last task with their digests.
-    named: Vec<(Arc<Vec<u8>>, Digest)>,
     /// Failures of this machine by the seed of the task they happened in, which no other has.
     failures: VecDeque<(Digest, u32)>,
 }
@@ -88,7 +87,6 @@ impl WorkerDesk {
         Self {
             process,
             number,
-            named: Vec::new(),
             failures: VecDeque::new(),
         }
     }
@@ -139,7 +137,6 @@ impl WorkerDesk {
         on_step: &mut dyn FnMut(&StepReport),
         stop: &dyn Fn() -> bool,
     ) -> Result<Result<WorkDone, WorkFailure>, Lost> {
-        self.name_inputs(work);
         let ask = Ask::Work(Box::new(self.piece(piece, work)));
         alive.say(&ask)?;
         let mut reports = Vec::new();
@@ -148,7 +145,14 @@ impl WorkerDesk {
             match answers.recv_timeout(TICK) {
                 Ok(Answer::Missing { inputs, .. }) => {
                     for digest in inputs {
-                        self.send_input(alive, &digest)?;
+                        match self.send_input(alive, work, &digest) {
+                            Ok(()) => {}
+                            Err(NotSent::Lost) => return Err(Lost),
+                            Err(NotSent::Unread(error)) => {
+                                let text = format!("an input cannot be read: {error}");
+                                return Ok(Err(WorkFailure::Local(text)));
+                            }
+                        }
                     }
                     alive.say(&ask)?;
                 }
@@ -182,27 +186,9 @@ impl WorkerDesk {
         }
     }
 
-    /// Remembers the digests of a task's inputs, which are many times as long as a piece of work.
-    fn name_inputs(&mut self, work: &Work) {
-        let inputs = work.task.inputs.iter();
-        let named: Vec<_> = inputs
-            .map(|input| {
-                let known = self
-                    .named
-                    .iter()
-                    .find(|(bytes, _)| Arc::ptr_eq(bytes, &input.bytes));
-                let digest = known.map(|(_, digest)| *digest);
-                let digest = digest
-                    .unwrap_or_else(|| Digest::of("assay/worker/input/v1", &[&input.bytes[..]]));
-                (input.bytes.clone(), digest)
-            })
-            .collect();
-        self.named = named;
-    }
-
     fn piece(&self, piece: u64, work: &Work) -> Piece {
         let task = &work.task;
-        let names = task.inputs.iter().zip(&self.named);
+        let names = task.inputs.iter();
         Piece {
             piece,
             desk: self.number,
@@ -210,7 +196,7 @@ impl WorkerDesk {
             spec: task.spec.clone(),
             model: task.model.clone(),
             inputs: names
-                .map(|(input, (_, digest))| (input.name.clone(), *digest))
+                .map(|input| (input.name.clone(), input.handle.content()))
                 .collect(),
             seed: task.seed,
             steps: task.steps,
@@ -224,17 +210,33 @@ impl WorkerDesk {
         }
     }
 
-    /// Sends an input in parts; other desks' inputs wait for the whole of it.
-    fn send_input(&self, alive: &Alive, wanted: &Digest) -> Result<(), Lost> {
-        let found = self.named.iter().find(|(_, digest)| digest == wanted);
-        let (bytes, digest) = found.ok_or(Lost)?;
-        let count = bytes.len().div_ceil(CHUNK).max(1);
-        let part = |n: usize| Ask::Input {
-            digest: *digest,
-            bytes: bytes[n * CHUNK..bytes.len().min((n + 1) * CHUNK)].to_vec(),
-            last: n + 1 == count,
+    /// Tells the worker where an input lies, or sends it in parts; other desks' inputs wait for the
+    /// whole of it.
+    fn send_input(&self, alive: &Alive, work: &Work, wanted: &Digest) -> Result<(), NotSent> {
+        let inputs = work.task.inputs.iter().map(|input| &input.handle);
+        let found = inputs.into_iter().find(|input| input.content() == *wanted);
+        let handle = found.ok_or(NotSent::Lost)?;
+        if let Some(spooled) = handle.held_by::<Spooled>() {
+            let passage = spooled.passage().map_err(NotSent::Unread)?;
+            return Ok(alive.say(&Ask::Open(Box::new(passage)))?);
+        }
+        let (mut unread, bytes) = (None, handle.bytes());
+        let count = handle.length().div_ceil(CHUNK as u64).max(1);
+        let mut part = |n: u64| {
+            let at = n * CHUNK as u64;
+            let mut part = vec![0; (handle.length() - at).min(CHUNK as u64) as usize];
+            if let Err(error) = bytes.read_at(at, &mut part) {
+                unread = Some(error);
+                return None;
+            }
+            Some(Ask::Input {
+                digest: *wanted,
+                bytes: part,
+                last: n + 1 == count,
+            })
         };
-        Ok(alive.say_all((0..count).map(part))?)
+        alive.say_all((0..count).map_while(&mut part))?;
+        unread.map_or(Ok(()), |error| Err(NotSent::Unread(error)))
     }
 }
 
@@ -248,6 +250,20 @@ impl Drop for WorkerDesk {
 
 /// The worker does not answer any more, or not as it should.
 struct Lost;
+
+/// Why an input did not reach the worker.
+enum NotSent {
+    /// The worker does not listen, or asked for what it was not told of.
+    Lost,
+    /// Its bytes cannot be had.
+    Unread(io::Error),
+}
+
+impl From<io::Error> for NotSent {
+    fn from(_: io::Error) -> Self {
+        Self::Lost
+    }
+}
 
 impl From<io::Error> for Lost {
     fn from(_: io::Error) -> Self {

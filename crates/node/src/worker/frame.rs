@@ -1,8 +1,8 @@
 //! What a node and its worker say to each other.
 //!
 //! A frame is a length of 4 bytes, little-endian, and so many bytes: one [`Ask`] on the way to the
-//! worker, one [`Answer`] on the way back, in Borsh. Inputs go first and once, by their digest; a
-//! piece of work only names them.
+//! worker, one [`Answer`] on the way back, in Borsh. Inputs go first and once, by their digest: as
+//! bytes, or as the place of a file that the worker reads by itself. A piece of work only names them.
 
 use std::io::{self, Read, Write};
 
@@ -10,6 +10,8 @@ use assay_crypto::Digest;
 use assay_ledger::StepIndex;
 use assay_proof::{MAX_STATE_BYTES, StepReport, WorkFailure};
 use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::inputs::Passage;
 
 /// Longest frame: the largest state, and room for the leaves of the longest run beside it.
 pub const MAX_FRAME: usize = MAX_STATE_BYTES + (64 << 20);
@@ -21,7 +23,7 @@ pub(super) const CHUNK: usize = 4 << 20;
 pub enum Ask {
     /// The next part of an input; parts of one input follow each other.
     Input {
-        /// Digest of the whole input, by which pieces name it.
+        /// Content digest of the whole input, by which pieces name it.
         digest: Digest,
         /// The part.
         bytes: Vec<u8>,
@@ -42,6 +44,8 @@ pub enum Ask {
         /// Which.
         desk: u32,
     },
+    /// Where an input lies that is not sent; pieces name it by its content digest.
+    Open(Box<Passage>),
 }
 
 /// A piece of work that names its inputs.
@@ -57,7 +61,7 @@ pub struct Piece {
     pub spec: Vec<u8>,
     /// The sizes of its model, as its order tells them.
     pub model: Vec<u8>,
-    /// Names of its inputs and digests of their bytes.
+    /// Names of its inputs and their content digests.
     pub inputs: Vec<(String, Digest)>,
     /// Its randomness.
     pub seed: Digest,

@@ -7,12 +7,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
-use assay_crypto::Digest;
+use assay_crypto::{Digest, ReadAt};
 use assay_job::Limited;
-use assay_proof::{Programs, Start, Task, TaskInput, Work, WorkFailure, Worker};
+use assay_proof::{Handle, Programs, Source, Start, Task, TaskInput, Work, WorkFailure, Worker};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::frame::{Answer, Ask, Piece, read_frame, write_frame};
+use crate::inputs::Passage;
 
 /// Makes the programs of one desk.
 type MakePrograms = Arc<dyn Fn() -> Box<dyn Programs> + Send + Sync>;
@@ -70,23 +71,31 @@ pub fn serve(
                 digest,
                 bytes,
                 last,
-            } => kept.take(digest, bytes, last),
-            Ask::Work(piece) => match kept.work(*piece) {
-                Ok((piece, number, work)) => {
-                    let desk = desks
-                        .entry(number)
-                        .or_insert_with(|| Desk::open(programs.clone(), out.clone()));
-                    // Its thread ends only with the desk.
-                    let _ = desk.pieces.send((piece, work));
+            } => kept.take(digest, &bytes, last),
+            Ask::Work(asked) => {
+                let (piece, number) = (asked.piece, asked.desk);
+                match kept.work(*asked) {
+                    Ok(work) => {
+                        let desk = desks
+                            .entry(number)
+                            .or_insert_with(|| Desk::open(programs.clone(), out.clone()));
+                        // Its thread ends only with the desk.
+                        let _ = desk.pieces.send((piece, work));
+                    }
+                    Err(NotBegun::Missing(inputs)) => out.say(&Answer::Missing { piece, inputs }),
+                    Err(NotBegun::Unread(why)) => out.say(&Answer::Failed {
+                        piece,
+                        failure: WorkFailure::Local(why),
+                    }),
                 }
-                Err((piece, inputs)) => out.say(&Answer::Missing { piece, inputs }),
-            },
+            }
             Ask::Stop { desk, piece } => {
                 if let Some(desk) = desks.get(&desk) {
                     desk.stopped.store(piece, Ordering::Relaxed);
                 }
             }
             Ask::Leave { desk } => drop(desks.remove(&desk)),
+            Ask::Open(place) => drop(kept.places.insert(place.content, *place)),
         }
     }
     Ok(())
@@ -104,28 +113,60 @@ impl Out {
     }
 }
 
-/// Inputs by digest: each is here once, however many desks work with it.
+/// Inputs by content digest: each is here once, however many desks work with it.
 #[derive(Default)]
 struct Kept {
-    known: HashMap<Digest, Weak<Vec<u8>>>,
+    known: HashMap<Digest, Weak<dyn ReadAt>>,
     /// Those that came and no piece has begun with yet.
-    fresh: HashMap<Digest, Arc<Vec<u8>>>,
+    fresh: HashMap<Digest, Arc<dyn ReadAt>>,
+    /// Where others lie.
+    places: HashMap<Digest, Passage>,
     arriving: Vec<u8>,
 }
 
+/// Why a piece cannot begin.
+enum NotBegun {
+    /// These inputs were not sent.
+    Missing(Vec<Digest>),
+    /// One cannot be read.
+    Unread(String),
+}
+
 impl Kept {
-    fn take(&mut self, digest: Digest, bytes: Vec<u8>, last: bool) {
-        self.arriving.extend_from_slice(&bytes);
+    fn take(&mut self, digest: Digest, bytes: &[u8], last: bool) {
+        self.arriving.extend_from_slice(bytes);
         if last {
-            let whole = Arc::new(std::mem::take(&mut self.arriving));
-            self.known.retain(|_, input| input.strong_count() > 0);
-            self.known.insert(digest, Arc::downgrade(&whole));
-            self.fresh.insert(digest, whole);
+            let whole = std::mem::take(&mut self.arriving);
+            self.keep(digest, Arc::new(whole));
         }
     }
 
-    /// The piece with its number and desk as work, or the inputs that are not here.
-    fn work(&mut self, piece: Piece) -> Result<(u64, u32, Work), (u64, Vec<Digest>)> {
+    fn keep(&mut self, digest: Digest, input: Arc<dyn ReadAt>) {
+        self.known.retain(|_, input| input.strong_count() > 0);
+        self.known.insert(digest, Arc::downgrade(&input));
+        self.fresh.insert(digest, input);
+    }
+
+    /// Opens the inputs of a piece whose places were told.
+    fn open(&mut self, piece: &Piece) -> Result<(), NotBegun> {
+        for (name, digest) in &piece.inputs {
+            let Some(place) = self.places.remove(digest) else {
+                continue;
+            };
+            match place.open() {
+                Ok(input) => self.keep(*digest, Arc::new(input)),
+                Err(error) => {
+                    let text = format!("input {name:?} cannot be read: {error}");
+                    return Err(NotBegun::Unread(text));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The piece as work.
+    fn work(&mut self, piece: Piece) -> Result<Work, NotBegun> {
+        self.open(&piece)?;
         let known = |digest: &Digest| self.known.get(digest).and_then(Weak::upgrade);
         let mut missing = Vec::new();
         let mut inputs = Vec::with_capacity(piece.inputs.len());
@@ -133,13 +174,13 @@ impl Kept {
             match known(digest) {
                 Some(bytes) => inputs.push(TaskInput {
                     name: name.clone(),
-                    bytes,
+                    handle: Handle::new(bytes, *digest, Source::Memory),
                 }),
                 None => missing.push(*digest),
             }
         }
         if !missing.is_empty() {
-            return Err((piece.piece, missing));
+            return Err(NotBegun::Missing(missing));
         }
         for (_, digest) in &piece.inputs {
             self.fresh.remove(digest);
@@ -153,13 +194,12 @@ impl Kept {
             steps: piece.steps,
             segment_steps: piece.segment_steps,
         };
-        let work = Work {
+        Ok(Work {
             task,
             start: piece.start.map_or(Start::Initial, Start::State),
             from: piece.from,
             to: piece.to,
-        };
-        Ok((piece.piece, piece.desk, work))
+        })
     }
 }
 

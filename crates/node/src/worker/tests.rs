@@ -32,8 +32,8 @@ impl Programs for Toys {
             sum: task
                 .inputs
                 .iter()
-                .flat_map(|i| i.bytes.iter())
-                .fold(0, |a, b| a.wrapping_add(*b)),
+                .flat_map(|i| i.handle.whole(u64::MAX).unwrap().into_owned())
+                .fold(0, |a, b| a.wrapping_add(b)),
         }))
     }
 }

@@ -77,18 +77,18 @@ impl Requester {
         let now = view.height;
         match answer {
             Answer::Submitted(_) => self.desk.rest(tag, now),
-            Answer::Fetched(result) => {
-                if let Err(failure) = &result {
-                    self.desk.trouble(failure);
-                    self.desk.rest(tag, now);
+            Answer::Input(result) => {
+                self.desk.missed(tag, now, &result);
+                if let What::Input(place, candidate) = tag.what {
+                    self.inputs.fetched((place, candidate), result);
                 }
-                match (tag.what, result) {
-                    (What::Input(place, candidate), result) => {
-                        self.inputs.fetched((place, candidate), result);
-                    }
-                    (_, Ok(bytes)) => self.result = Delivery::Fetched(bytes),
-                    (_, Err(FetchFailure::Corrupt(_))) => self.result = Delivery::Bad,
-                    (_, Err(FetchFailure::Unavailable(_) | FetchFailure::TooLarge(_))) => {}
+            }
+            Answer::Fetched(result) => {
+                self.desk.missed(tag, now, &result);
+                match result {
+                    Ok(bytes) => self.result = Delivery::Fetched(bytes),
+                    Err(FetchFailure::Corrupt(_)) => self.result = Delivery::Bad,
+                    Err(FetchFailure::Unavailable(_) | FetchFailure::TooLarge(_)) => {}
                 }
             }
             Answer::Worked(result) => {
@@ -183,7 +183,6 @@ impl Requester {
                         file: run.trace.as_ref()?.result,
                         owner: run.provider,
                         key: self.keys.checkpoint(place.run, last),
-                        content: None,
                     })
                 });
             }

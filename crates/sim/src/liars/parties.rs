@@ -1,10 +1,10 @@
 //! Liars of orders by name, as scenario files spell them.
 
 use std::fmt::{Display, Formatter, Result as Written};
-use std::sync::Arc;
 
 use assay_crypto::Digest;
 use assay_ledger::Role;
+use assay_proof::Handle;
 use assay_proof::lazy::{LazyPrograms, Share};
 use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
@@ -165,7 +165,7 @@ impl PartyLiars {
                 honest,
                 share,
                 input: "train".to_owned(),
-                bytes: Arc::new(vec![9]),
+                handle: Handle::in_memory(vec![9]),
             }),
             PartyLiar::Crafted => Actor::provider(move || CraftedPrograms { honest, ahead: 1 }),
             PartyLiar::DeadEnd => Actor::provider(move || DeadEndPrograms {

@@ -28,7 +28,7 @@ impl Programs for CounterPrograms {
             inputs: task
                 .inputs
                 .iter()
-                .map(|i| Digest::of("assay/counter/input/v1", &[&i.bytes]))
+                .map(|i| Digest::of("assay/counter/input/v1", &[&i.handle.content().0]))
                 .collect(),
         }))
     }

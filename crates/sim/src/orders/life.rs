@@ -3,24 +3,25 @@
 use std::future::pending;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use assay_crypto::SecretKey;
 use assay_crypto::stream::Stream;
+use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{AccountId, Amount, FileCall, Order, Role};
 use assay_machine::Millis;
-use assay_node::drive::{DriveError, Log, Memory, NoMail, Perform, Runtime, Watch, run_on};
-use assay_proof::{Answer, Ask, Identity, Outcome, Party, Traced, View, Worker};
+use assay_node::drive::{
+    DriveError, Journal, JournalKey, Log, Memory, NoMail, Perform, Runtime, Watch, run_on,
+};
+use assay_proof::{Answer, Ask, Handle, Identity, Outcome, Party, Traced, View, Worker};
 use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Clock as _, Supervisor as _};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
 use super::cast::{MakeParty, MakePrograms};
-use super::journal::{self, Journal};
 use super::shared::{BLOCK, Shared};
 use crate::disk::Disk;
 
@@ -82,9 +83,9 @@ impl Place {
             steps: 0,
         };
         Self {
+            disk: Disk::new(seed_of_disk(&secret)),
             secret,
             bond,
-            disk: Disk::default(),
             now: Mutex::new(Now {
                 member,
                 dice,
@@ -199,6 +200,12 @@ async fn next_attempt(views: &mut broadcast::Receiver<Arc<View>>, shared: &Share
     false
 }
 
+/// Every party has a disk of its own, with chances of its own.
+fn seed_of_disk(secret: &SecretKey) -> u64 {
+    let seed = Digest::of("assay/sim/disk/v1", &[&secret.public().0]).0;
+    seed.first_chunk().copied().map_or(0, u64::from_le_bytes)
+}
+
 /// The rim around one life's driver.
 struct Life {
     context: Context,
@@ -211,12 +218,10 @@ struct Life {
 impl Life {
     async fn drive(&self, mut party: Box<Party>) -> Result<Outcome, DriveError> {
         let place = self.place();
-        let name = place.member().name;
-        let opened = journal::open(&name, &place.disk);
-        let Memory { journal, past } = opened.map_err(|source| DriveError::Journal {
-            path: name.into(),
-            source,
-        })?;
+        let path = PathBuf::from(place.member().name);
+        let key = JournalKey::new(&place.secret, "order");
+        let opened = Journal::open_on(&place.disk.mount(), &path, key, None);
+        let (journal, past) = opened.map_err(|source| DriveError::Journal { path, source })?;
         let memory = Memory {
             journal: Mortal {
                 life: self,
@@ -300,15 +305,20 @@ impl Perform<Traced> for Life {
         let place = self.place();
         match ask {
             Ask::Submit(call) => Answer::Submitted(self.submit(*call).await),
-            Ask::Fetch {
+            Ask::Fetch { file, owner, key } => {
+                let fetched = self.shared.vault().fetch(file, owner, &key, None);
+                self.delay().await;
+                Answer::Fetched(fetched)
+            }
+            Ask::FetchInput {
                 file,
                 owner,
                 key,
                 content,
             } => {
-                let fetched = self.shared.vault().fetch(file, owner, &key, content);
+                let fetched = self.shared.vault().fetch(file, owner, &key, Some(content));
                 self.delay().await;
-                Answer::Fetched(fetched)
+                Answer::Input(fetched.map(Handle::in_memory))
             }
             Ask::Store { name, key, bytes } => {
                 let owner = place.secret.public();

@@ -20,7 +20,6 @@
 mod books;
 mod cast;
 mod counter;
-mod journal;
 mod life;
 mod report;
 mod setup;

@@ -1,10 +1,9 @@
 //! Any mixture of liars and interruptions: whoever keeps the rules loses nothing.
 
-use std::sync::Arc;
-
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{FailureReason, Role};
+use assay_proof::Handle;
 use assay_proof::lazy::{LazyPrograms, Share};
 use assay_proof::odds::Probability;
 use assay_sim::liars::auditors::{BlindPrograms, CopyingAuditor, FalseChallenge, rubber_stamp};
@@ -31,7 +30,7 @@ fn provider(dice: &mut Stream) -> Actor {
             honest,
             share,
             input: "train".to_owned(),
-            bytes: Arc::new(vec![9]),
+            handle: Handle::in_memory(vec![9]),
         }),
         3 => Actor::provider(move || CraftedPrograms { honest, ahead: 1 }),
         4 => Actor::new(

@@ -1,13 +1,11 @@
 //! Orders whose first provider breaks the rules: each is caught, slashed, unpaid and replaced.
 
-use std::sync::Arc;
-
 use assay_ledger::{Amount, FailureReason, Outcome, Phase, Question, Role, Verdict};
 use assay_machine::Machine;
 use assay_proof::lazy::{LazyPrograms, Share};
 use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
-use assay_proof::{Context, Input, Output, Traced};
+use assay_proof::{Context, Handle, Input, Output, Traced};
 use assay_sim::liars::providers::{
     CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
     WithholdingProvider,
@@ -34,7 +32,7 @@ fn training_on_other_data_is_caught() {
         honest: CounterPrograms,
         share: Share::everything(),
         input: "train".to_owned(),
-        bytes: Arc::new(vec![9]),
+        handle: Handle::in_memory(vec![9]),
     });
     let (world, order) = run(Plan::default(), with_provider(cheater));
     assert_caught(&world, &order, FailureReason::WrongResult);

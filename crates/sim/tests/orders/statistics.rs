@@ -1,7 +1,6 @@
 //! How often cheaters are caught, on hash chains; `assay-job` does the same on real training.
 
-use std::sync::Arc;
-
+use assay_proof::Handle;
 use assay_proof::lazy::{LazyPrograms, Share};
 use assay_sim::liars::providers::{CopyPrograms, OtherDataPrograms};
 use assay_sim::orders::{Actor, CounterPrograms, Plan, Study};
@@ -40,7 +39,7 @@ fn other_data_is_found_as_often_as_the_formula_says() {
             honest: CounterPrograms,
             share,
             input: "train".to_owned(),
-            bytes: Arc::new(vec![9]),
+            handle: Handle::in_memory(vec![9]),
         })
     });
 }

@@ -1,9 +1,9 @@
 //! Cheating providers on real training: the example's model and records, a short run each.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_job::{Job, Registry};
+use assay_proof::Handle;
 use assay_proof::lazy::{LazyPrograms, Share};
 use assay_sim::liars::providers::{CopyPrograms, OtherDataPrograms};
 use assay_sim::orders::{Actor, Plan, Study};
@@ -38,23 +38,24 @@ fn records(bytes: &[u8], second_half: bool) -> Vec<u8> {
 }
 
 /// A study of the shortened example, and the records it does not use.
-fn study() -> (Study<Registry>, Arc<Vec<u8>>) {
+fn study() -> (Study<Registry>, Handle) {
     let job = job();
     let inputs = job.read_inputs().unwrap();
-    let (model, train) = (&inputs["model"], &inputs["train"]);
+    let bytes = |name: &str| inputs[name].whole(1 << 30).unwrap().into_owned();
+    let (model, train) = (bytes("model"), bytes("train"));
     let study = Study {
         plan: Plan {
             kind: job.kind.name(),
             spec: job.specification.clone(),
             model: job.model(&inputs).unwrap().to_bytes(),
-            inputs: vec![("model", model.to_vec()), ("train", records(train, false))],
+            inputs: vec![("model", model), ("train", records(&train, false))],
             ..Plan::default()
         },
         segment_steps: job.audit.segment_steps,
         programs: || Registry,
         cases: cases(12),
     };
-    (study, Arc::new(records(train, true)))
+    (study, Handle::in_memory(records(&train, true)))
 }
 
 fn assert_detected(name: &str, study: &Study<Registry>, cheater: impl Fn(Share) -> Actor) {
@@ -77,12 +78,12 @@ fn skipped_steps_are_found_as_often_as_the_formula_says() {
 fn other_data_is_found_as_often_as_the_formula_says() {
     let (study, other) = study();
     assert_detected("other data", &study, |share| {
-        let bytes = Arc::clone(&other);
+        let handle = other.clone();
         Actor::provider(move || OtherDataPrograms {
             honest: Registry,
             share,
             input: "train".to_owned(),
-            bytes: Arc::clone(&bytes),
+            handle: handle.clone(),
         })
     });
 }

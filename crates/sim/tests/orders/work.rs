@@ -1,7 +1,6 @@
 //! Pieces of work, on the smallest programs there are.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use assay_crypto::Digest;
 use assay_ledger::{StepIndex, Terms};
@@ -13,10 +12,7 @@ fn task() -> Task {
         kind: "counter".to_owned(),
         spec: vec![1],
         model: vec![],
-        inputs: vec![TaskInput {
-            name: "data".to_owned(),
-            bytes: Arc::new(vec![1, 2, 3]),
-        }],
+        inputs: vec![TaskInput::in_memory("data", vec![1, 2, 3])],
         seed: Digest::of("seed", &[]),
         steps: 10,
         segment_steps: 4,

@@ -10,14 +10,16 @@
 //! [`unpack`], which jobs use, still write and read nothing else.
 
 mod header;
+mod layout;
 mod names;
 mod read;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 pub use header::Entry;
+pub use layout::{Layout, Spot};
 pub use names::{MAX_ENTRIES, MAX_NAME_BYTES, Names, is_plain};
 pub use read::BundleReader;
 
@@ -185,33 +187,37 @@ pub fn unpack_some(
     Ok(files)
 }
 
-/// Where each file lies in a bundle that is held in memory: names and places of their bytes. Nothing
-/// is copied, and of the contents nothing is looked at.
+/// Where each file lies in a bundle: names and places of their bytes. Of the contents nothing is
+/// read, so that files of any length can be read in place.
 ///
 /// # Errors
-/// [`BundleError`] when a header is not one that [`pack`] writes, or a file ends beyond the bytes.
-pub fn list(bytes: &[u8]) -> Result<Vec<(String, Range<usize>)>, BundleError> {
+/// [`BundleError`] for anything but the contents that [`pack`] would not have written, down to the
+/// byte, and when the source fails.
+pub fn list(mut source: impl Read + Seek) -> Result<Vec<(String, Range<u64>)>, BundleError> {
+    let end = source.seek(SeekFrom::End(0))?;
     let mut found = Vec::new();
     let mut names = Names::default();
     let mut at = 0;
     let cut = || read::damaged("it ends inside a file");
     loop {
-        let end = at + BLOCK;
-        let block: &[u8; BLOCK] = bytes
-            .get(at..end)
-            .and_then(|block| block.try_into().ok())
-            .ok_or_else(cut)?;
-        if block == &[0; BLOCK] {
-            return Ok(found);
+        source.seek(SeekFrom::Start(at))?;
+        let mut block = [0; BLOCK];
+        source.read_exact(&mut block)?;
+        if block == [0; BLOCK] {
+            read::zeros(&mut source, BLOCK)?;
+            return match source.stream_position()? == end {
+                true => Ok(found),
+                false => Err(read::damaged("bytes follow its end mark")),
+            };
         }
-        let entry = basic(Entry::read(block)?)?;
+        let entry = basic(Entry::read(&block)?)?;
         names.admit(&entry)?;
-        let length = usize::try_from(entry.length).ok();
-        let place = length.and_then(|length| Some(end..end.checked_add(length)?));
-        let place = place
-            .filter(|place| place.end <= bytes.len())
-            .ok_or_else(cut)?;
-        at = place.end.next_multiple_of(BLOCK);
+        let from = at + BLOCK as u64;
+        let place = from.checked_add(entry.length).map(|to| from..to);
+        let place = place.filter(|place| place.end <= end).ok_or_else(cut)?;
+        source.seek(SeekFrom::Start(place.end))?;
+        read::zeros(&mut source, padding(entry.length))?;
+        at = place.end + padding(entry.length) as u64;
         found.push((entry.name, place));
     }
 }

@@ -82,7 +82,7 @@ impl<R: Read> Read for BundleReader<R> {
 }
 
 /// Reads `count` zeros, at most a block.
-fn zeros(source: &mut impl Read, count: usize) -> Result<(), BundleError> {
+pub(super) fn zeros(source: &mut impl Read, count: usize) -> Result<(), BundleError> {
     let mut padding = [0; BLOCK];
     source.read_exact(&mut padding[..count])?;
     if padding != [0; BLOCK] {

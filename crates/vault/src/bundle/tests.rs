@@ -1,3 +1,5 @@
+use std::io::Cursor;
+
 use proptest::prelude::*;
 use tar::{EntryType, Header};
 
@@ -300,27 +302,70 @@ proptest! {
 fn a_list_tells_where_files_lie_and_copies_nothing() {
     let model = files(&["config.json", "model.safetensors", "sub/deep/x"]);
     let packed = pack(&model).unwrap();
-    let found = list(&packed).unwrap();
+    let found = list(Cursor::new(&packed)).unwrap();
+    let place = |range: Range<u64>| range.start as usize..range.end as usize;
     let found: BTreeMap<_, _> = found
         .into_iter()
-        .map(|(name, place)| (name, packed[place].to_vec()))
+        .map(|(name, range)| (name, packed[place(range)].to_vec()))
         .collect();
     assert_eq!(found, model);
 }
 
 #[test]
-fn a_list_refuses_what_reading_refuses_in_its_headers() {
+fn a_list_refuses_what_reading_refuses_but_for_the_contents() {
     let packed = pack(&files(&["a", "b"])).unwrap();
     for length in 0..packed.len() {
-        let cut = &packed[..length];
-        // The end mark's second half is not looked at.
-        assert_eq!(list(cut).is_ok(), length >= packed.len() - 512, "{length}");
+        assert!(list(Cursor::new(&packed[..length])).is_err(), "{length}");
+    }
+    let longer = [packed.as_slice(), &[0]].concat();
+    assert!(list(Cursor::new(longer)).is_err());
+    let places = list(Cursor::new(&packed)).unwrap();
+    for at in 0..packed.len() {
+        let mut changed = packed.clone();
+        changed[at] ^= 1;
+        let inside = places.iter().any(|(_, place)| place.contains(&(at as u64)));
+        let listed = list(Cursor::new(&changed)).is_ok();
+        assert_eq!(listed, unpack(changed.as_slice(), 1 << 20).is_ok(), "{at}");
+        assert_eq!(listed, inside, "{at}");
     }
     // A file that claims more than there is, up to all a number holds.
     for claimed in [4_096, 1 << 20, 8_589_934_591] {
         let foreign = foreign(b"x", EntryType::Regular, claimed, &[1; 512]);
-        assert!(list(&foreign).is_err(), "{claimed}");
+        assert!(list(Cursor::new(foreign)).is_err(), "{claimed}");
     }
-    assert!(list(&foreign(b"../x", EntryType::Regular, 0, &[])).is_err());
-    assert!(list(&foreign(b"x", EntryType::Symlink, 0, &[])).is_err());
+    for kind in [EntryType::Regular, EntryType::Symlink] {
+        assert!(list(Cursor::new(foreign(b"../x", kind, 0, &[]))).is_err());
+    }
+    let link = foreign(b"x", EntryType::Symlink, 0, &[]);
+    assert!(list(Cursor::new(link)).is_err());
+}
+
+#[test]
+fn a_layout_has_at_every_place_what_the_bundle_has() {
+    let model = files(&["config.json", "model.safetensors", "sub/deep/x"]);
+    let packed = pack(&model).unwrap();
+    let mut layout = Layout::default();
+    for (name, bytes) in &model {
+        layout.push(Entry::file(name, bytes.len() as u64)).unwrap();
+    }
+    assert_eq!(layout.length(), packed.len() as u64);
+    for (at, byte) in packed.iter().enumerate() {
+        let found = match layout.spot(at as u64).unwrap() {
+            Spot::Header(block, from) => block[from],
+            Spot::Zeros(left) => {
+                assert!(left > 0);
+                0
+            }
+            Spot::Content { entry, at, left } => {
+                let content = &model[&layout.entries()[entry].name];
+                assert_eq!(at + left, content.len() as u64);
+                content[at as usize]
+            }
+        };
+        assert_eq!(found, *byte, "{at}");
+    }
+    for beyond in [packed.len() as u64, u64::MAX] {
+        assert_eq!(layout.spot(beyond).unwrap(), Spot::Zeros(0));
+    }
+    assert!(layout.push(Entry::file("a", 0)).is_err());
 }

@@ -3,6 +3,7 @@
 // Helpers outside test functions may unwrap too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod in_place;
 mod sealing;
 mod storage;
 mod support;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time
 
 use assay_crypto::{Digest, PublicKey};
 use assay_kernel::Kernel;
-use assay_model::{Base, Precision, read_model_folder};
+use assay_model::{Base, ModelSource, Precision};
 use assay_node::{
     split::{Allowed, Mode, ProviderEvent, SplitLimits, SplitProvider, Terms},
     transport::{Limits, Protocols, Transport},
@@ -84,9 +84,8 @@ impl Serve {
             ));
         }
         let key = assay_node::keys::load(&Home::find(global)?.key())?;
-        let files = read_model_folder(&self.model).map_err(failed)?;
-        let base = Base::from_files(files).map_err(failed)?;
-        let base = Arc::new(base.held_in(self.precision));
+        let model = ModelSource::open(&self.model).map_err(failed)?;
+        let base = Arc::new(Base::load(model, self.precision).map_err(failed)?);
         let kernel = Kernel::detect().map_err(failed)?;
         let limits = SplitLimits {
             sessions: self.sessions.into(),

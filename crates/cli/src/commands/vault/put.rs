@@ -164,6 +164,7 @@ fn store(
         name,
         media_type,
         length,
+        content: None,
         key: unfinished.plan.key(key),
         envelope_to: Some(key.encryption().public()),
     };

@@ -63,6 +63,22 @@ pub fn check_terms(terms: &Terms, parameters: &Parameters) -> Result<(), Refusal
     }
 }
 
+/// What keeps an order of a network with these parameters from having inputs of these length
+/// classes, in bytes, if anything does.
+pub fn length_problem(classes: &[u64], parameters: &Parameters) -> Option<String> {
+    let (one, all) = (parameters.max_input_bytes, parameters.max_task_bytes);
+    let longest = classes.iter().copied().max().unwrap_or(0);
+    if longest > one {
+        return Some(format!(
+            "an input has up to {longest} bytes, and the network's max_input_bytes is {one}"
+        ));
+    }
+    let together = classes.iter().copied().fold(0, u64::saturating_add);
+    (together > all).then(|| {
+        format!("the inputs have up to {together} bytes, and the network's max_task_bytes is {all}")
+    })
+}
+
 /// Everything that keeps an order from having these terms in a network with these parameters.
 pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     let Some(rule) = RULES.iter().find(|rule| rule.kind() == terms.kind.as_str()) else {

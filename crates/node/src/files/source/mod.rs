@@ -23,6 +23,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use assay_crypto::Reader;
+
 pub use self::{file::FileSource, stamp::Stamp, tree::Tree};
 
 /// Something to store. It can be read again from any place, since a slice may be asked for twice.
@@ -39,6 +41,13 @@ pub trait Source: Read + Seek + Send + 'static {
 
 /// Bytes in memory change for nobody.
 impl Source for Cursor<Vec<u8>> {}
+
+/// Bytes wherever they lie.
+impl Source for Reader {
+    fn check(&mut self) -> Result<(), SourceError> {
+        self.get_ref().check().map_err(SourceError::Gone)
+    }
+}
 
 /// Why something is not stored.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +103,9 @@ pub enum SourceError {
         /// How.
         what: String,
     },
+    /// Something that was read is no longer there.
+    #[error("what is stored is not there any more as it was read")]
+    Gone(#[source] io::Error),
     /// Things in a directory that cannot come back as they are.
     #[error("{} holds what cannot be stored: {}", shown(path), listed(.offenders, *.more))]
     Refused {

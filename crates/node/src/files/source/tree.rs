@@ -7,7 +7,7 @@ use std::{
 };
 
 use assay_crypto::Digest;
-use assay_vault::bundle::{self, BLOCK, BundleError, END, Entry, Names};
+use assay_vault::bundle::{BundleError, Entry, Layout, Spot};
 
 use super::{
     FileSource, Source, SourceError,
@@ -21,9 +21,7 @@ pub struct Tree {
     follow: bool,
     own: Option<PathBuf>,
     items: Vec<Item>,
-    /// Where the header of each item begins.
-    starts: Vec<u64>,
-    length: u64,
+    layout: Layout,
     at: u64,
     /// The file being read, by its item.
     open: Option<(usize, FileSource)>,
@@ -37,24 +35,17 @@ impl Tree {
     /// [`SourceError`], naming everything that cannot be stored.
     pub fn scan(root: &Path, follow: bool, own: Option<&Path>) -> Result<Self, SourceError> {
         let items = walk(root, follow, own)?;
-        let mut names = Names::default();
-        let mut starts = Vec::with_capacity(items.len());
-        let mut length = 0;
+        let mut layout = Layout::default();
         for item in &items {
-            names
-                .admit(&item.entry)
-                .map_err(|error| refused(root, item, &error))?;
-            starts.push(length);
-            let content = item.entry.length;
-            length += BLOCK as u64 + content + bundle::padding(content) as u64;
+            let placed = layout.push(item.entry.clone());
+            placed.map_err(|error| refused(root, item, &error))?;
         }
         Ok(Self {
             root: root.to_owned(),
             follow,
             own: own.map(Path::to_owned),
             items,
-            starts,
-            length: length + END as u64,
+            layout,
             at: 0,
             open: None,
         })
@@ -62,7 +53,7 @@ impl Tree {
 
     /// Bytes of the bundle.
     pub fn length(&self) -> u64 {
-        self.length
+        self.layout.length()
     }
 
     /// Whether the first version of the bundle format can say all of it.
@@ -86,27 +77,21 @@ impl Tree {
         hasher.finish()
     }
 
-    /// Reads from within item `index`, `into` bytes after the beginning of its header.
-    fn read_item(&mut self, index: usize, into: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads the content of item `index` from its byte `at` on, of which `left` are still to come.
+    fn read_item(
+        &mut self,
+        index: usize,
+        (at, left): (u64, u64),
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
         let item = &self.items[index];
-        if let Some(header) = (BLOCK as u64).checked_sub(into).filter(|left| *left > 0) {
-            let block = item.entry.header().map_err(io::Error::other)?;
-            let from = BLOCK - header as usize;
-            return Ok(copy(&block[from..], buffer));
-        }
-        let into = into - BLOCK as u64;
-        let Some(left) = item.entry.length.checked_sub(into).filter(|left| *left > 0) else {
-            let padded = bundle::padding(item.entry.length) as u64;
-            let left = item.entry.length + padded - into;
-            return Ok(zeros(left, buffer));
-        };
         if self.open.as_ref().is_none_or(|(open, _)| *open != index) {
             self.open = Some((index, self.reopen(item)?));
         }
         let Some((_, source)) = &mut self.open else {
             return Ok(0);
         };
-        source.seek(SeekFrom::Start(into))?;
+        source.seek(SeekFrom::Start(at))?;
         let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         source.read(&mut buffer[..most])
     }
@@ -130,12 +115,11 @@ impl Tree {
 
 impl Read for Tree {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let at = self.at;
-        let read = match self.starts.partition_point(|start| *start <= at) {
-            after if after > 0 && at < self.length - END as u64 => {
-                self.read_item(after - 1, at - self.starts[after - 1], buffer)?
-            }
-            _ => zeros(self.length.saturating_sub(at), buffer),
+        let spot = self.layout.spot(self.at).map_err(io::Error::other)?;
+        let read = match spot {
+            Spot::Header(block, from) => copy(&block[from..], buffer),
+            Spot::Zeros(left) => zeros(left, buffer),
+            Spot::Content { entry, at, left } => self.read_item(entry, (at, left), buffer)?,
         };
         self.at += read as u64;
         Ok(read)
@@ -146,7 +130,7 @@ impl Seek for Tree {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.length.checked_add_signed(by),
+            SeekFrom::End(by) => self.length().checked_add_signed(by),
             SeekFrom::Current(by) => self.at.checked_add_signed(by),
         };
         let outside = || io::Error::new(io::ErrorKind::InvalidInput, "before the beginning");

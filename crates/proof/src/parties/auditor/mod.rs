@@ -111,16 +111,16 @@ impl Auditor {
         let now = view.height;
         match answer {
             Answer::Submitted(_) => self.desk.rest(tag, now),
-            Answer::Fetched(result) => {
-                if let Err(failure) = &result {
-                    self.desk.trouble(failure);
-                    self.desk.rest(tag, now);
-                }
+            Answer::Input(result) => {
+                self.desk.missed(tag, now, &result);
                 self.unable |= matches!(result, Err(FetchFailure::TooLarge(_)));
+                if let What::Input(place, candidate) = tag.what {
+                    self.inputs.fetched((place, candidate), result);
+                }
+            }
+            Answer::Fetched(result) => {
+                self.desk.missed(tag, now, &result);
                 match (tag.what, result) {
-                    (What::Input(place, candidate), result) => {
-                        self.inputs.fetched((place, candidate), result);
-                    }
                     (What::Checkpoint(segment, _), Ok(state)) => {
                         self.replay.fetched(SegmentIndex(segment), state);
                     }

@@ -98,7 +98,6 @@ impl Replay {
                     file,
                     owner: run.provider,
                     key: key.clone(),
-                    content: None,
                 })
             });
         }

@@ -87,20 +87,19 @@ impl Provider {
         let now = view.height;
         match answer {
             Answer::Submitted(_) => self.desk.rest(tag, now),
-            Answer::Fetched(result) => {
-                if let Err(failure) = &result {
-                    self.desk.trouble(failure);
-                    self.desk.rest(tag, now);
-                }
+            Answer::Input(result) => {
+                self.desk.missed(tag, now, &result);
                 if let Err(FetchFailure::TooLarge(_)) = &result {
                     self.decline = Some(DeclineReason::Inputs);
                 }
-                match tag.what {
-                    What::Input(place, candidate) => {
-                        self.inputs.fetched((place, candidate), result);
-                    }
-                    What::Checkpoint(..) => self.resumed(result),
-                    _ => {}
+                if let What::Input(place, candidate) = tag.what {
+                    self.inputs.fetched((place, candidate), result);
+                }
+            }
+            Answer::Fetched(result) => {
+                self.desk.missed(tag, now, &result);
+                if let What::Checkpoint(..) = tag.what {
+                    self.resumed(result);
                 }
             }
             Answer::Stored(result) => match (tag.what, result, &mut self.run) {

@@ -111,7 +111,6 @@ impl Provider {
                     file: *run.stored.get(&done)?,
                     owner: self.me.account,
                     key: keys.checkpoint(done),
-                    content: None,
                 })
             });
             return;

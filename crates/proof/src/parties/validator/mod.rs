@@ -94,16 +94,16 @@ impl Validator {
         let now = view.height;
         match answer {
             Answer::Submitted(_) => self.desk.rest(tag, now),
-            Answer::Fetched(result) => {
-                if let Err(failure) = &result {
-                    self.desk.trouble(failure);
-                    self.desk.rest(tag, now);
-                }
+            Answer::Input(result) => {
+                self.desk.missed(tag, now, &result);
                 self.case.unable |= matches!(result, Err(FetchFailure::TooLarge(_)));
+                if let What::Input(place, candidate) = tag.what {
+                    self.case.inputs.fetched((place, candidate), result);
+                }
+            }
+            Answer::Fetched(result) => {
+                self.desk.missed(tag, now, &result);
                 match (tag.what, result) {
-                    (What::Input(place, candidate), result) => {
-                        self.case.inputs.fetched((place, candidate), result);
-                    }
                     (What::Checkpoint(_, candidate), Ok(bytes)) => {
                         self.case.states.insert(candidate, bytes);
                     }
@@ -237,7 +237,6 @@ impl Validator {
                             file: run.state_file(index)?,
                             owner: run.provider,
                             key: key.clone(),
-                            content: None,
                         })
                     });
                 }

@@ -1,12 +1,11 @@
 //! A provider that trains on data of its own choice.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use assay_crypto::Digest;
 use assay_ledger::StepIndex;
 use assay_proof::lazy::{Share, segment_of};
-use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
+use assay_proof::{Handle, Program, ProgramError, Programs, StepReport, Task};
 
 /// Programs that use other bytes for one input in a share of the segments.
 pub struct OtherDataPrograms<P> {
@@ -17,14 +16,14 @@ pub struct OtherDataPrograms<P> {
     /// Name of the input to replace.
     pub input: String,
     /// What it is replaced with.
-    pub bytes: Arc<Vec<u8>>,
+    pub handle: Handle,
 }
 
 impl<P: Programs> Programs for OtherDataPrograms<P> {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
         let mut other = task.clone();
         for input in other.inputs.iter_mut().filter(|i| i.name == self.input) {
-            input.bytes = Arc::clone(&self.bytes);
+            input.handle = self.handle.clone();
         }
         Ok(Box::new(OtherData {
             honest: self.honest.build(task)?,

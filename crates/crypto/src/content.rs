@@ -1,8 +1,11 @@
 //! The digest of a file's plaintext, whoever stores it and under whatever key.
 
-use assay_crypto::{Digest, merkle};
+use std::io;
 
-use crate::piece::SLICE_BYTES;
+use crate::{Digest, ReadAt, merkle};
+
+/// Bytes in one slice of a file; only the last slice is shorter.
+pub const SLICE_BYTES: usize = 4 << 20;
 
 /// Hashes a plaintext slice by slice; memory grows by one digest per 4 MiB.
 ///
@@ -41,4 +44,21 @@ pub fn content_digest(bytes: &[u8]) -> Digest {
         hasher.slice(slice);
     }
     hasher.finish()
+}
+
+/// The content digest of bytes wherever they lie, of which one slice at a time is in memory.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn content_digest_of(bytes: &dyn ReadAt) -> io::Result<Digest> {
+    let mut hasher = ContentHasher::new();
+    let (mut at, mut slice) = (0, Vec::new());
+    while at < bytes.length() {
+        let count = (bytes.length() - at).min(SLICE_BYTES as u64);
+        slice.resize(count as usize, 0);
+        bytes.read_at(at, &mut slice)?;
+        hasher.slice(&slice);
+        at += count;
+    }
+    Ok(hasher.finish())
 }
