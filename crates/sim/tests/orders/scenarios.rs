@@ -187,7 +187,7 @@ fn validators_that_run_an_engine_carry_an_order() {
     let scenario = Scenario {
         engine: true,
         busy: false,
-        duration_ms: 60_000,
+        duration_ms: 12_000,
         ..scenario(1, order)
     };
     scenario.check().unwrap();
