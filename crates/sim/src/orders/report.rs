@@ -1,6 +1,8 @@
 //! What came of an order.
 
-use assay_ledger::Amount;
+use std::collections::BTreeMap;
+
+use assay_ledger::{Amount, Outcome};
 use comfy_table::Table;
 use serde::Serialize;
 
@@ -16,7 +18,7 @@ pub struct OrderReport {
     pub ended: bool,
     /// How it ended, or the phase that it is in.
     pub outcome: String,
-    /// Blocks until then.
+    /// The height at which it ended, or of the last block.
     pub blocks: u64,
     /// Runs that were begun.
     pub runs: usize,
@@ -54,7 +56,7 @@ impl OrderReport {
         let order = world.find_order();
         let mut parties = Vec::new();
         let mut losses = Vec::new();
-        let mut places = std::collections::BTreeMap::new();
+        let mut places = BTreeMap::new();
         for (at, member) in world.members().into_iter().enumerate() {
             let place: &mut usize = places.entry(member.role).or_default();
             let lie = settings.lie_of(member.role, *place);
@@ -85,11 +87,10 @@ impl OrderReport {
             Some(_) => None,
             None => world.refused().pop().map(|(_, why)| why),
         };
+        let ended = order.as_ref().filter(|order| order.head.phase.is_final());
         Self {
             procedure: settings.procedure,
-            ended: order
-                .as_ref()
-                .is_some_and(|order| order.head.phase.is_final()),
+            ended: ended.is_some(),
             outcome: match (&order, refused) {
                 (Some(order), _) => match order.head.outcome {
                     Some(outcome) => outcome.to_string(),
@@ -98,7 +99,7 @@ impl OrderReport {
                 (None, Some(why)) => format!("not posted: {why}"),
                 (None, None) => "not posted".to_owned(),
             },
-            blocks: world.height().0,
+            blocks: ended.map_or(world.height(), |order| order.head.since).0,
             runs: order.as_ref().map_or(0, |order| order.runs.len()),
             failed_runs: order.as_ref().map_or(0, |order| order.failed().count()),
             disputes: order.as_ref().map_or(0, |order| order.disputes.len()),
@@ -157,7 +158,7 @@ impl OrderReport {
 }
 
 /// The outcome for which a requester pays.
-const PAID: assay_ledger::Outcome = assay_ledger::Outcome::Paid;
+const PAID: Outcome = Outcome::Paid;
 
 fn plain() -> Table {
     let mut table = Table::new();

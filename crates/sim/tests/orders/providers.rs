@@ -230,9 +230,10 @@ fn a_challenger_needs_no_help_from_those_it_accuses() {
         cast.requester = Box::new(|me, keys| Box::new(Unhelpful(Requester::new(me, keys))));
         let plan = Plan {
             seed: seed.into(),
-            drawn: 8,
+            drawn: 32,
             ..Plan::default()
         };
+        println!("seed {seed}");
         let (world, order) = run(plan, cast);
         assert_caught(&world, &order, FailureReason::WrongResult);
         let failure = &failures(&order)[0];

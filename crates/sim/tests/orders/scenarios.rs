@@ -76,6 +76,8 @@ fn sound(scenario: &Scenario, look: impl FnOnce(&OrderReport)) -> Report {
     report
 }
 
+/// How a paid order ends.
+const PAID: &str = "accepted: everybody whose work stands was paid";
 const TOKEN: i128 = 1_000_000;
 
 #[test]
@@ -84,7 +86,7 @@ fn two_colluders_lose_and_the_honest_one_is_paid_and_rewarded() {
         let mut order = redundant(3);
         order.liars = vec![liars(PartyLiar::Lazy, &[0, 1], 100)];
         sound(&scenario(seed, order), |order| {
-            assert_eq!(order.outcome, "paid");
+            assert_eq!(order.outcome, PAID);
             assert!(order.disputes > 0);
             for party in order.parties.iter().filter(|party| party.lie.is_some()) {
                 assert_eq!(party.slashed, 50 * TOKEN, "{}", party.name);
@@ -110,7 +112,7 @@ fn an_honest_trio_is_paid_and_kills_change_nothing() {
                 ..redundant(3)
             };
             sound(&scenario(seed, order), |order| {
-                assert_eq!((order.outcome.as_str(), order.disputes), ("paid", 0));
+                assert_eq!((order.outcome.as_str(), order.disputes), (PAID, 0));
                 let providers = order
                     .parties
                     .iter()
@@ -185,11 +187,11 @@ fn validators_that_run_an_engine_carry_an_order() {
     let scenario = Scenario {
         engine: true,
         busy: false,
-        duration_ms: 60_000,
+        duration_ms: 12_000,
         ..scenario(1, order)
     };
     scenario.check().unwrap();
-    let report = sound(&scenario, |order| assert_eq!(order.outcome, "paid"));
+    let report = sound(&scenario, |order| assert_eq!(order.outcome, PAID));
     assert!(
         report.height > 5 && report.transactions > 10,
         "{}",
@@ -302,7 +304,7 @@ fn the_program_runs_the_example_and_repeats_it() {
     let text = String::from_utf8(table.stdout).unwrap();
     assert!(table.status.success(), "{text}");
     let line = |name: &str| text.lines().find(|line| line.trim().starts_with(name));
-    assert!(line("outcome").unwrap().contains("paid"), "{text}");
+    assert!(line("outcome").unwrap().contains(PAID), "{text}");
     assert!(line("honest losers").unwrap().contains("none"), "{text}");
     assert!(line("provider 0").unwrap().contains("lazy"), "{text}");
     let again = assay_sim(&["--json", "replay", EXAMPLE]);
