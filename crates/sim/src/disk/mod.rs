@@ -18,6 +18,7 @@
 //! tests show that they would notice. `docs/decisions/0296-one-disk-that-forgets.md` says why there is
 //! one for all.
 
+mod inode;
 mod mount;
 mod platter;
 mod plug;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use assay_crypto::{Digest, stream::Stream};
 
-use super::SECTOR;
+use super::inode::Inode;
 
 type Names = BTreeMap<PathBuf, Node>;
 type Deaf = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
@@ -19,17 +19,6 @@ pub(super) enum Node {
     Folder,
     /// The place of a file among all.
     File(usize),
-}
-
-/// A file.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Inode {
-    /// What processes see.
-    pub(super) live: Vec<u8>,
-    /// What is left for certain.
-    synced: Vec<u8>,
-    /// Sectors of `live` that `synced` may not have.
-    written: BTreeSet<usize>,
 }
 
 pub(super) struct Platter {
@@ -274,12 +263,7 @@ impl Platter {
         let Some(inode) = self.inodes.get_mut(file) else {
             return false;
         };
-        for bytes in [&mut inode.synced, &mut inode.live] {
-            if let Some(byte) = bytes.get_mut(byte) {
-                *byte ^= 1;
-            }
-        }
-        byte < inode.live.len()
+        inode.flip(byte)
     }
 
     pub(super) fn kill(&mut self) {
@@ -321,74 +305,6 @@ impl Platter {
         for inode in &mut self.inodes {
             inode.cut(&mut self.chance);
         }
-    }
-}
-
-impl Inode {
-    fn length(&self) -> u64 {
-        self.live.len() as u64
-    }
-
-    /// Bytes of `live` from `from` to `to` were written.
-    pub(super) fn touch(&mut self, from: usize, to: usize) {
-        if to > from {
-            self.written.extend(from / SECTOR..=(to - 1) / SECTOR);
-        }
-    }
-
-    pub(super) fn resize(&mut self, length: usize) {
-        let before = self.live.len();
-        self.live.resize(length, 0);
-        self.touch(before.min(length), before.max(length));
-    }
-
-    pub(super) fn sync(&mut self) {
-        let written = std::mem::take(&mut self.written);
-        self.synced.resize(self.live.len(), 0);
-        for sector in written {
-            self.keep(sector);
-        }
-    }
-
-    /// Brings one sector of `live` to the disk, as far as the file there reaches.
-    fn keep(&mut self, sector: usize) {
-        let from = sector * SECTOR;
-        let to = (from + SECTOR).min(self.live.len()).min(self.synced.len());
-        if let (Some(synced), Some(live)) = (self.synced.get_mut(from..to), self.live.get(from..to))
-        {
-            synced.copy_from_slice(live);
-        }
-    }
-
-    /// Leaves of what was written since the last sync whatever chance says.
-    fn cut(&mut self, chance: &mut Stream) {
-        if !self.written.is_empty() {
-            let (before, after) = (self.synced.len(), self.live.len());
-            match chance.below(4) {
-                0 => {}
-                1 => self.sync(),
-                // A beginning of what was added, or all that was changed before the new end.
-                2 => {
-                    let added = after.saturating_sub(before) as u64;
-                    let added = usize::try_from(chance.below(added + 1)).unwrap_or(0);
-                    self.synced.resize(after.min(before + added), 0);
-                    for sector in std::mem::take(&mut self.written) {
-                        self.keep(sector);
-                    }
-                }
-                _ => {
-                    let length = [before, after][usize::from(chance.below(2) == 0)];
-                    self.synced.resize(length, 0);
-                    for sector in std::mem::take(&mut self.written) {
-                        if chance.below(2) == 0 {
-                            self.keep(sector);
-                        }
-                    }
-                }
-            }
-        }
-        self.written.clear();
-        self.live.clone_from(&self.synced);
     }
 }
 

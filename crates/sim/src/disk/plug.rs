@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::MutexGuard;
 
 use super::Disk;
-use super::platter::{Inode, Platter, missing};
+use super::inode::Inode;
+use super::platter::{Platter, missing};
 
 /// A file in use by one process, until it is killed or the power cut.
 #[derive(Debug)]

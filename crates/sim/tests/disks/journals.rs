@@ -1,7 +1,6 @@
 //! Journals of parties: what `append` has acknowledged is read back, whole and in order.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_crypto::{SecretKey, stream::Stream};
 use assay_node::drive::{Head, Journal, JournalFault, JournalKey};
@@ -222,7 +221,7 @@ fn a_disk_that_cannot_be_read_holds_no_empty_journal() {
 fn a_journal_on_a_full_disk_goes_on_when_there_is_room() {
     holds(|seed, _| {
         let mut chance = chance(seed, "room");
-        let disk = Arc::new(Disk::new(seed));
+        let disk = Disk::new(seed);
         let mut kept = Kept::default();
         for room in [0, 60, 200, 900, 3_000] {
             disk.hold_at_most(room + chance.below(300));

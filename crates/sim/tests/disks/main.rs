@@ -30,7 +30,7 @@ type Broken = String;
 /// How many seeds a property is tried with; `ASSAY_CASES` sets it.
 fn cases() -> u64 {
     let cases = std::env::var("ASSAY_CASES").ok();
-    cases.map_or(60, |cases| cases.parse().expect("ASSAY_CASES is a number"))
+    cases.map_or(40, |cases| cases.parse().expect("ASSAY_CASES is a number"))
 }
 
 /// What chance says, by seed and purpose.
