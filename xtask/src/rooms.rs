@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The rooms, lowest layer first: a crate may use only crates named before it.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "assay-kernel",
     "assay-crypto",
     "assay-graph",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 15] = [
     "assay-vault",
     "assay-job",
     "assay-chain",
+    "assay-api",
     "assay-node",
     "assay-sim",
     "assay-cli",
@@ -116,7 +117,8 @@ const FLOATS_BESIDE_KERNEL: [&str; 24] = [
 ];
 
 /// What nodes talk about. The transport carries it and knows none of it.
-const FEATURES: [&str; 9] = [
+const FEATURES: [&str; 10] = [
+    "assay_api",
     "assay_chain",
     "assay_ledger",
     "assay_vault",

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use assay_api::{HttpNodeError, LightError};
 use assay_node::{
-    client::{HttpNodeError, LightError},
     files::{StoreError, source::SourceError},
     keys::KeyError,
     logs::LogError,
