@@ -130,6 +130,10 @@ const FEATURES: [&str; 10] = [
     "crate::storage",
 ];
 
+/// Parties of orders by name, which no node knows: which one plays a part is the jobs' registry's to
+/// say.
+const PARTIES: [&str; 1] = ["assay_proof::parties"];
+
 /// Where every decision is listed.
 const DECISIONS: &str = "docs/decisions";
 
@@ -227,6 +231,7 @@ pub(crate) fn check() -> Result<()> {
         }
         if package.name == "assay-node" {
             words(&source.join("transport"), &FEATURES, &mut broken)?;
+            words(&source, &PARTIES, &mut broken)?;
         }
         if WITHOUT_FLOATS.contains(&package.name.as_str()) {
             words(&source, &["f32", "f64"], &mut broken)?;

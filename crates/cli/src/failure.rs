@@ -81,7 +81,7 @@ impl Failure {
 impl fmt::Display for Failure {
     /// Every cause, outermost first, without repeating one that its parent quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&assay_node::told(self.error.as_ref()))
+        f.write_str(&assay_api::told(self.error.as_ref()))
     }
 }
 

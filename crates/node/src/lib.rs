@@ -38,4 +38,4 @@ pub mod storage;
 pub mod transport;
 pub mod worker;
 
-pub use assay_api::told;
+use assay_api::told;
