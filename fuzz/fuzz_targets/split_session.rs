@@ -53,7 +53,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
             if let Some(terms) = canonical_borsh::<Terms>(bytes)
                 && let Err(error) = PROVIDER.would_take(&terms)
             {
-                assert!(!assay_node::told(&error).is_empty());
+                assert!(!assay_api::told(&error).is_empty());
             }
         }
         Some((1, bytes)) => {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// The rooms, lowest layer first: a crate may use only crates named before it. The simulator is last,
 /// since it has the liars, and the program that people run must not hold them.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "assay-kernel",
     "assay-crypto",
     "assay-graph",
@@ -22,6 +22,7 @@ const LAYERS: [&str; 15] = [
     "assay-vault",
     "assay-job",
     "assay-chain",
+    "assay-api",
     "assay-node",
     "assay-cli",
     "assay-sim",
@@ -118,7 +119,8 @@ const FLOATS_BESIDE_KERNEL: [&str; 25] = [
 ];
 
 /// What nodes talk about. The transport carries it and knows none of it.
-const FEATURES: [&str; 9] = [
+const FEATURES: [&str; 10] = [
+    "assay_api",
     "assay_chain",
     "assay_ledger",
     "assay_vault",
@@ -129,6 +131,10 @@ const FEATURES: [&str; 9] = [
     "crate::split",
     "crate::storage",
 ];
+
+/// Parties of orders by name, which no node knows: which one plays a part is the jobs' registry's to
+/// say.
+const PARTIES: [&str; 1] = ["assay_proof::parties"];
 
 /// Where every decision is listed.
 const DECISIONS: &str = "docs/decisions";
@@ -227,6 +233,7 @@ pub(crate) fn check() -> Result<()> {
         }
         if package.name == "assay-node" {
             words(&source.join("transport"), &FEATURES, &mut broken)?;
+            words(&source, &PARTIES, &mut broken)?;
         }
         if WITHOUT_FLOATS.contains(&package.name.as_str()) {
             words(&source, &["f32", "f64"], &mut broken)?;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use assay_api::{HttpNodeError, LightError};
 use assay_node::{
-    client::{HttpNodeError, LightError},
     files::{StoreError, source::SourceError},
     keys::KeyError,
     logs::LogError,
@@ -81,7 +81,7 @@ impl Failure {
 impl fmt::Display for Failure {
     /// Every cause, outermost first, without repeating one that its parent quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&assay_node::told(self.error.as_ref()))
+        f.write_str(&assay_api::told(self.error.as_ref()))
     }
 }
 

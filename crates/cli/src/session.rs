@@ -7,11 +7,13 @@ use std::{
     time::Duration,
 };
 
+use assay_api::{
+    HttpNode, Included, LightNode,
+    views::{Network, Status},
+};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{AccountId, Call, Genesis, Registration, Role, query};
 use assay_node::{
-    client::{HttpNode, Included, LightNode},
-    http::views::{Network, Status},
     reach::Reach,
     transport::{Limits, Protocols, Standing, Transport},
 };

@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, path::Path, thread, time::Duration};
 
-use assay_node::client::{HttpNode, HttpNodeError};
+use assay_api::{HttpNode, HttpNodeError};
 use support::{Process, Run, assay};
 
 /// A network that is ready, and the account of one of its nodes.

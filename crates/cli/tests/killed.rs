@@ -96,7 +96,7 @@ impl Net {
         let node = self.dir.join("nodes/validator-0/node.toml");
         let config = assay_node::config::NodeConfig::load(&node).unwrap();
         let url = format!("http://{}", config.http.unwrap());
-        let node = assay_node::client::HttpNode::new(&url).unwrap();
+        let node = assay_api::HttpNode::new(&url).unwrap();
         let found: Result<Value, _> = node.get(&format!("/v1/orders/{order}/progress"));
         found.ok().and_then(|found| find_step(&found)).unwrap_or(0)
     }

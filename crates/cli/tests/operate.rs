@@ -230,6 +230,7 @@ fn ignores_hang_up() -> bool {
 }
 
 fn metrics_are_as_scrapers_want_them(address: &str) {
+    let _ = get(address, "/v1/status");
     let (head, body) = get(address, "/metrics");
     assert!(
         head.contains("content-type: text/plain; version=0.0.4"),
@@ -246,6 +247,7 @@ fn metrics_are_as_scrapers_want_them(address: &str) {
         "assay_height ",
         "assay_healthy ",
         "assay_engine_",
+        "assay_http_requests_total{",
         "assay_disk_free_bytes ",
     ] {
         assert!(text.contains(family), "{family} is not in\n{text}");

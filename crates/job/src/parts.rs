@@ -89,7 +89,7 @@ pub struct Player<'a> {
     /// The account's key.
     pub key: &'a SecretKey,
     /// The ledger's state, where a requester finds the keys of its order again.
-    pub state: &'a (dyn Store + Send + Sync),
+    pub state: &'a dyn Store,
 }
 
 impl Player<'_> {

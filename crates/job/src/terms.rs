@@ -43,7 +43,8 @@ impl std::fmt::Display for Problem {
 pub struct Draft(Terms);
 
 impl Draft {
-    /// Drafts the terms of `job`. `model` is what they tell of its model, `contents` are the digests of its inputs' plaintexts by name,
+    /// Drafts the terms of `job`. `model` is what they tell of its model
+    /// ([`ModelShape::to_bytes`]), `contents` are the digests of its inputs' plaintexts by name,
     /// `keys` commits to the key bundle that the requester will grant, and `encryption_key` is
     /// where others seal to the requester.
     ///

@@ -2,7 +2,7 @@
 //!
 //! In reader's order:
 //!
-//! - [`config`] and [`keys`]: what a machine is told before it starts; [`needs`]: what it must
+//! - [`config`] and [`keys`]: what a machine is told before it starts; `needs`: what it must
 //!   have; [`lock`]: that nobody else has it.
 //! - [`transport`]: requests and answers between nodes that know each other by public key, whatever
 //!   they are about; [`reach`]: which addresses are worth dialling.
@@ -11,8 +11,8 @@
 //! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes;
 //!   [`inputs`] are those that orders read, kept at hand.
 //! - [`split`]: split training of an adapter between two or three nodes.
-//! - [`http`]: the JSON API. [`health`], [`logs`], [`metrics`] and [`progress`]: what a node says
-//!   of itself.
+//! - `health`, [`logs`], [`metrics`] and [`progress`]: what a node says of itself; its JSON API is
+//!   the crate `assay-api`, which shows this and the chain.
 
 pub mod address;
 pub mod client;
@@ -22,14 +22,13 @@ pub mod devnet;
 pub mod disk;
 pub mod drive;
 pub mod files;
-pub mod health;
-pub mod http;
+mod health;
 pub mod inputs;
 pub mod keys;
 pub mod lock;
 pub mod logs;
 pub mod metrics;
-pub mod needs;
+mod needs;
 pub mod node;
 pub mod offline;
 pub mod orders;
@@ -37,22 +36,10 @@ pub mod progress;
 pub mod reach;
 pub mod requester;
 pub mod roles;
-pub mod shares;
+mod shares;
 pub mod split;
 pub mod storage;
 pub mod transport;
 pub mod worker;
 
-/// An error with its causes in one line, for messages that cross a process boundary.
-pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let told = cause.to_string();
-        if !text.contains(&told) {
-            text = format!("{text}: {told}");
-        }
-        source = cause.source();
-    }
-    text
-}
+use assay_api::told;

@@ -92,11 +92,6 @@ pub(crate) fn request_served(name: &'static str, ok: bool) {
     counter!("assay_requests_total", "name" => name, "outcome" => outcome).increment(1);
 }
 
-pub(crate) fn http_served(route: String, status: u16) {
-    counter!("assay_http_requests_total", "route" => route, "status" => status.to_string())
-        .increment(1);
-}
-
 pub(crate) fn height(height: u64) {
     gauge!("assay_height").set(height as f64);
 }

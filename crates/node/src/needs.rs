@@ -11,10 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{
-    io::Errno,
-    process::{Resource, Rlimit, getrlimit, setrlimit},
-};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+pub(crate) use assay_api::advice;
 
 /// Open files of a process besides its nodes'.
 const FILES_OF_A_PROCESS: u64 = 64;
@@ -25,9 +24,9 @@ const FILES_OF_A_VALIDATOR: u64 = 340;
 const FILES_OF_A_NODE: u64 = 24;
 
 /// Below this much room a node does not start, and a running one stops while it still can.
-pub const LEAST_ROOM: u64 = 64 << 20;
+pub(crate) const LEAST_ROOM: u64 = 64 << 20;
 /// Below this much room a node warns.
-pub const LITTLE_ROOM: u64 = 1 << 30;
+pub(crate) const LITTLE_ROOM: u64 = 1 << 30;
 
 /// Something the machine does not give.
 #[derive(Debug, thiserror::Error)]
@@ -76,39 +75,12 @@ pub enum NeedError {
     },
 }
 
-/// What to do about an address that cannot be listened on.
-pub fn advice(address: SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another process listens there; stop it, or choose another port".to_owned()
-        }
-        io::ErrorKind::AddrNotAvailable => format!(
-            "this machine has no address {}; name one that it has, or {} for all of them",
-            address.ip(),
-            if address.is_ipv6() { "[::]" } else { "0.0.0.0" }
-        ),
-        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            "ports below 1024 are the system administrator's; choose a higher one".to_owned()
-        }
-        _ if is_out_of_files(error) => format!(
-            "this process has no open file left; raise the limit with `ulimit -n` (it is {})",
-            getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
-        ),
-        _ => "choose another address".to_owned(),
-    }
-}
-
-fn is_out_of_files(error: &io::Error) -> bool {
-    let out = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
-    error.raw_os_error().is_some_and(|code| out.contains(&code))
-}
-
 /// Raises the number of files that this process may open as far as it is allowed to, and refuses
 /// when that is too few for `validators` and `others`.
 ///
 /// # Errors
 /// [`NeedError::Files`].
-pub fn files(validators: usize, others: usize) -> Result<(), NeedError> {
+pub(crate) fn files(validators: usize, others: usize) -> Result<(), NeedError> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -140,7 +112,7 @@ fn enough_files(allowed: Option<u64>, validators: usize, others: usize) -> Resul
 }
 
 /// Files that are open and files that may be, where the system tells.
-pub fn open_files() -> Option<(u64, u64)> {
+pub(crate) fn open_files() -> Option<(u64, u64)> {
     let open = std::fs::read_dir("/proc/self/fd").ok()?.count() as u64;
     Some((open, getrlimit(Resource::Nofile).current?))
 }
@@ -149,7 +121,7 @@ pub fn open_files() -> Option<(u64, u64)> {
 ///
 /// # Errors
 /// What the system said.
-pub fn room(dir: &Path) -> io::Result<u64> {
+pub(crate) fn room(dir: &Path) -> io::Result<u64> {
     let mut at = dir;
     loop {
         match rustix::fs::statvfs(at) {
@@ -165,7 +137,7 @@ pub fn room(dir: &Path) -> io::Result<u64> {
 }
 
 /// What is short while something fails in `dir`: engines report a failed write, not why it failed.
-pub fn shortage(dir: &Path) -> Option<String> {
+pub(crate) fn shortage(dir: &Path) -> Option<String> {
     if let Ok(free) = room(dir)
         && free < LEAST_ROOM
     {
@@ -183,7 +155,7 @@ pub fn shortage(dir: &Path) -> Option<String> {
 ///
 /// # Errors
 /// [`NeedError::Room`], [`NeedError::Disk`].
-pub fn enough_room(dir: &Path) -> Result<(), NeedError> {
+pub(crate) fn enough_room(dir: &Path) -> Result<(), NeedError> {
     let free = room(dir).map_err(|source| NeedError::Disk {
         dir: dir.to_owned(),
         source,
@@ -201,7 +173,7 @@ pub fn enough_room(dir: &Path) -> Result<(), NeedError> {
 ///
 /// # Errors
 /// [`NeedError::Port`] names the setting and what to do.
-pub fn tcp(setting: &str, address: SocketAddr) -> Result<(), NeedError> {
+pub(crate) fn tcp(setting: &str, address: SocketAddr) -> Result<(), NeedError> {
     TcpListener::bind(address)
         .map(drop)
         .map_err(|source| NeedError::Port {
@@ -216,7 +188,7 @@ pub fn tcp(setting: &str, address: SocketAddr) -> Result<(), NeedError> {
 ///
 /// # Errors
 /// [`NeedError::Port`] names the setting and what to do.
-pub fn udp(setting: &str, address: SocketAddr) -> Result<(), NeedError> {
+pub(crate) fn udp(setting: &str, address: SocketAddr) -> Result<(), NeedError> {
     UdpSocket::bind(address)
         .map(drop)
         .map_err(|source| NeedError::Port {

@@ -5,39 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use assay_ledger::{Order, OrderId};
+use assay_api::views::ProgressReport;
+use assay_ledger::{AccountId, OrderId};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::transport::{BoxFuture, Question, Transport};
+use crate::transport::{Question, Transport};
 
 /// Reports kept at once; above it the oldest order's is dropped.
 const KEPT: usize = 256;
-
-/// How far a provider is with an order. Told by the provider itself: good for a progress bar,
-/// never for money.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    BorshSerialize,
-    BorshDeserialize,
-    serde::Serialize,
-    serde::Deserialize,
-    utoipa::ToSchema,
-)]
-pub struct ProgressReport {
-    /// Steps done.
-    pub step: u64,
-    /// Steps in all.
-    pub steps: u64,
-    /// Of those this process has taken: steps that gave a NaN or infinity and changed nothing.
-    pub invalid: u64,
-    /// Loss of the latest step in nats per token, for jobs that have one.
-    pub loss: Option<f32>,
-    /// Tokens (or records) processed per second, for jobs that count them.
-    pub per_second: Option<f32>,
-}
 
 /// Asks a node how far it is with an order.
 #[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
@@ -100,12 +75,6 @@ impl ProgressBoard {
     }
 }
 
-/// Finds out how far an order is.
-pub trait ProgressSource: Send + Sync + 'static {
-    /// The latest report; `None` when nobody has one.
-    fn progress(&self, order: &Order) -> BoxFuture<'_, Option<ProgressReport>>;
-}
-
 /// Looks at the own board first and then asks the order's provider.
 #[derive(Clone)]
 pub struct LiveProgress {
@@ -115,17 +84,18 @@ pub struct LiveProgress {
     pub transport: Transport,
 }
 
-impl ProgressSource for LiveProgress {
-    fn progress(&self, order: &Order) -> BoxFuture<'_, Option<ProgressReport>> {
-        let (id, provider) = (order.head.id, order.provider());
-        Box::pin(async move {
-            if let Some(report) = self.board.get(&id) {
-                return Some(report);
-            }
-            let question = HowFar { order: id };
-            let answer = self.transport.request(provider?, &question).await;
-            answer.ok().flatten()
-        })
+impl LiveProgress {
+    /// The latest report; `None` when nobody has one.
+    pub async fn progress(
+        &self,
+        order: OrderId,
+        provider: Option<AccountId>,
+    ) -> Option<ProgressReport> {
+        if let Some(report) = self.board.get(&order) {
+            return Some(report);
+        }
+        let answer = self.transport.request(provider?, &HowFar { order }).await;
+        answer.ok().flatten()
     }
 }
 

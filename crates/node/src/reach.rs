@@ -81,8 +81,8 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ChainView;
-    use crate::client::test_chain::TestChain;
+    use assay_api::ChainView;
+    use assay_api::test_chain::TestChain;
     use assay_ledger::BoundedString;
 
     fn includes(reach: Reach, address: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use assay_api::ChainError;
 use assay_crypto::{Digest, aead::FileKey};
 use assay_job::keys::{self, KeysError};
 use assay_job::{BuildError, Draft, Inputs, Job, JobError, Network};
@@ -11,11 +12,7 @@ use assay_ledger::{
 };
 use assay_proof::{Audience, FetchFailure, Handle, MAX_STATE_BYTES};
 
-use crate::{
-    client::{CallError, ChainError},
-    files,
-    orders::Services,
-};
+use crate::{client::CallError, files, orders::Services};
 
 /// Media type of a job's inputs in the vault.
 const INPUT_TYPE: &str = "application/octet-stream";

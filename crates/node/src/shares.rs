@@ -59,7 +59,7 @@ pub enum ShareError {
 ///
 /// # Errors
 /// [`ShareError::Io`], also when the file exists.
-pub fn save(path: &Path, share: &ThresholdShare) -> Result<(), ShareError> {
+pub(crate) fn save(path: &Path, share: &ThresholdShare) -> Result<(), ShareError> {
     let io = |source| ShareError::Io {
         path: path.to_owned(),
         source,
@@ -86,7 +86,7 @@ pub fn save(path: &Path, share: &ThresholdShare) -> Result<(), ShareError> {
 ///
 /// # Errors
 /// [`ShareError`] names the file and what is wrong with it.
-pub fn load(path: &Path) -> Result<ThresholdShare, ShareError> {
+pub(crate) fn load(path: &Path) -> Result<ThresholdShare, ShareError> {
     let io = |source| ShareError::Io {
         path: path.to_owned(),
         source,

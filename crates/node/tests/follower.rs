@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
+use assay_api::{ChainError, ChainView};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_job::Registry;
 use assay_ledger::{AccountCall, Amount, Height, query};
 use assay_node::{
     client::{
-        ChainError, ChainView, Follower, Sender,
+        Follower, Sender,
         protocol::{Request, Response},
     },
     devnet::{Devnet, DevnetOptions, Plan},

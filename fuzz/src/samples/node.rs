@@ -5,8 +5,8 @@ use assay_chain::{BeaconSignature, Block, Header, deal};
 use assay_crypto::merkle;
 use assay_ledger::{BoundedBytes, Genesis, Height, Receipt, Status, TxId};
 use assay_model::{AdamWConfig, Base, BatchShape, PrivateLoraConfig, Purpose};
+use assay_api::{ReceiptProof, ValueProof};
 use assay_node::split::{Held, Mode, TERMS_VERSION, Terms};
-use assay_node::client::{ReceiptProof, ValueProof};
 use assay_split::{Split, wire};
 
 use super::ledger::{self, digest};

@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use assay_api::views::OrderList;
 use assay_crypto::Digest;
 use assay_job::{Lengths, Local, Network, Price};
 use assay_ledger::{Genesis, Order, OrderId, Phase, Role, Store, query};
 use assay_model::ModelShape;
 use assay_node::{
     config::{NodeConfig, PeerConfig},
-    http::views::OrderList,
     lock::{DirectoryLock, LockError},
     node::{Node, Options, read_genesis},
     requester::Requester,

@@ -1,8 +1,8 @@
 //! `assay network`: who is there and how it is going.
 
+use assay_api::views::{HeadView, Network, RoleView};
 use assay_crypto::Digest;
 use assay_ledger::{Amount, query::Supply};
-use assay_node::http::views::{HeadView, Network, RoleView};
 use clap::Args;
 use serde::Serialize;
 

@@ -9,12 +9,10 @@ mod unfinished;
 
 use std::path::PathBuf;
 
+use assay_api::views::FileList;
 use assay_crypto::{Digest, PublicKey};
 use assay_ledger::{FileId, query};
-use assay_node::{
-    files::unfinished::{UnfinishedError, Uploads},
-    http::views::FileList,
-};
+use assay_node::files::unfinished::{UnfinishedError, Uploads};
 use assay_vault::upload::Leftover;
 use clap::Subcommand;
 use serde::Serialize;

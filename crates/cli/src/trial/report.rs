@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use assay_api::ChainView;
 use assay_crypto::Digest;
 use assay_job::Sample;
 use assay_ledger::{
     Amount, Event, Order, OrderEvent, OrderId, Phase, ReadError, SegmentIndex, Store, TxId, query,
 };
 use assay_node::{
-    client::ChainView,
     devnet::{Devnet, chain_dir},
     requester::Requester,
 };

@@ -16,6 +16,10 @@ use std::{
     time::Duration,
 };
 
+use assay_api::{
+    BlockInfo, BoxFuture, ChainError, ChainView, Head, Included, MAX_STRETCH, Snapshot, Stretch,
+    SubmitError,
+};
 use assay_chain::{
     Block,
     light::{CertifiedHeader, LightClient, ProvenTransaction, ProvenValue},
@@ -26,13 +30,12 @@ use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tracing::{debug, warn};
 
 use super::{
-    BlockInfo, ChainError, ChainView, Head, Included, MAX_STRETCH, Snapshot, Stretch, SubmitError,
     protocol::{Request, Response},
     replica::Replica,
 };
 use crate::{
     clock, told,
-    transport::{BoxFuture, Refusal, RequestError, Transport},
+    transport::{Refusal, RequestError, Transport},
 };
 
 /// Blocks kept in memory; older ones are asked for again.

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use assay_api::{
+    BlockInfo, BoxFuture, ChainError, ChainView, Head, Included, MAX_STRETCH, MAX_STRETCH_BYTES,
+    Snapshot, Stretch, SubmitError,
+};
 use assay_chain::{
     Chain, FinalizedBlock, ProveError, StoreError, SubmitError as Refused,
     light::{ProvenTransaction, ProvenValue},
@@ -9,11 +13,7 @@ use assay_chain::{
 use assay_ledger::{BlockReceipts, Genesis, Height, Invalid, TxId};
 use tokio::sync::{broadcast::error::RecvError, watch};
 
-use super::{
-    BlockInfo, ChainError, ChainView, Head, Included, MAX_STRETCH, MAX_STRETCH_BYTES, Snapshot,
-    Stretch, SubmitError,
-};
-use crate::{told, transport::BoxFuture};
+use crate::told;
 
 /// What the validator's own engine says is true: it took part in finding out.
 pub struct LocalChain {

@@ -3,10 +3,10 @@
 //! Transactions, headers, proofs and blocks travel as the bytes that ledger and chain define, so that
 //! this format changes only when the questions do.
 
+use assay_api::{ReceiptProof, ValueProof};
 use assay_ledger::{Height, TxId};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{ReceiptProof, ValueProof};
 use crate::transport::{Manner, Question};
 
 /// What is asked about the chain.

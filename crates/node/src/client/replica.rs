@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use assay_api::ChainError;
 use assay_chain::{Block, Header, beacon};
 use assay_ledger::{
     BlockContext, BlockReceipts, ExecuteError, Genesis, GenesisError, Height, MemoryStore, Store,
     Transaction, execute_block, root,
 };
 
-use super::ChainError;
 use crate::told;
 
 /// Why a block does not go onto this copy.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use assay_api::{ChainError, ChainView, Included, Said, SubmitError};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{
     Amount, Call, ChainId, Height, MAX_TX_BYTES, Receipt, Refusal, Status, Transaction, query,
@@ -9,7 +10,6 @@ use assay_ledger::{
 use tokio::{sync::Mutex, time::timeout};
 use tracing::{debug, info};
 
-use super::{ChainError, ChainView, Included, SubmitError};
 use crate::metrics;
 
 /// Sending again begins when the transaction is still in no block after this time.
@@ -250,20 +250,6 @@ impl Sender {
         reached
             .map(|_| ())
             .map_err(|_| ChainError::Local("the chain has stopped".to_owned()))
-    }
-}
-
-/// What was said last to a transaction that was not taken, if that is why it is late: with a pool
-/// full of dearer ones it names the fee that would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said(pub Option<String>);
-
-impl std::fmt::Display for Said {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0 {
-            Some(reason) => write!(f, " ({reason})"),
-            None => Ok(()),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 use assay_ledger::{AccountCall, OrderCall};
 
 use super::*;
-use crate::client::test_chain::{TestChain, key, transfer};
+use assay_api::test_chain::{TestChain, key, transfer};
 
 fn sender(chain: &Arc<TestChain>, seed: u8) -> Sender {
     Sender::new(chain.clone(), key(seed), Duration::from_secs(30))

@@ -4,17 +4,17 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use assay_api::{
+    ChainError, ChainView, ReceiptProof, SubmitError, ValueProof, views::ProgressReport,
+};
 use assay_crypto::PublicKey;
 use assay_ledger::{Amount, Height, ReadError, Role, Store, query};
 use assay_vault::wire as vault;
 use tokio::time::timeout;
 
 use crate::{
-    client::{
-        ChainError, ChainView, ReceiptProof, SubmitError, ValueProof,
-        protocol::{Request, Response},
-    },
-    progress::{HowFar, ProgressBoard, ProgressReport},
+    client::protocol::{Request, Response},
+    progress::{HowFar, ProgressBoard},
     storage::StorageRole,
     told,
     transport::{Access, BoxFuture, Handler, Protocols, Refusal, Refused, Standing},

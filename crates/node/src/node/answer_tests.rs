@@ -1,7 +1,7 @@
 use assay_ledger::{AccountCall, BoundedString, Transaction};
 
 use super::*;
-use crate::client::test_chain::{TestChain, key};
+use assay_api::test_chain::{TestChain, key};
 
 fn of(chain: &TestChain, seed: u8) -> Standing {
     standing(&*chain.state(), &key(seed).public()).unwrap()

@@ -2,11 +2,12 @@
 
 use std::{io, path::PathBuf};
 
+use assay_api::{ChainError, ServeError};
 use assay_chain::StartError;
 
 use crate::{
-    address::Address, client::ChainError, http::ServeError, keys::KeyError, lock::LockError,
-    needs::NeedError, shares::ShareError, storage::StorageError, transport::BindError,
+    address::Address, keys::KeyError, lock::LockError, needs::NeedError, shares::ShareError,
+    storage::StorageError, transport::BindError,
 };
 
 /// Why a node did not start.

@@ -1,5 +1,6 @@
 //! One machine of a network: everything its configuration names, started and stopped together.
 
+mod about;
 mod answer;
 mod error;
 mod listening;
@@ -11,6 +12,7 @@ mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use assay_api::HttpServer;
 use assay_chain::{Chain, Pace};
 use assay_job::Registry;
 use assay_ledger::AccountId;
@@ -21,7 +23,6 @@ pub(crate) use self::{listening::Listening, start::count};
 use crate::{
     client::Following,
     health::Health,
-    http::HttpServer,
     lock::{DirectoryLock, KeyLock},
     orders::Services,
     progress::ProgressBoard,

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use assay_api::{BlockInfo, ChainError, ChainView};
 use assay_ledger::{AccountId, Event, FileEvent, FileId, FileRecord, Height, query};
 use assay_vault::storage::Record;
 use tracing::warn;
 
-use crate::{
-    client::{BlockInfo, ChainError, ChainView},
-    storage::StorageRole,
-    told,
-};
+use crate::{storage::StorageRole, told};
 
 /// Blocks between two collections of what no recorded file needs.
 const COLLECT_EVERY: u64 = 500;

@@ -10,7 +10,7 @@ use assay_vault::{
 };
 
 use super::*;
-use crate::client::test_chain::{TestChain, key};
+use assay_api::test_chain::{TestChain, key};
 
 const NODE: u8 = 2;
 const OTHER: u8 = 3;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_api::{Api, ChainError, ChainView, HttpServer, views::ProgressReport};
 use assay_chain::{Chain, ChainConfig, Pace, Peer};
 use assay_job::Part;
 use assay_ledger::{AccountId, Genesis, OrderId, Role};
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Node, NodeError, Options,
+    about::About,
     answer::Desk,
     listening::Listening,
     offers::{Offers, Reach},
@@ -23,16 +25,15 @@ use super::{
 };
 use crate::{
     address::Address,
-    client::{ChainError, ChainView, Follower, LocalChain, Sender},
+    client::{Follower, LocalChain, Sender},
     config::{NodeConfig, PeerConfig},
     health::Health,
-    http::{Api, HttpServer},
     inputs::InputStore,
     keys,
     lock::{DirectoryLock, KeyLock},
     needs,
     orders::{Compute, OnWork, Services},
-    progress::{LiveProgress, ProgressBoard, ProgressReport},
+    progress::{LiveProgress, ProgressBoard},
     roles::Stage,
     shares,
     storage::StorageRole,
@@ -217,16 +218,19 @@ impl Node {
         let http = match listening.http {
             None => None,
             Some(listen) => {
-                let api = Api {
-                    chain,
-                    account: services.key.public(),
-                    roles: config.roles.clone(),
-                    progress: Arc::new(LiveProgress {
+                let about = About {
+                    chain: chain.clone(),
+                    health: health.clone(),
+                    progress: LiveProgress {
                         board: desk.board.clone(),
                         transport: transport.clone(),
-                    }),
-                    book: transport.book().clone(),
-                    health: health.clone(),
+                    },
+                };
+                let api = Api {
+                    chain,
+                    node: Arc::new(about),
+                    account: services.key.public(),
+                    roles: config.roles.clone(),
                     names: names(config),
                 };
                 Some(HttpServer::start(listen, api.routes()).await?)

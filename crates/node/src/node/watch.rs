@@ -7,15 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_api::ChainView;
 use assay_chain::{Chain, light::CertifiedHeader};
 use assay_crypto::PublicKey;
 use assay_ledger::Height;
 
 use crate::{
-    client::{
-        ChainView,
-        protocol::{Request, Response},
-    },
+    client::protocol::{Request, Response},
     clock,
     health::{Health, Topic},
     metrics, needs,

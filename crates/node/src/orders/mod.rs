@@ -5,6 +5,7 @@ mod perform;
 
 use std::{path::Path, sync::Arc};
 
+use assay_api::ChainView;
 use assay_ledger::{Height, OrderId};
 use assay_proof::{Outcome, Party, Progress, Traced, View};
 use tokio::sync::watch;
@@ -13,7 +14,6 @@ use tracing::{info, warn};
 pub use self::compute::{Compute, OnStep};
 pub use self::perform::{OnWork, Services};
 use crate::{
-    client::ChainView,
     drive::{self, DriveError, JournalKey, Memory, Watch},
     told,
 };

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use assay_api::ChainView;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::{Bytes, Lengths, Price};
 use assay_ledger::{AccountId, FileCall, FileId, FileRecord, OrderId, Role, Terms, query, rules};
@@ -23,7 +24,7 @@ use tracing::warn;
 
 use super::{Compute, ForOrder};
 use crate::{
-    client::{ChainView, Sender},
+    client::Sender,
     drive::{Memory, Perform},
     files::{self, NewFile},
     inputs::InputStore,

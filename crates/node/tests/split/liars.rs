@@ -167,7 +167,7 @@ fn every_lie_is_named_and_costs_nothing_but_another_provider() {
         let dir = tempfile::tempdir().unwrap();
         let liar = Liar::node(&lab, lie, usize::MAX);
         let error = lab.train(&[&liar], dir.path()).unwrap_err();
-        let text = assay_node::told(&error);
+        let text = assay_api::told(&error);
         assert!(error.is_untrue() && !error.is_transient(), "{name}: {text}");
         assert!(text.contains(reason), "{name}: {text:?} lacks {reason:?}");
         assert!(text.contains(&liar.id().to_string()), "{name}: {text}");
@@ -188,7 +188,7 @@ fn a_message_over_the_agreed_length_is_not_taken_in() {
     );
     let error = lab.train(&[&liar], dir.path()).unwrap_err();
     assert!(error.is_untrue(), "{error}");
-    let text = assay_node::told(&error);
+    let text = assay_api::told(&error);
     assert!(text.contains("the message has 8388608 bytes"), "{text}");
 }
 
@@ -214,7 +214,7 @@ fn silence_is_waited_for_and_then_reported() {
     let error = lab.train(&[&node], dir.path()).unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert!(
-        assay_node::told(&error).contains("was silent for"),
+        assay_api::told(&error).contains("was silent for"),
         "{error}"
     );
 }

@@ -125,7 +125,7 @@ fn lies_of_one_of_two_providers_are_its_own() {
             }),
         );
         let error = lab.train(&[&first, &liar], dir.path()).unwrap_err();
-        let text = assay_node::told(&error);
+        let text = assay_api::told(&error);
         assert!(error.is_untrue(), "{text}");
         assert!(text.contains(reason), "{text:?} lacks {reason:?}");
         assert!(text.contains(&liar.id().to_string()), "{text}");

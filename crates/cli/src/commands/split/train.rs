@@ -2,11 +2,11 @@
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
+use assay_api::told;
 use assay_crypto::PublicKey;
 use assay_job::Local;
 use assay_node::{
     split::{self, Peers, Progress, SplitError, Store, TrainOptions},
-    told,
     transport::{Limits, Protocols, Standing, Transport},
 };
 use clap::Args;

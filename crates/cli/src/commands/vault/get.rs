@@ -275,7 +275,7 @@ fn not_written(path: &Path, error: &BundleError, file: FileId) -> Failure {
             Failure::say(Kind::Failed, format!("cannot write {shown}: {error}")).hint(keeps(file))
         }
         error => {
-            let text = assay_node::told(error);
+            let text = assay_api::told(error);
             Failure::say(Kind::Untrue, format!("{file} is no directory: {text}"))
                 .hint("whoever stored it did so wrongly")
         }

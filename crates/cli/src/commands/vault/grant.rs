@@ -1,11 +1,12 @@
 //! `assay vault grant`: who may use whose files.
 
+use assay_api::views::GrantList;
 use assay_crypto::{PublicKey, SecretKey, aead::FileKey};
 use assay_ledger::{
     Amount, AskGrant, BoundedBytes, BoundedString, FileCall, FileGrant, FileId, GrantState, Height,
     TxId, query,
 };
-use assay_node::{files, http::views::GrantList};
+use assay_node::files;
 use assay_vault::{granted_key, owner_key, seal_for_grantee};
 use clap::{Args, Subcommand};
 use serde::Serialize;

@@ -1,17 +1,13 @@
 //! The network, its blocks, its metrics.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use assay_ledger::{Genesis, Height, Role, query};
 use axum::{Json, extract::State, http::header, response::IntoResponse};
 
 use super::Segment;
 use crate::{
-    http::{
-        Api, ApiError, ErrorBody,
-        views::{BlockView, Network, RoleView, Status},
-    },
-    metrics as own,
+    clock::now_ms,
+    http::{Api, ApiError},
+    views::{BlockView, ErrorBody, Network, RoleView, Status},
 };
 
 /// The node and how far it is
@@ -21,24 +17,21 @@ use crate::{
 )]
 pub(crate) async fn status(State(api): State<Api>) -> Json<Status> {
     let (head, genesis) = (api.chain.head(), api.chain.genesis());
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let age = now.saturating_sub(Duration::from_millis(head.timestamp_ms));
-    let problems = api.health.problems();
+    let now = now_ms();
+    let problems = api.node.problems();
     Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         chain_name: genesis.chain_name.to_string(),
         chain_id: genesis.digest(),
         node: api.account,
         roles: api.roles.clone(),
+        age_ms: now.saturating_sub(head.timestamp_ms),
         head: head.into(),
-        age_ms: age.as_millis() as u64,
-        peers: api.book.peers().len() as u64,
-        ready: api.health.is_ready(),
+        peers: api.node.peers() as u64,
+        ready: api.node.is_ready(),
         healthy: problems.is_empty(),
         problems,
-        clock_ms: now.as_millis() as u64,
+        clock_ms: now,
         clock_offset_ms: api.chain.clock_offset_ms(),
     })
 }
@@ -120,14 +113,6 @@ pub(crate) async fn block(
     responses((status = 200, body = String, content_type = "text/plain")),
 )]
 pub(crate) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
-    own::height(api.chain.head().height.0);
-    let mut text = own::render();
-    text.push_str(&own::exposition::of_engine(&api.chain.metrics().await));
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        text,
-    )
+    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, TEXT)], api.node.metrics().await)
 }

@@ -10,11 +10,10 @@ use axum::{
 
 use super::{Segment, parse};
 use crate::{
-    client::{ReceiptProof, SubmitError},
-    http::{
-        Api, ApiError, ErrorBody, MAX_BODY,
-        views::{ProofView, ReceiptProofView, ReceiptView, Submission, Submitted},
-    },
+    http::{Api, ApiError, MAX_BODY},
+    proof::ReceiptProof,
+    view::SubmitError,
+    views::{ErrorBody, ProofView, ReceiptProofView, ReceiptView, Submission, Submitted},
 };
 
 /// Longest key of the state, in bytes; keys of the ledger are shorter.

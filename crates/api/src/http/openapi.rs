@@ -3,8 +3,8 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{ErrorBody, routes, views};
-use crate::progress::ProgressReport;
+use super::routes;
+use crate::views::{self, ErrorBody, ProgressReport};
 
 #[derive(OpenApi)]
 #[openapi(

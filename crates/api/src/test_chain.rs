@@ -1,4 +1,5 @@
-//! A chain in memory that executes the real ledger, one block per call, without consensus.
+//! A chain in memory that executes the real ledger, one block per call, without consensus: for tests.
+#![allow(clippy::unwrap_used, reason = "a test's chain fails as the test does")]
 
 use std::{
     collections::HashMap,
@@ -14,15 +15,17 @@ use assay_ledger::{
 };
 use tokio::sync::watch;
 
-use super::*;
-use crate::transport::BoxFuture;
+use crate::view::{
+    BlockInfo, BoxFuture, ChainError, ChainView, Head, Included, Snapshot, Stretch, SubmitError,
+};
 
 /// The key with this seed byte; seeds 1 to 9 have 1,000 tokens each, and 1 is the validator.
-pub(crate) fn key(seed: u8) -> SecretKey {
+pub fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed([seed; 32])
 }
 
-pub(crate) struct TestChain {
+/// A chain that a test moves.
+pub struct TestChain {
     genesis: Genesis,
     heights: watch::Sender<Height>,
     inner: Mutex<Inner>,
@@ -57,7 +60,12 @@ impl Store for Broken {
 }
 
 impl TestChain {
-    pub(crate) fn new() -> std::sync::Arc<Self> {
+    /// A network of one validator, at its genesis.
+    ///
+    /// # Panics
+    /// Never: the genesis is a good one.
+    #[allow(clippy::new_ret_no_self, reason = "shared from the beginning")]
+    pub fn new() -> std::sync::Arc<Self> {
         let text = |text: &str| BoundedString::new(text).unwrap();
         let accounts: Vec<GenesisAccount> = (1..=9)
             .map(|seed| GenesisAccount {
@@ -105,33 +113,33 @@ impl TestChain {
     }
 
     /// Loses the next submissions.
-    pub(crate) fn swallow(&self, submissions: u32) {
+    pub fn swallow(&self, submissions: u32) {
         self.inner().swallow = submissions;
     }
 
     /// Takes no transaction from now on, and says why.
-    pub(crate) fn turn_away(&self, reason: &str) {
+    pub fn turn_away(&self, reason: &str) {
         self.inner().turned_away = Some(reason.to_owned());
     }
 
     /// No longer keeps the blocks so far, only their state.
-    pub(crate) fn forget_blocks(&self) {
+    pub fn forget_blocks(&self) {
         let mut inner = self.inner();
         inner.forgotten = inner.blocks.len() as u64;
     }
 
     /// Breaks or mends the disk under the state.
-    pub(crate) fn set_broken(&self, broken: bool) {
+    pub fn set_broken(&self, broken: bool) {
         self.inner().broken = broken;
     }
 
     /// Submissions so far, lost ones included.
-    pub(crate) fn submissions(&self) -> u32 {
+    pub fn submissions(&self) -> u32 {
         self.inner().submissions
     }
 
     /// Makes a block.
-    pub(crate) fn tick(&self, transactions: Vec<Transaction>) {
+    pub fn tick(&self, transactions: Vec<Transaction>) {
         let mut inner = self.inner();
         let height = Height(inner.blocks.len() as u64 + 1);
         let timestamp_ms = 1_000 + height.0 * 100;
@@ -282,7 +290,7 @@ impl ChainView for TestChain {
 }
 
 /// A transfer by the account with this seed byte, signed but not sent.
-pub(crate) fn transfer(chain: &TestChain, from: u8, to: PublicKey, amount: Amount) -> Transaction {
+pub fn transfer(chain: &TestChain, from: u8, to: PublicKey, amount: Amount) -> Transaction {
     let secret = key(from);
     let nonce = assay_ledger::query::account(&*chain.state(), &secret.public())
         .unwrap()

@@ -8,7 +8,7 @@ use ureq::{
     http::{Response, Uri},
 };
 
-use crate::http::ErrorBody;
+use crate::views::ErrorBody;
 
 /// Longest answer that is read, in bytes: a block of the largest size in hexadecimal.
 const MAX_ANSWER: u64 = 8 << 20;

@@ -5,13 +5,23 @@
 
 use assay_crypto::{Digest, PublicKey};
 use assay_ledger::{
-    Account, Amount, Call, Event, FileGrant, FileRecord, Order, OrderId, Parameters, Phase,
-    Receipt, Registration, Role, Status as CallStatus, TxId, query::Supply,
+    Amount, Call, Event, FileGrant, FileRecord, Order, OrderId, Parameters, Phase, Role, TxId,
+    query::Supply,
 };
+use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::client::{BadProof, BlockInfo, Head, Included, ValueProof};
+mod convert;
+
+/// Every answer that is not 2xx has this body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// What was wrong.
+    pub error: String,
+    /// What to do about it; empty when there is nothing more to say.
+    pub hint: String,
+}
 
 /// `GET /v1/status`: the node and how far it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -230,6 +240,32 @@ pub struct OrderDetail {
     pub record: Order,
 }
 
+/// `GET /v1/orders/{id}/progress`: how far a provider is with an order. Told by the provider itself: good for a progress bar,
+/// never for money.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+    ToSchema,
+)]
+pub struct ProgressReport {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Of those this process has taken: steps that gave a NaN or infinity and changed nothing.
+    pub invalid: u64,
+    /// Loss of the latest step in nats per token, for jobs that have one.
+    pub loss: Option<f32>,
+    /// Tokens (or records) processed per second, for jobs that count them.
+    pub per_second: Option<f32>,
+}
+
 /// Most entries of a list.
 pub const MAX_LISTED: usize = 500;
 
@@ -309,131 +345,4 @@ pub struct ReceiptProofView {
     pub tx: TxId,
     /// Transaction, receipt, paths and certified header in borsh, hexadecimal.
     pub proof: String,
-}
-
-impl From<Head> for HeadView {
-    fn from(head: Head) -> Self {
-        Self {
-            height: head.height.0,
-            digest: head.digest,
-            parent: head.parent,
-            timestamp_ms: head.timestamp_ms,
-            state_root: head.state_root,
-            tx_root: head.tx_root,
-            receipts_root: head.receipts_root,
-        }
-    }
-}
-
-impl From<BlockInfo> for BlockView {
-    fn from(block: BlockInfo) -> Self {
-        let pairs = block.transactions.into_iter().zip(block.receipts.receipts);
-        let transactions = pairs.map(|(transaction, receipt)| TransactionView {
-            tx: receipt.tx,
-            sender: transaction.sender,
-            nonce: transaction.nonce,
-            fee: receipt.fee,
-            kind: transaction.call.name().to_owned(),
-            call: transaction.call,
-            outcome: receipt.into(),
-        });
-        Self {
-            head: block.head.into(),
-            events: block.receipts.events,
-            transactions: transactions.collect(),
-        }
-    }
-}
-
-impl From<Receipt> for OutcomeView {
-    fn from(receipt: Receipt) -> Self {
-        let refusal = match receipt.status {
-            CallStatus::Applied => None,
-            CallStatus::Refused(refusal) => Some(refusal.to_string()),
-        };
-        Self {
-            applied: refusal.is_none(),
-            refusal,
-            events: receipt.events,
-        }
-    }
-}
-
-impl From<Included> for ReceiptView {
-    fn from(included: Included) -> Self {
-        Self {
-            tx: included.receipt.tx,
-            height: included.height.0,
-            index: included.index,
-            fee: included.receipt.fee,
-            outcome: included.receipt.into(),
-        }
-    }
-}
-
-impl AccountView {
-    pub(super) fn new(account: PublicKey, state: Account, roles: Vec<RoleView>) -> Self {
-        Self {
-            account,
-            balance: state.balance,
-            nonce: state.nonce,
-            roles,
-        }
-    }
-}
-
-impl RoleView {
-    pub(super) fn new(account: PublicKey, role: Role, of: Registration) -> Self {
-        Self {
-            account,
-            role,
-            bond: of.bond,
-            locked: of.locked,
-            address: of.address.to_string(),
-            leaving: of.leaving,
-        }
-    }
-}
-
-impl From<&Order> for OrderSummary {
-    fn from(order: &Order) -> Self {
-        Self {
-            order: order.head.id,
-            kind: order.head.terms.kind.to_string(),
-            phase: order.head.phase,
-            requester: order.head.requester,
-            provider: order.provider(),
-            price: order.head.terms.price,
-            posted: order.head.posted.0,
-            updated: order.head.updated.0,
-            deadline: order.head.deadline.0,
-            failures: order.failed().count() as u64,
-        }
-    }
-}
-
-impl ProofView {
-    pub(super) fn new(key: String, proof: ValueProof) -> Self {
-        Self {
-            key,
-            value: proof.value.map(hex::encode),
-            proof: hex::encode(proof.proof),
-            header: hex::encode(proof.header),
-        }
-    }
-
-    /// The proof behind the hexadecimal text, still to be verified.
-    ///
-    /// # Errors
-    /// [`BadProof`] when a field is not hexadecimal.
-    pub fn parts(&self) -> Result<ValueProof, BadProof> {
-        let bytes = |text: &String| {
-            hex::decode(text).map_err(|e| BadProof::Proof(std::io::Error::other(e)))
-        };
-        Ok(ValueProof {
-            value: self.value.as_ref().map(bytes).transpose()?,
-            proof: bytes(&self.proof)?,
-            header: bytes(&self.header)?,
-        })
-    }
 }

@@ -30,6 +30,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use metrics::counter;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -43,7 +44,7 @@ use super::{
     linger::Lingering,
     origin::Names,
 };
-use crate::{metrics, needs};
+use crate::advice::advice;
 
 /// Largest request body in bytes: the largest transaction in hexadecimal, and its JSON.
 pub const MAX_BODY: usize = 2 * assay_ledger::MAX_TX_BYTES + 1024;
@@ -76,7 +77,7 @@ pub struct HttpServer {
 
 /// The API's port could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot serve http on tcp {address}: {}", needs::advice(*.address, .source))]
+#[error("cannot serve http on tcp {address}: {}", advice(*.address, .source))]
 pub struct ServeError {
     /// The address asked for.
     address: SocketAddr,
@@ -237,7 +238,9 @@ async fn guard(State(slots): State<Arc<Slots>>, request: Request, next: Next) ->
         Ok(response) => response,
         Err(error) => refusal(error),
     };
-    metrics::http_served(route.unwrap_or_default(), response.status().as_u16());
+    let (route, status) = (route.unwrap_or_default(), response.status().as_u16());
+    counter!("assay_http_requests_total", "route" => route, "status" => status.to_string())
+        .increment(1);
     response
 }
 

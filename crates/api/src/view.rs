@@ -1,6 +1,6 @@
 //! The chain as its users see it.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use assay_chain::{
     Header,
@@ -10,7 +10,10 @@ use assay_crypto::Digest;
 use assay_ledger::{BlockReceipts, Genesis, Height, ReadError, Receipt, Store, Transaction, TxId};
 use tokio::sync::watch;
 
-use crate::{told, transport::BoxFuture};
+use crate::advice::told;
+
+/// A boxed future, so that views can be trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The ledger's state at one height. Reading is local and quick.
 pub type Snapshot = Arc<dyn Store + Send + Sync>;
@@ -178,4 +181,18 @@ pub enum SubmitError {
     /// It may be taken later, or by another node.
     #[error("the transaction is not on its way yet: {0}")]
     Later(String),
+}
+
+/// What was said last to a transaction that was not taken, if that is why it is late: with a pool
+/// full of dearer ones it names the fee that would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said(pub Option<String>);
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(reason) => write!(f, " ({reason})"),
+            None => Ok(()),
+        }
+    }
 }

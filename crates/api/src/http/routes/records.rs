@@ -11,14 +11,11 @@ use utoipa::IntoParams;
 
 use super::{Segment, parse};
 use crate::{
-    http::{
-        Api, ApiError, ErrorBody,
-        views::{
-            AccountView, FileList, GrantList, MAX_LISTED, OrderDetail, OrderList, OrderSummary,
-            RoleView,
-        },
+    http::{Api, ApiError},
+    views::{
+        AccountView, ErrorBody, FileList, GrantList, MAX_LISTED, OrderDetail, OrderList,
+        OrderSummary, ProgressReport, RoleView,
     },
-    progress::ProgressReport,
 };
 
 /// An account with its roles
@@ -163,19 +160,15 @@ pub(crate) async fn progress(
     Segment(id): Segment,
 ) -> Result<Json<ProgressReport>, ApiError> {
     let record = find(&api, &id)?;
-    api.progress
-        .progress(&record)
-        .await
-        .map(Json)
-        .ok_or_else(|| {
-            ApiError::not_found(
-                format!("nobody reports progress on order {}", record.head.id),
-                format!(
-                    "the order is {}; GET /v1/orders/{} says more",
-                    record.head.phase, record.head.id
-                ),
-            )
-        })
+    api.node.progress(&record).await.map(Json).ok_or_else(|| {
+        ApiError::not_found(
+            format!("nobody reports progress on order {}", record.head.id),
+            format!(
+                "the order is {}; GET /v1/orders/{} says more",
+                record.head.phase, record.head.id
+            ),
+        )
+    })
 }
 
 fn find(api: &Api, id: &str) -> Result<Order, ApiError> {

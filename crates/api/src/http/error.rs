@@ -6,19 +6,8 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use crate::told;
-
-/// Every answer that is not 2xx has this body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ErrorBody {
-    /// What was wrong.
-    pub error: String,
-    /// What to do about it; empty when there is nothing more to say.
-    pub hint: String,
-}
+use crate::{advice::told, views::ErrorBody};
 
 /// An error with its HTTP status.
 #[derive(Clone, Debug, thiserror::Error)]
