@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use assay_api::told;
 use assay_ledger::{
     AccountId, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, OrderId,
 };
 use assay_node::drive::DriveError;
-use assay_node::told;
 use assay_proof::View;
 use tokio::sync::broadcast;
 

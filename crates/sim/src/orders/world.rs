@@ -3,13 +3,13 @@
 use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 
+use assay_api::told;
 use assay_chain::{FinalizedBlock, beacon};
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountId, Amount, BlockContext, Event, Height, Order, Role, Transaction, query,
 };
-use assay_node::told;
 use assay_proof::Programs;
 use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _};
