@@ -56,7 +56,10 @@ enum Failure {
     World(#[from] WorldError),
     #[error("two runs of one scenario differ: chains {0} and {1}, traces {2} and {3}")]
     Differs(String, String, String, String),
-    #[error("the network did what the protocol rules out")]
+    #[error(
+        "something happened that must not; forks, double votes, failures, honest losers and outcomes in the \
+         report say what"
+    )]
     Unsafe,
     #[error("cannot write the report")]
     Write(#[from] std::io::Error),

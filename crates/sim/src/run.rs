@@ -110,7 +110,7 @@ async fn play(context: Context, scenario: Scenario) -> Result<Report, WorldError
     Ok(report)
 }
 
-/// Runs the orders of a scenario without an engine, one after the other.
+/// Runs the orders of a scenario without an engine, one after the other, each from a seed of its own.
 fn modelled(scenario: &Scenario) -> Result<Report, WorldError> {
     let mut reports = Vec::new();
     let mut traces = Vec::new();

@@ -25,6 +25,9 @@ pub enum BooksError {
     /// The state could not be read.
     #[error("the state could not be read")]
     Read(#[from] ReadError),
+    /// Validators say that their block did something else than it does here.
+    #[error("block {0} has other receipts here than at the validators")]
+    Receipts(u64),
     /// Money came or went.
     #[error("after block {height} there are {total} where the genesis made {genesis}", total = told(.supply), genesis = .supply.genesis)]
     Supply {
@@ -47,7 +50,7 @@ struct Waiting {
     /// Whose, by its place among the members.
     member: usize,
     transaction: Transaction,
-    answer: Option<oneshot::Sender<Receipt>>,
+    answer: oneshot::Sender<Receipt>,
 }
 
 /// The ledger after the last block, and the calls for the next.
@@ -96,7 +99,7 @@ impl Books {
         self.waiting.push(Waiting {
             member,
             transaction: Transaction::sign(secret, self.chain, nonce, fee, call),
-            answer: Some(answer),
+            answer,
         });
         receipt
     }
@@ -133,15 +136,15 @@ impl Books {
             timestamp_ms,
             beacon,
         };
-        self.execute(&context, &taken)
+        self.execute(&context, &taken).map(drop)
     }
 
-    /// Executes the next block.
+    /// Executes the next block; gives the root of its receipts.
     pub(super) fn execute(
         &mut self,
         context: &BlockContext,
         transactions: &[Transaction],
-    ) -> Result<(), BooksError> {
+    ) -> Result<Digest, BooksError> {
         let executed = execute_verified_block(&self.store, context, transactions)?;
         self.store.apply(&executed.writes);
         self.height = context.height;
@@ -150,13 +153,9 @@ impl Books {
             let height = self.height.0;
             return Err(BooksError::Supply { height, supply });
         }
-        let parts = [
-            self.history.0,
-            Digest::of("assay/sim/time/v1", &[&context.timestamp_ms.to_le_bytes()]).0,
-            context.beacon.0,
-            executed.receipts_root.0,
-        ];
-        let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_slice()).collect();
+        let time = context.timestamp_ms.to_le_bytes();
+        let (beacon, receipts) = (context.beacon, executed.receipts_root);
+        let parts: [&[u8]; 4] = [&self.history.0, &time, &beacon.0, &receipts.0];
         self.history = Digest::of("assay/sim/books/v1", &parts);
         self.events.extend(executed.receipts.events);
         for receipt in executed.receipts.receipts {
@@ -174,16 +173,14 @@ impl Books {
             };
             self.answer(waiting, result);
         }
-        Ok(())
+        Ok(executed.receipts_root)
     }
 
     fn answer(&mut self, waiting: Waiting, result: Receipt) {
         if let Err(why) = &result {
             self.refused.push((waiting.member, why.clone()));
         }
-        if let Some(answer) = waiting.answer {
-            // Whoever asked may have been killed since.
-            let _ = answer.send(result);
-        }
+        // Whoever asked may have been killed since.
+        let _ = waiting.answer.send(result);
     }
 }

@@ -28,7 +28,7 @@ pub struct OrderReport {
     pub disputes: usize,
     /// Everybody.
     pub parties: Vec<PartyReport>,
-    /// Honest parties that lost money, fees aside.
+    /// Honest parties that have lost money when it ended, fees aside.
     pub losses: Vec<String>,
     /// What no party may bring about and yet happened.
     pub failures: Vec<String>,
@@ -54,6 +54,7 @@ pub struct PartyReport {
 impl OrderReport {
     pub(crate) fn new(settings: &OrderSettings, world: &World) -> Self {
         let order = world.find_order();
+        let ended = order.as_ref().filter(|order| order.head.phase.is_final());
         let mut parties = Vec::new();
         let mut losses = Vec::new();
         let mut places = BTreeMap::new();
@@ -64,15 +65,13 @@ impl OrderReport {
             let earned = world.earned(at);
             let slashed = world.slashed(at);
             // What a requester has paid for is no loss.
-            let paid = order
-                .as_ref()
-                .filter(|order| order.head.outcome == Some(PAID));
+            let paid = ended.filter(|order| order.head.outcome == Some(PAID));
             let price = match (member.role, paid) {
                 (None, Some(order)) => order.head.terms.escrow().map_or(0, |price| price.0),
                 _ => 0,
             };
             let gain = earned - slashed + i128::from(price);
-            if lie.is_none() && gain < 0 {
+            if ended.is_some() && lie.is_none() && gain < 0 {
                 losses.push(format!("{} lost {}", member.name, tokens(-gain)));
             }
             parties.push(PartyReport {
@@ -87,7 +86,6 @@ impl OrderReport {
             Some(_) => None,
             None => world.refused().pop().map(|(_, why)| why),
         };
-        let ended = order.as_ref().filter(|order| order.head.phase.is_final());
         Self {
             procedure: settings.procedure,
             ended: ended.is_some(),

@@ -98,9 +98,11 @@ impl Beginning {
         let seed = Digest::of("assay/sim/orders/v1", &[&plan.seed.to_le_bytes()]);
         let mut dice = Stream::new(seed, "keys", 0);
         let secret = |n: usize| {
-            SecretKey::from_seed(Digest::of("assay/sim/party/v1", &[&n.to_le_bytes()]).0)
+            let n = (n as u64).to_le_bytes();
+            SecretKey::from_seed(Digest::of("assay/sim/party/v1", &[&n]).0)
         };
         let input_keys: Vec<FileKey> = (0..plan.inputs.len()).map(|_| key(&mut dice)).collect();
+        let validators = validator_keys(cast.validators.len());
         let runs = Terms::runs(plan.copies, plan.attempts);
         let keys = OrderKeys::new(input_keys, key(&mut dice).0, runs);
 
@@ -116,13 +118,11 @@ impl Beginning {
         let machine: MakePrograms = Box::new(move || Box::new(programs()));
         let makes = (make, machine);
         enter(&mut places, "requester".to_owned(), None, secret(0), makes);
-        let judges = cast.validators.len();
         let groups = [
             (Role::Provider, cast.providers),
             (Role::Auditor, cast.auditors),
             (Role::Validator, cast.validators),
         ];
-        let validators = validator_keys(judges);
         let mut judges = validators.iter().cloned();
         for (role, actors) in groups {
             for (n, actor) in actors.into_iter().enumerate() {

@@ -141,7 +141,10 @@ impl World {
             timestamp_ms: block.header.timestamp_ms,
             beacon: beacon(&block.header),
         };
-        self.0.books().execute(&context, &block.transactions)?;
+        let receipts = self.0.books().execute(&context, &block.transactions)?;
+        if receipts != block.header.receipts_root {
+            return Err(BooksError::Receipts(context.height.0));
+        }
         self.0.show()
     }
 

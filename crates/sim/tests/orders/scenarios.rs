@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use assay_sim::{
-    OrderReport, OrderSettings, PartyLiar, PartyLiars, ProcedureName, Report, Scenario, run,
+    Fault, OrderReport, OrderSettings, PartyLiar, PartyLiars, ProcedureName, Report, Scenario, run,
 };
 
 use crate::cases;
@@ -181,13 +181,23 @@ fn an_order_whose_honest_party_loses_or_that_does_not_end_is_no_success() {
 }
 
 #[test]
-fn validators_that_run_an_engine_carry_an_order() {
+fn validators_that_run_an_engine_carry_an_order_while_one_is_killed_and_comes_back() {
     let mut order = redundant(3);
     order.liars = vec![liars(PartyLiar::Lazy, &[0, 1], 100)];
     let scenario = Scenario {
         engine: true,
         busy: false,
-        duration_ms: 12_000,
+        duration_ms: 16_000,
+        faults: vec![
+            Fault::Kill {
+                at_ms: 2_000,
+                validators: vec![1],
+            },
+            Fault::Restart {
+                at_ms: 3_000,
+                validators: vec![1],
+            },
+        ],
         ..scenario(1, order)
     };
     scenario.check().unwrap();
