@@ -4,10 +4,10 @@
 
 use std::sync::OnceLock;
 
+use assay_api::{ReceiptProof, ValueProof};
 use assay_chain::light::LightClient;
 use assay_fuzz::samples::node::{genesis, receipt_proof, value_proof};
 use assay_fuzz::{canonical, canonical_borsh, to_borsh};
-use assay_api::{ReceiptProof, ValueProof};
 use libfuzzer_sys::fuzz_target;
 
 fn client() -> &'static LightClient {

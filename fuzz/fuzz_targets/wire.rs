@@ -1,13 +1,13 @@
 //! Messages between nodes: one encoding each. The first byte picks a protocol, and request or answer.
 #![no_main]
 
+use assay_api::views::ProgressReport;
 use assay_fuzz::samples::ledger::{order, transactions};
 use assay_fuzz::samples::node::{block, certified, receipt_proof, terms, tx, value_proof};
 use assay_fuzz::samples::vault::file;
 use assay_fuzz::{canonical, to_borsh};
 use assay_ledger::Height;
 use assay_node::client::protocol::{Request, Response};
-use assay_api::views::ProgressReport;
 use assay_node::progress::HowFar;
 use assay_node::split::Terms;
 use assay_node::transport::{Question, Refusal, Refused, read_answer};

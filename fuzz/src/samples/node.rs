@@ -1,11 +1,11 @@
 //! Blocks, headers and messages between nodes.
 
+use assay_api::{ReceiptProof, ValueProof};
 use assay_chain::light::CertifiedHeader;
 use assay_chain::{BeaconSignature, Block, Header, deal};
 use assay_crypto::merkle;
 use assay_ledger::{BoundedBytes, Genesis, Height, Receipt, Status, TxId};
 use assay_model::{AdamWConfig, Base, BatchShape, PrivateLoraConfig, Purpose};
-use assay_api::{ReceiptProof, ValueProof};
 use assay_node::split::{Held, Mode, TERMS_VERSION, Terms};
 use assay_split::{Split, wire};
 
