@@ -172,15 +172,14 @@ pub(super) async fn live(
                     return;
                 }
             }
-            // It was killed, which a journal that is written at that moment notices first.
-            _ if end.came.load(Ordering::Relaxed) => {
-                let blocks = place.below(3);
-                context
-                    .sleep(BLOCK * u32::try_from(blocks).unwrap_or(0))
-                    .await;
+            Some(Err(error)) if !end.came.load(Ordering::Relaxed) => {
+                return shared.failed(at, &error);
             }
-            Some(Err(error)) => return shared.failed(at, &error),
-            None => {}
+            // It was killed, which a journal that is written at that moment notices first.
+            _ => {
+                let blocks = u32::try_from(place.below(3)).unwrap_or(0);
+                context.sleep(BLOCK * blocks).await;
+            }
         }
     }
 }
