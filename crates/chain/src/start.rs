@@ -1,6 +1,9 @@
 //! Starting a validator.
 
+use std::fs::File;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::PoisonError;
 
 use assay_crypto::PublicKey;
@@ -83,13 +86,16 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
         address: listen,
         source,
     })?;
-    std::fs::create_dir_all(&dir).map_err(|source| StartError::Directory {
+    let directory = |source| StartError::Directory {
         path: dir.clone(),
         source,
-    })?;
+    };
+    std::fs::create_dir_all(&dir).map_err(directory)?;
     let (parts, handles) = member.prepare(String::new(), |genesis, block, outcome| {
         ChainStore::open(&dir, genesis, block, outcome)
     })?;
+    // Were the database's name lost with the power, the engine would go on and the ledger begin anew.
+    sync_folders(&dir).map_err(directory)?;
     let report = handles.failure.clone();
     let thread = std::thread::Builder::new()
         .name("assay-chain".to_owned())
@@ -105,6 +111,26 @@ pub fn start(config: ChainConfig) -> Result<Chain, StartError> {
         })
         .map_err(StartError::Thread)?;
     Ok(handles.chain(Some(thread)))
+}
+
+/// Makes what is in a folder durable by name, with the folder and all above it. It ends early above
+/// the folder, where this process may not read or there is nothing to sync: what it made lies below.
+fn sync_folders(dir: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    for (height, folder) in dir.ancestors().enumerate() {
+        let here = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        match File::open(here).and_then(|folder| folder.sync_all()) {
+            Err(error) if height > 0 => match error.kind() {
+                PermissionDenied | InvalidInput | ReadOnlyFilesystem | Unsupported => break,
+                _ => return Err(error),
+            },
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Whom to connect to, and how.
