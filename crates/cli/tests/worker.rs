@@ -309,6 +309,8 @@ fn a_network_of_12_gib_refuses_what_it_cannot_hold_with_its_price_and_goes_on() 
     assert!(net.lives(), "the network died: {}", net.log());
     let log = net.log();
     assert!(log.contains("GiB for a step"), "no price in {log}");
+    // The terms told it: nothing was fetched, and no program built.
+    assert_eq!(net.worker(), None, "{log}");
 
     // A worker that is killed in the middle of an order is replaced, and the order settles.
     let small = job(dir.path(), "small.toml", &[]);
@@ -326,6 +328,9 @@ fn a_network_of_12_gib_refuses_what_it_cannot_hold_with_its_price_and_goes_on() 
         net.until("the order runs", || {
             let listed = net.run(&["job", "list", "--json"]);
             order.is_finished() || listed.out.contains("\"running\"")
+        });
+        net.until("a worker is there", || {
+            order.is_finished() || net.worker().is_some()
         });
         let pid = net.worker().unwrap();
         kill(pid);
