@@ -234,7 +234,7 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "096250f4b6a0652c1f9b50afa5a6e87d15307fc888b5d53245efaf4d1138667e"
+        "6dbb1a8f98ab96ea73b6ca049b9eb9647946d5488bbb0fa7fa5a11d02dd7009c"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
@@ -270,7 +270,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "701405ce82d5fac744cfb4b28db71997966bce25a1cf80d6c9bd6910976f83d0"
+        "4024deca55659a45c64ceb4454d6bc83e4e5b0244e3a9669448709db7c0cfc11"
     );
     let order = world.order(order);
     reads_back(&order.head);
