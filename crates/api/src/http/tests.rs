@@ -286,7 +286,7 @@ async fn every_route_is_documented_and_counted() {
     let served = Served::start().await;
     let (_, document) = served.get("/openapi.json").await;
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 15, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 16, "{:?}", paths.keys());
     for name in [
         "Status",
         "Network",
