@@ -112,7 +112,11 @@ impl<'a> TensorFile<'a> {
         name: &str,
         expected: &[usize],
     ) -> Result<Option<Vec<f32>>, LoadError> {
-        let mut values = Vec::with_capacity(self.values(name));
+        let tensor = self.tensors.info(name);
+        // Of another shape it is refused before any of it is read.
+        let fits = tensor.is_some_and(|tensor| tensor.shape == expected);
+        let count = if fits { expected.iter().product() } else { 0 };
+        let mut values = Vec::with_capacity(count);
         let found = self.each(name, expected, |part| values.extend_from_slice(part))?;
         Ok(found.then_some(values))
     }
@@ -129,13 +133,6 @@ impl<'a> TensorFile<'a> {
             same &= left.split_off(..part.len()).is_some_and(|own| own == part);
         })?;
         Ok(found.then_some(same && left.is_empty()))
-    }
-
-    /// Values of the tensor called `name`, which may claim any number only if the file has as many.
-    fn values(&self, name: &str) -> usize {
-        let tensor = self.tensors.info(name);
-        let (from, to) = tensor.map_or((0, 0), |tensor| tensor.data_offsets);
-        (to - from) / tensor.map_or(4, |tensor| tensor.dtype.bitsize().div_ceil(8))
     }
 
     /// Gives `take` the values of the tensor called `name` part by part; false if this file has it

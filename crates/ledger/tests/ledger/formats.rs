@@ -234,7 +234,7 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "096250f4b6a0652c1f9b50afa5a6e87d15307fc888b5d53245efaf4d1138667e"
+        "6dbb1a8f98ab96ea73b6ca049b9eb9647946d5488bbb0fa7fa5a11d02dd7009c"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
@@ -270,7 +270,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "b808aaac3329f1957b3940595a9482941786f81cf45de87b650bb22c1b6d6200"
+        "f87a1f09396932aaa31a28f4e50e57e66a8b5aff27f794fd7301da692a20057b"
     );
     let order = world.order(order);
     reads_back(&order.head);

@@ -62,6 +62,8 @@ pub async fn fetch(
             spool.unread().map_err(broken)?;
             break;
         }
+        // There may be gigabytes of it, and others to serve meanwhile.
+        tokio::task::yield_now().await;
     }
     spool.cut().map_err(broken)?;
     let mut fetched = 0;

@@ -34,10 +34,13 @@ use crate::{
         self,
         spool::{self, Spool},
     },
-    needs::{LITTLE_ROOM, room},
+    needs::{LEAST_ROOM, room},
     told,
     transport::Transport,
 };
+
+/// Bytes of the disk that inputs leave to everything else: a node stops below [`LEAST_ROOM`].
+const KEPT_FREE: u64 = 4 * LEAST_ROOM;
 
 /// A file of the vault as its owner recorded it.
 type Name = (FileId, AccountId);
@@ -58,7 +61,7 @@ impl InputStore {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            kept_free: LITTLE_ROOM,
+            kept_free: KEPT_FREE,
             slots: Mutex::default(),
         }
     }

@@ -11,7 +11,8 @@
 //!   variables, and an empty folder of its own to stand in;
 //! - ends when its standard input closes, which is also what happens when the node is killed.
 //!
-//! The two speak in frames (`frame.rs`) over the worker's standard input and output. A worker lives from
+//! The two speak in frames (`frame.rs`) over the worker's standard input and output. Long inputs do
+//! not go that way: the worker is told where their sealed files lie, and their keys. A worker lives from
 //! the first piece of work to the node's end. When it dies, whatever was under way is tried again in
 //! a new one, a few times, after a growing pause; then the node says that it cannot do this work. A
 //! death is never a finding about anybody else's work.

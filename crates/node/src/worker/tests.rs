@@ -2,12 +2,14 @@ use std::io::{self, Cursor, PipeReader, PipeWriter};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use assay_crypto::Digest;
+use assay_crypto::{Digest, aead::FileKey};
 use assay_ledger::StepIndex;
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task, WorkFailure};
+use assay_vault::{Coding, Sealer, content_digest};
 
 use super::frame::{Answer, Ask, MAX_FRAME, Piece, read_frame, write_frame};
 use super::serve;
+use crate::inputs::Passage;
 
 /// A chain that adds its index to a byte; its specification says what goes wrong, and at which step.
 struct Toy {
@@ -272,5 +274,69 @@ fn nobody_is_told_of_a_piece_that_was_stopped() {
     let failure = WorkFailure::Stopped;
     assert_eq!(heard.recv().unwrap(), Answer::Failed { piece: 1, failure });
     reader.join().unwrap();
+    worker.end().unwrap();
+}
+
+/// A file of sealed pieces as a node has it, and how it is read.
+fn spooled(dir: &std::path::Path, plain: &[u8]) -> Passage {
+    let key = FileKey([5; 32]);
+    let mut sealer = Sealer::new(plain, key.clone(), Coding::Replicated { copies: 1 });
+    let slice = sealer.next_slice().unwrap().unwrap();
+    let file = sealer.finish().unwrap();
+    let mut bytes = Vec::new();
+    for piece in [&file.piece, &slice.piece] {
+        bytes.extend((piece.len() as u32).to_le_bytes());
+        bytes.extend(piece.bytes());
+    }
+    let path = dir.join("input.0.part");
+    std::fs::write(&path, bytes).unwrap();
+    let expected = file.expected();
+    Passage {
+        path: path.into_os_string().into_encoded_bytes(),
+        file: expected.id,
+        root: expected.root,
+        slices: expected.slices,
+        length_class: expected.length_class,
+        key: key.0,
+        content: content_digest(plain),
+    }
+}
+
+#[test]
+fn an_input_is_read_where_it_lies_and_one_that_is_not_there_is_no_refusal() {
+    let dir = tempfile::tempdir().unwrap();
+    let passage = spooled(dir.path(), &[10, 20]);
+    let work = |piece_number| {
+        let inputs = vec![("data".to_owned(), passage.content)];
+        Ask::Work(Box::new(Piece {
+            inputs,
+            to: StepIndex(0),
+            ..piece(piece_number, b"", &[])
+        }))
+    };
+    let mut worker = Served::start();
+    worker.ask(&work(1));
+    assert!(matches!(worker.answer(), Answer::Missing { piece: 1, .. }));
+    let elsewhere = Passage {
+        path: b"/nowhere".to_vec(),
+        ..passage.clone()
+    };
+    let other_key = Passage {
+        key: [6; 32],
+        ..passage.clone()
+    };
+    for wrong in [elsewhere, other_key] {
+        worker.ask(&Ask::Open(Box::new(wrong)));
+        worker.ask(&work(2));
+        let Answer::Failed { piece: 2, failure } = worker.answer() else {
+            panic!("it did not fail");
+        };
+        assert!(matches!(failure, WorkFailure::Local(_)), "{failure}");
+    }
+    worker.ask(&work(3));
+    assert!(matches!(worker.answer(), Answer::Missing { piece: 3, .. }));
+    worker.ask(&Ask::Open(Box::new(passage.clone())));
+    worker.ask(&work(4));
+    assert!(matches!(worker.answer(), Answer::Done { piece: 4, state, .. } if state == [30]));
     worker.end().unwrap();
 }
