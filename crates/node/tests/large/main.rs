@@ -148,7 +148,6 @@ fn a_model_is_stored_fetched_and_trained_on_without_another_copy() {
 async fn through_the_vault(dir: &Path, shape: &Shape, local: &Local) -> (WorkDone, u64) {
     let net = dir.join("net");
     let plan = Plan {
-        validators: 1,
         storage: 1,
         providers: 1,
         auditors: 0,
