@@ -1,4 +1,5 @@
 //! Handles on inputs: what is known of an input, and a way to its bytes wherever they lie.
+//! `docs/decisions/0297-inputs-are-handles.md` says why they are not mapped into memory.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -64,7 +64,8 @@ pub fn check_terms(terms: &Terms, parameters: &Parameters) -> Result<(), Refusal
 }
 
 /// What keeps an order of a network with these parameters from having inputs of these length
-/// classes, in bytes, if anything does.
+/// classes, in bytes, if anything does. `docs/decisions/0298-lengths-are-network-parameters.md` says
+/// who asks this.
 pub fn length_problem(classes: &[u64], parameters: &Parameters) -> Option<String> {
     let (one, all) = (parameters.max_input_bytes, parameters.max_task_bytes);
     let longest = classes.iter().copied().max().unwrap_or(0);
