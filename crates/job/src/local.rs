@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 use assay_crypto::{Digest, Hasher};
 use assay_kernel::SPEC_VERSION;
 use assay_ledger::StepIndex;
+use assay_model::ModelShape;
 use assay_proof::{
     Handle, Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace, WorkFailure, leaf,
 };
 
-use crate::error::JobError;
+use crate::error::{BuildError, JobError};
 use crate::kind::{Inputs, Job, Registry, Sizes};
+use crate::language;
 use crate::memory::available_memory;
 use crate::price::Price;
 use crate::saved::{Fault, Saved, Store, StoreError};
+use crate::step::Step;
 
 /// The share of a run's time that goes into saving its state, at most: one in so many.
 const SAVING_SHARE: u32 = 20;
@@ -245,6 +248,17 @@ impl Local {
         build().map_err(|error| JobError::of_parts(job, error))
     }
 
+    /// Why a step cannot be priced, by the model's own files: its sizes alone do not say what limits
+    /// a sequence.
+    fn by_files(&self, job: &Job, error: BuildError) -> BuildError {
+        let step = || {
+            let model = language::config(&language::model(&self.inputs)?)?;
+            let step = job.kind.step(&job.specification, &ModelShape::of(&model))?;
+            Step { model, ..step }.footprint().map(drop)
+        };
+        step().err().unwrap_or(error)
+    }
+
     /// What a run takes of this machine's memory; to be asked before one begins, since a process
     /// that gets no memory is ended.
     ///
@@ -254,7 +268,7 @@ impl Local {
         let model = job.model(&self.inputs)?;
         let price = Sizes::of(&self.inputs);
         let price = price.and_then(|sizes| job.kind.price(&job.specification, &model, &sizes));
-        let price = price.map_err(|error| JobError::of_parts(job, error))?;
+        let price = price.map_err(|error| JobError::of_parts(job, self.by_files(job, error)))?;
         // The inputs are here already.
         let held: u64 = self.inputs.values().map(Handle::resident).sum();
         match available_memory() {

@@ -239,7 +239,7 @@ fn golden_genesis() {
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "4329725da72bdf2634cb0b1108322c368bdb30645bab9dbca03eea181f3cf61b"
+        "4b7ea77d4c458a7f8b391b9f2faa0166c4665e832cc324768804bc88399ddde7"
     );
 }
 

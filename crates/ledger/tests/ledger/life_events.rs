@@ -363,7 +363,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Assigned,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
             10 block paid Requester 11.0
             10 block ended NotGranted
