@@ -372,13 +372,13 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Running,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            12 block slashed Provider(2) provider 4.0 Provider(Late)
+            12 block slashed Provider(1) provider 4.0 Provider(Late)
             12 block paid Requester 2.0
-            12 block failed run 0 Provider(2) Late
+            12 block failed run 0 Provider(1) Late
             12 block phase posted
-            13 block drawn Provider(1) run 1
+            13 block drawn Provider(2) run 1
             13 block phase assigned
             19 block paid Requester 11.0
             19 block ended NotGranted
@@ -387,15 +387,15 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Committed,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [0, 1, 2, 3]
+            8 block drawn Auditor(3) Auditor(1) segments [0, 1, 4, 5]
             8 block phase opening
-            16 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            16 block slashed Provider(1) provider 20.0 Provider(Withheld)
             16 block paid Requester 10.0
-            16 block failed run 0 Provider(2) Withheld
+            16 block failed run 0 Provider(1) Withheld
             16 block phase posted
-            17 block drawn Provider(1) run 1
+            17 block drawn Provider(2) run 1
             17 block phase assigned
             23 block paid Requester 11.0
             23 block ended NotGranted
@@ -404,15 +404,15 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Opening,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [0, 1, 2, 3]
+            8 block drawn Auditor(3) Auditor(1) segments [0, 1, 4, 5]
             8 block phase opening
-            16 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            16 block slashed Provider(1) provider 20.0 Provider(Withheld)
             16 block paid Requester 10.0
-            16 block failed run 0 Provider(2) Withheld
+            16 block failed run 0 Provider(1) Withheld
             16 block phase posted
-            17 block drawn Provider(1) run 1
+            17 block drawn Provider(2) run 1
             17 block phase assigned
             23 block paid Requester 11.0
             23 block ended NotGranted
@@ -421,20 +421,20 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Auditing,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [0, 1, 2, 3]
+            8 block drawn Auditor(3) Auditor(1) segments [0, 1, 4, 5]
             8 block phase opening
-            18 block slashed Auditor(4) auditor 5.0 NoCommitment
-            18 block slashed Auditor(0) auditor 5.0 NoCommitment
+            18 block slashed Auditor(3) auditor 5.0 NoCommitment
+            18 block slashed Auditor(1) auditor 5.0 NoCommitment
             18 block phase committed
-            19 block drawn Auditor(2) Auditor(1) segments [0, 5]
+            19 block drawn Auditor(2) Auditor(0) segments [0, 2, 3]
             19 block phase opening
-            27 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            27 block slashed Provider(1) provider 20.0 Provider(Withheld)
             27 block paid Requester 10.0
-            27 block failed run 0 Provider(2) Withheld
+            27 block failed run 0 Provider(1) Withheld
             27 block phase posted
-            28 block drawn Provider(0) run 1
+            28 block drawn Provider(2) run 1
             28 block phase assigned
             34 block paid Requester 11.0
             34 block ended NotGranted
@@ -443,16 +443,16 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Closing,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [0, 1, 2, 3]
+            8 block drawn Auditor(3) Auditor(1) segments [0, 1, 4, 5]
             8 block phase opening
-            19 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            19 block paid Auditor(4) 5.0
-            19 block paid Auditor(0) 5.0
-            19 block failed run 0 Provider(2) Withheld
+            19 block slashed Provider(1) provider 20.0 Provider(Withheld)
+            19 block paid Auditor(3) 5.0
+            19 block paid Auditor(1) 5.0
+            19 block failed run 0 Provider(1) Withheld
             19 block phase posted
-            20 block drawn Provider(1) run 1
+            20 block drawn Provider(0) run 1
             20 block phase assigned
             26 block paid Requester 11.0
             26 block ended NotGranted
@@ -461,20 +461,20 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Revealing,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [0, 1, 2, 3]
+            8 block drawn Auditor(3) Auditor(1) segments [0, 1, 4, 5]
             8 block phase opening
-            22 block slashed Auditor(4) auditor 5.0 NoReveal
-            22 block slashed Auditor(0) auditor 5.0 NoReveal
+            22 block slashed Auditor(3) auditor 5.0 NoReveal
+            22 block slashed Auditor(1) auditor 5.0 NoReveal
             22 block phase committed
-            23 block drawn Auditor(3) Auditor(2) segments [0, 3]
+            23 block drawn Auditor(2) Auditor(0) segments [0, 1, 4]
             23 block phase opening
-            31 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            31 block slashed Provider(1) provider 20.0 Provider(Withheld)
             31 block paid Requester 10.0
-            31 block failed run 0 Provider(2) Withheld
+            31 block failed run 0 Provider(1) Withheld
             31 block phase posted
-            32 block drawn Provider(1) run 1
+            32 block drawn Provider(2) run 1
             32 block phase assigned
             38 block paid Requester 11.0
             38 block ended NotGranted
@@ -483,16 +483,16 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Bisecting,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [0, 1, 2, 3]
+            8 block drawn Auditor(3) Auditor(1) segments [0, 1, 4, 5]
             8 block phase opening
             25 block decided Neither
-            25 block slashed Auditor(4) auditor 5.0 SilentChallenge
-            25 block slashed Provider(2) provider 20.0 Provider(Silent)
-            25 block failed run 0 Provider(2) Silent
+            25 block slashed Auditor(3) auditor 5.0 SilentChallenge
+            25 block slashed Provider(1) provider 20.0 Provider(Silent)
+            25 block failed run 0 Provider(1) Silent
             25 block phase posted
-            26 block drawn Provider(1) run 1
+            26 block drawn Provider(2) run 1
             26 block phase assigned
             32 block paid Requester 11.0
             32 block ended NotGranted
@@ -501,9 +501,9 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Attesting,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [0, 1, 2, 3]
+            8 block drawn Auditor(3) Auditor(1) segments [0, 1, 4, 5]
             8 block phase opening
             26 block decided None
             26 block paid Requester 11.0
@@ -513,13 +513,13 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Accepted,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [0, 1, 2, 3]
+            8 block drawn Auditor(3) Auditor(1) segments [0, 1, 4, 5]
             8 block phase opening
-            27 block paid Provider(2) 10.0
-            27 block paid Auditor(4) 0.5
-            27 block paid Auditor(0) 0.5
+            27 block paid Provider(1) 10.0
+            27 block paid Auditor(3) 0.5
+            27 block paid Auditor(1) 0.5
             27 block ended Paid
         ",
     ),
