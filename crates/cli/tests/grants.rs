@@ -130,6 +130,9 @@ fn a_file_is_asked_for_granted_read_and_revoked() {
     ];
     let asked = reader.grant(&ask).ok();
     assert_eq!(asked["grant"]["state"], "asked");
+    let before = reader.run(&["account", "show"]).ok();
+    said(reader.grant(&ask), "asked for already");
+    assert_eq!(reader.run(&["account", "show"]).ok(), before);
     said(get("early"), "wait for the owner");
     let one = |state: &str, other: &str| vec![(state.to_owned(), other.to_owned())];
     assert_eq!(
@@ -144,6 +147,7 @@ fn a_file_is_asked_for_granted_read_and_revoked() {
 
     let approved = owner.grant(&["approve", file, &reader_account]).ok();
     assert_eq!(approved["grant"]["state"], "approved");
+    said(reader.grant(&ask), "approved already");
     get("rows").ok();
     let rows = fs::read_to_string(path("rows")).unwrap();
     assert_eq!(rows, "id,age\n1,40\n");

@@ -132,8 +132,7 @@ pub trait Kind: Send + Sync {
     /// What a run takes of a machine's memory, from what everybody may know of it.
     ///
     /// # Errors
-    /// When the specification is not canonical, a length is missing, or a model of this shape cannot
-    /// be computed.
+    /// When the specification is not canonical, or a model of this shape cannot be computed.
     fn price(
         &self,
         specification: &[u8],

@@ -28,7 +28,7 @@ pub mod keys;
 pub mod lock;
 pub mod logs;
 pub mod metrics;
-pub mod needs;
+mod needs;
 pub mod node;
 pub mod offline;
 pub mod orders;

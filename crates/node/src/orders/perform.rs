@@ -116,7 +116,7 @@ impl Services {
     /// Refuses an order whose inputs are longer, by their records on the ledger, than the network
     /// allows, and one whose run takes more than there is here. No ledger takes the former, so that is
     /// said on every machine alike.
-    fn check_lengths(&self, order: OrderId) -> Result<(), FetchFailure> {
+    fn check_sizes(&self, order: OrderId) -> Result<(), FetchFailure> {
         let unread = |error| FetchFailure::Unavailable(told(&error));
         let state = self.chain.state();
         let Some(order) = query::order(&*state, &order).map_err(unread)? else {
@@ -327,7 +327,7 @@ impl Perform<Traced> for ForOrder<'_> {
                 owner,
                 key,
                 content,
-            } => Answer::Input(match services.check_lengths(order) {
+            } => Answer::Input(match services.check_sizes(order) {
                 Ok(()) => {
                     let (file, content) = ((file, owner), Some(content));
                     services.fetch_input(file, key, content).await

@@ -176,6 +176,19 @@ fn ask(
         return Err(Failure::say(Kind::Usage, text).hint("`assay vault get` reads it"));
     }
     recorded(session, key, file, owner)?;
+    if let Some(grant) = present(session, (file, owner, key.public()))? {
+        let hint = match grant.state {
+            GrantState::Asked => Some("wait for the owner to approve it".to_owned()),
+            GrantState::Approved => {
+                Some(format!("read it: `assay vault get {file} --owner {owner}`"))
+            }
+            GrantState::Rejected | GrantState::Expired | GrantState::Revoked => None,
+        };
+        if let Some(hint) = hint {
+            let text = format!("a grant of file {file} is {} already", grant.state);
+            return Err(Failure::say(Kind::Usage, text).hint(hint));
+        }
+    }
     let purpose = BoundedString::new(purpose).map_err(|error| {
         Failure::new(Kind::Usage, error).hint("say what the file is for in fewer words")
     })?;
@@ -226,17 +239,27 @@ pub(super) fn opened(
     })
 }
 
+/// The grant as it is now: whether its time is over is known before the ledger has ended it.
+fn present(session: &Session, (file, owner, grantee): Whose) -> Result<Option<FileGrant>, Failure> {
+    let light = session.light();
+    let mut grant = light.read(|store| query::file_grant(store, &file, &owner, &grantee))?;
+    let head = session.status()?.head.height;
+    if let Some(grant) = &mut grant
+        && matches!(grant.state, GrantState::Asked | GrantState::Approved)
+        && grant.until.0 <= head
+    {
+        grant.state = GrantState::Expired;
+    }
+    Ok(grant)
+}
+
 /// The grant, if it is in this state and its time is not over.
 fn in_state(
     session: &Session,
     (file, owner, grantee): Whose,
     state: GrantState,
 ) -> Result<FileGrant, Failure> {
-    let light = session.light();
-    let (grant, head) = (
-        light.read(|store| query::file_grant(store, &file, &owner, &grantee))?,
-        session.status()?.head.height,
-    );
+    let grant = present(session, (file, owner, grantee))?;
     let ours = session.key()?.public() == owner;
     let hint = match ours {
         true => "`assay vault grant ls` lists who asked".to_owned(),
@@ -246,10 +269,7 @@ fn in_state(
         let text = format!("{grantee} has asked {owner} for no grant of file {file}");
         return Err(Failure::say(Kind::NotFound, text).hint(hint));
     };
-    let is = match grant.state {
-        GrantState::Asked | GrantState::Approved if grant.until.0 <= head => GrantState::Expired,
-        state => state,
-    };
+    let is = grant.state;
     if is == state {
         return Ok(grant);
     }
