@@ -7,6 +7,7 @@ mod full;
 mod gemm;
 mod large;
 mod rooms;
+mod shape;
 mod smollm2;
 
 use anyhow::Result;
@@ -21,7 +22,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Check which crate may know which: layers, forbidden dependencies, forbidden std modules.
+    /// Check how the house is built: layers, forbidden dependencies and std modules, long files, circles.
     Rooms,
     /// Measure against the best available peer; writes target/bench/NAME.json.
     Bench {

@@ -7,6 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::shape;
+
 /// The rooms, lowest layer first: a crate may use only crates named before it. The simulator is last,
 /// since it has the liars, and the program that people run must not hold them.
 const LAYERS: [&str; 16] = [
@@ -90,17 +92,18 @@ const FOR_PEOPLE: [&str; 1] = ["proof/src/odds.rs"];
 
 /// Where arithmetic in f64, or a root, stands outside `kernel`; the decision on floats beside the
 /// kernel says why each may.
-const FLOATS_BESIDE_KERNEL: [&str; 25] = [
+const FLOATS_BESIDE_KERNEL: [&str; 26] = [
+    "job/src/bytes.rs",
     "job/src/evaluate.rs",
+    "job/src/evaluate/scoring.rs",
     "job/src/finetune/adapter/file.rs",
     "job/src/finetune/adapter/mod.rs",
     "job/src/finetune/course.rs",
     "job/src/finetune/program.rs",
     "job/src/finetune/state.rs",
-    "job/src/kind.rs",
+    "job/src/delivery.rs",
     "job/src/language.rs",
     "job/src/numbers.rs",
-    "job/src/price.rs",
     "model/src/adapter/lora.rs",
     "model/src/adapter/mod.rs",
     "model/src/adapter/peft_config.rs",
@@ -204,6 +207,7 @@ pub(crate) fn check() -> Result<()> {
         };
         let source = package.manifest_path.with_file_name("src");
         sentence(package, &source, &drawing, &mut broken)?;
+        shape::check(&package.name, &source, &mut broken)?;
         for dependency in package.dependencies.iter().filter(|d| d.kind.is_none()) {
             if rank
                 .get(dependency.name.as_str())
@@ -256,7 +260,7 @@ pub(crate) fn check() -> Result<()> {
         bail!("the rooms leak:\n  {}", broken.join("\n  "));
     }
     println!(
-        "rooms: {} crates; layers, purity, sentences, floats, the transport and the list of decisions hold",
+        "rooms: {} crates; layers, purity, sentences, lengths, circles, floats, the transport and the list of decisions hold",
         metadata.packages.len()
     );
     Ok(())
@@ -327,7 +331,7 @@ fn floats(
             continue;
         }
         let text = std::fs::read_to_string(&path)?;
-        let product = without_tests(&text);
+        let product = shape::without_tests(&text);
         let people = FOR_PEOPLE.iter().any(|file| name.ends_with(file));
         for word in LIBRARY_FUNCTIONS
             .iter()
@@ -349,13 +353,6 @@ fn floats(
         }
     }
     Ok(())
-}
-
-/// The code of a file, without the module of tests at its end.
-fn without_tests(text: &str) -> &str {
-    let ends = ["#[cfg(test)]\nmod ", "#[cfg(test)]\n#[path"];
-    let end = ends.iter().filter_map(|end| text.find(end)).min();
-    text.get(..end.unwrap_or(text.len())).unwrap_or(text)
 }
 
 /// Finds what must not stand in a crate's code.

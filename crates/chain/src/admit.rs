@@ -7,7 +7,7 @@ use assay_ledger::{
 };
 
 use crate::core::{Core, NotQueued};
-use crate::mempool::{LIMITS, Pending, Refusal};
+use crate::mempool::pending::{LIMITS, Pending, Refusal};
 
 /// Why a validator does not take a transaction.
 #[derive(Debug, thiserror::Error)]

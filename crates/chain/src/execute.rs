@@ -6,7 +6,7 @@ use assay_ledger::{
     Store, Transaction, query, root,
 };
 
-use crate::mempool::Pending;
+use crate::mempool::pending::Pending;
 use crate::outcome::Outcome;
 use crate::speculate::View;
 

@@ -11,6 +11,7 @@ mod methods;
 mod operators;
 mod print;
 mod source;
+mod tags;
 mod terms;
 mod texts;
 mod value;

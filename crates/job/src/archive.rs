@@ -14,7 +14,7 @@ use assay_model::{ModelFiles, ModelSource};
 use assay_proof::{Handle, whole};
 use assay_vault::bundle::{self, BundleError, Entry, Layout, Spot};
 
-use crate::error::BuildError;
+use crate::build_error::BuildError;
 
 /// Most bytes that the files of an archive beside its weights may have together: settings,
 /// tokenizers, templates. They are read into memory.

@@ -12,10 +12,12 @@ use std::path::Path;
 use assay_model::ModelShape;
 use assay_proof::{Program, Task};
 
-use crate::error::{BuildError, JobError};
-use crate::kind::{Delivery, Inputs, Job, Kind, Sizes};
-use crate::language::{MODEL, by_name};
-use crate::price::Price;
+use crate::build_error::BuildError;
+use crate::delivery::Delivery;
+use crate::error::JobError;
+use crate::inputs::{Inputs, MODEL, by_name};
+use crate::kind::{Job, Kind};
+use crate::price::{Price, Sizes};
 use crate::step::Step;
 
 pub use course::Course;

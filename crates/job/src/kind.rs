@@ -1,67 +1,20 @@
-//! Kinds of job, and the registry that names them.
+//! What a kind of job is, and what its file becomes.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use assay_model::{ADAPTER_CONFIG, ModelShape};
-use assay_proof::{Audience, Handle, Program, ProgramError, Programs, Task};
-use serde::Deserialize;
+use assay_model::ModelShape;
+use assay_proof::{Audience, Program, Task};
 
-use crate::error::{BuildError, JobError};
-use crate::evaluate::Evaluate;
-use crate::finetune::Finetune;
-use crate::language::{self, MODEL};
-use crate::price::Price;
+use crate::build_error::{BuildError, chain};
+use crate::delivery::Delivery;
+use crate::error::JobError;
+use crate::inputs::{Inputs, MODEL};
+use crate::language;
+use crate::price::{Price, Sizes};
 use crate::sections::{Audit, Deadlines, Market};
 use crate::source::InputSource;
 use crate::step::Step;
-
-/// Handles on inputs by name.
-pub type Inputs = BTreeMap<String, Handle>;
-
-/// How many bytes each input has at least, by name.
-pub type Lengths = BTreeMap<String, u64>;
-
-/// The bytes of inputs on which a run's memory depends. A model's weights are not among them: they are
-/// read where they lie.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sizes {
-    /// What of the model's archive is in memory before the run begins.
-    pub resident: u64,
-    /// What is read as text: the files of the model that are no weights, and the other inputs.
-    pub texts: u64,
-}
-
-impl Sizes {
-    /// Of inputs that are here.
-    ///
-    /// # Errors
-    /// When the model is missing, or its archive cannot be read.
-    pub fn of(inputs: &Inputs) -> Result<Self, BuildError> {
-        let texts = inputs.iter().filter(|(name, _)| *name != MODEL);
-        let texts = texts.map(|(_, handle)| handle.length());
-        Ok(Self {
-            resident: language::input(inputs, MODEL)?.resident(),
-            texts: texts.fold(
-                language::model(inputs)?.settings_bytes(),
-                u64::saturating_add,
-            ),
-        })
-    }
-
-    /// The least that inputs of these lengths can have.
-    pub(crate) fn told(lengths: &Lengths) -> Self {
-        let texts = lengths.iter().filter(|(name, _)| *name != MODEL);
-        Self {
-            resident: 0,
-            texts: texts.fold(0, |sum, (_, length)| sum.saturating_add(*length)),
-        }
-    }
-}
-
-/// Every kind this build knows. A new kind is registered here and in `assay-ledger`'s rules.
-pub const KINDS: &[&dyn Kind] = &[&Finetune, &Evaluate];
 
 /// One kind of job: how its file reads, what its program does, what it delivers.
 pub trait Kind: Send + Sync {
@@ -161,44 +114,6 @@ impl fmt::Debug for dyn Kind {
     }
 }
 
-/// What a requester gets for its money.
-#[derive(Debug, Clone, Default)]
-pub struct Delivery {
-    /// Files of the result folder: name and bytes.
-    pub files: Vec<(String, Vec<u8>)>,
-    /// Figures about the result, each recomputable from specification, inputs and state.
-    pub figures: BTreeMap<String, f64>,
-    /// Text generated before and after, for a person to look at: prompt, base, result.
-    pub samples: Vec<Sample>,
-    /// What the requester should know about the result before using it.
-    pub warnings: Vec<String>,
-    /// What the model's files leave open or say differently from one another, and what of the
-    /// settings is passed over.
-    pub notes: Vec<String>,
-}
-
-impl Delivery {
-    /// Says in an adapter's settings where its base lies: `base_model_name_or_path`, where PEFT looks
-    /// for it. The work itself knows the model only by its bytes.
-    pub fn name_base(&mut self, base: Option<&str>) {
-        let configs = self.files.iter_mut();
-        for (_, bytes) in configs.filter(|(name, _)| name == ADAPTER_CONFIG) {
-            *bytes = assay_model::name_base(bytes, base);
-        }
-    }
-}
-
-/// One prompt answered by the base model and by the result.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Sample {
-    /// What was asked.
-    pub prompt: String,
-    /// The base model's greedy answer.
-    pub base: String,
-    /// The adapted model's greedy answer.
-    pub adapted: String,
-}
-
 /// A job file, read and checked, before its inputs are in the vault.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -278,71 +193,26 @@ fn read_all(sources: &[InputSource]) -> Result<Inputs, JobError> {
         .collect()
 }
 
-/// The kind of that name.
-pub fn kind(name: &str) -> Option<&'static dyn Kind> {
-    KINDS.iter().copied().find(|k| k.name() == name)
-}
-
-/// Reads a job file of any kind; relative paths start at `folder`.
-///
-/// # Errors
-/// When the file is not a job file of a known kind, or a field is wrong.
-pub fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
-    #[derive(Deserialize)]
-    struct Head {
-        kind: String,
-    }
-    let head: Head = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
-    let Some(kind) = kind(&head.kind) else {
-        let known: Vec<_> = KINDS.iter().map(|k| k.name()).collect();
-        return Err(JobError::UnknownKind {
-            found: head.kind,
-            known: known.join(", "),
-        });
-    };
-    kind.read(text, folder)
-}
-
-/// Builds programs of every registered kind.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Registry;
-
-impl Programs for Registry {
-    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
-        let (kind, _) = agreed(task)?;
-        kind.program(task).map_err(ProgramError::from)
-    }
-}
-
-/// The kind of a task, and the shape of its model: the one that the order tells, which must be that of
-/// the model's files. A provider that took the work by the order's word would otherwise get other work
-/// (`docs/decisions/0301-terms-tell-the-model.md`).
-pub(crate) fn agreed(task: &Task) -> Result<(&'static dyn Kind, ModelShape), ProgramError> {
-    let name = &task.kind;
-    let kind = kind(name).ok_or_else(|| BuildError::UnknownKind(name.clone()))?;
-    let found = kind.model(&language::by_name(task))?;
-    let told = told(&task.model)?;
-    let pairs = told.named().into_iter().zip(found.named());
-    for ((field, told), (_, found)) in pairs {
-        if told != found {
-            let problem = BuildError::OtherModel { field, told, found };
-            return Err(problem.into());
+impl JobError {
+    /// What is wrong with a job's parts, by the fields and files that its file names.
+    pub(crate) fn of_parts(job: &Job, error: BuildError) -> Self {
+        match error {
+            BuildError::Input { name, source } | BuildError::Unread { name, source } => {
+                let mut all = job.inputs.iter().chain(&job.private);
+                match all.find(|input| input.name == name) {
+                    Some(input) => Self::Input {
+                        field: input.field,
+                        path: input.path.clone(),
+                        source,
+                    },
+                    None => Self::Build(BuildError::Input { name, source }),
+                }
+            }
+            BuildError::Field { field, source } => {
+                let problem = chain(&*source);
+                Self::Value { field, problem }
+            }
+            error => Self::Build(error),
         }
     }
-    Ok((kind, told))
-}
-
-/// The shape that the terms of an order tell of its model.
-pub(crate) fn told(bytes: &[u8]) -> Result<ModelShape, BuildError> {
-    ModelShape::from_bytes(bytes).map_err(|error| BuildError::Told(Box::new(error)))
-}
-
-/// JSON Schema of a job file of any kind.
-pub fn schema() -> serde_json::Value {
-    let kinds: Vec<_> = KINDS.iter().map(|k| k.schema().to_value()).collect();
-    serde_json::json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Assay job file",
-        "oneOf": kinds,
-    })
 }

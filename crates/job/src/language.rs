@@ -1,7 +1,7 @@
 //! What the kinds of job on language models share: bases, data sets, scores and samples.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,13 +21,10 @@ use assay_proof::Handle;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{Archive, Packed};
-use crate::error::{BuildError, JobError};
-use crate::kind::{Inputs, Sample};
-
-/// Input: the base model's folder, as one archive.
-pub(crate) const MODEL: &str = "model";
-/// Input: an adapter's PEFT folder, as one archive.
-pub(crate) const ADAPTER: &str = "adapter";
+use crate::build_error::BuildError;
+use crate::delivery::Sample;
+use crate::error::JobError;
+use crate::inputs::{ADAPTER, Inputs, MODEL, input, model};
 
 /// Rows that are scored at once.
 pub(crate) const SCORE_BATCH: usize = 8;
@@ -66,11 +63,6 @@ pub(crate) fn check_packing(packing: bool) -> Result<(), JobError> {
     }
 }
 
-/// An input by name.
-pub(crate) fn input<'a>(inputs: &'a Inputs, name: &'static str) -> Result<&'a Handle, BuildError> {
-    inputs.get(name).ok_or(BuildError::MissingInput(name))
-}
-
 /// The text of a data set.
 pub(crate) fn text<'a>(
     inputs: &'a Inputs,
@@ -102,11 +94,6 @@ pub(crate) fn pack_model(
         })?;
     }
     Packed::model(model).map_err(|e| JobError::value(field, e.to_string()))
-}
-
-/// The archive of the base model.
-pub(crate) fn model(inputs: &Inputs) -> Result<Archive<'_>, BuildError> {
-    Archive::open(MODEL, input(inputs, MODEL)?)
 }
 
 /// The shape of the base model in an archive, of which nothing else is looked at.
@@ -295,13 +282,4 @@ pub(crate) fn samples(
             adapted: respond(prompt, &mut adapted),
         })
         .collect()
-}
-
-/// Inputs of a task by name.
-pub(crate) fn by_name(task: &assay_proof::Task) -> Inputs {
-    let pairs = task
-        .inputs
-        .iter()
-        .map(|input| (input.name.clone(), input.handle.clone()));
-    pairs.collect::<BTreeMap<_, _>>()
 }

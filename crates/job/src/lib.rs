@@ -10,9 +10,13 @@
 //! [`parts`] says who takes part in an order and which machine plays each part.
 
 mod archive;
+mod build_error;
+mod bytes;
+mod delivery;
 mod error;
 mod evaluate;
 mod finetune;
+mod inputs;
 pub mod keys;
 mod kind;
 mod language;
@@ -22,17 +26,21 @@ mod memory;
 mod numbers;
 mod parts;
 mod price;
+mod problem;
+mod registry;
 mod saved;
 mod sections;
 mod source;
 mod step;
 mod terms;
 
-pub use error::{BuildError, JobError};
+pub use build_error::BuildError;
+pub use bytes::Bytes;
+pub use delivery::{Delivery, Sample};
+pub use error::JobError;
 pub use finetune::Course;
-pub use kind::{
-    Delivery, Inputs, Job, KINDS, Kind, Lengths, Registry, Sample, Sizes, kind, read, schema,
-};
+pub use inputs::{Inputs, Lengths};
+pub use kind::{Job, Kind};
 pub use local::{
     Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_digest,
     run_saved,
@@ -40,9 +48,11 @@ pub use local::{
 pub use machine::{MachineError, self_test};
 pub use memory::available_memory;
 pub use parts::{Casting, Part, Player, parts};
-pub use price::{Bytes, Limited, Price};
+pub use price::{Price, Sizes};
+pub use problem::Problem;
+pub use registry::{KINDS, Limited, Registry, kind, read, schema};
 pub use saved::{BadSaved, Fault, Saved, Store, StoreError};
 pub use sections::{Audit, Deadlines, Market};
 pub use source::InputSource;
 pub use step::Step;
-pub use terms::{Draft, Network, Problem, contents};
+pub use terms::{Draft, Network, contents};

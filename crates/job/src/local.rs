@@ -11,11 +11,14 @@ use assay_proof::{
     Handle, Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace, WorkFailure, leaf,
 };
 
-use crate::error::{BuildError, JobError};
-use crate::kind::{Inputs, Job, Registry, Sizes};
+use crate::build_error::BuildError;
+use crate::error::JobError;
+use crate::inputs::{Inputs, model};
+use crate::kind::Job;
 use crate::language;
 use crate::memory::available_memory;
-use crate::price::Price;
+use crate::price::{Price, Sizes};
+use crate::registry::Registry;
 use crate::saved::{Fault, Saved, Store, StoreError};
 use crate::step::Step;
 
@@ -252,7 +255,7 @@ impl Local {
     /// a sequence.
     fn by_files(&self, job: &Job, error: BuildError) -> BuildError {
         let step = || {
-            let model = language::config(&language::model(&self.inputs)?)?;
+            let model = language::config(&model(&self.inputs)?)?;
             let step = job.kind.step(&job.specification, &ModelShape::of(&model))?;
             Step { model, ..step }.footprint().map(drop)
         };

@@ -3,13 +3,11 @@
 
 use std::fmt;
 
-use assay_ledger::Terms;
 use assay_model::{BatchShape, Footprint, Purpose, state_values};
-use assay_proof::{Program, ProgramError, Programs, Task};
 
-use crate::error::BuildError;
-use crate::kind::{Lengths, Sizes, agreed, kind, told};
-use crate::language;
+use crate::build_error::BuildError;
+use crate::bytes::Bytes;
+use crate::inputs::{Inputs, Lengths, MODEL, input, model};
 use crate::step::Step;
 
 /// The state is held by the run, kept for a step that turns out invalid, and encoded on its way in
@@ -19,6 +17,40 @@ const STATE_COPIES: u64 = 4;
 const READ_TEXT: u64 = 4;
 /// What reading a model takes, whatever its length.
 const LOADING: u64 = 4 * assay_crypto::content::SLICE_BYTES as u64;
+
+/// The bytes of inputs on which a run's memory depends. A model's weights are not among them: they are
+/// read where they lie.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// What of the model's archive is in memory before the run begins.
+    pub resident: u64,
+    /// What is read as text: the files of the model that are no weights, and the other inputs.
+    pub texts: u64,
+}
+
+impl Sizes {
+    /// Of inputs that are here.
+    ///
+    /// # Errors
+    /// When the model is missing, or its archive cannot be read.
+    pub fn of(inputs: &Inputs) -> Result<Self, BuildError> {
+        let texts = inputs.iter().filter(|(name, _)| *name != MODEL);
+        let texts = texts.map(|(_, handle)| handle.length());
+        Ok(Self {
+            resident: input(inputs, MODEL)?.resident(),
+            texts: texts.fold(model(inputs)?.settings_bytes(), u64::saturating_add),
+        })
+    }
+
+    /// The least that inputs of these lengths can have.
+    pub(crate) fn told(lengths: &Lengths) -> Self {
+        let texts = lengths.iter().filter(|(name, _)| *name != MODEL);
+        Self {
+            resident: 0,
+            texts: texts.fold(0, |sum, (_, length)| sum.saturating_add(*length)),
+        }
+    }
+}
 
 /// Bytes that a run of a job takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -40,18 +72,6 @@ impl Price {
     pub fn total(&self) -> u64 {
         let parts = [self.inputs, self.model, self.state, self.step, self.loading];
         parts.into_iter().fold(0, u64::saturating_add)
-    }
-
-    /// What a run of an order takes at least, told from its terms and the least that each of its inputs
-    /// can be. It grows with every length.
-    ///
-    /// # Errors
-    /// When no run can be made of such terms: no machine has the kind, or each will refuse alike to
-    /// build the program.
-    pub fn of_terms(terms: &Terms, inputs: &Lengths) -> Result<Self, BuildError> {
-        let name = terms.kind.as_str();
-        let kind = kind(name).ok_or_else(|| BuildError::UnknownKind(name.to_owned()))?;
-        kind.price(&terms.spec, &told(&terms.model)?, &Sizes::told(inputs))
     }
 
     /// Prices a step on a model in an archive, and the batches on which a run scores itself.
@@ -127,49 +147,6 @@ impl fmt::Display for Price {
              {inputs} for the inputs)",
             Bytes(self.total())
         )
-    }
-}
-
-/// A number of bytes as people read it: `13.9 GiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bytes(pub u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(&str, u64); 5] = [
-            ("PiB", 1 << 50),
-            ("TiB", 1 << 40),
-            ("GiB", 1 << 30),
-            ("MiB", 1 << 20),
-            ("KiB", 1 << 10),
-        ];
-        match UNITS.iter().find(|(_, factor)| self.0 >= *factor) {
-            Some((unit, factor)) => write!(f, "{:.1} {unit}", self.0 as f64 / *factor as f64),
-            None => write!(f, "{} B", self.0),
-        }
-    }
-}
-
-/// The registered kinds on a machine that gives a run so many bytes: what takes more is refused
-/// with its price before any of it is built.
-#[derive(Debug, Clone, Copy)]
-pub struct Limited {
-    /// Bytes a run may take.
-    pub memory: u64,
-}
-
-impl Programs for Limited {
-    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
-        let (kind, model) = agreed(task)?;
-        let sizes = Sizes::of(&language::by_name(task))?;
-        let price = kind.price(&task.spec, &model, &sizes)?;
-        if price.total() > self.memory {
-            let memory = Bytes(self.memory);
-            return Err(ProgramError::TooLarge(format!(
-                "it takes {price}, and this machine gives {memory}"
-            )));
-        }
-        kind.program(task).map_err(ProgramError::from)
     }
 }
 

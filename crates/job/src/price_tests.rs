@@ -1,11 +1,11 @@
 use std::path::Path;
 
 use assay_crypto::Digest;
-use assay_proof::{Handle, Programs};
+use assay_proof::{Handle, ProgramError, Programs, Task};
 
 use super::*;
-use crate::language::MODEL;
-use crate::{Job, Local};
+use crate::inputs::{MODEL, by_name};
+use crate::{Job, Limited, Local, kind};
 
 fn job(changes: &[(&str, &str)]) -> Job {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
@@ -98,7 +98,7 @@ fn bare_model(config: &str) -> Task {
     let archive = assay_vault::bundle::pack(&files.into()).unwrap();
     let model = task.inputs.iter_mut().find(|i| i.name == MODEL).unwrap();
     model.handle = Handle::in_memory(archive);
-    let told = kind(&task.kind).unwrap().model(&language::by_name(&task));
+    let told = kind(&task.kind).unwrap().model(&by_name(&task));
     task.model = told.map(|shape| shape.to_bytes()).unwrap_or_default();
     task
 }

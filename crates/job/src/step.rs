@@ -4,8 +4,8 @@ use assay_model::{
     BatchShape, Footprint, Graph, Method, ModelConfig, Precision, Purpose, build_graph_in,
 };
 
-use crate::error::BuildError;
-use crate::language::MODEL;
+use crate::build_error::BuildError;
+use crate::inputs::MODEL;
 
 /// A step without the model's files. Its operators are the very ones that a run has; what it takes of
 /// memory and arithmetic is told to a few hundredths, as for a price.

@@ -9,7 +9,9 @@ use assay_ledger::{
 use assay_model::ModelShape;
 
 use crate::error::JobError;
-use crate::kind::{Inputs, Job};
+use crate::inputs::Inputs;
+use crate::kind::Job;
+use crate::problem::Problem;
 use crate::sections::{Audit, Market};
 
 /// Longest name of a stored input, in bytes: what a file's record holds.
@@ -22,21 +24,6 @@ pub struct Network {
     pub parameters: Parameters,
     /// All the money in it, where that is known.
     pub supply: Option<Amount>,
-}
-
-/// One thing that keeps a job from becoming an order.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Problem {
-    /// Dotted path of the field, as in the job file.
-    pub field: String,
-    /// What is wrong and what would be right.
-    pub problem: String,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.field, self.problem)
-    }
 }
 
 /// Terms but for where the inputs lie.

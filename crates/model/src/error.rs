@@ -3,7 +3,7 @@
 use assay_data::{Foreign, JsonFault, TokenizerError};
 use assay_kernel::EnvironmentError;
 
-use crate::gguf::GgufError;
+use crate::gguf::error::GgufError;
 
 /// Why a model or adapter cannot be loaded.
 #[derive(Debug, thiserror::Error)]

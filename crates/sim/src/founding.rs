@@ -1,5 +1,7 @@
 //! Who is there when a simulated network begins.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use assay_chain::validator::Member;
 use assay_chain::{Dealt, Pace};
 use assay_crypto::{PublicKey, SecretKey};
@@ -7,9 +9,22 @@ use assay_ledger::{
     Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount, GenesisRegistration,
     Parameters, Role, ValidatorInfo,
 };
+use commonware_runtime::deterministic::{Config, Runner};
 
 /// When the genesis was made, by the clock of all validators.
 pub(crate) const GENESIS_MS: u64 = 1_700_000_000_000;
+
+/// What one step of every task that has something to do takes.
+const STEP: Duration = Duration::from_micros(100);
+
+/// A runtime in which everything follows from a seed, just after the genesis.
+pub(crate) fn runner(seed: u64) -> Runner {
+    let config = Config::new()
+        .with_seed(seed)
+        .with_cycle(STEP)
+        .with_start_time(UNIX_EPOCH + Duration::from_millis(GENESIS_MS));
+    Runner::new(config)
+}
 
 /// Keys that follow from a number.
 pub(crate) fn key(number: u32) -> SecretKey {

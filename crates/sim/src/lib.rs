@@ -39,14 +39,14 @@ pub mod vault;
 mod watch;
 mod world;
 
-pub use liars::parties::PartyLiar;
+pub use liars::parties::{PartyLiar, PartyLiars};
 pub use liars::validators::LiarKind;
 pub use orders::{OrderReport, PartyReport};
 pub use report::Report;
 pub use run::run;
 pub use scenario::{
     Fault, Liars, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES, MAX_ORDERS,
-    OrderSettings, PaceSettings, PartyLiars, ProcedureName, Scenario, ScenarioError,
+    OrderSettings, PaceSettings, ProcedureName, Scenario, ScenarioError,
 };
 pub use watch::Seen;
 pub use world::WorldError;

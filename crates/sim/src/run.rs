@@ -10,12 +10,12 @@ use assay_ledger::Role;
 use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Runner as _, Supervisor as _};
 
-use crate::founding::{Endowment, client, genesis, members, registration, validator_keys};
+use crate::founding::{Endowment, client, genesis, members, registration, runner, validator_keys};
 use crate::links::Link;
 use crate::orders::{self, Beginning, CounterPrograms, OrderReport, World as Orders};
 use crate::report::Report;
 use crate::scenario::{Fault, LinkSettings, Scenario};
-use crate::world::{World, WorldError, runner};
+use crate::world::{World, WorldError};
 
 /// How long a validator stays down after its power was cut.
 const WITHOUT_POWER_MS: u64 = 1_000;

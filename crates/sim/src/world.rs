@@ -12,7 +12,7 @@ use assay_chain::validator::{Identity, Member};
 use assay_chain::{Chain, StartError};
 use assay_crypto::SecretKey;
 use assay_ledger::Height;
-use commonware_runtime::deterministic::{Config, Context, Runner};
+use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -23,19 +23,8 @@ use crate::links::{Link, Links};
 use crate::orders::BooksError;
 use crate::watch::{Seat, Watch};
 
-/// What one step of every task that has something to do takes.
-const STEP: Duration = Duration::from_micros(100);
 /// How long a killed validator takes to be gone, at least.
 const DYING: Duration = Duration::from_millis(1);
-
-/// A runtime in which everything follows from a seed, just after the genesis.
-pub(crate) fn runner(seed: u64) -> Runner {
-    let config = Config::new()
-        .with_seed(seed)
-        .with_cycle(STEP)
-        .with_start_time(UNIX_EPOCH + Duration::from_millis(GENESIS_MS));
-    Runner::new(config)
-}
 
 /// Why a network cannot be made or go on.
 #[derive(Debug, thiserror::Error)]

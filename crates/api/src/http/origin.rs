@@ -7,7 +7,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header, uri::Authority};
 
-use super::ApiError;
+use super::error::ApiError;
 
 /// The host names that are ours besides addresses and `localhost`.
 #[derive(Clone, Debug, Default)]

@@ -39,8 +39,8 @@ use tokio::{
 };
 
 use super::{
-    ApiError,
     connections::{Connections, Place},
+    error::ApiError,
     linger::Lingering,
     origin::Names,
 };

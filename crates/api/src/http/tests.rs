@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use assay_crypto::SecretKey;
-use assay_ledger::{Amount, Height, Order};
+use assay_ledger::{Amount, Height, Order, Role};
 use serde_json::{Value, json};
 use ureq::Agent;
 
 use super::*;
 use crate::test_chain::{TestChain, key, transfer};
+use crate::{view::BoxFuture, views::ProgressReport};
 
 /// A node that is not asked for more than its routes.
 struct Nobody;

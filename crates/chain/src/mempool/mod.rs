@@ -10,190 +10,17 @@
 //!   of speaking. There the least time left goes first.
 
 mod order;
+pub(crate) mod pending;
+mod run;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
-use assay_ledger::{Account, AccountId, Amount, Height, OrderId, Turn, TxId};
+use assay_ledger::{Account, AccountId, Amount, Height, Turn, TxId};
 
-/// Bounds of the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Of the market.
-    pub(crate) market: Room,
-    /// Of the reserved share.
-    pub(crate) reserved: Room,
-    /// Transactions of one sender.
-    pub(crate) per_sender: usize,
-    /// Blocks after which a waiting transaction is dropped.
-    pub(crate) patience: u64,
-}
-
-/// Transactions, and their bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Room {
-    pub(crate) transactions: usize,
-    pub(crate) bytes: usize,
-}
-
-impl Room {
-    fn add(&mut self, bytes: usize) {
-        self.transactions += 1;
-        self.bytes += bytes;
-    }
-
-    fn sub(&mut self, bytes: usize) {
-        self.transactions = self.transactions.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-
-    /// Whether one more of this length stays within `limit`.
-    fn takes(self, bytes: usize, limit: Room) -> bool {
-        self.transactions < limit.transactions && self.bytes + bytes <= limit.bytes
-    }
-}
-
-pub(crate) const LIMITS: Limits = Limits {
-    market: Room {
-        transactions: 24_576,
-        bytes: 48 * 1024 * 1024,
-    },
-    reserved: Room {
-        transactions: 8_192,
-        bytes: 16 * 1024 * 1024,
-    },
-    per_sender: 16,
-    patience: 300,
-};
-
-/// Micro-tokens for 2^20 bytes: what transactions are ranked by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Price(u64);
-
-impl Price {
-    const SCALE: u128 = 1 << 20;
-
-    fn of(fee: Amount, bytes: usize) -> Price {
-        let price = u128::from(fee.0) * Self::SCALE / (bytes.max(1) as u128);
-        Price(u64::try_from(price).unwrap_or(u64::MAX))
-    }
-
-    /// The least fee at which so many bytes rank above this price.
-    fn beaten_by(self, bytes: usize) -> Amount {
-        let fee = (u128::from(self.0) + 1) * bytes as u128;
-        Amount(u64::try_from(fee.div_ceil(Self::SCALE)).unwrap_or(u64::MAX))
-    }
-}
-
-/// A transaction that passed the checks of [`crate::admit::admit`].
-#[derive(Clone, Debug)]
-pub(crate) struct Pending {
-    pub(crate) id: TxId,
-    pub(crate) sender: AccountId,
-    pub(crate) nonce: u64,
-    pub(crate) fee: Amount,
-    pub(crate) encoded: Arc<Vec<u8>>,
-    /// The move it makes, if an order waits for it.
-    pub(crate) turn: Option<Turn>,
-}
-
-impl Pending {
-    fn price(&self) -> Price {
-        Price::of(self.fee, self.encoded.len())
-    }
-}
-
-/// Why the pool did not take a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// Others pay more for their places; this fee would do.
-    Full {
-        fee: Amount,
-    },
-    /// Its own fee would do, but one of the same sender that has to go before it pays too little.
-    Behind,
-    /// The sender has as many waiting as it may.
-    SenderFull,
-    NonceUsed,
-    /// One before it is missing; this nonce comes next.
-    Gap {
-        expected: u64,
-    },
-    /// Another transaction with this nonce is waiting; this fee would replace it.
-    NonceTaken {
-        fee: Amount,
-    },
-    /// The fees of the sender's waiting transactions would add up to more than it has.
-    Unaffordable {
-        sum: Amount,
-        balance: Amount,
-    },
-    /// The very same transaction is already waiting.
-    Duplicate,
-}
-
-/// The place of a move in the reserved share.
-type Slot = (OrderId, AccountId, Option<AccountId>);
-
-fn slot(turn: &Turn) -> Slot {
-    (turn.order, turn.by, turn.grantee)
-}
-
-struct Entry {
-    pending: Pending,
-    arrival: u64,
-    height: u64,
-    /// The least price from the front of the run to here: nothing goes before what it stands
-    /// behind, so this is what its place is worth.
-    worth: Price,
-    /// Its slot is taken by it.
-    reserved: bool,
-}
-
-impl Entry {
-    fn bytes(&self) -> usize {
-        self.pending.encoded.len()
-    }
-}
-
-/// One sender's transactions by nonce, without a gap.
-#[derive(Default)]
-struct Run(BTreeMap<u64, Entry>);
-
-impl Run {
-    fn fees(&self) -> u128 {
-        self.0
-            .values()
-            .map(|entry| u128::from(entry.pending.fee.0))
-            .sum()
-    }
-
-    /// Computes again what each place is worth; a reserved one is not for sale.
-    fn appraise(&mut self) {
-        let mut least = Price(u64::MAX);
-        for entry in self.0.values_mut() {
-            if !entry.reserved {
-                least = least.min(entry.pending.price());
-            }
-            entry.worth = least;
-        }
-    }
-
-    /// The last transaction, if its place is for sale.
-    fn tail(&self) -> Option<(u64, &Entry)> {
-        let (nonce, entry) = self.0.last_key_value()?;
-        (!entry.reserved).then_some((*nonce, entry))
-    }
-}
-
-/// Where evictions begin: the least worth, and of equal ones the latest.
-type Tail = (Price, std::cmp::Reverse<u64>, AccountId, u64);
-
-fn tail(sender: AccountId, nonce: u64, entry: &Entry) -> Tail {
-    (entry.worth, std::cmp::Reverse(entry.arrival), sender, nonce)
-}
+use pending::{Limits, Pending, Price, Refusal, Room};
+use run::{Entry, Run, Slot, Tail, replacement, slot, tail};
 
 pub(crate) struct Mempool {
     limits: Limits,
@@ -503,14 +330,4 @@ impl Mempool {
             self.drop_from(&sender, nonce);
         }
     }
-}
-
-/// The least fee that replaces a waiting transaction by one of so many bytes: a tenth more, in all
-/// and for each byte, so that nobody makes the network pass the same place on for nothing.
-fn replacement(old: &Entry, bytes: usize) -> Amount {
-    let (fee, price) = (old.pending.fee.0, old.pending.price().0);
-    let by_fee = fee.saturating_add(fee.div_ceil(10).max(1));
-    // Rounded down: prices are, too.
-    let below = price.saturating_add((price / 10).max(1)) - 1;
-    Amount(by_fee.max(Price(below).beaten_by(bytes).0))
 }

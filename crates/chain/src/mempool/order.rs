@@ -5,7 +5,9 @@ use std::collections::{BinaryHeap, HashSet};
 
 use assay_ledger::AccountId;
 
-use super::{Entry, Mempool, Pending, Price};
+use super::Mempool;
+use super::pending::{Pending, Price};
+use super::run::Entry;
 use crate::block::{Block, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
 
 /// The share of a block that moves may fill before the market has had its turn, as a divisor.

@@ -1,7 +1,10 @@
 //! The pool on its own, with small limits.
 
+use std::sync::Arc;
+
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
+use assay_ledger::OrderId;
 
 use super::*;
 

@@ -4,6 +4,8 @@
 use super::literals::{end_of_raw, ending, is_backward_slice, is_name, unescape};
 use super::terms::{COPIED, NESTED, Operator, Segment, ends_segment};
 
+use super::tags::{REFUSED, TAGS, TARGETS};
+
 /// What the `generation` tag becomes: a call of this function, whose block is the answer.
 pub(super) const GENERATION: &str = "_assay_generation";
 
@@ -28,40 +30,6 @@ pub(super) struct Source {
     /// The bytes of the longest text between tags, and of all of them.
     pub(super) plain: (usize, usize),
 }
-
-/// Tags that `transformers` knows. The engine knows more, and some of these it need not know.
-const TAGS: [&str; 26] = [
-    "if",
-    "elif",
-    "else",
-    "endif",
-    "for",
-    "endfor",
-    "set",
-    "endset",
-    "macro",
-    "endmacro",
-    "call",
-    "endcall",
-    "filter",
-    "endfilter",
-    "with",
-    "endwith",
-    "break",
-    "continue",
-    "raw",
-    "endraw",
-    "generation",
-    "endgeneration",
-    "block",
-    "endblock",
-    "autoescape",
-    "endautoescape",
-];
-/// Tags in which names to assign to, or calls, stand before any value.
-const TARGETS: [&str; 5] = ["for", "set", "macro", "call", "filter"];
-/// Known to Jinja2, but met in no template of a model, and refused by name.
-const REFUSED: [&str; 4] = ["block", "endblock", "autoescape", "endautoescape"];
 
 /// Rewrites a template.
 ///

@@ -15,9 +15,9 @@ use super::file::Specification;
 use super::state::State;
 use super::training::Evaluation;
 use super::{TRAIN, VALIDATION};
-use crate::error::BuildError;
-use crate::kind::Inputs;
-use crate::language::{self, ADAPTER};
+use crate::build_error::BuildError;
+use crate::inputs::{ADAPTER, Inputs, by_name};
+use crate::language;
 
 /// The batches, learning rates, evaluations and states of a fine-tuning: everything but who computes
 /// a step. [`Course::advance`] is handed that, so a run whose steps are computed on several machines
@@ -57,7 +57,7 @@ impl Course {
                 training.steps, task.steps
             ));
         }
-        let inputs = language::by_name(task);
+        let inputs = by_name(task);
         let kernel = Kernel::detect()?;
         let precision = specification.precision.into();
         let base = language::base(&inputs, precision)?;

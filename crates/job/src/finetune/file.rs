@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::adapter::{Adapter, AdapterFile};
 use super::training::Training;
 use super::{Finetune, HELDOUT, TRAIN, VALIDATION};
-use crate::error::{BuildError, JobError};
+use crate::build_error::BuildError;
+use crate::error::JobError;
+use crate::inputs::{ADAPTER, MODEL};
 use crate::kind::Job;
-use crate::language::{self, ADAPTER, MODEL, Reading};
+use crate::language::{self, Reading};
 use crate::sections::{Audit, Deadlines, Market, within};
 use crate::source::InputSource;
 

@@ -15,8 +15,9 @@ use super::HELDOUT;
 use super::course::Course;
 use super::file::Specification;
 use super::state::State;
-use crate::error::BuildError;
-use crate::kind::{Delivery, Inputs};
+use crate::build_error::BuildError;
+use crate::delivery::Delivery;
+use crate::inputs::{Inputs, MODEL, model};
 use crate::language;
 use crate::step::Step;
 
@@ -120,9 +121,9 @@ fn skipped(invalid: u64, tried: u64) -> String {
 /// What a person should know of the files and of the `[adapter]` section on this model.
 pub(super) fn notes(specification: &[u8], inputs: &Inputs) -> Result<Vec<String>, BuildError> {
     let specification = Specification::decode(specification)?;
-    let json = language::config_json(&language::model(inputs)?)?;
+    let json = language::config_json(&model(inputs)?)?;
     let model = ModelConfig::from_json(&json);
-    let model = model.map_err(|e| BuildError::input(language::MODEL, e))?;
+    let model = model.map_err(|e| BuildError::input(MODEL, e))?;
     let method = specification.method(&model)?;
     let settings = specification.adapter.notes(model.num_hidden_layers);
     let settings = settings.map_err(|error| BuildError::field("adapter", error))?;
@@ -197,15 +198,13 @@ pub(super) fn deliver(
     if adapter.changes_nothing(&kernel, &base) {
         warnings.push("the result changes nothing: it answers as the base model does".to_owned());
     }
-    let tokenizer = base
-        .tokenizer()
-        .map_err(|e| BuildError::input(language::MODEL, e))?;
+    let tokenizer = base.tokenizer().map_err(|e| BuildError::input(MODEL, e))?;
     // The format that was taught goes with the result, if the model has none of its own.
     let template = (!tokenizer.has_template() && language::converses(inputs))
         .then(|| tokenizer.template_source());
     let files = match method {
         Method::Full => {
-            let files = language::model(inputs)?.read(|_| true)?;
+            let files = model(inputs)?.read(|_| true)?;
             let merged = merged_files(&kernel, &base, files, &adapter);
             let mut merged = merged.map_err(|e| BuildError::input("result", e))?;
             merged.extend(carried_files(&ModelFiles::new(), template));

@@ -1,7 +1,9 @@
 //! Causal attention.
 
+use super::device::Device;
+use super::error::DeviceError;
 use super::launch::{Argument, Threads, arguments, expect_len, int};
-use super::{Device, DeviceError, DeviceSlice};
+use super::memory::DeviceSlice;
 use crate::shape::AttentionShape;
 
 /// Rows and columns of a tile.

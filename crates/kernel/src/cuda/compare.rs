@@ -4,7 +4,9 @@ mod elements;
 mod products;
 mod rows;
 
-use super::{Device, DeviceError, DeviceSlice};
+use super::device::Device;
+use super::error::DeviceError;
+use super::memory::DeviceSlice;
 use crate::kernel::Kernel;
 use crate::random::Stream;
 

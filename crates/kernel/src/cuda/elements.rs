@@ -1,7 +1,9 @@
 //! Operators on single elements, and lookups.
 
+use super::device::Device;
+use super::error::DeviceError;
 use super::launch::{Threads, arguments, expect_len, int};
-use super::{Device, DeviceError, DeviceSlice};
+use super::memory::DeviceSlice;
 
 /// Settings of AdamW whose learning rate and running powers lie on the device.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,9 @@
 //! Products of 8-bit integers.
 
+use super::device::Device;
+use super::error::DeviceError;
 use super::launch::{Threads, arguments, expect_len, int};
-use super::{Device, DeviceError, DeviceSlice};
+use super::memory::DeviceSlice;
 use crate::matrix::Store;
 
 /// Rows are padded to a multiple of so many bytes.

@@ -5,57 +5,12 @@ use std::sync::atomic::Ordering;
 use cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode};
 use cudarc::driver::{CudaGraph, LaunchConfig, PushKernelArg, result};
 
-use super::{Device, DeviceError, DeviceSlice, int8, product};
+use super::device::Device;
+use super::error::DeviceError;
+use super::memory::DeviceSlice;
 
 /// Bytes of shared memory that a kernel may use without asking.
 pub(super) const PLAIN_SHARED: u32 = 48 * 1024;
-
-/// Kernels without shared memory of a chosen size.
-const PLAIN: [&str; 37] = [
-    "thin_rows",
-    "thin_any",
-    "thin_fold",
-    "transpose",
-    "rmsnorm",
-    "rmsnorm_backward",
-    "row_norms",
-    "causal_softmax",
-    "causal_score_gradient",
-    "count_labels",
-    "cross_entropy",
-    "sum",
-    "sum_squares",
-    "column_sums",
-    "column_dots",
-    "norm_weight_gradient",
-    "quantize_rows",
-    "embedding",
-    "embedding_backward",
-    "add_bias",
-    "add_assign",
-    "divide",
-    "scale",
-    "scale_by",
-    "scale_columns",
-    "round_bf16",
-    "rope",
-    "silu_mul",
-    "silu_mul_backward",
-    "clip_factor",
-    "next_powers",
-    "adamw",
-    "dropout",
-    "find_fault",
-    "attention_scores",
-    "attention_rows",
-    "attention_columns",
-];
-
-/// Every kernel with the shared memory it is started with, in bytes.
-pub(super) fn functions() -> impl Iterator<Item = (&'static str, u32)> {
-    let plain = PLAIN.into_iter().map(|name| (name, 0));
-    plain.chain(product::functions()).chain(int8::functions())
-}
 
 /// An argument of a kernel.
 pub(super) enum Argument {

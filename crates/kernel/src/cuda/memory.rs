@@ -6,7 +6,8 @@ use cudarc::driver::result;
 use cudarc::driver::sys::CUdeviceptr;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 
-use super::{Device, DeviceError};
+use super::device::Device;
+use super::error::DeviceError;
 
 /// Slices start at multiples of so many words, so that rows can be read 16 bytes at a time.
 pub(super) const ALIGNED: usize = 64;

@@ -1,8 +1,10 @@
 //! Matrix products.
 
+use super::device::Device;
+use super::error::DeviceError;
 use super::launch::{Threads, arguments, expect_len, int};
 use super::memory::ALIGNED;
-use super::{Device, DeviceError, DeviceSlice};
+use super::memory::DeviceSlice;
 use crate::matrix::Store;
 
 /// `c [m, n] = a [m, k] b [k, n]`, both operands row-major and transposed as marked.

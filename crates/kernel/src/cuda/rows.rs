@@ -1,7 +1,9 @@
 //! Operators on rows and columns, and sums.
 
+use super::device::Device;
+use super::error::DeviceError;
 use super::launch::{Threads, arguments, expect_len, int};
-use super::{Device, DeviceError, DeviceSlice};
+use super::memory::DeviceSlice;
 use crate::matrix::Store;
 
 impl Device {

@@ -1,8 +1,12 @@
-//! Posting orders, and everything that holds for a move whatever its procedure.
+//! What happens to orders whatever their procedure: they are posted, moved, drawn for, and their
+//! time runs out.
 
+use super::draw::{self, Pools};
 use super::life::Move;
-use super::procedure::{self, row};
-use super::{enter, load, save};
+use super::lives::row;
+use super::passage::enter;
+use super::registry;
+use super::stored::{load, save};
 use crate::accounts::money;
 use crate::files::recorded;
 use crate::state::State;
@@ -25,7 +29,7 @@ pub(crate) fn apply(
     };
     let mut order = load(state, id)?;
     check(state, &order, sender, call)?;
-    procedure::of(&order.head.terms).make(state, &mut order, sender, call)?;
+    registry::of(&order.head.terms).make(state, &mut order, sender, call)?;
     save(state, &mut order);
     Ok(())
 }
@@ -114,9 +118,54 @@ fn check(
     let Some(found) = call.place() else {
         return Ok(());
     };
-    match procedure::of(&order.head.terms).place(order, sender, call) {
+    let procedure = registry::of(&order.head.terms);
+    if let OrderCall::Grant { grantee, .. } = *call
+        && !procedure.may_be_granted(order, validators, grantee)
+    {
+        return Err(OrderRefusal::NotAGrantee { order: id, grantee }.into());
+    }
+    match procedure.place(order, sender, call) {
         Some(expected) if expected == found => Ok(()),
         Some(expected) => Err(OrderRefusal::OtherPlace { expected, found }.into()),
         None => Err(OrderRefusal::AlreadyDone { order: id }.into()),
     }
+}
+
+/// Draws for the orders whose turn it is, and hands what came of each to `keep`.
+pub(crate) fn draw_waiting(
+    state: &mut State<'_>,
+    mut keep: impl FnMut(&mut State<'_>, Result<(), Refusal>),
+) {
+    let mut pools = Pools::default();
+    for id in draw::turn(state) {
+        let result = draw(state, id, &mut pools);
+        if result.is_err() {
+            // What the failed draw locked is locked no more.
+            pools = Pools::default();
+        }
+        keep(state, result);
+    }
+}
+
+/// Draws for an order that waits. Where too few are eligible the order goes on waiting, until its
+/// deadline.
+fn draw(state: &mut State<'_>, id: OrderId, pools: &mut Pools) -> Result<(), Refusal> {
+    let mut order = load(state, id)?;
+    let (since, deadline) = (order.head.since, order.head.deadline);
+    if since >= state.now() || deadline <= state.now() {
+        return Ok(());
+    }
+    let procedure = registry::of(&order.head.terms);
+    if procedure.draw(state, &mut order, pools)? {
+        save(state, &mut order);
+    }
+    Ok(())
+}
+
+/// Ends the phase of an order whose timer has rung.
+pub(crate) fn late(state: &mut State<'_>, id: OrderId) -> Result<(), Refusal> {
+    let mut order = load(state, id)?;
+    registry::of(&order.head.terms).late(state, &mut order)?;
+    save(state, &mut order);
+    Ok(())
 }

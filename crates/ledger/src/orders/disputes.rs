@@ -2,7 +2,7 @@
 
 use assay_crypto::{Digest, merkle};
 
-use super::{enter, procedure};
+use super::passage::enter;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
@@ -19,6 +19,15 @@ pub(super) struct Claim {
     pub(super) from: Leaf,
     pub(super) disputed: Leaf,
     pub(super) claimed: Option<Digest>,
+}
+
+/// How a dispute ended. Its procedure goes on from there.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(super) struct Decision {
+    pub(super) verdict: Verdict,
+    /// How the challenged provider failed, where it did.
+    pub(super) reason: FailureReason,
 }
 
 /// Opens a dispute about a run, at the phase that can settle it.
@@ -207,7 +216,7 @@ pub(super) fn attest(
     order: &mut Order,
     validator: AccountId,
     leaf: Option<Digest>,
-) -> Result<(), Refusal> {
+) -> Result<Option<Decision>, Refusal> {
     let id = order.head.id;
     let done = || OrderRefusal::AlreadyDone { order: id };
     if !has_to_attest(order, validator) {
@@ -217,17 +226,15 @@ pub(super) fn attest(
     dispute.attestations.push(Attestation { validator, leaf });
     state.emit(OrderEvent::Attested { validator, leaf }.of(id));
     let equal = dispute.attestations.iter().filter(|made| made.leaf == leaf);
-    if equal.count() >= state.chain.quorum() {
-        decide(state, order, leaf)?;
+    if equal.count() < state.chain.quorum() {
+        return Ok(None);
     }
-    Ok(())
+    Ok(decide(state, order, leaf))
 }
 
 /// Ends the open dispute by what a quorum of validators found.
-fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Result<(), Refusal> {
-    let Some(dispute) = order.dispute() else {
-        return Ok(());
-    };
+fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Option<Decision> {
+    let dispute = order.dispute()?;
     let reason = match found {
         Some(_) => FailureReason::WrongResult,
         None => FailureReason::Unavailable,
@@ -249,7 +256,7 @@ fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Re
 }
 
 /// Ends the open dispute because a move was not made in time.
-pub(super) fn silence(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+pub(super) fn silence(state: &mut State<'_>, order: &mut Order) -> Option<Decision> {
     let moves = order
         .dispute()
         .map(|dispute| (dispute.provider_move, dispute.challenger_move));
@@ -261,19 +268,15 @@ pub(super) fn silence(state: &mut State<'_>, order: &mut Order) -> Result<(), Re
     end(state, order, verdict, FailureReason::Silent)
 }
 
-/// Ends the open dispute; `reason` says how the provider failed, where it did.
+/// Ends the open dispute, if there is one.
 pub(super) fn end(
     state: &mut State<'_>,
     order: &mut Order,
     verdict: Verdict,
     reason: FailureReason,
-) -> Result<(), Refusal> {
-    if order.dispute().is_none() {
-        return Ok(());
-    }
-    if let Some(open) = order.disputes.last_mut() {
-        open.verdict = Some(verdict);
-    }
+) -> Option<Decision> {
+    let open = order.disputes.last_mut();
+    open.filter(|last| last.verdict.is_none())?.verdict = Some(verdict);
     state.emit(OrderEvent::Decided { verdict }.of(order.head.id));
-    procedure::of(&order.head.terms).decided(state, order, verdict, reason)
+    Some(Decision { verdict, reason })
 }

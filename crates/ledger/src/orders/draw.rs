@@ -5,31 +5,15 @@ use std::collections::BTreeMap;
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, EncryptionKey};
 
-use super::{keys, load, procedure, save};
+use super::keys;
 use crate::state::State;
-use crate::{AccountId, Amount, Order, OrderId, Refusal, Registration, Role};
+use crate::{AccountId, Amount, Order, OrderId, Registration, Role};
 
-/// Draws for the orders whose turn it is, and hands what came of each to `keep`.
-///
-/// One block draws for at most [`Parameters::max_draws`](crate::Parameters::max_draws) orders, from
-/// a place in their order that the beacon picks. A draw looks at every registration, so orders
-/// that nobody is eligible for, posted by the thousand, would otherwise hold up every block.
-pub(crate) fn draw_waiting(
-    state: &mut State<'_>,
-    mut keep: impl FnMut(&mut State<'_>, Result<(), Refusal>),
-) {
-    let mut pools = Pools::default();
-    for id in turn(state) {
-        let result = draw(state, id, &mut pools);
-        if result.is_err() {
-            // What the failed draw locked is locked no more.
-            pools = Pools::default();
-        }
-        keep(state, result);
-    }
-}
-
-fn turn(state: &State<'_>) -> Vec<OrderId> {
+/// The orders for which this block draws: at most
+/// [`Parameters::max_draws`](crate::Parameters::max_draws), from a place in their order that the beacon
+/// picks. A draw looks at every registration, so orders that nobody is eligible for, posted by the
+/// thousand, would otherwise hold up every block.
+pub(super) fn turn(state: &State<'_>) -> Vec<OrderId> {
     let all = keys::all_waiting();
     let most = state.chain.parameters.max_draws as usize;
     let mut waiting = state.scan(&all, &all, most.saturating_add(1));
@@ -47,21 +31,6 @@ fn turn(state: &State<'_>) -> Vec<OrderId> {
     }
     let orders = waiting.iter().filter_map(|(key, _)| keys::order_of(key));
     orders.collect()
-}
-
-/// Draws for an order that waits. Where too few are eligible the order goes on waiting, until its
-/// deadline.
-fn draw(state: &mut State<'_>, id: OrderId, pools: &mut Pools) -> Result<(), Refusal> {
-    let mut order = load(state, id)?;
-    let (since, deadline) = (order.head.since, order.head.deadline);
-    if since >= state.now() || deadline <= state.now() {
-        return Ok(());
-    }
-    let procedure = procedure::of(&order.head.terms);
-    if procedure.draw(state, &mut order, pools)? {
-        save(state, &mut order);
-    }
-    Ok(())
 }
 
 /// Somebody who can be drawn.

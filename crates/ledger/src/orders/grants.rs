@@ -1,6 +1,6 @@
 //! Handing keys over.
 
-use super::{keys, procedure};
+use super::keys;
 use crate::state::State;
 use crate::timers::Timer;
 use crate::{
@@ -17,14 +17,6 @@ pub(super) fn grant(
     sealed: &SealedKeys,
 ) -> Result<(), Refusal> {
     let id = order.head.id;
-    let procedure = procedure::of(&order.head.terms);
-    if !procedure.may_be_granted(order, &state.chain.validators, to) {
-        return Err(OrderRefusal::NotAGrantee {
-            order: id,
-            grantee: to,
-        }
-        .into());
-    }
     let key = keys::grant(&place, &from, &to);
     if state.has(&key) {
         return Err(OrderRefusal::AlreadyDone { order: id }.into());

@@ -1,25 +1,19 @@
 //! What distinguishes one way of working on an order from another.
 //!
 //! The envelope knows who posted an order, what is in its escrow, which phase it is in and until
-//! when. A [`Procedure`] says what its phases are ([`Row`]), what a move does, and what follows
-//! from a deadline, a draw and a verdict. It puts itself together from pieces that it shares with
-//! others: grants, runs, disputes, escrow.
+//! when. The rows of a procedure say what its phases are ([`super::life::Row`]); a [`Procedure`] says
+//! what a move does, and what follows from a deadline, a draw and a verdict. It puts itself together
+//! from pieces that it shares with others and that know nothing of it: grants, runs, disputes, escrow.
 
 use super::draw::Pools;
-use super::life::Row;
-use super::redundant::Redundant;
-use super::rules::TermsProblem;
-use super::traced::Traced;
+use super::rules::problem::TermsProblem;
 use crate::state::State;
-use crate::{AccountId, FailureReason, Order, OrderCall, Place, Refusal, Terms, Verdict};
+use crate::{AccountId, Order, OrderCall, Place, Refusal, Terms};
 
 /// One way of working on an order.
 pub(crate) trait Procedure: Sync {
     /// What is wrong with terms for it: the field, and what would be right.
     fn problems(&self, terms: &Terms) -> Vec<TermsProblem>;
-
-    /// Its phases.
-    fn life(&self) -> &'static [Row];
 
     /// Where a move that `from` makes now would count; `None` where there is no such place. Asked
     /// only of calls that name a place, and that their row allows `from`.
@@ -50,67 +44,4 @@ pub(crate) trait Procedure: Sync {
         order: &mut Order,
         pools: &mut Pools,
     ) -> Result<bool, Refusal>;
-
-    /// Goes on from the dispute that has just got its verdict; `reason` says how the challenged
-    /// provider failed, where it did.
-    fn decided(
-        &self,
-        state: &mut State<'_>,
-        order: &mut Order,
-        verdict: Verdict,
-        reason: FailureReason,
-    ) -> Result<(), Refusal>;
-}
-
-/// The procedures there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ProcedureName {
-    /// One provider at a time, whose run is audited.
-    Traced,
-    /// Several providers at once, whose runs are compared.
-    Redundant,
-}
-
-impl ProcedureName {
-    /// All of them.
-    pub const ALL: [ProcedureName; 2] = [ProcedureName::Traced, ProcedureName::Redundant];
-
-    /// The procedure of an order with these terms.
-    pub fn of(terms: &Terms) -> Self {
-        match terms.copies {
-            0 | 1 => ProcedureName::Traced,
-            _ => ProcedureName::Redundant,
-        }
-    }
-
-    /// Its name in the documentation.
-    pub fn name(self) -> &'static str {
-        match self {
-            ProcedureName::Traced => "traced",
-            ProcedureName::Redundant => "redundant",
-        }
-    }
-
-    /// Its phases.
-    pub fn life(self) -> &'static [Row] {
-        self.rules().life()
-    }
-
-    fn rules(self) -> &'static dyn Procedure {
-        match self {
-            ProcedureName::Traced => &Traced,
-            ProcedureName::Redundant => &Redundant,
-        }
-    }
-}
-
-/// The procedure of an order with these terms.
-pub(crate) fn of(terms: &Terms) -> &'static dyn Procedure {
-    ProcedureName::of(terms).rules()
-}
-
-/// The row of an order's present phase.
-pub(crate) fn row(order: &Order) -> Option<&'static Row> {
-    let mut rows = of(&order.head.terms).life().iter();
-    rows.find(|row| row.phase == order.head.phase)
 }

@@ -3,7 +3,8 @@
 //! The phase says who loses when nothing comes; here stands which calls would be that move. A
 //! pool keeps a place for each of them, since silence costs a bond.
 
-use super::{keys, procedure};
+use super::lives::row;
+use super::{keys, registry};
 use crate::{AccountId, Call, Height, Order, OrderCall, OrderId, ReadError, Store, query};
 
 /// One move that an order waits for.
@@ -60,11 +61,11 @@ fn is_awaited(
     sender: AccountId,
     call: &OrderCall,
 ) -> bool {
-    let moves = procedure::row(order).map_or(&[][..], |row| row.moves);
+    let moves = row(order).map_or(&[][..], |row| row.moves);
     let mut moves = moves.iter().filter(|known| known.awaited);
     let mine =
         moves.any(|known| known.call == call.name() && known.by.is(order, validators, sender));
-    let procedure = procedure::of(&order.head.terms);
+    let procedure = registry::of(&order.head.terms);
     let here = || match call.place() {
         Some(place) => procedure.place(order, sender, call) == Some(place),
         None => true,

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use assay_data::Foreign;
 
-use super::{CONFIG, INDEX, TOKENIZER, WEIGHTS, read_path};
+use super::file::{CONFIG, INDEX, TOKENIZER, WEIGHTS, read_path};
 use crate::error::LoadError;
-use crate::gguf;
 
+/// What the name of a GGUF file ends with.
+const GGUF: &str = "gguf";
 /// How much of a file is read to see what it is.
 const HEAD: u64 = 4096;
 
@@ -66,7 +67,7 @@ pub(super) fn read_gguf(path: &Path) -> Result<Vec<u8>, LoadError> {
     }
     let named = path
         .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case(gguf::EXTENSION));
+        .is_some_and(|e| e.eq_ignore_ascii_case(GGUF));
     match Foreign::of(&head) {
         Some(Foreign::Gguf) => read_path(path),
         Some(found) => Err(LoadError::Foreign {

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use assay_crypto::ReadAt;
 
+use super::file::{CONFIG, INDEX, ModelFiles, TOKENIZER, WEIGHTS, check_kind, read_file, shards};
 use super::local::LocalFile;
-use super::{
-    CONFIG, INDEX, ModelFiles, TOKENIZER, WEIGHTS, carried, check_kind, folder, read_file,
-};
+use super::{carried, folder};
 use crate::error::LoadError;
 use crate::gguf;
 
@@ -96,7 +95,7 @@ impl ModelSource {
             return Ok(vec![WEIGHTS.to_owned()]);
         }
         let index = self.files.get(INDEX);
-        super::shards(index.ok_or_else(|| LoadError::MissingFile(WEIGHTS.into()))?)
+        shards(index.ok_or_else(|| LoadError::MissingFile(WEIGHTS.into()))?)
     }
 
     /// Everything in memory, weights too.

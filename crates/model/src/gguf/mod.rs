@@ -9,7 +9,7 @@
 
 mod config;
 mod convert;
-mod error;
+pub(crate) mod error;
 mod file;
 mod json;
 mod metadata;
@@ -22,6 +22,3 @@ pub use convert::{Storage, convert};
 pub use error::GgufError;
 pub use file::{GgufFile, GgufTensor};
 pub use quant::Quant;
-
-/// What the name of a GGUF file ends with.
-pub(crate) const EXTENSION: &str = "gguf";

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use assay_crypto::PublicKey;
+use futures::future::BoxFuture;
 use iroh::endpoint::{RecvStream, SendStream};
 use tokio::time::timeout;
 
 use super::{
-    BoxFuture, Cause,
+    error::Cause,
     frame::{self, FrameError},
 };
 

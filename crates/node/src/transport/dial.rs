@@ -10,9 +10,13 @@ use iroh::{Endpoint, EndpointAddr, endpoint::Connection};
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    ALPN, AddressBook, Cause, Channel, Limits, Question, Refused, RequestError,
+    book::AddressBook,
+    channel::Channel,
+    error::{Cause, RequestError},
     frame::{self, FrameError},
-    question::{read_answer, request_bytes},
+    identity::ALPN,
+    limits::Limits,
+    question::{Question, Refused, read_answer, request_bytes},
 };
 
 /// Peers whose connections are kept; above it, closed ones are dropped from the table.

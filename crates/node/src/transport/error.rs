@@ -4,7 +4,10 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use assay_crypto::PublicKey;
 
-use super::{Malformed, Refusal, frame::FrameError};
+use super::{
+    frame::FrameError,
+    question::{Malformed, Refusal},
+};
 use crate::needs;
 
 /// Why the endpoint could not start.

@@ -19,8 +19,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use assay_crypto::PublicKey;
 use borsh::{BorshDeserialize, BorshSerialize};
+use futures::future::BoxFuture;
 
-use super::{BoxFuture, Conversation};
+use super::channel::Conversation;
 
 /// Longest name of a protocol, in bytes.
 const MAX_NAME: usize = 32;

@@ -5,7 +5,7 @@
 //! waits for a block takes none. Each standing has slots of its own, and within them no peer has more
 //! than a part.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use assay_crypto::PublicKey;
 use iroh::endpoint::{Connection, Incoming, RecvStream, SendStream};
@@ -18,15 +18,12 @@ use tracing::{debug, trace};
 use super::{
     channel::{Channel, Conversation},
     frame::{self, FrameError},
+    identity::peer_key,
     limits::Limits,
-    peer_key,
     question::{Call, Manner, Protocols, Refusal, Refused, answer_bytes},
     shares::{self, Peers, Share, Shares},
 };
 use crate::metrics;
-
-/// A boxed future, so that handlers can be trait objects.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What the network knows about a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::{
 use assay_crypto::PublicKey;
 use tokio::sync::Semaphore;
 
-use super::{Limits, Standing, frame};
+use super::{frame, limits::Limits, server::Standing};
 
 /// Bytes are counted in units of this size; a message takes at least one.
 const UNIT: usize = 64 << 10;

@@ -1,8 +1,12 @@
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use assay_crypto::{PublicKey, SecretKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::*;

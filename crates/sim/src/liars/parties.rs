@@ -18,7 +18,6 @@ use super::providers::{
 };
 use super::requesters::{FalseComplaint, wrong_keys};
 use crate::orders::{Actor, Cast, CounterPrograms, DEAD_END};
-use crate::scenario::PartyLiars;
 
 /// In which way a party of an order lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +120,27 @@ impl Display for PartyLiar {
     fn fmt(&self, out: &mut Formatter<'_>) -> Written {
         out.write_str(self.name())
     }
+}
+
+/// Parties that lie in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartyLiars {
+    /// In which way.
+    pub kind: PartyLiar,
+    /// Which of the role that this kind has; empty for the requester, who is alone.
+    #[serde(default)]
+    pub who: Vec<usize>,
+    /// How much of the work is faked, in thousandths, by those who fake work.
+    #[serde(default = "everything")]
+    pub faked_per_mille: u32,
+    /// Which part of it: liars with one number lie in one place and have equal results.
+    #[serde(default)]
+    pub lie: u64,
+}
+
+fn everything() -> u32 {
+    1_000
 }
 
 impl PartyLiars {

@@ -7,6 +7,7 @@
 //! blocked the other, is lost. There is no limit on what a port sends: quotas are the transport's.
 
 mod ends;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,12 +19,13 @@ use assay_crypto::stream::Stream;
 use commonware_macros::select;
 use commonware_p2p::{PeerSetUpdate, TrackedPeers};
 use commonware_runtime::deterministic::Context;
-use commonware_runtime::{Clock as _, IoBuf, Spawner as _, Supervisor as _};
+use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _};
 use commonware_utils::channel::ring;
 use commonware_utils::ordered::Set;
 use tokio::sync::{Notify, mpsc};
 
 pub use ends::{Neighbours, Receiving, Sending};
+use state::{Port, State};
 
 use crate::liars::{Channel, Said, Tongue};
 use crate::watch::Watch;
@@ -41,45 +43,6 @@ pub struct Link {
 
 /// How often liars that speak unasked do so.
 const TICK: Duration = Duration::from_millis(100);
-
-type Inbox = mpsc::UnboundedSender<(Identity, IoBuf)>;
-
-struct Port {
-    name: Identity,
-    /// One for each channel, while it is up.
-    inboxes: Option<Vec<Inbox>>,
-    /// Counts how often it was opened; what was sent to an earlier life does not arrive.
-    life: u64,
-    blocked: BTreeSet<Identity>,
-    watching_blocked: Vec<ring::Sender<Set<Identity>>>,
-    tongue: Option<Box<dyn Tongue>>,
-    /// In which part of a network that is cut it lies.
-    part: usize,
-    /// Ports that it can never reach.
-    unreachable: BTreeSet<usize>,
-}
-
-struct Envelope {
-    from: usize,
-    to: usize,
-    life: u64,
-    channel: Channel,
-    bytes: IoBuf,
-}
-
-struct State {
-    ports: Vec<Port>,
-    names: Set<Identity>,
-    link: Link,
-    random: Stream,
-    /// On the way, by the time of arrival.
-    moving: BTreeMap<(SystemTime, u64), Envelope>,
-    sent: u64,
-    /// When the last message from one port to another arrives.
-    last: BTreeMap<(usize, usize), SystemTime>,
-    /// Never written to: whoever asks who takes part has been told.
-    subscribers: Vec<mpsc::UnboundedSender<PeerSetUpdate<Identity>>>,
-}
 
 /// All links of a network. Clones are the same links.
 #[derive(Clone)]
@@ -336,87 +299,5 @@ impl Links {
         });
         self.lock().subscribers.push(sender);
         receiver
-    }
-}
-
-impl State {
-    /// Puts a message on its way to every port of that name.
-    fn post(
-        &mut self,
-        now: SystemTime,
-        from: usize,
-        name: &Identity,
-        channel: Channel,
-        bytes: &IoBuf,
-    ) {
-        for to in 0..self.ports.len() {
-            let Some(port) = self.ports.get(to) else {
-                continue;
-            };
-            if to == from || port.name != *name || port.inboxes.is_none() || !self.reach(from, to) {
-                continue;
-            }
-            let life = port.life;
-            if self.random.below(1_000) < u64::from(self.link.loss) {
-                continue;
-            }
-            let jitter = self.link.jitter.as_micros() as u64;
-            let drawn = Duration::from_micros(self.random.below(2 * jitter + 1));
-            let travel = (self.link.latency + drawn).saturating_sub(self.link.jitter);
-            let last = self.last.entry((from, to)).or_insert(now);
-            *last = (*last).max(now + travel);
-            self.sent += 1;
-            let envelope = Envelope {
-                from,
-                to,
-                life,
-                channel,
-                bytes: bytes.clone(),
-            };
-            self.moving.insert((*last, self.sent), envelope);
-        }
-    }
-
-    fn reach(&self, from: usize, to: usize) -> bool {
-        let (Some(one), Some(other)) = (self.ports.get(from), self.ports.get(to)) else {
-            return false;
-        };
-        one.part == other.part
-            && !one.unreachable.contains(&to)
-            && !one.blocked.contains(&other.name)
-            && !other.blocked.contains(&one.name)
-    }
-
-    /// Delivers a message; gives what a liar says to it.
-    fn hand_over(&mut self, envelope: Envelope) -> Vec<Said> {
-        let Envelope {
-            from,
-            to,
-            life,
-            channel,
-            bytes,
-        } = envelope;
-        if !self.reach(from, to) {
-            return Vec::new();
-        }
-        let Some(name) = self.ports.get(from).map(|port| port.name.clone()) else {
-            return Vec::new();
-        };
-        let Some(port) = self.ports.get_mut(to).filter(|port| port.life == life) else {
-            return Vec::new();
-        };
-        let Some(inbox) = port
-            .inboxes
-            .as_ref()
-            .and_then(|all| all.get(channel as usize))
-        else {
-            return Vec::new();
-        };
-        // An engine that has ended does not listen any more.
-        let _ = inbox.send((name.clone(), bytes.clone()));
-        match &mut port.tongue {
-            Some(tongue) => tongue.hear(&name, channel, bytes.as_ref()),
-            None => Vec::new(),
-        }
     }
 }

@@ -20,8 +20,7 @@ use super::life::{Member, Place, live};
 use super::setup::{BALANCE, Beginning, Makers, Plan};
 use super::shared::{BLOCK, Shared, lock};
 use super::vault::Vault;
-use crate::founding::{Endowment, GENESIS_MS};
-use crate::world::runner;
+use crate::founding::{Endowment, GENESIS_MS, runner};
 
 /// Blocks after which an order that has not ended never will.
 const MOST_BLOCKS: u64 = 10_000;

@@ -36,7 +36,7 @@ use assay_chain::Pace;
 use serde::{Deserialize, Serialize};
 
 pub use check::ScenarioError;
-pub use orders::{MAX_ORDERS, OrderSettings, PartyLiars, ProcedureName};
+pub use orders::{MAX_ORDERS, OrderSettings, ProcedureName};
 
 use crate::liars::validators::LiarKind;
 

@@ -6,7 +6,7 @@ use assay_ledger::{Role, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
-use crate::liars::parties::PartyLiar;
+use crate::liars::parties::{PartyLiar, PartyLiars};
 use crate::orders::{Cast, CounterPrograms, Plan};
 
 /// Most orders in one file.
@@ -84,27 +84,6 @@ fn twenty() -> u64 {
 
 fn sixty() -> u32 {
     60
-}
-
-/// Parties that lie in one way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PartyLiars {
-    /// In which way.
-    pub kind: PartyLiar,
-    /// Which of the role that this kind has; empty for the requester, who is alone.
-    #[serde(default)]
-    pub who: Vec<usize>,
-    /// How much of the work is faked, in thousandths, by those who fake work.
-    #[serde(default = "everything")]
-    pub faked_per_mille: u32,
-    /// Which part of it: liars with one number lie in one place and have equal results.
-    #[serde(default)]
-    pub lie: u64,
-}
-
-fn everything() -> u32 {
-    1_000
 }
 
 impl OrderSettings {

@@ -14,6 +14,7 @@
 //!   are asked what they have and get the rest. An upload that is never resumed leaves no record,
 //!   and storage nodes collect its pieces.
 
+mod error;
 mod holder;
 mod journal;
 mod send;
@@ -24,6 +25,8 @@ use assay_crypto::{Digest, aead::FileKey};
 use assay_ledger::{AccountId, FileId};
 use assay_machine::{Context, Machine, Protocol};
 
+pub use error::UploadError;
+pub(crate) use error::told;
 pub use journal::{Leftover, ResumeError, leftover};
 
 use crate::fault::{Fault, Unreachable};
@@ -134,42 +137,6 @@ pub enum Need {
     Slice(u32),
     /// The manifest.
     Manifest,
-}
-
-/// An upload that ended without a record.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UploadError {
-    /// Not enough working nodes with room.
-    #[error(
-        "only {working} of the {copies} storage nodes needed have room and work{}; \
-         add storage nodes or ask for fewer copies", told(.failed)
-    )]
-    NotEnoughNodes {
-        /// Copies wanted.
-        copies: u8,
-        /// Holders that still work.
-        working: usize,
-        /// Nodes given up, and why.
-        failed: Vec<(AccountId, Fault)>,
-    },
-    /// The source gave other bytes than the first time.
-    #[error(
-        "the file changed after a part of it had been stored (slice {index}): store it anew when \
-         nothing writes to it"
-    )]
-    SourceChanged {
-        /// The first slice that differs.
-        index: u32,
-    },
-    /// The source failed.
-    #[error("the file could not be read: {0}")]
-    Source(String),
-    /// The ledger refused the record.
-    #[error("the ledger refused the file record: {0}")]
-    NotRecorded(String),
-    /// An earlier life wrote something that cannot be gone on with.
-    #[error("the upload cannot go on from where it was")]
-    Resume(#[from] ResumeError),
 }
 
 /// The machine. Drive it with a [`Sealer`](crate::Sealer) for its needs.
@@ -391,12 +358,4 @@ impl Upload {
         self.flights.clear();
         out.push(Output::End(result));
     }
-}
-
-/// The failures of nodes, for an error message.
-pub(crate) fn told(failed: &[(AccountId, Fault)]) -> String {
-    failed
-        .iter()
-        .map(|(node, fault)| format!("; node {node}: {fault}"))
-        .collect()
 }

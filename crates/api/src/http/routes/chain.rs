@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::header, response::IntoResponse};
 use super::Segment;
 use crate::{
     clock::now_ms,
-    http::{Api, ApiError},
+    http::{api::Api, error::ApiError},
     views::{BlockView, ErrorBody, Network, RoleView, Status},
 };
 

@@ -11,7 +11,7 @@ use axum::{
     http::request::Parts,
 };
 
-use super::ApiError;
+use super::error::ApiError;
 
 /// The part of a path that names something. What is wrong with it is said as everything else is.
 pub(super) struct Segment(pub(super) String);

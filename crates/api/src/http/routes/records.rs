@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 
 use super::{Segment, parse};
 use crate::{
-    http::{Api, ApiError},
+    http::{api::Api, error::ApiError},
     views::{
         AccountView, ErrorBody, FileList, GrantList, MAX_LISTED, OrderDetail, OrderList,
         OrderSummary, ProgressReport, RoleView,

@@ -10,7 +10,7 @@ use axum::{
 
 use super::{Segment, parse};
 use crate::{
-    http::{Api, ApiError, MAX_BODY},
+    http::{api::Api, error::ApiError, server::MAX_BODY},
     proof::ReceiptProof,
     view::SubmitError,
     views::{ErrorBody, ProofView, ReceiptProofView, ReceiptView, Submission, Submitted},

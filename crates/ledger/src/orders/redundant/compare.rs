@@ -1,8 +1,9 @@
 //! Comparing revealed runs, and what follows from a verdict on a difference.
 
 use super::close;
-use crate::orders::disputes::{self, Claim};
-use crate::orders::{enter, escrow, runs};
+use crate::orders::disputes::{self, Claim, Decision};
+use crate::orders::passage::enter;
+use crate::orders::{escrow, runs};
 use crate::state::State;
 use crate::{
     AccountId, FailureReason, Leaf, Order, Outcome, Phase, Question, Refusal, Run, RunIndex,
@@ -62,14 +63,15 @@ fn difference(run: &Run, rival: &Run, end: StepIndex) -> Option<Claim> {
     (last != theirs).then(|| claim(Question::Step, first, last, theirs))
 }
 
-/// Goes on from a dispute that has its verdict.
+/// Goes on from a dispute that has its verdict; does nothing while it has none.
 pub(super) fn decided(
     state: &mut State<'_>,
     order: &mut Order,
-    verdict: Verdict,
-    reason: FailureReason,
+    decision: Option<Decision>,
 ) -> Result<(), Refusal> {
-    let Some(dispute) = order.disputes.last().cloned() else {
+    let (Some(Decision { verdict, reason }), Some(dispute)) =
+        (decision, order.disputes.last().cloned())
+    else {
         return Ok(());
     };
     if verdict == Verdict::None {

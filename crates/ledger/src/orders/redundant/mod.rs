@@ -3,117 +3,19 @@
 //! one step, which the validators replay.
 
 mod compare;
+pub(super) mod life;
 mod work;
 
 use super::draw::Pools;
-use super::life::{Late, Mover, Row, Span, allowed, awaited, over};
+use super::passage::finish;
 use super::procedure::Procedure;
-use super::rules::TermsProblem;
-use super::{disputes, escrow, finish, grants, runs};
+use super::rules::problem::TermsProblem;
+use super::{disputes, escrow, grants, runs};
 use crate::state::State;
-use crate::{
-    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms, Verdict,
-};
+use crate::{AccountId, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms};
 
 /// Several providers at a time, compared.
 pub(crate) struct Redundant;
-
-/// Its phases.
-pub(crate) const LIFE: &[Row] = &[
-    Row {
-        phase: Phase::Posted,
-        deadline: Some(Span::Assign),
-        moves: &[allowed("cancel_order", Mover::Requester)],
-        next: &[
-            Phase::Assigned,
-            Phase::Revealing,
-            Phase::Cancelled,
-            Phase::Refunded,
-        ],
-        late: Late::Compares(Outcome::NoProvider),
-    },
-    Row {
-        phase: Phase::Assigned,
-        deadline: Some(Span::Grant),
-        moves: &[
-            awaited("grant", Mover::Requester),
-            allowed("cancel_order", Mover::Requester),
-        ],
-        next: &[
-            Phase::Running,
-            Phase::Revealing,
-            Phase::Cancelled,
-            Phase::Refunded,
-        ],
-        late: Late::Compares(Outcome::NotGranted),
-    },
-    Row {
-        phase: Phase::Running,
-        deadline: Some(Span::Run),
-        moves: &[
-            awaited("commit_run", Mover::Provider),
-            awaited("decline", Mover::Provider),
-        ],
-        next: &[Phase::Revealing, Phase::Posted, Phase::Refunded],
-        late: Late::Fails(FailureReason::Late),
-    },
-    Row {
-        phase: Phase::Revealing,
-        deadline: Some(Span::Reveal),
-        moves: &[awaited("reveal_run", Mover::Provider)],
-        next: &[
-            Phase::Accepted,
-            Phase::Bisecting,
-            Phase::Attesting,
-            Phase::Refunded,
-        ],
-        late: Late::Fails(FailureReason::Withheld),
-    },
-    Row {
-        phase: Phase::Bisecting,
-        deadline: Some(Span::Dispute),
-        moves: &[
-            awaited("bisect", Mover::Disputants),
-            awaited("grant", Mover::Holders),
-        ],
-        next: &[
-            Phase::Bisecting,
-            Phase::Attesting,
-            Phase::Accepted,
-            Phase::Refunded,
-        ],
-        late: Late::Silence,
-    },
-    Row {
-        phase: Phase::Attesting,
-        deadline: Some(Span::Attest),
-        moves: &[
-            awaited("attest", Mover::Validators),
-            awaited("grant", Mover::Holders),
-        ],
-        next: &[
-            Phase::Accepted,
-            Phase::Bisecting,
-            Phase::Attesting,
-            Phase::Settled,
-            Phase::Refunded,
-        ],
-        late: Late::Ends(Outcome::NoVerdict),
-    },
-    Row {
-        phase: Phase::Accepted,
-        deadline: Some(Span::Complain),
-        moves: &[
-            awaited("accept", Mover::Requester),
-            awaited("complain", Mover::Requester),
-        ],
-        next: &[Phase::Settled, Phase::Attesting],
-        late: Late::Ends(Outcome::Paid),
-    },
-    over(Phase::Settled),
-    over(Phase::Cancelled),
-    over(Phase::Refunded),
-];
 
 impl Procedure for Redundant {
     fn problems(&self, terms: &Terms) -> Vec<TermsProblem> {
@@ -131,10 +33,6 @@ impl Procedure for Redundant {
             ),
         })
         .collect()
-    }
-
-    fn life(&self) -> &'static [Row] {
-        LIFE
     }
 
     fn place(&self, order: &Order, from: AccountId, call: &OrderCall) -> Option<Place> {
@@ -201,7 +99,10 @@ impl Procedure for Redundant {
             OrderCall::Bisect {
                 step, leaf, path, ..
             } => disputes::bisect(state, order, from, (*step, *leaf), path.as_ref()),
-            OrderCall::Attest { leaf, .. } => disputes::attest(state, order, from, *leaf),
+            OrderCall::Attest { leaf, .. } => {
+                let decision = disputes::attest(state, order, from, *leaf)?;
+                compare::decided(state, order, decision)
+            }
             // It is posted before there is an order to move in; the others stand in no row.
             OrderCall::Post(_)
             | OrderCall::CommitTrace { .. }
@@ -230,16 +131,6 @@ impl Procedure for Redundant {
         pools: &mut Pools,
     ) -> Result<bool, Refusal> {
         work::draw(state, order, pools)
-    }
-
-    fn decided(
-        &self,
-        state: &mut State<'_>,
-        order: &mut Order,
-        verdict: Verdict,
-        reason: FailureReason,
-    ) -> Result<(), Refusal> {
-        compare::decided(state, order, verdict, reason)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use assay_crypto::Digest;
 
-use super::compare::compare;
-use super::{LIFE, close};
+use super::close;
+use super::compare::{compare, decided};
+use super::life::LIFE;
 use crate::files::must_be_recorded;
 use crate::orders::draw::{self, Pools};
 use crate::orders::life::Late;
-use crate::orders::{disputes, enter, grants, runs};
+use crate::orders::passage::enter;
+use crate::orders::{disputes, grants, runs};
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Opening, Order, OrderEvent,
@@ -215,7 +217,8 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
     match row.map_or(Late::Over, |row| row.late) {
         Late::Over | Late::Seats(_) => Ok(()),
         Late::Ends(Outcome::NoVerdict) => {
-            disputes::end(state, order, Verdict::None, FailureReason::Unavailable)
+            let decision = disputes::end(state, order, Verdict::None, FailureReason::Unavailable);
+            decided(state, order, decision)
         }
         Late::Ends(outcome) => close(state, order, outcome),
         Late::Compares(outcome) => {
@@ -245,7 +248,10 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
             }
             go_on(state, order)
         }
-        Late::Silence => disputes::silence(state, order),
+        Late::Silence => {
+            let decision = disputes::silence(state, order);
+            decided(state, order, decision)
+        }
     }
 }
 

@@ -6,11 +6,14 @@
 
 mod evaluate;
 mod finetune;
+pub(super) mod problem;
 
 use std::collections::BTreeSet;
 
-use super::procedure;
+use super::registry;
 use crate::{Amount, OrderRefusal, Parameters, Refusal, Terms};
+pub use problem::TermsProblem;
+use problem::outside;
 
 /// What the ledger checks of one kind of job.
 pub trait Rule: Sync {
@@ -41,15 +44,6 @@ const RULES: &[&dyn Rule] = &[&finetune::Finetune, &evaluate::Evaluate];
 /// The names of all kinds.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|rule| rule.kind())
-}
-
-/// One thing that keeps terms from becoming an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TermsProblem {
-    /// The field of [`Terms`] it is about; a deadline by its own name, such as `deadlines.run`.
-    pub field: &'static str,
-    /// What is wrong and what would be right.
-    pub text: String,
 }
 
 /// Whether an order may have these terms in a network with these parameters.
@@ -92,7 +86,7 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         }];
     };
     let mut found = shape(terms);
-    found.extend(procedure::of(terms).problems(terms));
+    found.extend(registry::of(terms).problems(terms));
     found.extend(money(terms, parameters));
     found.extend(deadlines(terms, parameters));
     let problem = |field| move |text| TermsProblem { field, text };
@@ -125,20 +119,6 @@ fn shape(terms: &Terms) -> Vec<TermsProblem> {
         ("attempts", "attempts", terms.attempts.into(), attempts),
     ];
     outside(counts)
-}
-
-/// A problem for each count, with its field and its name, that is not from 1 to its highest value.
-pub(super) fn outside(
-    counts: impl IntoIterator<Item = (&'static str, &'static str, u64, u64)>,
-) -> Vec<TermsProblem> {
-    let counts = counts.into_iter();
-    let outside = counts.filter(|(.., value, high)| !(1..=*high).contains(value));
-    outside
-        .map(|(field, name, value, high)| TermsProblem {
-            field,
-            text: format!("{name} is {value}, it must be from 1 to {high}"),
-        })
-        .collect()
 }
 
 fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {

@@ -8,7 +8,8 @@ use assay_crypto::stream::Stream;
 use super::resolve::resolve;
 use crate::accounts::money;
 use crate::orders::draw::{self, Candidate, Pools};
-use crate::orders::{disputes, enter, grants};
+use crate::orders::passage::enter;
+use crate::orders::{disputes, grants};
 use crate::state::State;
 use crate::{
     AccountId, AuditResults, BoundedVec, Leaf, Opening, Order, OrderEvent, OrderRefusal, Phase,

@@ -1,10 +1,12 @@
 //! Phases whose time is over: whoever had the move loses, and the order goes on without it.
 
 use super::audit::standing;
-use super::resolve::{draw_again, resolve, slash_seat};
-use super::{LIFE, close, fail};
+use super::life::LIFE;
+use super::resolve::{decided, draw_again, resolve, slash_seat};
+use super::{close, fail};
+use crate::orders::disputes;
 use crate::orders::life::Late;
-use crate::orders::{disputes, enter};
+use crate::orders::passage::enter;
 use crate::state::State;
 use crate::{AccountId, FailureReason, Order, Outcome, Phase, Refusal, Seat, SlashReason, Verdict};
 
@@ -14,7 +16,8 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
     match row.map_or(Late::Over, |row| row.late) {
         Late::Over => Ok(()),
         Late::Ends(Outcome::NoVerdict) => {
-            disputes::end(state, order, Verdict::None, FailureReason::Unavailable)
+            let decision = disputes::end(state, order, Verdict::None, FailureReason::Unavailable);
+            decided(state, order, decision)
         }
         Late::Ends(outcome) | Late::Compares(outcome) => close(state, order, outcome),
         Late::Fails(reason) => {
@@ -32,7 +35,10 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
             }
             resolve(state, order)
         }
-        Late::Silence => disputes::silence(state, order),
+        Late::Silence => {
+            let decision = disputes::silence(state, order);
+            decided(state, order, decision)
+        }
     }
 }
 

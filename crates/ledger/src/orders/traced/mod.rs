@@ -3,147 +3,20 @@
 
 mod audit;
 mod late;
+pub(super) mod life;
 mod resolve;
 mod work;
 
 use super::draw::Pools;
-use super::life::{Late, Mover, Row, Span, allowed, awaited, over};
+use super::passage::{enter, finish};
 use super::procedure::Procedure;
-use super::rules::{TermsProblem, outside};
-use super::{disputes, enter, escrow, finish, grants, runs};
+use super::rules::problem::{TermsProblem, outside};
+use super::{disputes, escrow, grants, runs};
 use crate::state::State;
-use crate::{
-    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, SlashReason, Terms,
-    Verdict,
-};
+use crate::{AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms};
 
 /// One provider at a time, audited.
 pub(crate) struct Traced;
-
-/// Its phases.
-pub(crate) const LIFE: &[Row] = &[
-    Row {
-        phase: Phase::Posted,
-        deadline: Some(Span::Assign),
-        moves: &[allowed("cancel_order", Mover::Requester)],
-        next: &[Phase::Assigned, Phase::Cancelled, Phase::Refunded],
-        late: Late::Ends(Outcome::NoProvider),
-    },
-    Row {
-        phase: Phase::Assigned,
-        deadline: Some(Span::Grant),
-        moves: &[
-            awaited("grant", Mover::Requester),
-            allowed("cancel_order", Mover::Requester),
-        ],
-        next: &[Phase::Running, Phase::Cancelled, Phase::Refunded],
-        late: Late::Ends(Outcome::NotGranted),
-    },
-    Row {
-        phase: Phase::Running,
-        deadline: Some(Span::Run),
-        moves: &[
-            awaited("commit_trace", Mover::Provider),
-            awaited("decline", Mover::Provider),
-        ],
-        next: &[Phase::Committed, Phase::Posted, Phase::Refunded],
-        late: Late::Fails(FailureReason::Late),
-    },
-    Row {
-        phase: Phase::Committed,
-        deadline: Some(Span::Assign),
-        moves: &[],
-        next: &[Phase::Opening, Phase::Refunded],
-        late: Late::Ends(Outcome::NoAuditors),
-    },
-    Row {
-        phase: Phase::Opening,
-        deadline: Some(Span::Open),
-        moves: &[
-            awaited("open_starts", Mover::Provider),
-            awaited("grant", Mover::Provider),
-            allowed("grant", Mover::Requester),
-        ],
-        next: &[Phase::Auditing, Phase::Posted, Phase::Refunded],
-        late: Late::Fails(FailureReason::Withheld),
-    },
-    Row {
-        phase: Phase::Auditing,
-        deadline: Some(Span::Audit),
-        moves: &[
-            awaited("commit_audit", Mover::Auditors),
-            allowed("grant", Mover::Requester),
-        ],
-        next: &[Phase::Closing, Phase::Committed, Phase::Refunded],
-        late: Late::Seats(SlashReason::NoCommitment),
-    },
-    Row {
-        phase: Phase::Closing,
-        deadline: Some(Span::Open),
-        moves: &[awaited("open_ends", Mover::Provider)],
-        next: &[Phase::Revealing, Phase::Posted, Phase::Refunded],
-        late: Late::Fails(FailureReason::Withheld),
-    },
-    Row {
-        phase: Phase::Revealing,
-        deadline: Some(Span::Reveal),
-        moves: &[awaited("reveal_audit", Mover::Auditors)],
-        next: &[
-            Phase::Accepted,
-            Phase::Bisecting,
-            Phase::Attesting,
-            Phase::Committed,
-            Phase::Refunded,
-        ],
-        late: Late::Seats(SlashReason::NoReveal),
-    },
-    Row {
-        phase: Phase::Bisecting,
-        deadline: Some(Span::Dispute),
-        moves: &[
-            awaited("bisect", Mover::Disputants),
-            awaited("grant", Mover::Holders),
-        ],
-        next: &[
-            Phase::Attesting,
-            Phase::Bisecting,
-            Phase::Committed,
-            Phase::Posted,
-            Phase::Refunded,
-        ],
-        late: Late::Silence,
-    },
-    Row {
-        phase: Phase::Attesting,
-        deadline: Some(Span::Attest),
-        moves: &[
-            awaited("attest", Mover::Validators),
-            awaited("grant", Mover::Holders),
-        ],
-        next: &[
-            Phase::Posted,
-            Phase::Settled,
-            Phase::Committed,
-            Phase::Bisecting,
-            Phase::Attesting,
-            Phase::Refunded,
-        ],
-        late: Late::Ends(Outcome::NoVerdict),
-    },
-    Row {
-        phase: Phase::Accepted,
-        deadline: Some(Span::Complain),
-        moves: &[
-            awaited("accept", Mover::Requester),
-            awaited("complain", Mover::Requester),
-        ],
-        next: &[Phase::Settled, Phase::Attesting],
-        late: Late::Ends(Outcome::Paid),
-    },
-    over(Phase::Settled),
-    over(Phase::Cancelled),
-    over(Phase::Refunded),
-];
 
 impl Procedure for Traced {
     fn problems(&self, terms: &Terms) -> Vec<TermsProblem> {
@@ -158,10 +31,6 @@ impl Procedure for Traced {
             ),
             ("auditors", "auditors", auditors, Terms::MAX_AUDITORS.into()),
         ])
-    }
-
-    fn life(&self) -> &'static [Row] {
-        LIFE
     }
 
     fn place(&self, order: &Order, _from: AccountId, _call: &OrderCall) -> Option<Place> {
@@ -238,7 +107,10 @@ impl Procedure for Traced {
             OrderCall::Bisect {
                 step, leaf, path, ..
             } => disputes::bisect(state, order, from, (*step, *leaf), path.as_ref()),
-            OrderCall::Attest { leaf, .. } => disputes::attest(state, order, from, *leaf),
+            OrderCall::Attest { leaf, .. } => {
+                let decision = disputes::attest(state, order, from, *leaf)?;
+                resolve::decided(state, order, decision)
+            }
         }
     }
 
@@ -265,16 +137,6 @@ impl Procedure for Traced {
             Phase::Committed => audit::draw(state, order, pools),
             _ => Ok(false),
         }
-    }
-
-    fn decided(
-        &self,
-        state: &mut State<'_>,
-        order: &mut Order,
-        verdict: Verdict,
-        reason: FailureReason,
-    ) -> Result<(), Refusal> {
-        resolve::decided(state, order, verdict, reason)
     }
 }
 

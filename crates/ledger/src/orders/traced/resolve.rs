@@ -3,9 +3,9 @@
 
 use super::audit::{seat_mut, standing};
 use super::{close, fail};
-use crate::orders::disputes::{self, Claim};
-use crate::orders::enter;
+use crate::orders::disputes::{self, Claim, Decision};
 use crate::orders::escrow::{self, Locked};
+use crate::orders::passage::enter;
 use crate::state::State;
 use crate::{
     AccountId, AuditResults, Dispute, FailureReason, Leaf, Order, Outcome, Phase, Ppm, Question,
@@ -91,14 +91,15 @@ fn difference(
     None
 }
 
-/// Goes on from a dispute that has its verdict.
+/// Goes on from a dispute that has its verdict; does nothing while it has none.
 pub(super) fn decided(
     state: &mut State<'_>,
     order: &mut Order,
-    verdict: Verdict,
-    reason: FailureReason,
+    decision: Option<Decision>,
 ) -> Result<(), Refusal> {
-    let Some(dispute) = order.disputes.last().cloned() else {
+    let (Some(Decision { verdict, reason }), Some(dispute)) =
+        (decision, order.disputes.last().cloned())
+    else {
         return Ok(());
     };
     let right = allies(order, &dispute);

@@ -5,7 +5,8 @@ use assay_crypto::Digest;
 use super::fail;
 use crate::files::must_be_recorded;
 use crate::orders::draw::{self, Pools};
-use crate::orders::{enter, runs};
+use crate::orders::passage::enter;
+use crate::orders::runs;
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Order, OrderEvent, OrderRefusal,

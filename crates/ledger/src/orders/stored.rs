@@ -1,0 +1,78 @@
+//! An order in the state: its records, and the indexes that lead to it.
+
+use std::collections::BTreeSet;
+
+use super::keys;
+use crate::state::State;
+use crate::timers::Timer;
+use crate::{AccountId, Head, Order, OrderId, OrderRefusal, Refusal, RunIndex};
+
+/// An order with its runs and disputes.
+pub(crate) fn load(state: &State<'_>, id: OrderId) -> Result<Order, Refusal> {
+    let head: Head = state
+        .load(&keys::head(&id))
+        .ok_or(OrderRefusal::UnknownOrder { order: id })?;
+    let runs = (0..head.begun).filter_map(|run| state.load(&keys::run(&id, RunIndex(run))));
+    let disputes = (0..head.disputed).filter_map(|number| state.load(&keys::dispute(&id, number)));
+    Ok(Order {
+        runs: runs.collect(),
+        disputes: disputes.collect(),
+        head,
+    })
+}
+
+/// Saves what has changed of an order, and keeps the indexes in step.
+pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
+    let id = order.head.id;
+    let key = keys::head(&id);
+    if let Some(before) = state.load::<Head>(&key) {
+        state.remove(Timer::Order(id).key(before.deadline));
+        state.remove(keys::updated(before.updated, &id));
+        if before.phase != order.head.phase {
+            state.remove(keys::in_phase(before.phase, before.posted, &id));
+        }
+    } else {
+        let (requester, posted) = (order.head.requester, order.head.posted);
+        state.save(keys::posted_by(&requester, posted, &id), &());
+    }
+    order.head.updated = state.now();
+    order.head.begun = u32::try_from(order.runs.len()).unwrap_or(u32::MAX);
+    order.head.disputed = u16::try_from(order.disputes.len()).unwrap_or(u16::MAX);
+    let (phase, head) = (order.head.phase, &order.head);
+    state.save(keys::updated(head.updated, &id), &());
+    state.save_changed(keys::in_phase(phase, head.posted, &id), &());
+    if !phase.is_final() {
+        state.save(Timer::Order(id).key(head.deadline), &());
+    }
+    set(state, keys::waiting(&id), phase.waits_for_draw());
+    set(state, keys::judged(&id), phase.is_judged());
+    for account in parties(order) {
+        set(state, keys::with_part(&account, &id), !phase.is_final());
+    }
+    state.save(key, head);
+    for run in &order.runs {
+        state.save_changed(keys::run(&id, run.index), run);
+    }
+    for dispute in &order.disputes {
+        state.save_changed(keys::dispute(&id, dispute.number), dispute);
+    }
+}
+
+/// Puts an entry into an index or takes it out.
+fn set(state: &mut State<'_>, key: Vec<u8>, is: bool) {
+    match (is, state.has(&key)) {
+        (true, false) => state.save(key, &()),
+        (false, true) => state.remove(key),
+        _ => {}
+    }
+}
+
+/// Everybody who takes or took part in an order: requester, providers, auditors.
+fn parties(order: &Order) -> BTreeSet<AccountId> {
+    let providers = order.runs.iter().map(|run| run.provider);
+    let seats = order.runs.iter().flat_map(|run| run.seats());
+    std::iter::once(order.head.requester)
+        .chain(providers)
+        .chain(seats.map(|seat| seat.auditor))
+        .collect()
+}
