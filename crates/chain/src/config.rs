@@ -27,7 +27,7 @@ pub struct Pace {
     /// in blocks pass.
     pub block_interval: Duration,
     /// Time granted to a leader beyond `block_interval` before its view is skipped. Together they are
-    /// less than a second, so that one dead leader does not cost a second without a block, and leave
+    /// well below a second, so that one dead leader does not cost a second without a block, and leave
     /// room for a leader that waits half a second for a beacon.
     pub leader_timeout: Duration,
 }
@@ -37,7 +37,7 @@ impl Default for Pace {
         Self {
             min_interval: Duration::from_millis(25),
             block_interval: Duration::from_millis(200),
-            leader_timeout: Duration::from_millis(700),
+            leader_timeout: Duration::from_millis(500),
         }
     }
 }

@@ -120,16 +120,18 @@ impl App {
         view: u64,
         parent: View,
     ) -> Option<Digested<Payload>> {
-        let timestamp_ms = self.due(runtime, &parent).await;
         let height = parent.header().height.0;
+        // At the same time, so that a leader is done well before it is given up.
+        let (timestamp_ms, beacon) = futures::join!(
+            self.due(runtime, &parent),
+            self.beacon_within(runtime, height, PROPOSE_WITHOUT_BEACON_AFTER),
+        );
         let header = Header {
             height: Height(height.checked_add(1)?),
             parent: parent.header().digest(),
             view,
             timestamp_ms,
-            beacon: self
-                .beacon_within(runtime, height, PROPOSE_WITHOUT_BEACON_AFTER)
-                .await,
+            beacon,
             tx_root: Digest::ZERO,
             state_root: Digest::ZERO,
             receipts_root: Digest::ZERO,

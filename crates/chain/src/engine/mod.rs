@@ -52,6 +52,13 @@ const BACKFILL_WINDOW: usize = 32;
 const MAILBOX: usize = 1_024;
 /// How long the finalizer is waited for when another part has ended.
 const CAUSE: Duration = Duration::from_millis(500);
+/// When a vote to skip a view is sent again, while the view lasts.
+const VOTE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Beyond the longest silence that a view has in it, a validator that was not heard of for so long
+/// is skipped at once when it leads. Short, since until then each of its views costs the whole
+/// time-out; skipping one that lives costs nothing but its block, and nobody is skipped while fewer
+/// than a quorum are heard of.
+const UNHEARD: Duration = Duration::from_millis(100);
 const WRITE_BUFFER: usize = 64 * 1024;
 
 /// What the engine runs with.
@@ -270,10 +277,10 @@ async fn start<E: Runtime>(
             page_cache,
             leader_timeout: leader_timeout(&core.pace),
             certification_timeout: certification_timeout(&core.pace),
-            timeout_retry: Duration::from_secs(2),
+            timeout_retry: VOTE_AGAIN_AFTER,
             view_retention: VIEW_RETENTION,
             skip: SkipPolicy::Enabled {
-                timeout: certification_timeout(&core.pace) + Duration::from_secs(3),
+                timeout: certification_timeout(&core.pace).max(VOTE_AGAIN_AFTER) + UNHEARD,
                 budget: SkipBudget::Participants,
             },
             fetch_timeout: NZDuration!(Duration::from_secs(1)),
