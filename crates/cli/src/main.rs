@@ -16,9 +16,9 @@ mod session;
 mod signals;
 mod trial;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
-use clap::{Parser, error::ErrorKind};
+use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use crate::{
     args::{Cli, Command},
@@ -58,6 +58,12 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
+    // The parser counts what the environment says as arguments.
+    if error.kind() == ErrorKind::MissingSubcommand && std::env::args_os().len() < 2 {
+        // Whoever closed standard error does not read it.
+        let _ = write!(std::io::stderr(), "{}", Cli::command().render_help());
+        return ExitCode::from(error.exit_code() as u8);
+    }
     let json = std::env::args_os().any(|argument| argument == "--json");
     if json && !asked_for {
         let failure = Failure::usage(error);

@@ -35,6 +35,20 @@ fn a_key_is_made_once_and_shown_without_its_secret() {
 }
 
 #[test]
+fn without_a_word_it_says_what_can_be_said() {
+    // With ASSAY_DIR set, as here.
+    let dir = tempfile::tempdir().unwrap();
+    let told = assay(dir.path(), &[]);
+    assert_eq!(told.code, 2);
+    assert!(told.err.contains("Usage: assay"), "{}", told.err);
+    assert!(!told.err.contains("error:"), "{}", told.err);
+    // Half a command is a mistake all the same.
+    let half = assay(dir.path(), &["--json"]);
+    assert_eq!(half.code, 2);
+    assert!(half.json()["error"].is_string(), "{}", half.out);
+}
+
+#[test]
 fn errors_are_sentences_or_one_object() {
     let dir = tempfile::tempdir().unwrap();
     let text = assay(dir.path(), &["keys", "show"]);

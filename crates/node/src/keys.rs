@@ -9,14 +9,16 @@
 //! `Debug` output, and the text is wiped from memory after reading.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use assay_crypto::{PublicKey, SecretKey};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::secret_file;
 
 /// Version written into key files.
 const VERSION: u32 = 1;
@@ -88,9 +90,6 @@ pub fn save(path: &Path, key: &SecretKey) -> Result<(), KeyError> {
         path: path.to_owned(),
         source,
     };
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(io)?;
-    }
     let seed = key.seed();
     let record = KeyFile {
         version: VERSION,
@@ -100,21 +99,9 @@ pub fn save(path: &Path, key: &SecretKey) -> Result<(), KeyError> {
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize));
     serde_json::to_writer_pretty(&mut *text, &record).map_err(|e| io(e.into()))?;
     text.push(b'\n');
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = match options.open(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(KeyError::Exists(path.to_owned()));
-        }
-        other => other.map_err(io)?,
-    };
-    let written = file.write_all(&text).and_then(|()| file.sync_all());
-    written.map_err(|error| {
-        // Half a key would pass for one that has money behind it.
-        let _ = fs::remove_file(path);
-        io(error)
+    secret_file::create(path, &text).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
+        _ => io(error),
     })
 }
 

@@ -36,6 +36,7 @@ pub mod progress;
 pub mod reach;
 pub mod requester;
 pub mod roles;
+mod secret_file;
 mod shares;
 pub mod split;
 pub mod storage;

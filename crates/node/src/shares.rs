@@ -1,8 +1,8 @@
 //! Files that hold a validator's share of the network key.
 
 use std::{
-    fs, io,
-    io::{Read as _, Write as _},
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::keys::{MAX_BYTES, exposed};
+use crate::secret_file;
 
 const VERSION: u32 = 1;
 
@@ -64,22 +65,12 @@ pub(crate) fn save(path: &Path, share: &ThresholdShare) -> Result<(), ShareError
         path: path.to_owned(),
         source,
     };
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(io)?;
-    }
     let record = ShareFile {
         version: VERSION,
         share: hex::encode(&*share.to_bytes()),
     };
     let text = Zeroizing::new(serde_json::to_vec(&record).map_err(|e| io(e.into()))?);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(io)?;
-    file.write_all(&text)
-        .and_then(|()| file.sync_all())
-        .map_err(io)
+    secret_file::create(path, &text).map_err(io)
 }
 
 /// Reads a share.

@@ -331,13 +331,15 @@ fn keys_go_to_providers_of_runs_and_once() {
         world.refuse(Who::Requester, call.clone()),
         Refusal::Order(OrderRefusal::OtherPlace { .. })
     ));
+    let nobody = Who::Stranger.id();
     if let OrderCall::Grant { grantee, .. } = &mut call {
-        *grantee = Who::Stranger.id();
+        *grantee = nobody;
     }
-    assert!(matches!(
-        world.refuse(Who::Requester, call),
-        Refusal::Order(_)
-    ));
+    let none = OrderRefusal::NotAGrantee {
+        order,
+        grantee: nobody,
+    };
+    assert_eq!(world.refuse(Who::Requester, call), Refusal::Order(none));
     let call = world.hand_call(order, 1);
     assert!(matches!(
         world.refuse(world.runner(order, 0), call),
