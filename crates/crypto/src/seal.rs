@@ -25,6 +25,18 @@ pub struct EncryptionKey(pub [u8; 32]);
 
 hex_text!(EncryptionKey, 32);
 
+impl EncryptionKey {
+    /// Refuses a key to which nothing can be sealed: a point of small order, such as all zeros (RFC
+    /// 9180, section 7.1.4).
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn check(&self) -> Result<(), SealError> {
+        // X25519 secrets are multiples of 8, so with a point of small order every one of them fails.
+        seal(self, b"", b"", [0; 32]).map(drop)
+    }
+}
+
 /// The secret of an [`EncryptionKey`]; erased from memory when dropped, never printed.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct EncryptionSecret([u8; 32]);

@@ -260,7 +260,11 @@ fn genesis(secrets: &[SecretKey]) -> Result<Genesis, Box<dyn Error>> {
         accounts: BoundedVec::new(accounts)?,
         registrations: BoundedVec::new(registrations)?,
         owners: BoundedVec::default(),
-        parameters: Parameters::default(),
+        parameters: Parameters {
+            // The orders that wait ask for more than anybody has.
+            max_bond_multiple: u32::MAX,
+            ..Parameters::default()
+        },
         beacon_key: BoundedBytes::default(),
         validators: BoundedVec::new(vec![ValidatorInfo {
             account: secrets[1].public(),

@@ -117,6 +117,9 @@ pub enum GenesisError {
     /// An account that nobody can hold the key of.
     #[error("{0} is not a public key")]
     Key(AccountId),
+    /// A registration with a key to which nothing can be sealed.
+    #[error("nothing can be sealed to the encryption key of {0}")]
+    Unusable(AccountId),
 }
 
 impl Genesis {
@@ -247,6 +250,8 @@ impl Genesis {
                 return Err(GenesisError::Validator(account));
             }
             account.check().map_err(|_| GenesisError::Key(account))?;
+            let key = registration.encryption_key;
+            key.check().map_err(|_| GenesisError::Unusable(account))?;
         }
         if let Some(unregistered) = listed.first() {
             return Err(GenesisError::Validator(*unregistered));

@@ -30,11 +30,14 @@ pub struct Parameters {
     pub unbonding_blocks: u32,
     /// Share of a provider's locked bond lost when it does not commit to a run in time.
     pub late_rate: Ppm,
-    /// Share of a slashed bond that goes to those who were right or harmed; the rest goes to the
-    /// pot. Below one, since whoever cheats may also be its own challenger.
+    /// Share of a slashed bond that goes to providers and auditors who were right or worked in vain; the
+    /// rest goes to the pot. Below one, since whoever cheats may also be its own challenger.
+    /// Requesters, who set the terms, get nothing of a bond.
     pub reward_rate: Ppm,
     /// Deposited with a complaint; goes to the provider when the complaint is unfounded.
     pub complaint_deposit: Amount,
+    /// How many times what a role earns in an order the order may lock of its bond.
+    pub max_bond_multiple: u32,
     /// Shortest deadline an order may set for a phase, in blocks.
     pub min_deadline: u32,
     /// Longest deadline an order may set for a phase, in blocks.
@@ -67,6 +70,7 @@ impl Default for Parameters {
             late_rate: Ppm(200_000),
             reward_rate: Ppm(500_000),
             complaint_deposit: Amount::tokens(1),
+            max_bond_multiple: 20,
             min_deadline: 2,
             max_deadline: 1_000_000,
             max_rounds: 8,
@@ -125,6 +129,9 @@ impl Parameters {
         }
         if self.max_task_bytes < self.max_input_bytes || self.max_task_bytes > 8 * MAX_FILE_BYTES {
             return Some("an order must be allowed its largest input, and at most 2 TiB together");
+        }
+        if self.max_bond_multiple == 0 {
+            return Some("an order must be allowed to lock what it pays");
         }
         if self.unbonding_blocks == 0 || self.max_rounds == 0 {
             return Some("unbonding blocks and audit rounds must be at least one");

@@ -58,6 +58,7 @@ fn register(
     if role == Role::Validator && state.chain.validators.binary_search(&account).is_err() {
         return Err(AccountRefusal::ValidatorsAreFixed.into());
     }
+    usable(&encryption_key)?;
     money::debit(state, &account, bond)?;
     let before = state.registration(role, &account);
     let total = before.as_ref().map(|r| r.bond).unwrap_or_default();
@@ -86,6 +87,12 @@ fn register(
         bond: total,
     });
     Ok(())
+}
+
+/// Refuses a key to which nobody can hand anything over: whoever has to would pay for its silence.
+pub(crate) fn usable(key: &EncryptionKey) -> Result<(), Refusal> {
+    let unusable = AccountRefusal::UnusableKey { key: *key };
+    key.check().map_err(|_| unusable.into())
 }
 
 /// Names the owner of a node that consents.

@@ -132,4 +132,6 @@ pub enum AccountRefusal {
     NoConsent { node: AccountId },
     #[error("{account} is not registered as {role}")]
     NotRegistered { account: AccountId, role: Role },
+    #[error("nothing can be sealed to the encryption key {key}; take that of a real secret")]
+    UnusableKey { key: EncryptionKey },
 }

@@ -6,7 +6,7 @@ pub(crate) mod keys;
 pub(crate) mod money;
 mod unbond;
 
-pub(crate) use apply::apply;
+pub(crate) use apply::{apply, usable};
 pub use call::{AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, consent};
 pub(crate) use unbond::free;
 

@@ -16,6 +16,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use super::{FileRefusal, apply::must_be_recorded, keys};
+use crate::accounts::usable;
 use crate::state::State;
 use crate::timers::Timer;
 use crate::{AccountId, BoundedBytes, BoundedString, FileEvent, FileId, Height, Refusal};
@@ -110,6 +111,7 @@ pub(super) fn ask(
     if owner == grantee {
         return Err(FileRefusal::OwnFile { file }.into());
     }
+    usable(&asked.encryption_key)?;
     must_be_recorded(state, file, owner)?;
     check_time(state, asked.until)?;
     let key = keys::grant(&file, &owner, &grantee);

@@ -470,11 +470,14 @@ fn complaints_are_judged() {
         assert_eq!(record.head.deposit, Amount::ZERO);
         let fee = crate::world::FEE.0;
         if founded {
-            // Not paid; half of the bond for requester and two auditors, and a new attempt.
+            // Not paid; half of the bond for two auditors, and a new attempt.
             assert_eq!(record.head.phase, Phase::Posted);
             assert_eq!(bond(&world, provider), BOND.0 - terms().provider_bond.0);
-            let share = terms().provider_bond.0 / 2 / 3;
-            assert_eq!(world.balance(Who::Requester).0, before.0 - fee + share);
+            assert_eq!(world.balance(Who::Requester).0, before.0 - fee);
+            let share = terms().provider_bond.0 / 2 / 2;
+            for seat in record.runs[0].seats() {
+                assert_eq!(world.paid(order, seat.auditor), share);
+            }
         } else {
             assert_eq!(record.head.outcome, Some(Outcome::Paid));
             assert_eq!(

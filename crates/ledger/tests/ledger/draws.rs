@@ -11,6 +11,8 @@ use crate::world::{Run, Who, World, parameters, terms};
 fn limited(max_draws: u32) -> World {
     World::with(Parameters {
         max_draws,
+        // Terms that nobody is eligible for may be posted.
+        max_bond_multiple: u32::MAX,
         ..parameters()
     })
 }

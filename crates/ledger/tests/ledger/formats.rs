@@ -234,7 +234,7 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "6dbb1a8f98ab96ea73b6ca049b9eb9647946d5488bbb0fa7fa5a11d02dd7009c"
+        "fa8d3cab680fbd2a1348ef2f9fa70ec9a7d0e6e55fbdee459b14ec4f6dcea20d"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
@@ -270,7 +270,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "4024deca55659a45c64ceb4454d6bc83e4e5b0244e3a9669448709db7c0cfc11"
+        "f8868d879a50250dacce75be21170d37f5293c5f137f987bfeeb076ab22cebe8"
     );
     let order = world.order(order);
     reads_back(&order.head);
@@ -348,7 +348,13 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         g.accounts = BoundedVec::new(accounts).unwrap();
     });
     assert!(matches!(key, GenesisError::Key(_)));
-    let odd: [&dyn Fn(&mut Genesis); 12] = [
+    let unusable = check(&|g| {
+        let mut registrations = g.registrations.to_vec();
+        registrations[0].encryption_key = EncryptionKey([0; 32]);
+        g.registrations = BoundedVec::new(registrations).unwrap();
+    });
+    assert!(matches!(unusable, GenesisError::Unusable(_)));
+    let odd: [&dyn Fn(&mut Genesis); 13] = [
         &|g| g.parameters.provider_bond = Amount::ZERO,
         &|g| g.parameters.reward_rate = Ppm(1_000_001),
         &|g| g.parameters.min_deadline = 0,
@@ -359,6 +365,7 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         &|g| g.parameters.max_draws = 0,
         &|g| g.parameters.max_input_bytes = 0,
         &|g| g.parameters.max_input_bytes = MAX_FILE_BYTES + 1,
+        &|g| g.parameters.max_bond_multiple = 0,
         &|g| g.parameters.max_task_bytes = g.parameters.max_input_bytes - 1,
         &|g| g.parameters.max_task_bytes = 8 * MAX_FILE_BYTES + 1,
     ];

@@ -11,6 +11,7 @@ mod file_grants;
 mod files;
 mod formats;
 mod grants;
+mod hostile_terms;
 mod life;
 mod life_events;
 mod moves;

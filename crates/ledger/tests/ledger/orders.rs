@@ -393,7 +393,7 @@ fn a_block_draws_for_a_bounded_number_of_orders() {
     let mut world = World::new();
     world.posted();
     let mut cheap = terms();
-    (cheap.price, cheap.provider_bond) = (Amount(1), Amount::tokens(1));
+    (cheap.price, cheap.provider_bond) = (Amount(50_000), Amount::tokens(1));
     cheap.deadlines.assign = 40;
     let post = |_| {
         (

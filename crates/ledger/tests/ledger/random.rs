@@ -85,16 +85,20 @@ impl Life {
         };
         let several = usual.copies > 1;
         let of_one = |value: u64| if several { 0 } else { value };
+        let (price, auditor_bond) = (
+            1 + self.random.below(20_000_000),
+            1_000_000 + self.random.below(30_000_000),
+        );
         Terms {
             steps,
             segment_steps: 1 + self.random.below(steps) as u32,
             segments_drawn: of_one(1 + self.random.below(5)) as u32,
             auditors: of_one(1 + self.random.below(3)) as u8,
             attempts: 1 + self.random.below(3) as u8,
-            price: Amount(1 + self.random.below(20_000_000)),
-            auditor_fee: Amount(of_one(self.random.below(1_000_000))),
+            price: Amount(price),
+            auditor_fee: Amount(of_one(auditor_bond / 20 + self.random.below(1_000_000))),
             provider_bond: Amount(1_000_000 + self.random.below(30_000_000)),
-            auditor_bond: Amount(1_000_000 + self.random.below(30_000_000)),
+            auditor_bond: Amount(auditor_bond),
             deadlines: Deadlines::all(2 + self.random.below(3) as u32),
             ..usual
         }
@@ -622,6 +626,15 @@ impl Life {
         let store = &self.world.store;
         for order in query::orders(store).unwrap() {
             prop_assert!(order.head.phase.is_final());
+            // Whoever sets the terms wins nothing of anybody's bond with them.
+            let complaints = order.disputes.iter();
+            let complaints = complaints.filter(|of| of.question == Question::Result);
+            let deposit = self.world.genesis.parameters.complaint_deposit.0;
+            let put_in = order.head.terms.escrow().unwrap().0 + deposit * complaints.count() as u64;
+            prop_assert!(
+                self.world.paid(order.head.id, order.head.requester) <= put_in,
+                "a requester ends with more than it put in"
+            );
             prop_assert_eq!(
                 (order.head.escrow, order.head.deposit),
                 (Amount::ZERO, Amount::ZERO)

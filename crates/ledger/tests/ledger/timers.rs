@@ -14,6 +14,8 @@ use crate::world::{Run, Who, World, file_id, parameters, terms};
 fn few(max_timers: u32) -> Parameters {
     Parameters {
         max_timers,
+        // Terms that nobody is eligible for may be posted.
+        max_bond_multiple: u32::MAX,
         ..parameters()
     }
 }

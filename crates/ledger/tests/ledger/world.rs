@@ -8,8 +8,9 @@ use assay_ledger::{
     AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
     BoundedVec, Call, ChainId, Deadlines, Event, Failure, FileId, FileRecord, Genesis,
     GenesisAccount, GenesisRegistration, Grant, Height, Input, MemoryStore, Opening, Order,
-    OrderId, Parameters, Phase, Place, Refusal, Registration, Role, RunIndex, SealedKeys,
-    SegmentIndex, Status, StepIndex, Terms, Transaction, ValidatorInfo, execute_block, query, root,
+    OrderEvent, OrderId, Parameters, Phase, Place, Refusal, Registration, Role, RunIndex,
+    SealedKeys, SegmentIndex, Status, StepIndex, Terms, Transaction, ValidatorInfo, execute_block,
+    query, root,
 };
 
 /// Everybody in the network.
@@ -327,6 +328,18 @@ impl World {
 
     pub(crate) fn balance(&self, who: Who) -> Amount {
         query::account(&self.store, &who.id()).unwrap().balance
+    }
+
+    /// What an order has paid to an account, in micro-tokens.
+    pub(crate) fn paid(&self, order: OrderId, to: AccountId) -> u64 {
+        let told = self.told.iter().filter_map(|told| match &told.event {
+            Event::Order {
+                order: of,
+                event: OrderEvent::Paid { account, amount },
+            } => (*of == order && *account == to).then_some(amount.0),
+            _ => None,
+        });
+        told.sum()
     }
 
     pub(crate) fn registration(&self, who: Who) -> Registration {

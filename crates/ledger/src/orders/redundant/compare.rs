@@ -74,9 +74,6 @@ pub(super) fn decided(
     else {
         return Ok(());
     };
-    if verdict == Verdict::None {
-        return close(state, order, Outcome::NoVerdict);
-    }
     let provider: Vec<AccountId> = order
         .run_at(dispute.run)
         .map(|run| run.provider)
@@ -86,6 +83,7 @@ pub(super) fn decided(
         return complained(state, order, dispute.run, verdict, reason);
     };
     match verdict {
+        Verdict::None => return close(state, order, Outcome::NoVerdict),
         Verdict::Provider => runs::fail(state, order, rival, reason, &provider)?,
         Verdict::Challenger => {
             runs::fail(state, order, dispute.run, reason, &[dispute.challenger])?;
@@ -94,12 +92,12 @@ pub(super) fn decided(
             runs::fail(state, order, dispute.run, reason, &[])?;
             runs::fail(state, order, rival, reason, &[])?;
         }
-        Verdict::None => {}
     }
     compare(state, order)
 }
 
-/// Goes on from a complaint about the delivered result.
+/// Goes on from a complaint about the delivered result. Who complains has to be shown right: without
+/// a verdict the work is paid.
 fn complained(
     state: &mut State<'_>,
     order: &mut Order,
@@ -107,7 +105,7 @@ fn complained(
     verdict: Verdict,
     reason: FailureReason,
 ) -> Result<(), Refusal> {
-    let right = verdict == Verdict::Provider;
+    let right = matches!(verdict, Verdict::Provider | Verdict::None);
     let requester = order.head.requester;
     let provider = order.run_at(run).map(|run| run.provider);
     let deposit = if right { provider } else { None }.unwrap_or(requester);
@@ -115,7 +113,7 @@ fn complained(
     if right {
         return close(state, order, Outcome::Paid);
     }
-    runs::fail(state, order, run, reason, &[requester])?;
+    runs::fail(state, order, run, reason, &[])?;
     // The others committed to the same state: theirs may be delivered.
     if order.standing().next().is_some() {
         enter(state, order, Phase::Accepted);

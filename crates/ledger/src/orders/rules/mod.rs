@@ -93,6 +93,8 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     found.extend(inputs(terms, *rule).map(problem("inputs")));
     found.extend(model(&terms.model, *rule).map(problem("model")));
     found.extend(rule.check_terms(terms).err().map(problem("spec")));
+    let key = terms.encryption_key.check().err();
+    found.extend(key.map(|error| problem("encryption_key")(error.to_string())));
     found
 }
 
@@ -121,27 +123,45 @@ fn shape(terms: &Terms) -> Vec<TermsProblem> {
     outside(counts)
 }
 
+/// What is wrong with the bonds, and what they are locked for. A bond that is large beside the pay
+/// would make it worth more to trip somebody up than to have work done.
 fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
-    let least = [
-        ("price", terms.price, Amount(1)),
+    let provider = (
         (
             "provider_bond",
             terms.provider_bond,
             parameters.provider_bond,
         ),
+        ("price", terms.price),
+    );
+    let auditor = (
         ("auditor_bond", terms.auditor_bond, parameters.auditor_bond),
-    ];
+        ("auditor_fee", terms.auditor_fee),
+    );
     // Where none is drawn, none is bound.
-    let bound = |(field, ..): &(&str, Amount, Amount)| *field != "auditor_bond" || terms.copies < 2;
-    let low = least
-        .into_iter()
-        .filter(bound)
-        .filter(|(_, value, min)| value < min);
-    low.map(|(field, value, min)| TermsProblem {
-        field,
-        text: format!("{field} is {value}, the least here is {min}"),
-    })
-    .collect()
+    let auditor = (terms.copies < 2).then_some(auditor);
+    let multiple = parameters.max_bond_multiple;
+    let mut found = Vec::new();
+    if terms.price == Amount::ZERO {
+        let text = format!("price is {}, the least here is {}", terms.price, Amount(1));
+        found.push(TermsProblem {
+            field: "price",
+            text,
+        });
+    }
+    for ((field, bond, least), (pay, earned)) in std::iter::once(provider).chain(auditor) {
+        let most = Amount(earned.0.saturating_mul(multiple.into()));
+        if bond < least {
+            let text = format!("{field} is {bond}, the least here is {least}");
+            found.push(TermsProblem { field, text });
+        } else if bond > most {
+            let text = format!(
+                "{field} is {bond}, the most here is {most}: {multiple} times {pay}, which is {earned}"
+            );
+            found.push(TermsProblem { field, text });
+        }
+    }
+    found
 }
 
 fn deadlines(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {

@@ -24,7 +24,8 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
             let harmed = match order.head.phase {
                 // Those who replayed find their work in vain.
                 Phase::Closing => accounts(order, |_| true),
-                _ => vec![order.head.requester],
+                // A requester that were rewarded would make it late.
+                _ => Vec::new(),
             };
             fail(state, order, reason, &harmed)
         }

@@ -109,8 +109,9 @@ pub(super) fn decided(
         _ => SlashReason::FalseChallenge,
     };
     match (dispute.question, verdict) {
-        (_, Verdict::None) => close(state, order, Outcome::NoVerdict),
-        (Question::Result, Verdict::Provider) => {
+        // Who complains has to be shown right: otherwise time would decide for the one who need not
+        // do anything.
+        (Question::Result, Verdict::Provider | Verdict::None) => {
             for provider in provider {
                 escrow::pay_deposit(state, order, provider)?;
             }
@@ -121,6 +122,7 @@ pub(super) fn decided(
             escrow::pay_deposit(state, order, requester)?;
             fail(state, order, reason, &right)
         }
+        (_, Verdict::None) => close(state, order, Outcome::NoVerdict),
         (_, Verdict::Provider) => {
             slash_seat(state, order, dispute.challenger, wrong, &provider)?;
             resolve(state, order)
@@ -134,7 +136,7 @@ pub(super) fn decided(
 }
 
 /// Who is right if the challenger is: auditors of the round that gave the same answer; about the
-/// result, the requester and the auditors whose work was in vain.
+/// result, the auditors whose work was in vain.
 fn allies(order: &Order, dispute: &Dispute) -> Vec<AccountId> {
     let answer = |results: &AuditResults| match dispute.question {
         Question::Initial => results.initial,
@@ -154,12 +156,7 @@ fn allies(order: &Order, dispute: &Dispute) -> Vec<AccountId> {
         those.map(|(auditor, _)| *auditor).collect()
     };
     match dispute.question {
-        Question::Result => {
-            let passed = run.passed().map(|seat| seat.auditor);
-            std::iter::once(order.head.requester)
-                .chain(passed)
-                .collect()
-        }
+        Question::Result => run.passed().map(|seat| seat.auditor).collect(),
         Question::Start => that(&|auditor, results| {
             auditor == dispute.challenger || results.initial.is_none() || answer(results).is_none()
         }),

@@ -72,12 +72,9 @@ fn after_a_right_complaint_the_next_runs_result_counts() {
         for run in bad..3 {
             assert_eq!(gain(&world, world.runner(order, run)), tokens(10));
         }
-        // Half of each bond is the complainant's, and every price that was not paid.
+        // What was not paid is the complainant's, and nothing of a bond.
         let bad = i128::from(bad);
-        assert_eq!(
-            gain(&world, Who::Requester),
-            tokens(10 * bad - 10 * (3 - bad))
-        );
+        assert_eq!(gain(&world, Who::Requester), tokens(-10 * (3 - bad)));
         all_free(&world);
         assert_eq!(world.replay(), world.root);
     }
@@ -100,14 +97,13 @@ fn only_the_requester_complains_and_with_a_deposit() {
 }
 
 #[test]
-fn a_complaint_without_a_verdict_gives_everything_back() {
+fn a_complaint_without_a_verdict_is_lost() {
     let (mut world, order) = accepted();
     complain(&mut world, order);
     world.expire(order);
-    assert_eq!(world.order(order).head.outcome, Some(Outcome::NoVerdict));
-    assert_eq!(gain(&world, Who::Requester), 0);
-    for run in 0..3 {
-        assert_eq!(gain(&world, world.runner(order, run)), 0);
-    }
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::Paid));
+    let gains = [0, 1, 2].map(|run| gain(&world, world.runner(order, run)));
+    assert_eq!(gains, [tokens(11), tokens(10), tokens(10)]);
+    assert_eq!(gain(&world, Who::Requester), tokens(-31));
     all_free(&world);
 }
