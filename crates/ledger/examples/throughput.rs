@@ -18,7 +18,9 @@ use assay_ledger::{
 fn main() -> Result<(), Box<dyn Error>> {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse::<usize>());
     let mut next = |default| numbers.next().unwrap_or(Ok(default));
-    let (accounts, blocks, transfers) = (next(20_000)?, next(8)?, next(2_000)?);
+    // As many transfers as a block has room for.
+    let full = Parameters::default().max_block_cost as usize / 2;
+    let (accounts, blocks, transfers) = (next(20_000)?, next(8)?, next(full)?);
     let secrets: Vec<SecretKey> = (0..accounts as u64).map(secret).collect();
     let genesis = genesis(&secrets)?;
     let chain = genesis.chain_id();
