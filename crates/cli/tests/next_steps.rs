@@ -127,6 +127,7 @@ fn a_failed_trial_says_why_and_how_to_hear_the_whole_story() {
     // More than any provider of the network has.
     let job = job
         .replace("provider_bond = \"2.0\"", "provider_bond = \"1500.0\"")
+        .replace("price = \"1.0\"", "price = \"75.0\"")
         .replace("path = \"", &format!("path = \"{EXAMPLES}/"));
     let path = temp.path().join("job.toml");
     fs::write(&path, job + "\n[deadlines]\nassign = 5\n").unwrap();

@@ -39,7 +39,7 @@ fn fields(job: &Job) -> Vec<String> {
 #[test]
 fn a_good_job_has_no_problem() {
     assert_eq!(problems(&written("").unwrap()), []);
-    let numbers = "[market]\nprice = 12\nprovider_bond = 20.5\nauditor_fee = \"0\"";
+    let numbers = "[market]\nprice = 12\nprovider_bond = 20.5\nauditor_fee = \"0.25\"";
     let job = written(numbers).unwrap();
     assert_eq!(problems(&job), []);
     assert_eq!(job.market.price, Amount::tokens(12));
@@ -88,6 +88,8 @@ fn what_this_network_refuses_is_named_by_the_field_of_the_job_file() {
             "market.provider_bond",
         ),
         ("[market]\nauditor_bond = \"0\"", "market.auditor_bond"),
+        ("[market]\nauditor_fee = \"0\"", "market.auditor_bond"),
+        ("[market]\nprice = \"0.5\"", "market.provider_bond"),
         (
             "[market]\nauditor_fee = \"18446744073709.551615\"",
             "market.price",
@@ -136,7 +138,9 @@ fn every_problem_is_told_at_once() {
 
 #[test]
 fn sums_beyond_all_the_money_of_a_network_are_refused() {
-    let job = written("[market]\nprice = 1001\nprovider_bond = 1000\nauditor_bond = \"5000.5\"");
+    let job = written(
+        "[market]\nprice = 1001\nprovider_bond = 1000\nauditor_bond = \"5000.5\"\nauditor_fee = 300",
+    );
     let network = Network {
         supply: Some(Amount::tokens(1000)),
         ..Network::default()

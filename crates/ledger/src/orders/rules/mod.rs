@@ -142,7 +142,8 @@ fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     let auditor = (terms.copies < 2).then_some(auditor);
     let multiple = parameters.max_bond_multiple;
     let mut found = Vec::new();
-    if terms.price == Amount::ZERO {
+    let unpaid = terms.price == Amount::ZERO;
+    if unpaid {
         let text = format!("price is {}, the least here is {}", terms.price, Amount(1));
         found.push(TermsProblem {
             field: "price",
@@ -154,9 +155,10 @@ fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         if bond < least {
             let text = format!("{field} is {bond}, the least here is {least}");
             found.push(TermsProblem { field, text });
-        } else if bond > most {
+        } else if bond > most && !(pay == "price" && unpaid) {
             let text = format!(
-                "{field} is {bond}, the most here is {most}: {multiple} times {pay}, which is {earned}"
+                "{field} is {bond}, the most here is {most}: {multiple} times {pay}, which is \
+                 {earned}; lower it, or raise {pay}"
             );
             found.push(TermsProblem { field, text });
         }
