@@ -265,6 +265,7 @@ fn waiting_orders_are_moved_by_the_beacon_alone() {
 
     let mut demanding = terms();
     demanding.auditor_bond = assay_ledger::Amount::tokens(101);
+    demanding.auditor_fee = assay_ledger::Amount::tokens(6);
     let mut world = World::new();
     let order = world.post(&demanding);
     world.assign(order);

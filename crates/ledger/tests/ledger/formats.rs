@@ -239,7 +239,7 @@ fn golden_genesis() {
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "4b7ea77d4c458a7f8b391b9f2faa0166c4665e832cc324768804bc88399ddde7"
+        "ef299ed0afc7719a6a41d9552b391e4dbde5942aa2e509745c9bc650d010e178"
     );
 }
 

@@ -43,7 +43,7 @@ fn keys_leave_the_state_when_an_order_is_settled() {
     to_a_judge(&mut world, order, &[Who::Requester, provider]);
     assert_eq!(kept(&world), 5);
     wait(&mut world, order);
-    assert_eq!(world.order(order).head.outcome, Some(Outcome::NoVerdict));
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::Paid));
     assert_eq!(kept(&world), 0);
 
     let mut world = World::new();
