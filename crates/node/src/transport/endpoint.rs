@@ -120,8 +120,8 @@ impl Transport {
         asked.read::<Q>(&answer)
     }
 
-    /// Opens a conversation with another node, where its [`Host`] answers `request`: returns the
-    /// answer with the stream.
+    /// Opens a conversation with another node, where its [`Host`](super::Host) answers `request`:
+    /// returns the answer with the stream.
     ///
     /// # Errors
     /// As [`Self::request`].

@@ -3,7 +3,8 @@
 /// One thing that keeps terms from becoming an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TermsProblem {
-    /// The field of [`Terms`] it is about; a deadline by its own name, such as `deadlines.run`.
+    /// The field of [`Terms`](crate::Terms) it is about; a deadline by its own name, such as
+    /// `deadlines.run`.
     pub field: &'static str,
     /// What is wrong and what would be right.
     pub text: String,
