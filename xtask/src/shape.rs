@@ -54,11 +54,17 @@ pub(crate) fn check(package: &str, source: &Path, broken: &mut Vec<String>) -> R
     Ok(())
 }
 
-/// The code of a file, without the module of tests at its end.
+/// The code of a file, without the module of tests written out at its end. One that only names the file
+/// of its tests, wherever it does, is looked at whole.
 pub(crate) fn without_tests(text: &str) -> &str {
-    let ends = ["#[cfg(test)]\nmod ", "#[cfg(test)]\n#[path"];
-    let end = ends.iter().filter_map(|end| text.find(end)).min();
-    text.get(..end.unwrap_or(text.len())).unwrap_or(text)
+    const BEGINS: &str = "#[cfg(test)]\nmod ";
+    let inline = |at: &usize| {
+        let name = text.get(at + BEGINS.len()..).unwrap_or_default();
+        name.lines().next().is_some_and(|line| line.ends_with('{'))
+    };
+    let mut begins = text.match_indices(BEGINS).map(|(at, _)| at);
+    let end = begins.find(inline).unwrap_or(text.len());
+    text.get(..end).unwrap_or(text)
 }
 
 /// The files below `folder`, whose module is `at`; tests are left out.
@@ -205,4 +211,33 @@ impl<'ast> Visit<'ast> for Needs<'_> {
 fn is_of_tests(attribute: &Attribute) -> bool {
     let of_tests = |word: syn::Ident| word == "test";
     attribute.path().is_ident("cfg") && attribute.parse_args().is_ok_and(of_tests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_names_its_tests_at_the_top_is_looked_at_whole() {
+        let named = "mod a;\n#[cfg(test)]\nmod tests;\n\nfn long() {}\n";
+        assert_eq!(without_tests(named), named);
+        let both = format!("{named}\n#[cfg(test)]\nmod more {{\n}}\n");
+        assert_eq!(without_tests(&both), format!("{named}\n"));
+    }
+
+    #[test]
+    fn only_who_is_reached_from_all_is_in_a_circle() {
+        let module = |n: usize| vec![n.to_string()];
+        let ring = |count: usize| {
+            let next = |n| (module(n), BTreeSet::from([module((n + 1) % count)]));
+            (0..count).map(next).collect::<BTreeMap<_, _>>()
+        };
+        assert!(circles(&ring(MOST_IN_CIRCLE)).is_empty());
+        let mut needs = ring(MOST_IN_CIRCLE + 1);
+        // It uses the ring, and nothing in the ring uses it.
+        needs.insert(vec!["user".to_owned()], BTreeSet::from([module(0)]));
+        let found = circles(&needs);
+        let found: Vec<_> = found.iter().map(BTreeSet::len).collect();
+        assert_eq!(found, [MOST_IN_CIRCLE + 1]);
+    }
 }
