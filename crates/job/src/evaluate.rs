@@ -11,6 +11,7 @@ use assay_kernel::Kernel;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, ModelConfig, ModelShape, Precision, Purpose,
 };
+use assay_ledger::Counts;
 use assay_proof::{Program, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -238,7 +239,7 @@ impl Kind for Evaluate {
         specification: &[u8],
         inputs: &Inputs,
         _private: &Inputs,
-        state: &[u8],
+        (_, state): (&Counts, &[u8]),
     ) -> Result<Delivery, BuildError> {
         let score = decode(state).map_err(|e| BuildError::input("result", e))?;
         let loss = score.mean().ok_or(BuildError::NothingScored(DATA))?;

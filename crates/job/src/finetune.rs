@@ -10,6 +10,7 @@ mod training;
 use std::path::Path;
 
 use assay_model::ModelShape;
+use assay_ledger::Counts;
 use assay_proof::{Program, Task};
 
 use crate::build_error::BuildError;
@@ -93,7 +94,7 @@ impl Kind for Finetune {
         specification: &[u8],
         inputs: &Inputs,
         private: &Inputs,
-        state: &[u8],
+        state: (&Counts, &[u8]),
     ) -> Result<Delivery, BuildError> {
         program::deliver(specification, inputs, private, state)
     }

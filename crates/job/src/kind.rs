@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use assay_model::ModelShape;
-use assay_proof::{Audience, Program, Task};
+use assay_ledger::Counts;
+use assay_proof::{Audience, Program, Task, split_counts};
 
 use crate::build_error::{BuildError, chain};
 use crate::delivery::Delivery;
@@ -95,7 +96,8 @@ pub trait Kind: Send + Sync {
 
     /// Turns the final state into files and figures for the requester.
     ///
-    /// `private` holds inputs that only the requester can read, such as held-out data.
+    /// `private` holds inputs that only the requester can read, such as held-out data; with the
+    /// program's own state comes what its steps came to.
     ///
     /// # Errors
     /// When the state or an input is unusable.
@@ -104,8 +106,22 @@ pub trait Kind: Send + Sync {
         specification: &[u8],
         inputs: &Inputs,
         private: &Inputs,
-        state: &[u8],
+        state: (&Counts, &[u8]),
     ) -> Result<Delivery, BuildError>;
+}
+
+/// Turns the final state of a run, as it is stored, into files and figures: see [`Kind::deliver`].
+///
+/// # Errors
+/// When the state or an input is unusable.
+pub fn deliver(
+    kind: &dyn Kind,
+    specification: &[u8],
+    (inputs, private): (&Inputs, &Inputs),
+    stored: &[u8],
+) -> Result<Delivery, BuildError> {
+    let split = split_counts(stored).map_err(|e| BuildError::input("result", e))?;
+    kind.deliver(specification, inputs, private, (&split.0, split.1))
 }
 
 impl fmt::Debug for dyn Kind {

@@ -40,7 +40,7 @@ pub use delivery::{Delivery, Sample};
 pub use error::JobError;
 pub use finetune::Course;
 pub use inputs::{Inputs, Lengths};
-pub use kind::{Job, Kind};
+pub use kind::{Job, Kind, deliver};
 pub use local::{
     Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_digest,
     run_saved,

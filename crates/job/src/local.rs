@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use assay_crypto::{Digest, Hasher};
 use assay_kernel::SPEC_VERSION;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, Taken};
 use assay_model::ModelShape;
 use assay_proof::{
-    Handle, Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace, WorkFailure, leaf,
+    Counted, Handle, Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace, WorkFailure,
 };
 
 use crate::build_error::BuildError;
@@ -31,7 +31,7 @@ pub struct Run {
     pub trace_root: Digest,
     /// Digest of the last state.
     pub state_digest: Digest,
-    /// The last state, encoded.
+    /// The last state, as it is stored: see [`assay_proof::with_counts`].
     pub state: Vec<u8>,
     /// The first step that could not be taken.
     pub fault: Option<Fault>,
@@ -100,19 +100,21 @@ pub fn run_saved(
     progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Run, RunError> {
     let run = store.map_or(Digest::ZERO, |_| {
-        run_digest(task, Hasher::new("assay/local-run/v2"))
+        run_digest(task, Hasher::new("assay/local-run/v3"))
     });
     let saved = store.map(|store| store.load(&run)).transpose()?.flatten();
-    let (mut leaves, mut fault) = match saved {
+    let (mut program, mut leaves, mut fault) = match saved {
         None => {
-            program.restart()?;
-            (vec![leaf(StepIndex(0), program.digest())], None)
+            let first = Counted::restart(program, task.stop)?;
+            let leaves = vec![first.reached().leaf(StepIndex(0))];
+            (first, leaves, None)
         }
         Some(saved) => {
-            program.restore(&saved.state)?;
             let step = saved.leaves.len() as u64 - 1;
+            let at = (&saved.state[..], StepIndex(step));
+            let resumed = Counted::restore(program, task.stop, at)?;
             let _ = progress(Event::Resumed { step });
-            (saved.leaves, saved.fault)
+            (resumed, saved.leaves, saved.fault)
         }
     };
     let resumed_at = leaves.len() as u64 - 1;
@@ -122,8 +124,8 @@ pub fn run_saved(
     let mut saving = Saving::new();
     for step in resumed_at + 1..=task.steps {
         let report = program.advance(StepIndex(step))?;
-        leaves.push(leaf(StepIndex(step), program.digest()));
-        if !report.valid && fault.is_none() {
+        leaves.push(program.reached().leaf(StepIndex(step)));
+        if report.taken == Taken::Invalid && fault.is_none() {
             let reason = program.fault().unwrap_or_default();
             let first = fault.insert(Fault { step, reason });
             let _ = progress(Event::Fault(first));
@@ -145,7 +147,7 @@ pub fn run_saved(
         }
     }
     Ok(Run {
-        state_digest: program.digest(),
+        state_digest: program.reached().state,
         state: program.encode(),
         trace_root: Trace::new(leaves).root(),
         fault,
@@ -182,12 +184,16 @@ impl Saving {
 /// its inputs, the seed and the version of the arithmetic.
 pub fn run_digest(task: &Task, mut hasher: Hasher) -> Digest {
     let (spec_version, steps) = (SPEC_VERSION.to_le_bytes(), task.steps.to_le_bytes());
-    let fields: [&[u8]; 5] = [
+    let stop_after = task.stop.stop_after.to_le_bytes();
+    let max_invalid = task.stop.max_invalid.to_le_bytes();
+    let fields: [&[u8]; 7] = [
         &spec_version,
         task.kind.as_bytes(),
         &task.spec,
         task.seed.as_bytes(),
         &steps,
+        &stop_after,
+        &max_invalid,
     ];
     fields.iter().for_each(|field| hasher.part(field));
     for input in &task.inputs {
@@ -308,6 +314,7 @@ fn task(job: &Job, inputs: &Inputs, seed: Digest) -> Task {
         seed,
         steps: job.steps,
         segment_steps: job.audit.segment_steps,
+        stop: job.stop_rule(),
     }
 }
 
@@ -330,9 +337,9 @@ pub fn check_read(job: &Job, local: &Local) -> Result<Checked, JobError> {
     let mut program = local.program(job)?;
     program.restart().map_err(JobError::FirstStep)?;
     let first = program.advance(StepIndex(1)).map_err(JobError::FirstStep)?;
-    match first.valid {
-        true => Ok(Checked { first, price }),
-        false => Err(JobError::FirstStepInvalid(
+    match first.taken {
+        Taken::Valid => Ok(Checked { first, price }),
+        _ => Err(JobError::FirstStepInvalid(
             program.fault().unwrap_or_default(),
         )),
     }
@@ -344,6 +351,6 @@ pub fn first_fault(task: &Task) -> Option<Fault> {
     let mut program = Registry.build(task).ok()?;
     program.restart().ok()?;
     let report = program.advance(StepIndex(1)).ok()?;
-    let reason = program.fault().filter(|_| !report.valid)?;
+    let reason = program.fault().filter(|_| report.taken == Taken::Invalid)?;
     Some(Fault { step: 1, reason })
 }

@@ -89,6 +89,17 @@ where
     T::try_from(found).map_err(|_| de::Error::custom(Count::<LOW, HIGH>.told(found)))
 }
 
+/// The same for a field that may be left out.
+pub(crate) fn maybe<'de, D, T, const LOW: u64, const HIGH: u64>(
+    from: D,
+) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64>,
+{
+    count::<D, T, LOW, HIGH>(from).map(Some)
+}
+
 struct Count<const LOW: u64, const HIGH: u64>;
 
 impl<const LOW: u64, const HIGH: u64> Count<LOW, HIGH> {

@@ -1,11 +1,11 @@
 //! The tables every kind of job file shares.
 
-use assay_ledger::{Amount, Terms};
+use assay_ledger::{Amount, StopRule, Terms};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::JobError;
-use crate::numbers::{Tokens, count};
+use crate::numbers::{Tokens, count, maybe};
 
 /// How much of the work is replayed, and by how many.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -76,6 +76,17 @@ pub struct Market {
     #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_COPIES as u64 }>")]
     #[schemars(range(min = 1, max = Terms::MAX_COPIES))]
     pub copies: u8,
+    /// Steps in a row that may come to nothing (a NaN or infinity, or a gradient of zeros) before the
+    /// run is given up, at most `audit.segment_steps`; 10, or as many as a segment has, unless told.
+    /// The provider is paid for them; a run that is given up costs nothing beyond.
+    #[serde(deserialize_with = "maybe::<_, _, 1, { Terms::MAX_STEPS }>")]
+    #[schemars(range(min = 1, max = Terms::MAX_STEPS))]
+    pub stop_after: Option<u32>,
+    /// The same for such steps in all; a tenth of all steps unless told, and no fewer than
+    /// `stop_after`.
+    #[serde(deserialize_with = "maybe::<_, _, 1, { Terms::MAX_STEPS }>")]
+    #[schemars(range(min = 1, max = Terms::MAX_STEPS))]
+    pub max_invalid: Option<u64>,
     /// Providers tried before the order is refunded.
     #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_ATTEMPTS as u64 }>")]
     #[schemars(range(min = 1, max = Terms::MAX_ATTEMPTS))]
@@ -90,7 +101,25 @@ impl Default for Market {
             auditor_bond: Amount::tokens(5),
             auditor_fee: Amount(500_000),
             copies: 1,
+            stop_after: None,
+            max_invalid: None,
             attempts: 3,
+        }
+    }
+}
+
+/// Invalid steps in a row after which a run is given up unless told otherwise.
+const STOP_AFTER: u32 = 10;
+
+impl Market {
+    /// When a run of so many steps in such segments is given up.
+    pub(crate) fn stop_rule(&self, steps: u64, segment_steps: u32) -> StopRule {
+        let usual = STOP_AFTER.min(segment_steps);
+        let stop_after = self.stop_after.unwrap_or(usual);
+        let tenth = (steps / 10).max(stop_after.into()).min(steps);
+        StopRule {
+            stop_after,
+            max_invalid: self.max_invalid.unwrap_or(tenth),
         }
     }
 }

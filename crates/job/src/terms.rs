@@ -3,8 +3,8 @@
 
 use assay_crypto::{Digest, EncryptionKey};
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, Input, Parameters, Terms,
-    rules,
+    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, Input, Parameters, StopRule,
+    Terms, rules,
 };
 use assay_model::ModelShape;
 
@@ -70,6 +70,7 @@ impl Draft {
             inputs: BoundedVec::new(inputs).map_err(too_long("inputs"))?,
             steps: job.steps,
             segment_steps: job.audit.segment_steps,
+            stop: job.stop_rule(),
             price: job.market.price,
             provider_bond: job.market.provider_bond,
             auditor_bond: job.market.auditor_bond,
@@ -171,6 +172,11 @@ impl Job {
         found
     }
 
+    /// When a run is given up because its steps come to nothing.
+    pub fn stop_rule(&self) -> StopRule {
+        self.market.stop_rule(self.steps, self.audit.segment_steps)
+    }
+
     /// Most runs that an order for the job can have: see [`Terms::most_runs`].
     pub fn most_runs(&self) -> u32 {
         Terms::runs(self.market.copies, self.market.attempts)
@@ -270,9 +276,8 @@ impl Job {
             "segment_steps" => ("audit.segment_steps".to_owned(), text),
             "segments_drawn" => ("audit.segments".to_owned(), text),
             "auditors" => ("audit.auditors".to_owned(), text),
-            "price" | "provider_bond" | "auditor_bond" | "auditor_fee" | "attempts" | "copies" => {
-                (format!("market.{field}"), text)
-            }
+            "price" | "provider_bond" | "auditor_bond" | "auditor_fee" | "attempts" | "copies"
+            | "stop_after" | "max_invalid" => (format!("market.{field}"), text),
             "inputs" => {
                 let last = self.inputs.last().map_or("inputs", |source| source.field);
                 let text = format!(

@@ -28,7 +28,7 @@ fn train(adapter: &str) -> (Digest, serde_json::Value) {
     let local = Local::new(&job, Digest::ZERO).unwrap();
     let done = run(&local.task, &mut |_| ControlFlow::Continue(())).unwrap();
     let (spec, inputs) = (&job.specification, &local.inputs);
-    let delivery = job.kind.deliver(spec, inputs, &local.private, &done.state);
+    let delivery = assay_job::deliver(job.kind, spec, (inputs, &local.private), &done.state);
     let files = delivery.unwrap().files;
     let settings = files.iter().find(|(name, _)| name == "adapter_config.json");
     (

@@ -21,10 +21,8 @@ fn the_example_learns_and_ends_in_the_golden_state() {
     let done = run(&local.task, &mut |_| ControlFlow::Continue(())).unwrap();
     eprintln!("{} steps in {:?}", job.steps, began.elapsed());
     let spec = &job.specification;
-    let delivery = job
-        .kind
-        .deliver(spec, &local.inputs, &local.private, &done.state)
-        .unwrap();
+    let inputs = (&local.inputs, &local.private);
+    let delivery = assay_job::deliver(job.kind, spec, inputs, &done.state).unwrap();
     let (before, after) = (
         delivery.figures["loss_before"],
         delivery.figures["loss_after"],

@@ -29,7 +29,7 @@ fn train(job: &Job) -> (Digest, Delivery) {
     let local = Local::new(job, Digest::ZERO).unwrap();
     let done = run(&local.task, &mut |_| ControlFlow::Continue(())).unwrap();
     let (spec, inputs) = (&job.specification, &local.inputs);
-    let delivery = job.kind.deliver(spec, inputs, &local.private, &done.state);
+    let delivery = assay_job::deliver(job.kind, spec, (inputs, &local.private), &done.state);
     (done.state_digest, delivery.unwrap())
 }
 
@@ -251,7 +251,7 @@ fn a_run_stops_early_and_ends_with_its_best_adapter() {
     });
     let (spec, inputs) = (&stopping.specification, &local.inputs);
     let state = done.unwrap().state;
-    let stopped = stopping.kind.deliver(spec, inputs, &local.private, &state);
+    let stopped = assay_job::deliver(stopping.kind, spec, (inputs, &local.private), &state);
     let stopped = stopped.unwrap();
 
     let step = stopped.figures["validation_step"];

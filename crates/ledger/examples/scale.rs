@@ -13,7 +13,7 @@ use assay_ledger::query::{self, Which};
 use assay_ledger::{
     AccountCall, AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call,
     Deadlines, FileCall, FileId, FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height,
-    Input, MemoryStore, OrderCall, Parameters, Phase, Role, Status, Terms, Transaction,
+    Input, MemoryStore, OrderCall, Parameters, Phase, Role, Status, StopRule, Terms, Transaction,
     ValidatorInfo, execute_verified_block, root,
 };
 
@@ -205,6 +205,10 @@ impl World {
             inputs: BoundedVec::new([input("model"), input("train")]).unwrap_or_default(),
             steps: 100,
             segment_steps: 10,
+            stop: StopRule {
+                stop_after: 10,
+                max_invalid: 10,
+            },
             price: Amount(1_000),
             provider_bond: Amount::tokens(1_000_000),
             auditor_bond: Amount::tokens(1),

@@ -34,6 +34,8 @@ pub struct Parameters {
     /// rest goes to the pot. Below one, since whoever cheats may also be its own challenger.
     /// Requesters, who set the terms, get nothing of a bond.
     pub reward_rate: Ppm,
+    /// Share of the price that a provider earns by having begun; the rest is earned step by step.
+    pub setup_rate: Ppm,
     /// Deposited with a complaint; goes to the provider when the complaint is unfounded.
     pub complaint_deposit: Amount,
     /// How many times what a role earns in an order the order may lock of its bond.
@@ -69,6 +71,7 @@ impl Default for Parameters {
             unbonding_blocks: 100_000,
             late_rate: Ppm(200_000),
             reward_rate: Ppm(500_000),
+            setup_rate: Ppm(50_000),
             complaint_deposit: Amount::tokens(1),
             max_bond_multiple: 20,
             min_deadline: 2,
@@ -109,7 +112,7 @@ impl Parameters {
         {
             return Some("a least bond is zero: a role without a bond has nothing to lose");
         }
-        if rate(self.late_rate) || rate(self.reward_rate) {
+        if rate(self.late_rate) || rate(self.reward_rate) || rate(self.setup_rate) {
             return Some("a rate is above 1,000,000 parts per million");
         }
         if self.min_deadline == 0 || self.max_deadline < self.min_deadline {

@@ -316,6 +316,9 @@ pub enum InvalidStep {
         /// Row and column of the first such value in what it gave; a device does not tell.
         at: Option<(usize, usize)>,
     },
+    /// Every gradient is zero: the optimizer would go on from its moments alone, whatever the batch is.
+    #[error("the gradient is zero everywhere, so there is nothing to learn from this batch")]
+    NoGradient,
     /// A library changed the floating-point state.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),

@@ -34,6 +34,8 @@ pub struct Trainer {
     params: Vec<ParamInfo>,
     /// What dropout draws from.
     seed: [u8; 32],
+    /// How much of the first moment stays.
+    beta1: f32,
     /// The state before the step, kept so that an invalid step leaves no trace.
     before: Option<TrainState>,
 }
@@ -52,8 +54,11 @@ impl Trainer {
         shape: BatchShape,
         seed: &[u8; 32],
     ) -> Result<Self, ShapeError> {
-        let purpose = Purpose::Train(settings.into());
+        let settings = settings.into();
+        let beta1 = settings.optimizer.beta1;
+        let purpose = Purpose::Train(settings);
         Ok(Self {
+            beta1,
             params: method.params(base.config()),
             executor: Executor::new(kernel, base, Some(method), shape, purpose)?,
             method: method.clone(),
@@ -70,8 +75,8 @@ impl Trainer {
     /// Does one step in place.
     ///
     /// # Errors
-    /// [`InvalidStep`] when the batch or the state does not fit, nothing counts, or an operator
-    /// gives a NaN or infinity; `state` is then unchanged.
+    /// [`InvalidStep`] when the batch or the state does not fit, nothing counts, an operator gives a
+    /// NaN or infinity, or every gradient is zero; `state` is then unchanged.
     pub fn step(
         &mut self,
         state: &mut TrainState,
@@ -126,6 +131,11 @@ impl Trainer {
             self.exchange(state);
             self.restore(state);
             return Err(fault);
+        }
+        let before = self.before.as_ref();
+        if before.is_some_and(|before| !state.has_learned_since(before, self.beta1)) {
+            self.restore(state);
+            return Err(InvalidStep::NoGradient);
         }
         let results = &self.executor.graph().results;
         let loss = self.executor.result(results[0])[0];

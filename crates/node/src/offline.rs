@@ -274,6 +274,7 @@ pub fn rerun(
         seed: accepted.seed,
         steps: order.head.terms.steps,
         segment_steps: order.head.terms.segment_steps,
+        stop: order.head.terms.stop,
     };
     let began = std::time::Instant::now();
     let run = assay_job::run(&task, &mut |report| {
@@ -292,7 +293,12 @@ pub fn rerun(
         trace_agrees: run.trace_root == trace.root,
         state_digest: run.state_digest,
         result_agrees: stored == run.state,
-        delivery: kind.deliver(&order.head.terms.spec, &inputs, &private, &run.state)?,
+        delivery: assay_job::deliver(
+            kind,
+            &order.head.terms.spec,
+            (&inputs, &private),
+            &run.state,
+        )?,
         seconds,
     })
 }

@@ -105,6 +105,7 @@ impl Inputs {
             seed: run.seed,
             steps: terms.steps,
             segment_steps: terms.segment_steps,
+            stop: terms.stop,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, Taken};
 
 use crate::odds::Probability;
 use crate::program::{Program, ProgramError, Programs, StepReport, Task};
@@ -102,7 +102,7 @@ impl Program for Lazy {
             step,
             loss_micro: None,
             units: 0,
-            valid: true,
+            taken: Taken::Valid,
         })
     }
 

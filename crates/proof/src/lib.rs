@@ -9,6 +9,7 @@
 //!
 //! - [`Program`] is one job as a chain of steps, [`Programs`] the kinds a machine can run, and
 //!   [`Worker`] runs a piece of one: [`Work`] in, [`WorkDone`] out.
+//! - [`Counted`] counts what a program's steps come to, and stops it when they come to nothing.
 //! - [`Handle`] is what an input is passed around as: its length, digest, owner, readers, and a way
 //!   to its bytes wherever they lie.
 //! - [`Trace`] is what a provider commits to: one leaf for each state under a Merkle root.
@@ -19,6 +20,7 @@
 //!
 //! Parties that break the rules are in the simulator, but for [`lazy`].
 
+mod counted;
 mod desk;
 mod handle;
 mod inputs;
@@ -32,6 +34,7 @@ mod trace;
 mod view;
 mod work;
 
+pub use counted::{Counted, split_counts, with_counts};
 pub use handle::{Audience, Handle, Source, whole};
 pub use keys::{GrantUse, OrderKeys, ProviderKeys, ReaderKeys};
 pub use party::{
@@ -39,6 +42,6 @@ pub use party::{
     Tag, Traced, What,
 };
 pub use program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task, TaskInput};
-pub use trace::{Trace, leaf};
+pub use trace::Trace;
 pub use view::View;
 pub use work::{Start, Work, WorkDone, WorkFailure, Worker, run};

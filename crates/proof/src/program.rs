@@ -1,7 +1,7 @@
 //! What a job computes, seen from the proof: a chain of steps over one state.
 
 use assay_crypto::Digest;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, StopRule, Taken};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::handle::Handle;
@@ -27,6 +27,8 @@ pub struct Task {
     pub steps: u64,
     /// Steps between two checkpoints; the last segment may be shorter.
     pub segment_steps: u32,
+    /// When the run is given up because its steps come to nothing.
+    pub stop: StopRule,
 }
 
 /// One named input, decrypted and checked against the order's content digest.
@@ -57,9 +59,11 @@ impl TaskInput {
 /// - [`advance`](Program::advance) depends on the current state and the index alone. It must not
 ///   refuse a state because of how it came about: the trace binds the index to the state, and a
 ///   state that was never reached honestly is found by replay, not by a field inside it.
-/// - A step that cannot be taken (a loss that is not finite) leaves the state as it was and says
-///   so in its report; the chain goes on, so that its length never depends on its content. What
-///   `build` and `restore` let through, `advance` never refuses.
+/// - A step that cannot be taken (a loss that is not finite, or nothing to learn) leaves the state as
+///   it was and says so in its report; the chain goes on, so that its length never depends on its
+///   content. What `build` and `restore` let through, `advance` never refuses.
+/// - A step is [`Taken::Idle`] only where the run is over: from then on the program is not asked
+///   again. Whatever takes less work than a step should is idle or invalid, and never valid.
 /// - `restore(encode())` changes nothing, and equal digests mean equal states.
 pub trait Program: Send {
     /// Makes the state that the specification begins with, `state[0]`, the current one.
@@ -111,8 +115,20 @@ pub struct StepReport {
     pub loss_micro: Option<i64>,
     /// Units of work done: tokens for language models.
     pub units: u64,
-    /// False when the step could not be taken and left the state as it was.
-    pub valid: bool,
+    /// What it came to.
+    pub taken: Taken,
+}
+
+impl StepReport {
+    /// A step for which nothing was computed.
+    pub fn idle(step: StepIndex) -> StepReport {
+        StepReport {
+            step,
+            loss_micro: None,
+            units: 0,
+            taken: Taken::Idle,
+        }
+    }
 }
 
 /// Why a program could not be built, restored or advanced.

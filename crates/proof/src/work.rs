@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use assay_crypto::Digest;
-use assay_ledger::{StepIndex, Terms};
+use assay_ledger::{Reached, StepIndex, Terms};
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::counted::Counted;
 use crate::program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task};
-use crate::trace;
 
 /// A run of steps `from + 1 ..= to`, beginning with the state at `from`.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Work {
 pub enum Start {
     /// As the specification makes it; only at step 0.
     Initial,
-    /// An encoded state, from a checkpoint.
+    /// A stored state, from a checkpoint: see [`with_counts`](crate::with_counts).
     State(Vec<u8>),
 }
 
@@ -36,7 +36,9 @@ pub enum Start {
 pub struct WorkDone {
     /// Trace leaves of the states `from..=to`.
     pub leaves: Vec<Digest>,
-    /// The encoded state at `to`.
+    /// What the last of them is made of.
+    pub last: Reached,
+    /// The state at `to` as it is stored: see [`with_counts`](crate::with_counts).
     pub state: Vec<u8>,
     /// One report for each step taken.
     pub reports: Vec<StepReport>,
@@ -152,17 +154,20 @@ fn drive(
     count: usize,
     progress: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
 ) -> Result<WorkDone, WorkFailure> {
-    match &work.start {
-        Start::Initial => program.restart()?,
-        Start::State(bytes) => program.restore(bytes)?,
-    }
+    let rule = work.task.stop;
+    let mut program = match &work.start {
+        Start::Initial => Counted::restart(program, rule)?,
+        Start::State(bytes) => Counted::restore(program, rule, (bytes, work.from))?,
+    };
     let mut leaves = Vec::with_capacity(count + 1);
     let mut reports = Vec::with_capacity(count);
-    leaves.push(trace::leaf(work.from, program.digest()));
+    let mut last = program.reached();
+    leaves.push(last.leaf(work.from));
     for index in work.from.0 + 1..=work.to.0 {
         let step = StepIndex(index);
         let report = program.advance(step)?;
-        leaves.push(trace::leaf(step, program.digest()));
+        last = program.reached();
+        leaves.push(last.leaf(step));
         let flow = progress(&report);
         reports.push(report);
         if flow.is_break() {
@@ -178,6 +183,7 @@ fn drive(
     }
     Ok(WorkDone {
         leaves,
+        last,
         state,
         reports,
     })

@@ -6,10 +6,10 @@ use assay_crypto::merkle::{self, Tree};
 use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
     AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext, BoundedBytes,
-    BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Deadlines, DeclineReason, Executed, FileCall, FileId,
+    BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Counts, Deadlines, DeclineReason, Executed, FileCall, FileId,
     FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height, Input, MemoryStore, Occasion,
-    Opening, OrderCall, OrderId, Parameters, Place, Role, RunIndex, SealedKeys, SegmentIndex,
-    StepIndex, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block, query,
+    Opening, OrderCall, OrderId, Parameters, Place, Reached, Role, RunIndex, SealedKeys, SegmentIndex,
+    StepIndex, StopRule, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block, query,
 };
 
 /// Accounts of [`genesis`]: 4 validators, 2 providers, 3 auditors, 2 storage nodes, 1 requester.
@@ -125,6 +125,10 @@ pub fn terms() -> Terms {
         inputs: BoundedVec::new(vec![input("model"), input("train")]).expect("few"),
         steps: 3,
         segment_steps: 2,
+        stop: StopRule {
+            stop_after: 2,
+            max_invalid: 2,
+        },
         price: Amount::tokens(10),
         provider_bond: Amount::tokens(20),
         auditor_bond: Amount::tokens(5),
@@ -139,17 +143,28 @@ pub fn terms() -> Terms {
     }
 }
 
-/// The leaves of the run that [`terms`] ask for.
+/// What the run that [`terms`] ask for has reached after so many steps.
+pub fn reached(step: u64) -> Reached {
+    Reached {
+        state: digest(&format!("state {step}")),
+        counts: Counts {
+            valid: step,
+            ..Counts::default()
+        },
+    }
+}
+
+/// The leaves of that run.
 pub fn leaves() -> Vec<Digest> {
     (0..=terms().steps)
-        .map(|step| digest(&format!("leaf {step}")))
+        .map(|step| reached(step).leaf(StepIndex(step)))
         .collect()
 }
 
 fn opening(step: u64) -> Opening {
     Opening {
         step: StepIndex(step),
-        leaf: leaves()[step as usize],
+        reached: reached(step),
         path: Tree::new(leaves()).path(step).expect("a leaf of the tree"),
     }
 }
@@ -255,6 +270,8 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
             root,
             checkpoints: checkpoints.clone(),
             result,
+            counts: reached(terms().steps).counts,
+            first_invalid: None,
         },
         OrderCall::CommitRun {
             place: work,

@@ -219,7 +219,7 @@ async fn fetch(
         .ok_or_else(|| Failure::say(Kind::Failed, "this build does not know the job's kind"))?;
     let task = task_of(order, &inputs);
     let judged = tokio::task::spawn_blocking(move || {
-        let delivered = kind.deliver(&task.spec, &inputs, &private, &state);
+        let delivered = assay_job::deliver(kind, &task.spec, (&inputs, &private), &state);
         delivered.map_err(|error| undelivered(error, &task))
     });
     let mut delivery = judged.await.map_err(failed)??;

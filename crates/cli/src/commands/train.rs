@@ -7,6 +7,7 @@ use std::{
 
 use assay_crypto::Digest;
 use assay_job::{BuildError, Delivery, Event, Fault, JobError, Local, RunError, Store};
+use assay_ledger::Taken;
 use assay_proof::Task;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -106,7 +107,7 @@ impl Train {
                     Event::Fault(fault) => say(&bar, output, &format!("warning: {}", told(fault))),
                     Event::Step(report) => {
                         bar.set_position(report.step.0);
-                        invalid += u64::from(!report.valid);
+                        invalid += u64::from(report.taken == Taken::Invalid);
                         let skipped = (invalid > 0).then(|| format!("{invalid} invalid"));
                         let loss = report.loss_micro;
                         let loss = loss.map(|loss| format!("loss {:.3}", loss as f64 / 1e6));
@@ -123,7 +124,7 @@ impl Train {
         bar.finish_and_clear();
         let kind = job.kind;
         let spec = &job.specification;
-        let mut delivery = match kind.deliver(spec, &local.inputs, &local.private, &run.state) {
+        let mut delivery = match assay_job::deliver(kind, spec, (&local.inputs, &local.private), &run.state) {
             Ok(delivery) => delivery,
             Err(error) => {
                 // Whoever begins anew would come to the same end.

@@ -121,7 +121,7 @@ impl Trial {
         let task = task_of(&order, &inputs);
         let specification = specification.to_vec();
         let judged = tokio::task::spawn_blocking(move || {
-            let delivered = kind.deliver(&specification, &inputs, &private, &state);
+            let delivered = assay_job::deliver(kind, &specification, (&inputs, &private), &state);
             let delivery = delivered.map_err(|error| undelivered(error, &task))?;
             let mut program = Registry.build(&task).map_err(failed)?;
             program.restore(&state).map_err(failed)?;
@@ -219,6 +219,7 @@ pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
         seed: order.result_run().map_or(Digest::ZERO, |run| run.seed),
         steps: order.head.terms.steps,
         segment_steps: order.head.terms.segment_steps,
+        stop: order.head.terms.stop,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use assay_crypto::Digest;
 use assay_data::DataSet;
 use assay_kernel::Kernel;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, Taken};
 use assay_model::{BatchShape, Evaluator, GradientError, InvalidStep, Precision, Score};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 
@@ -88,16 +88,14 @@ impl Program for Scoring {
                     step,
                     loss_micro,
                     units,
-                    valid: true,
+                    taken: Taken::Valid,
                 })
             }
             Err(error @ InvalidStep::NotFinite { .. }) => {
                 self.fault = Some(error.to_string());
                 Ok(StepReport {
-                    step,
-                    loss_micro: None,
-                    units: 0,
-                    valid: false,
+                    taken: Taken::Invalid,
+                    ..StepReport::idle(step)
                 })
             }
             Err(error) if error.is_local() => Err(ProgramError::Local(error.to_string())),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use assay_crypto::Digest;
 use assay_data::{Batch, DataSet, Sampler};
 use assay_kernel::Kernel;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, Taken};
 use assay_model::{
     Adapter, Base, BatchShape, Method, Precision, Schedule, StepOutput, TrainSettings, TrainState,
 };
@@ -140,11 +140,6 @@ impl Course {
         self.state.watch.as_ref().is_some_and(|watch| watch.stopped)
     }
 
-    /// How many of the first `done` steps, which led to the current state, could not be taken.
-    pub fn invalid_steps(&self, done: u64) -> u64 {
-        self.state.invalid(done, self.watch())
-    }
-
     /// Makes the first state the current one.
     pub fn restart(&mut self) {
         self.state = State::new(self.first.clone(), self.watch());
@@ -173,7 +168,7 @@ impl Course {
 
     /// Takes step `step`, counted from 1. `compute` is given the training state, the batch and the
     /// learning rate; it advances the state, or leaves it alone and returns `None` where the step
-    /// gives a NaN or infinity. A run that has stopped early computes nothing.
+    /// gives a NaN or infinity, or no gradient. A run that has stopped early computes nothing.
     ///
     /// # Errors
     /// What `compute` says, with the state as it was; or when this machine fails to measure the
@@ -183,23 +178,22 @@ impl Course {
         step: StepIndex,
         compute: impl FnOnce(&mut TrainState, &Batch, f32) -> Result<Option<StepOutput>, E>,
     ) -> Result<StepReport, E> {
-        let report = |loss_micro, units, valid| StepReport {
-            step,
-            loss_micro,
-            units,
-            valid,
-        };
         if self.has_stopped() {
-            return Ok(report(None, 0, true));
+            return Ok(StepReport::idle(step));
         }
         let index = step.0.saturating_sub(1);
         let batch = Sampler::new(&self.data, self.seed, self.rows).batch(index);
         let report = match compute(&mut self.state.train, &batch, self.rates.rate(index))? {
-            Some(done) => {
-                let micro = (f64::from(done.loss) * 1e6).round() as i64;
-                report(Some(micro), batch.ids.len() as u64, true)
-            }
-            None => report(None, 0, false),
+            Some(done) => StepReport {
+                step,
+                loss_micro: Some((f64::from(done.loss) * 1e6).round() as i64),
+                units: batch.ids.len() as u64,
+                taken: Taken::Valid,
+            },
+            None => StepReport {
+                taken: Taken::Invalid,
+                ..StepReport::idle(step)
+            },
         };
         self.evaluate(step)?;
         Ok(report)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
 use assay_kernel::Kernel;
-use assay_ledger::StepIndex;
+use assay_ledger::{Counts, StepIndex};
 use assay_model::{
     BatchShape, InvalidStep, Method, ModelConfig, ModelFiles, Purpose, Trainer, carried_files,
     merge_note, merged_files,
@@ -70,7 +70,7 @@ impl Program for Finetuning {
             match trainer.step(state, batch, rate) {
                 Ok(done) => Ok(Some(done)),
                 // The trainer left the state as it was; the chain goes on without this step.
-                Err(error @ InvalidStep::NotFinite { .. }) => {
+                Err(error @ (InvalidStep::NotFinite { .. } | InvalidStep::NoGradient)) => {
                     *fault = Some(error.to_string());
                     Ok(None)
                 }
@@ -108,9 +108,14 @@ pub(super) fn check_private(
 }
 
 /// What is said of a run some of whose steps changed nothing.
-fn skipped(invalid: u64, tried: u64) -> String {
+fn skipped(counts: &Counts, steps: u64) -> String {
+    let (invalid, tried) = (counts.invalid, counts.worked());
+    let given_up = match tried < steps {
+        true => format!(", and the run may have been given up: {tried} of {steps} steps were tried"),
+        false => String::new(),
+    };
     let text = format!(
-        "{invalid} of {tried} steps gave a NaN or infinity and changed nothing; lower learning_rate, or set max_grad_norm"
+        "{invalid} of {tried} steps gave a NaN, an infinity or a gradient of zeros and changed nothing{given_up}; lower learning_rate, or set max_grad_norm"
     );
     match invalid * 10 >= tried {
         true => format!("LITTLE WAS LEARNED: {text}"),
@@ -163,7 +168,7 @@ pub(super) fn deliver(
     specification: &[u8],
     inputs: &Inputs,
     private: &Inputs,
-    state: &[u8],
+    (counts, state): (&Counts, &[u8]),
 ) -> Result<Delivery, BuildError> {
     let notes = notes(specification, inputs)?;
     let specification = Specification::decode(specification)?;
@@ -173,15 +178,15 @@ pub(super) fn deliver(
     let state = State::from_bytes(state, &method, base.config(), watch.as_ref())
         .map_err(|e| BuildError::input("result", e))?;
     let steps = specification.training.steps;
-    let (invalid, valid) = (state.invalid(steps, watch.as_ref()), state.train.step());
-    if valid == 0 {
+    let invalid = counts.invalid;
+    if state.train.step() == 0 {
         return Err(BuildError::NothingLearned { steps: invalid });
     }
     let mut figures = BTreeMap::new();
     let mut warnings = Vec::new();
     figures.insert("invalid_steps".to_owned(), invalid as f64);
     if invalid > 0 {
-        warnings.push(skipped(invalid, invalid + valid));
+        warnings.push(skipped(counts, steps));
     }
     if let Some(watch) = &state.watch {
         if watch.best_loss.is_finite() {

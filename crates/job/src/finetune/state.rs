@@ -67,25 +67,6 @@ impl State {
         watch.stopped = evaluation.patience.is_some_and(|most| watch.since >= most);
     }
 
-    /// Steps that a run of `done` steps really took or tried: after an early stop nothing is tried.
-    fn tried(&self, done: u64, evaluation: Option<&Evaluation>) -> u64 {
-        match (&self.watch, evaluation) {
-            // It stopped at its latest evaluation: one that was no better for each since the best.
-            (Some(watch), Some(evaluation)) if watch.stopped => {
-                let since = u64::from(watch.since).saturating_mul(evaluation.every);
-                watch.best_step.saturating_add(since).min(done)
-            }
-            _ => done,
-        }
-    }
-
-    /// How many of the first `done` steps gave a NaN or infinity and left the state as it was. The
-    /// trainer's state counts those that did not.
-    pub(super) fn invalid(&self, done: u64, evaluation: Option<&Evaluation>) -> u64 {
-        let tried = self.tried(done, evaluation);
-        tried.saturating_sub(self.train.step())
-    }
-
     /// The adapter that the run is for.
     pub(super) fn into_adapter(self) -> Adapter {
         match self.watch.and_then(|watch| watch.best) {

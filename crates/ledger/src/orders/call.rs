@@ -5,7 +5,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BoundedVec, FileId, OrderId, Place, SealedKeys, SegmentIndex, StepIndex, Terms,
+    AccountId, BoundedVec, Counts, FileId, OrderId, Place, Reached, SealedKeys, SegmentIndex,
+    StepIndex, Terms,
 };
 
 /// A request about an order. What is a move in one run of an order names its [`Place`].
@@ -56,6 +57,10 @@ pub enum OrderCall {
         checkpoints: BoundedVec<FileId, 1024>,
         /// The final state.
         result: FileId,
+        /// What the steps came to.
+        counts: Counts,
+        /// The first invalid step, if any was.
+        first_invalid: Option<StepIndex>,
     },
     /// The provider of one of several runs commits to it without showing it.
     CommitRun {
@@ -203,10 +208,17 @@ pub enum DeclineReason {
 pub struct Opening {
     /// Index of the state.
     pub step: StepIndex,
-    /// Its leaf: `Digest::of("assay/trace/v1", [step, digest of the state])`.
-    pub leaf: Digest,
+    /// What its leaf is made of.
+    pub reached: Reached,
     /// From the leaf up to the root.
     pub path: merkle::Path,
+}
+
+impl Opening {
+    /// The leaf.
+    pub fn leaf(&self) -> Digest {
+        self.reached.leaf(self.step)
+    }
 }
 
 /// What one auditor found. `None` stands for "what I was granted did not let me begin".
@@ -215,7 +227,7 @@ pub struct AuditResults {
     /// Leaf 0, recomputed from the specification.
     pub initial: Option<Digest>,
     /// The end leaf of every drawn segment, in ascending order of segments.
-    pub segments: BoundedVec<(SegmentIndex, Option<Digest>), 64>,
+    pub segments: BoundedVec<(SegmentIndex, Option<Digest>), { Terms::MAX_REPLAYED as usize }>,
 }
 
 impl AuditResults {

@@ -6,7 +6,7 @@ use super::passage::enter;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
-    AccountId, Attestation, Dispute, FailureReason, Leaf, Opening, Order, OrderEvent, OrderRefusal,
+    AccountId, Attestation, Dispute, FailureReason, Leaf, Opened, Opening, Order, OrderEvent, OrderRefusal,
     Phase, Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
 };
 
@@ -147,7 +147,7 @@ pub(super) fn bisect(
     };
     if let Some(run) = committed {
         let path = path.cloned().unwrap_or_else(|| merkle::Path(Vec::new()));
-        check_path(order, run, &Opening { step, leaf, path })?;
+        check_path(order, run, (step, leaf), &path)?;
     }
     let dispute = order.disputes.last_mut().ok_or_else(done)?;
     if by_provider {
@@ -192,22 +192,37 @@ fn narrow(dispute: &mut Dispute, step: StepIndex, provided: Digest, challenged: 
     dispute.challenger_move = None;
 }
 
-/// The opened leaf, if its path leads to the root of the run's trace.
-pub(super) fn check_path(order: &Order, run: RunIndex, opening: &Opening) -> Result<Leaf, Refusal> {
-    let Opening { step, leaf, path } = opening;
+/// Checks that the leaf's path leads to the root of the run's trace.
+fn check_path(
+    order: &Order,
+    run: RunIndex,
+    (step, leaf): (StepIndex, Digest),
+    path: &merkle::Path,
+) -> Result<(), Refusal> {
     let count = order.head.terms.steps.saturating_add(1);
     let trace = order.run_at(run).and_then(|run| run.trace.as_ref());
-    if trace.is_some_and(|trace| path.verify(&trace.root, step.0, count, leaf)) {
-        return Ok(Leaf {
-            step: *step,
-            leaf: *leaf,
-        });
+    if trace.is_some_and(|trace| path.verify(&trace.root, step.0, count, &leaf)) {
+        return Ok(());
     }
-    Err(OrderRefusal::BadPath {
-        order: order.head.id,
-        step: *step,
+    let order = order.head.id;
+    Err(OrderRefusal::BadPath { order, step }.into())
+}
+
+/// The opened leaf, if it lies under the root of the run's trace and so many steps can have come to
+/// what it counts.
+pub(super) fn opened(order: &Order, run: RunIndex, opening: &Opening) -> Result<Opened, Refusal> {
+    let (step, counts, leaf) = (opening.step, opening.reached.counts, opening.leaf());
+    check_path(order, run, (step, leaf), &opening.path)?;
+    match counts.fit(step, &order.head.terms.stop) {
+        true => Ok(Opened { step, leaf, counts }),
+        false => Err(other_counts(order, step)),
     }
-    .into())
+}
+
+/// What is said of a leaf whose counts cannot be.
+pub(super) fn other_counts(order: &Order, step: StepIndex) -> Refusal {
+    let order = order.head.id;
+    OrderRefusal::OtherCounts { order, step }.into()
 }
 
 /// Records a validator's finding; a quorum of equal ones is the verdict.

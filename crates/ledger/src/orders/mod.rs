@@ -5,6 +5,7 @@
 
 mod apply;
 mod call;
+mod counts;
 mod dispute;
 mod disputes;
 pub(crate) mod draw;
@@ -32,6 +33,7 @@ pub(crate) mod turn;
 
 pub(crate) use apply::{apply, draw_waiting, late};
 pub use call::{AuditResults, DeclineReason, Opening, OrderCall};
+pub use counts::{Counts, Reached, StopRule, Taken};
 pub use dispute::{Attestation, Dispute, Question, Verdict};
 pub use event::{OrderEvent, SlashReason};
 pub(crate) use grants::forget_keys;
@@ -40,7 +42,7 @@ pub use lives::ProcedureName;
 pub use order::Order;
 pub use phase::{Outcome, Phase};
 pub use place::{Occasion, Place};
-pub use record::{Failure, FailureReason, Grant, Head, Leaf, Round, Run, SealedKeys, Seat, Trace};
+pub use record::{Failure, FailureReason, Grant, Head, Leaf, Opened, Round, Run, SealedKeys, Seat, Trace};
 pub use refusal::OrderRefusal;
 pub use terms::{Deadlines, Input, JobKind, Terms};
 pub use turn::Turn;

@@ -138,6 +138,8 @@ pub enum Outcome {
     NoAuditors,
     /// The validators gave no verdict.
     NoVerdict,
+    /// Too many steps came to nothing, so the run was given up; it was paid for what it computed.
+    Failed,
     /// Fewer than two providers came to a result that could be compared.
     NoCopies,
 }
@@ -153,6 +155,9 @@ impl fmt::Display for Outcome {
             Self::AttemptsUsed => "refunded: every attempt failed",
             Self::NoAuditors => "refunded: not enough auditors could be drawn",
             Self::NoVerdict => "refunded: the validators gave no verdict in time",
+            Self::Failed => {
+                "given up: too many steps came to nothing; what was computed is paid, the rest is back"
+            }
             Self::NoCopies => "refunded: fewer than two runs could be compared",
         })
     }

@@ -7,7 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Amount, AuditResults, BoundedBytes, DeclineReason, FileId, Height, OrderId, Outcome,
+    AccountId, Amount, AuditResults, BoundedBytes, Counts, DeclineReason, FileId, Height, OrderId, Outcome,
     Phase, Place, RunIndex, SegmentIndex, StepIndex, Terms,
 };
 
@@ -66,7 +66,7 @@ pub struct Run {
     /// What the provider did, once it has committed to it in the open, or revealed it.
     pub trace: Option<Trace>,
     /// Leaves that were opened with the trace: leaf 0 and the last one.
-    pub opened: Vec<Leaf>,
+    pub opened: Vec<Opened>,
     /// Audit draws; the last one is current.
     pub rounds: Vec<Round>,
     /// Why it came to nothing, if it did.
@@ -246,11 +246,43 @@ pub struct Trace {
     pub checkpoints: Vec<FileId>,
     /// The final state.
     pub result: FileId,
+    /// What the steps came to, as the provider says; the last leaf, when it is opened, shows it.
+    pub counts: Counts,
+    /// The first invalid step, as the provider says, if any was: its segment is always replayed.
+    /// Nothing is said of copies, which are not audited.
+    pub first_invalid: Option<StepIndex>,
     /// Height of the commitment.
     pub at: Height,
 }
 
 impl Trace {
+    /// The segments that every audit replays: the one with the first invalid step, and the one in
+    /// which the run was over. From then on nothing has to be computed, so whoever claimed it
+    /// wrongly would be spared the most.
+    pub fn always_replayed(&self, terms: &Terms) -> impl Iterator<Item = SegmentIndex> {
+        let worked = self.counts.worked();
+        let over = (worked < terms.steps).then(|| StepIndex(worked.saturating_add(1)));
+        let steps = [self.first_invalid, over].into_iter().flatten();
+        steps.map(|step| terms.segment_of(step))
+    }
+
+    /// Segments in which something was computed: among these the others are drawn.
+    pub fn worked_segments(&self, terms: &Terms) -> u32 {
+        let worked = StepIndex(self.counts.worked().clamp(1, terms.steps.max(1)));
+        terms.segment_of(worked).0.saturating_add(1)
+    }
+
+    /// Whether an opened leaf can count this if the provider told the truth about the whole run.
+    pub fn admits(&self, step: StepIndex, counts: &Counts) -> bool {
+        let all = &self.counts;
+        let spoiled = self.first_invalid.is_some_and(|first| first <= step);
+        let last = step.0 == all.all();
+        counts.worked() == step.0.min(all.worked())
+            && (counts.invalid > 0) == spoiled
+            && counts.invalid <= all.invalid
+            && (!last || counts == all)
+    }
+
     /// What a provider posts where it reveals the trace later. It binds run and provider, so nobody
     /// can post another's commitment and later reveal what the other revealed.
     pub fn commitment(
@@ -273,7 +305,20 @@ impl Trace {
     }
 }
 
-/// A leaf that was shown to lie under the trace's root.
+/// A leaf that was shown to lie under the trace's root, with what it counts.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+pub struct Opened {
+    /// Index of the state.
+    pub step: StepIndex,
+    /// Its leaf.
+    pub leaf: Digest,
+    /// What the steps up to it came to.
+    pub counts: Counts,
+}
+
+/// A leaf of which its step and nothing else is known.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
@@ -294,9 +339,9 @@ pub struct Round {
     /// The auditors, in the order of the draw.
     pub seats: Vec<Seat>,
     /// Leaf 0 and the leaves at which replays start.
-    pub starts: Vec<Leaf>,
+    pub starts: Vec<Opened>,
     /// The leaves at which drawn segments end, and the last leaf of the run.
-    pub ends: Vec<Leaf>,
+    pub ends: Vec<Opened>,
 }
 
 /// One auditor of a round.

@@ -52,6 +52,16 @@ pub enum OrderRefusal {
     },
     #[error("order {order}: the path of the leaf at step {step} does not lead to the trace's root")]
     BadPath { order: OrderId, step: StepIndex },
+    #[error("order {order}: the leaf at step {step} does not count what was said of the run's steps")]
+    OtherCounts { order: OrderId, step: StepIndex },
+    #[error("order {order}: a run of {steps} steps cannot have come to {worked} computed and {idle} idle ones, {invalid} of them invalid")]
+    BadCounts {
+        order: OrderId,
+        steps: u64,
+        worked: u64,
+        idle: u64,
+        invalid: u64,
+    },
     #[error("order {order}: results and salt do not give the commitment of this auditor")]
     CommitmentMismatch { order: OrderId },
     #[error("order {order}: results must list exactly the drawn segments, in ascending order")]

@@ -8,8 +8,8 @@ use super::grants;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
-    AccountId, Amount, Failure, FailureReason, Order, OrderEvent, OrderRefusal, Ppm, Refusal, Role,
-    Run, RunIndex, SlashReason,
+    AccountId, Amount, Counts, Failure, FailureReason, Order, OrderEvent, OrderRefusal, Outcome,
+    Ppm, Refusal, Role, Run, RunIndex, SlashReason, StepIndex,
 };
 
 /// Begins a run with this seed and a provider that was drawn; locks its bond.
@@ -115,4 +115,48 @@ fn free_seats(state: &mut State<'_>, run: &Run) -> Result<(), Refusal> {
         money::unlock(state, Role::Auditor, &seat.auditor, seat.bond)?;
     }
     Ok(())
+}
+
+/// Refuses counts that no run of the order can have.
+pub(super) fn check_counts(order: &Order, counts: &Counts) -> Result<(), Refusal> {
+    let terms = &order.head.terms;
+    match counts.fit(StepIndex(terms.steps), &terms.stop) {
+        true => Ok(()),
+        false => Err(bad_counts(order, counts)),
+    }
+}
+
+/// What is said of counts that cannot be.
+pub(super) fn bad_counts(order: &Order, counts: &Counts) -> Refusal {
+    OrderRefusal::BadCounts {
+        order: order.head.id,
+        steps: order.head.terms.steps,
+        worked: counts.worked(),
+        idle: counts.idle,
+        invalid: counts.invalid,
+    }
+    .into()
+}
+
+/// Pays a run for what it computed.
+pub(super) fn pay(state: &mut State<'_>, order: &mut Order, index: RunIndex) -> Result<(), Refusal> {
+    let Some(run) = order.run_at(index) else {
+        return Ok(());
+    };
+    let Some(trace) = &run.trace else {
+        return Ok(());
+    };
+    let setup = state.chain.parameters.setup_rate;
+    let (provider, earned) = (run.provider, order.head.terms.earned(&trace.counts, setup));
+    escrow::pay_from_escrow(state, order, provider, earned)
+}
+
+/// How an order ends whose accepted runs are paid: with a result, or with a run that was given up.
+pub(super) fn paid(order: &Order) -> Outcome {
+    let rule = &order.head.terms.stop;
+    let trace = order.result_run().and_then(|run| run.trace.as_ref());
+    if trace.is_some_and(|trace| trace.counts.has_failed(rule)) {
+        return Outcome::Failed;
+    }
+    Outcome::Paid
 }

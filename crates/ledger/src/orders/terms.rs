@@ -4,7 +4,9 @@ use assay_crypto::{Digest, EncryptionKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, BoundedBytes, BoundedString, BoundedVec, FileId, SegmentIndex, StepIndex};
+use crate::{
+    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, SegmentIndex, StepIndex, StopRule,
+};
 
 /// The name of a kind of job, such as `finetune`.
 pub type JobKind = BoundedString<32>;
@@ -27,7 +29,9 @@ pub struct Terms {
     pub steps: u64,
     /// Steps between two checkpoints; the last segment may be shorter.
     pub segment_steps: u32,
-    /// Paid to the provider of an accepted run.
+    /// When the run is given up because its steps come to nothing.
+    pub stop: StopRule,
+    /// Paid to the provider of an accepted run that computed all its steps: see [`Terms::earned`].
     pub price: Amount,
     /// Locked of the provider's bond while it works on this order.
     pub provider_bond: Amount,
@@ -128,6 +132,9 @@ impl Terms {
     pub const MAX_SEGMENTS: u32 = 1_024;
     /// Most segments drawn: all their openings fit one transaction.
     pub const MAX_DRAWN: u32 = 64;
+    /// Most segments replayed in one audit: those drawn, the one with the first invalid step, and
+    /// the one in which the run was over.
+    pub const MAX_REPLAYED: u32 = Terms::MAX_DRAWN + 2;
     /// Most auditors of one run.
     pub const MAX_AUDITORS: u8 = 16;
     /// Most copies.
@@ -155,6 +162,12 @@ impl Terms {
     /// The state at which `segment` ends.
     pub fn segment_end(&self, segment: SegmentIndex) -> StepIndex {
         StepIndex(((u64::from(segment.0) + 1) * u64::from(self.segment_steps)).min(self.steps))
+    }
+
+    /// The segment to which a step belongs that is counted from 1.
+    pub fn segment_of(&self, step: StepIndex) -> SegmentIndex {
+        let before = step.0.saturating_sub(1) / u64::from(self.segment_steps.max(1));
+        SegmentIndex(u32::try_from(before).unwrap_or(u32::MAX))
     }
 
     /// Most runs that the order can have; its key commitment covers as many.

@@ -65,6 +65,8 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
             root: truth.root(),
             checkpoints: BoundedVec::new(vec![crate::world::file_id("checkpoint 0"); 6]).unwrap(),
             result: crate::world::file_id("checkpoint 6"),
+            counts: truth.counts(),
+            first_invalid: None,
         },
         OrderCall::OpenStarts {
             place: world.here(order),
@@ -86,7 +88,7 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
         OrderCall::Bisect {
             place: world.here(order),
             step,
-            leaf: opening.leaf,
+            leaf: opening.leaf(),
             path: Some(opening.path),
         },
         OrderCall::Attest {

@@ -121,8 +121,7 @@ fn a_sham_challenge_does_not_shield_a_cheat() {
 #[test]
 fn a_wrong_initial_state_is_found() {
     let truth = Run::truth(&terms());
-    let mut crafted = truth.clone();
-    crafted.leaves[0] = Digest::of("crafted", &[]);
+    let crafted = truth.clone().beginning(Digest::of("crafted", &[]));
     let (mut world, order, _) = audited(&crafted, |_| {});
     let dispute = world.order(order).dispute().cloned().unwrap();
     assert_eq!(
@@ -253,7 +252,7 @@ fn bisection_moves_are_checked() {
     let provider = world.provider(order);
     let step = world.order(order).dispute().unwrap().middle().unwrap();
     let opening = lie.opening(step);
-    let (leaf, path) = (opening.leaf, Some(opening.path));
+    let (leaf, path) = (opening.leaf(), Some(opening.path));
     // Not under the root: another leaf, no path, a path of another step.
     let other = truth.at(step);
     let elsewhere = Some(lie.opening(StepIndex(step.0 + 1)).path);
@@ -321,7 +320,7 @@ fn whoever_falls_silent_in_a_dispute_loses() {
         let step = world.order(order).dispute().unwrap().middle().unwrap();
         if provider_speaks {
             let opening = truth.opening(step);
-            let (leaf, path) = (opening.leaf, Some(opening.path));
+            let (leaf, path) = (opening.leaf(), Some(opening.path));
             world.apply(
                 provider,
                 OrderCall::Bisect {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
-    BoundedVec, Call, ChainId, DeclineReason, Event, FileCall, FileGrant, FileId, FileRefusal,
+    BoundedVec, Call, ChainId, Counts, DeclineReason, Reached, Event, FileCall, FileGrant, FileId, FileRefusal,
     Genesis, GenesisError, Grant, Head, Height, MAX_FILE_BYTES, MAX_TX_BYTES, Occasion, Opening,
     Order, OrderCall, OrderId, OrderRefusal, Place, Ppm, Refusal, Role, RunIndex, SegmentIndex,
     StepIndex, Terms, Transaction, query, root,
@@ -85,9 +85,18 @@ fn order_calls() -> Vec<OrderCall> {
     let dispute = place(Occasion::Dispute(3));
     let leaf = Digest::of("leaf", &[]);
     let path = merkle::Path(vec![Digest::of("sibling", &[])]);
+    let reached = Reached {
+        state: leaf,
+        counts: Counts {
+            valid: 1,
+            invalid: 2,
+            idle: 0,
+            in_row: 2,
+        },
+    };
     let opening = Opening {
         step: StepIndex(3),
-        leaf,
+        reached,
         path: path.clone(),
     };
     let openings = BoundedVec::new(vec![opening]).unwrap();
@@ -110,6 +119,8 @@ fn order_calls() -> Vec<OrderCall> {
             root: leaf,
             checkpoints: BoundedVec::new(vec![FileId(leaf)]).unwrap(),
             result: FileId(leaf),
+            counts: reached.counts,
+            first_invalid: Some(StepIndex(2)),
         },
         OrderCall::CommitRun {
             place: work,
@@ -385,7 +396,7 @@ fn the_longest_calls_fit_a_transaction() {
     let truth = Run::truth(&long);
     let opening = truth.opening(StepIndex(12_345));
     assert_eq!(opening.path.0.len(), 21);
-    let openings = vec![opening; Terms::MAX_DRAWN as usize + 1];
+    let openings = vec![opening; Terms::MAX_REPLAYED as usize + 1];
     let place = Place {
         order: OrderId(Digest::ZERO),
         run: RunIndex(0),
@@ -403,6 +414,8 @@ fn the_longest_calls_fit_a_transaction() {
         root,
         checkpoints,
         result,
+        counts: truth.counts(),
+        first_invalid: Some(StepIndex(1)),
     });
     assert!(tx.encoded_len() <= MAX_TX_BYTES, "{}", tx.encoded_len());
     let checkpoints = BoundedVec::new(vec![FileId(Digest::ZERO); 1_024]).unwrap();

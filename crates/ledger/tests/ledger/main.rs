@@ -4,6 +4,7 @@
 mod accounts;
 mod adversaries;
 mod audits;
+mod counts;
 mod disputes;
 mod draws;
 mod failing;

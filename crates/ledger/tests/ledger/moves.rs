@@ -62,6 +62,8 @@ impl World {
             root: run.root(),
             checkpoints: BoundedVec::new(checkpoints).unwrap(),
             result: file_id(&name(segments)),
+            counts: run.counts(),
+            first_invalid: run.first_invalid(),
         };
         call.into()
     }
@@ -183,7 +185,7 @@ impl World {
             let opening = provided.opening(step);
             let provider = self.provider(order);
             let challenger = Who::of(dispute.challenger);
-            let (leaf, path) = (opening.leaf, Some(opening.path));
+            let (leaf, path) = (opening.leaf(), Some(opening.path));
             self.apply(
                 provider,
                 OrderCall::Bisect {

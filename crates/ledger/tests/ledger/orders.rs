@@ -275,6 +275,8 @@ fn committing_needs_the_right_files() {
         root: truth.root(),
         checkpoints: BoundedVec::new(vec![file_id("nowhere"); 6]).unwrap(),
         result: file_id("nowhere"),
+        counts: truth.counts(),
+        first_invalid: None,
     };
     let owner = provider.id();
     let refusal = world.refuse(provider, unknown);
@@ -291,6 +293,8 @@ fn committing_needs_the_right_files() {
         root: truth.root(),
         checkpoints: BoundedVec::new(vec![file_id("model"); 6]).unwrap(),
         result: file_id("model"),
+        counts: truth.counts(),
+        first_invalid: None,
     };
     assert!(matches!(
         world.refuse(provider, inputs),

@@ -9,9 +9,9 @@ use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
-    BoundedVec, Call, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent, FileId,
-    Height, Occasion, Order, OrderCall, OrderId, Parameters, Phase, Place, ProcedureName, Question,
-    Role, RunIndex, StepIndex, Terms, Trace, query,
+    BoundedVec, Call, Counts, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent, FileId,
+    Height, Occasion, Order, OrderCall, OrderId, Outcome, Parameters, Phase, Place, ProcedureName, Question,
+    Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace, query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -83,6 +83,7 @@ impl Life {
             0 => terms(),
             _ => copies(1 + self.random.below(4) as u8),
         };
+        let segment_steps = 1 + self.random.below(steps) as u32;
         let several = usual.copies > 1;
         let of_one = |value: u64| if several { 0 } else { value };
         let (price, auditor_bond) = (
@@ -91,7 +92,11 @@ impl Life {
         );
         Terms {
             steps,
-            segment_steps: 1 + self.random.below(steps) as u32,
+            segment_steps,
+            stop: StopRule {
+                stop_after: 1 + self.random.below(segment_steps.into()) as u32,
+                max_invalid: 1 + self.random.below(steps),
+            },
             segments_drawn: of_one(1 + self.random.below(5)) as u32,
             auditors: of_one(1 + self.random.below(3)) as u8,
             attempts: 1 + self.random.below(3) as u8,
@@ -253,9 +258,9 @@ impl Life {
                     let run = order.run_at(side).unwrap();
                     let mut opening = claim_of(order, Some(run)).opening(step);
                     if self.likely(5) {
-                        opening.leaf = self.digest();
+                        opening.reached.state = self.digest();
                     }
-                    let (leaf, path) = (opening.leaf, Some(opening.path));
+                    let (leaf, path) = (opening.leaf(), Some(opening.path));
                     if self.likely(80) {
                         let call = OrderCall::Bisect {
                             place,
@@ -314,11 +319,14 @@ impl Life {
             ));
         }
         let checkpoints = vec![file_id(&name(0)[..20]); segments as usize];
+        let claim = self.claim(order);
         let call = OrderCall::CommitTrace {
             place: here(order),
-            root: self.claim(order).root(),
+            root: claim.root(),
             checkpoints: BoundedVec::new(checkpoints).unwrap(),
             result: file_id(&name(0)[..20]),
+            counts: claim.counts(),
+            first_invalid: claim.first_invalid(),
         };
         calls.push((provider, call));
     }
@@ -377,12 +385,11 @@ impl Life {
     fn results(&mut self, order: &Order) -> AuditResults {
         let run = match self.random.below(10) {
             0 => self.claim(order),
-            1 => Run::lie(
-                &order.head.terms,
-                self.random.below(order.head.terms.steps + 1),
-                "auditor",
-            ),
-            _ => Run::truth(&order.head.terms),
+            1 => {
+                let from = self.random.below(order.head.terms.steps + 1);
+                truth_of(order).lying(from, "auditor")
+            }
+            _ => truth_of(order),
         };
         let mut results = run.results(order);
         if self.likely(5) {
@@ -400,7 +407,7 @@ impl Life {
         let (place, step) = (here(record), dispute.middle().unwrap());
         if self.likely(70) {
             let opening = self.claim(record).opening(step);
-            let (leaf, path) = (opening.leaf, Some(opening.path));
+            let (leaf, path) = (opening.leaf(), Some(opening.path));
             calls.push((
                 Who::of(record.provider().unwrap()),
                 OrderCall::Bisect {
@@ -412,7 +419,7 @@ impl Life {
             ));
         }
         if self.likely(80) {
-            let truth = Run::truth(&record.head.terms).at(step);
+            let truth = truth_of(record).at(step);
             let leaf = if self.likely(80) {
                 truth
             } else {
@@ -451,7 +458,7 @@ impl Life {
             // What both sides had to store cannot always be had.
             _ if dispute.rival.is_some() && order.head.id.0.0[1].is_multiple_of(8) => None,
             Question::Initial | Question::Step => {
-                Some(Run::truth(&order.head.terms).at(dispute.disputed.step))
+                Some(truth_of(order).at(dispute.disputed.step))
             }
             // Whether files and grants are good is not modelled: by the order's name.
             Question::Start | Question::Result => {
@@ -635,6 +642,18 @@ impl Life {
                 self.world.paid(order.head.id, order.head.requester) <= put_in,
                 "a requester ends with more than it put in"
             );
+            // What is paid is what was computed, whether the run came to a result or was given up.
+            let (terms, outcome) = (&order.head.terms, order.head.outcome);
+            let setup = self.world.genesis.parameters.setup_rate;
+            for run in order.standing() {
+                let Some(trace) = &run.trace else { continue };
+                let paid = self.world.paid(order.head.id, run.provider);
+                if let Some(Outcome::Paid | Outcome::Failed) = outcome {
+                    prop_assert!(paid >= terms.earned(&trace.counts, setup).0);
+                    let failed = trace.counts.has_failed(&terms.stop);
+                    prop_assert_eq!(failed, outcome == Some(Outcome::Failed));
+                }
+            }
             prop_assert_eq!(
                 (order.head.escrow, order.head.deposit),
                 (Amount::ZERO, Amount::ZERO)
@@ -677,22 +696,43 @@ fn cases() -> u32 {
         .unwrap_or(64)
 }
 
+/// What replay gives: of some orders a run that stops early, or has steps that come to nothing.
+fn truth_of(order: &Order) -> Run {
+    let terms = &order.head.terms;
+    let dice = Digest::of("test/truth", &[&order.head.id.0.0]).0;
+    let over = u64::from(dice[1]) % (terms.steps + 1);
+    let mut counts = Counts::default();
+    let steps = (0..terms.steps).map(|step| {
+        let taken = match dice[0] % 4 {
+            _ if counts.is_over(&terms.stop) => Taken::Idle,
+            0 if step >= over => Taken::Idle,
+            1 if dice[2 + step as usize % 30].is_multiple_of(3) => Taken::Invalid,
+            _ => Taken::Valid,
+        };
+        counts.add(taken);
+        taken
+    });
+    Run::of(&steps.collect::<Vec<_>>())
+}
+
 /// The run that a provider claims: mostly the truth. Of the liars of one order some say the same,
-/// and some begin to lie in the same step.
+/// and some begin to lie in the same step; some claim that every step was computed.
 fn claim_of(order: &Order, run: Option<&assay_ledger::Run>) -> Run {
     let terms = &order.head.terms;
+    let truth = truth_of(order);
     let Some(run) = run else {
-        return Run::truth(terms);
+        return truth;
     };
     let dice = Digest::of("test/claim", &[&run.seed.0, &run.provider.0]).0;
     let common = u64::from(run.seed.0[1]) % (terms.steps + 1);
     let own = u64::from(dice[1]) % (terms.steps + 1);
     let name = format!("{}", run.index);
-    match dice[0] % 12 {
-        0 | 1 => Run::lie(terms, common, "liar"),
-        2 => Run::lie(terms, common, &name),
-        3 => Run::lie(terms, own, &name),
-        _ => Run::truth(terms),
+    match dice[0] % 13 {
+        0 | 1 => truth.lying(common, "liar"),
+        2 => truth.lying(common, &name),
+        3 => truth.lying(own, &name),
+        4 => Run::truth(terms),
+        _ => truth,
     }
 }
 
@@ -773,7 +813,7 @@ fn rare_lives() -> Vec<World> {
         let call = OrderCall::Bisect {
             place: silent.here(order),
             step,
-            leaf: opening.leaf,
+            leaf: opening.leaf(),
             path: Some(opening.path.clone()),
         };
         silent.apply(silent.provider(order), call);

@@ -24,6 +24,8 @@ fn calls(order: &Order) -> Vec<Call> {
             root: digest,
             checkpoints: Default::default(),
             result: crate::world::file_id("result"),
+            counts: truth.counts(),
+            first_invalid: None,
         },
         OrderCall::OpenStarts {
             place: here(order),

@@ -6,7 +6,7 @@ use assay_crypto::merkle::Tree;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
     AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
-    BoundedVec, Call, ChainId, Deadlines, Event, Failure, FileId, FileRecord, Genesis,
+    BoundedVec, Call, ChainId, Counts, Deadlines, Reached, StopRule, Taken, Event, Failure, FileId, FileRecord, Genesis,
     GenesisAccount, GenesisRegistration, Grant, Height, Input, MemoryStore, Opening, Order,
     OrderEvent, OrderId, Parameters, Phase, Place, Refusal, Registration, Role, RunIndex,
     SealedKeys, SegmentIndex, Status, StepIndex, Terms, Transaction, ValidatorInfo, execute_block,
@@ -438,6 +438,10 @@ pub(crate) fn terms() -> Terms {
         inputs: BoundedVec::new(vec![input("model"), input("train")]).unwrap(),
         steps: 22,
         segment_steps: 4,
+        stop: StopRule {
+            stop_after: 4,
+            max_invalid: 10,
+        },
         price: Amount::tokens(10),
         provider_bond: Amount::tokens(20),
         auditor_bond: Amount::tokens(5),
@@ -462,27 +466,79 @@ pub(crate) fn terms() -> Terms {
     }
 }
 
-/// The leaves of a run. `Truth` is what replay gives; other names are lies.
+/// The states of a run and what its steps came to. `truth` is what replay gives; others are lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
+    pub(crate) reached: Vec<Reached>,
     pub(crate) leaves: Vec<Digest>,
 }
 
 impl Run {
     pub(crate) fn truth(terms: &Terms) -> Run {
-        let leaf = |i: u64| Digest::of("test/leaf", &[&i.to_le_bytes()]);
+        Run::of(&vec![Taken::Valid; terms.steps as usize])
+    }
+
+    /// A run whose steps came to this; what is not valid leaves the state as it was.
+    pub(crate) fn of(steps: &[Taken]) -> Run {
+        let state = |i: u64| Digest::of("test/state", &[&i.to_le_bytes()]);
+        let mut counts = Counts::default();
+        let mut reached = vec![Reached {
+            state: state(0),
+            counts,
+        }];
+        for step in steps {
+            counts.add(*step);
+            let state = state(counts.valid);
+            reached.push(Reached { state, counts });
+        }
+        Run::made(reached)
+    }
+
+    fn made(reached: Vec<Reached>) -> Run {
+        let leaves = (0..).zip(&reached);
+        let leaves = leaves.map(|(step, reached)| reached.leaf(StepIndex(step)));
         Run {
-            leaves: (0..=terms.steps).map(leaf).collect(),
+            leaves: leaves.collect(),
+            reached,
         }
     }
 
-    /// True before step `from`, false from there on.
+    /// True before step `from`, with other states from there on.
     pub(crate) fn lie(terms: &Terms, from: u64, liar: &str) -> Run {
-        let mut run = Run::truth(terms);
-        for (i, leaf) in run.leaves.iter_mut().enumerate().skip(from as usize) {
-            *leaf = Digest::of("test/lie", &[liar.as_bytes(), &i.to_le_bytes()]);
+        Run::truth(terms).lying(from, liar)
+    }
+
+    /// The same before step `from`, with other states from there on.
+    pub(crate) fn lying(self, from: u64, liar: &str) -> Run {
+        let mut run = self.reached;
+        for (i, reached) in run.iter_mut().enumerate().skip(from as usize) {
+            reached.state = Digest::of("test/lie", &[liar.as_bytes(), &i.to_le_bytes()]);
         }
-        run
+        Run::made(run)
+    }
+
+    /// The same with another state at one step.
+    pub(crate) fn with(mut self, step: u64, reached: Reached) -> Run {
+        self.reached[step as usize] = reached;
+        Run::made(self.reached)
+    }
+
+    /// The same with another first state.
+    pub(crate) fn beginning(self, state: Digest) -> Run {
+        let counts = Counts::default();
+        self.with(0, Reached { state, counts })
+    }
+
+    /// What the provider says of its steps.
+    pub(crate) fn counts(&self) -> Counts {
+        self.reached.last().unwrap().counts
+    }
+
+    /// The first invalid step, if there is one.
+    pub(crate) fn first_invalid(&self) -> Option<StepIndex> {
+        let mut reached = (0..).zip(&self.reached);
+        let first = reached.find(|(_, reached)| reached.counts.invalid > 0);
+        first.map(|(step, _)| StepIndex(step))
     }
 
     pub(crate) fn at(&self, step: StepIndex) -> Digest {
@@ -497,7 +553,7 @@ impl Run {
         let tree = Tree::new(self.leaves.clone());
         Opening {
             step,
-            leaf: self.at(step),
+            reached: self.reached[step.0 as usize],
             path: tree.path(step.0).unwrap(),
         }
     }

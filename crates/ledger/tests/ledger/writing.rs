@@ -53,7 +53,7 @@ fn a_move_writes_the_records_that_it_changes() {
     let bisect = OrderCall::Bisect {
         place: world.here(order),
         step,
-        leaf: opening.leaf,
+        leaf: opening.leaf(),
         path: Some(opening.path),
     };
     assert_eq!(tags(&world, world.provider(order), bisect), "osty");

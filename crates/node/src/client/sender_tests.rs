@@ -147,6 +147,8 @@ async fn a_call_longer_than_a_transaction_is_refused_here() {
             occasion: assay_ledger::Occasion::Work,
         },
         root: assay_crypto::Digest::ZERO,
+        counts: assay_ledger::Counts::default(),
+        first_invalid: None,
         checkpoints: assay_ledger::BoundedVec::new(vec![
             assay_ledger::FileId(
                 assay_crypto::Digest::ZERO

@@ -10,7 +10,7 @@ use std::{
 use assay_api::{Api, ChainError, ChainView, HttpServer, views::ProgressReport};
 use assay_chain::{Chain, ChainConfig, Pace, Peer};
 use assay_job::Part;
-use assay_ledger::{AccountId, Genesis, OrderId, Role};
+use assay_ledger::{AccountId, Genesis, OrderId, Role, Taken};
 use assay_proof::StepReport;
 use assay_vault::upload::UploadConfig;
 use tokio::task::JoinSet;
@@ -378,7 +378,7 @@ fn watch_work(board: ProgressBoard) -> OnWork {
             *began = (Some(order), Instant::now(), 0, 0);
         }
         began.2 += report.units;
-        began.3 += u64::from(!report.valid);
+        began.3 += u64::from(report.taken == Taken::Invalid);
         let seconds = began.1.elapsed().as_secs_f32().max(1e-3);
         board.set(
             order,

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use assay_job::Course;
 use assay_ledger::StepIndex;
-use assay_proof::StepReport;
+use assay_model::InvalidStep;
+use assay_proof::{ProgramError, StepReport};
 
 use super::error::SplitError;
 use super::run::{Counted, Progress};
@@ -87,8 +88,15 @@ impl Driver {
             Some(session) => session,
             None => self.plan.open(course, &self.way, left)?,
         };
+        let beta1 = course.settings().optimizer.beta1;
         let report = course.advance(StepIndex(step), |state, batch, rate| {
+            let before = state.clone();
             let output: Result<_, SplitError> = session.step(state, batch, rate);
+            if matches!(output, Ok(Some(_))) && !state.has_learned_since(&before, beta1) {
+                // The providers have taken the step already.
+                let text = format!("{}; train it with `assay train`", InvalidStep::NoGradient);
+                return Err(ProgramError::Refused(text).into());
+            }
             if matches!(output, Ok(Some(_))) {
                 self.exchanged += 1;
                 for (sum, step) in self.counted.iter_mut().zip(session.take_counted()) {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use assay_crypto::{Digest, PublicKey};
 use assay_job::{Course, Fault, Saved, Store};
-use assay_ledger::StepIndex;
-use assay_proof::{StepReport, Task, Trace, leaf};
+use assay_ledger::{Counts, Reached, StepIndex, Taken};
+use assay_proof::{StepReport, Task, Trace, split_counts, with_counts};
 use tokio::runtime::Handle;
 
 use super::driver::Driver;
@@ -109,9 +109,17 @@ pub fn run_digest(task: &Task, peers: &Peers) -> Digest {
         Peers::Plain(_) => 0,
         Peers::Masked(_) => 1,
     };
-    let mut hasher = assay_crypto::Hasher::new("assay/split-run/v2");
+    let mut hasher = assay_crypto::Hasher::new("assay/split-run/v3");
     hasher.part(&[mode]);
     assay_job::run_digest(task, hasher)
+}
+
+/// What a leaf of the trace is made of.
+fn reached(course: &Course, counts: &Counts) -> Reached {
+    Reached {
+        state: course.digest(),
+        counts: *counts,
+    }
 }
 
 /// Trains a job with other nodes' help, from the state in `store` if there is one, and saves the
@@ -131,11 +139,14 @@ pub fn train(
     let plan = Plan::new(&course, peers)?;
     let run = run_digest(task, peers);
     let mut fault = None;
+    let mut counts = Counts::default();
     let mut leaves = match store.load(&run)? {
-        None => vec![leaf(StepIndex(0), course.digest())],
+        None => vec![reached(&course, &counts).leaf(StepIndex(0))],
         Some(saved) => {
             fault = saved.fault;
-            course.restore(&saved.state)?;
+            let (before, state) = split_counts(&saved.state)?;
+            course.restore(state)?;
+            counts = before;
             let step = saved.leaves.len() as u64 - 1;
             progress(Progress::Resumed { step });
             saved.leaves
@@ -154,9 +165,13 @@ pub fn train(
     let mut driver = Driver::new(plan, way, providers);
     for step in resumed_at + 1..=task.steps {
         let left = task.steps - step + 1;
-        let report = driver.persist(&mut course, step, left, options.patience, progress)?;
-        leaves.push(leaf(StepIndex(step), course.digest()));
-        if !report.valid {
+        let report = match counts.is_over(&task.stop) {
+            true => StepReport::idle(StepIndex(step)),
+            false => driver.persist(&mut course, step, left, options.patience, progress)?,
+        };
+        counts.add(report.taken);
+        leaves.push(reached(&course, &counts).leaf(StepIndex(step)));
+        if report.taken == Taken::Invalid {
             let reason = "an operator gave a NaN or infinity".to_owned();
             fault.get_or_insert(Fault { step, reason });
         }
@@ -165,7 +180,7 @@ pub fn train(
                 run,
                 leaves: leaves.clone(),
                 fault: fault.clone(),
-                state: course.encode(),
+                state: with_counts(&counts, &course.encode()),
             })?;
         }
         progress(Progress::Step(&report));
@@ -175,10 +190,10 @@ pub fn train(
     Ok(Trained {
         state_digest: course.digest(),
         trace_root: Trace::new(leaves).root(),
-        state: course.encode(),
+        state: with_counts(&counts, &course.encode()),
         resumed_at,
         exchanged: driver.exchanged,
-        skipped: course.invalid_steps(task.steps),
+        skipped: counts.invalid,
         formula: vec![formula; providers],
         counted: driver.counted,
         wasted: driver.wasted,

@@ -163,13 +163,19 @@ impl WorkerDesk {
                         return Err(Lost);
                     }
                 }
-                Ok(Answer::Done { leaves, state, .. }) => {
+                Ok(Answer::Done {
+                    leaves,
+                    last,
+                    state,
+                    ..
+                }) => {
                     let whole = leaves.len() as u64 == count + 1 && reports.len() as u64 == count;
                     if !whole || state.len() > MAX_STATE_BYTES {
                         return Err(Lost);
                     }
                     return Ok(Ok(WorkDone {
                         leaves,
+                        last,
                         state,
                         reports,
                     }));
@@ -201,6 +207,7 @@ impl WorkerDesk {
             seed: task.seed,
             steps: task.steps,
             segment_steps: task.segment_steps,
+            stop: task.stop,
             start: match &work.start {
                 Start::Initial => None,
                 Start::State(bytes) => Some(bytes.clone()),

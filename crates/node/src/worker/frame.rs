@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 
 use assay_crypto::Digest;
-use assay_ledger::StepIndex;
+use assay_ledger::{Reached, StepIndex, StopRule};
 use assay_proof::{MAX_STATE_BYTES, StepReport, WorkFailure};
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -69,6 +69,8 @@ pub struct Piece {
     pub steps: u64,
     /// Steps between two checkpoints.
     pub segment_steps: u32,
+    /// When the run is given up.
+    pub stop: StopRule,
     /// The state to begin with; none for the one that the specification makes.
     pub start: Option<Vec<u8>>,
     /// Index of that state.
@@ -100,6 +102,8 @@ pub enum Answer {
         piece: u64,
         /// Leaves of its states.
         leaves: Vec<Digest>,
+        /// What the last of them is made of.
+        last: Reached,
         /// The last state.
         state: Vec<u8>,
     },

@@ -193,6 +193,7 @@ impl Kept {
             seed: piece.seed,
             steps: piece.steps,
             segment_steps: piece.segment_steps,
+            stop: piece.stop,
         };
         Ok(Work {
             task,
@@ -242,6 +243,7 @@ fn answer(worker: &mut Worker, piece: u64, work: &Work, stop: &AtomicU64, out: &
         Ok(done) => Answer::Done {
             piece,
             leaves: done.leaves,
+            last: done.last,
             state: done.state,
         },
         Err(failure) => Answer::Failed { piece, failure },

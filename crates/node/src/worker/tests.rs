@@ -3,8 +3,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use assay_crypto::{Digest, aead::FileKey};
-use assay_ledger::StepIndex;
-use assay_proof::{Program, ProgramError, Programs, StepReport, Task, WorkFailure};
+use assay_ledger::{Counts, Reached, StepIndex, StopRule, Taken};
+use assay_proof::{
+    Program, ProgramError, Programs, StepReport, Task, WorkFailure, with_counts,
+};
 use assay_vault::{Coding, Sealer, content_digest};
 
 use super::frame::{Answer, Ask, MAX_FRAME, Piece, read_frame, write_frame};
@@ -58,7 +60,7 @@ impl Program for Toy {
             step,
             loss_micro: None,
             units: 1,
-            valid: true,
+            taken: Taken::Valid,
         })
     }
 
@@ -119,6 +121,10 @@ fn piece(number: u64, spec: &[u8], inputs: &[u8]) -> Piece {
         seed: Digest([9; 32]),
         steps: 10,
         segment_steps: 2,
+        stop: StopRule {
+            stop_after: 2,
+            max_invalid: 3,
+        },
         start: None,
         from: StepIndex(0),
         to: StepIndex(2),
@@ -156,14 +162,24 @@ fn inputs_are_asked_for_once_and_shared_between_desks() {
         };
         assert_eq!(report.step.0, step);
     }
-    let done = |piece, last: u8| Answer::Done {
-        piece,
-        leaves: [(0, 30), (1, 31), (2, 33)]
-            .map(|(step, state)| assay_proof::leaf(StepIndex(step), Digest([state; 32])))
-            .to_vec(),
-        state: vec![last],
+    let reached = |step, state: u8| Reached {
+        state: Digest([state; 32]),
+        counts: Counts {
+            valid: step,
+            ..Counts::default()
+        },
     };
-    assert_eq!(worker.answer(), done(1, 33));
+    let states = [(0, 30), (1, 31), (2, 33)];
+    let last = reached(2, 33);
+    let done = Answer::Done {
+        piece: 1,
+        leaves: states
+            .map(|(step, state)| reached(step, state).leaf(StepIndex(step)))
+            .to_vec(),
+        last,
+        state: with_counts(&last.counts, &[33]),
+    };
+    assert_eq!(worker.answer(), done);
     // Another desk, the same inputs: nothing is missing while the first keeps them.
     let second = Piece {
         desk: 4,
@@ -171,7 +187,8 @@ fn inputs_are_asked_for_once_and_shared_between_desks() {
         ..piece(2, b"", &[1, 2])
     };
     worker.ask(&Ask::Work(Box::new(second)));
-    assert!(matches!(worker.answer(), Answer::Done { piece: 2, state, .. } if state == [30]));
+    let first = with_counts(&Counts::default(), &[30]);
+    assert!(matches!(worker.answer(), Answer::Done { piece: 2, state, .. } if state == first));
     worker.end().unwrap();
 }
 
@@ -230,7 +247,7 @@ fn frames_keep_their_bytes() {
     assert_eq!(read_frame(&mut Cursor::new(bytes)).unwrap(), Some(answer));
 }
 
-const GOLDEN_LENGTH: usize = 4 + 1 + 8 + 4 + 7 + 5 + 4 + 4 + 11 + 32 + 32 + 8 + 4 + 1 + 16;
+const GOLDEN_LENGTH: usize = 4 + 1 + 8 + 4 + 7 + 5 + 4 + 4 + 11 + 32 + 32 + 8 + 4 + 12 + 1 + 16;
 const GOLDEN_WORK: &str = "c8ca10e3c313dfce46abd8c8672155924d04478b093cc5a3c2ee7a9eb13d2a5a";
 
 #[test]

@@ -1,18 +1,26 @@
 //! The smallest job there is: a hash chain over its inputs, in integers only.
 
 use assay_crypto::Digest;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, Taken};
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
 
 /// Programs of which every kind is a hash chain: `state[i] = H(state[i - 1], i, input[i])`,
 /// beginning with `H(specification, seed)`.
 ///
-/// [`DEAD_END`] is a state that can be restored and not advanced, as a careless kind might have.
+/// [`DEAD_END`] is a state that can be restored and not advanced, as a careless kind might have; [`OVER`]
+/// says that the run is over, as after an early stop, and from [`STUCK`] every step comes to nothing, as
+/// from weights that are too large.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CounterPrograms;
 
 /// The state from which no step can be taken.
 pub const DEAD_END: [u8; 32] = [255; 32];
+
+/// The state after which nothing is computed.
+pub const OVER: [u8; 32] = [254; 32];
+
+/// The state that every step leaves as it is.
+pub const STUCK: [u8; 32] = [253; 32];
 
 impl Programs for CounterPrograms {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
@@ -58,6 +66,17 @@ impl Program for Counter {
         if self.state.0 == DEAD_END {
             return Err(ProgramError::Refused("a dead end".to_owned()));
         }
+        let taken = match self.state.0 {
+            OVER => Some(Taken::Idle),
+            STUCK => Some(Taken::Invalid),
+            _ => None,
+        };
+        if let Some(taken) = taken {
+            return Ok(StepReport {
+                taken,
+                ..StepReport::idle(step)
+            });
+        }
         let index = step.0.to_le_bytes();
         let input = match self.inputs.len() as u64 {
             0 => Digest::ZERO,
@@ -68,7 +87,7 @@ impl Program for Counter {
             step,
             loss_micro: Some(1_000_000 / (step.0 as i64 + 1)),
             units: 1,
-            valid: true,
+            taken: Taken::Valid,
         })
     }
 

@@ -30,7 +30,7 @@ mod world;
 
 pub use books::BooksError;
 pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
-pub use counter::{CounterPrograms, DEAD_END};
+pub use counter::{CounterPrograms, DEAD_END, OVER, STUCK};
 pub use life::Member;
 pub use report::{OrderReport, PartyReport};
 pub(crate) use setup::Beginning;

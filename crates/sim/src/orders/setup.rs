@@ -5,7 +5,7 @@ use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
     AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, FileCall, Genesis,
-    GenesisAccount, Input as TermsInput, OrderCall, OrderId, Role, Terms,
+    GenesisAccount, Input as TermsInput, OrderCall, OrderId, Role, StopRule, Terms,
 };
 use assay_proof::{OrderKeys, Programs};
 
@@ -28,6 +28,9 @@ pub struct Plan {
     pub steps: u64,
     /// Steps of a segment.
     pub segment_steps: u32,
+    /// When a run is given up; by the default only after as many invalid steps in a row as a segment
+    /// has.
+    pub stop: Option<StopRule>,
     /// Segments drawn.
     pub drawn: u32,
     /// Auditors drawn.
@@ -52,12 +55,22 @@ pub struct Plan {
     pub model: Vec<u8>,
 }
 
+impl Plan {
+    fn stop(&self) -> StopRule {
+        self.stop.unwrap_or(StopRule {
+            stop_after: self.segment_steps,
+            max_invalid: self.steps,
+        })
+    }
+}
+
 impl Default for Plan {
     fn default() -> Plan {
         Plan {
             seed: 0,
             steps: 20,
             segment_steps: 2,
+            stop: None,
             drawn: 3,
             auditors: 2,
             copies: 1,
@@ -202,6 +215,7 @@ fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys, requester: &Sec
         inputs: BoundedVec::new(inputs).expect("few inputs"),
         steps: plan.steps,
         segment_steps: plan.segment_steps,
+        stop: plan.stop(),
         price: Amount::tokens(100),
         provider_bond: Amount::tokens(50),
         auditor_bond: Amount::tokens(20),

@@ -1,16 +1,18 @@
 //! Orders whose first provider breaks the rules: each is caught, slashed, unpaid and replaced.
 
-use assay_ledger::{Amount, FailureReason, Outcome, Phase, Question, Role, Verdict};
+use assay_ledger::{
+    Amount, FailureReason, Order, Outcome, Parameters, Phase, Question, Role, StopRule, Verdict,
+};
 use assay_machine::Machine;
 use assay_proof::lazy::{LazyPrograms, Share};
 use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
 use assay_proof::{Context, Handle, Input, Output, Traced};
 use assay_sim::liars::providers::{
-    CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
+    CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
     WithholdingProvider,
 };
-use assay_sim::orders::{Actor, BALANCE, CounterPrograms, DEAD_END, Plan};
+use assay_sim::orders::{Actor, BALANCE, CounterPrograms, DEAD_END, OVER, Plan, STUCK};
 
 use crate::{
     HEAVY, assert_caught, assert_unslashed, counter, failures, honest, lazy, run, with_provider,
@@ -90,6 +92,76 @@ fn a_state_nobody_can_go_on_from_does_not_frame_the_auditors() {
         starts += u32::from(dispute.question == Question::Start);
     }
     assert!(starts > 0, "no replay began at the dead end");
+}
+
+fn collapsing(at: u64, state: [u8; 32]) -> Actor {
+    Actor::provider(move || CollapsePrograms {
+        honest: CounterPrograms,
+        at,
+        state: state.to_vec(),
+    })
+}
+
+/// Where a run was over is always replayed, so jumping to its end is found whatever is drawn.
+#[test]
+fn a_run_that_says_that_it_is_over_is_caught_whatever_is_drawn() {
+    for seed in 0..8 {
+        // The first step of a segment, where the jump and the end of the run part, and the second.
+        for at in [1, 2, 5, 6] {
+            let plan = Plan {
+                seed,
+                drawn: 1,
+                ..Plan::default()
+            };
+            let (world, order) = run(plan, with_provider(collapsing(at, OVER)));
+            let what = format!("seed {seed}, step {at}");
+            match at % 2 {
+                // The jump is in the segment before the one in which the run was over.
+                0 if order.head.outcome == Some(Outcome::Paid) && order.runs.len() == 1 => {
+                    let paid = earned(&order);
+                    assert!(paid < Amount::tokens(36), "{what}: {paid}");
+                }
+                _ => assert_caught(&world, &order, FailureReason::WrongResult),
+            }
+        }
+    }
+}
+
+/// What the provider of the only run earned of the price of 100.
+fn earned(order: &Order) -> Amount {
+    let parameters = Parameters::default();
+    let trace = order.runs[0].trace.as_ref().unwrap();
+    order.head.terms.earned(&trace.counts, parameters.setup_rate)
+}
+
+/// A state that makes later steps cheap pays no more than honest work up to it does: jumping there
+/// saves nothing that is not opened, and what comes after it is not paid.
+#[test]
+fn no_state_makes_a_run_cheaper_than_what_it_is_paid() {
+    let rule = StopRule {
+        stop_after: 2,
+        max_invalid: 20,
+    };
+    let (mut got, mut lost) = (0, 0);
+    let cases = 24;
+    for seed in 0..cases {
+        let state = if seed % 2 == 0 { OVER } else { STUCK };
+        let plan = Plan {
+            seed,
+            stop: Some(rule),
+            attempts: 1,
+            ..Plan::default()
+        };
+        let mut cast = with_provider(collapsing(2, state));
+        cast.providers.truncate(1);
+        let (_, order) = run(plan, cast);
+        match order.head.outcome {
+            Some(Outcome::Paid | Outcome::Failed) => got += earned(&order).0,
+            _ => lost += order.runs[0].failed.unwrap().slashed.0,
+        }
+    }
+    println!("collapse at step 2 of 20: {got} earned and {lost} lost in {cases} orders");
+    assert!(got < lost, "{got} earned, {lost} lost");
 }
 
 #[test]
@@ -239,7 +311,7 @@ fn a_challenger_needs_no_help_from_those_it_accuses() {
         let failure = &failures(&order)[0];
         let dispute = &failure.disputes[0];
         let starts = &failure.rounds[0].starts;
-        within_a_stretch += u32::from(!starts.contains(&dispute.from));
+        within_a_stretch += u32::from(!starts.iter().any(|start| start.step == dispute.from.step));
     }
     assert!(
         within_a_stretch > 0,

@@ -3,9 +3,11 @@
 use std::ops::ControlFlow;
 
 use assay_crypto::Digest;
-use assay_ledger::{StepIndex, Terms};
-use assay_proof::{Start, StepReport, Task, TaskInput, Work, WorkFailure, Worker, run};
-use assay_sim::orders::CounterPrograms;
+use assay_ledger::{Counts, StepIndex, StopRule, Taken, Terms};
+use assay_proof::{
+    Start, StepReport, Task, TaskInput, Work, WorkFailure, Worker, run, with_counts,
+};
+use assay_sim::orders::{CounterPrograms, OVER, STUCK};
 
 fn task() -> Task {
     Task {
@@ -16,6 +18,10 @@ fn task() -> Task {
         seed: Digest::of("seed", &[]),
         steps: 10,
         segment_steps: 4,
+        stop: StopRule {
+            stop_after: 4,
+            max_invalid: 10,
+        },
     }
 }
 
@@ -72,12 +78,38 @@ fn work_outside_the_limits_is_refused() {
     assert!(refused(work(Start::Initial, 1, 2)));
     assert!(refused(work(Start::State(vec![0; 32]), 5, 4)));
     assert!(refused(work(Start::State(vec![0; 31]), 0, 1)));
+    assert!(refused(work(Start::State(vec![0; 63]), 0, 1)));
     let mut long = work(Start::Initial, 0, Terms::MAX_STEPS + 1);
     long.task.steps = u64::MAX;
     assert!(refused(long));
     let mut empty = work(Start::Initial, 0, 1);
     empty.task.spec.clear();
     assert!(refused(empty));
+}
+
+#[test]
+fn what_comes_to_nothing_is_counted_until_the_run_is_given_up() {
+    let counts = Counts {
+        valid: 3,
+        ..Counts::default()
+    };
+    let from = |state: [u8; 32]| {
+        let start = Start::State(with_counts(&counts, &state));
+        run(&CounterPrograms, &work(start, 3, 10), &mut go).unwrap()
+    };
+    let taken = |reports: Vec<StepReport>| -> Vec<Taken> {
+        reports.iter().map(|report| report.taken).collect()
+    };
+    let over = from(OVER);
+    assert_eq!(over.last.counts.worked(), 3);
+    assert_eq!(taken(over.reports), [Taken::Idle; 7]);
+    // Four in a row are too many.
+    let stuck = from(STUCK);
+    assert_eq!((stuck.last.counts.invalid, stuck.last.counts.idle), (4, 3));
+    let [invalid, idle] = [Taken::Invalid, Taken::Idle];
+    let expected = [invalid, invalid, invalid, invalid, idle, idle, idle];
+    assert_eq!(taken(stuck.reports), expected);
+    assert_eq!(stuck.state[Counts::BYTES..], STUCK);
 }
 
 #[test]

@@ -119,9 +119,8 @@ impl SplitTrain {
         let trained = trained?;
         let seconds = began.elapsed().as_secs_f64();
         let (spec, state) = (&job.specification, &trained.state);
-        let mut delivery = job
-            .kind
-            .deliver(spec, &local.inputs, &local.private, state)
+        let inputs = (&local.inputs, &local.private);
+        let mut delivery = assay_job::deliver(job.kind, spec, inputs, state)
             .map_err(|error| undelivered(error, &local.task))?;
         delivery.name_base(job.model_path().as_deref());
         write(&self.out, RUN, &delivery)?;

@@ -10,7 +10,7 @@ use super::draw::Pools;
 use super::passage::finish;
 use super::procedure::Procedure;
 use super::rules::problem::TermsProblem;
-use super::{disputes, escrow, grants, runs};
+use super::{disputes, grants, runs};
 use crate::state::State;
 use crate::{AccountId, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms};
 
@@ -137,12 +137,13 @@ impl Procedure for Redundant {
 /// Ends an order: pays every run that stands if the result was accepted, frees every bond, and
 /// returns what is left to the requester.
 fn close(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(), Refusal> {
+    let mut outcome = outcome;
     if outcome == Outcome::Paid {
-        let providers: Vec<_> = order.standing().map(|run| run.provider).collect();
-        for provider in providers {
-            let price = order.head.terms.price;
-            escrow::pay_from_escrow(state, order, provider, price)?;
+        let standing: Vec<_> = order.standing().map(|run| run.index).collect();
+        for run in standing {
+            runs::pay(state, order, run)?;
         }
+        outcome = runs::paid(order);
     }
     runs::release(state, order)?;
     finish(state, order, outcome)

@@ -169,11 +169,17 @@ pub(super) fn reveal(
     for file in checkpoints.iter().chain([result]) {
         must_be_recorded(state, *file, provider)?;
     }
+    // Of the last leaf, whose path and place are checked below.
+    let counts = openings.last().map(|last| last.reached.counts);
+    let counts = counts.unwrap_or_default();
+    runs::check_counts(order, &counts)?;
     if let Some(run) = order.runs.get_mut(index.0 as usize) {
         run.trace = Some(Trace {
             root: *root,
             checkpoints: checkpoints.to_vec(),
             result: *result,
+            counts,
+            first_invalid: None,
             at,
         });
     }
@@ -187,7 +193,7 @@ pub(super) fn reveal(
     }
     let opened = openings
         .iter()
-        .map(|opening| disputes::check_path(order, index, opening));
+        .map(|opening| disputes::opened(order, index, opening));
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
     if let Some(run) = order.runs.get_mut(index.0 as usize) {
         run.opened = opened;

@@ -103,7 +103,7 @@ fn shape(terms: &Terms) -> Vec<TermsProblem> {
     let segments = Terms::MAX_SEGMENTS.into();
     let copies = Terms::MAX_COPIES.into();
     let attempts = Terms::MAX_ATTEMPTS.into();
-    let counts: [(_, _, u64, u64); 5] = [
+    let counts: [(_, _, u64, u64); 7] = [
         ("steps", "steps", terms.steps, Terms::MAX_STEPS),
         (
             "segment_steps",
@@ -116,6 +116,18 @@ fn shape(terms: &Terms) -> Vec<TermsProblem> {
             "steps / segment_steps",
             terms.segments().into(),
             segments,
+        ),
+        (
+            "stop_after",
+            "stop_after",
+            terms.stop.stop_after.into(),
+            terms.segment_steps.into(),
+        ),
+        (
+            "max_invalid",
+            "max_invalid",
+            terms.stop.max_invalid,
+            terms.steps,
         ),
         ("copies", "copies", terms.copies.into(), copies),
         ("attempts", "attempts", terms.attempts.into(), attempts),

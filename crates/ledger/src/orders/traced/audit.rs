@@ -12,7 +12,7 @@ use crate::orders::passage::enter;
 use crate::orders::{disputes, grants};
 use crate::state::State;
 use crate::{
-    AccountId, AuditResults, BoundedVec, Leaf, Opening, Order, OrderEvent, OrderRefusal, Phase,
+    AccountId, AuditResults, BoundedVec, Opened, Opening, Order, OrderEvent, OrderRefusal, Phase,
     Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
 };
 
@@ -68,13 +68,19 @@ pub(super) fn draw(
     Ok(true)
 }
 
-/// Draws with replacement, so that the chance to miss a share of bad segments is exactly
+/// Draws among the segments in which something was computed, and adds those that are always replayed.
+///
+/// It draws with replacement, so that the chance to miss a share of bad segments is exactly
 /// `(1 - share)^drawn`; segments drawn twice are replayed once.
 fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
-    let segments = u64::from(order.head.terms.segments());
-    let draw = |_| SegmentIndex(u32::try_from(stream.below(segments)).unwrap_or(0));
-    let drawn = 0..order.head.terms.segments_drawn;
-    let distinct: BTreeSet<_> = drawn.map(draw).collect();
+    let terms = &order.head.terms;
+    let Some(trace) = order.run().and_then(|run| run.trace.as_ref()) else {
+        return Vec::new();
+    };
+    let worked = u64::from(trace.worked_segments(terms));
+    let draw = |_| SegmentIndex(u32::try_from(stream.below(worked)).unwrap_or(0));
+    let mut distinct: BTreeSet<_> = (0..terms.segments_drawn).map(draw).collect();
+    distinct.extend(trace.always_replayed(terms));
     distinct.into_iter().collect()
 }
 
@@ -198,13 +204,14 @@ pub(super) fn seat_mut(order: &mut Order, auditor: AccountId) -> Option<&mut Sea
     seats.find(|seat| seat.auditor == auditor && !seat.slashed)
 }
 
-/// The leaves of exactly the `expected` steps, each shown to lie under the run's root.
+/// The leaves of exactly the `expected` steps, each shown to lie under the run's root and to count
+/// what was said of it.
 fn verified(
     order: &Order,
     run: RunIndex,
     expected: Vec<StepIndex>,
     openings: &[Opening],
-) -> Result<Vec<Leaf>, Refusal> {
+) -> Result<Vec<Opened>, Refusal> {
     if !openings.iter().map(|opening| &opening.step).eq(&expected) {
         return Err(OrderRefusal::WrongOpenings {
             order: order.head.id,
@@ -212,8 +219,13 @@ fn verified(
         }
         .into());
     }
-    openings
-        .iter()
-        .map(|opening| disputes::check_path(order, run, opening))
-        .collect()
+    let trace = order.run_at(run).and_then(|run| run.trace.as_ref());
+    let fitting = |opening: &Opening| {
+        let opened = disputes::opened(order, run, opening)?;
+        match trace.is_some_and(|trace| trace.admits(opened.step, &opened.counts)) {
+            true => Ok(opened),
+            false => Err(disputes::other_counts(order, opened.step)),
+        }
+    };
+    openings.iter().map(fitting).collect()
 }

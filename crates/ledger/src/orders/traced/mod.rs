@@ -90,8 +90,13 @@ impl Procedure for Traced {
                 root,
                 checkpoints,
                 result,
+                counts,
+                first_invalid,
                 ..
-            } => work::commit(state, order, (*root, checkpoints, *result)),
+            } => {
+                let trace = (*root, checkpoints, *result);
+                work::commit(state, order, trace, (*counts, *first_invalid))
+            }
             // No row of its names them.
             OrderCall::CommitRun { .. } | OrderCall::RevealRun { .. } => Ok(()),
             OrderCall::OpenStarts { openings, .. } => audit::open_starts(state, order, openings),
@@ -157,16 +162,20 @@ fn fail(
     }
 }
 
-/// Ends an order: pays who is to be paid, frees every bond, and returns what is left to the
+/// Ends an order: pays who is to be paid (for [`Outcome::Paid`], which becomes [`Outcome::Failed`]
+/// where the run was given up), frees every bond, and returns what is left to the
 /// requester.
 fn close(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(), Refusal> {
+    let mut outcome = outcome;
     if outcome == Outcome::Paid
-        && let Some(provider) = order.provider()
+        && let Some(run) = order.run()
     {
-        let price = order.head.terms.price;
-        escrow::pay_from_escrow(state, order, provider, price)?;
+        let index = run.index;
+        runs::pay(state, order, index)?;
+        outcome = runs::paid(order);
     }
-    if matches!(outcome, Outcome::Paid | Outcome::NoAuditors) {
+    if matches!(outcome, Outcome::Paid | Outcome::Failed | Outcome::NoAuditors
+    ) {
         let passed = order.run().into_iter().flat_map(|run| run.passed());
         let passed: Vec<_> = passed.map(|seat| seat.auditor).collect();
         for auditor in passed {

@@ -9,8 +9,8 @@ use crate::orders::passage::enter;
 use crate::orders::runs;
 use crate::state::State;
 use crate::{
-    AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Order, OrderEvent, OrderRefusal,
-    Phase, Refusal, Role, Run, Trace,
+    AccountId, BoundedVec, Counts, DeclineReason, FailureReason, FileId, Order, OrderEvent,
+    OrderRefusal, Phase, Refusal, Role, Run, StepIndex, Trace,
 };
 
 /// Draws a provider that has not failed this order.
@@ -52,6 +52,7 @@ pub(super) fn commit(
     state: &mut State<'_>,
     order: &mut Order,
     (root, checkpoints, result): (Digest, &BoundedVec<FileId, 1024>, FileId),
+    (counts, first_invalid): (Counts, Option<StepIndex>),
 ) -> Result<(), Refusal> {
     let (id, at) = (order.head.id, state.now());
     let expected = order.head.terms.segments();
@@ -62,6 +63,14 @@ pub(super) fn commit(
             found: checkpoints.len() as u32,
         }
         .into());
+    }
+    runs::check_counts(order, &counts)?;
+    let possible = match first_invalid {
+        Some(first) => counts.invalid > 0 && (1..=counts.worked()).contains(&first.0),
+        None => counts.invalid == 0,
+    };
+    if !possible {
+        return Err(runs::bad_counts(order, &counts));
     }
     let Some(run) = order.run_mut() else {
         return Ok(());
@@ -74,6 +83,8 @@ pub(super) fn commit(
         root,
         checkpoints: checkpoints.to_vec(),
         result,
+        counts,
+        first_invalid,
         at,
     });
     state.emit(OrderEvent::TraceCommitted { provider, root }.of(id));

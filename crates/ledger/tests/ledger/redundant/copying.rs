@@ -189,6 +189,8 @@ fn a_commitment_is_not_changed_later() {
         root: truth().root(),
         checkpoints,
         result,
+        counts: truth().counts(),
+        first_invalid: None,
     };
     for call in [reveal, open] {
         assert!(matches!(

@@ -228,7 +228,7 @@ impl World {
         OrderCall::Bisect {
             place: self.here(order),
             step,
-            leaf: opening.leaf,
+            leaf: opening.leaf(),
             path: Some(opening.path),
         }
     }

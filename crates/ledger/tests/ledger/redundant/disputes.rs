@@ -60,8 +60,7 @@ fn the_first_step_that_differs_is_found_from_the_last_agreed_checkpoint() {
 
 #[test]
 fn a_wrong_initial_state_is_judged_at_once() {
-    let mut crafted = truth();
-    crafted.leaves[0] = Digest::of("crafted", &[]);
+    let crafted = truth().beginning(Digest::of("crafted", &[]));
     for liar in [0, 1] {
         let mut runs = [truth(), truth()];
         runs[liar] = crafted.clone();
@@ -84,7 +83,7 @@ fn a_wrong_initial_state_is_judged_at_once() {
 fn leaves_that_come_and_go_are_wrong_where_they_part() {
     let mut odd = lie(3, "liar");
     for step in [4, 8, 9, 16] {
-        odd.leaves[step] = truth().leaves[step];
+        odd = odd.with(step as u64, truth().reached[step]);
     }
     let runs = [odd, truth()];
     let mut world = crowd();
@@ -112,11 +111,11 @@ fn a_side_that_shows_no_path_under_its_own_root_is_refused() {
         let unknown = Digest::of("unknown", &[]);
         let who = world.runner(order, side as u32);
         for (leaf, path) in [
-            (mine.leaf, None),
-            (theirs.leaf, Some(theirs.path.clone())),
-            (theirs.leaf, Some(mine.path.clone())),
-            (mine.leaf, Some(theirs.path)),
-            (mine.leaf, Some(aside)),
+            (mine.leaf(), None),
+            (theirs.leaf(), Some(theirs.path.clone())),
+            (theirs.leaf(), Some(mine.path.clone())),
+            (mine.leaf(), Some(theirs.path)),
+            (mine.leaf(), Some(aside)),
             (unknown, Some(mine.path)),
         ] {
             let bisect = OrderCall::Bisect {

@@ -1,11 +1,10 @@
 //! Answering for the run: openings, grants and moves of a dispute.
 
-use assay_ledger::{BoundedVec, Opening, OrderCall, Question, StepIndex};
+use assay_ledger::{BoundedVec, OrderCall, Question, StepIndex};
 
 use super::Provider;
 use crate::parties::Handover;
 use crate::party::CallTag;
-use crate::trace::Trace;
 use crate::view::View;
 
 pub(super) const NO_TRACE: &str =
@@ -14,16 +13,16 @@ pub(super) const NO_TRACE: &str =
 impl Provider {
     pub(super) fn open(&mut self, view: &View, tag: CallTag, steps: &[StepIndex]) {
         let order = &view.order;
-        let trace = self
-            .run
-            .as_mut()
-            .and_then(|run| run.trace(&order.head.terms));
-        let Some(trace) = trace else {
+        let terms = &order.head.terms;
+        let run = self.run.as_mut();
+        let Some(run) = run.and_then(|run| run.trace(terms).is_some().then_some(run)) else {
             return self.desk.trouble(NO_TRACE);
         };
         let place = view.round();
         self.desk.submit(place, tag, view.height, || {
-            let openings = opening_list(trace, steps)?;
+            let openings = steps.iter().map(|step| run.opening(terms, *step));
+            let openings = openings.collect::<Option<Vec<_>>>()?;
+            let openings = BoundedVec::new(openings).ok()?;
             Some(match tag {
                 CallTag::OpenStarts => OrderCall::OpenStarts { place, openings },
                 _ => OrderCall::OpenEnds { place, openings },
@@ -102,19 +101,12 @@ impl Provider {
         let tag = CallTag::Bisect(dispute.agreed.step.0, dispute.disputed.step.0);
         let place = view.dispute();
         self.desk.submit(place, tag, view.height, || {
-            let opening = trace.opening(middle)?;
             Some(OrderCall::Bisect {
                 place,
                 step: middle,
-                leaf: opening.leaf,
-                path: Some(opening.path),
+                leaf: trace.leaf(middle)?,
+                path: Some(trace.path(middle)?),
             })
         });
     }
-}
-
-/// Openings of these steps, as a call carries them.
-fn opening_list(trace: &Trace, steps: &[StepIndex]) -> Option<BoundedVec<Opening, 80>> {
-    let openings: Option<Vec<Opening>> = steps.iter().map(|step| trace.opening(*step)).collect();
-    BoundedVec::new(openings?).ok()
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
-use assay_ledger::{FileId, RunIndex, StepIndex, Terms};
+use assay_ledger::{Counts, FileId, Opening, Reached, RunIndex, StepIndex, Taken, Terms};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::trace::Trace;
+use crate::work::WorkDone;
 
 /// A provider's journal entry. The first byte of its encoding names the variant and with it the
 /// version; entries that cannot be read are passed over.
@@ -19,6 +20,10 @@ pub(crate) enum Entry {
         /// Segments computed once these leaves are appended.
         done: u32,
         leaves: Vec<Digest>,
+        /// What the last of them is made of.
+        last: Reached,
+        /// The first invalid step among them.
+        first_invalid: Option<StepIndex>,
     },
     /// A checkpoint that is safe in the vault.
     Stored {
@@ -41,12 +46,21 @@ impl Entry {
     }
 }
 
+/// The leaves of one segment.
+struct Part {
+    leaves: Vec<Digest>,
+    /// What the last of them is made of.
+    last: Reached,
+    /// The first invalid step among them.
+    first_invalid: Option<StepIndex>,
+}
+
 /// Leaves, checkpoints and the state at hand.
 #[derive(Default)]
 pub(crate) struct Run {
     pub(crate) attempt: RunIndex,
     /// Leaves by the number of segments computed with them: 0 holds leaf 0 alone.
-    leaves: BTreeMap<u32, Vec<Digest>>,
+    leaves: BTreeMap<u32, Part>,
     /// Checkpoints in the vault; the last one is the result.
     pub(crate) stored: BTreeMap<u32, FileId>,
     /// States still to be stored.
@@ -67,8 +81,19 @@ impl Run {
     /// Takes a journal entry back.
     pub(crate) fn replay(&mut self, entry: Entry) {
         match entry {
-            Entry::Leaves { done, leaves, .. } => {
-                self.leaves.insert(done, leaves);
+            Entry::Leaves {
+                done,
+                leaves,
+                last,
+                first_invalid,
+                ..
+            } => {
+                let part = Part {
+                    leaves,
+                    last,
+                    first_invalid,
+                };
+                self.leaves.insert(done, part);
             }
             Entry::Stored {
                 checkpoint, file, ..
@@ -102,17 +127,28 @@ impl Run {
         self.leaves.last_key_value().map(|(done, _)| *done)
     }
 
-    /// Takes the leaves and the last state of one more segment (of none, for the first state).
-    pub(crate) fn extend(&mut self, leaves: Vec<Digest>, state: Vec<u8>) -> Entry {
-        let done = self.done().map_or(0, |done| done + 1);
-        self.leaves.insert(done, leaves.clone());
-        self.unstored.insert(done, state.clone());
-        self.state = Some(state);
-        Entry::Leaves {
+    /// Takes the work of one more segment (of none, for the first state).
+    pub(crate) fn extend(&mut self, work: WorkDone) -> Entry {
+        let first_done = self.done();
+        let done = first_done.map_or(0, |done| done + 1);
+        // The leaf it starts from belongs to the segment before it.
+        let leaves = match first_done {
+            None => work.leaves,
+            Some(_) => work.leaves.get(1..).unwrap_or_default().to_vec(),
+        };
+        let mut reports = work.reports.iter();
+        let invalid = reports.find(|report| report.taken == Taken::Invalid);
+        let entry = Entry::Leaves {
             attempt: self.attempt,
             done,
             leaves,
-        }
+            last: work.last,
+            first_invalid: invalid.map(|report| report.step),
+        };
+        self.replay(entry.clone());
+        self.unstored.insert(done, work.state.clone());
+        self.state = Some(work.state);
+        entry
     }
 
     /// Takes note of a stored checkpoint.
@@ -135,12 +171,35 @@ impl Run {
     /// The whole run's trace, once all leaves are here.
     pub(crate) fn trace(&mut self, terms: &Terms) -> Option<&Trace> {
         if self.trace.is_none() {
-            let leaves: Vec<Digest> = self.leaves.values().flatten().copied().collect();
+            let parts = self.leaves.values().flat_map(|part| &part.leaves);
+            let leaves: Vec<Digest> = parts.copied().collect();
             if leaves.len() as u64 == terms.steps + 1 {
                 self.trace = Some(Trace::new(leaves));
             }
         }
         self.trace.as_ref()
+    }
+
+    /// What the steps computed so far came to, and the first invalid one among them.
+    pub(crate) fn counts(&self) -> Option<(Counts, Option<StepIndex>)> {
+        let (_, last) = self.leaves.last_key_value()?;
+        let first_invalid = self.leaves.values().find_map(|part| part.first_invalid);
+        Some((last.last.counts, first_invalid))
+    }
+
+    /// The leaf where a segment ends, with all that shows it to be the trace's; for 0 the first.
+    pub(crate) fn opening(&mut self, terms: &Terms, step: StepIndex) -> Option<Opening> {
+        let path = self.trace(terms)?.path(step)?;
+        let done = match step.0 {
+            0 => 0,
+            _ => terms.segment_of(step).0.checked_add(1)?,
+        };
+        let reached = self.leaves.get(&done)?.last;
+        Some(Opening {
+            step,
+            reached,
+            path,
+        })
     }
 
     /// Where the segment after the computed ones starts and ends.
@@ -160,12 +219,28 @@ mod tests {
         Digest([n; 32])
     }
 
+    fn reached(n: u8) -> Reached {
+        Reached {
+            state: digest(n),
+            counts: Counts::default(),
+        }
+    }
+
+    fn done(leaves: Vec<Digest>, n: u8) -> WorkDone {
+        WorkDone {
+            leaves,
+            last: reached(n),
+            state: vec![n],
+            reports: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_run_resumes_at_the_last_checkpoint_without_gaps() {
         let mut before = Run::new(RunIndex(3));
-        let mut journal = vec![before.extend(vec![digest(0)], vec![0])];
+        let mut journal = vec![before.extend(done(vec![digest(0)], 0))];
         for n in 1..=4u8 {
-            journal.push(before.extend(vec![digest(n), digest(n)], vec![n]));
+            journal.push(before.extend(done(vec![digest(n - 1), digest(n), digest(n)], n)));
         }
         for n in [0, 1, 2, 4] {
             journal.push(before.stored(n, FileId(digest(100 + n as u8))));
@@ -188,6 +263,8 @@ mod tests {
             attempt: RunIndex(0),
             done: 0,
             leaves: vec![digest(1)],
+            last: reached(1),
+            first_invalid: None,
         });
         run.resume();
         assert_eq!(run.done(), None);
@@ -199,9 +276,14 @@ mod tests {
             attempt: RunIndex(1),
             done: 2,
             leaves: vec![digest(7)],
+            last: reached(8),
+            first_invalid: Some(StepIndex(5)),
         };
         let mut bytes = vec![0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0];
         bytes.extend([7; 32]);
+        bytes.extend([8; 32]);
+        bytes.extend([0; Counts::BYTES]);
+        bytes.extend([1, 5, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(leaves.encode(), bytes);
         let stored = Entry::Stored {
             attempt: RunIndex(1),

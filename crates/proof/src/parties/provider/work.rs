@@ -130,13 +130,8 @@ impl Provider {
     pub(super) fn worked(&mut self, view: &View, result: Result<WorkDone, WorkFailure>) {
         let Some(run) = &mut self.run else { return };
         match result {
-            Ok(mut done) => {
-                // The leaf that a segment starts from came with the segment before it.
-                let fresh = match run.done() {
-                    None => done.leaves,
-                    Some(_) => done.leaves.split_off(1),
-                };
-                let entry = run.extend(fresh, done.state);
+            Ok(done) => {
+                let entry = run.extend(done);
                 self.desk.push(Output::Journal(entry.encode()));
                 if let Some(segments @ 1..) = run.done() {
                     let of = view.order.head.terms.segments();
@@ -191,13 +186,17 @@ impl Provider {
             });
         }
         let tag = CallTag::CommitTrace;
+        let counted = run.counts();
         self.desk.submit(place, tag, view.height, || {
             let result = files.pop()?;
+            let (counts, first_invalid) = counted?;
             Some(OrderCall::CommitTrace {
                 place,
                 root: root?,
                 checkpoints: BoundedVec::new(files).ok()?,
                 result,
+                counts,
+                first_invalid,
             })
         });
     }
@@ -210,17 +209,18 @@ impl Provider {
             return;
         };
         let mut files: Vec<_> = run.stored.values().copied().collect();
-        let Some(trace) = run.trace(terms) else {
+        let Some(root) = run.trace(terms).map(|trace| trace.root()) else {
             return self.desk.trouble(NO_TRACE);
         };
         let tag = CallTag::RevealRun;
         self.desk.submit(place, tag, view.height, || {
             let ends = [StepIndex(0), StepIndex(terms.steps)];
-            let openings: Option<Vec<_>> = ends.iter().map(|step| trace.opening(*step)).collect();
+            let openings = ends.iter().map(|step| run.opening(terms, *step));
+            let openings: Option<Vec<_>> = openings.collect();
             let result = files.pop()?;
             Some(OrderCall::RevealRun {
                 place,
-                root: trace.root(),
+                root,
                 checkpoints: BoundedVec::new(files).ok()?,
                 result,
                 salt: keys.salt(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, Taken};
 use assay_proof::lazy::{Share, segment_of};
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
 
@@ -50,7 +50,7 @@ impl Program for Copy {
             step,
             loss_micro: None,
             units: 0,
-            valid: true,
+            taken: Taken::Valid,
         })
     }
 

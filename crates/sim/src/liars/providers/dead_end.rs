@@ -1,7 +1,7 @@
 //! A provider whose states nobody can go on from.
 
 use assay_crypto::Digest;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, Taken};
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
 
 /// Programs that after some steps present one state for all others: one that a careless job kind
@@ -49,7 +49,7 @@ impl Program for DeadEnd {
             step,
             loss_micro: None,
             units: 0,
-            valid: true,
+            taken: Taken::Valid,
         })
     }
 
