@@ -45,13 +45,15 @@ impl Part {
         }
     }
 
-    /// The role in which an account is given it; `None` for the part that whoever posts an order has.
-    pub fn role(self) -> Option<Role> {
+    /// The roles in which an account may be given it; none for the part that whoever posts an order
+    /// has.
+    pub fn roles(self) -> &'static [Role] {
         match self {
-            Part::Requester => None,
-            Part::Provider => Some(Role::Provider),
-            Part::Auditor => Some(Role::Auditor),
-            Part::Validator => Some(Role::Validator),
+            Part::Requester => &[],
+            Part::Provider => &[Role::Provider],
+            // Validators audit where auditors cannot be had.
+            Part::Auditor => &[Role::Auditor, Role::Validator],
+            Part::Validator => &[Role::Validator],
         }
     }
 
@@ -165,7 +167,8 @@ mod tests {
         let names = Part::ALL.map(Part::name);
         assert_eq!(names, ["requester", "provider", "auditor", "validator"]);
         for part in Part::ALL {
-            assert!(part.role().is_none_or(|role| role.name() == part.name()));
+            let role = part.roles().first();
+            assert!(role.is_none_or(|role| role.name() == part.name()));
         }
     }
 }

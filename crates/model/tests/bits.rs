@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use assay_kernel::{Isa, Kernel};
 use assay_model::{
-    AdamWConfig, Base, BatchShape, InvalidStep, ModelConfig, Op, Target, TrainState, Trainer,
+    AdamWConfig, Base, BatchShape, Input, InvalidStep, ModelConfig, Op, Target, TrainState, Trainer,
 };
 
 /// After five steps. It changes with the kernel specification and the enumeration of steps, never
@@ -122,6 +122,31 @@ fn training_lowers_the_loss() {
         last = trainer.step(&mut state, &batch, 1e-2).unwrap().loss;
     }
     assert!(last < first - 0.3, "{first} {last}");
+}
+
+/// An adapter of zeros has no gradient at all: its moments would go on moving it, whatever the batch
+/// is, and nobody would have to compute anything.
+#[test]
+fn a_step_without_any_gradient_is_no_step() {
+    let (mut trainer, mut state) = trainer(&Kernel::detect().unwrap());
+    run(&mut trainer, &mut state, 0..2);
+    let params = state.adapter().params().iter().zip(0..);
+    let zeros = params.map(|(param, i)| (Input::Param(i), vec![0.0; param.values.len()]));
+    let zeros: Vec<_> = zeros.collect();
+    let live = zeros.len() - 1;
+    // One tensor of a pair that is left gives the other one a gradient.
+    let mut nearly = state.clone();
+    nearly.advance(zeros[..live].to_vec()).unwrap();
+    trainer.step(&mut nearly, &common::batch(3, 37, 2), 1e-2).unwrap();
+
+    state.advance(zeros).unwrap();
+    let before = state.clone();
+    for step in 2..4 {
+        let batch = common::batch(3, 37, step);
+        let error = trainer.step(&mut state, &batch, 1e-2).unwrap_err();
+        assert!(matches!(error, InvalidStep::NoGradient), "{error}");
+        assert_eq!(state, before);
+    }
 }
 
 #[test]

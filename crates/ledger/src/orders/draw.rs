@@ -1,6 +1,6 @@
 //! Drawing accounts from the beacon, for orders that wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, EncryptionKey};
@@ -70,16 +70,7 @@ impl Pools {
         (least, count): (usize, usize),
         may: impl Fn(&Candidate) -> bool,
     ) -> Vec<Candidate> {
-        let known = self.roles.entry(role).or_insert_with(|| {
-            let registered = state.registrations(role).into_iter();
-            let candidate = |(account, of): (AccountId, Registration)| Candidate {
-                owner: state.owner(&account),
-                account,
-                free: of.free(),
-                encryption_key: of.encryption_key,
-            };
-            registered.map(candidate).collect()
-        });
+        let known = self.known(state, role);
         let eligible = known.iter().filter(|of| of.free >= bond && may(of));
         let mut left: Vec<Candidate> = eligible.copied().collect();
         let mut drawn = Vec::with_capacity(count.min(left.len()));
@@ -97,6 +88,37 @@ impl Pools {
             }
         }
         drawn
+    }
+
+    /// The owners of all with `bond` free among those who `may`: so many can be drawn together.
+    pub(crate) fn owners(
+        &mut self,
+        state: &State<'_>,
+        (role, bond): (Role, Amount),
+        may: impl Fn(&Candidate) -> bool,
+    ) -> BTreeSet<AccountId> {
+        let known = self.known(state, role).iter();
+        let eligible = known.filter(|of| of.free >= bond && may(of));
+        eligible.map(|of| of.owner).collect()
+    }
+
+    fn known(&mut self, state: &State<'_>, role: Role) -> &mut Vec<Candidate> {
+        let roles = self.roles.entry(role);
+        roles.or_insert_with(|| state.candidates(role))
+    }
+}
+
+impl State<'_> {
+    /// Everybody registered in a role.
+    pub(crate) fn candidates(&self, role: Role) -> Vec<Candidate> {
+        let registered = self.registrations(role).into_iter();
+        let candidate = |(account, of): (AccountId, Registration)| Candidate {
+            owner: self.owner(&account),
+            account,
+            free: of.free(),
+            encryption_key: of.encryption_key,
+        };
+        registered.map(candidate).collect()
     }
 }
 

@@ -176,6 +176,8 @@ pub enum Late {
     Fails(FailureReason),
     /// Auditors that did not move lose what is locked of their bonds; it goes on with the others.
     Seats(SlashReason),
+    /// Validators audit where auditors could not be had.
+    Validators,
     /// Who is silent loses the dispute; where both are, both do.
     Silence,
 }
@@ -198,6 +200,9 @@ impl fmt::Display for Late {
             ),
             Late::Seats(_) => {
                 f.write_str("who did not reveal loses its locked bond; goes on with the others")
+            }
+            Late::Validators => {
+                f.write_str("validators audit the run; with none left to ask, it is accepted")
             }
             Late::Silence => f.write_str("who is silent loses the dispute; both silent, both lose"),
         }

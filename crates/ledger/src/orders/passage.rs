@@ -31,7 +31,7 @@ pub(super) fn finish(
     escrow::pay_from_escrow(state, order, requester, rest)?;
     order.head.outcome = Some(outcome);
     order.head.phase = match outcome {
-        Outcome::Paid => Phase::Settled,
+        Outcome::Paid | Outcome::Failed => Phase::Settled,
         Outcome::Withdrawn => Phase::Cancelled,
         _ => Phase::Refunded,
     };

@@ -128,14 +128,13 @@ pub enum Outcome {
     Paid,
     /// Withdrawn by the requester.
     Withdrawn,
-    /// No provider with enough free bond could be drawn in time.
+    /// No provider with enough free bond could be drawn in time, or too few auditors were there to
+    /// audit it.
     NoProvider,
     /// The requester did not grant its keys in time.
     NotGranted,
     /// Every attempt failed.
     AttemptsUsed,
-    /// Not enough auditors could be drawn in time, or in the allowed number of rounds.
-    NoAuditors,
     /// The validators gave no verdict.
     NoVerdict,
     /// Too many steps came to nothing, so the run was given up; it was paid for what it computed.
@@ -150,10 +149,9 @@ impl fmt::Display for Outcome {
         f.write_str(match self {
             Self::Paid => "accepted: everybody whose work stands was paid",
             Self::Withdrawn => "withdrawn by the requester, who got everything back",
-            Self::NoProvider => "refunded: no provider with enough free bond could be drawn",
+            Self::NoProvider => "refunded: no provider, or too few auditors, with enough free bond could be drawn",
             Self::NotGranted => "refunded: the requester handed over no keys in time",
             Self::AttemptsUsed => "refunded: every attempt failed",
-            Self::NoAuditors => "refunded: not enough auditors could be drawn",
             Self::NoVerdict => "refunded: the validators gave no verdict in time",
             Self::Failed => {
                 "given up: too many steps came to nothing; what was computed is paid, the rest is back"

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, Amount, AuditResults, BoundedBytes, Counts, DeclineReason, FileId, Height, OrderId, Outcome,
-    Phase, Place, RunIndex, SegmentIndex, StepIndex, Terms,
+    Phase, Place, Role, RunIndex, SegmentIndex, StepIndex, Terms,
 };
 
 /// What holds for the whole of an order, whatever its procedure.
@@ -69,6 +69,8 @@ pub struct Run {
     pub opened: Vec<Opened>,
     /// Audit draws; the last one is current.
     pub rounds: Vec<Round>,
+    /// Auditors could not be had: validators sit in their place from now on.
+    pub last_resort: bool,
     /// Why it came to nothing, if it did.
     pub failed: Option<Failure>,
 }
@@ -349,6 +351,8 @@ pub struct Round {
 pub struct Seat {
     /// The auditor.
     pub auditor: AccountId,
+    /// The role it sits in: an auditor, or a validator where auditors could not be had.
+    pub role: Role,
     /// Where grants to the auditor are sealed: its registered key at the draw.
     pub encryption_key: EncryptionKey,
     /// What is locked of its bond.

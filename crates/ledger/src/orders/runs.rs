@@ -9,7 +9,7 @@ use crate::accounts::money;
 use crate::state::State;
 use crate::{
     AccountId, Amount, Counts, Failure, FailureReason, Order, OrderEvent, OrderRefusal, Outcome,
-    Ppm, Refusal, Role, Run, RunIndex, SlashReason, StepIndex,
+    Ppm, Refusal, Role, Run, RunIndex, Seat, SlashReason, StepIndex,
 };
 
 /// Begins a run with this seed and a provider that was drawn; locks its bond.
@@ -34,6 +34,7 @@ pub(super) fn begin(
         trace: None,
         opened: Vec::new(),
         rounds: Vec::new(),
+        last_resort: false,
         failed: None,
     });
     order.head.begun = index.0.saturating_add(1);
@@ -111,8 +112,9 @@ pub(super) fn release(state: &mut State<'_>, order: &Order) -> Result<(), Refusa
 
 /// Frees the bond of every auditor of a run that kept it.
 fn free_seats(state: &mut State<'_>, run: &Run) -> Result<(), Refusal> {
-    for seat in run.seats().filter(|seat| !seat.slashed) {
-        money::unlock(state, Role::Auditor, &seat.auditor, seat.bond)?;
+    let bonded = |seat: &&Seat| !seat.slashed && seat.role == Role::Auditor;
+    for seat in run.seats().filter(bonded) {
+        money::unlock(state, seat.role, &seat.auditor, seat.bond)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    Amount, BoundedVec, FailureReason, OrderCall, OrderRefusal, Outcome, Parameters, Phase,
+    Amount, BoundedVec, FailureReason, OrderCall, OrderRefusal, Parameters, Phase,
     Refusal, SegmentIndex, Status, StepIndex, query,
 };
 
@@ -329,61 +329,27 @@ fn missing_commitments_are_cut_and_the_others_go_on() {
     assert_eq!(world.phase(order), Phase::Committed);
 }
 
+/// After so many draws of auditors that do nothing, validators are asked.
 #[test]
-fn when_auditors_run_out_the_requester_is_refunded_and_the_others_released() {
-    let rounds = Parameters {
+fn when_auditors_run_out_the_provider_is_not_the_loser() {
+    let parameters = Parameters {
         max_rounds: 2,
         ..parameters()
     };
-    for parameters in [parameters(), rounds] {
-        let mut world = World::with(parameters);
-        let truth = Run::truth(&terms());
-        let order = world.ran(&truth);
-        let provider = world.provider(order);
-        // The first auditor does its work, the second never does.
-        let good = world.open(order, &truth)[0];
-        world.commit_results(order, good, &truth.results(&world.order(order)));
-        world.advance(terms().deadlines.audit);
-        world.open_ends(order, &truth);
-        let before = world.balance(good).0;
-        world.reveal(order, good, &truth.results(&world.order(order)));
-        while !world.phase(order).is_final() {
-            if world.phase(order) == Phase::Committed {
-                world.advance(1);
-            }
-            if world.phase(order) == Phase::Opening {
-                world.advance(0);
-                let lazy = world.auditors(order);
-                let openings = truth.openings(&starts(&world.order(order)));
-                world.apply(
-                    provider,
-                    OrderCall::OpenStarts {
-                        place: world.here(order),
-                        openings,
-                    },
-                );
-                for auditor in lazy {
-                    let grantee = auditor.id();
-                    world.apply(
-                        provider,
-                        OrderCall::Grant {
-                            place: world.here(order),
-                            grantee,
-                            sealed: sealed("x"),
-                        },
-                    );
-                }
-            }
+    let mut world = World::with(parameters);
+    let truth = Run::truth(&terms());
+    let order = world.ran(&truth);
+    for round in 0..2 {
+        assert!(!world.order(order).run().unwrap().last_resort, "{round}");
+        world.open(order, &truth);
+        while world.phase(order) == Phase::Auditing {
             world.advance(1);
         }
-        let record = world.order(order);
-        assert_eq!(record.head.outcome, Some(Outcome::NoAuditors));
-        assert_eq!(world.registration(provider).bond, BOND);
-        assert_eq!(world.registration(provider).locked, Amount::ZERO);
-        // Work that was done is paid, although in vain.
-        let fee = terms().auditor_fee.0;
-        assert_eq!(world.balance(good).0, before - crate::world::FEE.0 + fee);
     }
+    let record = world.order(order);
+    assert_eq!(record.head.phase, Phase::Committed);
+    assert!(record.run().unwrap().last_resort);
+    assert_eq!(record.run().unwrap().failed, None);
 }
 
 #[test]

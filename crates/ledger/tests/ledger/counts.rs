@@ -50,6 +50,7 @@ fn a_run_is_paid_for_what_it_computed() {
         let run = Run::of(&steps(&parts));
         let (world, order) = settled(&run);
         let record = world.order(order);
+        assert_eq!(record.head.phase, Phase::Settled);
         assert_eq!(record.head.outcome, Some(outcome), "{parts:?}");
         let earned = setup + (price - setup) * worked / 22;
         let provider = record.provider().unwrap();

@@ -185,7 +185,7 @@ fn a_freed_bond_is_told_by_the_block_that_frees_it() {
     );
 }
 
-/// The two phases that wait for a draw end by themselves when nobody can be drawn.
+/// The phase that waits for a provider ends by itself when nobody can be drawn.
 #[test]
 fn a_life_without_anybody_to_draw_is_told() {
     let mut dear = terms();
@@ -198,24 +198,6 @@ fn a_life_without_anybody_to_draw_is_told() {
         &lines(own),
         "8 block paid Requester 11.0
          8 block ended NoProvider",
-    );
-
-    let mut dear = terms();
-    dear.auditor_bond = Amount(BOND.0 + 1);
-    dear.auditor_fee = Amount::tokens(6);
-    let mut world = World::new();
-    let order = world.post(&dear);
-    world.assign(order);
-    world.grant_to_provider(order);
-    world.commit(order, &Run::truth(&dear));
-    wait(&mut world, order);
-    let own = world.told.iter().filter(|told| told.tx.is_none());
-    expect(
-        &lines(own),
-        "4 block drawn Provider(2) run 0
-         4 block phase assigned
-         12 block paid Requester 22.0
-         12 block ended NoAuditors",
     );
 }
 

@@ -13,6 +13,7 @@ mod files;
 mod formats;
 mod grants;
 mod hostile_terms;
+mod last_resort;
 mod life;
 mod life_events;
 mod moves;

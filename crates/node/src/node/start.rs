@@ -350,7 +350,10 @@ fn start_validator(
 
 /// The parts in orders that the node's roles may be given, and the requester's if it plays that.
 fn parts(config: &NodeConfig, requester: bool) -> Vec<Part> {
-    let plays = |part: &Part| part.role().map_or(requester, |role| config.plays(role));
+    let plays = |part: &Part| match part.roles() {
+        [] => requester,
+        roles => roles.iter().any(|role| config.plays(*role)),
+    };
     Part::ALL.into_iter().filter(plays).collect()
 }
 

@@ -82,9 +82,10 @@ fn without_a_provider_the_requester_is_refunded() {
 }
 
 #[test]
-fn without_enough_auditors_nothing_is_accepted() {
+fn without_enough_auditors_no_work_begins() {
     let (world, order) = run(Plan::default(), Cast::honest((1, 1, 4), counter));
-    assert_eq!(order.head.outcome, Some(Outcome::NoAuditors));
+    assert_eq!(order.head.outcome, Some(Outcome::NoProvider));
+    assert_eq!(order.runs, []);
     assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
     crate::assert_unslashed(&world, Role::Provider, 0);
 }

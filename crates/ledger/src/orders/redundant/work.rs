@@ -221,7 +221,8 @@ fn own(
 pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     let row = LIFE.iter().find(|row| row.phase == order.head.phase);
     match row.map_or(Late::Over, |row| row.late) {
-        Late::Over | Late::Seats(_) => Ok(()),
+        // No row of its names them.
+        Late::Over | Late::Seats(_) | Late::Validators => Ok(()),
         Late::Ends(Outcome::NoVerdict) => {
             let decision = disputes::end(state, order, Verdict::None, FailureReason::Unavailable);
             decided(state, order, decision)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 
+use super::last_resort;
 use super::resolve::resolve;
 use crate::accounts::money;
 use crate::orders::draw::{self, Candidate, Pools};
@@ -12,41 +13,50 @@ use crate::orders::passage::enter;
 use crate::orders::{disputes, grants};
 use crate::state::State;
 use crate::{
-    AccountId, AuditResults, BoundedVec, Opened, Opening, Order, OrderEvent, OrderRefusal, Phase,
+    AccountId, Amount, AuditResults, BoundedVec, Opened, Opening, Order, OrderEvent, OrderRefusal, Phase,
     Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
 };
 
-/// Draws auditors for the seats that are empty, and segments.
+/// Draws auditors, or validators in their place, for the seats that are empty, and segments.
 pub(super) fn draw(
     state: &mut State<'_>,
     order: &mut Order,
     pools: &mut Pools,
 ) -> Result<bool, Refusal> {
     let (id, at) = (order.head.id, state.now());
-    let (bond, auditors) = (order.head.terms.auditor_bond, order.head.terms.auditors);
     let Some(run) = order.run() else {
         return Ok(false);
     };
-    let needed = usize::from(auditors).saturating_sub(run.passed().count());
-    let seated: BTreeSet<AccountId> = run.seats().map(|seat| seat.auditor).collect();
-    let (requester, provider) = (state.owner(&order.head.requester), run.provider);
-    // Who owned it at the draw, and who does now.
-    let owners = [run.owner, state.owner(&provider)];
+    let passed = |role| run.passed().filter(move |seat| seat.role == role).count();
+    let (role, bond, needed) = match run.last_resort {
+        true => (
+            Role::Validator,
+            Amount::ZERO,
+            last_resort::needed(state).saturating_sub(passed(Role::Validator)),
+        ),
+        false => (
+            Role::Auditor,
+            order.head.terms.auditor_bond,
+            usize::from(order.head.terms.auditors).saturating_sub(passed(Role::Auditor)),
+        ),
+    };
+    // Of validators, whoever is left.
+    let least = if run.last_resort { 1 } else { needed };
     let mut stream = draw::stream(state, order, "auditors");
-    let role = (Role::Auditor, bond);
-    let drawn = pools.draw(state, role, &mut stream, (needed, needed), |of| {
-        let theirs = || of.account == provider || owners.iter().any(|owner| of.belongs_to(*owner));
-        !of.belongs_to(requester) && !theirs() && !seated.contains(&of.account)
-    });
-    if drawn.len() < needed || drawn.is_empty() {
+    let may = last_resort::may_sit(state, order);
+    let drawn = pools.draw(state, (role, bond), &mut stream, (least, needed), may);
+    if drawn.is_empty() {
         return Ok(false);
     }
-    for auditor in &drawn {
-        money::lock(state, Role::Auditor, &auditor.account, bond)?;
+    if role == Role::Auditor {
+        for auditor in &drawn {
+            money::lock(state, role, &auditor.account, bond)?;
+        }
     }
     let segments = draw_segments(&mut draw::stream(state, order, "segments"), order);
     let seat = |auditor: &Candidate| Seat {
         auditor: auditor.account,
+        role,
         encryption_key: auditor.encryption_key,
         bond,
         commitment: None,

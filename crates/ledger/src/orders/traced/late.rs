@@ -3,7 +3,7 @@
 use super::audit::standing;
 use super::life::LIFE;
 use super::resolve::{decided, draw_again, resolve, slash_seat};
-use super::{close, fail};
+use super::{close, fail, last_resort};
 use crate::orders::disputes;
 use crate::orders::life::Late;
 use crate::orders::passage::enter;
@@ -20,6 +20,7 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
             decided(state, order, decision)
         }
         Late::Ends(outcome) | Late::Compares(outcome) => close(state, order, outcome),
+        Late::Validators => last_resort::call(state, order),
         Late::Fails(reason) => {
             let harmed = match order.head.phase {
                 // Those who replayed find their work in vain.

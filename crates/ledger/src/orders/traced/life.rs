@@ -36,8 +36,13 @@ pub(crate) const LIFE: &[Row] = &[
         phase: Phase::Committed,
         deadline: Some(Span::Assign),
         moves: &[],
-        next: &[Phase::Opening, Phase::Refunded],
-        late: Late::Ends(Outcome::NoAuditors),
+        next: &[
+            Phase::Opening,
+            Phase::Committed,
+            Phase::Accepted,
+            Phase::Settled,
+        ],
+        late: Late::Validators,
     },
     Row {
         phase: Phase::Opening,
@@ -57,7 +62,12 @@ pub(crate) const LIFE: &[Row] = &[
             awaited("commit_audit", Mover::Auditors),
             allowed("grant", Mover::Requester),
         ],
-        next: &[Phase::Closing, Phase::Committed, Phase::Refunded],
+        next: &[
+            Phase::Closing,
+            Phase::Committed,
+            Phase::Accepted,
+            Phase::Settled,
+        ],
         late: Late::Seats(SlashReason::NoCommitment),
     },
     Row {

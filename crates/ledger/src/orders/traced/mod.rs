@@ -2,6 +2,7 @@
 //! of it, and what they dispute the validators replay.
 
 mod audit;
+mod last_resort;
 mod late;
 pub(super) mod life;
 mod resolve;
@@ -174,12 +175,8 @@ fn close(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(
         runs::pay(state, order, index)?;
         outcome = runs::paid(order);
     }
-    if matches!(outcome, Outcome::Paid | Outcome::Failed | Outcome::NoAuditors
-    ) {
-        let passed = order.run().into_iter().flat_map(|run| run.passed());
-        let passed: Vec<_> = passed.map(|seat| seat.auditor).collect();
-        for auditor in passed {
-            let fee = order.head.terms.auditor_fee;
+    if matches!(outcome, Outcome::Paid | Outcome::Failed) {
+        for (auditor, fee) in last_resort::fees(order) {
             escrow::pay_from_escrow(state, order, auditor, fee)?;
         }
     }

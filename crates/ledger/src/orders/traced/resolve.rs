@@ -2,7 +2,7 @@
 //! acceptance, or the end of the run.
 
 use super::audit::{seat_mut, standing};
-use super::{close, fail};
+use super::{close, fail, last_resort};
 use crate::orders::disputes::{self, Claim, Decision};
 use crate::orders::escrow::{self, Locked};
 use crate::orders::passage::enter;
@@ -28,19 +28,28 @@ pub(super) fn resolve(state: &mut State<'_>, order: &mut Order) -> Result<(), Re
         let run = run.index;
         return disputes::open(state, order, run, claim);
     }
-    if run.passed().count() >= usize::from(order.head.terms.auditors) {
+    let enough = match run.last_resort {
+        true => {
+            let mut passed = run.passed().map(|seat| seat.role);
+            let validators = passed.by_ref().filter(|role| *role == Role::Validator);
+            validators.count() >= last_resort::needed(state)
+        }
+        false => run.passed().count() >= usize::from(order.head.terms.auditors),
+    };
+    if enough {
         enter(state, order, Phase::Accepted);
         return Ok(());
     }
     draw_again(state, order)
 }
 
-/// Draws auditors for the seats that are empty, and fresh segments with them: the ends of the
-/// old ones are public.
+/// Draws for the seats that are empty, and fresh segments with them: the ends of the old ones are
+/// public.
 pub(super) fn draw_again(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
-    let rounds = order.run().map_or(0, |run| run.rounds.len());
-    if rounds >= usize::from(state.chain.parameters.max_rounds) {
-        return close(state, order, Outcome::NoAuditors);
+    let run = order.run();
+    let (rounds, last_resort) = run.map_or((0, false), |run| (run.rounds.len(), run.last_resort));
+    if last_resort || rounds >= usize::from(state.chain.parameters.max_rounds) {
+        return last_resort::call(state, order);
     }
     enter(state, order, Phase::Committed);
     Ok(())
@@ -182,9 +191,13 @@ pub(super) fn slash_seat(
         return Ok(());
     };
     seat.slashed = true;
+    if seat.role != Role::Auditor {
+        // It has nothing at stake here; it is not paid.
+        return Ok(());
+    }
     let locked = Locked {
         order: id,
-        role: Role::Auditor,
+        role: seat.role,
         account: auditor,
         amount: seat.bond,
     };

@@ -1,10 +1,12 @@
 //! Drawing the provider, and its run up to the commitment.
 
+use std::collections::BTreeSet;
+
 use assay_crypto::Digest;
 
 use super::fail;
 use crate::files::must_be_recorded;
-use crate::orders::draw::{self, Pools};
+use crate::orders::draw::{self, Candidate, Pools};
 use crate::orders::passage::enter;
 use crate::orders::runs;
 use crate::state::State;
@@ -13,7 +15,7 @@ use crate::{
     OrderRefusal, Phase, Refusal, Role, Run, StepIndex, Trace,
 };
 
-/// Draws a provider that has not failed this order.
+/// Draws a provider that has not failed this order, where its run could be audited.
 pub(super) fn draw(
     state: &mut State<'_>,
     order: &mut Order,
@@ -22,9 +24,18 @@ pub(super) fn draw(
     let mut stream = draw::stream(state, order, "provider");
     let bond = (Role::Provider, order.head.terms.provider_bond);
     let requester = state.owner(&order.head.requester);
+    let auditor = (Role::Auditor, order.head.terms.auditor_bond);
+    let auditors = pools.owners(state, auditor, |of| !of.belongs_to(requester));
+    let seats = usize::from(order.head.terms.auditors);
+    // No two of one draw have one owner, and none the provider's.
+    let audited = |by: &Candidate| {
+        let own = [by.account, by.owner];
+        let own = BTreeSet::from(own).intersection(&auditors).count();
+        auditors.len() - own >= seats
+    };
     let drawn = pools.draw(state, bond, &mut stream, (1, 1), |of| {
         let tried = || order.runs.iter().any(|run| run.provider == of.account);
-        !of.belongs_to(requester) && !tried()
+        !of.belongs_to(requester) && !tried() && audited(of)
     });
     let Some(provider) = drawn.first() else {
         return Ok(false);

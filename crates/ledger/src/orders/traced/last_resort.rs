@@ -1,0 +1,85 @@
+//! Validators that audit where auditors cannot be had.
+//!
+//! Once a provider has committed to its run, nothing but a finding against it gives the requester its
+//! money back: the requester could read the result by then. So where there are too few auditors, or
+//! too many of them fall silent, validators sit in their place, in the same way: drawn by the beacon,
+//! with sealed answers that are revealed when all are in.
+
+use super::close;
+use crate::orders::draw::Candidate;
+use crate::orders::passage::enter;
+use crate::state::State;
+use crate::{AccountId, Amount, Order, Outcome, Phase, Refusal, Role, Seat, StepIndex};
+
+/// Most validators that sit in one audit. Where a third of all lie, eight that are drawn lie together
+/// with a chance of less than one in 6,500.
+const MOST: usize = 8;
+
+/// Validators whose reveals must stand: one more than can be liars, and at most [`MOST`].
+pub(super) fn needed(state: &State<'_>) -> usize {
+    let liars = state.chain.validators.len() - state.chain.quorum();
+    MOST.min(liars + 1)
+}
+
+/// Whether somebody may sit in an audit of the run under way, in any role: neither side of the order,
+/// nobody that one of them owns, and nobody that sat in the run before.
+pub(super) fn may_sit(state: &State<'_>, order: &Order) -> impl Fn(&Candidate) -> bool {
+    let run = order.run();
+    let seated: Vec<AccountId> = run
+        .into_iter()
+        .flat_map(|run| run.seats())
+        .map(|seat| seat.auditor)
+        .collect();
+    // Who owned the provider at the draw, and who does now.
+    let provider = run.map(|run| [run.provider, run.owner, state.owner(&run.provider)]);
+    let requester = state.owner(&order.head.requester);
+    move |of| {
+        let mut sides = provider.iter().flatten().chain([&requester]);
+        !sides.any(|side| of.belongs_to(*side)) && !seated.contains(&of.account)
+    }
+}
+
+/// Has validators drawn for the seats that are empty. With none left to ask the run is accepted: no
+/// finding speaks against it.
+pub(super) fn call(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    if let Some(run) = order.run_mut() {
+        run.last_resort = true;
+    }
+    let rounds = order.run().map_or(0, |run| run.rounds.len());
+    let most = 2 * usize::from(state.chain.parameters.max_rounds);
+    let may = may_sit(state, order);
+    let left = state.candidates(Role::Validator).iter().any(may);
+    if left && rounds < most {
+        enter(state, order, Phase::Committed);
+        return Ok(());
+    }
+    let last = StepIndex(order.head.terms.steps);
+    match order.run().and_then(|run| run.opened(last)) {
+        Some(_) => {
+            enter(state, order, Phase::Accepted);
+            Ok(())
+        }
+        // There is no leaf that a complaint could be about.
+        None => close(state, order, Outcome::Paid),
+    }
+}
+
+/// What everybody whose reveal stands gets: auditors their fee, and validators equal parts of the fees
+/// that are left, each at most one fee.
+pub(super) fn fees(order: &Order) -> Vec<(AccountId, Amount)> {
+    let terms = &order.head.terms;
+    let passed = || order.run().into_iter().flat_map(|run| run.passed());
+    let sit = |role: Role| passed().filter(move |seat: &&Seat| seat.role == role);
+    let fee = terms.auditor_fee.0;
+    let auditors = sit(Role::Auditor).count() as u64;
+    let left = fee.saturating_mul(u64::from(terms.auditors).saturating_sub(auditors));
+    let share = left.checked_div(sit(Role::Validator).count() as u64);
+    let share = share.unwrap_or(0).min(fee);
+    let paid = |seat: &Seat| match seat.role {
+        Role::Auditor => fee,
+        _ => share,
+    };
+    passed()
+        .map(|seat| (seat.auditor, Amount(paid(seat))))
+        .collect()
+}
