@@ -229,6 +229,40 @@ fn a_killed_provider_that_stays_away_is_charged_and_replaced() {
     money_adds_up(temp.path());
 }
 
+/// The provider's work is audited and paid although no auditor is left: validators do it.
+#[test]
+fn when_every_auditor_goes_dark_the_validators_audit() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::start(temp.path());
+    let job = long_job(&net.dir, 6_000);
+    let text = fs::read_to_string(&job).unwrap();
+    fs::write(&job, format!("{text}assign = 50\naudit = 50\n")).unwrap();
+    let (dir, out) = (net.dir.to_str().unwrap().to_owned(), net.dir.join("out"));
+    let (job, out) = (job.to_str().unwrap(), out.to_str().unwrap());
+    let post = ["job", "post", job, "--json", "--dir", &dir, "--out", out];
+    let mut post = Process::start(&post, &net.dir.join("post"));
+    net.await_order("running", |order| order["phase"] == "running");
+    let names: Vec<String> = net.nodes.keys().cloned().collect();
+    for name in names.iter().filter(|name| name.starts_with("auditor")) {
+        net.kill(name);
+    }
+    let order = net.await_order("settled", |order| order["phase"] == "settled");
+    assert_eq!(failed(&order), Vec::<&Value>::new());
+    let rounds = order["runs"][0]["rounds"].as_array().unwrap();
+    let seats = rounds.last().unwrap()["seats"].as_array().unwrap();
+    // One more than can be liars among four.
+    assert_eq!(seats.len(), 2, "{order}");
+    for seat in seats {
+        assert_eq!(seat["role"], "validator", "{order}");
+        let name = net.named(seat["auditor"].as_str().unwrap());
+        assert!(name.starts_with("validator"), "{name}");
+    }
+    assert!(post.0.wait().unwrap().success());
+    assert!(Path::new(out).join("adapter_model.safetensors").exists());
+    money_adds_up(temp.path());
+}
+
 #[test]
 fn a_killed_devnet_goes_on_from_its_last_checkpoint() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,10 +8,10 @@ mod scoring;
 use std::path::{Path, PathBuf};
 
 use assay_kernel::Kernel;
+use assay_ledger::Counts;
 use assay_model::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, BatchShape, ModelConfig, ModelShape, Precision, Purpose,
 };
-use assay_ledger::Counts;
 use assay_proof::{Program, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

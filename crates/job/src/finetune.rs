@@ -9,8 +9,8 @@ mod training;
 
 use std::path::Path;
 
-use assay_model::ModelShape;
 use assay_ledger::Counts;
+use assay_model::ModelShape;
 use assay_proof::{Program, Task};
 
 use crate::build_error::BuildError;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use assay_model::ModelShape;
 use assay_ledger::Counts;
+use assay_model::ModelShape;
 use assay_proof::{Audience, Program, Task, split_counts};
 
 use crate::build_error::{BuildError, chain};

@@ -8,7 +8,8 @@ use assay_kernel::SPEC_VERSION;
 use assay_ledger::{StepIndex, Taken};
 use assay_model::ModelShape;
 use assay_proof::{
-    Counted, Handle, Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace, WorkFailure,
+    Counted, Handle, Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace,
+    WorkFailure,
 };
 
 use crate::build_error::BuildError;

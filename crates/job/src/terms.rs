@@ -3,8 +3,8 @@
 
 use assay_crypto::{Digest, EncryptionKey};
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, Input, Parameters, StopRule,
-    Terms, rules,
+    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, Input, Parameters,
+    StopRule, Terms, rules,
 };
 use assay_model::ModelShape;
 

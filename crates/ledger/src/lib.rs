@@ -105,10 +105,11 @@ pub use ids::{
     SegmentIndex, StepIndex, TxId,
 };
 pub use orders::{
-    Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure, FailureReason, Grant,
-    Head, Input, JobKind, Late, Leaf, Move, Mover, Occasion, Opened, Opening, Order, OrderCall, OrderEvent,
-    OrderRefusal, Outcome, Phase, Place, ProcedureName, Question, Reached, Round, Row, Run, SealedKeys,
-    Seat, SlashReason, Span, StopRule, Taken, Terms, Trace, Turn, Verdict, rules,
+    Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure, FailureReason,
+    Grant, Head, Input, JobKind, Late, Leaf, Move, Mover, Occasion, Opened, Opening, Order,
+    OrderCall, OrderEvent, OrderRefusal, Outcome, Phase, Place, ProcedureName, Question, Reached,
+    Round, Row, Run, SealedKeys, Seat, SlashReason, Span, StopRule, Taken, Terms, Trace, Turn,
+    Verdict, rules,
 };
 pub use parameters::{MAX_DEADLINE, MAX_FILE_BYTES, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};

@@ -156,8 +156,14 @@ impl TrainState {
     /// without one they only decay by `beta1`. A gradient so small that it changes none of them counts
     /// as none.
     pub fn has_learned_since(&self, before: &TrainState, beta1: f32) -> bool {
-        let moments = before.first.iter().flatten().zip(self.first.iter().flatten());
-        moments.into_iter().any(|(before, now)| *now != beta1 * before)
+        let moments = before
+            .first
+            .iter()
+            .flatten()
+            .zip(self.first.iter().flatten());
+        moments
+            .into_iter()
+            .any(|(before, now)| *now != beta1 * before)
     }
 
     /// Checks that the state is one of this method on this model.

@@ -137,7 +137,9 @@ fn a_step_without_any_gradient_is_no_step() {
     // One tensor of a pair that is left gives the other one a gradient.
     let mut nearly = state.clone();
     nearly.advance(zeros[..live].to_vec()).unwrap();
-    trainer.step(&mut nearly, &common::batch(3, 37, 2), 1e-2).unwrap();
+    trainer
+        .step(&mut nearly, &common::batch(3, 37, 2), 1e-2)
+        .unwrap();
 
     state.advance(zeros).unwrap();
     let before = state.clone();

@@ -46,9 +46,7 @@ mod tests {
 
     #[test]
     fn every_leaf_lies_under_the_root_at_its_own_step_only() {
-        let leaves: Vec<Digest> = (0..7)
-            .map(|i| Digest::of("leaf", &[&[i as u8]]))
-            .collect();
+        let leaves: Vec<Digest> = (0..7).map(|i| Digest::of("leaf", &[&[i as u8]])).collect();
         let trace = Trace::new(leaves.clone());
         for step in 0..7 {
             let (leaf, path) = (StepIndex(step), StepIndex(step));

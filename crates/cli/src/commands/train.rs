@@ -124,16 +124,17 @@ impl Train {
         bar.finish_and_clear();
         let kind = job.kind;
         let spec = &job.specification;
-        let mut delivery = match assay_job::deliver(kind, spec, (&local.inputs, &local.private), &run.state) {
-            Ok(delivery) => delivery,
-            Err(error) => {
-                // Whoever begins anew would come to the same end.
-                if let Some(store) = store.filter(|_| is_settled(&error)) {
-                    store.remove().map_err(failed)?;
+        let mut delivery =
+            match assay_job::deliver(kind, spec, (&local.inputs, &local.private), &run.state) {
+                Ok(delivery) => delivery,
+                Err(error) => {
+                    // Whoever begins anew would come to the same end.
+                    if let Some(store) = store.filter(|_| is_settled(&error)) {
+                        store.remove().map_err(failed)?;
+                    }
+                    return Err(nothing(error, run.fault.as_ref()));
                 }
-                return Err(nothing(error, run.fault.as_ref()));
-            }
-        };
+            };
         delivery.name_base(job.model_path().as_deref());
         if let Some(out) = &self.out {
             write(out, RUN, &delivery)?;

@@ -111,7 +111,9 @@ pub(super) fn check_private(
 fn skipped(counts: &Counts, steps: u64) -> String {
     let (invalid, tried) = (counts.invalid, counts.worked());
     let given_up = match tried < steps {
-        true => format!(", and the run may have been given up: {tried} of {steps} steps were tried"),
+        true => {
+            format!(", and the run may have been given up: {tried} of {steps} steps were tried")
+        }
         false => String::new(),
     };
     let text = format!(

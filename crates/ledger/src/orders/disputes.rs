@@ -6,8 +6,8 @@ use super::passage::enter;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
-    AccountId, Attestation, Dispute, FailureReason, Leaf, Opened, Opening, Order, OrderEvent, OrderRefusal,
-    Phase, Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
+    AccountId, Attestation, Dispute, FailureReason, Leaf, Opened, Opening, Order, OrderEvent,
+    OrderRefusal, Phase, Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
 };
 
 /// What a dispute is opened with.

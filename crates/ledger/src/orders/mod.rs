@@ -42,7 +42,9 @@ pub use lives::ProcedureName;
 pub use order::Order;
 pub use phase::{Outcome, Phase};
 pub use place::{Occasion, Place};
-pub use record::{Failure, FailureReason, Grant, Head, Leaf, Opened, Round, Run, SealedKeys, Seat, Trace};
+pub use record::{
+    Failure, FailureReason, Grant, Head, Leaf, Opened, Round, Run, SealedKeys, Seat, Trace,
+};
 pub use refusal::OrderRefusal;
 pub use terms::{Deadlines, Input, JobKind, Terms};
 pub use turn::Turn;

@@ -7,8 +7,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Amount, AuditResults, BoundedBytes, Counts, DeclineReason, FileId, Height, OrderId, Outcome,
-    Phase, Place, Role, RunIndex, SegmentIndex, StepIndex, Terms,
+    AccountId, Amount, AuditResults, BoundedBytes, Counts, DeclineReason, FileId, Height, OrderId,
+    Outcome, Phase, Place, Role, RunIndex, SegmentIndex, StepIndex, Terms,
 };
 
 /// What holds for the whole of an order, whatever its procedure.

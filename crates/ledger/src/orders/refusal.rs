@@ -52,9 +52,13 @@ pub enum OrderRefusal {
     },
     #[error("order {order}: the path of the leaf at step {step} does not lead to the trace's root")]
     BadPath { order: OrderId, step: StepIndex },
-    #[error("order {order}: the leaf at step {step} does not count what was said of the run's steps")]
+    #[error(
+        "order {order}: the leaf at step {step} does not count what was said of the run's steps"
+    )]
     OtherCounts { order: OrderId, step: StepIndex },
-    #[error("order {order}: a run of {steps} steps cannot have come to {worked} computed and {idle} idle ones, {invalid} of them invalid")]
+    #[error(
+        "order {order}: a run of {steps} steps cannot have come to {worked} computed and {idle} idle ones, {invalid} of them invalid"
+    )]
     BadCounts {
         order: OrderId,
         steps: u64,

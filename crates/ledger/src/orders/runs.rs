@@ -141,7 +141,11 @@ pub(super) fn bad_counts(order: &Order, counts: &Counts) -> Refusal {
 }
 
 /// Pays a run for what it computed.
-pub(super) fn pay(state: &mut State<'_>, order: &mut Order, index: RunIndex) -> Result<(), Refusal> {
+pub(super) fn pay(
+    state: &mut State<'_>,
+    order: &mut Order,
+    index: RunIndex,
+) -> Result<(), Refusal> {
     let Some(run) = order.run_at(index) else {
         return Ok(());
     };

@@ -265,14 +265,9 @@ fn waiting_orders_are_moved_by_the_beacon_alone() {
         [(Who::Requester, "cancel_order")].into()
     );
 
-    let mut demanding = terms();
-    demanding.auditor_bond = assay_ledger::Amount::tokens(101);
-    demanding.auditor_fee = assay_ledger::Amount::tokens(6);
+    // Nobody can be drawn for the audit.
     let mut world = World::new();
-    let order = world.post(&demanding);
-    world.assign(order);
-    world.grant_to_provider(order);
-    world.commit(order, &Run::truth(&terms()));
+    let order = crate::last_resort::committed(&mut world, &Run::truth(&terms()));
     world.advance(1);
     assert_eq!(world.phase(order), Phase::Committed);
     assert_eq!(effective(&world, order), BTreeSet::new());

@@ -2,8 +2,8 @@
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    Amount, BoundedVec, FailureReason, OrderCall, OrderRefusal, Parameters, Phase,
-    Refusal, SegmentIndex, Status, StepIndex, query,
+    Amount, BoundedVec, FailureReason, OrderCall, OrderRefusal, Parameters, Phase, Refusal,
+    SegmentIndex, Status, StepIndex, query,
 };
 
 use crate::world::{BOND, Run, Who, World, parameters, salt, sealed, starts, terms};

@@ -37,11 +37,23 @@ fn a_run_is_paid_for_what_it_computed() {
         (vec![(Valid, 11), (Idle, 11)], 11, Outcome::Paid),
         (vec![(Idle, 22)], 0, Outcome::Paid),
         // Steps that gave nothing cost as much as others.
-        (vec![(Valid, 9), (Invalid, 3), (Valid, 10)], 22, Outcome::Paid),
-        // Four in a row, or ten in all: it is given up.
-        (vec![(Valid, 2), (Invalid, 4), (Idle, 16)], 6, Outcome::Failed),
         (
-            [vec![(Invalid, 3), (Valid, 1)].repeat(3), vec![(Invalid, 1), (Idle, 9)]].concat(),
+            vec![(Valid, 9), (Invalid, 3), (Valid, 10)],
+            22,
+            Outcome::Paid,
+        ),
+        // Four in a row, or ten in all: it is given up.
+        (
+            vec![(Valid, 2), (Invalid, 4), (Idle, 16)],
+            6,
+            Outcome::Failed,
+        ),
+        (
+            [
+                vec![(Invalid, 3), (Valid, 1)].repeat(3),
+                vec![(Invalid, 1), (Idle, 9)],
+            ]
+            .concat(),
             13,
             Outcome::Failed,
         ),

@@ -5,10 +5,10 @@ use std::fmt::Debug;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
-    BoundedVec, Call, ChainId, Counts, DeclineReason, Reached, Event, FileCall, FileGrant, FileId, FileRefusal,
-    Genesis, GenesisError, Grant, Head, Height, MAX_FILE_BYTES, MAX_TX_BYTES, Occasion, Opening,
-    Order, OrderCall, OrderId, OrderRefusal, Place, Ppm, Refusal, Role, RunIndex, SegmentIndex,
-    StepIndex, Terms, Transaction, query, root,
+    BoundedVec, Call, ChainId, Counts, DeclineReason, Event, FileCall, FileGrant, FileId,
+    FileRefusal, Genesis, GenesisError, Grant, Head, Height, MAX_FILE_BYTES, MAX_TX_BYTES,
+    Occasion, Opening, Order, OrderCall, OrderId, OrderRefusal, Place, Ppm, Reached, Refusal, Role,
+    RunIndex, SegmentIndex, StepIndex, Terms, Transaction, query, root,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use proptest::prelude::*;

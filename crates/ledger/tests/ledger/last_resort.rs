@@ -2,9 +2,10 @@
 
 use assay_ledger::{
     AccountCall, Amount, FailureReason, Order, OrderCall, OrderId, Outcome, Phase, Role, Verdict,
+    query,
 };
 
-use crate::world::{BOND, Run, Who, World, terms};
+use crate::world::{BOND, Run, Who, World, sealed, starts, terms};
 
 /// The auditors give up their role, so that none can be drawn any more.
 fn leave(world: &mut World, auditors: impl IntoIterator<Item = Who>) {
@@ -19,9 +20,18 @@ fn all_auditors() -> impl Iterator<Item = Who> {
 }
 
 /// An order whose run is committed when all auditors have gone.
-fn deserted(world: &mut World, run: &Run) -> OrderId {
-    let order = world.ran(run);
+pub(crate) fn committed(world: &mut World, run: &Run) -> OrderId {
+    let order = world.posted();
+    world.assign(order);
+    world.grant_to_provider(order);
     leave(world, all_auditors());
+    world.commit(order, run);
+    order
+}
+
+/// The same, with validators drawn in the auditors' place.
+fn deserted(world: &mut World, run: &Run) -> OrderId {
+    let order = committed(world, run);
     while world.order(order).round().is_none() {
         world.advance(1);
     }
@@ -34,22 +44,26 @@ fn seated(order: &Order) -> Vec<Who> {
     seats.iter().map(|seat| Who::of(seat.auditor)).collect()
 }
 
-/// Every seat of the open round commits to what it finds and reveals it.
-fn sit(world: &mut World, order: OrderId, run: &Run, finds: impl Fn(usize) -> Run) -> Vec<Who> {
-    // The draw has been made already: what `open` waits for.
-    let openings = run.openings(&crate::world::starts(&world.order(order)));
+/// Opens the starts, and hands keys to every seat.
+fn open(world: &mut World, order: OrderId, run: &Run) -> Vec<Who> {
+    let openings = run.openings(&starts(&world.order(order)));
     let (place, provider) = (world.here(order), world.provider(order));
     world.apply(provider, OrderCall::OpenStarts { place, openings });
     let seats = seated(&world.order(order));
     for seat in &seats {
-        let (grantee, sealed) = (seat.id(), crate::world::sealed("some"));
         let grant = OrderCall::Grant {
             place,
-            grantee,
-            sealed,
+            grantee: seat.id(),
+            sealed: sealed("some"),
         };
         world.apply(provider, grant);
     }
+    seats
+}
+
+/// Every seat of the open round commits to what it finds and reveals it.
+fn sit(world: &mut World, order: OrderId, run: &Run, finds: impl Fn(usize) -> Run) -> Vec<Who> {
+    let seats = open(world, order, run);
     let view = world.order(order);
     for (i, seat) in seats.iter().enumerate() {
         world.commit_results(order, *seat, &finds(i).results(&view));
@@ -124,7 +138,10 @@ fn what_an_auditor_found_before_the_others_went_is_paid() {
         panic!("two seats");
     };
     world.commit_results(order, good, &truth.results(&world.order(order)));
-    leave(&mut world, all_auditors().filter(|who| ![good, silent].contains(who)));
+    leave(
+        &mut world,
+        all_auditors().filter(|who| ![good, silent].contains(who)),
+    );
     while world.phase(order) == Phase::Auditing {
         world.advance(1);
     }
@@ -158,7 +175,10 @@ fn a_lie_is_found_by_the_validators_too() {
     world.attest(order, leaf);
     let failed = world.order(order).runs[0].failed.unwrap();
     assert_eq!(failed.reason, FailureReason::WrongResult);
-    assert_eq!(world.registration(liar).bond.0, BOND.0 - terms().provider_bond.0);
+    assert_eq!(
+        world.registration(liar).bond.0,
+        BOND.0 - terms().provider_bond.0
+    );
 }
 
 /// One validator in the seats says something else: the others judge it, and it keeps nobody from its
@@ -194,36 +214,73 @@ fn a_validator_that_challenges_falsely_is_not_heard() {
 /// Nobody answers at all: no finding speaks against the provider, so it is paid.
 #[test]
 fn a_run_that_nobody_would_audit_is_paid() {
-    let mut world = World::new();
-    let truth = Run::truth(&terms());
-    let order = deserted(&mut world, &truth);
-    let provider = world.provider(order);
-    let mut rounds = 0;
-    while !world.phase(order).is_final() {
-        if world.phase(order) == Phase::Opening {
-            rounds += 1;
-            let openings = truth.openings(&crate::world::starts(&world.order(order)));
-            let place = world.here(order);
-            world.apply(provider, OrderCall::OpenStarts { place, openings });
-            for seat in seated(&world.order(order)) {
-                let (grantee, sealed) = (seat.id(), crate::world::sealed("some"));
-                let grant = OrderCall::Grant {
-                    place,
-                    grantee,
-                    sealed,
-                };
-                world.apply(provider, grant);
-            }
-        }
-        world.advance(1);
-    }
-    // Two of the four validators each time.
-    assert_eq!(rounds, 2);
+    let (world, order) = unanswered();
     let record = world.order(order);
+    // Two of the four validators each time.
+    assert_eq!(record.run().unwrap().rounds.len(), 2);
     assert_eq!(record.head.outcome, Some(Outcome::Paid));
+    let provider = world.provider(order);
     assert_eq!(world.paid(order, provider.id()), terms().price.0);
     assert_eq!(world.registration(provider).locked, Amount::ZERO);
     assert_eq!(world.registration(provider).bond, BOND);
     let fees = 2 * terms().auditor_fee.0;
     assert_eq!(world.paid(order, Who::Requester.id()), fees);
+}
+
+fn unanswered() -> (World, OrderId) {
+    let mut world = World::new();
+    let truth = Run::truth(&terms());
+    let order = deserted(&mut world, &truth);
+    while !world.phase(order).is_final() {
+        if world.phase(order) == Phase::Opening {
+            open(&mut world, order, &truth);
+        }
+        world.advance(1);
+    }
+    (world, order)
+}
+
+/// A requester that owns every validator gets no judge of its own.
+#[test]
+fn validators_of_the_requester_do_not_audit_for_it() {
+    for world in owned() {
+        let order = query::orders(&world.store).unwrap().remove(0);
+        assert_eq!(order.head.outcome, Some(Outcome::Paid));
+        let seats = order.run().unwrap().seats();
+        assert!(seats.into_iter().all(|seat| seat.role == Role::Auditor));
+    }
+}
+
+/// Orders of a requester that owns all validators, after the auditors have gone: one whose last leaf
+/// was opened before that, and one of which nothing was.
+fn owned() -> [World; 2] {
+    let truth = Run::truth(&terms());
+    let own = |world: &mut World| {
+        for i in 0..4 {
+            crate::owners::own(world, Who::Requester, Who::Validator(i));
+        }
+    };
+    let mut nothing = World::new();
+    own(&mut nothing);
+    let order = committed(&mut nothing, &truth);
+    crate::life::wait(&mut nothing, order);
+
+    let mut opened = World::new();
+    own(&mut opened);
+    let order = opened.ran(&truth);
+    let good = opened.open(order, &truth)[0];
+    opened.commit_results(order, good, &truth.results(&opened.order(order)));
+    leave(&mut opened, all_auditors());
+    while opened.phase(order) == Phase::Auditing {
+        opened.advance(1);
+    }
+    opened.open_ends(order, &truth);
+    opened.reveal(order, good, &truth.results(&opened.order(order)));
+    crate::life::wait(&mut opened, order);
+    [nothing, opened]
+}
+
+/// What happens too seldom by chance.
+pub(crate) fn rare() -> Vec<World> {
+    owned().into_iter().chain([unanswered().0]).collect()
 }

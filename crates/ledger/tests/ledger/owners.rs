@@ -17,7 +17,7 @@ fn signed(chain: ChainId, node: Who, owner: AccountId) -> Signature {
     node.secret().sign(CONSENT_DOMAIN, &consent(chain, &owner))
 }
 
-fn own(world: &mut World, owner: Who, node: Who) {
+pub(crate) fn own(world: &mut World, owner: Who, node: Who) {
     let call = AccountCall::Own {
         node: node.id(),
         consent: signed(world.chain, node, owner.id()),

@@ -9,9 +9,9 @@ use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
-    BoundedVec, Call, Counts, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent, FileId,
-    Height, Occasion, Order, OrderCall, OrderId, Outcome, Parameters, Phase, Place, ProcedureName, Question,
-    Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace, query,
+    BoundedVec, Call, Counts, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent,
+    FileId, Height, Occasion, Order, OrderCall, OrderId, Outcome, Parameters, Phase, Place,
+    ProcedureName, Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace, query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -457,9 +457,7 @@ impl Life {
         match dispute.question {
             // What both sides had to store cannot always be had.
             _ if dispute.rival.is_some() && order.head.id.0.0[1].is_multiple_of(8) => None,
-            Question::Initial | Question::Step => {
-                Some(truth_of(order).at(dispute.disputed.step))
-            }
+            Question::Initial | Question::Step => Some(truth_of(order).at(dispute.disputed.step)),
             // Whether files and grants are good is not modelled: by the order's name.
             Question::Start | Question::Result => {
                 (order.head.id.0.0[0].is_multiple_of(2)).then_some(dispute.disputed.leaf)
@@ -823,6 +821,7 @@ fn rare_lives() -> Vec<World> {
     assert_eq!(left.0, BOND.0 - terms().auditor_bond.0);
     crate::life::wait(&mut silent, order);
     lives.extend([withdrawn, without, silent]);
+    lives.extend(crate::last_resort::rare());
     lives.extend(rare_copies());
     lives
 }

@@ -6,11 +6,11 @@ use assay_crypto::merkle::Tree;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
     AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
-    BoundedVec, Call, ChainId, Counts, Deadlines, Reached, StopRule, Taken, Event, Failure, FileId, FileRecord, Genesis,
+    BoundedVec, Call, ChainId, Counts, Deadlines, Event, Failure, FileId, FileRecord, Genesis,
     GenesisAccount, GenesisRegistration, Grant, Height, Input, MemoryStore, Opening, Order,
-    OrderEvent, OrderId, Parameters, Phase, Place, Refusal, Registration, Role, RunIndex,
-    SealedKeys, SegmentIndex, Status, StepIndex, Terms, Transaction, ValidatorInfo, execute_block,
-    query, root,
+    OrderEvent, OrderId, Parameters, Phase, Place, Reached, Refusal, Registration, Role, RunIndex,
+    SealedKeys, SegmentIndex, Status, StepIndex, StopRule, Taken, Terms, Transaction,
+    ValidatorInfo, execute_block, query, root,
 };
 
 /// Everybody in the network.

@@ -4,9 +4,7 @@ use std::thread::JoinHandle;
 
 use assay_crypto::{Digest, aead::FileKey};
 use assay_ledger::{Counts, Reached, StepIndex, StopRule, Taken};
-use assay_proof::{
-    Program, ProgramError, Programs, StepReport, Task, WorkFailure, with_counts,
-};
+use assay_proof::{Program, ProgramError, Programs, StepReport, Task, WorkFailure, with_counts};
 use assay_vault::{Coding, Sealer, content_digest};
 
 use super::frame::{Answer, Ask, MAX_FRAME, Piece, read_frame, write_frame};

@@ -125,7 +125,11 @@ fn a_model_is_stored_fetched_and_trained_on_without_another_copy() {
     let runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = { runtime }.worker_threads(2).enable_all().build().unwrap();
     let (done, disk) = runtime.block_on(through_the_vault(dir.path(), &shape, &local));
-    assert_eq!(done.reports[0].taken, Taken::Valid, "the step gave a NaN or infinity");
+    assert_eq!(
+        done.reports[0].taken,
+        Taken::Valid,
+        "the step gave a NaN or infinity"
+    );
     let (memory, swapped) = (of_process("VmHWM:"), of_process("VmSwap:"));
     println!(
         "large inputs: one step from the vault, {} of disk, {} of memory at the most, {} swapped",

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use assay_crypto::{Digest, PublicKey};
 use assay_job::Course;
-use assay_ledger::StepIndex;
+use assay_ledger::{StepIndex, Taken};
 use assay_model::Purpose;
 use assay_node::split::Terms;
 use assay_node::transport::{BoxFuture, Channel, Conversation, Host, Refused, Transport};
@@ -37,7 +37,7 @@ fn in_one_process(lab: &Lab) -> Digest {
             };
             Ok::<_, ProgramError>(Some(output))
         });
-        assert!(taken.unwrap().valid);
+        assert_eq!(taken.unwrap().taken, Taken::Valid);
     }
     course.digest()
 }

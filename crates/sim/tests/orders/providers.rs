@@ -131,7 +131,10 @@ fn a_run_that_says_that_it_is_over_is_caught_whatever_is_drawn() {
 fn earned(order: &Order) -> Amount {
     let parameters = Parameters::default();
     let trace = order.runs[0].trace.as_ref().unwrap();
-    order.head.terms.earned(&trace.counts, parameters.setup_rate)
+    order
+        .head
+        .terms
+        .earned(&trace.counts, parameters.setup_rate)
 }
 
 /// A state that makes later steps cheap pays no more than honest work up to it does: jumping there

@@ -1,6 +1,6 @@
 //! An order's record told in sentences, oldest first.
 
-use assay_ledger::{Dispute, Height, Order, Question, Round, Run, Verdict};
+use assay_ledger::{Counts, Dispute, Height, Order, Question, Role, Round, Run, Verdict};
 use assay_proof::odds::Probability;
 use serde::Serialize;
 
@@ -82,9 +82,10 @@ fn work(order: &Order, run: &Run, tell: &mut impl FnMut(Height, String)) {
     );
     if let Some(trace) = &run.trace {
         let root = short(trace.root);
+        let counts = counted(&trace.counts);
         tell(
             trace.at,
-            format!("{provider} committed to a run with root {root}"),
+            format!("{provider} committed to a run with root {root}{counts}"),
         );
     }
     run.rounds.iter().for_each(|round| audit(round, tell));
@@ -104,6 +105,19 @@ fn work(order: &Order, run: &Run, tell: &mut impl FnMut(Height, String)) {
     tell(failure.at, text);
 }
 
+/// What is to be said of a run's steps where not all of them count.
+fn counted(counts: &Counts) -> String {
+    if counts.valid == counts.all() {
+        return String::new();
+    }
+    format!(
+        ": of {} steps {} came to nothing and {} were not computed, since the run was over",
+        counts.all(),
+        counts.invalid,
+        counts.idle
+    )
+}
+
 fn audit(round: &Round, tell: &mut impl FnMut(Height, String)) {
     let segments: Vec<String> = round.segments.iter().map(|s| s.0.to_string()).collect();
     let auditors: Vec<String> = round.seats.iter().map(|seat| short(seat.auditor)).collect();
@@ -115,14 +129,20 @@ fn audit(round: &Round, tell: &mut impl FnMut(Height, String)) {
     tell(round.at, text);
     for seat in &round.seats {
         let did = match (&seat.commitment, &seat.results, seat.slashed) {
-            (_, Some(_), true) => "revealed a result that did not stand and was slashed",
+            (_, Some(_), true) => "revealed a result that did not stand",
             (_, Some(_), false) => "revealed its results",
-            (Some(_), None, true) => "did not reveal in time and was slashed",
-            (None, None, true) => "did not commit in time and was slashed",
+            (Some(_), None, true) => "did not reveal in time",
+            (None, None, true) => "did not commit in time",
             (Some(_), None, false) => "has committed to its results",
             (None, None, false) => continue,
         };
-        tell(round.at, format!("auditor {} {did}", short(seat.auditor)));
+        let lost = match (seat.slashed, seat.role) {
+            (false, _) => "",
+            (true, Role::Auditor) => " and was slashed",
+            (true, _) => " and is not paid",
+        };
+        let (role, who) = (seat.role, short(seat.auditor));
+        tell(round.at, format!("{role} {who} {did}{lost}"));
     }
 }
 

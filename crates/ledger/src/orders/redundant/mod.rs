@@ -136,8 +136,7 @@ impl Procedure for Redundant {
 
 /// Ends an order: pays every run that stands if the result was accepted, frees every bond, and
 /// returns what is left to the requester.
-fn close(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(), Refusal> {
-    let mut outcome = outcome;
+fn close(state: &mut State<'_>, order: &mut Order, mut outcome: Outcome) -> Result<(), Refusal> {
     if outcome == Outcome::Paid {
         let standing: Vec<_> = order.standing().map(|run| run.index).collect();
         for run in standing {

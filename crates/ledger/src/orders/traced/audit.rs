@@ -13,8 +13,8 @@ use crate::orders::passage::enter;
 use crate::orders::{disputes, grants};
 use crate::state::State;
 use crate::{
-    AccountId, Amount, AuditResults, BoundedVec, Opened, Opening, Order, OrderEvent, OrderRefusal, Phase,
-    Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
+    AccountId, Amount, AuditResults, BoundedVec, Opened, Opening, Order, OrderEvent, OrderRefusal,
+    Phase, Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
 };
 
 /// Draws auditors, or validators in their place, for the seats that are empty, and segments.

@@ -166,8 +166,7 @@ fn fail(
 /// Ends an order: pays who is to be paid (for [`Outcome::Paid`], which becomes [`Outcome::Failed`]
 /// where the run was given up), frees every bond, and returns what is left to the
 /// requester.
-fn close(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(), Refusal> {
-    let mut outcome = outcome;
+fn close(state: &mut State<'_>, order: &mut Order, mut outcome: Outcome) -> Result<(), Refusal> {
     if outcome == Outcome::Paid
         && let Some(run) = order.run()
     {

@@ -146,7 +146,11 @@ fn a_reveal_that_differs_from_its_commitment_is_refused() {
         }
         assert!(matches!(
             world.refuse(who, call),
-            Refusal::Order(OrderRefusal::WrongOpenings { .. } | OrderRefusal::BadPath { .. })
+            Refusal::Order(
+                OrderRefusal::WrongOpenings { .. }
+                    | OrderRefusal::BadPath { .. }
+                    | OrderRefusal::BadCounts { .. }
+            )
         ));
     }
     let call = world.reveal_run_call(order, 0, &truth());
