@@ -201,7 +201,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "23eb34650331a45bc32caf721e2684b8904c84c02f5e45aea9b9529a14f1f2e5"
+        "062a44f1fa2252eacba196c320d92574ca6f7821a4562bf07778b1543f6b96d4"
     );
 }
 
@@ -245,12 +245,12 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "fa8d3cab680fbd2a1348ef2f9fa70ec9a7d0e6e55fbdee459b14ec4f6dcea20d"
+        "635fa7b992d3bff7fe486c8561c6be2cc6a1185c1fcdd6a24b96665837dd3a9b"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "ef299ed0afc7719a6a41d9552b391e4dbde5942aa2e509745c9bc650d010e178"
+        "d0493f6c08010f3851474fd62e59ced93a778889f19c93de69e24cd8494ca1c2"
     );
 }
 
@@ -281,7 +281,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "f8868d879a50250dacce75be21170d37f5293c5f137f987bfeeb076ab22cebe8"
+        "d8758e66c6955f7dd88ff7d93d836bb973719e230cbaa7586048012f835dcd8c"
     );
     let order = world.order(order);
     reads_back(&order.head);

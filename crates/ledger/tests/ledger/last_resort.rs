@@ -9,10 +9,10 @@ use crate::world::{BOND, Run, Who, World, sealed, starts, terms};
 
 /// The auditors give up their role, so that none can be drawn any more.
 fn leave(world: &mut World, auditors: impl IntoIterator<Item = Who>) {
-    for auditor in auditors {
-        let role = Role::Auditor;
-        world.apply(auditor, AccountCall::Unregister { role });
-    }
+    let role = Role::Auditor;
+    let calls = auditors.into_iter();
+    let calls = calls.map(|auditor| (auditor, AccountCall::Unregister { role }.into()));
+    world.block(calls.collect());
 }
 
 fn all_auditors() -> impl Iterator<Item = Who> {

@@ -216,7 +216,7 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
         "
             10 block paid Requester 11.0
             10 block ended NotGranted
-            10 block drawn Provider(1) run 0
+            10 block drawn Provider(0) run 0
             10 block phase assigned
         ",
     );
@@ -240,20 +240,20 @@ const SETTLED: &str = "
     6 6 file Provider(2)
     7 0 trace Provider(2)
     7 0 phase committed
-    8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+    8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
     8 block phase opening
-    9 1 granted Provider(2) to Auditor(4)
+    9 1 granted Provider(2) to Auditor(1)
     9 2 granted Provider(2) to Auditor(0)
     9 2 phase auditing
-    10 0 committed Auditor(4)
+    10 0 committed Auditor(1)
     11 0 committed Auditor(0)
     11 0 phase closing
     12 0 phase revealing
-    13 0 revealed Auditor(4)
+    13 0 revealed Auditor(1)
     14 0 revealed Auditor(0)
     14 0 phase accepted
     27 block paid Provider(2) 10.0
-    27 block paid Auditor(4) 0.5
+    27 block paid Auditor(1) 0.5
     27 block paid Auditor(0) 0.5
     27 block ended Paid
 ";
@@ -276,59 +276,59 @@ const CHEATED: &str = "
     6 6 file Provider(2)
     7 0 trace Provider(2)
     7 0 phase committed
-    8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+    8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
     8 block phase opening
-    9 1 granted Provider(2) to Auditor(4)
+    9 1 granted Provider(2) to Auditor(1)
     9 2 granted Provider(2) to Auditor(0)
     9 2 phase auditing
-    10 0 committed Auditor(4)
+    10 0 committed Auditor(1)
     11 0 committed Auditor(0)
     11 0 phase closing
     12 0 phase revealing
-    13 0 revealed Auditor(4)
+    13 0 revealed Auditor(1)
     14 0 revealed Auditor(0)
-    14 0 disputed run 0 by Auditor(4) Step segment 1
+    14 0 disputed run 0 by Auditor(1) Step segment 0
     14 0 phase bisecting
-    16 0 narrowed 4 6
+    16 0 narrowed 0 2
     16 0 phase bisecting
-    18 0 narrowed 4 5
+    18 0 narrowed 0 1
     18 0 phase attesting
     19 0 attested Validator(0)
     20 0 attested Validator(1)
     21 0 attested Validator(2)
     21 0 decided Challenger
     21 0 slashed Provider(2) provider 20.0 Provider(WrongResult)
-    21 0 paid Auditor(4) 5.0
+    21 0 paid Auditor(1) 5.0
     21 0 paid Auditor(0) 5.0
     21 0 failed run 0 Provider(2) WrongResult
     21 0 phase posted
-    22 block drawn Provider(1) run 1
+    22 block drawn Provider(0) run 1
     22 block phase assigned
-    23 0 granted Requester to Provider(1)
+    23 0 granted Requester to Provider(0)
     23 0 phase running
-    24 0 file Provider(1)
-    24 1 file Provider(1)
-    24 2 file Provider(1)
-    24 3 file Provider(1)
-    24 4 file Provider(1)
-    24 5 file Provider(1)
-    24 6 file Provider(1)
-    25 0 trace Provider(1)
+    24 0 file Provider(0)
+    24 1 file Provider(0)
+    24 2 file Provider(0)
+    24 3 file Provider(0)
+    24 4 file Provider(0)
+    24 5 file Provider(0)
+    24 6 file Provider(0)
+    25 0 trace Provider(0)
     25 0 phase committed
-    26 block drawn Auditor(2) Auditor(0) segments [0, 1, 2, 5]
+    26 block drawn Auditor(4) Auditor(0) segments [0, 4, 5]
     26 block phase opening
-    27 1 granted Provider(1) to Auditor(2)
-    27 2 granted Provider(1) to Auditor(0)
+    27 1 granted Provider(0) to Auditor(4)
+    27 2 granted Provider(0) to Auditor(0)
     27 2 phase auditing
-    28 0 committed Auditor(2)
+    28 0 committed Auditor(4)
     29 0 committed Auditor(0)
     29 0 phase closing
     30 0 phase revealing
-    31 0 revealed Auditor(2)
+    31 0 revealed Auditor(4)
     32 0 revealed Auditor(0)
     32 0 phase accepted
-    33 0 paid Provider(1) 10.0
-    33 0 paid Auditor(2) 0.5
+    33 0 paid Provider(0) 10.0
+    33 0 paid Auditor(4) 0.5
     33 0 paid Auditor(0) 0.5
     33 0 ended Paid
 ";
@@ -360,7 +360,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
             12 block slashed Provider(2) provider 4.0 Provider(Late)
             12 block failed run 0 Provider(2) Late
             12 block phase posted
-            13 block drawn Provider(1) run 1
+            13 block drawn Provider(0) run 1
             13 block phase assigned
             19 block paid Requester 11.0
             19 block ended NotGranted
@@ -371,12 +371,12 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(2) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+            8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
             8 block phase opening
             16 block slashed Provider(2) provider 20.0 Provider(Withheld)
             16 block failed run 0 Provider(2) Withheld
             16 block phase posted
-            17 block drawn Provider(1) run 1
+            17 block drawn Provider(0) run 1
             17 block phase assigned
             23 block paid Requester 11.0
             23 block ended NotGranted
@@ -387,12 +387,12 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(2) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+            8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
             8 block phase opening
             16 block slashed Provider(2) provider 20.0 Provider(Withheld)
             16 block failed run 0 Provider(2) Withheld
             16 block phase posted
-            17 block drawn Provider(1) run 1
+            17 block drawn Provider(0) run 1
             17 block phase assigned
             23 block paid Requester 11.0
             23 block ended NotGranted
@@ -403,17 +403,17 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
         "
             4 block drawn Provider(2) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+            8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
             8 block phase opening
-            18 block slashed Auditor(4) auditor 5.0 NoCommitment
+            18 block slashed Auditor(1) auditor 5.0 NoCommitment
             18 block slashed Auditor(0) auditor 5.0 NoCommitment
             18 block phase committed
-            19 block drawn Auditor(2) Auditor(1) segments [2, 3, 5]
+            19 block drawn Auditor(2) Auditor(3) segments [0, 2, 3, 5]
             19 block phase opening
             27 block slashed Provider(2) provider 20.0 Provider(Withheld)
             27 block failed run 0 Provider(2) Withheld
             27 block phase posted
-            28 block drawn Provider(0) run 1
+            28 block drawn Provider(1) run 1
             28 block phase assigned
             34 block paid Requester 11.0
             34 block ended NotGranted

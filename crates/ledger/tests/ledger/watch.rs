@@ -127,7 +127,7 @@ pub(crate) fn check_timers(store: &MemoryStore) {
 /// The last phase of an order that ends like this.
 pub(crate) fn ending(outcome: Outcome) -> Phase {
     match outcome {
-        Outcome::Paid => Phase::Settled,
+        Outcome::Paid | Outcome::Failed => Phase::Settled,
         Outcome::Withdrawn => Phase::Cancelled,
         _ => Phase::Refunded,
     }
