@@ -5,6 +5,7 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -30,8 +31,13 @@ struct Net {
 
 impl Net {
     fn start(dir: &Path) -> Self {
+        Self::with_storage(dir, Plan::default().storage)
+    }
+
+    fn with_storage(dir: &Path, storage: u8) -> Self {
         let plan = Plan {
             http: Some(([127, 0, 0, 1], 0).into()),
+            storage,
             ..Plan::default()
         };
         lay_out(dir, &plan).unwrap();
@@ -91,14 +97,33 @@ impl Net {
         }
     }
 
-    /// Steps that the provider of the order reports.
-    fn steps_done(&self, order: &str) -> u64 {
+    /// What a node says at this path of its API.
+    fn get(&self, path: &str) -> Option<Value> {
         let node = self.dir.join("nodes/validator-0/node.toml");
         let config = assay_node::config::NodeConfig::load(&node).unwrap();
         let url = format!("http://{}", config.http.unwrap());
         let node = assay_api::HttpNode::new(&url).unwrap();
-        let found: Result<Value, _> = node.get(&format!("/v1/orders/{order}/progress"));
-        found.ok().and_then(|found| find_step(&found)).unwrap_or(0)
+        node.get(path).ok()
+    }
+
+    /// Steps that the provider of the order reports.
+    fn steps_done(&self, order: &str) -> u64 {
+        let found = self.get(&format!("/v1/orders/{order}/progress"));
+        found.and_then(|found| find_step(&found)).unwrap_or(0)
+    }
+
+    /// The storage nodes on which the requester put the order's inputs.
+    fn holders(&self, order: &Value) -> BTreeSet<String> {
+        let mut holders = BTreeSet::new();
+        for input in order["terms"]["inputs"].as_array().unwrap() {
+            let file = input["file"].as_str().unwrap();
+            let found = self.get(&format!("/v1/files/{file}")).unwrap();
+            let mut records = found["records"].as_array().unwrap().iter();
+            let record = records.find(|of| of["owner"] == order["requester"]);
+            let nodes = record.unwrap()["placement"].as_array().unwrap();
+            holders.extend(nodes.iter().map(|node| self.named(node.as_str().unwrap())));
+        }
+        holders
     }
 }
 
@@ -260,6 +285,40 @@ fn when_every_auditor_goes_dark_the_validators_audit() {
     }
     assert!(post.0.wait().unwrap().success());
     assert!(Path::new(out).join("adapter_model.safetensors").exists());
+    money_adds_up(temp.path());
+}
+
+/// The storage nodes that hold the inputs go once the provider has read them, before an auditor or a
+/// judge has: it has copies on others.
+#[test]
+fn a_provider_is_paid_though_the_requesters_storage_is_gone() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::with_storage(temp.path(), 6);
+    let job = long_job(&net.dir, 6_000);
+    let out = net.dir.join("out");
+    let dir = net.dir.to_str().unwrap().to_owned();
+    let (job, out) = (job.to_str().unwrap(), out.to_str().unwrap());
+    let post = ["job", "post", job, "--json", "--dir", &dir, "--out", out];
+    let mut post = Process::start(&post, &net.dir.join("post"));
+    let order = net.await_order("running", |order| order["phase"] == "running");
+    let id = order["id"].as_str().unwrap().to_owned();
+    let began = Instant::now();
+    while net.steps_done(&id) < 20 {
+        assert!(began.elapsed() < Duration::from_secs(90), "it never ran");
+        sleep(Duration::from_millis(50));
+    }
+    let holders = net.holders(&order);
+    assert!(holders.len() >= 2 && holders.len() <= 4, "{holders:?}");
+    for holder in &holders {
+        net.kill(holder);
+    }
+    let order = net.await_order("seen after the kill", |_| true);
+    assert_eq!(order["phase"], "running", "too late to be a test");
+    let order = net.await_order("settled", |order| order["phase"] == "settled");
+    assert_eq!(failed(&order), Vec::<&Value>::new());
+    assert!(post.0.wait().unwrap().success());
+    assert!(temp.path().join("out/adapter_model.safetensors").exists());
     money_adds_up(temp.path());
 }
 

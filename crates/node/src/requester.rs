@@ -1,5 +1,6 @@
 //! A requester: brings a job's inputs to the vault, posts its order and fetches the result.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use assay_api::ChainError;
@@ -236,9 +237,10 @@ impl Requester {
         bytes: &Handle,
     ) -> Result<FileId, RequestFailure> {
         let own = Some(self.services.key.encryption().public());
+        let anywhere = BTreeSet::new();
         let stored = self
             .services
-            .store(title, INPUT_TYPE, key, own, bytes.clone())
+            .store(title, INPUT_TYPE, (key, own), bytes.clone(), &anywhere)
             .await;
         stored.map_err(|reason| RequestFailure::Upload {
             name: name.to_owned(),
@@ -324,7 +326,8 @@ impl Requester {
         content: Option<Digest>,
     ) -> Result<Handle, FetchFailure> {
         let services = &self.services;
-        let handle = services.fetch_input(file, key, content).await?;
+        let owned = (file.0, &[file.1][..]);
+        let handle = services.fetch_input(owned, key, content).await?;
         services.inputs.release(file.1, &[file.0]).await;
         Ok(handle)
     }

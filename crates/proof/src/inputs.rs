@@ -3,21 +3,49 @@
 use std::collections::BTreeSet;
 
 use assay_crypto::aead::FileKey;
-use assay_ledger::{Height, Order, Place, Run};
+use assay_ledger::{AccountId, Height, Order, Place, Run};
 
 use crate::desk::Desk;
 use crate::handle::Handle;
 use crate::party::{Ask, FetchFailure, Tag, What};
 use crate::program::{Task, TaskInput};
 
+/// Whose records of an order's inputs say where they may lie, in the order in which they count: the
+/// requester's, those of the providers whose runs stand, `me` before the others, and those of the
+/// providers that failed. A requester may turn its storage nodes off once a provider has worked, and
+/// nobody else's record is one that an honest party made for this order.
+pub fn holders(order: &Order, me: AccountId) -> Vec<AccountId> {
+    let (standing, failed): (Vec<&Run>, Vec<&Run>) =
+        order.runs.iter().partition(|run| run.failed.is_none());
+    let providers = standing.iter().chain(&failed).map(|run| run.provider);
+    let providers: Vec<AccountId> = providers.collect();
+    let mine = providers.iter().filter(|account| **account == me);
+    let mut holders = vec![order.head.requester];
+    for account in mine.chain(&providers) {
+        if !holders.contains(account) {
+            holders.push(*account);
+        }
+    }
+    holders
+}
+
 /// The inputs that are here, and the keys that did not open them.
-#[derive(Default)]
 pub(crate) struct Inputs {
+    me: AccountId,
     have: Vec<Option<Handle>>,
     refused: BTreeSet<(u32, u32)>,
 }
 
 impl Inputs {
+    /// None yet, for this party.
+    pub(crate) fn of(me: AccountId) -> Inputs {
+        Inputs {
+            me,
+            have: Vec::new(),
+            refused: BTreeSet::new(),
+        }
+    }
+
     /// Asks for what is missing, under the first set of keys that was not refused for it.
     pub(crate) fn fetch(
         &mut self,
@@ -47,7 +75,7 @@ impl Inputs {
             desk.ask(tag, now, || {
                 Some(Ask::FetchInput {
                     file: input.file,
-                    owner: order.head.requester,
+                    owners: holders(order, self.me),
                     key: key.clone(),
                     content: input.content,
                 })
@@ -72,6 +100,11 @@ impl Inputs {
             }
             Err(FetchFailure::Unavailable(_) | FetchFailure::TooLarge(_)) => {}
         }
+    }
+
+    /// The input at this place in the terms, if it is here.
+    pub(crate) fn handle(&self, place: usize) -> Option<&Handle> {
+        self.have.get(place)?.as_ref()
     }
 
     /// Gives every set of keys another chance, since other ones stand in their places now.

@@ -61,6 +61,8 @@ pub struct Tag {
 pub enum What {
     /// An input file, by its place in the terms, with the place of the key that is tried.
     Input(u32, u32),
+    /// A copy of one's own of an input, by its place in the terms.
+    Copy(u32),
     /// A checkpoint by index, with the place of the key that is tried.
     Checkpoint(u32, u32),
     /// The leaf at step 0, and that state, from the specification.
@@ -152,12 +154,24 @@ pub enum Ask {
     FetchInput {
         /// The file.
         file: FileId,
-        /// Whose record of it counts.
-        owner: AccountId,
+        /// Whose records of it say where it may lie, in the order in which they count.
+        owners: Vec<AccountId>,
         /// Its key.
         key: FileKey,
         /// Digest that the plaintext must have, as the order names it.
         content: Digest,
+    },
+    /// Bring an input that is here to storage nodes of one's own choice, encrypted as the order names
+    /// it, and record it on the ledger. Answered like [`Ask::Store`].
+    Keep {
+        /// A name for people.
+        name: String,
+        /// The file that it must turn out to be.
+        file: FileId,
+        /// Its key.
+        key: FileKey,
+        /// The plaintext.
+        bytes: Handle,
     },
     /// Encrypt a file, place it in the vault and record it on the ledger. Storing the same bytes
     /// under the same key again gives the same file.

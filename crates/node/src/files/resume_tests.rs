@@ -11,7 +11,7 @@ use std::{
 use assay_crypto::SecretKey;
 use assay_ledger::FileRecord;
 use assay_vault::{
-    Expected, SLICE_BYTES,
+    Coding, Expected, SLICE_BYTES,
     bundle::{BundleWriter, Entry},
     download::DownloadConfig,
     upload::{UploadConfig, UploadError},
@@ -93,6 +93,9 @@ impl Network {
             media_type: "text/plain".to_owned(),
             length: LENGTH as u64,
             content: None,
+            coding: Coding::Replicated {
+                copies: UploadConfig::default().copies,
+            },
             key,
             envelope_to: Some(owner().encryption().public()),
         };

@@ -3,7 +3,7 @@ use std::{io::Cursor, net::SocketAddr, path::Path, sync::Arc};
 use assay_crypto::SecretKey;
 use assay_ledger::FileRecord;
 use assay_vault::{
-    content_digest,
+    Coding, content_digest,
     download::{DownloadConfig, DownloadError},
     owner_key,
     storage::StorageConfig,
@@ -86,6 +86,7 @@ impl Network {
             media_type: "application/jsonl".to_owned(),
             length: bytes.len() as u64,
             content: None,
+            coding: Coding::Replicated { copies: 2 },
             key: key.clone(),
             envelope_to: Some(owner.encryption().public()),
         };

@@ -40,6 +40,8 @@ pub struct NewFile {
     pub content: Option<Digest>,
     /// Its key: fresh, or used for exactly these bytes before.
     pub key: FileKey,
+    /// How its slices become pieces; part of what its name says.
+    pub coding: Coding,
     /// To whom the key is sealed in the record; nobody, if the owner can derive the key.
     pub envelope_to: Option<EncryptionKey>,
 }
@@ -101,9 +103,7 @@ where
     S: Source,
     F: Future<Output = Result<(), String>> + Send,
 {
-    let coding = Coding::Replicated {
-        copies: config.copies,
-    };
+    let coding = file.coding;
     let bytes = sealed_length(file.length);
     let mut machine = Upload::new(config, &file.key, bytes, candidates);
     let sealer = Sealer::new(source, file.key.clone(), coding);

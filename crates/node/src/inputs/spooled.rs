@@ -16,7 +16,7 @@ use std::{
 
 use assay_crypto::{Digest, ReadAt, aead::FileKey};
 use assay_ledger::{FileId, FileRecord};
-use assay_vault::{Expected, InPlace, MAX_PIECE_BYTES, Opened, Piece, Pieces, UnsealError};
+use assay_vault::{Coding, Expected, InPlace, MAX_PIECE_BYTES, Opened, Piece, Pieces, UnsealError};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::files::spool::Spool;
@@ -67,6 +67,7 @@ pub struct Spooled {
     expected: Expected,
     key: FileKey,
     content: Digest,
+    coding: Coding,
     manifest: Piece,
     plain: InPlace<SpoolPieces>,
     discarded: AtomicBool,
@@ -105,6 +106,7 @@ impl Spooled {
             expected,
             key,
             content,
+            coding: opened.manifest().coding,
             manifest,
             plain: InPlace::new(opened, pieces),
             discarded: AtomicBool::new(false),
@@ -117,6 +119,11 @@ impl Spooled {
     /// [`UnsealError`] when it does not.
     pub(super) fn opens_with(&self, key: &FileKey) -> Result<(), UnsealError> {
         Opened::new(&self.expected, &self.manifest, key.clone()).map(drop)
+    }
+
+    /// How its slices became pieces, which is part of what its name says.
+    pub fn coding(&self) -> Coding {
+        self.coding
     }
 
     /// The digest of its content.

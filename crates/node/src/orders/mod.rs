@@ -2,6 +2,7 @@
 
 mod compute;
 mod perform;
+mod records;
 
 use std::{path::Path, sync::Arc};
 

@@ -1,6 +1,7 @@
 //! What a node does for the parties of orders.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     path::PathBuf,
     sync::Arc,
@@ -9,7 +10,7 @@ use std::{
 use assay_api::ChainView;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::{Bytes, Lengths, Price};
-use assay_ledger::{AccountId, FileCall, FileId, FileRecord, OrderId, Role, Terms, query, rules};
+use assay_ledger::{AccountId, FileId, FileRecord, OrderId, Terms, query, rules};
 use assay_proof::{
     Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced,
 };
@@ -140,18 +141,19 @@ impl Services {
         problem.map_or(Ok(()), |problem| Err(FetchFailure::Corrupt(problem)))
     }
 
-    /// A handle on an input, which is fetched unless it is here. One that is longer than the network
+    /// A handle on an input that the first of `owners` brought, which is fetched unless it is here, from
+    /// wherever any of them has it. One that is longer than the network
     /// allows is known by its record, and nothing of it is fetched.
     ///
     /// # Errors
     /// [`FetchFailure`]: whether trying again can help.
     pub async fn fetch_input(
         &self,
-        (file, owner): (FileId, AccountId),
+        (file, owners): (FileId, &[AccountId]),
         key: FileKey,
         content: Option<Digest>,
     ) -> Result<Handle, FetchFailure> {
-        let record = self.record(file, owner)?;
+        let record = self.record(file, owners)?;
         self.allows(&[record.length_class])?;
         self.inputs
             .fetch(&self.transport, &record, key, content)
@@ -171,17 +173,6 @@ impl Services {
         }
     }
 
-    fn record(&self, file: FileId, owner: AccountId) -> Result<FileRecord, FetchFailure> {
-        match query::file(&*self.chain.state(), &file, &owner) {
-            Ok(Some(record)) => Ok(record),
-            Ok(None) => {
-                let text = format!("{owner} has recorded no file {file}");
-                Err(FetchFailure::Unavailable(text))
-            }
-            Err(error) => Err(FetchFailure::Unavailable(told(&error))),
-        }
-    }
-
     /// Reads a file of at most `most` bytes from the vault into memory. A longer one is known by its
     /// record, and nothing of it is fetched.
     ///
@@ -194,7 +185,7 @@ impl Services {
         key: FileKey,
         most: u64,
     ) -> Result<Vec<u8>, FetchFailure> {
-        let record = self.record(file, owner)?;
+        let record = self.record(file, &[owner])?;
         file_fits(record.length_class, most)?;
         let mut bytes = Held::default();
         let config = DownloadConfig::default();
@@ -211,7 +202,8 @@ impl Services {
         }
     }
 
-    /// Brings a file to the vault and records it, with its key sealed to `envelope_to` if given.
+    /// Brings a file to the vault and records it, with its key sealed to `envelope_to` if given; to
+    /// none of the storage nodes `apart` if there are enough others.
     ///
     /// Without an envelope the key is derived, and may come again after a crash with other bytes
     /// than before; so what was sent under it is written down, and nothing else is ever sent under
@@ -223,9 +215,9 @@ impl Services {
         &self,
         name: String,
         media_type: &str,
-        key: FileKey,
-        envelope_to: Option<EncryptionKey>,
+        (key, envelope_to): (FileKey, Option<EncryptionKey>),
         bytes: Handle,
+        apart: &BTreeSet<AccountId>,
     ) -> Result<FileId, String> {
         let owner = self.sender.account();
         let memory = match &envelope_to {
@@ -239,14 +231,10 @@ impl Services {
                 Some(memory)
             }
         };
-        let nodes: Vec<AccountId> = query::registrations(&*self.chain.state(), Role::Storage)
-            .map_err(|error| told(&error))?
-            .into_iter()
-            .filter(|(_, registration)| !registration.leaving)
-            .map(|(account, _)| account)
-            .collect();
-        let candidates =
-            files::candidates(&self.transport, &nodes, self.upload.copies.into()).await;
+        let candidates = self.candidates(apart).await?;
+        let coding = Coding::Replicated {
+            copies: self.upload.copies,
+        };
         let file = NewFile {
             owner,
             name,
@@ -254,17 +242,11 @@ impl Services {
             length: bytes.length(),
             content: Some(bytes.content()),
             key,
+            coding,
             envelope_to,
         };
         let source = bytes.reader();
-        let record = |record: FileRecord| async move {
-            let call = FileCall::Put(Box::new(record));
-            self.sender
-                .call(call)
-                .await
-                .map(drop)
-                .map_err(|error| told(&error))
-        };
+        let record = async |record: FileRecord| self.put(record).await;
         files::upload(
             &self.transport,
             self.upload,
@@ -324,19 +306,31 @@ impl Perform<Traced> for ForOrder<'_> {
             }
             Ask::FetchInput {
                 file,
-                owner,
+                owners,
                 key,
                 content,
             } => Answer::Input(match services.check_sizes(order) {
                 Ok(()) => {
-                    let (file, content) = ((file, owner), Some(content));
+                    let (file, content) = ((file, &owners[..]), Some(content));
                     services.fetch_input(file, key, content).await
                 }
                 Err(failure) => Err(failure),
             }),
+            Ask::Keep {
+                name,
+                file,
+                key,
+                bytes,
+            } => Answer::Stored(services.keep(order, name, (file, key), bytes).await),
             Ask::Store { name, key, bytes } => {
                 let bytes = Handle::in_memory(bytes);
-                Answer::Stored(services.store(name, STATE_TYPE, key, None, bytes).await)
+                Answer::Stored(match services.of_the_requester(order) {
+                    Ok(apart) => {
+                        let key = (key, None);
+                        services.store(name, STATE_TYPE, key, bytes, &apart).await
+                    }
+                    Err(error) => Err(told(&error)),
+                })
             }
             Ask::Work(work) => {
                 let (tell, steps) = (services.on_work.clone(), work.task.steps);

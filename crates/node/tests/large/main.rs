@@ -14,6 +14,7 @@
 
 mod model;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
@@ -187,17 +188,22 @@ async fn through_the_vault(dir: &Path, shape: &Shape, local: &Local) -> (WorkDon
         let own = Some(requester.key.encryption().public());
         let (name, handle) = (input.name.clone(), input.handle.clone());
         let content = handle.content();
+        let anywhere = BTreeSet::new();
         let stored = requester.store(
             name.clone(),
             "application/octet-stream",
-            key.clone(),
-            own,
+            (key.clone(), own),
             handle,
+            &anywhere,
         );
         let file = (stored.await.unwrap(), requester.sender.account());
         let mut heights = provider.chain.heights();
         let handle = loop {
-            match provider.fetch_input(file, key.clone(), Some(content)).await {
+            let owned = (file.0, &[file.1][..]);
+            match provider
+                .fetch_input(owned, key.clone(), Some(content))
+                .await
+            {
                 Ok(handle) => break handle,
                 // Until the provider's chain has the record.
                 Err(assay_proof::FetchFailure::Unavailable(_)) => heights.changed().await.unwrap(),

@@ -62,10 +62,10 @@ impl Requester {
     /// A requester that holds the order's keys. It keeps no journal.
     pub fn new(me: Identity, keys: OrderKeys) -> Requester {
         Requester {
+            inputs: Inputs::of(me.account),
             me,
             keys,
             desk: Desk::default(),
-            inputs: Inputs::default(),
             result: Delivery::Unseen,
             looked_at: None,
             finished: false,

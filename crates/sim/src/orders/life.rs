@@ -1,26 +1,31 @@
 //! One party of an order with all that a node would have for it, through as many lives as it takes.
 
+mod rim;
+
 use std::future::pending;
-use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
+use assay_crypto::aead::FileKey;
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
-use assay_ledger::{AccountId, Amount, FileCall, Order, Role};
+use assay_ledger::{AccountId, Amount, FileCall, FileId, Order, Role};
 use assay_machine::Millis;
 use assay_node::drive::{
-    DriveError, Journal, JournalKey, Log, Memory, NoMail, Perform, Runtime, Watch, run_on,
+    DriveError, Journal, JournalKey, Memory, NoMail, Perform, Runtime, run_on,
 };
-use assay_proof::{Answer, Ask, Handle, Identity, Outcome, Party, Traced, View, Worker};
+use assay_proof::{
+    Answer, Ask, FetchFailure, Handle, Identity, Outcome, Party, Traced, View, Worker,
+};
 use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Clock as _, Supervisor as _};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
+use self::rim::{Mortal, News};
 use super::cast::{MakeParty, MakePrograms};
 use super::shared::{BLOCK, Shared};
 use crate::disk::Disk;
@@ -267,6 +272,25 @@ impl Life {
         }
     }
 
+    fn fetch_input(
+        &self,
+        file: FileId,
+        owners: &[AccountId],
+        key: &FileKey,
+        content: Digest,
+    ) -> Result<Vec<u8>, FetchFailure> {
+        let vault = self.shared.vault();
+        vault.fetch_of_any(file, owners, key, content)
+    }
+
+    async fn store(&self, name: String, key: FileKey, bytes: Vec<u8>) -> Result<FileId, String> {
+        let owner = self.place().secret.public();
+        let file = self.shared.vault().store(owner, &key, bytes);
+        let record = Box::new(self.shared.record(file, owner, &name));
+        self.submit(FileCall::Put(record).into()).await?;
+        Ok(file)
+    }
+
     /// An answer may take some blocks.
     async fn delay(&self) {
         let blocks = self.place().below(self.shared.plan.delay + 1);
@@ -311,20 +335,23 @@ impl Perform<Traced> for Life {
             }
             Ask::FetchInput {
                 file,
-                owner,
+                owners,
                 key,
                 content,
             } => {
-                let fetched = self.shared.vault().fetch(file, owner, &key, Some(content));
+                let fetched = self.fetch_input(file, &owners, &key, content);
                 self.delay().await;
                 Answer::Input(fetched.map(Handle::in_memory))
             }
-            Ask::Store { name, key, bytes } => {
-                let owner = place.secret.public();
-                let file = self.shared.vault().store(owner, &key, bytes);
-                let record = Box::new(self.shared.record(file, owner, &name));
-                let put = self.submit(FileCall::Put(record).into()).await;
-                Answer::Stored(put.map(|()| file))
+            Ask::Store { name, key, bytes } => Answer::Stored(self.store(name, key, bytes).await),
+            Ask::Keep {
+                name, key, bytes, ..
+            } => {
+                let bytes = bytes.whole(u64::MAX).map(|bytes| bytes.into_owned());
+                Answer::Stored(match bytes {
+                    Ok(bytes) => self.store(name, key, bytes).await,
+                    Err(error) => Err(error.to_string()),
+                })
             }
             Ask::Work(work) => {
                 let done = {
@@ -341,59 +368,5 @@ impl Perform<Traced> for Life {
                 Answer::Worked(done)
             }
         }
-    }
-}
-
-/// The order after each block.
-struct News<'a> {
-    life: &'a Life,
-    views: broadcast::Receiver<Arc<View>>,
-    begun: bool,
-}
-
-impl Watch<Traced> for News<'_> {
-    async fn news(&mut self) -> Option<View> {
-        let known = match self.begun {
-            false => self.life.shared.view(),
-            true => None,
-        };
-        self.begun = true;
-        let view = match known {
-            Some(view) => view,
-            None => loop {
-                match self.views.recv().await {
-                    Ok(view) => break view,
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return None,
-                }
-            },
-        };
-        if self.life.is_struck() {
-            return pending().await;
-        }
-        Some(View::clone(&view))
-    }
-}
-
-/// A journal whose writer can be killed in the middle of a write.
-struct Mortal<'a> {
-    life: &'a Life,
-    journal: Journal,
-}
-
-impl Log for Mortal<'_> {
-    fn append(&mut self, entry: &[u8]) -> io::Result<()> {
-        if !self.life.is_due() {
-            return self.journal.append(entry);
-        }
-        let place = self.life.place();
-        place.disk.cut_at_sync(1);
-        let appended = self.journal.append(entry);
-        place.kill();
-        appended
-    }
-
-    fn path(&self) -> &Path {
-        self.journal.path()
     }
 }

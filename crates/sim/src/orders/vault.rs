@@ -13,6 +13,8 @@ pub struct Vault {
     files: BTreeMap<(FileId, AccountId), (FileKey, Vec<u8>)>,
     /// Files that no node answers for.
     pub lost: BTreeSet<FileId>,
+    /// Owners whose storage nodes answer no more.
+    pub gone: BTreeSet<AccountId>,
 }
 
 impl Vault {
@@ -48,7 +50,7 @@ impl Vault {
         content: Option<Digest>,
     ) -> Result<Vec<u8>, FetchFailure> {
         let unavailable = || FetchFailure::Unavailable(format!("{file} of {owner}"));
-        if self.lost.contains(&file) {
+        if self.lost.contains(&file) || self.gone.contains(&owner) {
             return Err(unavailable());
         }
         let (stored, bytes) = self.files.get(&(file, owner)).ok_or_else(unavailable)?;
@@ -59,5 +61,24 @@ impl Vault {
             return Err(FetchFailure::Corrupt("another content".to_owned()));
         }
         Ok(bytes.clone())
+    }
+
+    /// Hands an input out, from the first of these owners whose nodes have it.
+    ///
+    /// # Errors
+    /// As [`Vault::fetch`] of the first owner.
+    pub fn fetch_of_any(
+        &self,
+        file: FileId,
+        owners: &[AccountId],
+        key: &FileKey,
+        content: Digest,
+    ) -> Result<Vec<u8>, FetchFailure> {
+        let mut fetched = owners
+            .iter()
+            .map(|owner| self.fetch(file, *owner, key, Some(content)));
+        let first = fetched.next();
+        let first = first.unwrap_or(Err(FetchFailure::Unavailable(file.to_string())));
+        first.or_else(|failure| fetched.find_map(Result::ok).ok_or(failure))
     }
 }

@@ -1,13 +1,13 @@
 //! Orders whose requester breaks the rules: nobody else loses by it.
 
-use assay_ledger::{Amount, DeclineReason, FailureReason, Outcome, Question, Role, Verdict};
+use assay_ledger::{Amount, DeclineReason, FailureReason, Outcome, Phase, Question, Role, Verdict};
 use assay_machine::Machine;
-use assay_proof::parties::Requester;
-use assay_proof::{Context, Identity, Input, OrderKeys, Output, Traced};
+use assay_proof::parties::{Provider, Requester};
+use assay_proof::{Ask, Context, Identity, Input, OrderKeys, Output, Traced};
 use assay_sim::liars::requesters::{FalseComplaint, wrong_keys};
-use assay_sim::orders::{BALANCE, Cast, Plan};
+use assay_sim::orders::{Actor, BALANCE, Cast, Plan, play};
 
-use crate::{assert_unslashed, failures, honest, run};
+use crate::{assert_unslashed, counter, failures, honest, run, with_provider};
 
 /// An honest network with this requester.
 fn with_requester<P: Machine<Protocol = Traced> + 'static>(
@@ -61,4 +61,51 @@ fn an_order_whose_keys_are_never_granted_ends_without_loss() {
     assert_eq!(order.head.outcome, Some(Outcome::NotGranted));
     assert_unslashed(&world, Role::Provider, 0);
     assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
+}
+
+/// An honest provider that relies on the requester's copies of the inputs.
+struct Careless(Provider);
+
+impl Machine for Careless {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let mut outputs = self.0.step(at, input);
+        outputs.retain(|output| !matches!(output, Output::Ask(_, Ask::Keep { .. })));
+        outputs
+    }
+}
+
+/// What becomes of the first run if the requester's storage nodes are gone once it is committed.
+fn without_the_requesters_nodes(plan: Plan, cast: Cast) -> (Option<Outcome>, Vec<FailureReason>) {
+    play(plan, cast, counter, async |play| {
+        let committed = |phase| matches!(phase, Phase::Committed | Phase::Revealing);
+        play.run_until(|world| committed(world.order().head.phase))
+            .await;
+        let requester = play.members()[0].account;
+        play.vault().gone.insert(requester);
+        let order = play.run().await;
+        let failed = failures(&order).iter().map(|of| of.reason).collect();
+        let paid = order.head.outcome;
+        if paid == Some(Outcome::Paid) {
+            assert_unslashed(play, Role::Auditor, 0);
+        }
+        (paid, failed)
+    })
+}
+
+#[test]
+fn a_requester_that_turns_its_storage_off_after_the_run_hurts_nobody() {
+    for copies in [1, 2] {
+        let plan = Plan {
+            copies,
+            ..Plan::default()
+        };
+        let (outcome, failed) = without_the_requesters_nodes(plan, honest());
+        assert_eq!((outcome, failed), (Some(Outcome::Paid), vec![]), "{copies}");
+    }
+    // Whoever relies on those nodes loses its bond: there is nothing that judges could have fetched.
+    let cast = with_provider(Actor::new(|me| Careless(Provider::new(me)), counter));
+    let (_, failed) = without_the_requesters_nodes(Plan::default(), cast);
+    assert_eq!(failed.first(), Some(&FailureReason::Unavailable));
 }

@@ -16,7 +16,7 @@ use assay_node::{
     transport::Transport,
 };
 use assay_vault::{
-    MAX_SLICES, SLICE_BYTES,
+    Coding, MAX_SLICES, SLICE_BYTES,
     upload::{Leftover, UploadConfig, UploadError},
 };
 use serde::Serialize;
@@ -165,6 +165,7 @@ fn store(
         media_type,
         length,
         content: None,
+        coding: Coding::Replicated { copies },
         key: unfinished.plan.key(key),
         envelope_to: Some(key.encryption().public()),
     };

@@ -94,10 +94,10 @@ impl Auditor {
     /// An auditor with an empty journal.
     pub fn new(me: Identity) -> Auditor {
         Auditor {
+            inputs: Inputs::of(me.account),
             me,
             desk: Desk::default(),
             keys: None,
-            inputs: Inputs::default(),
             replay: Replay::default(),
             records: BTreeMap::new(),
             attempt: RunIndex(0),

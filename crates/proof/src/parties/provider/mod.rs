@@ -4,6 +4,8 @@ mod answer;
 mod run;
 mod work;
 
+use std::collections::BTreeSet;
+
 use assay_ledger::{DeclineReason, Phase};
 use assay_machine::Machine;
 
@@ -19,7 +21,8 @@ use crate::view::View;
 
 /// The provider of one order.
 ///
-/// Running: it opens the requester's grant, fetches the inputs, runs segment after segment, stores
+/// Running: it opens the requester's grant, fetches the inputs, stores copies of them that do not
+/// depend on the requester, runs segment after segment, stores
 /// a checkpoint at every boundary, the first and the last state included, and commits. It gives
 /// the order back when keys or inputs do not open, the specification makes no sense, or the job
 /// takes more memory than there is.
@@ -33,6 +36,8 @@ pub struct Provider {
     keys: Option<ProviderKeys>,
     inputs: Inputs,
     run: Option<Run>,
+    /// Inputs of which it has a copy of its own in the vault, by their place in the terms.
+    kept: BTreeSet<u32>,
     decline: Option<DeclineReason>,
     started: bool,
     finished: bool,
@@ -62,11 +67,12 @@ impl Provider {
     /// A provider with an empty journal.
     pub fn new(me: Identity) -> Provider {
         Provider {
+            inputs: Inputs::of(me.account),
             me,
             desk: Desk::default(),
             keys: None,
-            inputs: Inputs::default(),
             run: None,
+            kept: BTreeSet::new(),
             decline: None,
             started: false,
             finished: false,
@@ -106,6 +112,9 @@ impl Provider {
                 (What::Checkpoint(checkpoint, _), Ok(file), Some(run)) => {
                     let entry = run.stored(checkpoint, file);
                     self.desk.push(Output::Journal(entry.encode()));
+                }
+                (What::Copy(place), Ok(_), _) => {
+                    self.kept.insert(place);
                 }
                 (_, Err(why), _) => {
                     self.desk.trouble(why);

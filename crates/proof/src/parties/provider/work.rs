@@ -1,7 +1,7 @@
 //! Running the job, up to the commitment.
 
 use assay_ledger::{
-    BoundedVec, DeclineReason, OrderCall, Run as RunRecord, SegmentIndex, StepIndex,
+    BoundedVec, DeclineReason, OrderCall, Place, Run as RunRecord, SegmentIndex, StepIndex,
     Trace as RunTrace,
 };
 
@@ -70,6 +70,7 @@ impl Provider {
             let call = || Some(OrderCall::Decline { place, reason });
             return self.desk.submit(place, CallTag::Decline, now, call);
         }
+        let kept = self.keep_inputs(view, place);
         let (Some(run), Some(keys), Some(task)) = (&mut self.run, &self.keys, task) else {
             return;
         };
@@ -85,7 +86,11 @@ impl Provider {
             });
         }
         if run.complete(&order.head.terms) {
-            return self.commit(view);
+            // Without copies it depends on the requester's; to be late would cost it for sure.
+            if kept || view.pressing() {
+                self.commit(view);
+            }
+            return;
         }
         let Some(done) = run.done() else {
             let asked = self.desk.ask(tag(What::First), now, || {
@@ -125,6 +130,42 @@ impl Provider {
                 })))
             });
         }
+    }
+
+    /// Stores copies of the inputs that are here, and says whether there is one of each. What judges
+    /// cannot fetch counts against the provider, and the requester, who chose where its own copies
+    /// lie, may turn them off as soon as there is a commitment.
+    fn keep_inputs(&mut self, view: &View, place: Place) -> bool {
+        let (order, now) = (&view.order, view.height);
+        let Some(keys) = &self.keys else {
+            return false;
+        };
+        for (at, (input, key)) in order
+            .head
+            .terms
+            .inputs
+            .iter()
+            .zip(keys.inputs())
+            .enumerate()
+        {
+            let Some(handle) = self.inputs.handle(at) else {
+                continue;
+            };
+            let copy = at as u32;
+            if self.kept.contains(&copy) {
+                continue;
+            }
+            let what = What::Copy(copy);
+            self.desk.ask(Tag { place, what }, now, || {
+                Some(Ask::Keep {
+                    name: format!("{}/{}/input-{at}", order.head.id, place.run),
+                    file: input.file,
+                    key: key.clone(),
+                    bytes: handle.clone(),
+                })
+            });
+        }
+        self.kept.len() == order.head.terms.inputs.len()
     }
 
     pub(super) fn worked(&mut self, view: &View, result: Result<WorkDone, WorkFailure>) {

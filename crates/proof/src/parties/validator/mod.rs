@@ -6,7 +6,7 @@ mod grants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
-use assay_ledger::{Dispute, OrderCall, Phase, Place, Question, RunIndex};
+use assay_ledger::{AccountId, Dispute, OrderCall, Phase, Place, Question, RunIndex};
 use assay_machine::Machine;
 
 use self::beginning::{Beginning, target};
@@ -37,7 +37,6 @@ pub struct Validator {
 }
 
 /// What is known about one dispute.
-#[derive(Default)]
 struct Case {
     place: Option<Place>,
     /// Granted keys by their place among this validator's grants; `None` for useless ones.
@@ -50,6 +49,21 @@ struct Case {
     finding: Option<Option<Digest>>,
     /// The job is more than this machine can hold: it attests nothing.
     unable: bool,
+}
+
+impl Case {
+    /// Nothing yet of the dispute at this place.
+    fn at(place: Option<Place>, me: AccountId) -> Case {
+        Case {
+            place,
+            keys: BTreeMap::new(),
+            inputs: Inputs::of(me),
+            states: BTreeMap::new(),
+            useless: BTreeSet::new(),
+            finding: None,
+            unable: false,
+        }
+    }
 }
 
 /// Keys, and the run whose checkpoints they open.
@@ -82,9 +96,9 @@ impl Validator {
     /// A validator. It keeps no journal: what it attested is on the ledger.
     pub fn new(me: Identity) -> Validator {
         Validator {
+            case: Case::at(None, me.account),
             me,
             desk: Desk::default(),
-            case: Case::default(),
             finished: false,
         }
     }
@@ -143,10 +157,7 @@ impl Validator {
         }
         let place = view.dispute();
         if self.case.place != Some(place) {
-            self.case = Case {
-                place: Some(place),
-                ..Case::default()
-            };
+            self.case = Case::at(Some(place), self.me.account);
             self.desk.clear();
         }
         if self.case.finding.is_none() && !self.case.unable {
