@@ -155,6 +155,19 @@ impl Stakes {
         }
     }
 
+    /// The dearest work with which cheating in any share still loses money on average, rounded down:
+    ///
+    /// ```text
+    /// (price + bond (1 - challenger_share)) (1 - dishonest^v)
+    /// ```
+    pub fn deterred_cost(&self) -> u64 {
+        let whole = u128::from(WHOLE_PPM);
+        let at_stake = u128::from(self.challenger_share.complement().ppm());
+        let lost = u128::from(self.price) * whole + u128::from(self.bond) * at_stake;
+        let cost = lost * u128::from(self.looked_at().ppm()) / (whole * whole);
+        u64::try_from(cost).unwrap_or(u64::MAX)
+    }
+
     /// Whether cheating in any share loses money on average.
     pub fn deters(&self) -> bool {
         self.bond_needed().is_some_and(|needed| self.bond >= needed)
@@ -219,6 +232,40 @@ mod tests {
         assert!(stakes.deters());
         stakes.dishonest = Probability::ALWAYS;
         assert_eq!(stakes.bond_needed(), None);
+    }
+
+    #[test]
+    fn the_deterred_cost_is_the_dearest_that_deters() {
+        for (price, bond, share, dishonest, auditors) in [
+            (10_000_000, 20_000_000, 500_000, 333_333, 2),
+            (1, 0, 0, 0, 1),
+            (900, 198, 500_000, 300_000, 2),
+            (u64::MAX, u64::MAX, 0, 999_999, 16),
+        ] {
+            let mut stakes = Stakes {
+                price,
+                bond,
+                challenger_share: Probability::from_ppm(share),
+                cost: 0,
+                dishonest: Probability::from_ppm(dishonest),
+                auditors,
+            };
+            stakes.cost = stakes.deterred_cost();
+            assert!(stakes.deters(), "{stakes:?}");
+            if let Some(dearer) = stakes.cost.checked_add(1 + stakes.cost / 500_000) {
+                stakes.cost = dearer;
+                assert!(!stakes.deters(), "{stakes:?}");
+            }
+        }
+        let open = Stakes {
+            price: 5,
+            bond: 5,
+            challenger_share: Probability::NEVER,
+            cost: 0,
+            dishonest: Probability::ALWAYS,
+            auditors: 3,
+        };
+        assert_eq!(open.deterred_cost(), 0);
     }
 
     #[test]

@@ -834,6 +834,10 @@ fn rare_copies() -> Vec<World> {
     let mut withdrawn = crowd();
     let order = withdrawn.post(&copies(2));
     withdrawn.apply(Who::Requester, OrderCall::Cancel { order });
+    // More copies than there are providers.
+    let mut waiting = World::new();
+    let order = waiting.post(&copies(8));
+    waiting.apply(Who::Requester, OrderCall::Cancel { order });
     let mut keyless = crowd();
     let order = keyless.drawn(&copies(3));
     keyless.hand(order, 0);
@@ -849,7 +853,7 @@ fn rare_copies() -> Vec<World> {
     let call = silent.bisect_call(order, silent.middle(order), &truth);
     silent.apply(silent.runner(order, 0), call);
     crate::life::wait(&mut silent, order);
-    let mut lives = vec![withdrawn, keyless, silent];
+    let mut lives = vec![withdrawn, waiting, keyless, silent];
     for last in [0, 9] {
         let runs = [lie(0, "one"), truth.clone(), lie(last, "other")];
         let mut world = crowd();

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use assay_crypto::Digest;
-use assay_job::{Local, Network, Price};
+use assay_job::{Job, Local, Network, Price};
+use assay_ledger::Amount;
 use assay_model::ModelShape;
 use assay_node::node::read_genesis;
-use assay_proof::odds::Probability;
+use assay_proof::odds::{Probability, Stakes};
 use serde::Serialize;
 
 use crate::{
@@ -36,6 +37,10 @@ struct Checked {
     copies: u8,
     /// Detection probability when a tenth, half, or all of the segments are faked.
     detection: [String; 3],
+    /// The dearest work, in tokens, with which faking any share of it still loses money on average,
+    /// where a third of the auditors' bonds would pass a lie; none for copies, which are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deterred_cost: Option<String>,
     /// Loss of a first step, in nats.
     first_loss: Option<f64>,
     /// What the order will tell everybody of the model.
@@ -81,6 +86,7 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
         auditors: job.audit.auditors,
         copies: job.market.copies,
         detection: [odds(1), odds(5), odds(10)],
+        deterred_cost: deterred(&job, &network).map(|cost| cost.to_string()),
         first_loss: first.loss_micro.map(|loss| loss as f64 / 1e6),
         model,
         memory: price,
@@ -114,6 +120,15 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
                     _ => "a wrong result is caught if one provider is honest".to_owned(),
                 },
             ),
+            (
+                "deterrence",
+                match &c.deterred_cost {
+                    Some(cost) => format!(
+                        "faking any share of it loses money unless the work costs a provider more than {cost}"
+                    ),
+                    None => "two equal lies are a loss only while the liars are different people".to_owned(),
+                },
+            ),
             ("model", c.model.to_string()),
             ("memory", c.memory.to_string()),
             (
@@ -123,6 +138,22 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
                     .unwrap_or_default(),
             ),
         ])
+    })
+}
+
+/// What work may cost a provider at most for cheating to be a loss. What challengers are paid of a
+/// slashed bond does not count: a cheater may be its own.
+fn deterred(job: &Job, network: &Network) -> Option<Amount> {
+    (job.market.copies < 2).then(|| {
+        let stakes = Stakes {
+            price: job.market.price.0,
+            bond: job.market.provider_bond.0,
+            challenger_share: Probability::from_ppm(network.parameters.reward_rate.0),
+            cost: 0,
+            dishonest: Probability::ratio(1, 3),
+            auditors: job.audit.auditors,
+        };
+        Amount(stakes.deterred_cost())
     })
 }
 
