@@ -23,8 +23,8 @@ pub struct Peer {
 pub struct Pace {
     /// Least time between a block and its parent.
     pub min_interval: Duration,
-    /// Time after which a leader proposes even without transactions, so that deadlines counted
-    /// in blocks pass.
+    /// Time after which a leader proposes even without transactions, so that ledger time passes and
+    /// deadlines with it.
     pub block_interval: Duration,
     /// Time granted to a leader beyond `block_interval` before its view is skipped. Together they are
     /// well below a second, so that one dead leader does not cost a second without a block, and leave

@@ -195,6 +195,8 @@ impl Core {
         for (sender, next) in next {
             pool.used(sender, next);
         }
-        pool.expire(base.header().height.0);
+        if let Ok(now) = query::now(base.as_ref()) {
+            pool.expire(now);
+        }
     }
 }

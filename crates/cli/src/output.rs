@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
+use assay_ledger::LedgerTime;
 use comfy_table::{Table, presets};
 use owo_colors::OwoColorize;
 use serde::Serialize;
@@ -230,9 +231,45 @@ pub(crate) fn short(name: impl Display) -> String {
     name.to_string().chars().take(12).collect()
 }
 
+/// How long it is until a ledger time, in the two largest units that count; "no time" once it has come.
+pub(crate) fn left(now: LedgerTime, until: LedgerTime) -> String {
+    let seconds = until.since(now).div_ceil(1_000);
+    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+    let mut rest = seconds;
+    let counts = units.map(|(unit, length)| {
+        let count = rest / length;
+        rest %= length;
+        (count, unit)
+    });
+    let from = counts.iter().position(|(count, _)| *count > 0);
+    let counts = counts.iter().skip(from.unwrap_or(counts.len())).take(2);
+    let told: Vec<String> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect();
+    match told.is_empty() {
+        true => "no time".to_owned(),
+        false => told.join(" "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_left_is_told_in_two_units() {
+        for (ms, told) in [
+            (0, "no time"),
+            (1, "1 s"),
+            (61_000, "1 min 1 s"),
+            (3_600_000, "1 h"),
+            (90_061_000, "1 d 1 h"),
+        ] {
+            assert_eq!(left(LedgerTime(5), LedgerTime(5 + ms)), told);
+        }
+        assert_eq!(left(LedgerTime(9), LedgerTime(5)), "no time");
+    }
 
     #[test]
     fn what_a_node_says_cannot_steer_the_terminal() {

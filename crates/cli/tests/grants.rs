@@ -161,15 +161,15 @@ fn a_file_is_asked_for_granted_read_and_revoked() {
     owner.grant(&["reject", file, &reader_account]).ok();
     said(get("late"), "rejected");
     // Asked for a moment, which passes.
-    let brief = [&ask[..], &["--blocks", "1"]].concat();
+    let brief = [&ask[..], &["--for", "1s"]].concat();
     let asked = reader.grant(&brief);
     if asked.code == 0 {
         sleep(Duration::from_secs(3));
         said(owner.grant(&["approve", file, &reader_account]), "expired");
     } else {
         // The moment may be over before the request comes into a block.
-        said(asked, "must last beyond block");
+        said(asked, "must last beyond");
     }
-    let most = ["--blocks", "4000000000"];
+    let most = ["--for", "31d"];
     said(reader.grant(&[&ask[..], &most].concat()), "at most");
 }

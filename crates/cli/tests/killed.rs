@@ -228,7 +228,7 @@ fn a_killed_provider_that_comes_back_resumes_and_is_paid() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let temp = tempfile::tempdir().unwrap();
     let mut net = Net::start(temp.path());
-    let (mut post, _, name) = kill_mid_training(&mut net, 6_000);
+    let (mut post, _, name) = kill_mid_training(&mut net, 1_200);
     net.spawn(&name);
     let order = net.await_order("settled", |order| order["phase"] == "settled");
     assert_eq!(net.named(&provider(&order)), name);
@@ -243,7 +243,7 @@ fn a_killed_provider_that_stays_away_is_charged_and_replaced() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let temp = tempfile::tempdir().unwrap();
     let mut net = Net::start(temp.path());
-    let (mut post, _, name) = kill_mid_training(&mut net, 400);
+    let (mut post, _, name) = kill_mid_training(&mut net, 80);
     let order = net.await_order("settled", |order| order["phase"] == "settled");
     assert_ne!(net.named(&provider(&order)), name);
     let run = failed(&order)[0];
@@ -342,7 +342,7 @@ fn a_killed_devnet_goes_on_from_its_last_checkpoint() {
         );
         sleep(Duration::from_millis(200));
     }
-    let job = long_job(&dir, 6_000);
+    let job = long_job(&dir, 1_200);
     let post = || {
         let job = job.to_str().unwrap();
         assay(&dir, &["job", "post", job, "--no-wait", "--json"])

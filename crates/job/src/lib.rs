@@ -20,6 +20,7 @@ mod inputs;
 pub mod keys;
 mod kind;
 mod language;
+mod length;
 mod local;
 mod machine;
 mod memory;
@@ -41,6 +42,7 @@ pub use error::JobError;
 pub use finetune::Course;
 pub use inputs::{Inputs, Lengths};
 pub use kind::{Job, Kind, deliver};
+pub use length::{Length, NoLength};
 pub use local::{
     Checked, Event, Local, Run, RunError, check, check_read, first_fault, run, run_digest,
     run_saved,

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::JobError;
+use crate::length::Length;
 use crate::numbers::{Tokens, count, maybe};
 
 /// How much of the work is replayed, and by how many.
@@ -124,66 +125,49 @@ impl Market {
     }
 }
 
-/// Blocks each phase of an order may take; a network has a shortest and a longest.
+/// How long each phase of an order may take, in ledger time, which stands still while no blocks come:
+/// whole seconds, or text such as "90s", "20m", "36h", "7d". A network has a shortest and a longest.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deadlines {
     /// Finding a provider.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub assign: u32,
+    pub assign: Length,
     /// Handing the keys to the provider.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub grant: u32,
+    pub grant: Length,
     /// Doing the work and committing to its trace.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub run: u32,
+    pub run: Length,
     /// Opening the starts of the drawn segments.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub open: u32,
+    pub open: Length,
     /// Replaying them and committing to the answers.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub audit: u32,
+    pub audit: Length,
     /// Revealing the answers.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub reveal: u32,
+    pub reveal: Length,
     /// Complaining about the delivery.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub complain: u32,
+    pub complain: Length,
     /// One round of a dispute.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub dispute: u32,
+    pub dispute: Length,
     /// The validators' replay of a disputed step.
-    #[serde(deserialize_with = "count::<_, _, 1, { u32::MAX as u64 }>")]
-    #[schemars(range(min = 1))]
-    pub attest: u32,
+    pub attest: Length,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
-            assign: 300,
-            grant: 300,
-            run: 6_000,
-            open: 300,
-            audit: 3_000,
-            reveal: 300,
-            complain: 300,
-            dispute: 300,
-            attest: 3_000,
+            assign: Length::minutes(5),
+            grant: Length::minutes(5),
+            run: Length::minutes(20),
+            open: Length::minutes(5),
+            audit: Length::minutes(10),
+            reveal: Length::minutes(5),
+            complain: Length::minutes(5),
+            dispute: Length::minutes(5),
+            attest: Length::minutes(10),
         }
     }
 }
 
 impl From<Deadlines> for assay_ledger::Deadlines {
-    fn from(blocks: Deadlines) -> Self {
+    fn from(lengths: Deadlines) -> Self {
         let Deadlines {
             assign,
             grant,
@@ -194,17 +178,17 @@ impl From<Deadlines> for assay_ledger::Deadlines {
             complain,
             dispute,
             attest,
-        } = blocks;
+        } = lengths;
         Self {
-            assign,
-            grant,
-            run,
-            open,
-            audit,
-            reveal,
-            dispute,
-            attest,
-            complain,
+            assign: assign.ms(),
+            grant: grant.ms(),
+            run: run.ms(),
+            open: open.ms(),
+            audit: audit.ms(),
+            reveal: reveal.ms(),
+            dispute: dispute.ms(),
+            attest: attest.ms(),
+            complain: complain.ms(),
         }
     }
 }

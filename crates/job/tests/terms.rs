@@ -64,7 +64,7 @@ fn what_no_network_takes_is_refused_where_it_is_written() {
         ("audit", "segment_steps = 99999999999"),
         ("deadlines", "run = 0"),
         ("deadlines", "grant = -1"),
-        ("deadlines", "attest = 4294967296"),
+        ("deadlines", "attest = \"a while\""),
         ("deadlines", "open = 2.5"),
     ] {
         let error = written(&format!("[{table}]\n{line}")).unwrap_err();
@@ -79,8 +79,8 @@ fn what_no_network_takes_is_refused_where_it_is_written() {
 fn what_this_network_refuses_is_named_by_the_field_of_the_job_file() {
     for (more, field) in [
         ("[deadlines]\nrun = 1", "deadlines.run"),
-        ("[deadlines]\ngrant = 1000001", "deadlines.grant"),
-        ("[deadlines]\nattest = 4294967295", "deadlines.attest"),
+        ("[deadlines]\ngrant = \"31d\"", "deadlines.grant"),
+        ("[deadlines]\nattest = \"599999ms\"", "deadlines.attest"),
         ("[audit]\nsegment_steps = 161", "audit.segment_steps"),
         ("[market]\nprice = \"0\"", "market.price"),
         (
@@ -158,7 +158,7 @@ fn sums_beyond_all_the_money_of_a_network_are_refused() {
 fn a_networks_own_limits_count() {
     let network = Network {
         parameters: Parameters {
-            min_deadline: 400,
+            floors: assay_ledger::Deadlines::all(600_000),
             provider_bond: Amount::tokens(50),
             ..Parameters::default()
         },

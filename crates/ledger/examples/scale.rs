@@ -148,7 +148,7 @@ impl World {
             .collect();
         let context = BlockContext {
             height: Height(self.height),
-            timestamp_ms: self.height,
+            timestamp_ms: 1_000 * self.height,
             beacon: Digest::of("scale beacon", &[&self.height.to_le_bytes()]),
         };
         let began = Instant::now();
@@ -219,7 +219,7 @@ impl World {
             attempts: 2,
             keys: Digest::ZERO,
             encryption_key: EncryptionKey([9; 32]),
-            deadlines: Deadlines::all(DEADLINE),
+            deadlines: Deadlines::all(1_000 * u64::from(DEADLINE)),
         };
         OrderCall::Post(Box::new(terms)).into()
     }

@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .collect();
         let context = BlockContext {
             height: Height(height),
-            timestamp_ms: height,
+            timestamp_ms: 1_000 * height,
             beacon: Digest::of("throughput beacon", &[&height.to_le_bytes()]),
         };
         let start = now()?;

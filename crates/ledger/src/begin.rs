@@ -3,7 +3,7 @@
 use assay_crypto::Digest;
 
 use crate::state::State;
-use crate::timers::{self, Timer};
+use crate::timers::{self, Clock, Timer};
 use crate::{Amount, Event, Refusal, accounts, files, orders};
 
 /// Ends what is due, oldest first, and draws for orders that wait.
@@ -16,12 +16,16 @@ use crate::{Amount, Event, Refusal, accounts, files, orders};
 pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
     let mut events = Vec::new();
     let most = state.chain.parameters.max_timers as usize;
-    for kind in timers::kinds() {
+    for (kind, clock) in timers::kinds() {
+        let now = match clock {
+            Clock::Time => state.time().0,
+            Clock::Height => state.now().0,
+        };
         for (key, _) in state.scan(&kind, &kind, most) {
             let Some((due, timer)) = Timer::of(&key) else {
                 continue;
             };
-            if due > state.now() {
+            if due > now {
                 break;
             }
             let result = ring(state, key, timer);
@@ -38,14 +42,14 @@ pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
 fn ring(state: &mut State<'_>, key: Vec<u8>, timer: Timer) -> Result<(), Refusal> {
     let amount: Option<Amount> = match timer {
         Timer::Bond(..) => state.load(&key),
-        Timer::Order(_) | Timer::Grant(..) | Timer::Keys(..) => None,
+        Timer::Order(_) | Timer::Blocks(_) | Timer::Grant(..) | Timer::Keys(..) => None,
     };
     state.remove(key);
     match timer {
         Timer::Bond(role, account) => {
             accounts::free(state, (role, account), amount.unwrap_or_default())
         }
-        Timer::Order(order) => orders::late(state, order),
+        Timer::Order(order) | Timer::Blocks(order) => orders::late(state, order),
         Timer::Grant(file, owner, grantee) => files::expire(state, file, owner, grantee),
         Timer::Keys(order, run) => {
             orders::forget_keys(state, order, run);

@@ -25,7 +25,7 @@ use crate::{
 pub struct BlockContext {
     /// The block's height: one above its parent's.
     pub height: Height,
-    /// The proposer's time, in milliseconds since 1970.
+    /// The proposer's time, in milliseconds since 1970, above the parent's.
     pub timestamp_ms: u64,
     /// Randomness that nobody knew before the parent block was final; [`Digest::ZERO`] when the
     /// block carries none, and then nothing is drawn in it.
@@ -223,7 +223,8 @@ pub fn execute_verified_block(
         index: 0,
         reason: Invalid::NoChain,
     };
-    let mut state = State::new(store, admission.chain.ok_or(no_chain)?, *context);
+    let before = BlockInfo::of(store)?;
+    let mut state = State::new(store, admission.chain.ok_or(no_chain)?, before, *context);
     for (account, value) in &admission.accounts {
         state.save_account(account, value);
     }
@@ -234,10 +235,7 @@ pub fn execute_verified_block(
         .checked_add(admission.fees)
         .unwrap_or(pools.treasury);
     state.save(keys::pools(), &pools);
-    let info = BlockInfo {
-        height: context.height,
-        timestamp_ms: context.timestamp_ms,
-    };
+    let info = BlockInfo::next(before, context);
     state.save(keys::block(), &info);
 
     let mut events = state.commit();

@@ -86,6 +86,10 @@ number!(
     Height(u64)
 );
 number!(
+    /// Milliseconds of ledger time since the network's first block: what deadlines are counted in.
+    LedgerTime(u64)
+);
+number!(
     /// The index of a state in a run: 0 is the initial state, state `i` is the one after step `i`.
     StepIndex(u64)
 );

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! c                                    the chain: id, name, supply, validators, parameters
-//! b                                    height and time of the last block
+//! b                                    height, stamp and ledger time of the last block
 //! m                                    treasury and pot
 //! t kind(1) due(8) ...                 a timer: what happens by itself, and from when on
 //!

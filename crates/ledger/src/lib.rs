@@ -80,6 +80,7 @@ mod refusal;
 pub mod root;
 mod state;
 mod store;
+mod time;
 mod timers;
 mod transaction;
 
@@ -101,8 +102,8 @@ pub use genesis::{
     Genesis, GenesisAccount, GenesisError, GenesisOwner, GenesisRegistration, ValidatorInfo,
 };
 pub use ids::{
-    AccountId, Amount, ChainId, FileId, Height, OrderId, ParseAmountError, Ppm, RunIndex,
-    SegmentIndex, StepIndex, TxId,
+    AccountId, Amount, ChainId, FileId, Height, LedgerTime, OrderId, ParseAmountError, Ppm,
+    RunIndex, SegmentIndex, StepIndex, TxId,
 };
 pub use orders::{
     Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure, FailureReason,
@@ -111,8 +112,9 @@ pub use orders::{
     Round, Row, Run, SealedKeys, Seat, SlashReason, Span, StopRule, Taken, Terms, Trace, Turn,
     Verdict, rules,
 };
-pub use parameters::{MAX_DEADLINE, MAX_FILE_BYTES, Parameters};
+pub use parameters::{MAX_DEADLINE_MS, MAX_FILE_BYTES, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};
 pub use refusal::Refusal;
 pub use store::{MemoryStore, Pairs, ReadError, Store};
+pub use time::{MAX_BLOCK_MS, Moment};
 pub use transaction::{DecodeError, MAX_TX_BYTES, Transaction};

@@ -3,13 +3,24 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Call, Ppm, Role};
+use crate::{Amount, Call, Deadlines, Ppm, Role};
 
-/// The longest deadline any network may allow, in blocks.
-pub const MAX_DEADLINE: u32 = 1 << 24;
+/// The longest deadline or delay that any network may have, in milliseconds: a year.
+pub const MAX_DEADLINE_MS: u64 = 365 * 86_400_000;
 
 /// The longest file that a vault keeps, in bytes: no network may allow longer inputs.
 pub const MAX_FILE_BYTES: u64 = 256 << 30;
+
+/// The most blocks that a network may give every phase at least.
+const MAX_MIN_BLOCKS: u32 = 1 << 16;
+
+/// Floors under which somebody who is honest, but whose machine restarts or whose line fails for a few
+/// minutes, may lose a bond.
+const FLOORS: Deadlines = Deadlines {
+    assign: 60_000,
+    attest: 600_000,
+    ..Deadlines::all(300_000)
+};
 
 /// Parameters of a network, part of its genesis and of the state.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -26,8 +37,8 @@ pub struct Parameters {
     pub auditor_bond: Amount,
     /// Least bond of a storage node.
     pub storage_bond: Amount,
-    /// Blocks between giving up a role and getting the bond back.
-    pub unbonding_blocks: u32,
+    /// Ledger time between giving up a role and getting the bond back, in milliseconds.
+    pub unbonding_ms: u64,
     /// Share of a provider's locked bond lost when it does not commit to a run in time.
     pub late_rate: Ppm,
     /// Share of a slashed bond that goes to providers and auditors who were right or worked in vain; the
@@ -40,10 +51,13 @@ pub struct Parameters {
     pub complaint_deposit: Amount,
     /// How many times what a role earns in an order the order may lock of its bond.
     pub max_bond_multiple: u32,
-    /// Shortest deadline an order may set for a phase, in blocks.
-    pub min_deadline: u32,
-    /// Longest deadline an order may set for a phase, in blocks.
-    pub max_deadline: u32,
+    /// The shortest deadlines that an order may set for its phases, in milliseconds of ledger time.
+    pub floors: Deadlines,
+    /// The longest deadline that an order may set for a phase, and the longest that a grant of a file
+    /// may last, in milliseconds of ledger time.
+    pub max_deadline_ms: u64,
+    /// Blocks that every phase lasts at least, whatever its deadline.
+    pub min_blocks: u32,
     /// Rounds of audit draws for one run before its order is refunded.
     pub max_rounds: u8,
     /// Deadlines of orders that end in one block at most, as many bonds and grants of files, and runs
@@ -68,14 +82,15 @@ impl Default for Parameters {
             provider_bond: Amount::tokens(1),
             auditor_bond: Amount::tokens(1),
             storage_bond: Amount::tokens(1),
-            unbonding_blocks: 100_000,
+            unbonding_ms: 7 * 86_400_000,
             late_rate: Ppm(200_000),
             reward_rate: Ppm(500_000),
             setup_rate: Ppm(50_000),
             complaint_deposit: Amount::tokens(1),
             max_bond_multiple: 20,
-            min_deadline: 2,
-            max_deadline: 1_000_000,
+            floors: FLOORS,
+            max_deadline_ms: 30 * 86_400_000,
+            min_blocks: 20,
             max_rounds: 8,
             max_timers: 32,
             max_draws: 32,
@@ -87,6 +102,17 @@ impl Default for Parameters {
 }
 
 impl Parameters {
+    /// The numbers of a network on one machine, which is there to be tried out: no phase is too short,
+    /// since all parties are one person.
+    pub fn devnet() -> Parameters {
+        Parameters {
+            floors: Deadlines::all(0),
+            min_blocks: 2,
+            unbonding_ms: 3_600_000,
+            ..Parameters::default()
+        }
+    }
+
     /// The least fee of a transaction of `length` encoded bytes.
     pub fn min_fee(&self, length: usize) -> Amount {
         let bytes = self.byte_fee.0.saturating_mul(length as u64);
@@ -115,11 +141,17 @@ impl Parameters {
         if rate(self.late_rate) || rate(self.reward_rate) || rate(self.setup_rate) {
             return Some("a rate is above 1,000,000 parts per million");
         }
-        if self.min_deadline == 0 || self.max_deadline < self.min_deadline {
-            return Some("deadlines must allow at least one block, and the longest the shortest");
+        let mut floors = self.floors.named().into_iter();
+        if self.max_deadline_ms == 0 || floors.any(|(_, floor)| floor > self.max_deadline_ms) {
+            return Some("the longest deadline must be above zero, and no floor above it");
         }
-        if self.max_deadline > MAX_DEADLINE || self.unbonding_blocks > MAX_DEADLINE {
-            return Some("a number of blocks is above 2^24");
+        if self.max_deadline_ms > MAX_DEADLINE_MS || self.unbonding_ms > MAX_DEADLINE_MS {
+            return Some("a deadline or delay is above a year");
+        }
+        if self.min_blocks == 0 || self.min_blocks > MAX_MIN_BLOCKS {
+            return Some(
+                "a phase must last at least one block, and at most 65,536 whatever its time",
+            );
         }
         if self.max_timers == 0 || self.max_draws == 0 {
             return Some("a block must end at least one deadline and draw for at least one order");
@@ -136,8 +168,8 @@ impl Parameters {
         if self.max_bond_multiple == 0 {
             return Some("an order must be allowed to lock what it pays");
         }
-        if self.unbonding_blocks == 0 || self.max_rounds == 0 {
-            return Some("unbonding blocks and audit rounds must be at least one");
+        if self.unbonding_ms == 0 || self.max_rounds == 0 {
+            return Some("the unbonding time and audit rounds must be at least one");
         }
         None
     }

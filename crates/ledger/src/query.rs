@@ -14,8 +14,8 @@ use crate::store::decode;
 use crate::timers::{self, Timer};
 use crate::{
     Account, AccountId, Amount, Call, ChainId, FileGrant, FileId, FileRecord, Grant, Head, Height,
-    Order, OrderId, Parameters, Phase, Place, ReadError, Registration, Role, RunIndex, Store, Turn,
-    keys,
+    LedgerTime, Moment, Order, OrderId, Parameters, Phase, Place, ReadError, Registration, Role,
+    RunIndex, Store, Turn, keys,
 };
 
 /// What a read gives.
@@ -49,6 +49,13 @@ pub fn chain_id(store: &dyn Store) -> Read<Option<ChainId>> {
 pub fn height(store: &dyn Store) -> Read<Height> {
     let block: Option<BlockInfo> = read(store, &keys::block())?;
     Ok(block.map(|block| block.height).unwrap_or_default())
+}
+
+/// Height and ledger time of the last block executed; both 0 on the genesis state.
+pub fn now(store: &dyn Store) -> Read<Moment> {
+    let block: Option<BlockInfo> = read(store, &keys::block())?;
+    let now = block.map(|BlockInfo { time, height, .. }| Moment { time, height });
+    Ok(now.unwrap_or_default())
 }
 
 /// The network's numbers.
@@ -99,14 +106,14 @@ pub fn registrations(store: &dyn Store, role: Role) -> Read<Vec<(AccountId, Regi
 
 /// Bonds on their way back to balances: when, whose, of which role, how much. Reads all of
 /// them.
-pub fn unbonding(store: &dyn Store) -> Read<Vec<(Height, AccountId, Role, Amount)>> {
-    let [bonds, ..] = timers::kinds();
+pub fn unbonding(store: &dyn Store) -> Read<Vec<(LedgerTime, AccountId, Role, Amount)>> {
+    let [(bonds, _), ..] = timers::kinds();
     let timers = store.range(&bonds)?.into_iter();
     timers
         .filter_map(|(key, value)| match Timer::of(&key)? {
             (due, Timer::Bond(role, account)) => {
                 let amount = decode(&key, &value);
-                Some(amount.map(|amount| (due, account, role, amount)))
+                Some(amount.map(|amount| (LedgerTime(due), account, role, amount)))
             }
             _ => None,
         })

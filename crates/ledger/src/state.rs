@@ -7,8 +7,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::accounts::keys::{account_of, registration, registrations};
 use crate::{
-    Account, AccountId, Amount, BlockContext, BoundedString, ChainId, Event, Height, Parameters,
-    ReadError, Registration, Role, Store, accounts, keys, store,
+    Account, AccountId, Amount, BlockContext, BoundedString, ChainId, Event, Height, LedgerTime,
+    Moment, Parameters, ReadError, Registration, Role, Store, accounts, keys, store,
 };
 
 /// Changed keys with their new values; `None` deletes.
@@ -44,6 +44,27 @@ impl Chain {
 pub(crate) struct BlockInfo {
     pub(crate) height: Height,
     pub(crate) timestamp_ms: u64,
+    pub(crate) time: LedgerTime,
+}
+
+impl BlockInfo {
+    /// The last block of a state; none on the genesis state.
+    pub(crate) fn of(store: &dyn Store) -> Result<Option<BlockInfo>, ReadError> {
+        let key = keys::block();
+        let value = store.get(&key)?;
+        value.map(|value| store::decode(&key, &value)).transpose()
+    }
+
+    /// What a block is after this one.
+    pub(crate) fn next(before: Option<BlockInfo>, context: &BlockContext) -> BlockInfo {
+        let (height, timestamp_ms) = (context.height, context.timestamp_ms);
+        let time = before.map(|of| of.time.of_block(of.timestamp_ms, timestamp_ms));
+        BlockInfo {
+            height,
+            timestamp_ms,
+            time: time.unwrap_or_default(),
+        }
+    }
 }
 
 /// Money that belongs to nobody in particular.
@@ -69,10 +90,18 @@ pub(crate) struct State<'a> {
     events: Vec<Event>,
     pub(crate) chain: Chain,
     pub(crate) context: BlockContext,
+    moment: Moment,
 }
 
 impl<'a> State<'a> {
-    pub(crate) fn new(base: &'a dyn Store, chain: Chain, context: BlockContext) -> State<'a> {
+    /// For a block after `before`.
+    pub(crate) fn new(
+        base: &'a dyn Store,
+        chain: Chain,
+        before: Option<BlockInfo>,
+        context: BlockContext,
+    ) -> State<'a> {
+        let info = BlockInfo::next(before, &context);
         State {
             base,
             failure: RefCell::new(None),
@@ -81,11 +110,26 @@ impl<'a> State<'a> {
             events: Vec::new(),
             chain,
             context,
+            moment: Moment {
+                time: info.time,
+                height: info.height,
+            },
         }
     }
 
+    /// The block's height.
     pub(crate) fn now(&self) -> Height {
-        self.context.height
+        self.moment.height
+    }
+
+    /// The block's ledger time.
+    pub(crate) fn time(&self) -> LedgerTime {
+        self.moment.time
+    }
+
+    /// Both.
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment
     }
 
     /// Keeps what was written since the last commit; returns the events since then.

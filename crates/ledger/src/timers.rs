@@ -9,21 +9,33 @@ use assay_crypto::{Digest, PublicKey};
 use borsh::BorshDeserialize;
 
 use crate::keys::{bytes_32, join};
-use crate::{AccountId, FileId, Height, OrderId, Role, RunIndex};
+use crate::{AccountId, FileId, OrderId, Role, RunIndex};
 
 const TAG: u8 = b't';
 const BOND: u8 = 0;
 const ORDER: u8 = 1;
 const GRANT: u8 = 2;
 const KEYS: u8 = 3;
+const BLOCKS: u8 = 4;
+
+/// What tells that a timer is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// Ledger time, in milliseconds.
+    Time,
+    /// The height.
+    Height,
+}
 
 /// What a timer is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
     /// A bond comes free; the value under the key is how much.
     Bond(Role, AccountId),
-    /// A phase of an order ends.
+    /// The time of an order's phase is over.
     Order(OrderId),
+    /// A phase whose time is over has had its least number of blocks.
+    Blocks(OrderId),
     /// A grant of a file of an owner to a grantee expires.
     Grant(FileId, AccountId, AccountId),
     /// The keys that parties of a run handed each other are forgotten.
@@ -31,12 +43,14 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    /// The key of this timer, due at the beginning of block `due`.
-    pub(crate) fn key(&self, due: Height) -> Vec<u8> {
-        let due = due.0.to_be_bytes();
+    /// The key of this timer, due at the beginning of the first block that is at `due` by the clock of
+    /// its kind.
+    pub(crate) fn key(&self, due: u64) -> Vec<u8> {
+        let due = due.to_be_bytes();
         match self {
             Timer::Bond(role, account) => join(TAG, &[&[BOND], &due, &[role.byte()], &account.0]),
             Timer::Order(order) => join(TAG, &[&[ORDER], &due, &order.0.0]),
+            Timer::Blocks(order) => join(TAG, &[&[BLOCKS], &due, &order.0.0]),
             Timer::Grant(file, owner, grantee) => {
                 join(TAG, &[&[GRANT], &due, &file.0.0, &owner.0, &grantee.0])
             }
@@ -47,7 +61,7 @@ impl Timer {
     }
 
     /// When it is due and what it is about.
-    pub(crate) fn of(key: &[u8]) -> Option<(Height, Timer)> {
+    pub(crate) fn of(key: &[u8]) -> Option<(u64, Timer)> {
         let due = u64::from_be_bytes(key.get(2..)?.first_chunk().copied()?);
         let timer = match *key.get(1)? {
             BOND => Timer::Bond(
@@ -55,6 +69,7 @@ impl Timer {
                 PublicKey(bytes_32(key, 11)?),
             ),
             ORDER => Timer::Order(OrderId(Digest(bytes_32(key, 10)?))),
+            BLOCKS => Timer::Blocks(OrderId(Digest(bytes_32(key, 10)?))),
             GRANT => Timer::Grant(
                 FileId(Digest(bytes_32(key, 10)?)),
                 PublicKey(bytes_32(key, 42)?),
@@ -66,12 +81,19 @@ impl Timer {
             ),
             _ => return None,
         };
-        Some((Height(due), timer))
+        Some((due, timer))
     }
 }
 
-/// The timers of each kind, in the order in which a block looks at the kinds; each ascending by
-/// when it is due.
-pub(crate) fn kinds() -> [Vec<u8>; 4] {
-    [BOND, ORDER, GRANT, KEYS].map(|kind| vec![TAG, kind])
+/// The timers of each kind with what tells that they are due, in the order in which a block looks at
+/// the kinds; each ascending by when it is due. What spreads work over blocks counts blocks.
+pub(crate) fn kinds() -> [(Vec<u8>, Clock); 5] {
+    [
+        (BOND, Clock::Time),
+        (ORDER, Clock::Time),
+        (BLOCKS, Clock::Height),
+        (GRANT, Clock::Time),
+        (KEYS, Clock::Height),
+    ]
+    .map(|(kind, clock)| (vec![TAG, kind], clock))
 }

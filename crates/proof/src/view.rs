@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 
 use assay_crypto::EncryptionKey;
 use assay_ledger::{
-    AccountId, Grant, Height, Order, OrderId, Place, ReadError, Role, SegmentIndex, StepIndex,
-    Store, query,
+    AccountId, Grant, Height, LedgerTime, Order, OrderId, Place, ReadError, Role, SegmentIndex,
+    StepIndex, Store, query,
 };
+
+/// Milliseconds before a deadline in which nobody waits any more for what has not come.
+const LAST_MS: u64 = 2_000;
 
 /// An order as a final block left it, with what its parties granted each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The height of that block, or of a later one that changed nothing here.
     pub height: Height,
+    /// The ledger time at that height.
+    pub time: LedgerTime,
     /// The order.
     pub order: Order,
     /// The keys handed over in the runs that stand, in the order in which they came.
@@ -45,8 +50,10 @@ impl View {
                 keys.insert(*account, registration.encryption_key);
             }
         }
+        let now = query::now(store)?;
         Ok(Some(View {
-            height: query::height(store)?,
+            height: now.height,
+            time: now.time,
             order,
             grants,
             validators,
@@ -88,10 +95,11 @@ impl View {
     }
 
     /// Whether so little of the phase is left that a party must make do with what it has: the
-    /// last quarter, and never less than the last two blocks.
+    /// last quarter of its time, and never less than the last two seconds. A phase that has not had
+    /// its least number of blocks is not over yet, but for the last two of them.
     pub(crate) fn pressing(&self) -> bool {
-        let (since, deadline) = (self.order.head.since.0, self.order.head.deadline.0);
-        let reserve = (deadline.saturating_sub(since) / 4).max(2);
-        self.height.0.saturating_add(reserve) >= deadline
+        let (since, deadline) = (self.order.head.since, self.order.head.deadline);
+        let reserve = (deadline.time.since(since.time) / 4).max(LAST_MS);
+        self.time.after(reserve) > deadline.time && self.height.after(2) > deadline.height
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn genesis(validators: &[SecretKey], endowment: Endowment) -> Option<
         timestamp_ms: GENESIS_MS,
         accounts: BoundedVec::new(endowment.accounts).ok()?,
         registrations: BoundedVec::new(endowment.registrations).ok()?,
-        parameters: Parameters::default(),
+        parameters: Parameters::devnet(),
         owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new(endowment.beacon_key).ok()?,
         validators: BoundedVec::new(validators.collect::<Vec<_>>()).ok()?,

@@ -7,7 +7,7 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
     AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext, BoundedBytes,
     BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Counts, Deadlines, DeclineReason, Executed, FileCall, FileId,
-    FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height, Input, MemoryStore, Occasion,
+    FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height, Input, LedgerTime, MemoryStore, Occasion,
     Opening, OrderCall, OrderId, Parameters, Place, Reached, Role, RunIndex, SealedKeys, SegmentIndex,
     StepIndex, StopRule, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block, query,
 };
@@ -82,7 +82,9 @@ pub fn genesis() -> Genesis {
         registrations: BoundedVec::new((0..ACCOUNTS).filter_map(registration).collect::<Vec<_>>())
             .expect("few"),
         parameters: Parameters {
-            unbonding_blocks: 3,
+            unbonding_ms: 3_000,
+            floors: Deadlines::all(0),
+            min_blocks: 1,
             ..Parameters::default()
         },
         owners: BoundedVec::default(),
@@ -139,7 +141,7 @@ pub fn terms() -> Terms {
         copies: 1,
         keys: digest("keys"),
         encryption_key: EncryptionKey([1; 32]),
-        deadlines: Deadlines::all(3),
+        deadlines: Deadlines::all(3_000),
     }
 }
 
@@ -221,13 +223,13 @@ fn file_calls() -> Vec<FileCall> {
             owner: account(REQUESTER),
             encryption_key: EncryptionKey([3; 32]),
             purpose: text("a study"),
-            until: Height(9),
+            until: LedgerTime(9),
         })),
         FileCall::ApproveGrant {
             file: file_id,
             grantee,
             sealed: BoundedBytes::new([9; 80]).expect("short"),
-            until: Height(9),
+            until: LedgerTime(9),
         },
         FileCall::RejectGrant {
             file: file_id,
@@ -388,7 +390,7 @@ impl World {
         }
         let context = BlockContext {
             height: Height(self.height),
-            timestamp_ms: 1_700_000_000_000 + self.height,
+            timestamp_ms: 1_700_000_000_000 + 1_000 * self.height,
             beacon: digest(&format!("beacon {}", self.height)),
         };
         let executed = execute_verified_block(&self.store, &context, &transactions)

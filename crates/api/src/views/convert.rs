@@ -107,7 +107,7 @@ impl From<&Order> for OrderSummary {
             price: order.head.terms.price,
             posted: order.head.posted.0,
             updated: order.head.updated.0,
-            deadline: order.head.deadline.0,
+            deadline_ms: order.head.deadline.time.0,
             failures: order.failed().count() as u64,
         }
     }

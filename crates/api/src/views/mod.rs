@@ -215,8 +215,8 @@ pub struct OrderSummary {
     pub posted: u64,
     /// Height of its last change.
     pub updated: u64,
-    /// Height at which the phase ends by itself.
-    pub deadline: u64,
+    /// Ledger time at which the phase ends by itself, in milliseconds.
+    pub deadline_ms: u64,
     /// Attempts that came to nothing.
     pub failures: u64,
 }

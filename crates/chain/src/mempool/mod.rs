@@ -17,7 +17,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use assay_ledger::{Account, AccountId, Amount, Height, Turn, TxId};
+use assay_ledger::{Account, AccountId, Amount, Moment, Turn, TxId};
 
 use pending::{Limits, Pending, Price, Refusal, Room};
 use run::{Entry, Run, Slot, Tail, replacement, slot, tail};
@@ -31,7 +31,7 @@ pub(crate) struct Mempool {
     /// The tail of each run whose place is for sale.
     tails: BTreeSet<Tail>,
     /// Moves with a place of their own, the most urgent first.
-    moves: BTreeMap<(Height, Slot), AccountId>,
+    moves: BTreeMap<(Moment, Slot), AccountId>,
     slots: HashSet<Slot>,
     arrivals: u64,
 }
@@ -309,14 +309,16 @@ impl Mempool {
         self.list(*sender, Run(left));
     }
 
-    /// After block `height` became final: drops what has waited too long, and moves whose time is
+    /// After the block `now` became final: drops what has waited too long, and moves whose time is
     /// over.
-    pub(crate) fn expire(&mut self, height: u64) {
+    pub(crate) fn expire(&mut self, now: Moment) {
+        let height = now.height.0;
+        // The next block is the first that could hold anything.
+        let next = now.deadline(0, 1);
         let oldest = height.saturating_sub(self.limits.patience);
         let late = |entry: &Entry| {
             let turn = entry.pending.turn.filter(|_| entry.reserved);
-            // The next block is the first that could hold it.
-            entry.height < oldest || turn.is_some_and(|turn| turn.deadline.0 <= height + 1)
+            entry.height < oldest || turn.is_some_and(|turn| turn.deadline.is_over(next))
         };
         let gone: Vec<(AccountId, u64)> = self
             .runs

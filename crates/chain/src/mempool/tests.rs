@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
-use assay_ledger::OrderId;
+use assay_ledger::{Height, LedgerTime, OrderId};
 
 use super::*;
 
@@ -51,6 +51,14 @@ fn sized(from: u64, nonce: u64, fee: u64, bytes: usize) -> Pending {
     }
 }
 
+/// The block at a height, in a network with a block every millisecond.
+fn block_at(height: u64) -> Moment {
+    Moment {
+        time: LedgerTime(height),
+        height: Height(height),
+    }
+}
+
 /// A move that counts before a height.
 fn urgent(from: u64, nonce: u64, order: u64, deadline: u64) -> Pending {
     Pending {
@@ -58,7 +66,11 @@ fn urgent(from: u64, nonce: u64, order: u64, deadline: u64) -> Pending {
             order: OrderId(digest("test/order", order)),
             by: sender(from),
             grantee: None,
-            deadline: Height(deadline),
+            // In the block before it, which is not younger than the one before that.
+            deadline: Moment {
+                time: LedgerTime(deadline - 2),
+                height: Height(deadline - 1),
+            },
         }),
         ..pending(from, nonce, 1)
     }
@@ -375,10 +387,10 @@ fn the_least_time_left_goes_first_and_stays() {
     assert_eq!(pool.order()[..4], [(2, 0), (6, 0), (4, 0), (3, 0)]);
     assert!(!pool.contains(&urgent(1, 0, 1, 500).id));
     // Over is over: the block after the next deadline cannot hold it.
-    pool.expire(98);
+    pool.expire(block_at(98));
     pool.check();
     assert_eq!(pool.reserved.transactions, 4);
-    pool.expire(99);
+    pool.expire(block_at(99));
     pool.check();
     assert_eq!(pool.order()[..3], [(6, 0), (4, 0), (3, 0)]);
     pool.used(&sender(6), 1);
@@ -426,10 +438,10 @@ fn nothing_waits_for_ever() {
     pool.insert(pending(1, 0, 10), RICH, 10).unwrap();
     pool.insert(pending(1, 1, 10), RICH, 200).unwrap();
     pool.insert(pending(2, 0, 10), RICH, 200).unwrap();
-    pool.expire(310);
+    pool.expire(block_at(310));
     assert_eq!(pool.len(), 3);
     // What stands behind it goes too.
-    pool.expire(311);
+    pool.expire(block_at(311));
     pool.check();
     assert_eq!(pool.order(), [(2, 0)]);
 }
@@ -455,7 +467,7 @@ fn any_history_keeps_the_books() {
                     nonces[at] += dice.below(4);
                     pool.used(&sender(from), nonces[at]);
                 }
-                1 => pool.expire(height),
+                1 => pool.expire(block_at(height)),
                 2 => pool.drop_from(&sender(from), nonces[at] + dice.below(4)),
                 kind => {
                     let nonce = nonces[at] + dice.below(8);

@@ -72,7 +72,7 @@ impl Why {
                 outcome: order.head.outcome,
                 detection_of_a_tenth_ppm: story::detection(&order).ppm(),
                 failures: failures.collect(),
-                story: story(&order),
+                story: story(&order, session.light().read(query::now)?),
             };
             return output.result(&report, |report| {
                 let mut text = facts([

@@ -76,8 +76,8 @@ pub(crate) fn start_unbonding(
         return Ok(());
     }
     registration.bond = minus(registration.bond, amount)?;
-    let at = state.now().after(state.chain.parameters.unbonding_blocks);
-    let key = Timer::Bond(role, *account).key(at);
+    let at = state.time().after(state.chain.parameters.unbonding_ms);
+    let key = Timer::Bond(role, *account).key(at.0);
     let before: Amount = state.load(&key).unwrap_or_default();
     state.save(key, &plus(before, amount)?);
     Ok(())

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::grants::{AskGrant, GrantState, SealedFileKey};
-use crate::{AccountId, FileId, FileRecord, Height};
+use crate::{AccountId, FileId, FileRecord, LedgerTime};
 
 /// A request about a file.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -23,8 +23,8 @@ pub enum FileCall {
         grantee: AccountId,
         /// The file's key, sealed to the key that was asked with.
         sealed: SealedFileKey,
-        /// The grant expires by itself at the beginning of this block.
-        until: Height,
+        /// The grant expires by itself at this ledger time.
+        until: LedgerTime,
     },
     /// The owner turns a request down.
     RejectGrant {
@@ -112,12 +112,14 @@ pub enum FileRefusal {
     #[error("the grant of file {file} holds no key; seal the file's key to whoever asked")]
     #[serde(rename = "no_key")]
     NoKey { file: FileId },
-    #[error("a grant may last until block {latest} and must last beyond block {now}, not {until}")]
+    #[error(
+        "a grant may last until ledger time {latest} and must last beyond {now}, not until {until}"
+    )]
     #[serde(rename = "grant_time")]
     GrantTime {
-        until: Height,
-        now: Height,
-        latest: Height,
+        until: LedgerTime,
+        now: LedgerTime,
+        latest: LedgerTime,
     },
 }
 

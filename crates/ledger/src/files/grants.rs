@@ -19,7 +19,9 @@ use super::{FileRefusal, apply::must_be_recorded, keys};
 use crate::accounts::usable;
 use crate::state::State;
 use crate::timers::Timer;
-use crate::{AccountId, BoundedBytes, BoundedString, FileEvent, FileId, Height, Refusal};
+use crate::{
+    AccountId, BoundedBytes, BoundedString, FileEvent, FileId, Height, LedgerTime, Refusal,
+};
 
 /// A file's key, sealed to whoever asked for it.
 pub(crate) type SealedFileKey = BoundedBytes<256>;
@@ -35,8 +37,8 @@ pub struct AskGrant {
     pub encryption_key: EncryptionKey,
     /// What for, in words.
     pub purpose: BoundedString<128>,
-    /// The request expires by itself at the beginning of this block.
-    pub until: Height,
+    /// The request expires by itself at this ledger time.
+    pub until: LedgerTime,
 }
 
 /// How far the life of a grant is.
@@ -96,7 +98,7 @@ pub struct FileGrant {
     /// Height of the request.
     pub asked: Height,
     /// What expires by itself does so at the beginning of this block.
-    pub until: Height,
+    pub until: LedgerTime,
     /// The file's key, once approved; emptied when the grant is over.
     pub sealed: SealedFileKey,
 }
@@ -131,7 +133,7 @@ pub(super) fn ask(
         until: asked.until,
         sealed: SealedFileKey::default(),
     };
-    state.save(Timer::Grant(file, owner, grantee).key(grant.until), &());
+    state.save(Timer::Grant(file, owner, grantee).key(grant.until.0), &());
     state.save_changed(keys::granted(&grantee, &file, &owner), &());
     enter(state, grant, GrantState::Asked);
     Ok(())
@@ -143,7 +145,7 @@ pub(super) fn approve(
     owner: AccountId,
     (file, grantee): (FileId, AccountId),
     sealed: &SealedFileKey,
-    until: Height,
+    until: LedgerTime,
 ) -> Result<(), Refusal> {
     let mut grant = in_state(
         state,
@@ -156,8 +158,8 @@ pub(super) fn approve(
         return Err(FileRefusal::NoKey { file }.into());
     }
     let timer = Timer::Grant(file, owner, grantee);
-    state.remove(timer.key(grant.until));
-    state.save(timer.key(until), &());
+    state.remove(timer.key(grant.until.0));
+    state.save(timer.key(until.0), &());
     grant.sealed = sealed.clone();
     grant.until = until;
     enter(state, grant, GrantState::Approved);
@@ -214,7 +216,7 @@ fn in_state(
     let grant: Option<FileGrant> = state.load(&keys::grant(&file, &owner, &grantee));
     let grant = grant.ok_or(FileRefusal::NoGrant { file, grantee })?;
     // A grant whose timer was carried over to a later block is over all the same.
-    if grant.state != expected || grant.until <= state.now() {
+    if grant.state != expected || grant.until <= state.time() {
         return Err(wrong_state(&grant, call));
     }
     Ok(grant)
@@ -230,9 +232,9 @@ fn wrong_state(grant: &FileGrant, call: &str) -> Refusal {
     .into()
 }
 
-fn check_time(state: &State<'_>, until: Height) -> Result<(), Refusal> {
-    let now = state.now();
-    let latest = now.after(state.chain.parameters.max_deadline);
+fn check_time(state: &State<'_>, until: LedgerTime) -> Result<(), Refusal> {
+    let now = state.time();
+    let latest = now.after(state.chain.parameters.max_deadline_ms);
     if until > now && until <= latest {
         return Ok(());
     }
@@ -241,7 +243,7 @@ fn check_time(state: &State<'_>, until: Height) -> Result<(), Refusal> {
 
 fn end(state: &mut State<'_>, mut grant: FileGrant, how: GrantState) {
     let timer = Timer::Grant(grant.file, grant.owner, grant.grantee);
-    state.remove(timer.key(grant.until));
+    state.remove(timer.key(grant.until.0));
     grant.sealed = SealedFileKey::default();
     enter(state, grant, how);
 }

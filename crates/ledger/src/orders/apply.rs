@@ -6,7 +6,7 @@ use super::life::Move;
 use super::lives::row;
 use super::passage::enter;
 use super::registry;
-use super::stored::{load, save};
+use super::stored::{blocks_timer, load, save};
 use crate::accounts::money;
 use crate::files::recorded;
 use crate::state::State;
@@ -61,8 +61,8 @@ fn post(
         posted: now,
         updated: now,
         phase: Phase::Posted,
-        since: now,
-        deadline: now,
+        since: state.moment(),
+        deadline: state.moment(),
         escrow,
         deposit: Amount::ZERO,
         begun: 0,
@@ -101,7 +101,7 @@ fn check(
         .into());
     }
     let deadline = order.head.deadline;
-    if deadline <= state.now() {
+    if deadline.is_over(state.moment()) {
         return Err(OrderRefusal::TooLate {
             order: id,
             deadline,
@@ -152,7 +152,7 @@ pub(crate) fn draw_waiting(
 fn draw(state: &mut State<'_>, id: OrderId, pools: &mut Pools) -> Result<(), Refusal> {
     let mut order = load(state, id)?;
     let (since, deadline) = (order.head.since, order.head.deadline);
-    if since >= state.now() || deadline <= state.now() {
+    if since.height >= state.now() || deadline.is_over(state.moment()) {
         return Ok(());
     }
     let procedure = registry::of(&order.head.terms);
@@ -162,9 +162,13 @@ fn draw(state: &mut State<'_>, id: OrderId, pools: &mut Pools) -> Result<(), Ref
     Ok(())
 }
 
-/// Ends the phase of an order whose timer has rung.
+/// Ends the phase of an order whose timer has rung, once it has had its least number of blocks.
 pub(crate) fn late(state: &mut State<'_>, id: OrderId) -> Result<(), Refusal> {
     let mut order = load(state, id)?;
+    if !order.head.deadline.is_over(state.moment()) {
+        state.save(blocks_timer(&order.head), &());
+        return Ok(());
+    }
     registry::of(&order.head.terms).late(state, &mut order)?;
     save(state, &mut order);
     Ok(())

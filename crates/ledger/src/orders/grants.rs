@@ -42,7 +42,7 @@ pub(super) fn forget(state: &mut State<'_>, order: OrderId, run: RunIndex) {
     let prefix = keys::grants(&order, run);
     if !state.scan(&prefix, &prefix, 1).is_empty() {
         let next = state.now().after(1);
-        state.save(Timer::Keys(order, run).key(next), &());
+        state.save(Timer::Keys(order, run).key(next.0), &());
     }
 }
 

@@ -130,8 +130,8 @@ pub enum Span {
 }
 
 impl Span {
-    /// The number of blocks.
-    pub(crate) fn of(self, deadlines: &Deadlines) -> u32 {
+    /// Its length in milliseconds of ledger time.
+    pub(crate) fn of(self, deadlines: &Deadlines) -> u64 {
         match self {
             Span::Assign => deadlines.assign,
             Span::Grant => deadlines.grant,

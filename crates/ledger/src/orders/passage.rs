@@ -7,14 +7,16 @@ use crate::{Order, OrderEvent, Outcome, Phase, Refusal};
 
 /// Enters a phase, or begins it anew, with its full deadline. The caller saves the order.
 ///
-/// Calls count in the `n` blocks after this one; the phase ends by itself at the beginning of the
-/// block after those.
+/// Calls count in every block whose ledger time is at most the phase's length after this one, and in
+/// the least number of blocks after it; the phase ends by itself at the beginning of the first block
+/// beyond both.
 pub(crate) fn enter(state: &mut State<'_>, order: &mut Order, phase: Phase) {
     order.head.phase = phase;
-    order.head.since = state.now();
+    let now = state.moment();
+    order.head.since = now;
     let span = row(order).and_then(|row| row.deadline);
-    let blocks = span.map_or(0, |span| span.of(&order.head.terms.deadlines));
-    order.head.deadline = state.now().after(blocks).after(1);
+    let length = span.map_or(0, |span| span.of(&order.head.terms.deadlines));
+    order.head.deadline = now.deadline(length, state.chain.parameters.min_blocks);
     state.emit(OrderEvent::PhaseEntered { phase }.of(order.head.id));
 }
 
@@ -35,8 +37,8 @@ pub(super) fn finish(
         Outcome::Withdrawn => Phase::Cancelled,
         _ => Phase::Refunded,
     };
-    order.head.since = state.now();
-    order.head.deadline = state.now();
+    order.head.since = state.moment();
+    order.head.deadline = state.moment();
     for run in &order.runs {
         grants::forget(state, order.head.id, run.index);
     }

@@ -7,8 +7,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Amount, AuditResults, BoundedBytes, Counts, DeclineReason, FileId, Height, OrderId,
-    Outcome, Phase, Place, Role, RunIndex, SegmentIndex, StepIndex, Terms,
+    AccountId, Amount, AuditResults, BoundedBytes, Counts, DeclineReason, FileId, Height, Moment,
+    OrderId, Outcome, Phase, Place, Role, RunIndex, SegmentIndex, StepIndex, Terms,
 };
 
 /// What holds for the whole of an order, whatever its procedure.
@@ -26,11 +26,11 @@ pub struct Head {
     pub updated: Height,
     /// Whose move it is.
     pub phase: Phase,
-    /// Height at which this phase, or this round of a dispute, began.
-    pub since: Height,
-    /// The phase ends by itself at the beginning of this block, or of one soon after it where more
-    /// falls due than a block does: calls count up to the block before it.
-    pub deadline: Height,
+    /// When this phase, or this round of a dispute, began.
+    pub since: Moment,
+    /// Calls count as long as this is not over. The phase then ends by itself at the beginning of the
+    /// next block, or of one soon after it where more falls due than a block does.
+    pub deadline: Moment,
     /// Money held for providers and auditors.
     pub escrow: Amount,
     /// The complainant's deposit while its complaint is open.

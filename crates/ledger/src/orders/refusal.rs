@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{AccountId, Height, OrderId, Phase, Place, StepIndex};
+use crate::{AccountId, Moment, OrderId, Phase, Place, StepIndex};
 
 /// Why a call about an order took no effect.
 #[derive(
@@ -26,8 +26,8 @@ pub enum OrderRefusal {
         phase: Phase,
         call: String,
     },
-    #[error("the time for this move of order {order} was over at block {deadline}")]
-    TooLate { order: OrderId, deadline: Height },
+    #[error("the time for this move of order {order} was over after {deadline}")]
+    TooLate { order: OrderId, deadline: Moment },
     #[error("the order has gone on: the move is for {found}, expected is {expected}")]
     OtherPlace { expected: Place, found: Place },
     #[error("this move of order {order} belongs to {belongs}")]

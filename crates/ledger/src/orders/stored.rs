@@ -26,7 +26,8 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
     let id = order.head.id;
     let key = keys::head(&id);
     if let Some(before) = state.load::<Head>(&key) {
-        state.remove(Timer::Order(id).key(before.deadline));
+        state.remove(Timer::Order(id).key(late_at(&before)));
+        set(state, blocks_timer(&before), false);
         state.remove(keys::updated(before.updated, &id));
         if before.phase != order.head.phase {
             state.remove(keys::in_phase(before.phase, before.posted, &id));
@@ -42,7 +43,7 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
     state.save(keys::updated(head.updated, &id), &());
     state.save_changed(keys::in_phase(phase, head.posted, &id), &());
     if !phase.is_final() {
-        state.save(Timer::Order(id).key(head.deadline), &());
+        state.save(Timer::Order(id).key(late_at(head)), &());
     }
     set(state, keys::waiting(&id), phase.waits_for_draw());
     set(state, keys::judged(&id), phase.is_judged());
@@ -56,6 +57,16 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
     for dispute in &order.disputes {
         state.save_changed(keys::dispute(&id, dispute.number), dispute);
     }
+}
+
+/// The first ledger time at which a phase may be over.
+fn late_at(head: &Head) -> u64 {
+    head.deadline.time.after(1).0
+}
+
+/// The key of the timer for a phase that has had its time but not its blocks.
+pub(super) fn blocks_timer(head: &Head) -> Vec<u8> {
+    Timer::Blocks(head.id).key(head.deadline.height.after(1).0)
 }
 
 /// Puts an entry into an index or takes it out.

@@ -68,49 +68,49 @@ pub struct Input {
     pub content: Digest,
 }
 
-/// How many blocks each phase of an order may last.
+/// How long each phase of an order may last, in milliseconds of ledger time.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
 pub struct Deadlines {
     /// Until a provider, or enough auditors, can be drawn.
-    pub assign: u32,
+    pub assign: u64,
     /// For the requester to grant its keys to the drawn provider.
-    pub grant: u32,
+    pub grant: u64,
     /// For the provider to run the job and commit to its trace.
-    pub run: u32,
+    pub run: u64,
     /// For the provider to open leaves and grant keys to auditors.
-    pub open: u32,
+    pub open: u64,
     /// For the auditors to replay the drawn segments and commit.
-    pub audit: u32,
+    pub audit: u64,
     /// For the auditors to reveal.
-    pub reveal: u32,
+    pub reveal: u64,
     /// For both parties of a dispute to make one move.
-    pub dispute: u32,
+    pub dispute: u64,
     /// For the validators to attest the disputed leaf.
-    pub attest: u32,
+    pub attest: u64,
     /// For the requester to complain about an accepted run.
-    pub complain: u32,
+    pub complain: u64,
 }
 
 impl Deadlines {
-    /// The same number of blocks for every phase.
-    pub const fn all(blocks: u32) -> Deadlines {
+    /// The same length for every phase, in milliseconds.
+    pub const fn all(ms: u64) -> Deadlines {
         Deadlines {
-            assign: blocks,
-            grant: blocks,
-            run: blocks,
-            open: blocks,
-            audit: blocks,
-            reveal: blocks,
-            dispute: blocks,
-            attest: blocks,
-            complain: blocks,
+            assign: ms,
+            grant: ms,
+            run: ms,
+            open: ms,
+            audit: ms,
+            reveal: ms,
+            dispute: ms,
+            attest: ms,
+            complain: ms,
         }
     }
 
     /// Each deadline with its name.
-    pub fn named(&self) -> [(&'static str, u32); 9] {
+    pub fn named(&self) -> [(&'static str, u64); 9] {
         [
             ("assign", self.assign),
             ("grant", self.grant),

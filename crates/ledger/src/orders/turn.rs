@@ -5,7 +5,7 @@
 
 use super::lives::row;
 use super::{keys, registry};
-use crate::{AccountId, Call, Height, Order, OrderCall, OrderId, ReadError, Store, query};
+use crate::{AccountId, Call, Moment, Order, OrderCall, OrderId, ReadError, Store, query};
 
 /// One move that an order waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,8 +16,8 @@ pub struct Turn {
     pub by: AccountId,
     /// Whom keys are handed to, where the move is a grant: each is a move of its own.
     pub grantee: Option<AccountId>,
-    /// The move counts in the blocks before this height.
-    pub deadline: Height,
+    /// The move counts as long as this is not over.
+    pub deadline: Moment,
 }
 
 /// The move that `call` of `sender` would be, if its order waits for it.

@@ -7,7 +7,7 @@ use assay_ledger::{
     query,
 };
 
-use crate::world::{BALANCE, BOND, FEE, Who, World, parameters, terms};
+use crate::world::{BALANCE, BOND, FEE, Who, World, blocks, parameters, terms};
 
 /// The block, or the transaction, is at fault, and not the state.
 fn invalid(result: Result<(), ExecuteError>) -> InvalidBlock {
@@ -166,7 +166,7 @@ fn a_transaction_counts_once() {
     assert_eq!(invalid(check_block(&world.store, &txs)).reason, replayed);
     // Nor on a network that differs in nothing but a parameter.
     let mut other = parameters();
-    other.unbonding_blocks += 1;
+    other.unbonding_ms += 1;
     let reason = invalid(check_block(&World::with(other).store, &txs)).reason;
     assert!(matches!(reason, Invalid::OtherChain { .. }), "{reason:?}");
 }
@@ -303,7 +303,7 @@ fn leaving_does_not_free_a_locked_bond() {
     assert_eq!(registration.free(), Amount::ZERO);
     let before = world.balance(provider);
     world.grant_to_provider(order);
-    world.advance(terms().deadlines.run + 1);
+    world.advance(blocks(terms().deadlines.run) + 1);
     // A fifth was cut for being late; the rest unbonds from here.
     let rest = Amount(terms().provider_bond.0 / 5 * 4);
     assert_eq!(
@@ -316,7 +316,7 @@ fn leaving_does_not_free_a_locked_bond() {
             .iter()
             .any(|(_, who, _, amount)| *who == provider.id() && *amount == rest)
     );
-    world.advance(parameters().unbonding_blocks);
+    world.advance(blocks(parameters().unbonding_ms));
     let back = BOND.0 - terms().provider_bond.0 + rest.0;
     assert_eq!(world.balance(provider).0, before.0 + back);
     // Somebody who is leaving is not drawn.

@@ -6,7 +6,7 @@ use assay_ledger::{
     SegmentIndex, Status, StepIndex, query,
 };
 
-use crate::world::{BOND, Run, Who, World, parameters, salt, sealed, starts, terms};
+use crate::world::{BOND, Run, Who, World, blocks, parameters, salt, sealed, starts, terms};
 
 fn opening() -> (World, assay_ledger::OrderId, Run) {
     let mut world = World::new();
@@ -125,7 +125,7 @@ fn a_provider_that_withholds_loses_its_whole_bond() {
                 );
             }
         }
-        world.advance(terms().deadlines.open + 1);
+        world.advance(blocks(terms().deadlines.open) + 1);
         let failure = world.failures(order)[0].1;
         assert_eq!(
             (failure.reason, failure.slashed),
@@ -151,7 +151,7 @@ fn a_provider_that_does_not_open_the_ends_loses_its_whole_bond() {
         world.commit_results(order, *auditor, &truth.results(&world.order(order)));
     }
     let before: Vec<_> = auditors.iter().map(|who| world.balance(*who).0).collect();
-    world.advance(terms().deadlines.open + 1);
+    world.advance(blocks(terms().deadlines.open) + 1);
     let failure = world.failures(order)[0].1;
     assert_eq!(
         (failure.reason, failure.slashed),
@@ -314,7 +314,7 @@ fn missing_commitments_are_cut_and_the_others_go_on() {
     let order = world.ran(&truth);
     let auditors = world.open(order, &truth);
     world.commit_results(order, auditors[1], &truth.results(&world.order(order)));
-    world.advance(terms().deadlines.audit);
+    world.advance(blocks(terms().deadlines.audit));
     assert_eq!(world.phase(order), Phase::Closing);
     assert_eq!(
         world.registration(auditors[0]).bond.0,

@@ -7,7 +7,7 @@ use assay_ledger::{
 };
 
 use crate::redundant::crew::{copies, crowd};
-use crate::world::{Run, Who, World, ends, starts, terms};
+use crate::world::{Run, Who, World, blocks, ends, starts, terms};
 
 use Taken::{Idle, Invalid, Valid};
 
@@ -236,12 +236,12 @@ fn leaves_must_count_what_was_said_of_the_run() {
             let refusal = world.refuse(provider, OrderCall::OpenEnds { place, openings });
             let counts = matches!(refusal, Refusal::Order(OrderRefusal::OtherCounts { .. }));
             assert!(counts, "{refusal:?}");
-            world.advance(terms().deadlines.open + 1);
+            world.advance(blocks(terms().deadlines.open) + 1);
         } else {
             let refusal = world.refuse(provider, open(other.openings(&starts(&record))));
             let counts = matches!(refusal, Refusal::Order(OrderRefusal::OtherCounts { .. }));
             assert!(counts, "{refusal:?}");
-            world.advance(terms().deadlines.open + 1);
+            world.advance(blocks(terms().deadlines.open) + 1);
         }
         let failed = world.order(order).runs[0].failed.unwrap();
         assert_eq!(failed.reason, FailureReason::Withheld);

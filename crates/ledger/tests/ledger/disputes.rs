@@ -7,7 +7,7 @@ use assay_ledger::{
     Verdict, query,
 };
 
-use crate::world::{BOND, Run, Who, World, parameters, sealed, starts, terms};
+use crate::world::{BOND, Run, Who, World, blocks, parameters, sealed, starts, terms};
 
 fn attest_by(world: &mut World, order: OrderId, validators: &[u8], leaf: Option<Digest>) {
     for i in validators {
@@ -342,7 +342,7 @@ fn whoever_falls_silent_in_a_dispute_loses() {
                 },
             );
         }
-        world.advance(terms().deadlines.dispute + 1);
+        world.advance(blocks(terms().deadlines.dispute) + 1);
         let cut = |speaks: bool, bond: Amount| if speaks { 0 } else { bond.0 };
         assert_eq!(
             bond(&world, provider),
@@ -403,7 +403,7 @@ fn without_a_verdict_everybody_gets_back_what_was_locked() {
     let leaf = Some(Run::truth(&terms()).leaves[0]);
     attest_by(&mut world, order, &[0, 1], leaf);
     attest_by(&mut world, order, &[2, 3], None);
-    world.advance(terms().deadlines.attest + 1);
+    world.advance(blocks(terms().deadlines.attest) + 1);
     let record = world.order(order);
     assert_eq!(
         (record.head.phase, record.head.outcome),

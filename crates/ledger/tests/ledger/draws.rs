@@ -6,7 +6,7 @@ use assay_ledger::{
     Amount, Deadlines, Event, OrderCall, OrderEvent, OrderId, Parameters, Phase, Role, Terms, query,
 };
 
-use crate::world::{Run, Who, World, parameters, terms};
+use crate::world::{Run, Who, World, ms, parameters, terms};
 
 fn limited(max_draws: u32) -> World {
     World::with(Parameters {
@@ -45,14 +45,14 @@ fn drawn(world: &World) -> Vec<OrderId> {
     orders.collect()
 }
 
-fn cheap(bond: u64, assign: u32) -> Terms {
+fn cheap(bond: u64, assign: u64) -> Terms {
     Terms {
         price: Amount(1),
         provider_bond: Amount::tokens(bond),
         deadlines: Deadlines {
-            assign,
-            grant: 1_000,
-            run: 1_000,
+            assign: ms(assign),
+            grant: ms(1_000),
+            run: ms(1_000),
             ..terms().deadlines
         },
         ..terms()

@@ -2,18 +2,18 @@
 
 use assay_crypto::EncryptionKey;
 use assay_ledger::{
-    Amount, AskGrant, BoundedBytes, BoundedString, FileCall, FileEvent, FileGrant, FileRefusal,
-    GrantState, Height, Parameters, Refusal, Status, query,
+    Amount, AskGrant, BoundedBytes, BoundedString, Deadlines, FileCall, FileEvent, FileGrant,
+    FileRefusal, GrantState, LedgerTime, Parameters, Refusal, Status, query,
 };
 
 use crate::watch;
-use crate::world::{Who, World, file, file_id, parameters};
+use crate::world::{Who, World, file, file_id, ms, parameters, time};
 
 const OWNER: Who = Who::Requester;
 const GRANTEE: Who = Who::Stranger;
 const OTHER: Who = Who::Auditor(0);
 
-fn ask(until: Height) -> FileCall {
+fn ask(until: LedgerTime) -> FileCall {
     FileCall::AskGrant(Box::new(AskGrant {
         file: file_id("model"),
         owner: OWNER.id(),
@@ -23,7 +23,7 @@ fn ask(until: Height) -> FileCall {
     }))
 }
 
-fn approve(grantee: Who, until: Height) -> FileCall {
+fn approve(grantee: Who, until: LedgerTime) -> FileCall {
     FileCall::ApproveGrant {
         file: file_id("model"),
         grantee: grantee.id(),
@@ -45,7 +45,8 @@ fn revoke(grantee: Who) -> FileCall {
 /// A network in which the owner has recorded its file.
 fn recorded() -> World {
     let mut world = World::with(Parameters {
-        max_deadline: 50,
+        floors: Deadlines::all(0),
+        max_deadline_ms: ms(50),
         ..parameters()
     });
     world.apply(OWNER, FileCall::Put(Box::new(file(OWNER, "model"))));
@@ -60,8 +61,8 @@ fn state(world: &World) -> Option<GrantState> {
     found(world, GRANTEE).map(|grant| grant.state)
 }
 
-fn after(world: &World, blocks: u32) -> Height {
-    world.height().after(blocks)
+fn after(world: &World, blocks: u64) -> LedgerTime {
+    time(world.height()).after(ms(blocks))
 }
 
 /// The life up to each of its states; every second step to the state is by the call that leads
@@ -139,7 +140,7 @@ fn only_the_calls_of_the_life_take_effect() {
 fn a_grant_is_asked_for_approved_and_revoked() {
     let mut world = recorded();
     let supply = query::supply(&world.store).unwrap();
-    let asked = after(&world, 1);
+    let asked = world.height().after(1);
     world.apply(GRANTEE, ask(after(&world, 20)));
     let grant = found(&world, GRANTEE).unwrap();
     assert_eq!((grant.state, grant.asked), (GrantState::Asked, asked));
@@ -186,7 +187,7 @@ fn time_ends_what_nobody_ends() {
             world.apply(OWNER, approve(GRANTEE, after(&world, 12)));
         }
         let grant = found(&world, GRANTEE).unwrap();
-        while world.height().after(1) < grant.until {
+        while time(world.height().after(1)) < grant.until {
             world.advance(1);
             assert_eq!(state(&world), Some(grant.state));
         }
@@ -208,7 +209,7 @@ fn time_ends_what_nobody_ends() {
         assert_eq!(grant.state, GrantState::Expired);
         assert!(grant.sealed.is_empty());
         let told = world.told.last().unwrap();
-        assert_eq!((told.height, told.tx), (grant.until, None));
+        assert_eq!((time(told.height), told.tx), (grant.until, None));
         assert_eq!(watch::keys(&world.store, b't').count(), 0);
     }
 }
@@ -226,9 +227,9 @@ fn a_grant_that_ended_leaves_no_timer_behind() {
 
 #[test]
 fn times_out_of_bounds_are_refused() {
-    let longest = 50;
+    let longest = ms(50);
     for (call, who) in [
-        (ask as fn(Height) -> FileCall, GRANTEE),
+        (ask as fn(LedgerTime) -> FileCall, GRANTEE),
         (|until| approve(GRANTEE, until), OWNER),
     ] {
         let mut world = recorded();
@@ -239,11 +240,11 @@ fn times_out_of_bounds_are_refused() {
         let now = after(&world, 1);
         let latest = now.after(longest);
         for until in [
-            Height(0),
-            world.height(),
+            LedgerTime(0),
+            time(world.height()),
             now,
             latest.after(1),
-            Height(u64::MAX),
+            LedgerTime(u64::MAX),
         ] {
             let refusal = FileRefusal::GrantTime { until, now, latest };
             assert_eq!(

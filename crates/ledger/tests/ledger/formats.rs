@@ -6,9 +6,9 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
     BoundedVec, Call, ChainId, Counts, DeclineReason, Event, FileCall, FileGrant, FileId,
-    FileRefusal, Genesis, GenesisError, Grant, Head, Height, MAX_FILE_BYTES, MAX_TX_BYTES,
-    Occasion, Opening, Order, OrderCall, OrderId, OrderRefusal, Place, Ppm, Reached, Refusal, Role,
-    RunIndex, SegmentIndex, StepIndex, Terms, Transaction, query, root,
+    FileRefusal, Genesis, GenesisError, Grant, Head, Height, LedgerTime, MAX_FILE_BYTES,
+    MAX_TX_BYTES, Moment, Occasion, Opening, Order, OrderCall, OrderId, OrderRefusal, Place, Ppm,
+    Reached, Refusal, Role, RunIndex, SegmentIndex, StepIndex, Terms, Transaction, query, root,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use proptest::prelude::*;
@@ -61,13 +61,13 @@ fn file_calls() -> Vec<FileCall> {
             owner: Who::Requester.id(),
             encryption_key: EncryptionKey([3; 32]),
             purpose: BoundedString::new("a study").unwrap(),
-            until: Height(9),
+            until: LedgerTime(9),
         })),
         FileCall::ApproveGrant {
             file,
             grantee,
             sealed: BoundedBytes::new(b"key".to_vec()).unwrap(),
-            until: Height(9),
+            until: LedgerTime(9),
         },
         FileCall::RejectGrant { file, grantee },
         FileCall::RevokeGrant { file, grantee },
@@ -201,7 +201,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "062a44f1fa2252eacba196c320d92574ca6f7821a4562bf07778b1543f6b96d4"
+        "a27bbcfec190aab9d5a7ebd34d44eada4292dec275af6c4ba285d78aad830098"
     );
 }
 
@@ -245,12 +245,12 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "635fa7b992d3bff7fe486c8561c6be2cc6a1185c1fcdd6a24b96665837dd3a9b"
+        "640786d76b1bfb55e0f77d2ffadd2904cfa7b0f0b132c7609dc76f730ad809c3"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "d0493f6c08010f3851474fd62e59ced93a778889f19c93de69e24cd8494ca1c2"
+        "4f31b93b69c41c9066e3c1292124fe652b274eebedb04edd3c4fd3a7e2ebd9ae"
     );
 }
 
@@ -281,7 +281,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "d8758e66c6955f7dd88ff7d93d836bb973719e230cbaa7586048012f835dcd8c"
+        "5b1f8f7e62c2aa7a20ce5d6a844233b243772f70367fe5325568ed60e78f4917"
     );
     let order = world.order(order);
     reads_back(&order.head);
@@ -368,9 +368,9 @@ fn a_genesis_that_contradicts_itself_is_refused() {
     let odd: [&dyn Fn(&mut Genesis); 13] = [
         &|g| g.parameters.provider_bond = Amount::ZERO,
         &|g| g.parameters.reward_rate = Ppm(1_000_001),
-        &|g| g.parameters.min_deadline = 0,
-        &|g| g.parameters.max_deadline = 1,
-        &|g| g.parameters.unbonding_blocks = 0,
+        &|g| g.parameters.min_blocks = 0,
+        &|g| g.parameters.max_deadline_ms = 1,
+        &|g| g.parameters.unbonding_ms = 0,
         &|g| g.parameters.max_rounds = 0,
         &|g| g.parameters.max_timers = 0,
         &|g| g.parameters.max_draws = 0,
@@ -469,7 +469,10 @@ fn refusals_speak_to_people() {
     let (file, account) = (FileId(Digest::ZERO), Who::Stranger.id());
     let late = OrderRefusal::TooLate {
         order,
-        deadline: Height(7),
+        deadline: Moment {
+            time: LedgerTime(7),
+            height: Height(7),
+        },
     };
     let all: [Refusal; 5] = [
         gone_on,
@@ -477,9 +480,9 @@ fn refusals_speak_to_people() {
         AccountRefusal::NotAKey { account }.into(),
         FileRefusal::OwnFile { file }.into(),
         FileRefusal::GrantTime {
-            until: Height(1),
-            now: Height(2),
-            latest: Height(3),
+            until: LedgerTime(1),
+            now: LedgerTime(2),
+            latest: LedgerTime(3),
         }
         .into(),
     ];

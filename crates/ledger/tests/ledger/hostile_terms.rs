@@ -8,7 +8,7 @@ use assay_ledger::{
 };
 
 use crate::redundant::crew::copies;
-use crate::world::{BOND, Run, Who, World, parameters, terms};
+use crate::world::{BOND, Run, Who, World, blocks, parameters, terms};
 
 /// Points of small order: all zeros, one, and one of order 8.
 fn unusable() -> [EncryptionKey; 3] {
@@ -105,7 +105,7 @@ fn who_makes_a_provider_late_wins_nothing() {
         provider_bond: BOND,
         attempts: 1,
         deadlines: Deadlines {
-            run: parameters().min_deadline,
+            run: parameters().floors.run,
             ..terms().deadlines
         },
         ..terms()
@@ -114,7 +114,7 @@ fn who_makes_a_provider_late_wins_nothing() {
     let provider = world.assign(order);
     world.grant_to_provider(order);
     let before = query::supply(&world.store).unwrap().pot;
-    world.advance(parameters().min_deadline + 1);
+    world.advance(2 + 1);
     let (_, failure) = world.failures(order)[0];
     assert_eq!(failure.reason, FailureReason::Late);
     let cut = parameters().late_rate.of(BOND);
@@ -136,7 +136,7 @@ fn who_makes_a_provider_withhold_wins_nothing() {
         provider_bond: BOND,
         attempts: 1,
         deadlines: Deadlines {
-            open: parameters().min_deadline,
+            open: parameters().floors.open,
             ..terms().deadlines
         },
         ..terms()
@@ -145,7 +145,7 @@ fn who_makes_a_provider_withhold_wins_nothing() {
     let provider = world.assign(order);
     world.grant_to_provider(order);
     world.commit(order, &Run::truth(&hostile));
-    world.advance(parameters().min_deadline + 2);
+    world.advance(2 + 2);
     let (_, failure) = world.failures(order)[0];
     assert_eq!(failure.reason, FailureReason::Withheld);
     assert_eq!(world.registration(provider).bond, Amount::ZERO);
@@ -164,7 +164,7 @@ fn a_complaint_that_nobody_judges_in_time_is_lost() {
         let leaf = None;
         world.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
     }
-    world.advance(terms().deadlines.attest + 1);
+    world.advance(blocks(terms().deadlines.attest) + 1);
     let head = world.order(order).head;
     assert_eq!(head.outcome, Some(Outcome::Paid));
     let deposit = parameters().complaint_deposit;

@@ -5,7 +5,7 @@ use assay_ledger::{
     query,
 };
 
-use crate::world::{BOND, Run, Who, World, sealed, starts, terms};
+use crate::world::{BOND, Run, Who, World, over, sealed, starts, terms};
 
 /// The auditors give up their role, so that none can be drawn any more.
 fn leave(world: &mut World, auditors: impl IntoIterator<Item = Who>) {
@@ -80,7 +80,7 @@ fn nobody_begins_work_that_could_not_be_audited() {
     let mut world = World::new();
     leave(&mut world, all_auditors().skip(1));
     let order = world.posted();
-    let deadline = world.order(order).head.deadline;
+    let deadline = over(world.order(order).head.deadline);
     while world.height() < deadline {
         assert_eq!(world.phase(order), Phase::Posted);
         world.advance(1);

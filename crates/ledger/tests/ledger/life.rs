@@ -2,7 +2,7 @@
 
 use assay_ledger::{Amount, FailureReason, OrderCall, Outcome, Phase, Ppm, RunIndex, query};
 
-use crate::world::{BALANCE, BOND, FEE, Run, Who, World, terms};
+use crate::world::{BALANCE, BOND, FEE, Run, Who, World, blocks, terms};
 
 fn fees(world: &World, who: Who) -> Amount {
     FEE.checked_mul(world.nonce(who)).unwrap()
@@ -42,7 +42,7 @@ fn an_honest_order_is_paid() {
         assert_eq!(world.registration(*auditor).locked, terms().auditor_bond);
     }
     assert_eq!(world.phase(order), Phase::Accepted);
-    world.advance(terms().deadlines.complain);
+    world.advance(blocks(terms().deadlines.complain));
     assert_eq!(world.phase(order), Phase::Accepted);
     world.advance(1);
     let record = world.order(order);
@@ -141,7 +141,7 @@ fn a_late_provider_is_charged_and_the_order_goes_on() {
     let order = world.posted();
     let late = world.assign(order);
     world.grant_to_provider(order);
-    world.advance(terms().deadlines.run);
+    world.advance(blocks(terms().deadlines.run));
     assert_eq!(world.phase(order), Phase::Running);
     world.advance(1);
     let record = world.order(order);
@@ -171,7 +171,7 @@ fn when_every_attempt_fails_the_requester_is_refunded() {
         assert_eq!(world.order(order).next_run(), RunIndex(attempt.into()));
         world.assign(order);
         world.grant_to_provider(order);
-        world.advance(terms().deadlines.run + 1);
+        world.advance(blocks(terms().deadlines.run) + 1);
     }
     let record = world.order(order);
     assert_eq!(record.head.phase, Phase::Refunded);

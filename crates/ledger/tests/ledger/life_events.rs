@@ -8,7 +8,7 @@ use assay_ledger::{
 };
 
 use crate::life::{REACH, wait};
-use crate::world::{BOND, Run, Told, Who, World, terms};
+use crate::world::{BOND, Run, Told, Who, World, blocks, terms};
 
 fn name(account: &AccountId) -> String {
     format!("{:?}", Who::of(*account))
@@ -177,7 +177,7 @@ fn a_freed_bond_is_told_by_the_block_that_frees_it() {
     let mut world = World::new();
     let role = Role::Auditor;
     world.apply(Who::Auditor(2), AccountCall::Unregister { role });
-    world.advance(world.genesis.parameters.unbonding_blocks);
+    world.advance(blocks(world.genesis.parameters.unbonding_ms));
     expect(
         &lines(world.told.iter()),
         "1 0 unregistered Auditor(2) auditor
@@ -207,7 +207,7 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
     let mut world = World::new();
     let first = world.posted();
     world.assign(first);
-    world.advance(terms().deadlines.grant - 1);
+    world.advance(blocks(terms().deadlines.grant) - 1);
     world.apply(Who::Requester, OrderCall::Post(Box::new(terms())));
     let before = world.told.len();
     world.advance(1);
@@ -227,34 +227,34 @@ const SETTLED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.0
     3 0 phase posted
-    4 block drawn Provider(2) run 0
+    4 block drawn Provider(1) run 0
     4 block phase assigned
-    5 0 granted Requester to Provider(2)
+    5 0 granted Requester to Provider(1)
     5 0 phase running
-    6 0 file Provider(2)
-    6 1 file Provider(2)
-    6 2 file Provider(2)
-    6 3 file Provider(2)
-    6 4 file Provider(2)
-    6 5 file Provider(2)
-    6 6 file Provider(2)
-    7 0 trace Provider(2)
+    6 0 file Provider(1)
+    6 1 file Provider(1)
+    6 2 file Provider(1)
+    6 3 file Provider(1)
+    6 4 file Provider(1)
+    6 5 file Provider(1)
+    6 6 file Provider(1)
+    7 0 trace Provider(1)
     7 0 phase committed
-    8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
+    8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
     8 block phase opening
-    9 1 granted Provider(2) to Auditor(1)
-    9 2 granted Provider(2) to Auditor(0)
+    9 1 granted Provider(1) to Auditor(0)
+    9 2 granted Provider(1) to Auditor(2)
     9 2 phase auditing
-    10 0 committed Auditor(1)
-    11 0 committed Auditor(0)
+    10 0 committed Auditor(0)
+    11 0 committed Auditor(2)
     11 0 phase closing
     12 0 phase revealing
-    13 0 revealed Auditor(1)
-    14 0 revealed Auditor(0)
+    13 0 revealed Auditor(0)
+    14 0 revealed Auditor(2)
     14 0 phase accepted
-    27 block paid Provider(2) 10.0
-    27 block paid Auditor(1) 0.5
+    27 block paid Provider(1) 10.0
     27 block paid Auditor(0) 0.5
+    27 block paid Auditor(2) 0.5
     27 block ended Paid
 ";
 
@@ -263,31 +263,31 @@ const CHEATED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.0
     3 0 phase posted
-    4 block drawn Provider(2) run 0
+    4 block drawn Provider(1) run 0
     4 block phase assigned
-    5 0 granted Requester to Provider(2)
+    5 0 granted Requester to Provider(1)
     5 0 phase running
-    6 0 file Provider(2)
-    6 1 file Provider(2)
-    6 2 file Provider(2)
-    6 3 file Provider(2)
-    6 4 file Provider(2)
-    6 5 file Provider(2)
-    6 6 file Provider(2)
-    7 0 trace Provider(2)
+    6 0 file Provider(1)
+    6 1 file Provider(1)
+    6 2 file Provider(1)
+    6 3 file Provider(1)
+    6 4 file Provider(1)
+    6 5 file Provider(1)
+    6 6 file Provider(1)
+    7 0 trace Provider(1)
     7 0 phase committed
-    8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
+    8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
     8 block phase opening
-    9 1 granted Provider(2) to Auditor(1)
-    9 2 granted Provider(2) to Auditor(0)
+    9 1 granted Provider(1) to Auditor(0)
+    9 2 granted Provider(1) to Auditor(2)
     9 2 phase auditing
-    10 0 committed Auditor(1)
-    11 0 committed Auditor(0)
+    10 0 committed Auditor(0)
+    11 0 committed Auditor(2)
     11 0 phase closing
     12 0 phase revealing
-    13 0 revealed Auditor(1)
-    14 0 revealed Auditor(0)
-    14 0 disputed run 0 by Auditor(1) Step segment 0
+    13 0 revealed Auditor(0)
+    14 0 revealed Auditor(2)
+    14 0 disputed run 0 by Auditor(0) Step segment 0
     14 0 phase bisecting
     16 0 narrowed 0 2
     16 0 phase bisecting
@@ -297,39 +297,39 @@ const CHEATED: &str = "
     20 0 attested Validator(1)
     21 0 attested Validator(2)
     21 0 decided Challenger
-    21 0 slashed Provider(2) provider 20.0 Provider(WrongResult)
-    21 0 paid Auditor(1) 5.0
+    21 0 slashed Provider(1) provider 20.0 Provider(WrongResult)
     21 0 paid Auditor(0) 5.0
-    21 0 failed run 0 Provider(2) WrongResult
+    21 0 paid Auditor(2) 5.0
+    21 0 failed run 0 Provider(1) WrongResult
     21 0 phase posted
-    22 block drawn Provider(0) run 1
+    22 block drawn Provider(2) run 1
     22 block phase assigned
-    23 0 granted Requester to Provider(0)
+    23 0 granted Requester to Provider(2)
     23 0 phase running
-    24 0 file Provider(0)
-    24 1 file Provider(0)
-    24 2 file Provider(0)
-    24 3 file Provider(0)
-    24 4 file Provider(0)
-    24 5 file Provider(0)
-    24 6 file Provider(0)
-    25 0 trace Provider(0)
+    24 0 file Provider(2)
+    24 1 file Provider(2)
+    24 2 file Provider(2)
+    24 3 file Provider(2)
+    24 4 file Provider(2)
+    24 5 file Provider(2)
+    24 6 file Provider(2)
+    25 0 trace Provider(2)
     25 0 phase committed
-    26 block drawn Auditor(4) Auditor(0) segments [0, 4, 5]
+    26 block drawn Auditor(2) Auditor(4) segments [0, 2, 5]
     26 block phase opening
-    27 1 granted Provider(0) to Auditor(4)
-    27 2 granted Provider(0) to Auditor(0)
+    27 1 granted Provider(2) to Auditor(2)
+    27 2 granted Provider(2) to Auditor(4)
     27 2 phase auditing
-    28 0 committed Auditor(4)
-    29 0 committed Auditor(0)
+    28 0 committed Auditor(2)
+    29 0 committed Auditor(4)
     29 0 phase closing
     30 0 phase revealing
-    31 0 revealed Auditor(4)
-    32 0 revealed Auditor(0)
+    31 0 revealed Auditor(2)
+    32 0 revealed Auditor(4)
     32 0 phase accepted
-    33 0 paid Provider(0) 10.0
+    33 0 paid Provider(2) 10.0
+    33 0 paid Auditor(2) 0.5
     33 0 paid Auditor(4) 0.5
-    33 0 paid Auditor(0) 0.5
     33 0 ended Paid
 ";
 
@@ -337,7 +337,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Posted,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
             10 block paid Requester 11.0
             10 block ended NotGranted
@@ -346,7 +346,7 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Assigned,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
             10 block paid Requester 11.0
             10 block ended NotGranted
@@ -355,12 +355,12 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Running,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            12 block slashed Provider(2) provider 4.0 Provider(Late)
-            12 block failed run 0 Provider(2) Late
+            12 block slashed Provider(1) provider 4.0 Provider(Late)
+            12 block failed run 0 Provider(1) Late
             12 block phase posted
-            13 block drawn Provider(0) run 1
+            13 block drawn Provider(2) run 1
             13 block phase assigned
             19 block paid Requester 11.0
             19 block ended NotGranted
@@ -369,14 +369,14 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Committed,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
+            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
-            16 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            16 block failed run 0 Provider(2) Withheld
+            16 block slashed Provider(1) provider 20.0 Provider(Withheld)
+            16 block failed run 0 Provider(1) Withheld
             16 block phase posted
-            17 block drawn Provider(0) run 1
+            17 block drawn Provider(2) run 1
             17 block phase assigned
             23 block paid Requester 11.0
             23 block ended NotGranted
@@ -385,14 +385,14 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Opening,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
+            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
-            16 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            16 block failed run 0 Provider(2) Withheld
+            16 block slashed Provider(1) provider 20.0 Provider(Withheld)
+            16 block failed run 0 Provider(1) Withheld
             16 block phase posted
-            17 block drawn Provider(0) run 1
+            17 block drawn Provider(2) run 1
             17 block phase assigned
             23 block paid Requester 11.0
             23 block ended NotGranted
@@ -401,19 +401,19 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Auditing,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(1) Auditor(0) segments [0, 4, 5]
+            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
-            18 block slashed Auditor(1) auditor 5.0 NoCommitment
             18 block slashed Auditor(0) auditor 5.0 NoCommitment
+            18 block slashed Auditor(2) auditor 5.0 NoCommitment
             18 block phase committed
-            19 block drawn Auditor(2) Auditor(3) segments [0, 2, 3, 5]
+            19 block drawn Auditor(4) Auditor(1) segments [0, 1, 3, 4]
             19 block phase opening
-            27 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            27 block failed run 0 Provider(2) Withheld
+            27 block slashed Provider(1) provider 20.0 Provider(Withheld)
+            27 block failed run 0 Provider(1) Withheld
             27 block phase posted
-            28 block drawn Provider(1) run 1
+            28 block drawn Provider(2) run 1
             28 block phase assigned
             34 block paid Requester 11.0
             34 block ended NotGranted
@@ -422,16 +422,16 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Closing,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
-            19 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            19 block paid Auditor(4) 5.0
+            19 block slashed Provider(1) provider 20.0 Provider(Withheld)
             19 block paid Auditor(0) 5.0
-            19 block failed run 0 Provider(2) Withheld
+            19 block paid Auditor(2) 5.0
+            19 block failed run 0 Provider(1) Withheld
             19 block phase posted
-            20 block drawn Provider(0) run 1
+            20 block drawn Provider(2) run 1
             20 block phase assigned
             26 block paid Requester 11.0
             26 block ended NotGranted
@@ -440,17 +440,17 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Revealing,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
-            22 block slashed Auditor(4) auditor 5.0 NoReveal
             22 block slashed Auditor(0) auditor 5.0 NoReveal
+            22 block slashed Auditor(2) auditor 5.0 NoReveal
             22 block phase committed
-            23 block drawn Auditor(1) Auditor(3) segments [1, 2, 5]
+            23 block drawn Auditor(4) Auditor(3) segments [0, 3, 5]
             23 block phase opening
-            31 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            31 block failed run 0 Provider(2) Withheld
+            31 block slashed Provider(1) provider 20.0 Provider(Withheld)
+            31 block failed run 0 Provider(1) Withheld
             31 block phase posted
             32 block drawn Provider(0) run 1
             32 block phase assigned
@@ -461,16 +461,16 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Bisecting,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
             25 block decided Neither
-            25 block slashed Auditor(4) auditor 5.0 SilentChallenge
-            25 block slashed Provider(2) provider 20.0 Provider(Silent)
-            25 block failed run 0 Provider(2) Silent
+            25 block slashed Auditor(0) auditor 5.0 SilentChallenge
+            25 block slashed Provider(1) provider 20.0 Provider(Silent)
+            25 block failed run 0 Provider(1) Silent
             25 block phase posted
-            26 block drawn Provider(1) run 1
+            26 block drawn Provider(2) run 1
             26 block phase assigned
             32 block paid Requester 11.0
             32 block ended NotGranted
@@ -479,9 +479,9 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Attesting,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
             26 block decided None
             26 block paid Requester 11.0
@@ -491,13 +491,13 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
     (
         Phase::Accepted,
         "
-            4 block drawn Provider(2) run 0
+            4 block drawn Provider(1) run 0
             4 block phase assigned
-            8 block drawn Auditor(4) Auditor(0) segments [1, 2, 5]
+            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
-            27 block paid Provider(2) 10.0
-            27 block paid Auditor(4) 0.5
+            27 block paid Provider(1) 10.0
             27 block paid Auditor(0) 0.5
+            27 block paid Auditor(2) 0.5
             27 block ended Paid
         ",
     ),

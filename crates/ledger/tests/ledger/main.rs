@@ -14,6 +14,7 @@ mod formats;
 mod grants;
 mod hostile_terms;
 mod last_resort;
+mod ledger_time;
 mod life;
 mod life_events;
 mod moves;

@@ -9,7 +9,9 @@ use assay_ledger::{
     Outcome, Parameters, Phase, Refusal, Role, Terms, query, rules,
 };
 
-use crate::world::{BALANCE, BOND, FEE, Run, Who, World, file, file_id, parameters, sealed, terms};
+use crate::world::{
+    BALANCE, BOND, FEE, Run, Who, World, blocks, file, file_id, ms, parameters, sealed, terms,
+};
 
 #[test]
 fn terms_outside_their_ranges_are_refused() {
@@ -42,8 +44,8 @@ fn terms_outside_their_ranges_are_refused() {
         ("price", &|t| t.price = Amount::ZERO),
         ("provider_bond", &|t| t.provider_bond = Amount::ZERO),
         ("auditor_bond", &|t| t.auditor_bond = Amount::ZERO),
-        ("run deadline", &|t| t.deadlines.run = 1),
-        ("attest deadline", &|t| t.deadlines.attest = u32::MAX),
+        ("run deadline", &|t| t.deadlines.run = ms(2) - 1),
+        ("attest deadline", &|t| t.deadlines.attest = u64::MAX),
         ("used twice", &|t| {
             t.inputs = BoundedVec::new(vec![t.inputs[0].clone(), t.inputs[0].clone()]).unwrap();
         }),
@@ -166,7 +168,7 @@ fn a_requester_that_does_not_grant_gets_its_money_back_and_no_work() {
     let mut world = World::new();
     let order = world.posted();
     let provider = world.assign(order);
-    world.advance(terms().deadlines.grant + 1);
+    world.advance(blocks(terms().deadlines.grant) + 1);
     assert_eq!(world.order(order).head.outcome, Some(Outcome::NotGranted));
     assert_eq!(world.registration(provider).locked, Amount::ZERO);
     assert_eq!(world.registration(provider).bond, BOND);
@@ -178,7 +180,7 @@ fn nobody_eligible_means_refund() {
     let mut demanding = terms();
     demanding.provider_bond = Amount::tokens(101);
     let order = world.post(&demanding);
-    world.advance(terms().deadlines.assign);
+    world.advance(blocks(terms().deadlines.assign));
     assert_eq!(world.phase(order), Phase::Posted);
     world.advance(1);
     assert_eq!(world.order(order).head.outcome, Some(Outcome::NoProvider));
@@ -398,7 +400,7 @@ fn a_block_draws_for_a_bounded_number_of_orders() {
     world.posted();
     let mut cheap = terms();
     (cheap.price, cheap.provider_bond) = (Amount(50_000), Amount::tokens(1));
-    cheap.deadlines.assign = 40;
+    cheap.deadlines.assign = ms(40);
     let post = |_| {
         (
             Who::Requester,

@@ -10,7 +10,7 @@ use assay_ledger::{
 };
 
 use crate::redundant::crew::{copies, crowd, crowd_of};
-use crate::world::{Run, Who, World, genesis, parameters, terms};
+use crate::world::{Run, Who, World, blocks, genesis, parameters, terms};
 
 /// What a node signs.
 fn signed(chain: ChainId, node: Who, owner: AccountId) -> Signature {
@@ -113,7 +113,7 @@ fn no_two_copies_are_of_one_owner() {
         assert_eq!((drawn.len(), theirs), (3, 1), "seed {seed}");
         // Four copies of different owners cannot be had.
         let order = world.post(&copies(4));
-        world.advance(terms().deadlines.assign + 1);
+        world.advance(blocks(terms().deadlines.assign) + 1);
         let outcome = world.order(order).head.outcome;
         assert_eq!(outcome, Some(Outcome::NoProvider));
     }
@@ -163,7 +163,7 @@ fn nobody_works_for_an_order_of_its_owner() {
         }
         for terms in [terms(), copies(2)] {
             let order = world.post(&terms);
-            world.advance(terms.deadlines.assign + 1);
+            world.advance(blocks(terms.deadlines.assign) + 1);
             let record = world.order(order);
             if terms.copies == 1 && owned == 2 {
                 assert_eq!(providers(&world, order), [Who::Provider(2)]);

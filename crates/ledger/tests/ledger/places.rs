@@ -10,7 +10,7 @@ use assay_ledger::{
 
 use crate::adversaries::calls;
 use crate::life::REACH;
-use crate::world::{Run, Who, World, salt, terms};
+use crate::world::{Run, Who, World, blocks, salt, terms};
 
 /// The same call, meant for another place.
 pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
@@ -199,7 +199,7 @@ fn a_commitment_of_one_audit_round_does_not_open_in_another() {
     let order = world.ran(&truth);
     let silent = world.open(order, &truth);
     let first = world.here(order);
-    world.advance(terms().deadlines.audit + 1);
+    world.advance(blocks(terms().deadlines.audit) + 1);
     assert_eq!(world.phase(order), Phase::Committed);
     let auditors = world.open(order, &truth);
     let second = world.here(order);
@@ -295,7 +295,7 @@ fn keys_are_those_of_the_draw() {
     }
     assert_eq!(drawn(&world), provider.secret().encryption().public());
     // Those who are drawn from now on are sealed to their new keys.
-    world.advance(terms().deadlines.audit + terms().deadlines.assign);
+    world.advance(blocks(terms().deadlines.audit) + blocks(terms().deadlines.assign));
     let mut later = world.clone();
     let next = later.posted();
     for seed in 0..40 {

@@ -10,15 +10,17 @@ use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
     BoundedVec, Call, Counts, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent,
-    FileId, Height, Occasion, Order, OrderCall, OrderId, Outcome, Parameters, Phase, Place,
-    ProcedureName, Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace, query,
+    FileId, Occasion, Order, OrderCall, OrderId, Outcome, Parameters, Phase, Place, ProcedureName,
+    Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace, query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::redundant::crew::{copies, crowd, enlist};
 use crate::watch;
-use crate::world::{BOND, Run, Who, World, ends, file, file_id, here, salt, sealed, starts, terms};
+use crate::world::{
+    BOND, Run, Who, World, blocks, ends, file, file_id, here, ms, salt, sealed, starts, terms,
+};
 
 /// Calls of a block to come.
 #[derive(Default)]
@@ -44,7 +46,9 @@ impl Life {
     fn new(seed: u64) -> Life {
         let mut random = Stream::new(Digest::of("test/life", &[]), "life", seed);
         let mut world = World::with(Parameters {
-            unbonding_blocks: 1 + random.below(6) as u32,
+            unbonding_ms: ms(1 + random.below(6)),
+            floors: Deadlines::all(0),
+            min_blocks: 1 + random.below(3) as u32,
             max_rounds: 1 + random.below(3) as u8,
             max_timers: 1 + random.below(4) as u32,
             max_draws: 1 + random.below(2) as u32,
@@ -104,7 +108,7 @@ impl Life {
             auditor_fee: Amount(of_one(auditor_bond / 20 + self.random.below(1_000_000))),
             provider_bond: Amount(1_000_000 + self.random.below(30_000_000)),
             auditor_bond: Amount(auditor_bond),
-            deadlines: Deadlines::all(2 + self.random.below(3) as u32),
+            deadlines: Deadlines::all(ms(2 + self.random.below(3))),
             ..usual
         }
     }
@@ -158,6 +162,9 @@ impl Life {
     }
 
     fn run(&mut self, calls: Vec<(Who, Call)>) {
+        // A block a second for the most part; some come fast, and some after a halt.
+        let gaps = [1_000, 1_000, 1_000, 1, 400, 10_000, 3_600_000];
+        self.world.gap_ms = gaps[self.random.below(gaps.len() as u64) as usize];
         self.world.block(calls);
         watch::check_indexes(&self.world.store);
         watch::check_timers(&self.world.store);
@@ -575,7 +582,8 @@ impl Life {
     fn stray_file_call(&mut self) -> FileCall {
         let file = file_id(["model", "train"][self.random.below(2) as usize]);
         let grantee = self.someone().id();
-        let until = Height(self.world.height().0 + self.random.below(9));
+        let now = query::now(&self.world.store).unwrap().time;
+        let until = now.after(ms(self.random.below(9)));
         match self.random.below(6) {
             0 | 1 => FileCall::AskGrant(Box::new(AskGrant {
                 file,
@@ -815,7 +823,7 @@ fn rare_lives() -> Vec<World> {
             path: Some(opening.path.clone()),
         };
         silent.apply(silent.provider(order), call);
-        silent.advance(terms().deadlines.dispute + 1);
+        silent.advance(blocks(terms().deadlines.dispute) + 1);
     }
     let left = silent.registration(challenger).bond;
     assert_eq!(left.0, BOND.0 - terms().auditor_bond.0);

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use assay_ledger::{
     AccountCall, AccountEvent, Amount, AskGrant, BoundedBytes, BoundedString, Call, Deadlines,
-    Event, FileCall, FileEvent, FileRefusal, GrantState, Height, OrderCall, OrderEvent, OrderId,
-    OrderRefusal, Outcome, Parameters, Phase, Refusal, Role, Status, Terms, query,
+    Event, FileCall, FileEvent, FileRefusal, GrantState, Height, LedgerTime, OrderCall, OrderEvent,
+    OrderId, OrderRefusal, Outcome, Parameters, Phase, Refusal, Role, Status, Terms, query,
 };
 
 use crate::watch;
-use crate::world::{Run, Who, World, file_id, parameters, terms};
+use crate::world::{Run, Who, World, blocks, file_id, ms, over, parameters, terms, time};
 
 fn few(max_timers: u32) -> Parameters {
     Parameters {
@@ -45,7 +45,7 @@ fn post(world: &mut World, count: u64, terms: &Terms) -> Vec<OrderId> {
     ids
 }
 
-fn ask(until: Height, purpose: &str) -> Call {
+fn ask(until: LedgerTime, purpose: &str) -> Call {
     let ask = AskGrant {
         file: file_id("model"),
         owner: Who::Requester.id(),
@@ -84,10 +84,11 @@ fn what_falls_due_together_ends_in_order() {
         let mut world = World::with(few(most));
         world.posted();
         // Everything below falls due at the beginning of the same block.
-        let due = world.height().after(parameters().unbonding_blocks).after(1);
+        let unbonding = parameters().unbonding_ms;
+        let due = world.height().after(blocks(unbonding)).after(1);
         let mut all = terms();
-        all.deadlines = Deadlines::all(parameters().unbonding_blocks);
-        all.deadlines.assign -= 1;
+        all.deadlines = Deadlines::all(unbonding);
+        all.deadlines.assign -= ms(1);
         all.provider_bond = Amount::tokens(101);
         let role = Role::Auditor;
         let nonce = world.nonce(Who::Requester);
@@ -103,11 +104,11 @@ fn what_falls_due_together_ends_in_order() {
             calls.push((Who::Requester, post.into()));
         }
         for who in [Who::Stranger, Who::Validator(0)] {
-            calls.push((who, ask(due, "a study")));
+            calls.push((who, ask(time(due), "a study")));
         }
         world.block(calls);
         for id in &ids {
-            assert_eq!(world.order(*id).head.deadline, due);
+            assert_eq!(over(world.order(*id).head.deadline), due);
         }
         let sorted = |mut names: Vec<(Vec<u8>, String)>| {
             names.sort();
@@ -156,11 +157,11 @@ fn what_is_overdue_is_over() {
     let mut world = World::with(few(1));
     world.posted();
     let ids = post(&mut world, 4, &demanding());
-    let asked = world.height().after(terms().deadlines.assign);
-    world.apply(Who::Stranger, ask(asked.after(1), "a study"));
+    let asked = world.height().after(blocks(terms().deadlines.assign));
+    world.apply(Who::Stranger, ask(time(asked.after(1)), "a study"));
     let deadline = world.order(ids[0]).head.deadline;
-    assert_eq!(deadline, asked.after(1));
-    while world.height().after(1) < deadline {
+    assert_eq!(over(deadline), asked.after(1));
+    while world.height().after(1) < over(deadline) {
         world.advance(1);
     }
     let mut ended = 0;
@@ -175,10 +176,10 @@ fn what_is_overdue_is_over() {
                 file: file_id("model"),
                 grantee: Who::Stranger.id(),
                 sealed: BoundedBytes::new(b"key".to_vec()).unwrap(),
-                until: world.height().after(5),
+                until: time(world.height().after(5)),
             };
             calls.push((Who::Requester, approve.into()));
-            calls.push((Who::Stranger, ask(world.height().after(5), "again")));
+            calls.push((Who::Stranger, ask(time(world.height().after(5)), "again")));
         }
         let receipts = world.block(calls).receipts;
         for (receipt, order) in receipts.iter().zip(&ids) {
@@ -220,7 +221,7 @@ fn an_overdue_order_is_not_drawn_for() {
     let mut world = World::with(few(1));
     world.posted();
     let ids = post(&mut world, 3, &demanding());
-    let deadline = world.order(ids[0]).head.deadline;
+    let deadline = over(world.order(ids[0]).head.deadline);
     while world.height().after(1) < deadline {
         if world.height().after(2) == deadline {
             // From the next block on somebody is eligible.
@@ -248,7 +249,7 @@ fn a_late_end_shortens_no_next_phase() {
     let mut world = World::with(few(1));
     world.posted();
     let mut usual = terms();
-    usual.deadlines.assign = 30;
+    usual.deadlines.assign = ms(30);
     let ids = post(&mut world, 3, &usual);
     world.advance(1);
     let grants = ids.iter().map(|order| {
@@ -272,7 +273,7 @@ fn a_late_end_shortens_no_next_phase() {
             (world.provider(*id), call)
         })
         .collect();
-    while world.height().after(1) < deadline {
+    while world.height().after(1) < over(deadline) {
         world.advance(1);
     }
     let mut rung = BTreeSet::new();
@@ -289,13 +290,13 @@ fn a_late_end_shortens_no_next_phase() {
                 other => panic!("{other:?} when {}", head.phase),
             }
             if head.phase == Phase::Posted && rung.insert(*id) {
-                assert_eq!(head.since, world.height());
-                let full = world.height().after(usual.deadlines.assign).after(1);
-                assert_eq!(head.deadline, full);
+                assert_eq!(head.since.height, world.height());
+                let full = world.height().after(blocks(usual.deadlines.assign));
+                assert_eq!(over(head.deadline), full.after(1));
             }
         }
     }
     assert_eq!(rung.len(), 3);
-    assert_eq!(world.height(), deadline.after(2));
+    assert_eq!(world.height(), over(deadline).after(2));
     assert_eq!(world.replay(), world.root);
 }

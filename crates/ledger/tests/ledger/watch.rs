@@ -89,15 +89,24 @@ pub(crate) fn keys(store: &MemoryStore, tag: u8) -> impl Iterator<Item = &Vec<u8
 /// Every timer belongs to a phase, a grant or a bond that it will end, and each of those has one.
 pub(crate) fn check_timers(store: &MemoryStore) {
     let mut found: BTreeSet<&[u8]> = keys(store, b't').map(Vec::as_slice).collect();
-    let mut take = |kind: u8, due: u64, rest: &[&[u8]]| {
-        let key = [&[b't', kind][..], &due.to_be_bytes(), &rest.concat()].concat();
-        assert!(found.remove(key.as_slice()), "a timer is missing: {key:?}");
+    let key = |kind: u8, due: u64, rest: &[&[u8]]| {
+        [&[b't', kind][..], &due.to_be_bytes(), &rest.concat()].concat()
     };
     for order in query::orders(store).unwrap() {
         if !order.head.phase.is_final() {
-            take(1, order.head.deadline.0, &[&order.head.id.0.0]);
+            let head = &order.head;
+            // One whose time is over may wait for its blocks.
+            let waits = head.deadline.height.0 + 1;
+            let timers = [(1, head.deadline.time.0 + 1), (4, waits)];
+            let timers = timers.map(|(kind, due)| key(kind, due, &[&head.id.0.0]));
+            let removed = timers.iter().filter(|key| found.remove(key.as_slice()));
+            assert_eq!(removed.count(), 1, "{head:?}");
         }
     }
+    let mut take = |kind: u8, due: u64, rest: &[&[u8]]| {
+        let key = key(kind, due, rest);
+        assert!(found.remove(key.as_slice()), "a timer is missing: {key:?}");
+    };
     for who in Who::all() {
         for grant in query::grants_to(store, &who.id(), usize::MAX)
             .unwrap()

@@ -7,10 +7,10 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
     AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
     BoundedVec, Call, ChainId, Counts, Deadlines, Event, Failure, FileId, FileRecord, Genesis,
-    GenesisAccount, GenesisRegistration, Grant, Height, Input, MemoryStore, Opening, Order,
-    OrderEvent, OrderId, Parameters, Phase, Place, Reached, Refusal, Registration, Role, RunIndex,
-    SealedKeys, SegmentIndex, Status, StepIndex, StopRule, Taken, Terms, Transaction,
-    ValidatorInfo, execute_block, query, root,
+    GenesisAccount, GenesisRegistration, Grant, Height, Input, LedgerTime, MemoryStore, Moment,
+    Opening, Order, OrderEvent, OrderId, Parameters, Phase, Place, Reached, Refusal, Registration,
+    Role, RunIndex, SealedKeys, SegmentIndex, Status, StepIndex, StopRule, Taken, Terms,
+    Transaction, ValidatorInfo, execute_block, query, root,
 };
 
 /// Everybody in the network.
@@ -89,6 +89,8 @@ pub(crate) struct World {
     /// Everything that happened, in order.
     pub(crate) told: Vec<Told>,
     pub(crate) beacon_seed: u64,
+    /// Milliseconds from the last block to the next one.
+    pub(crate) gap_ms: u64,
     secrets: BTreeMap<Who, SecretKey>,
 }
 
@@ -130,9 +132,35 @@ pub(crate) fn genesis(parameters: Parameters) -> Genesis {
     }
 }
 
+/// Time from a block to the next one, unless a test says otherwise.
+const BLOCK_MS: u64 = 1_000;
+
+/// The time of so many blocks, in milliseconds.
+pub(crate) const fn ms(blocks: u64) -> u64 {
+    blocks * BLOCK_MS
+}
+
+/// The blocks of so much time.
+pub(crate) fn blocks(ms: u64) -> u32 {
+    u32::try_from(ms / BLOCK_MS).unwrap()
+}
+
+/// The first block in which a deadline is over, where the time of no block was changed.
+pub(crate) fn over(deadline: Moment) -> Height {
+    // Ledger time begins with block 1.
+    Height(deadline.time.0 / BLOCK_MS + 2)
+}
+
+/// The ledger time of a block, where the time of no block was changed.
+pub(crate) fn time(height: Height) -> LedgerTime {
+    LedgerTime(ms(height.0 - 1))
+}
+
 pub(crate) fn parameters() -> Parameters {
     Parameters {
-        unbonding_blocks: 5,
+        unbonding_ms: ms(5),
+        floors: Deadlines::all(ms(2)),
+        min_blocks: 1,
         ..Parameters::default()
     }
 }
@@ -155,6 +183,7 @@ impl World {
             history: Vec::new(),
             told: Vec::new(),
             beacon_seed: 0,
+            gap_ms: BLOCK_MS,
             secrets: Who::all().map(|who| (who, who.secret())).collect(),
         };
         world.plant(update);
@@ -170,6 +199,12 @@ impl World {
                 None => self.tree.remove(&key),
             };
         }
+    }
+
+    /// The stamp of the last block.
+    fn stamp(&self) -> u64 {
+        let last = self.history.last();
+        last.map_or(0, |(context, _)| context.timestamp_ms)
     }
 
     pub(crate) fn height(&self) -> Height {
@@ -198,7 +233,7 @@ impl World {
         let parts: [&[u8]; 2] = [&self.beacon_seed.to_le_bytes(), &height.to_le_bytes()];
         BlockContext {
             height: Height(height),
-            timestamp_ms: 1_000 * height,
+            timestamp_ms: self.stamp() + self.gap_ms,
             beacon: Digest::of("test/beacon", &parts),
         }
     }
@@ -453,15 +488,15 @@ pub(crate) fn terms() -> Terms {
         keys: Digest::of("test/keys", &[]),
         encryption_key: EncryptionKey([1; 32]),
         deadlines: Deadlines {
-            assign: 4,
-            grant: 5,
-            run: 6,
-            open: 7,
-            audit: 8,
-            reveal: 9,
-            dispute: 10,
-            attest: 11,
-            complain: 12,
+            assign: ms(4),
+            grant: ms(5),
+            run: ms(6),
+            open: ms(7),
+            audit: ms(8),
+            reveal: ms(9),
+            dispute: ms(10),
+            attest: ms(11),
+            complain: ms(12),
         },
     }
 }

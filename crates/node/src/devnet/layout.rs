@@ -266,7 +266,7 @@ fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genes
         accounts: BoundedVec::new(accounts)?,
         registrations: BoundedVec::new(registrations)?,
         owners: BoundedVec::new(owners)?,
-        parameters: Parameters::default(),
+        parameters: Parameters::devnet(),
         beacon_key: BoundedBytes::new(dealt.beacon_key.clone())?,
         validators: BoundedVec::new(validators)?,
     })

@@ -97,7 +97,9 @@ impl OrderReport {
                 (None, Some(why)) => format!("not posted: {why}"),
                 (None, None) => "not posted".to_owned(),
             },
-            blocks: ended.map_or(world.height(), |order| order.head.since).0,
+            blocks: ended
+                .map_or(world.height(), |order| order.head.since.height)
+                .0,
             runs: order.as_ref().map_or(0, |order| order.runs.len()),
             failed_runs: order.as_ref().map_or(0, |order| order.failed().count()),
             disputes: order.as_ref().map_or(0, |order| order.disputes.len()),

@@ -39,7 +39,7 @@ pub struct Plan {
     pub copies: u8,
     /// Providers tried.
     pub attempts: u8,
-    /// Every phase's deadline, in blocks.
+    /// Every phase's deadline, in seconds of ledger time.
     pub deadline: u32,
     /// Answers take up to this many blocks.
     pub delay: u64,
@@ -230,7 +230,7 @@ fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys, requester: &Sec
         copies: plan.copies,
         keys: keys.commitment(),
         encryption_key: requester.encryption().public(),
-        deadlines: Deadlines::all(plan.deadline),
+        deadlines: Deadlines::all(1_000 * u64::from(plan.deadline)),
     }
 }
 

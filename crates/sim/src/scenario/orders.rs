@@ -55,9 +55,9 @@ pub struct OrderSettings {
     /// Steps of a segment.
     #[serde(default = "two_steps")]
     pub segment_steps: u32,
-    /// Every phase's deadline, at most 10,000 blocks.
+    /// Every phase's deadline in seconds of ledger time, at most 10,000.
     #[serde(default = "sixty")]
-    pub deadline_blocks: u32,
+    pub deadline_seconds: u32,
     /// How likely a party is killed at each block, each request and each write to its journal, in
     /// thousandths; at most 500.
     #[serde(default)]
@@ -117,8 +117,8 @@ impl OrderSettings {
         within("steps", self.steps, (1, MAX_STEPS))?;
         within("segment_steps", self.segment_steps.into(), (1, self.steps))?;
         within(
-            "deadline_blocks",
-            self.deadline_blocks.into(),
+            "deadline_seconds",
+            self.deadline_seconds.into(),
             (1, MAX_DEADLINE.into()),
         )?;
         within(
@@ -175,7 +175,7 @@ impl OrderSettings {
             segment_steps: self.segment_steps,
             copies: self.copies.unwrap_or(1),
             attempts: self.attempts,
-            deadline: self.deadline_blocks,
+            deadline: self.deadline_seconds,
             delay: self.delay_seconds.into(),
             kills: self.kills_per_mille.into(),
             ..Plan::default()

@@ -33,7 +33,7 @@ fn redundant(providers: usize) -> OrderSettings {
         attempts: 1,
         steps: 20,
         segment_steps: 2,
-        deadline_blocks: 200,
+        deadline_seconds: 200,
         kills_per_mille: 0,
         delay_seconds: 0,
         liars: Vec::new(),
@@ -108,7 +108,7 @@ fn an_honest_trio_is_paid_and_kills_change_nothing() {
             let order = OrderSettings {
                 kills_per_mille,
                 delay_seconds: 2,
-                deadline_blocks: 400,
+                deadline_seconds: 400,
                 ..redundant(3)
             };
             sound(&scenario(seed, order), |order| {
@@ -149,7 +149,7 @@ fn equal_seeds_give_equal_histories_and_other_seeds_others() {
         let order = OrderSettings {
             kills_per_mille: 20,
             delay_seconds: 2,
-            deadline_blocks: 400,
+            deadline_seconds: 400,
             ..traced()
         };
         run(&scenario(seed, order)).unwrap()

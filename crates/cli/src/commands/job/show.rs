@@ -2,14 +2,14 @@
 
 use assay_api::views::OrderList;
 use assay_job::{Lengths, Price};
-use assay_ledger::{Order, OrderId, Store, query};
+use assay_ledger::{LedgerTime, Order, OrderId, Store, query};
 use assay_model::ModelShape;
 use serde::Serialize;
 
 use crate::{
     args::Global,
     failure::{Failure, Kind},
-    output::{Output, facts, short, table},
+    output::{Output, facts, left, short, table},
     session::Session,
 };
 
@@ -18,6 +18,8 @@ use crate::{
 struct Shown {
     #[serde(flatten)]
     order: Order,
+    /// The ledger time, in which its deadline is.
+    now: LedgerTime,
     /// Its model; none when no model can be as the terms say.
     model: Option<ModelShape>,
     /// About how many bytes of memory a run takes, by what they hold: the model's tokenizer is not in it.
@@ -42,6 +44,7 @@ pub(super) fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), 
         lengths.insert(input.name.to_string(), class);
     }
     let shown = Shown {
+        now: session.light().read(query::now)?.time,
         model: ModelShape::from_bytes(&terms.model).ok(),
         memory: Price::of_terms(terms, &lengths).ok(),
         order,
@@ -74,7 +77,7 @@ pub(super) fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), 
             ),
             ("price", order.head.terms.price.to_string()),
             ("escrow", order.head.escrow.to_string()),
-            ("deadline", format!("block {}", order.head.deadline)),
+            ("time left", left(shown.now, order.head.deadline.time)),
         ])
     })
 }

@@ -2,9 +2,10 @@
 
 use assay_api::views::GrantList;
 use assay_crypto::{PublicKey, SecretKey, aead::FileKey};
+use assay_job::Length;
 use assay_ledger::{
     Amount, AskGrant, BoundedBytes, BoundedString, FileCall, FileGrant, FileId, GrantState, Height,
-    TxId, query,
+    LedgerTime, TxId, query,
 };
 use assay_node::files;
 use assay_vault::{granted_key, owner_key, seal_for_grantee};
@@ -14,7 +15,7 @@ use serde::Serialize;
 use super::get::recorded;
 use crate::{
     failure::{Failure, Kind},
-    output::{Output, facts, short, table},
+    output::{Output, facts, left, short, table},
     session::Session,
 };
 
@@ -42,7 +43,7 @@ pub(crate) enum Grant {
         time: Time,
     },
     /// Let an account that asked use a file of yours
-    #[command(after_help = "Example:\n  assay vault grant approve 91c3... 9c1f... --blocks 100000")]
+    #[command(after_help = "Example:\n  assay vault grant approve 91c3... 9c1f... --for 30d")]
     Approve {
         #[command(flatten)]
         asked: Asked,
@@ -75,9 +76,9 @@ pub(crate) struct Asked {
 
 #[derive(Debug, Args)]
 pub(crate) struct Time {
-    /// Ends by itself after so many blocks [default: as many as the network allows]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    blocks: Option<u32>,
+    /// Ends by itself after so long, as in 90s, 20m, 36h or 7d [default: as long as the network allows]
+    #[arg(long = "for", value_name = "TIME")]
+    length: Option<Length>,
 }
 
 #[derive(Serialize)]
@@ -86,11 +87,15 @@ struct GrantReport {
     height: Height,
     /// Micro-tokens.
     fee: Amount,
+    /// The ledger time, in milliseconds.
+    now: LedgerTime,
     grant: Entry,
 }
 
 #[derive(Serialize)]
 struct Listing {
+    /// The ledger time, in milliseconds.
+    now: LedgerTime,
     /// Grants of this account's files.
     given: Vec<Entry>,
     /// Grants to this account.
@@ -106,8 +111,8 @@ struct Entry {
     grantee: PublicKey,
     state: GrantState,
     purpose: String,
-    /// Ends by itself at the beginning of this block.
-    until: Height,
+    /// Ends by itself at this ledger time, in milliseconds.
+    until: LedgerTime,
 }
 
 impl From<FileGrant> for Entry {
@@ -243,10 +248,10 @@ pub(super) fn opened(
 fn present(session: &Session, (file, owner, grantee): Whose) -> Result<Option<FileGrant>, Failure> {
     let light = session.light();
     let mut grant = light.read(|store| query::file_grant(store, &file, &owner, &grantee))?;
-    let head = session.status()?.head.height;
+    let now = light.read(query::now)?.time;
     if let Some(grant) = &mut grant
         && matches!(grant.state, GrantState::Asked | GrantState::Approved)
-        && grant.until.0 <= head
+        && grant.until <= now
     {
         grant.state = GrantState::Expired;
     }
@@ -282,16 +287,19 @@ fn in_state(
     Err(Failure::say(Kind::Usage, text).hint(hint))
 }
 
-/// The block at which what begins now ends.
-fn until(session: &Session, time: &Time) -> Result<Height, Failure> {
+/// The ledger time at which what begins now ends.
+fn until(session: &Session, time: &Time) -> Result<LedgerTime, Failure> {
     let parameters = session.light().read(query::parameters)?;
-    let most = parameters.unwrap_or_default().max_deadline;
-    let blocks = time.blocks.unwrap_or(most);
-    if blocks > most {
-        let text = format!("a grant lasts {most} blocks at most, not {blocks}");
-        return Err(Failure::say(Kind::Usage, text).hint("give a smaller number with --blocks"));
+    let most = parameters.unwrap_or_default().max_deadline_ms;
+    let length = time.length.map_or(most, Length::ms);
+    if length > most {
+        let text = format!(
+            "a grant lasts {} at most",
+            left(LedgerTime(0), LedgerTime(most))
+        );
+        return Err(Failure::say(Kind::Usage, text).hint("give less with --for"));
     }
-    Ok(Height(session.status()?.head.height).after(blocks))
+    Ok(session.light().read(query::now)?.time.after(length))
 }
 
 /// Makes the call and shows the grant as it is then.
@@ -314,6 +322,7 @@ fn make(
         tx: included.receipt.tx,
         height: included.height,
         fee: included.receipt.fee,
+        now: session.light().read(query::now)?.time,
         grant: found.into(),
     };
     output.result(&report, |report| {
@@ -323,7 +332,7 @@ fn make(
             ("file", grant.file.to_string()),
             ("owner", grant.owner.to_string()),
             ("grantee", grant.grantee.to_string()),
-            ("until", format!("block {}", grant.until)),
+            ("time left", left(report.now, grant.until)),
             ("fee", format!("{} tokens", report.fee)),
         ])
     })
@@ -346,6 +355,7 @@ fn list(session: &Session, us: PublicKey, output: &Output) -> Result<(), Failure
     };
     let (given, held) = (told("owner")?, told("grantee")?);
     let listing = Listing {
+        now: light.read(query::now)?.time,
         given: verified(&given)?,
         held: verified(&held)?,
         more: given.more || held.more,
@@ -356,7 +366,7 @@ fn list(session: &Session, us: PublicKey, output: &Output) -> Result<(), Failure
                 grant.file.to_string(),
                 format!("{whose} {}", short(other)),
                 grant.state.to_string(),
-                grant.until.to_string(),
+                left(listing.now, grant.until),
                 grant.purpose.clone(),
             ]
         };
@@ -365,7 +375,7 @@ fn list(session: &Session, us: PublicKey, output: &Output) -> Result<(), Failure
         let held = listing.held.iter();
         let held = held.map(|grant| row("from", grant, &grant.owner));
         table(
-            ["file", "whose", "state", "until", "purpose"],
+            ["file", "whose", "state", "time left", "purpose"],
             given.chain(held),
         )
     })

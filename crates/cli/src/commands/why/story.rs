@@ -4,7 +4,7 @@ use assay_ledger::{Counts, Dispute, Height, Order, Question, Role, Round, Run, V
 use assay_proof::odds::Probability;
 use serde::Serialize;
 
-use crate::output::short;
+use crate::output::{left, short};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,8 +20,8 @@ pub(super) fn detection(order: &Order) -> Probability {
     Probability::ratio(1, 10).detection(order.head.terms.segments_drawn)
 }
 
-/// The whole story of an order, as far as its record goes.
-pub(super) fn story(order: &Order) -> Vec<Moment> {
+/// The whole story of an order, as far as its record goes at this block.
+pub(super) fn story(order: &Order, now: assay_ledger::Moment) -> Vec<Moment> {
     let terms = &order.head.terms;
     let mut told = Vec::new();
     let mut tell = |height: Height, text: String| told.push(Moment { height, text });
@@ -44,8 +44,9 @@ pub(super) fn story(order: &Order) -> Vec<Moment> {
         None => tell(
             order.head.updated,
             format!(
-                "it is {} until block {}",
-                order.head.phase, order.head.deadline
+                "it is {}, for {} of ledger time yet",
+                order.head.phase,
+                left(now.time, order.head.deadline.time)
             ),
         ),
     }

@@ -11,7 +11,7 @@ pub(super) mod problem;
 use std::collections::BTreeSet;
 
 use super::registry;
-use crate::{Amount, OrderRefusal, Parameters, Refusal, Terms};
+use crate::{Amount, LedgerTime, OrderRefusal, Parameters, Refusal, Terms};
 pub use problem::TermsProblem;
 use problem::outside;
 
@@ -178,15 +178,23 @@ fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     found
 }
 
+/// Which phases are shorter than the network's floors, so that silence in them proves nothing, or
+/// longer than it allows.
 fn deadlines(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
-    let (low, high) = (parameters.min_deadline, parameters.max_deadline);
+    let high = parameters.max_deadline_ms;
+    let floors = parameters.floors.named().map(|(_, floor)| floor);
     let named = terms.deadlines.named().into_iter().zip(DEADLINES);
-    let outside = named.filter(|((_, blocks), _)| *blocks < low || *blocks > high);
+    let outside = named
+        .zip(floors)
+        .filter(|(((_, length), _), low)| length < low || *length > high);
     outside
-        .map(|((name, blocks), field)| TermsProblem {
+        .map(|(((name, length), field), low)| TermsProblem {
             field,
             text: format!(
-                "the {name} deadline is {blocks} blocks, it must be from {low} to {high}"
+                "the {name} deadline is {} of ledger time, the network takes from {} to {}",
+                LedgerTime(length),
+                LedgerTime(low),
+                LedgerTime(high)
             ),
         })
         .collect()

@@ -7,7 +7,8 @@ use assay_ledger::{
 };
 
 use crate::world::{
-    AUDITORS, BALANCE, BOND, FEE, PROVIDERS, Run, Who, World, file, file_id, salt, sealed, terms,
+    AUDITORS, BALANCE, BOND, FEE, PROVIDERS, Run, Who, World, file, file_id, ms, over, salt,
+    sealed, terms,
 };
 
 /// The usual terms, for so many copies.
@@ -18,8 +19,8 @@ pub(crate) fn copies(count: u8) -> Terms {
         auditor_fee: Amount::ZERO,
         segments_drawn: 0,
         deadlines: Deadlines {
-            assign: 4,
-            ..Deadlines::all(50)
+            assign: ms(4),
+            ..Deadlines::all(ms(50))
         },
         ..terms()
     }
@@ -110,7 +111,7 @@ impl World {
 
     /// Lets the time of the present phase pass.
     pub(crate) fn expire(&mut self, order: OrderId) {
-        let deadline = self.order(order).head.deadline;
+        let deadline = over(self.order(order).head.deadline);
         while self.height() < deadline {
             self.advance(1);
         }

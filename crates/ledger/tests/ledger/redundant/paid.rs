@@ -79,24 +79,24 @@ fn the_life_of_a_trio_is_told_whole() {
 const TRIO: &str = "
     3 0 posted escrow 30.0
     3 0 phase posted
-    4 block drawn Provider(0) run 0
-    4 block drawn Provider(2) run 1
-    4 block drawn Provider(1) run 2
+    4 block drawn Provider(1) run 0
+    4 block drawn Provider(0) run 1
+    4 block drawn Provider(2) run 2
     4 block phase assigned
-    5 0 granted Requester to Provider(0)
-    6 0 granted Requester to Provider(2)
-    7 0 granted Requester to Provider(1)
+    5 0 granted Requester to Provider(1)
+    6 0 granted Requester to Provider(0)
+    7 0 granted Requester to Provider(2)
     7 0 phase running
-    8 0 committed Provider(0)
-    9 0 committed Provider(2)
-    10 0 committed Provider(1)
+    8 0 committed Provider(1)
+    9 0 committed Provider(0)
+    10 0 committed Provider(2)
     10 0 phase revealing
-    12 0 trace Provider(0)
-    14 0 trace Provider(2)
-    16 0 trace Provider(1)
+    12 0 trace Provider(1)
+    14 0 trace Provider(0)
+    16 0 trace Provider(2)
     16 0 phase accepted
+    17 0 paid Provider(1) 10.0
     17 0 paid Provider(0) 10.0
     17 0 paid Provider(2) 10.0
-    17 0 paid Provider(1) 10.0
     17 0 ended Paid
 ";
