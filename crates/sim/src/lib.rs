@@ -46,7 +46,7 @@ pub use report::Report;
 pub use run::run;
 pub use scenario::{
     Fault, Liars, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES, MAX_ORDERS,
-    OrderSettings, PaceSettings, ProcedureName, Scenario, ScenarioError,
+    OrderSettings, PaceSettings, ProcedureName, Scenario, ScenarioError, TermsSettings,
 };
 pub use watch::Seen;
 pub use world::WorldError;

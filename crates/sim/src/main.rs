@@ -40,6 +40,9 @@ enum Command {
     Draw {
         /// The seed.
         seed: u64,
+        /// An order with its terms and liars, and not a network with faults.
+        #[arg(long)]
+        order: bool,
     },
 }
 
@@ -114,8 +117,12 @@ fn answer(cli: &Cli) -> Result<(), Failure> {
             }
             tell(cli, &first)
         }
-        Command::Draw { seed } => {
-            write!(std::io::stdout(), "{}", Scenario::drawn(*seed).to_toml())?;
+        Command::Draw { seed, order } => {
+            let drawn = match order {
+                true => Scenario::drawn_order(*seed),
+                false => Scenario::drawn(*seed),
+            };
+            write!(std::io::stdout(), "{}", drawn.to_toml())?;
             Ok(())
         }
     }

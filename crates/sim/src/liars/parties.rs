@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::auditors::{BlindPrograms, CopyingAuditor, FalseChallenge, rubber_stamp};
 use super::judges::ConstantJudge;
 use super::providers::{
-    CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
+    CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
     WithholdingProvider,
 };
 use super::requesters::{FalseComplaint, wrong_keys};
-use crate::orders::{Actor, Cast, CounterPrograms, DEAD_END};
+use crate::orders::{Actor, Cast, CounterPrograms, DEAD_END, OVER};
 
 /// In which way a party of an order lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub enum PartyLiar {
     Crafted,
     /// A provider whose states nobody can go on from.
     DeadEnd,
+    /// A provider that jumps to the end of the run.
+    Collapse,
     /// A provider that takes the order and falls silent.
     Silent,
     /// A provider that stores garbage as checkpoints.
@@ -57,12 +59,13 @@ pub enum PartyLiar {
 
 impl PartyLiar {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Lazy,
         Self::Copy,
         Self::OtherData,
         Self::Crafted,
         Self::DeadEnd,
+        Self::Collapse,
         Self::Silent,
         Self::Garbage,
         Self::NoEvidence,
@@ -83,6 +86,7 @@ impl PartyLiar {
             Self::OtherData => "other-data",
             Self::Crafted => "crafted",
             Self::DeadEnd => "dead-end",
+            Self::Collapse => "collapse",
             Self::Silent => "silent",
             Self::Garbage => "garbage",
             Self::NoEvidence => "no-evidence",
@@ -104,6 +108,7 @@ impl PartyLiar {
             | Self::OtherData
             | Self::Crafted
             | Self::DeadEnd
+            | Self::Collapse
             | Self::Silent
             | Self::Garbage
             | Self::NoEvidence => Some(Role::Provider),
@@ -192,6 +197,11 @@ impl PartyLiars {
                 honest,
                 until: 0,
                 state: DEAD_END.to_vec(),
+            }),
+            PartyLiar::Collapse => Actor::provider(move || CollapsePrograms {
+                honest,
+                at: 1,
+                state: OVER.to_vec(),
             }),
             PartyLiar::Silent => withholding(Withheld::Run),
             PartyLiar::Garbage => withholding(Withheld::Checkpoints),

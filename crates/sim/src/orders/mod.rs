@@ -34,7 +34,7 @@ pub use counter::{CounterPrograms, DEAD_END, OVER, STUCK};
 pub use life::Member;
 pub use report::{OrderReport, PartyReport};
 pub(crate) use setup::Beginning;
-pub use setup::{BALANCE, Plan};
+pub use setup::{BALANCE, Money, Plan};
 pub use study::{Study, Tally};
 pub use vault::Vault;
 pub use world::{Play, World, play, run};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_ledger::{Amount, Outcome};
+use assay_ledger::{AccountId, Amount, Order, Outcome};
 use comfy_table::Table;
 use serde::Serialize;
 
@@ -30,6 +30,8 @@ pub struct OrderReport {
     pub parties: Vec<PartyReport>,
     /// Honest parties that have lost money when it ended, fees aside.
     pub losses: Vec<String>,
+    /// Honest parties whose work stands and was not paid, in an audited order that has ended.
+    pub unpaid: Vec<String>,
     /// What no party may bring about and yet happened.
     pub failures: Vec<String>,
     /// Hash over all blocks and what they did.
@@ -56,7 +58,7 @@ impl OrderReport {
         let order = world.find_order();
         let ended = order.as_ref().filter(|order| order.head.phase.is_final());
         let mut parties = Vec::new();
-        let mut losses = Vec::new();
+        let (mut losses, mut unpaid) = (Vec::new(), Vec::new());
         let mut places = BTreeMap::new();
         for (at, member) in world.members().into_iter().enumerate() {
             let place: &mut usize = places.entry(member.role).or_default();
@@ -65,7 +67,7 @@ impl OrderReport {
             let earned = world.earned(at);
             let slashed = world.slashed(at);
             // What a requester has paid for is no loss.
-            let paid = ended.filter(|order| order.head.outcome == Some(PAID));
+            let paid = ended.filter(|order| order.head.outcome.is_some_and(|out| PAID.contains(&out)));
             let price = match (member.role, paid) {
                 (None, Some(order)) => order.head.terms.escrow().map_or(0, |price| price.0),
                 _ => 0,
@@ -73,6 +75,12 @@ impl OrderReport {
             let gain = earned - slashed + i128::from(price);
             if ended.is_some() && lie.is_none() && gain < 0 {
                 losses.push(format!("{} lost {}", member.name, tokens(-gain)));
+            }
+            if lie.is_none()
+                && earned <= 0
+                && ended.is_some_and(|order| has_worked(order, member.account))
+            {
+                unpaid.push(member.name.clone());
             }
             parties.push(PartyReport {
                 name: member.name,
@@ -105,6 +113,7 @@ impl OrderReport {
             disputes: order.as_ref().map_or(0, |order| order.disputes.len()),
             parties,
             losses,
+            unpaid,
             failures: world.failures(),
             history: world.history().to_string(),
         }
@@ -112,7 +121,8 @@ impl OrderReport {
 
     /// Whether it ended, nobody honest lost anything, and nothing broke.
     pub fn is_sound(&self) -> bool {
-        self.ended && self.losses.is_empty() && self.failures.is_empty()
+        let nobody = self.losses.is_empty() && self.unpaid.is_empty();
+        self.ended && nobody && self.failures.is_empty()
     }
 
     /// For people to read.
@@ -135,6 +145,7 @@ impl OrderReport {
             ),
             ("disputes", self.disputes.to_string()),
             ("honest losers", none_or(&self.losses)),
+            ("unpaid work", none_or(&self.unpaid)),
             ("failures", none_or(&self.failures)),
             ("history", self.history.clone()),
         ];
@@ -157,8 +168,18 @@ impl OrderReport {
     }
 }
 
-/// The outcome for which a requester pays.
-const PAID: Outcome = Outcome::Paid;
+/// The outcomes for which a requester pays.
+const PAID: [Outcome; 2] = [Outcome::Paid, Outcome::Failed];
+
+/// Whether an account is the provider of a committed run that stands, or sat in an audit of it whose
+/// answers stand. What copies are owed is another question: one that is left alone is not paid.
+fn has_worked(order: &Order, account: AccountId) -> bool {
+    let run = order.run().filter(|_| order.head.terms.copies < 2);
+    run.is_some_and(|run| {
+        let provided = run.provider == account && run.trace.is_some();
+        provided || run.passed().any(|seat| seat.auditor == account)
+    })
+}
 
 fn plain() -> Table {
     let mut table = Table::new();

@@ -35,6 +35,8 @@ pub struct Plan {
     pub drawn: u32,
     /// Auditors drawn.
     pub auditors: u8,
+    /// What it pays and locks.
+    pub money: Money,
     /// Providers that do the job.
     pub copies: u8,
     /// Providers tried.
@@ -55,6 +57,30 @@ pub struct Plan {
     pub model: Vec<u8>,
 }
 
+/// What an order pays and locks.
+#[derive(Clone, Copy, Debug)]
+pub struct Money {
+    /// Paid to each provider whose whole run is accepted.
+    pub price: Amount,
+    /// Locked of a provider's bond.
+    pub provider_bond: Amount,
+    /// Locked of an auditor's bond.
+    pub auditor_bond: Amount,
+    /// Paid to each auditor.
+    pub auditor_fee: Amount,
+}
+
+impl Default for Money {
+    fn default() -> Money {
+        Money {
+            price: Amount::tokens(100),
+            provider_bond: Amount::tokens(50),
+            auditor_bond: Amount::tokens(20),
+            auditor_fee: Amount::tokens(5),
+        }
+    }
+}
+
 impl Plan {
     fn stop(&self) -> StopRule {
         self.stop.unwrap_or(StopRule {
@@ -73,6 +99,7 @@ impl Default for Plan {
             stop: None,
             drawn: 3,
             auditors: 2,
+            money: Money::default(),
             copies: 1,
             attempts: 2,
             deadline: 12,
@@ -216,11 +243,11 @@ fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys, requester: &Sec
         steps: plan.steps,
         segment_steps: plan.segment_steps,
         stop: plan.stop(),
-        price: Amount::tokens(100),
-        provider_bond: Amount::tokens(50),
-        auditor_bond: Amount::tokens(20),
+        price: plan.money.price,
+        provider_bond: plan.money.provider_bond,
+        auditor_bond: plan.money.auditor_bond,
         auditor_fee: if audited {
-            Amount::tokens(5)
+            plan.money.auditor_fee
         } else {
             Amount::ZERO
         },

@@ -28,6 +28,7 @@
 
 mod check;
 mod draw;
+mod market;
 mod orders;
 
 use std::time::Duration;
@@ -36,7 +37,7 @@ use assay_chain::Pace;
 use serde::{Deserialize, Serialize};
 
 pub use check::ScenarioError;
-pub use orders::{MAX_ORDERS, OrderSettings, ProcedureName};
+pub use orders::{MAX_ORDERS, OrderSettings, ProcedureName, TermsSettings};
 
 use crate::liars::validators::LiarKind;
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{Role, Terms};
+use assay_ledger::{Amount, Role, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
 use crate::liars::parties::{PartyLiar, PartyLiars};
-use crate::orders::{Cast, CounterPrograms, Plan};
+use crate::orders::{Cast, CounterPrograms, Money, Plan};
 
 /// Most orders in one file.
 pub const MAX_ORDERS: usize = 100;
@@ -43,7 +43,7 @@ pub struct OrderSettings {
     pub copies: Option<u8>,
     /// Providers there are, at most 64.
     pub providers: usize,
-    /// Auditors there are, at most 64; two are drawn.
+    /// Auditors there are, at most 64.
     #[serde(default)]
     pub auditors: usize,
     /// Providers tried for each copy.
@@ -65,9 +65,44 @@ pub struct OrderSettings {
     /// Files and computations take up to so many seconds, at most 1,000.
     #[serde(default)]
     pub delay_seconds: u32,
+    /// What it pays and locks, and how much of it is replayed.
+    #[serde(default)]
+    pub terms: TermsSettings,
     /// Who lies, and how.
     #[serde(default)]
     pub liars: Vec<PartyLiars>,
+}
+
+/// The terms of an order that its procedure does not fix. Money is in millionths of a token; what a
+/// network does not take is refused by its ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TermsSettings {
+    /// Paid to each provider whose whole run is accepted.
+    pub price: u64,
+    /// Locked of a provider's bond.
+    pub provider_bond: u64,
+    /// Locked of an auditor's bond.
+    pub auditor_bond: u64,
+    /// Paid to each auditor.
+    pub auditor_fee: u64,
+    /// Segments drawn for replay.
+    pub segments_drawn: u32,
+    /// Auditors drawn.
+    pub auditors_drawn: u8,
+}
+
+impl Default for TermsSettings {
+    fn default() -> Self {
+        Self {
+            price: 100_000_000,
+            provider_bond: 50_000_000,
+            auditor_bond: 20_000_000,
+            auditor_fee: 5_000_000,
+            segments_drawn: 3,
+            auditors_drawn: 2,
+        }
+    }
 }
 
 fn two() -> u8 {
@@ -178,6 +213,14 @@ impl OrderSettings {
             deadline: self.deadline_seconds,
             delay: self.delay_seconds.into(),
             kills: self.kills_per_mille.into(),
+            drawn: self.terms.segments_drawn,
+            auditors: self.terms.auditors_drawn,
+            money: Money {
+                price: Amount(self.terms.price),
+                provider_bond: Amount(self.terms.provider_bond),
+                auditor_bond: Amount(self.terms.auditor_bond),
+                auditor_fee: Amount(self.terms.auditor_fee),
+            },
             ..Plan::default()
         }
     }

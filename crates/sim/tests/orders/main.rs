@@ -11,6 +11,7 @@ mod auditors;
 mod honest;
 mod interrupted;
 mod mixed;
+mod property;
 mod providers;
 mod redundant;
 mod requesters;

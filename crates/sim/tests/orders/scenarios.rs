@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use assay_sim::{
-    Fault, OrderReport, OrderSettings, PartyLiar, PartyLiars, ProcedureName, Report, Scenario, run,
+    Fault, OrderReport, OrderSettings, PartyLiar, PartyLiars, ProcedureName, Report, Scenario, TermsSettings, run,
 };
 
 use crate::cases;
@@ -36,6 +36,7 @@ fn redundant(providers: usize) -> OrderSettings {
         deadline_seconds: 200,
         kills_per_mille: 0,
         delay_seconds: 0,
+        terms: TermsSettings::default(),
         liars: Vec::new(),
     }
 }
