@@ -57,7 +57,7 @@ impl OrderSettings {
             attempts: 1 + random.below(3) as u8,
             steps,
             segment_steps: 1 + random.below(steps.min(8)) as u32,
-            deadline_blocks: 200 + random.below(200) as u32,
+            deadline_seconds: 200 + random.below(200) as u32,
             kills_per_mille: if kills { random.below(20) as u32 } else { 0 },
             delay_seconds: random.below(3) as u32,
             terms: TermsSettings::drawn(random),
