@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::{AccountId, Deadlines, FailureReason, Order, Outcome, Phase, SlashReason};
+use crate::{AccountId, Deadlines, FailureReason, Order, Outcome, Phase, Seat, SlashReason};
 
 /// One phase of a procedure.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +93,7 @@ impl Mover {
         match self {
             Mover::Requester => order.head.requester == account,
             Mover::Provider => order.run_of(account).is_some(),
-            Mover::Auditors => order.seat(account).is_some_and(|seat| !seat.slashed),
+            Mover::Auditors => order.seat(account).is_some_and(Seat::stands),
             Mover::Disputants => challenged() || challenges(),
             Mover::Holders => order.head.requester == account || challenged() || challenges(),
             Mover::Validators => validators.binary_search(&account).is_ok(),
@@ -180,6 +180,9 @@ pub enum Late {
     Validators,
     /// Who is silent loses the dispute; where both are, both do.
     Silence,
+    /// The dispute ends without a verdict: enough findings that nothing could be had beat the provider;
+    /// otherwise who challenged gets nothing, and the order goes on.
+    Unjudged,
 }
 
 impl fmt::Display for Late {
@@ -205,6 +208,10 @@ impl fmt::Display for Late {
                 f.write_str("validators audit the run; with none left to ask, it is accepted")
             }
             Late::Silence => f.write_str("who is silent loses the dispute; both silent, both lose"),
+            Late::Unjudged => f.write_str(
+                "f + 1 findings that something could not be had beat the provider; else the challenger \
+                 gets nothing, and it goes on",
+            ),
         }
     }
 }

@@ -101,7 +101,7 @@ impl Run {
     /// Every seat whose reveal stands.
     pub fn passed(&self) -> impl Iterator<Item = &Seat> {
         self.seats()
-            .filter(|seat| seat.results.is_some() && !seat.slashed)
+            .filter(|seat| seat.results.is_some() && seat.stands())
     }
 
     /// The file that holds the state at the start of `segment`; one past the last segment names
@@ -363,4 +363,13 @@ pub struct Seat {
     pub results: Option<AuditResults>,
     /// Lost: no commitment, no reveal, or a challenge that was wrong.
     pub slashed: bool,
+    /// Let go without pay and without loss: the validators came to no verdict about its challenge.
+    pub dismissed: bool,
+}
+
+impl Seat {
+    /// Whether what it says counts.
+    pub fn stands(&self) -> bool {
+        !self.slashed && !self.dismissed
+    }
 }

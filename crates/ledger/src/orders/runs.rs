@@ -112,7 +112,7 @@ pub(super) fn release(state: &mut State<'_>, order: &Order) -> Result<(), Refusa
 
 /// Frees the bond of every auditor of a run that kept it.
 fn free_seats(state: &mut State<'_>, run: &Run) -> Result<(), Refusal> {
-    let bonded = |seat: &&Seat| !seat.slashed && seat.role == Role::Auditor;
+    let bonded = |seat: &&Seat| seat.stands() && seat.role == Role::Auditor;
     for seat in run.seats().filter(bonded) {
         money::unlock(state, seat.role, &seat.auditor, seat.bond)?;
     }

@@ -395,27 +395,55 @@ fn only_validators_attest_and_once_each() {
     assert_eq!(world.failures(order).len(), 1);
 }
 
+/// Without a verdict who challenged is let go, unpaid and unharmed, and another auditor looks. It is the
+/// same whether the provider lies: nobody was shown to.
 #[test]
-fn without_a_verdict_everybody_gets_back_what_was_locked() {
+fn without_a_verdict_the_challenger_gets_nothing_and_it_goes_on() {
     let lie = Run::lie(&terms(), 0, "provider");
     let (mut world, order, auditors) = audited(&lie, |_| {});
     let provider = world.provider(order);
     let leaf = Some(Run::truth(&terms()).leaves[0]);
-    attest_by(&mut world, order, &[0, 1], leaf);
+    for (n, judges) in [&[0u8, 1][..], &[2, 3]].into_iter().enumerate() {
+        // Both auditors say the same, one after the other; two of four are no quorum.
+        assert_eq!(world.order(order).disputes.len(), n + 1);
+        attest_by(&mut world, order, judges, leaf);
+        attest_by(&mut world, order, &[(2 * n as u8 + 2) % 4], None);
+        world.advance(blocks(terms().deadlines.attest) + 1);
+        let verdict = world.order(order).disputes[n].verdict;
+        assert_eq!(verdict, Some(Verdict::None));
+    }
+    assert_ne!(world.phase(order), Phase::Attesting);
+    let record = world.order(order);
+    let seats = &record.runs[0].rounds[0].seats;
+    assert!(seats.iter().all(|seat| seat.dismissed && !seat.slashed));
+    assert_eq!(record.run().map(|run| run.provider), Some(provider.id()));
+    for auditor in auditors {
+        let locked = world.registration(auditor).locked;
+        assert_eq!((bond(&world, auditor), locked), (BOND.0, Amount::ZERO));
+        assert_eq!(world.paid(order, auditor.id()), 0);
+    }
+    assert_eq!(world.registration(provider).locked, terms().provider_bond);
+}
+
+/// One validator more than can be liars could not get what the provider has to show to all of them:
+/// that beats it, though it is no quorum.
+#[test]
+fn a_provider_that_shows_its_evidence_to_some_judges_only_loses_at_the_deadline() {
+    let truth = Run::truth(&terms());
+    let blind = |results: &mut AuditResults| results.initial = None;
+    let (mut world, order, auditors) = audited(&truth, blind);
+    let provider = world.provider(order);
+    attest_by(&mut world, order, &[0, 1], Some(truth.leaves[0]));
     attest_by(&mut world, order, &[2, 3], None);
+    assert_eq!(world.phase(order), Phase::Attesting);
     world.advance(blocks(terms().deadlines.attest) + 1);
     let record = world.order(order);
-    assert_eq!(
-        (record.head.phase, record.head.outcome),
-        (Phase::Refunded, Some(Outcome::NoVerdict))
-    );
-    assert_eq!(record.disputes[0].verdict, Some(Verdict::None));
-    for who in [provider, auditors[0], auditors[1]] {
-        assert_eq!(
-            (bond(&world, who), world.registration(who).locked),
-            (BOND.0, Amount::ZERO)
-        );
-    }
+    assert_eq!(record.disputes[0].question, Question::Start);
+    assert_eq!(record.disputes[0].verdict, Some(Verdict::Challenger));
+    let (_, failure) = world.failures(order)[0];
+    assert_eq!(failure.reason, FailureReason::Unavailable);
+    assert_eq!(bond(&world, provider), BOND.0 - terms().provider_bond.0);
+    assert!(bond(&world, auditors[0]) >= BOND.0);
 }
 
 #[test]

@@ -281,7 +281,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "5b1f8f7e62c2aa7a20ce5d6a844233b243772f70367fe5325568ed60e78f4917"
+        "52a3b5e46aa2c321227d9f2969b7f9b49bb91ce748ac2259378046d4b8febe27"
     );
     let order = world.order(order);
     reads_back(&order.head);

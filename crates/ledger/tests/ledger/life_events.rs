@@ -484,8 +484,19 @@ const LEFT_ALONE: [(Phase, &str); 11] = [
             8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
             8 block phase opening
             26 block decided None
-            26 block paid Requester 11.0
-            26 block ended NoVerdict
+            26 block disputed run 0 by Auditor(2) Initial segment 0
+            26 block phase attesting
+            38 block decided None
+            38 block phase committed
+            39 block drawn Auditor(4) Auditor(1) segments [2, 4, 5]
+            39 block phase opening
+            47 block slashed Provider(1) provider 20.0 Provider(Withheld)
+            47 block failed run 0 Provider(1) Withheld
+            47 block phase posted
+            48 block drawn Provider(2) run 1
+            48 block phase assigned
+            54 block paid Requester 11.0
+            54 block ended NotGranted
         ",
     ),
     (

@@ -67,7 +67,8 @@ impl OrderReport {
             let earned = world.earned(at);
             let slashed = world.slashed(at);
             // What a requester has paid for is no loss.
-            let paid = ended.filter(|order| order.head.outcome.is_some_and(|out| PAID.contains(&out)));
+            let paid =
+                ended.filter(|order| order.head.outcome.is_some_and(|out| PAID.contains(&out)));
             let price = match (member.role, paid) {
                 (None, Some(order)) => order.head.terms.escrow().map_or(0, |price| price.0),
                 _ => 0,

@@ -43,6 +43,8 @@ pub struct Plan {
     pub attempts: u8,
     /// Every phase's deadline, in seconds of ledger time.
     pub deadline: u32,
+    /// The judges' deadline, in seconds of ledger time, where it is another.
+    pub attest: Option<u32>,
     /// Answers take up to this many blocks.
     pub delay: u64,
     /// A party is killed with this chance at each of its outputs and each block, in thousandths.
@@ -103,6 +105,7 @@ impl Default for Plan {
             copies: 1,
             attempts: 2,
             deadline: 12,
+            attest: None,
             delay: 0,
             kills: 0,
             inputs: vec![("model", vec![1; 64]), ("train", vec![2; 64])],
@@ -257,7 +260,10 @@ fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys, requester: &Sec
         copies: plan.copies,
         keys: keys.commitment(),
         encryption_key: requester.encryption().public(),
-        deadlines: Deadlines::all(1_000 * u64::from(plan.deadline)),
+        deadlines: Deadlines {
+            attest: 1_000 * u64::from(plan.attest.unwrap_or(plan.deadline)),
+            ..Deadlines::all(1_000 * u64::from(plan.deadline))
+        },
     }
 }
 

@@ -4,10 +4,11 @@ use assay_ledger::{Amount, DeclineReason, FailureReason, Outcome, Phase, Questio
 use assay_machine::Machine;
 use assay_proof::parties::{Provider, Requester};
 use assay_proof::{Ask, Context, Identity, Input, OrderKeys, Output, Traced};
+use assay_sim::liars::auditors::BlindPrograms;
 use assay_sim::liars::requesters::{FalseComplaint, wrong_keys};
 use assay_sim::orders::{Actor, BALANCE, Cast, Plan, play};
 
-use crate::{assert_unslashed, counter, failures, honest, run, with_provider};
+use crate::{assert_unslashed, counter, failures, honest, run, with_auditor, with_provider};
 
 /// An honest network with this requester.
 fn with_requester<P: Machine<Protocol = Traced> + 'static>(
@@ -61,6 +62,31 @@ fn an_order_whose_keys_are_never_granted_ends_without_loss() {
     assert_eq!(order.head.outcome, Some(Outcome::NotGranted));
     assert_unslashed(&world, Role::Provider, 0);
     assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
+}
+
+/// Who sets the terms may leave the judges no time to look. They do not say that there was nothing: a
+/// complaint is lost, and an auditor that claims to have been granted nothing is let go.
+#[test]
+fn judges_without_time_to_look_find_nothing_against_anybody() {
+    for seconds in [1, 2, 4] {
+        let plan = Plan {
+            attest: Some(seconds),
+            ..Plan::default()
+        };
+        let cast = with_requester(|me, keys| FalseComplaint::new(Requester::new(me, keys)));
+        let (world, order) = run(plan.clone(), cast);
+        assert_eq!(order.head.outcome, Some(Outcome::Paid));
+        assert_unslashed(&world, Role::Provider, 0);
+
+        let blind = || BlindPrograms {
+            honest: counter(),
+            from_the_start: true,
+        };
+        let (world, order) = run(plan, with_auditor(Actor::auditor(blind)));
+        assert_eq!(order.head.outcome, Some(Outcome::Paid), "{order:?}");
+        assert_eq!(failures(&order), []);
+        assert_unslashed(&world, Role::Provider, 0);
+    }
 }
 
 /// An honest provider that relies on the requester's copies of the inputs.

@@ -138,6 +138,7 @@ fn audit(round: &Round, tell: &mut impl FnMut(Height, String)) {
             (None, None, false) => continue,
         };
         let lost = match (seat.slashed, seat.role) {
+            (false, _) if seat.dismissed => ", was not judged in time and is not paid",
             (false, _) => "",
             (true, Role::Auditor) => " and was slashed",
             (true, _) => " and is not paid",

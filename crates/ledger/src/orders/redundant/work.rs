@@ -222,7 +222,7 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
     let row = LIFE.iter().find(|row| row.phase == order.head.phase);
     match row.map_or(Late::Over, |row| row.late) {
         // No row of its names them.
-        Late::Over | Late::Seats(_) | Late::Validators => Ok(()),
+        Late::Over | Late::Seats(_) | Late::Validators | Late::Unjudged => Ok(()),
         Late::Ends(Outcome::NoVerdict) => {
             let decision = disputes::end(state, order, Verdict::None, FailureReason::Unavailable);
             decided(state, order, decision)

@@ -62,6 +62,7 @@ pub(super) fn draw(
         commitment: None,
         results: None,
         slashed: false,
+        dismissed: false,
     };
     if let Some(run) = order.run_mut() {
         run.rounds.push(Round {
@@ -202,16 +203,16 @@ fn round_mut(order: &mut Order) -> Option<&mut Round> {
     order.run_mut()?.rounds.last_mut()
 }
 
-/// The seats of the current round that were not slashed.
+/// The seats of the current round that count.
 pub(super) fn standing(order: &Order) -> impl Iterator<Item = &Seat> {
     let seats = order.round().into_iter().flat_map(|round| &round.seats);
-    seats.filter(|seat| !seat.slashed)
+    seats.filter(|seat| seat.stands())
 }
 
 /// The standing seat of an auditor in the current round.
 pub(super) fn seat_mut(order: &mut Order, auditor: AccountId) -> Option<&mut Seat> {
     let mut seats = round_mut(order)?.seats.iter_mut();
-    seats.find(|seat| seat.auditor == auditor && !seat.slashed)
+    seats.find(|seat| seat.auditor == auditor && seat.stands())
 }
 
 /// The leaves of exactly the `expected` steps, each shown to lie under the run's root and to count

@@ -8,15 +8,15 @@ use crate::orders::disputes;
 use crate::orders::life::Late;
 use crate::orders::passage::enter;
 use crate::state::State;
-use crate::{AccountId, FailureReason, Order, Outcome, Phase, Refusal, Seat, SlashReason, Verdict};
+use crate::{AccountId, Order, Phase, Refusal, Seat, SlashReason};
 
 /// Ends the order's phase as its row says.
 pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     let row = LIFE.iter().find(|row| row.phase == order.head.phase);
     match row.map_or(Late::Over, |row| row.late) {
         Late::Over => Ok(()),
-        Late::Ends(Outcome::NoVerdict) => {
-            let decision = disputes::end(state, order, Verdict::None, FailureReason::Unavailable);
+        Late::Unjudged => {
+            let decision = disputes::unjudged(state, order);
             decided(state, order, decision)
         }
         Late::Ends(outcome) | Late::Compares(outcome) => close(state, order, outcome),

@@ -117,7 +117,7 @@ pub(crate) const LIFE: &[Row] = &[
             Phase::Attesting,
             Phase::Refunded,
         ],
-        late: Late::Ends(Outcome::NoVerdict),
+        late: Late::Unjudged,
     },
     Row {
         phase: Phase::Accepted,

@@ -14,7 +14,9 @@ use super::procedure::Procedure;
 use super::rules::problem::{TermsProblem, outside};
 use super::{disputes, escrow, grants, runs};
 use crate::state::State;
-use crate::{AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms};
+use crate::{
+    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, Seat, Terms,
+};
 
 /// One provider at a time, audited.
 pub(crate) struct Traced;
@@ -123,7 +125,7 @@ impl Procedure for Traced {
     fn may_be_granted(&self, order: &Order, validators: &[AccountId], to: AccountId) -> bool {
         match order.head.phase {
             Phase::Assigned => order.provider() == Some(to),
-            Phase::Opening | Phase::Auditing => order.seat(to).is_some_and(|seat| !seat.slashed),
+            Phase::Opening | Phase::Auditing => order.seat(to).is_some_and(Seat::stands),
             _ => validators.binary_search(&to).is_ok(),
         }
     }

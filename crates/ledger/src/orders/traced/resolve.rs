@@ -3,6 +3,7 @@
 
 use super::audit::{seat_mut, standing};
 use super::{close, fail, last_resort};
+use crate::accounts::money;
 use crate::orders::disputes::{self, Claim, Decision};
 use crate::orders::escrow::{self, Locked};
 use crate::orders::passage::enter;
@@ -131,7 +132,11 @@ pub(super) fn decided(
             escrow::pay_deposit(state, order, requester)?;
             fail(state, order, reason, &right)
         }
-        (_, Verdict::None) => close(state, order, Outcome::NoVerdict),
+        // Nobody was shown to be right: somebody else looks.
+        (_, Verdict::None) => {
+            dismiss(state, order, dispute.challenger)?;
+            resolve(state, order)
+        }
         (_, Verdict::Provider) => {
             slash_seat(state, order, dispute.challenger, wrong, &provider)?;
             resolve(state, order)
@@ -175,6 +180,19 @@ fn allies(order: &Order, dispute: &Dispute) -> Vec<AccountId> {
             let claimed = challenger.and_then(|(_, results)| answer(results));
             that(&|_, results| answer(results) == claimed)
         }
+    }
+}
+
+/// Lets an auditor of the current round go: it keeps its bond, and is not paid.
+fn dismiss(state: &mut State<'_>, order: &mut Order, auditor: AccountId) -> Result<(), Refusal> {
+    let Some(seat) = seat_mut(order, auditor) else {
+        return Ok(());
+    };
+    seat.dismissed = true;
+    match seat.role {
+        Role::Auditor => money::unlock(state, seat.role, &auditor, seat.bond),
+        // It has nothing at stake here.
+        _ => Ok(()),
     }
 }
 

@@ -175,7 +175,7 @@ impl Auditor {
             self.replay = Replay::default();
             self.desk.clear();
         }
-        let Some(seat) = order.seat(self.me.account).filter(|seat| !seat.slashed) else {
+        let Some(seat) = order.seat(self.me.account).filter(|seat| seat.stands()) else {
             return;
         };
         let challenger = order.dispute().map(|dispute| dispute.challenger);

@@ -6,7 +6,9 @@ mod grants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
-use assay_ledger::{AccountId, Dispute, OrderCall, Phase, Place, Question, RunIndex};
+use assay_ledger::{
+    AccountId, Dispute, Grant, Moment, OrderCall, Phase, Place, Question, RunIndex,
+};
 use assay_machine::Machine;
 
 use self::beginning::{Beginning, target};
@@ -20,12 +22,17 @@ use crate::party::{
 use crate::view::View;
 use crate::work::{Start, Work, WorkDone, WorkFailure};
 
+/// Ledger time and blocks after its last grant before a judge may say that something could not be had.
+const LEAST_MS: u64 = 5_000;
+const LEAST_BLOCKS: u32 = 5;
+
 /// A validator watching one order.
 ///
 /// Requester, provider and challenger each grant it keys. One grant under which the inputs open
 /// and the stored state has the leaf that both parties accept is enough, whoever it came from;
 /// a grant that opens nothing proves nothing. Only when all have failed, or time is up, does it
-/// attest that the evidence could not be had. One whose machine is too small attests nothing.
+/// attest that the evidence could not be had, and never sooner than some blocks and seconds after the
+/// last grant, however short the phase: a judge that had no time to look found nothing. One whose machine is too small attests nothing.
 ///
 /// About [`Question::Start`] only the provider's grant counts, and only when it comes with the
 /// witness that the challenger was granted these very keys.
@@ -49,6 +56,8 @@ struct Case {
     finding: Option<Option<Digest>>,
     /// The job is more than this machine can hold: it attests nothing.
     unable: bool,
+    /// How many grants there were, and since when.
+    granted: (usize, Option<Moment>),
 }
 
 impl Case {
@@ -62,6 +71,7 @@ impl Case {
             useless: BTreeSet::new(),
             finding: None,
             unable: false,
+            granted: (0, None),
         }
     }
 }
@@ -174,7 +184,14 @@ impl Validator {
 
     /// Opens grants that arrived since the last look.
     fn open_grants(&mut self, view: &View, dispute: &Dispute) {
-        let granted = view.grants_to(view.dispute(), self.me.account);
+        let now = Moment {
+            time: view.time,
+            height: view.height,
+        };
+        let granted: Vec<&Grant> = view.grants_to(view.dispute(), self.me.account).collect();
+        if granted.len() != self.case.granted.0 || self.case.granted.1.is_none() {
+            self.case.granted = (granted.len(), Some(now));
+        }
         for (place, grant) in (0..).zip(granted) {
             if self.case.keys.contains_key(&place) {
                 continue;
@@ -256,7 +273,11 @@ impl Validator {
         }
         let hopeless = usable.is_empty() && grants::all_granted(view, dispute, &self.me.account);
         // A judge that is merely slow abstains: to attest that nothing could be had would be a lie.
-        if hopeless || view.pressing() && !replaying {
+        let looked = case.granted.1.is_some_and(|since| {
+            let least = since.deadline(LEAST_MS, LEAST_BLOCKS);
+            view.time >= least.time && view.height >= least.height
+        });
+        if looked && (hopeless || view.pressing() && !replaying) {
             case.finding = Some(None);
         }
     }
