@@ -83,6 +83,7 @@ impl TestChain {
                 bond: Amount::tokens(100),
                 encryption_key: key(1).encryption().public(),
                 address: BoundedString::new("127.0.0.1:7001").unwrap(),
+                offer: None,
             }])
             .unwrap(),
             parameters: Parameters::default(),

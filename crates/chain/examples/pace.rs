@@ -113,6 +113,7 @@ fn network(client: &SecretKey, pace: Pace) -> Outcome<(Genesis, Vec<Chain>, temp
             bond: Amount::tokens(100),
             encryption_key: secret.encryption().public(),
             address: address.clone(),
+            offer: None,
         });
         validators.push(ValidatorInfo {
             account: secret.public(),

@@ -64,6 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             bond,
             encryption_key,
             address: address.clone(),
+            offer: None,
         };
         registrations.push(registration);
         infos.push(ValidatorInfo { account, address });

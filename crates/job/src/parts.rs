@@ -114,7 +114,9 @@ const REQUESTER: Casting = Casting {
 
 const PROVIDER: Casting = Casting {
     part: Part::Provider,
-    is_cast: |order, account| order.run_of(account).is_some(),
+    is_cast: |order, account| {
+        is_asked(order, account, Role::Provider) || order.run_of(account).is_some()
+    },
     machine: |player, _| Ok(Box::new(Provider::new(player.identity()))),
 };
 
@@ -122,7 +124,7 @@ const AUDITOR: Casting = Casting {
     part: Part::Auditor,
     is_cast: |order, account| {
         let mut seats = order.run().into_iter().flat_map(|run| run.seats());
-        seats.any(|seat| seat.auditor == account)
+        is_asked(order, account, Role::Auditor) || seats.any(|seat| seat.auditor == account)
     },
     machine: |player, _| Ok(Box::new(Auditor::new(player.identity()))),
 };
@@ -132,6 +134,12 @@ const VALIDATOR: Casting = Casting {
     is_cast: |order, _| order.head.phase.is_judged(),
     machine: |player, _| Ok(Box::new(Validator::new(player.identity()))),
 };
+
+/// Whether an account is asked to take a part in this role.
+fn is_asked(order: &Order, account: AccountId, role: Role) -> bool {
+    let asked = order.head.asked.as_ref();
+    asked.is_some_and(|asked| asked.role == role) && order.is_asked(account)
+}
 
 /// The parts of each procedure.
 fn castings(procedure: ProcedureName) -> &'static [Casting] {

@@ -89,9 +89,10 @@ impl Draft {
         }))
     }
 
-    /// What posting takes into escrow; `None` for more than there can be.
-    pub fn escrow(&self) -> Option<Amount> {
-        self.0.escrow()
+    /// What posting takes into escrow in a network with these parameters; `None` for more than there can
+    /// be.
+    pub fn escrow(&self, parameters: &Parameters) -> Option<Amount> {
+        self.0.escrow(parameters)
     }
 
     /// Whether an order with these terms is the same work: the job with the same contents of its
@@ -160,7 +161,7 @@ impl Job {
         found.extend(self.not_audited());
         let refused = rules::problems(&draft.0, &network.parameters);
         found.extend(refused.into_iter().map(|found| self.told(found)));
-        if draft.escrow().is_none() {
+        if draft.escrow(&network.parameters).is_none() {
             let problem = "the price and the fees of all auditors are together more money than \
                            there can be; lower it, or market.auditor_fee";
             found.push(Problem {

@@ -13,8 +13,8 @@ use assay_ledger::query::{self, Which};
 use assay_ledger::{
     AccountCall, AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call,
     Deadlines, FileCall, FileId, FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height,
-    Input, MemoryStore, OrderCall, Parameters, Phase, Role, Status, StopRule, Terms, Transaction,
-    ValidatorInfo, execute_verified_block, root,
+    Input, MemoryStore, Offer, OrderCall, Parameters, Phase, Role, Status, StopRule, Terms,
+    Transaction, ValidatorInfo, execute_verified_block, root,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -256,6 +256,7 @@ fn genesis(secrets: &[SecretKey]) -> Result<Genesis, Box<dyn Error>> {
             bond: Amount::tokens(100),
             encryption_key: EncryptionKey([9; 32]),
             address: address.clone(),
+            offer: role.is_drawn().then(Offer::anything),
         });
     }
     Ok(Genesis {

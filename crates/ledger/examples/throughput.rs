@@ -139,6 +139,7 @@ fn genesis(secrets: &[SecretKey]) -> Result<Genesis, Box<dyn Error>> {
             bond: Amount::tokens(100),
             encryption_key: EncryptionKey([9; 32]),
             address: address.clone(),
+            offer: None,
         }])?,
         parameters: Parameters::default(),
         owners: BoundedVec::default(),

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::state::Chain;
 use crate::{
-    Account, AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, ChainId, Height,
+    Account, AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, ChainId, Height, Offer,
     Parameters, Registration, Role,
 };
 use crate::{accounts, keys};
@@ -59,6 +59,8 @@ pub struct GenesisRegistration {
     pub encryption_key: EncryptionKey,
     /// Where peers reach it.
     pub address: BoundedString<256>,
+    /// What orders it takes, of a provider and an auditor; none of others.
+    pub offer: Option<Offer>,
 }
 
 /// A node and who answers for it: see [`AccountCall::Own`](crate::AccountCall::Own).
@@ -114,6 +116,14 @@ pub enum GenesisError {
     /// A parameter makes no sense.
     #[error("genesis parameters: {0}")]
     Parameters(&'static str),
+    /// A provider or auditor without an offer, or another role with one.
+    #[error("{account} as {role}: providers and auditors make an offer, and nobody else does")]
+    Offer {
+        /// Whose.
+        account: AccountId,
+        /// Which role.
+        role: Role,
+    },
     /// An account that nobody can hold the key of.
     #[error("{0} is not a public key")]
     Key(AccountId),
@@ -200,6 +210,10 @@ impl Genesis {
                 address: registration.address.clone(),
                 since: Height(0),
                 leaving: false,
+                offer: registration.offer.clone(),
+                serving: 0,
+                missed: 0,
+                suspended: false,
             };
             let key = accounts::keys::registration(registration.role, &registration.account);
             put(key, borsh::to_vec(&value));
@@ -250,6 +264,9 @@ impl Genesis {
                 return Err(GenesisError::Validator(account));
             }
             account.check().map_err(|_| GenesisError::Key(account))?;
+            if role.is_drawn() != registration.offer.is_some() {
+                return Err(GenesisError::Offer { account, role });
+            }
             let key = registration.encryption_key;
             key.check().map_err(|_| GenesisError::Unusable(account))?;
         }

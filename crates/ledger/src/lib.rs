@@ -39,6 +39,7 @@
 //!         bond: Amount::tokens(100),
 //!         encryption_key: bob.encryption().public(),
 //!         address: address.clone(),
+//!         offer: None,
 //!     }])?,
 //!     parameters: Parameters::default(),
 //!     owners: BoundedVec::default(),
@@ -85,8 +86,8 @@ mod timers;
 mod transaction;
 
 pub use accounts::{
-    Account, AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, Registration, Role,
-    UnknownRole, consent,
+    Account, AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, Offer, Registration, Role,
+    UnknownRole, Unmet, consent,
 };
 pub use bounded::{BoundedBytes, BoundedString, BoundedVec, OutOfBounds};
 pub use call::Call;
@@ -106,11 +107,11 @@ pub use ids::{
     RunIndex, SegmentIndex, StepIndex, TxId,
 };
 pub use orders::{
-    Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure, FailureReason,
-    Grant, Head, Input, JobKind, Late, Leaf, Move, Mover, Occasion, Opened, Opening, Order,
-    OrderCall, OrderEvent, OrderRefusal, Outcome, Phase, Place, ProcedureName, Question, Reached,
-    Round, Row, Run, SealedKeys, Seat, SlashReason, Span, StopRule, Taken, Terms, Trace, Turn,
-    Verdict, rules,
+    Asked, Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure,
+    FailureReason, Grant, Head, Input, Invited, JobKind, Late, Leaf, Move, Mover, Occasion, Opened,
+    Opening, Order, OrderCall, OrderEvent, OrderRefusal, Outcome, Phase, Place, ProcedureName,
+    Question, Reached, Round, Row, Run, SealedKeys, Seat, SlashReason, Span, StopRule, Taken,
+    Terms, Trace, Turn, Verdict, rules,
 };
 pub use parameters::{MAX_DEADLINE_MS, MAX_FILE_BYTES, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};

@@ -51,6 +51,13 @@ pub struct Parameters {
     pub complaint_deposit: Amount,
     /// How many times what a role earns in an order the order may lock of its bond.
     pub max_bond_multiple: u32,
+    /// How long whoever is asked to take part in an order has to answer, in milliseconds of ledger time.
+    pub answer_ms: u64,
+    /// Share of the price that a requester owes whoever it keeps waiting: a provider that accepted
+    /// while the order is withdrawn, or is handed no keys in time.
+    pub idle_rate: Ppm,
+    /// Paid to the pot to renew an offer that was suspended because its account did not answer.
+    pub renewal_fee: Amount,
     /// The shortest deadlines that an order may set for its phases, in milliseconds of ledger time.
     pub floors: Deadlines,
     /// The longest deadline that an order may set for a phase, and the longest that a grant of a file
@@ -88,6 +95,9 @@ impl Default for Parameters {
             setup_rate: Ppm(50_000),
             complaint_deposit: Amount::tokens(1),
             max_bond_multiple: 20,
+            answer_ms: 30_000,
+            idle_rate: Ppm(50_000),
+            renewal_fee: Amount(10_000),
             floors: FLOORS,
             max_deadline_ms: 30 * 86_400_000,
             min_blocks: 20,
@@ -138,20 +148,30 @@ impl Parameters {
         {
             return Some("a least bond is zero: a role without a bond has nothing to lose");
         }
-        if rate(self.late_rate) || rate(self.reward_rate) || rate(self.setup_rate) {
+        let rates = [
+            self.late_rate,
+            self.reward_rate,
+            self.setup_rate,
+            self.idle_rate,
+        ];
+        if rates.into_iter().any(rate) {
             return Some("a rate is above 1,000,000 parts per million");
         }
         let mut floors = self.floors.named().into_iter();
         if self.max_deadline_ms == 0 || floors.any(|(_, floor)| floor > self.max_deadline_ms) {
             return Some("the longest deadline must be above zero, and no floor above it");
         }
-        if self.max_deadline_ms > MAX_DEADLINE_MS || self.unbonding_ms > MAX_DEADLINE_MS {
+        let lengths = [self.max_deadline_ms, self.unbonding_ms, self.answer_ms];
+        if lengths.iter().any(|length| *length > MAX_DEADLINE_MS) {
             return Some("a deadline or delay is above a year");
         }
         if self.min_blocks == 0 || self.min_blocks > MAX_MIN_BLOCKS {
             return Some(
                 "a phase must last at least one block, and at most 65,536 whatever its time",
             );
+        }
+        if self.answer_ms == 0 {
+            return Some("whoever is asked must have some time to answer");
         }
         if self.max_timers == 0 || self.max_draws == 0 {
             return Some("a block must end at least one deadline and draw for at least one order");

@@ -271,7 +271,7 @@ pub fn rerun(
         spec: order.head.terms.spec.to_vec(),
         model: order.head.terms.model.to_vec(),
         inputs: task_inputs,
-        seed: accepted.seed,
+        seed: accepted.seed.unwrap_or(Digest::ZERO),
         steps: order.head.terms.steps,
         segment_steps: order.head.terms.segment_steps,
         stop: order.head.terms.stop,

@@ -212,7 +212,7 @@ impl Requester {
         let balance = query::account(&*state, &account).map_err(ChainError::from)?;
         let balance = balance.balance;
         // Refused above, if there is none.
-        let escrow = draft.escrow().unwrap_or(Amount(u64::MAX));
+        let escrow = draft.escrow(&parameters).unwrap_or(Amount(u64::MAX));
         let post = parameters.min_fee(draft.length() + ENVELOPE_BYTES);
         let record = parameters.min_fee(RECORD_BYTES + ENVELOPE_BYTES);
         let fees = record.checked_mul(files as u64);

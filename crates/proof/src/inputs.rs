@@ -135,7 +135,7 @@ impl Inputs {
             spec: terms.spec.to_vec(),
             model: terms.model.to_vec(),
             inputs: inputs.collect::<Option<_>>()?,
-            seed: run.seed,
+            seed: run.seed?,
             steps: terms.steps,
             segment_steps: terms.segment_steps,
             stop: terms.stop,

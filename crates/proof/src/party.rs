@@ -69,6 +69,8 @@ pub enum What {
     First,
     /// The run through one segment.
     Segment(u32),
+    /// Whether this machine can do the work that the order's public terms ask for.
+    Weigh,
     /// A judge's replay, with the place of the key that opened its beginning.
     Replay(u32),
     /// A call of this kind to the ledger.
@@ -80,6 +82,8 @@ pub enum What {
 pub enum CallTag {
     /// Keys for one account.
     Grant(AccountId),
+    /// Whether one takes part, having been asked.
+    Answer,
     /// Refusal of an order whose keys or inputs do not open.
     Decline,
     /// The trace's root and the checkpoints.
@@ -115,6 +119,8 @@ pub enum Answer {
     /// The name of a file that is in the vault with its record on the ledger, or a sentence saying
     /// why it was not stored; it is tried again.
     Stored(Result<FileId, String>),
+    /// Whether this machine can do what the order asks for; else a sentence saying why not.
+    Weighed(Result<(), String>),
     /// A piece of work ended.
     Worked(Result<WorkDone, WorkFailure>),
     /// A call was included in a final block, or a sentence saying why the ledger refused it; it is
@@ -183,6 +189,9 @@ pub enum Ask {
         /// The plaintext.
         bytes: Vec<u8>,
     },
+    /// Compare what the public terms of the order say of the work with what this machine can give, before
+    /// anything of it is here.
+    Weigh,
     /// Compute.
     Work(Box<Work>),
 }

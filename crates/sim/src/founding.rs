@@ -7,7 +7,7 @@ use assay_chain::{Dealt, Pace};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{
     Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount, GenesisRegistration,
-    Parameters, Role, ValidatorInfo,
+    Offer, Parameters, Role, ValidatorInfo,
 };
 use commonware_runtime::deterministic::{Config, Runner};
 
@@ -83,6 +83,7 @@ pub(crate) fn registration(secret: &SecretKey, role: Role, bond: u64) -> Genesis
         bond: Amount::tokens(bond),
         encryption_key: secret.encryption().public(),
         address: address().unwrap_or_default(),
+        offer: role.is_drawn().then(Offer::anything),
     }
 }
 

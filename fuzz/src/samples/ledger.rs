@@ -7,7 +7,7 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
     AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext, BoundedBytes,
     BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Counts, Deadlines, DeclineReason, Executed, FileCall, FileId,
-    FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height, Input, LedgerTime, MemoryStore, Occasion,
+    FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height, Input, LedgerTime, MemoryStore, Occasion, Offer,
     Opening, OrderCall, OrderId, Parameters, Place, Reached, Role, RunIndex, SealedKeys, SegmentIndex,
     StepIndex, StopRule, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block, query,
 };
@@ -62,6 +62,7 @@ pub fn genesis() -> Genesis {
             bond: Amount::tokens(100),
             encryption_key: secret(number).encryption().public(),
             address: text("host:7100"),
+            offer: role(number)?.is_drawn().then(Offer::standard),
         })
     };
     let balance = |number| GenesisAccount {
@@ -199,6 +200,7 @@ fn account_calls() -> Vec<AccountCall> {
             bond: Amount::tokens(2),
             encryption_key: EncryptionKey([3; 32]),
             address: text("host:1"),
+            offer: None,
         },
         AccountCall::Own {
             node: account(4),

@@ -92,6 +92,8 @@ impl RoleView {
             locked: of.locked,
             address: of.address.to_string(),
             leaving: of.leaving,
+            offer: of.offer,
+            serving: of.serving,
         }
     }
 }

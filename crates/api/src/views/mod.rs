@@ -5,8 +5,8 @@
 
 use assay_crypto::{Digest, PublicKey};
 use assay_ledger::{
-    Amount, Call, Event, FileGrant, FileRecord, Order, OrderId, Parameters, Phase, Role, TxId,
-    query::Supply,
+    Amount, Call, Event, FileGrant, FileRecord, Offer, Order, OrderId, Parameters, Phase, Role,
+    TxId, query::Supply,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -189,6 +189,11 @@ pub struct RoleView {
     pub address: String,
     /// Whether it is on its way out.
     pub leaving: bool,
+    /// What orders it takes, of a provider or an auditor.
+    #[schema(value_type = Object)]
+    pub offer: Option<Offer>,
+    /// Orders under way that lock a part of the bond.
+    pub serving: u16,
 }
 
 /// An order in a list.

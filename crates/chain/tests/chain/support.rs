@@ -60,6 +60,7 @@ pub(crate) fn genesis(addresses: &[SocketAddr], more: Vec<GenesisAccount>) -> (G
             bond: Amount::tokens(100),
             encryption_key: secret.encryption().public(),
             address: address_of(&secret.public()),
+            offer: None,
         })
         .collect();
     let validators: Vec<_> = publics

@@ -3,6 +3,7 @@
 mod check;
 mod node;
 mod show;
+mod takers;
 
 use std::path::{Path, PathBuf};
 

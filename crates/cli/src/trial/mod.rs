@@ -216,7 +216,10 @@ pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
         spec: order.head.terms.spec.to_vec(),
         model: order.head.terms.model.to_vec(),
         inputs: order.head.terms.inputs.iter().map(input).collect(),
-        seed: order.result_run().map_or(Digest::ZERO, |run| run.seed),
+        seed: order
+            .result_run()
+            .and_then(|run| run.seed)
+            .unwrap_or(Digest::ZERO),
         steps: order.head.terms.steps,
         segment_steps: order.head.terms.segment_steps,
         stop: order.head.terms.stop,

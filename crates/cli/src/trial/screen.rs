@@ -194,12 +194,21 @@ fn describe(order: &Order) -> Option<String> {
     let copies = order.head.terms.copies;
     Some(match order.head.phase {
         Phase::Posted if copies > 1 => {
-            format!("waiting for the beacon to draw {copies} providers")
+            format!("waiting for the beacon to draw whom to ask; {copies} are to provide")
         }
         Phase::Assigned if copies > 1 => {
             let drawn: Vec<_> = order.standing().map(|run| short(run.provider)).collect();
-            format!("the beacon drew providers {}", drawn.join(", "))
+            format!("providers {} took it", drawn.join(", "))
         }
+        Phase::Asked | Phase::Called => {
+            let asked = order
+                .head
+                .asked
+                .as_ref()
+                .map_or(0, |asked| asked.ranked.len());
+            format!("the beacon drew {asked} nodes, which say whether they take it")
+        }
+        Phase::Taken => "taken; the next beacon gives the seed".to_owned(),
         Phase::Running if copies > 1 => {
             "keys handed over; each provider runs the job by itself".to_owned()
         }
@@ -214,20 +223,21 @@ fn describe(order: &Order) -> Option<String> {
         Phase::Posted if order.attempt() > RunIndex(0) => {
             "the order goes to another provider".to_owned()
         }
-        Phase::Posted => "waiting for the beacon to draw a provider".to_owned(),
-        Phase::Assigned => format!("the beacon drew provider {}", provider()),
+        Phase::Posted => "waiting for the beacon to draw whom to ask".to_owned(),
+        Phase::Assigned => format!("provider {} took it", provider()),
         Phase::Running => "keys handed over; the provider runs the job".to_owned(),
         Phase::Committed => {
             let trace = order.run().and_then(|run| run.trace.as_ref());
             let root = trace.map(|trace| short(trace.root)).unwrap_or_default();
             format!("the provider committed to its run: trace root {root}")
         }
+        Phase::Seated => "every auditor's seat is taken; the next beacon draws segments".to_owned(),
         Phase::Opening => {
             let round = order.round()?;
             let seats: Vec<_> = round.seats.iter().map(|seat| short(seat.auditor)).collect();
             let segments: Vec<_> = round.segments.iter().map(ToString::to_string).collect();
             format!(
-                "the beacon drew auditors {} and segments {}",
+                "auditors {} replay; the beacon drew segments {}",
                 seats.join(", "),
                 segments.join(", ")
             )

@@ -5,7 +5,7 @@ use assay_crypto::{EncryptionKey, Signature};
 use super::{CONSENT_DOMAIN, consent, keys, money};
 use crate::state::State;
 use crate::{
-    AccountCall, AccountEvent, AccountId, AccountRefusal, Amount, BoundedString, Refusal,
+    AccountCall, AccountEvent, AccountId, AccountRefusal, Amount, BoundedString, Offer, Refusal,
     Registration, Role,
 };
 
@@ -22,7 +22,14 @@ pub(crate) fn apply(
             bond,
             encryption_key,
             address,
-        } => register(state, sender, *role, *bond, *encryption_key, address),
+            offer,
+        } => register(
+            state,
+            (sender, *role),
+            *bond,
+            (*encryption_key, address),
+            offer.as_ref(),
+        ),
         AccountCall::Own { node, consent } => own(state, sender, *node, consent),
         AccountCall::Unregister { role } => unregister(state, sender, *role),
     }
@@ -46,21 +53,31 @@ fn transfer(
     Ok(())
 }
 
-/// Offers a role, or adds to its bond; takes back a departure under way.
+/// Offers a role, or adds to its bond; takes back a departure under way, and renews an offer that was
+/// suspended, for a fee.
 fn register(
     state: &mut State<'_>,
-    account: AccountId,
-    role: Role,
+    (account, role): (AccountId, Role),
     bond: Amount,
-    encryption_key: EncryptionKey,
-    address: &BoundedString<256>,
+    (encryption_key, address): (EncryptionKey, &BoundedString<256>),
+    offer: Option<&Offer>,
 ) -> Result<(), Refusal> {
     if role == Role::Validator && state.chain.validators.binary_search(&account).is_err() {
         return Err(AccountRefusal::ValidatorsAreFixed.into());
     }
     usable(&encryption_key)?;
+    match (role.is_drawn(), offer) {
+        (true, None) => return Err(AccountRefusal::NoOffer { role }.into()),
+        (false, Some(_)) => return Err(AccountRefusal::OfferUnused { role }.into()),
+        _ => {}
+    }
     money::debit(state, &account, bond)?;
     let before = state.registration(role, &account);
+    if before.as_ref().is_some_and(|r| r.suspended) {
+        let fee = state.chain.parameters.renewal_fee;
+        money::debit(state, &account, fee)?;
+        money::to_pot(state, fee)?;
+    }
     let total = before.as_ref().map(|r| r.bond).unwrap_or_default();
     let total = total.checked_add(bond).ok_or(AccountRefusal::Overflow)?;
     let min = state.chain.parameters.min_bond(role);
@@ -79,6 +96,10 @@ fn register(
         address: address.clone(),
         since: before.as_ref().map_or(state.now(), |r| r.since),
         leaving: false,
+        offer: offer.cloned(),
+        serving: before.as_ref().map_or(0, |r| r.serving),
+        missed: before.as_ref().map_or(0, |r| r.missed),
+        suspended: false,
     };
     state.save_registration(role, &account, &registration);
     state.emit(AccountEvent::Registered {

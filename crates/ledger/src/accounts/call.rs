@@ -5,7 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{AccountId, Amount, BoundedString, ChainId, Role};
+use crate::{AccountId, Amount, BoundedString, ChainId, Offer, Role};
 
 /// A request about the sender's account.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -18,7 +18,9 @@ pub enum AccountCall {
         /// How much.
         amount: Amount,
     },
-    /// Offers a role, or adds to the bond and renews key and address of one offered already.
+    /// Offers a role, or adds to the bond and renews key, address and offer of one held already.
+    /// An offer that was suspended costs
+    /// [`Parameters::renewal_fee`](crate::Parameters::renewal_fee) besides.
     Register {
         /// The role.
         role: Role,
@@ -28,6 +30,8 @@ pub enum AccountCall {
         encryption_key: EncryptionKey,
         /// Where peers reach it.
         address: BoundedString<256>,
+        /// What orders it takes, of a role that orders are drawn to; none of another.
+        offer: Option<Offer>,
     },
     /// Says that the sender owns a node: draws that must come apart never take two nodes of one
     /// owner. It takes both sides: the sender's transaction, and the node's consent.
@@ -130,6 +134,10 @@ pub enum AccountRefusal {
         "the consent is not node {node}'s to this owner; let the node sign it for this network"
     )]
     NoConsent { node: AccountId },
+    #[error("a {role} says what orders it takes; add an offer")]
+    NoOffer { role: Role },
+    #[error("no orders are drawn to a {role}; leave the offer away")]
+    OfferUnused { role: Role },
     #[error("{account} is not registered as {role}")]
     NotRegistered { account: AccountId, role: Role },
     #[error("nothing can be sealed to the encryption key {key}; take that of a real secret")]

@@ -4,17 +4,19 @@ mod apply;
 mod call;
 pub(crate) mod keys;
 pub(crate) mod money;
+mod offer;
 mod unbond;
 
 pub(crate) use apply::{apply, usable};
 pub use call::{AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, consent};
+pub use offer::{Offer, Unmet};
 pub(crate) use unbond::free;
 
 use assay_crypto::EncryptionKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, BoundedString, Height};
+use crate::{Amount, BoundedString, Height, Terms};
 
 /// Freely disposable money of one key holder. An account exists as soon as it was ever credited.
 #[derive(
@@ -82,6 +84,11 @@ impl Role {
         }
     }
 
+    /// Whether orders are drawn to whoever has it, so that an [`Offer`] goes with it.
+    pub fn is_drawn(self) -> bool {
+        matches!(self, Role::Provider | Role::Auditor)
+    }
+
     /// The role's name, in JSON, configuration files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -128,6 +135,14 @@ pub struct Registration {
     pub since: Height,
     /// Unregistered: drawn no more; what is still locked starts to unbond once it comes free.
     pub leaving: bool,
+    /// What orders it takes; of roles that orders are drawn to, which are provider and auditor.
+    pub offer: Option<Offer>,
+    /// Orders under way that lock a part of the bond.
+    pub serving: u16,
+    /// Times that it was asked to take part in an order and did not answer.
+    pub missed: u32,
+    /// It did not answer: drawn no more until it is registered again, for a fee.
+    pub suspended: bool,
 }
 
 impl Registration {
@@ -137,5 +152,28 @@ impl Registration {
             return Amount::ZERO;
         }
         Amount(self.bond.0.saturating_sub(self.locked.0))
+    }
+
+    /// Why it is not drawn in `role` for an order with these terms now; nothing if it can be.
+    pub fn refuses(&self, role: Role, terms: &Terms) -> Vec<Unmet> {
+        if self.leaving {
+            return vec![Unmet::Leaving];
+        }
+        if self.suspended {
+            return vec![Unmet::Suspended];
+        }
+        let Some(offer) = &self.offer else {
+            return vec![Unmet::NoOffer];
+        };
+        let mut unmet = offer.refuses(role, terms);
+        if self.serving >= offer.orders {
+            let orders = self.serving;
+            unmet.push(Unmet::Busy { orders });
+        }
+        let (free, bond) = (self.free(), terms.bond(role));
+        if free < bond {
+            unmet.push(Unmet::Free { free, bond });
+        }
+        unmet
     }
 }

@@ -32,7 +32,8 @@ pub(crate) fn credit(
     Ok(())
 }
 
-/// Locks `amount` of a bond for an order. The caller has seen that so much is free.
+/// Locks `amount` of a bond for an order, which takes one of the account's slots until all of it is
+/// unlocked or cut. The caller has seen that so much is free.
 pub(crate) fn lock(
     state: &mut State<'_>,
     role: Role,
@@ -41,6 +42,7 @@ pub(crate) fn lock(
 ) -> Result<(), Refusal> {
     let mut registration = registered(state, role, account)?;
     registration.locked = plus(registration.locked, amount)?;
+    registration.serving = registration.serving.saturating_add(1);
     if registration.locked > registration.bond {
         return Err(AccountRefusal::Overflow.into());
     }
@@ -57,6 +59,7 @@ pub(crate) fn unlock(
 ) -> Result<(), Refusal> {
     let mut registration = registered(state, role, account)?;
     registration.locked = minus(registration.locked, amount)?;
+    registration.serving = registration.serving.saturating_sub(1);
     if registration.leaving {
         start_unbonding(state, role, account, &mut registration, amount)?;
     }
@@ -95,8 +98,11 @@ pub(crate) fn cut(
     let mut registration = registered(state, role, account)?;
     registration.locked = minus(registration.locked, cut)?;
     registration.bond = minus(registration.bond, cut)?;
-    state.save_registration(role, account, &registration);
     let rest = minus(amount, cut)?;
+    if rest == Amount::ZERO {
+        registration.serving = registration.serving.saturating_sub(1);
+    }
+    state.save_registration(role, account, &registration);
     if rest > Amount::ZERO {
         unlock(state, role, account, rest)?;
     }

@@ -50,7 +50,9 @@ fn post(
     if let Some(problem) = rules::length_problem(&classes, &state.chain.parameters) {
         return Err(OrderRefusal::BadTerms { problem }.into());
     }
-    let escrow = terms.escrow().ok_or(AccountRefusal::Overflow)?;
+    let escrow = terms
+        .escrow(&state.chain.parameters)
+        .ok_or(AccountRefusal::Overflow)?;
     money::debit(state, &requester, escrow)?;
     let id = OrderId::new(state.chain.id, requester, nonce);
     let now = state.now();
@@ -63,6 +65,10 @@ fn post(
         phase: Phase::Posted,
         since: state.moment(),
         deadline: state.moment(),
+        until: state.moment(),
+        lists: 0,
+        asked: None,
+        declined: Vec::new(),
         escrow,
         deposit: Amount::ZERO,
         begun: 0,
@@ -139,10 +145,6 @@ pub(crate) fn draw_waiting(
     let mut pools = Pools::default();
     for id in draw::turn(state) {
         let result = draw(state, id, &mut pools);
-        if result.is_err() {
-            // What the failed draw locked is locked no more.
-            pools = Pools::default();
-        }
         keep(state, result);
     }
 }

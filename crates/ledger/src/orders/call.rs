@@ -40,6 +40,13 @@ pub enum OrderCall {
         /// The sealed keys.
         sealed: SealedKeys,
     },
+    /// An account that was asked says whether it takes part.
+    Answer {
+        /// The list it is on.
+        place: Place,
+        /// Whether it does. To decline costs nothing.
+        accept: bool,
+    },
     /// The provider of a run gives it back because it cannot be done as posted.
     Decline {
         /// The run's work.
@@ -143,6 +150,7 @@ impl OrderCall {
             OrderCall::Accept { .. } => "accept",
             OrderCall::Complain { .. } => "complain",
             OrderCall::Grant { .. } => "grant",
+            OrderCall::Answer { .. } => "answer",
             OrderCall::Decline { .. } => "decline",
             OrderCall::CommitTrace { .. } => "commit_trace",
             OrderCall::CommitRun { .. } => "commit_run",
@@ -175,6 +183,7 @@ impl OrderCall {
             | OrderCall::Accept { .. }
             | OrderCall::Complain { .. } => None,
             OrderCall::Grant { place, .. }
+            | OrderCall::Answer { place, .. }
             | OrderCall::Decline { place, .. }
             | OrderCall::CommitTrace { place, .. }
             | OrderCall::CommitRun { place, .. }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
-use assay_crypto::{Digest, EncryptionKey};
 
 use super::keys;
 use crate::state::State;
-use crate::{AccountId, Amount, Order, OrderId, Registration, Role};
+use crate::{AccountId, Order, OrderId, Registration, Role, Terms};
 
 /// The orders for which this block draws: at most
 /// [`Parameters::max_draws`](crate::Parameters::max_draws), from a place in their order that the beacon
@@ -34,15 +34,13 @@ pub(super) fn turn(state: &State<'_>) -> Vec<OrderId> {
 }
 
 /// Somebody who can be drawn.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Candidate {
     pub(crate) account: AccountId,
     /// Who answers for it: the account itself, unless it has an owner.
     pub(crate) owner: AccountId,
-    /// The part of its bond that is free.
-    pub(crate) free: Amount,
-    /// Where grants to it are sealed.
-    pub(crate) encryption_key: EncryptionKey,
+    /// What it registered.
+    pub(crate) registration: Registration,
 }
 
 impl Candidate {
@@ -59,20 +57,21 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    /// Draws up to `count` distinct accounts with `bond` free among those who `may`, each time
-    /// with probability proportional to the free bonds of those left, no two of one owner. Their
-    /// bonds are to be locked by the caller; none where fewer than `least` can be drawn.
+    /// Draws up to `count` distinct accounts whose offers the terms meet, with bond and slot free,
+    /// among those who `may`, each time with probability proportional to the free bonds of those
+    /// left, no two of one owner; none where fewer than `least` can be drawn.
     pub(crate) fn draw(
         &mut self,
         state: &State<'_>,
-        (role, bond): (Role, Amount),
+        (role, terms): (Role, &Terms),
         stream: &mut Stream,
         (least, count): (usize, usize),
         may: impl Fn(&Candidate) -> bool,
     ) -> Vec<Candidate> {
+        let takes = takes(role, terms);
         let known = self.known(state, role);
-        let eligible = known.iter().filter(|of| of.free >= bond && may(of));
-        let mut left: Vec<Candidate> = eligible.copied().collect();
+        let eligible = known.iter().filter(|of| may(of) && takes(of));
+        let mut left: Vec<Candidate> = eligible.cloned().collect();
         let mut drawn = Vec::with_capacity(count.min(left.len()));
         while drawn.len() < count && !left.is_empty() {
             let winner = left.remove(winner(stream, &left));
@@ -82,23 +81,19 @@ impl Pools {
         if drawn.len() < least {
             return Vec::new();
         }
-        for of in known.iter_mut() {
-            if drawn.iter().any(|drawn| drawn.account == of.account) {
-                of.free = Amount(of.free.0.saturating_sub(bond.0));
-            }
-        }
         drawn
     }
 
-    /// The owners of all with `bond` free among those who `may`: so many can be drawn together.
+    /// The owners of all who take it among those who `may`: so many can be drawn together.
     pub(crate) fn owners(
         &mut self,
         state: &State<'_>,
-        (role, bond): (Role, Amount),
+        (role, terms): (Role, &Terms),
         may: impl Fn(&Candidate) -> bool,
     ) -> BTreeSet<AccountId> {
+        let takes = takes(role, terms);
         let known = self.known(state, role).iter();
-        let eligible = known.filter(|of| of.free >= bond && may(of));
+        let eligible = known.filter(|of| may(of) && takes(of));
         eligible.map(|of| of.owner).collect()
     }
 
@@ -115,11 +110,16 @@ impl State<'_> {
         let candidate = |(account, of): (AccountId, Registration)| Candidate {
             owner: self.owner(&account),
             account,
-            free: of.free(),
-            encryption_key: of.encryption_key,
+            registration: of,
         };
         registered.map(candidate).collect()
     }
+}
+
+/// Whether somebody takes an order with these terms in a role. Validators have no choice, and nothing at
+/// stake.
+fn takes(role: Role, terms: &Terms) -> impl Fn(&Candidate) -> bool {
+    move |of| !role.is_drawn() || of.registration.refuses(role, terms).is_empty()
 }
 
 /// The place of one drawn from those `left`.
@@ -127,11 +127,12 @@ fn winner(stream: &mut Stream, left: &[Candidate]) -> usize {
     // Bonds are part of the supply, which fits 64 bits.
     let total = left
         .iter()
-        .fold(0u64, |sum, of| sum.saturating_add(of.free.0));
+        .fold(0u64, |sum, of| sum.saturating_add(of.registration.free().0));
     let mut ticket = stream.below(total);
     let winner = left.iter().position(|of| {
-        let won = ticket < of.free.0;
-        ticket = ticket.saturating_sub(of.free.0);
+        let free = of.registration.free().0;
+        let won = ticket < free;
+        ticket = ticket.saturating_sub(free);
         won
     });
     winner.unwrap_or(0)

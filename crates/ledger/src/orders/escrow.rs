@@ -29,6 +29,21 @@ pub(crate) fn pay_from_escrow(
     pay(state, order.head.id, account, amount)
 }
 
+/// Pays out of an order's escrow what the requester owes for having kept somebody waiting; to the pot
+/// where nobody has accepted yet.
+pub(crate) fn pay_idle(
+    state: &mut State<'_>,
+    order: &mut Order,
+    account: Option<AccountId>,
+) -> Result<(), Refusal> {
+    let fee = order.head.terms.idle_fee(&state.chain.parameters);
+    let Some(account) = account else {
+        order.head.escrow = money::minus(order.head.escrow, fee)?;
+        return money::to_pot(state, fee);
+    };
+    pay_from_escrow(state, order, account, fee)
+}
+
 /// Pays an order's complaint deposit out.
 pub(crate) fn pay_deposit(
     state: &mut State<'_>,

@@ -24,7 +24,16 @@ pub enum OrderEvent {
     },
     /// It entered a phase.
     PhaseEntered { phase: Phase },
-    /// The beacon drew a provider, and a run began.
+    /// The beacon drew a list of accounts, which are asked in this order.
+    Asked {
+        role: Role,
+        accounts: Vec<AccountId>,
+    },
+    /// An account that was asked answered.
+    Answered { account: AccountId, accept: bool },
+    /// An account that was asked did not answer, and its offer is suspended.
+    Missed { account: AccountId },
+    /// A provider took it, and a run began.
     ProviderDrawn { run: RunIndex, provider: AccountId },
     /// Keys were handed over.
     Granted { from: AccountId, to: AccountId },
@@ -37,7 +46,7 @@ pub enum OrderEvent {
     TraceCommitted { provider: AccountId, root: Digest },
     /// A provider committed to its run without showing it.
     RunCommitted { provider: AccountId },
-    /// The beacon drew auditors and segments.
+    /// Auditors took every seat, and the beacon drew segments for them.
     AuditDrawn {
         auditors: Vec<AccountId>,
         segments: Vec<SegmentIndex>,

@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use crate::{AccountId, Deadlines, FailureReason, Order, Outcome, Phase, Seat, SlashReason};
+use crate::{
+    AccountId, Deadlines, FailureReason, Order, Outcome, Parameters, Phase, Seat, SlashReason,
+};
 
 /// One phase of a procedure.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +71,8 @@ pub(crate) const fn over(phase: Phase) -> Row {
 pub enum Mover {
     /// Whoever posted the order.
     Requester,
+    /// Those who were asked to take part.
+    Asked,
     /// The providers of the runs that stand.
     Provider,
     /// The auditors drawn in this round whose seats stand.
@@ -92,6 +96,7 @@ impl Mover {
         let challenges = || dispute.is_some_and(|dispute| dispute.challenger == account);
         match self {
             Mover::Requester => order.head.requester == account,
+            Mover::Asked => order.is_asked(account),
             Mover::Provider => order.run_of(account).is_some(),
             Mover::Auditors => order.seat(account).is_some_and(Seat::stands),
             Mover::Disputants => challenged() || challenges(),
@@ -105,6 +110,7 @@ impl fmt::Display for Mover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Mover::Requester => "the requester",
+            Mover::Asked => "each of those asked",
             Mover::Provider => "the provider",
             Mover::Auditors => "each auditor of the round",
             Mover::Disputants => "both sides of the dispute",
@@ -114,10 +120,11 @@ impl fmt::Display for Mover {
     }
 }
 
-/// How long a phase lasts: one of an order's deadlines.
+/// How long a phase lasts: one of an order's deadlines, or the network's time to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as the fields of `Deadlines`")]
 pub enum Span {
+    Answer,
     Assign,
     Grant,
     Run,
@@ -131,8 +138,9 @@ pub enum Span {
 
 impl Span {
     /// Its length in milliseconds of ledger time.
-    pub(crate) fn of(self, deadlines: &Deadlines) -> u64 {
+    pub(crate) fn of(self, deadlines: &Deadlines, parameters: &Parameters) -> u64 {
         match self {
+            Span::Answer => parameters.answer_ms,
             Span::Assign => deadlines.assign,
             Span::Grant => deadlines.grant,
             Span::Run => deadlines.run,
@@ -149,6 +157,7 @@ impl Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Span::Answer => "answer",
             Span::Assign => "assign",
             Span::Grant => "grant",
             Span::Run => "run",
@@ -172,12 +181,16 @@ pub enum Late {
     /// What did not move comes to nothing; if two runs are committed they are compared, else the
     /// order ends like this.
     Compares(Outcome),
+    /// Who has not answered has missed; it goes on with those who accepted.
+    Unanswered,
     /// The run fails; a share of what is locked of the provider's bond is lost.
     Fails(FailureReason),
     /// Auditors that did not move lose what is locked of their bonds; it goes on with the others.
     Seats(SlashReason),
     /// Validators audit where auditors could not be had.
     Validators,
+    /// It goes on waiting: only blocks without a beacon bring that about.
+    Again,
     /// Who is silent loses the dispute; where both are, both do.
     Silence,
     /// The dispute ends without a verdict: enough findings that nothing could be had beat the provider;
@@ -194,6 +207,10 @@ impl fmt::Display for Late {
                 f,
                 "goes on with the committed runs if there are two; else it ends: {outcome}"
             ),
+            Late::Unanswered => f.write_str(
+                "the offers of who did not answer are suspended; the first in rank that accepted \
+                 serves, or others are asked",
+            ),
             Late::Fails(FailureReason::Late) => {
                 f.write_str("the run fails: the provider loses `late_rate` of its locked bond")
             }
@@ -207,6 +224,7 @@ impl fmt::Display for Late {
             Late::Validators => {
                 f.write_str("validators audit the run; with none left to ask, it is accepted")
             }
+            Late::Again => f.write_str("goes on waiting for a block with a beacon"),
             Late::Silence => f.write_str("who is silent loses the dispute; both silent, both lose"),
             Late::Unjudged => f.write_str(
                 "f + 1 findings that something could not be had beat the provider; else the challenger \

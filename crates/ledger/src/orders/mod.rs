@@ -4,6 +4,7 @@
 //! one record for each [`Run`] and each [`Dispute`], and one for each [`Grant`] of keys.
 
 mod apply;
+mod asking;
 mod call;
 mod counts;
 mod dispute;
@@ -43,7 +44,8 @@ pub use order::Order;
 pub use phase::{Outcome, Phase};
 pub use place::{Occasion, Place};
 pub use record::{
-    Failure, FailureReason, Grant, Head, Leaf, Opened, Round, Run, SealedKeys, Seat, Trace,
+    Asked, Failure, FailureReason, Grant, Head, Invited, Leaf, Opened, Round, Run, SealedKeys,
+    Seat, Trace,
 };
 pub use refusal::OrderRefusal;
 pub use terms::{Deadlines, Input, JobKind, Terms};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Dispute, Failure, Head, Occasion, Place, Round, Run, RunIndex, Seat};
+use crate::{AccountId, Dispute, Failure, Head, Occasion, Place, Role, Round, Run, RunIndex, Seat};
 
 /// An order as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,29 @@ impl Order {
     pub fn disputes_of(&self, run: RunIndex) -> impl Iterator<Item = &Dispute> {
         let about = move |dispute: &&Dispute| dispute.run == run || dispute.rival == Some(run);
         self.disputes.iter().filter(about)
+    }
+
+    /// Whether an account is on the list that is to be answered now.
+    pub fn is_asked(&self, account: AccountId) -> bool {
+        let mut asked = self.head.asked.iter().flat_map(|asked| &asked.ranked);
+        asked.any(|invited| invited.account == account)
+    }
+
+    /// Whether an account that was asked has still to answer.
+    pub fn has_to_answer(&self, account: AccountId) -> bool {
+        let mut asked = self.head.asked.iter().flat_map(|asked| &asked.ranked);
+        asked.any(|invited| invited.account == account && invited.accepts.is_none())
+    }
+
+    /// The place of the list that is to be answered now. One of providers belongs to the run that
+    /// begins with it.
+    pub fn list_place(&self) -> Option<Place> {
+        let asked = self.head.asked.as_ref()?;
+        let run = match asked.role {
+            Role::Auditor => self.attempt(),
+            _ => self.next_run(),
+        };
+        Some(self.place(run, Occasion::List(asked.number)))
     }
 
     /// The place of the work of a run.

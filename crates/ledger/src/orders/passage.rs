@@ -15,8 +15,24 @@ pub(crate) fn enter(state: &mut State<'_>, order: &mut Order, phase: Phase) {
     let now = state.moment();
     order.head.since = now;
     let span = row(order).and_then(|row| row.deadline);
-    let length = span.map_or(0, |span| span.of(&order.head.terms.deadlines));
+    let length = span.map_or(0, |span| {
+        span.of(&order.head.terms.deadlines, &state.chain.parameters)
+    });
     order.head.deadline = now.deadline(length, state.chain.parameters.min_blocks);
+    if matches!(phase, Phase::Posted | Phase::Committed) {
+        order.head.until = order.head.deadline;
+    }
+    if !matches!(phase, Phase::Asked | Phase::Called) {
+        order.head.declined.clear();
+    }
+    state.emit(OrderEvent::PhaseEntered { phase }.of(order.head.id));
+}
+
+/// Enters the phase in which lists are drawn again, with what is left of the time of its search.
+pub(super) fn resume(state: &mut State<'_>, order: &mut Order, phase: Phase) {
+    order.head.phase = phase;
+    order.head.since = state.moment();
+    order.head.deadline = order.head.until;
     state.emit(OrderEvent::PhaseEntered { phase }.of(order.head.id));
 }
 
@@ -32,6 +48,8 @@ pub(super) fn finish(
     let rest = order.head.escrow;
     escrow::pay_from_escrow(state, order, requester, rest)?;
     order.head.outcome = Some(outcome);
+    order.head.asked = None;
+    order.head.declined.clear();
     order.head.phase = match outcome {
         Outcome::Paid | Outcome::Failed => Phase::Settled,
         Outcome::Withdrawn => Phase::Cancelled,

@@ -22,14 +22,22 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Waits for the beacon to draw a provider.
+    /// Waits for the beacon to draw whom to ask to provide.
     Posted,
+    /// Those who were drawn say whether they take it.
+    Asked,
+    /// Waits for the beacon that gives its seed.
+    Taken,
     /// The requester grants its keys to the provider.
     Assigned,
     /// The provider runs the job.
     Running,
-    /// Waits for the beacon to draw auditors and segments.
+    /// Waits for the beacon to draw whom to ask to audit.
     Committed,
+    /// Those who were drawn say whether they audit.
+    Called,
+    /// Waits for the beacon that draws the segments.
+    Seated,
     /// The provider opens the starts of the drawn segments and grants keys to the auditors.
     Opening,
     /// The auditors replay and commit.
@@ -60,15 +68,22 @@ impl Phase {
 
     /// Whether the beacon moves the order on.
     pub fn waits_for_draw(self) -> bool {
-        matches!(self, Phase::Posted | Phase::Committed)
+        matches!(
+            self,
+            Phase::Posted | Phase::Taken | Phase::Committed | Phase::Seated
+        )
     }
 
     /// Every phase, in the order of their encoding.
-    pub const ALL: [Phase; 14] = [
+    pub const ALL: [Phase; 18] = [
         Phase::Posted,
+        Phase::Asked,
+        Phase::Taken,
         Phase::Assigned,
         Phase::Running,
         Phase::Committed,
+        Phase::Called,
+        Phase::Seated,
         Phase::Opening,
         Phase::Auditing,
         Phase::Closing,
@@ -95,9 +110,13 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Phase::Posted => "posted",
+            Phase::Asked => "asked",
+            Phase::Taken => "taken",
             Phase::Assigned => "assigned",
             Phase::Running => "running",
             Phase::Committed => "committed",
+            Phase::Called => "called",
+            Phase::Seated => "seated",
             Phase::Opening => "opening",
             Phase::Auditing => "auditing",
             Phase::Closing => "closing",
@@ -128,8 +147,7 @@ pub enum Outcome {
     Paid,
     /// Withdrawn by the requester.
     Withdrawn,
-    /// No provider with enough free bond could be drawn in time, or too few auditors were there to
-    /// audit it.
+    /// No provider could be found in time, or too few auditors were there to audit it.
     NoProvider,
     /// The requester did not grant its keys in time.
     NotGranted,
@@ -149,7 +167,9 @@ impl fmt::Display for Outcome {
         f.write_str(match self {
             Self::Paid => "accepted: everybody whose work stands was paid",
             Self::Withdrawn => "withdrawn by the requester, who got everything back",
-            Self::NoProvider => "refunded: no provider, or too few auditors, with enough free bond could be drawn",
+            Self::NoProvider => {
+                "refunded: no provider took it in time, or there were too few auditors for it"
+            }
             Self::NotGranted => "refunded: the requester handed over no keys in time",
             Self::AttemptsUsed => "refunded: every attempt failed",
             Self::NoVerdict => "refunded: the validators gave no verdict in time",

@@ -53,6 +53,8 @@ pub enum Occasion {
     Round(u16),
     /// A dispute, counted from 0 in each order.
     Dispute(u16),
+    /// A list of accounts that are asked to take part, counted from 0 in each order.
+    List(u16),
 }
 
 impl Occasion {
@@ -62,6 +64,7 @@ impl Occasion {
             Occasion::Work => (0, 0),
             Occasion::Round(number) => (1, number),
             Occasion::Dispute(number) => (2, number),
+            Occasion::List(number) => (3, number),
         };
         let [high, low] = u16::to_be_bytes(number);
         [kind, high, low]
@@ -75,6 +78,7 @@ impl std::fmt::Display for Place {
             Occasion::Work => Ok(()),
             Occasion::Round(number) => write!(f, ", audit round {number}"),
             Occasion::Dispute(number) => write!(f, ", dispute {number}"),
+            Occasion::List(number) => write!(f, ", list {number}"),
         }
     }
 }

@@ -31,6 +31,14 @@ pub struct Head {
     /// Calls count as long as this is not over. The phase then ends by itself at the beginning of the
     /// next block, or of one soon after it where more falls due than a block does.
     pub deadline: Moment,
+    /// Lists may be drawn in the present search for providers or auditors as long as this is not over.
+    pub until: Moment,
+    /// Lists drawn: each names those who are asked to take part.
+    pub lists: u16,
+    /// The list that is to be answered now.
+    pub asked: Option<Asked>,
+    /// Who declined in the present search, the latest last; they are not asked again in it.
+    pub declined: Vec<AccountId>,
     /// Money held for providers and auditors.
     pub escrow: Amount,
     /// The complainant's deposit while its complaint is open.
@@ -43,6 +51,35 @@ pub struct Head {
     pub outcome: Option<Outcome>,
 }
 
+/// Accounts that were asked to take part in an order, first in rank first.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Asked {
+    /// Which of the order's lists.
+    pub number: u16,
+    /// As what.
+    pub role: Role,
+    /// How many are needed: the first that accept.
+    pub wanted: u8,
+    /// Who was asked, no two of one owner.
+    pub ranked: Vec<Invited>,
+}
+
+/// One account on a list.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+pub struct Invited {
+    /// The account.
+    pub account: AccountId,
+    /// Who owned it at the draw.
+    pub owner: AccountId,
+    /// Where grants to it are sealed if it takes part: its registered key when it accepted, and until
+    /// then at the draw.
+    pub encryption_key: EncryptionKey,
+    /// Its answer, once it has given one.
+    pub accepts: Option<bool>,
+}
+
 /// One provider's work on an order.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Run {
@@ -52,14 +89,14 @@ pub struct Run {
     pub provider: AccountId,
     /// Who owned the provider at the draw.
     pub owner: AccountId,
-    /// Where grants to the provider are sealed: its registered key at the draw.
+    /// Where grants to the provider are sealed: its registered key when it accepted.
     pub encryption_key: EncryptionKey,
     /// What is locked of its bond while the run stands.
     pub bond: Amount,
-    /// The public randomness of its work, drawn after the terms were fixed: see [`Run::seed`].
-    /// Copies of one order share the first one's.
-    pub seed: Digest,
-    /// Height of the draw.
+    /// The public randomness of its work, drawn after the provider had accepted: see [`Run::seed`].
+    /// Copies of one order share the first one's. `None` until the beacon has given it.
+    pub seed: Option<Digest>,
+    /// Height at which the provider was found.
     pub at: Height,
     /// The digest of the trace, where it is revealed later: see [`Trace::commitment`].
     pub commitment: Option<Digest>,
@@ -85,6 +122,11 @@ impl Run {
     /// The current audit draw.
     pub fn round(&self) -> Option<&Round> {
         self.rounds.last()
+    }
+
+    /// The audit draw that waits for its segments: some of its seats, or all, are taken.
+    pub fn unfilled(&self) -> Option<&Round> {
+        self.round().filter(|round| round.segments.is_empty())
     }
 
     /// The current seat of an auditor.
@@ -331,14 +373,14 @@ pub struct Leaf {
     pub leaf: Digest,
 }
 
-/// One draw of auditors and segments, and what came of it.
+/// One draw of segments for the auditors that took the seats, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Round {
-    /// Height of the draw.
+    /// Height of the draw; until then, when its first seat was taken.
     pub at: Height,
-    /// The distinct segments among those drawn, ascending.
+    /// The distinct segments among those drawn, ascending; none until every seat is taken.
     pub segments: Vec<SegmentIndex>,
-    /// The auditors, in the order of the draw.
+    /// The auditors, in the order in which they took their seats.
     pub seats: Vec<Seat>,
     /// Leaf 0 and the leaves at which replays start.
     pub starts: Vec<Opened>,
@@ -353,7 +395,7 @@ pub struct Seat {
     pub auditor: AccountId,
     /// The role it sits in: an auditor, or a validator where auditors could not be had.
     pub role: Role,
-    /// Where grants to the auditor are sealed: its registered key at the draw.
+    /// Where grants to the auditor are sealed: its registered key when it accepted.
     pub encryption_key: EncryptionKey,
     /// What is locked of its bond.
     pub bond: Amount,

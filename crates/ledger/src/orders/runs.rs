@@ -1,23 +1,19 @@
-//! The life of a run: a provider is drawn, and lets go or fails.
+//! The life of a run: a provider takes it, and lets go or fails.
 
-use assay_crypto::Digest;
-
-use super::draw::Candidate;
 use super::escrow::{self, Locked};
 use super::grants;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
-    AccountId, Amount, Counts, Failure, FailureReason, Order, OrderEvent, OrderRefusal, Outcome,
-    Ppm, Refusal, Role, Run, RunIndex, Seat, SlashReason, StepIndex,
+    AccountId, Amount, Counts, Failure, FailureReason, Invited, Order, OrderEvent, OrderRefusal,
+    Outcome, Ppm, Refusal, Role, Run, RunIndex, Seat, SlashReason, StepIndex,
 };
 
-/// Begins a run with this seed and a provider that was drawn; locks its bond.
+/// Begins a run of a provider that accepted; locks its bond.
 pub(super) fn begin(
     state: &mut State<'_>,
     order: &mut Order,
-    provider: &Candidate,
-    seed: Digest,
+    provider: &Invited,
 ) -> Result<(), Refusal> {
     let bond = order.head.terms.provider_bond;
     money::lock(state, Role::Provider, &provider.account, bond)?;
@@ -28,7 +24,7 @@ pub(super) fn begin(
         owner: provider.owner,
         encryption_key: provider.encryption_key,
         bond,
-        seed,
+        seed: None,
         at: state.now(),
         commitment: None,
         trace: None,

@@ -29,6 +29,13 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
         state.remove(Timer::Order(id).key(late_at(&before)));
         set(state, blocks_timer(&before), false);
         state.remove(keys::updated(before.updated, &id));
+        if before.asked != order.head.asked {
+            let asked = before.asked.iter().flat_map(|asked| &asked.ranked);
+            let parties = parties(order);
+            for invited in asked.filter(|of| !parties.contains(&of.account)) {
+                set(state, keys::with_part(&invited.account, &id), false);
+            }
+        }
         if before.phase != order.head.phase {
             state.remove(keys::in_phase(before.phase, before.posted, &id));
         }
@@ -78,11 +85,14 @@ fn set(state: &mut State<'_>, key: Vec<u8>, is: bool) {
     }
 }
 
-/// Everybody who takes or took part in an order: requester, providers, auditors.
+/// Everybody who takes or took part in an order: requester, providers, auditors, and who is asked to
+/// now.
 fn parties(order: &Order) -> BTreeSet<AccountId> {
     let providers = order.runs.iter().map(|run| run.provider);
     let seats = order.runs.iter().flat_map(|run| run.seats());
+    let asked = order.head.asked.iter().flat_map(|asked| &asked.ranked);
     std::iter::once(order.head.requester)
+        .chain(asked.map(|invited| invited.account))
         .chain(providers)
         .chain(seats.map(|seat| seat.auditor))
         .collect()

@@ -5,7 +5,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, SegmentIndex, StepIndex, StopRule,
+    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, Parameters, Role, SegmentIndex,
+    StepIndex, StopRule,
 };
 
 /// The name of a kind of job, such as `finetune`.
@@ -73,7 +74,7 @@ pub struct Input {
     Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
 pub struct Deadlines {
-    /// Until a provider, or enough auditors, can be drawn.
+    /// To find a provider, or enough auditors.
     pub assign: u64,
     /// For the requester to grant its keys to the drawn provider.
     pub grant: u64,
@@ -180,12 +181,43 @@ impl Terms {
         u32::from(attempts) + u32::from(copies).saturating_sub(1)
     }
 
-    /// What the requester pays in when posting: the price of every copy and every auditor's fee.
+    /// Most steps that an auditor may have to replay: those of every segment that can be drawn.
+    pub fn audited_steps(&self) -> u64 {
+        let drawn = u64::from(self.segments_drawn).saturating_mul(self.segment_steps.into());
+        drawn.min(self.steps)
+    }
+
+    /// What an order locks of a bond in this role.
+    pub fn bond(&self, role: Role) -> Amount {
+        match role {
+            Role::Auditor => self.auditor_bond,
+            _ => self.provider_bond,
+        }
+    }
+
+    /// What the requester owes a provider that it keeps waiting for nothing: see
+    /// [`Parameters::idle_rate`].
+    pub fn idle_fee(&self, parameters: &Parameters) -> Amount {
+        parameters.idle_rate.of(self.price)
+    }
+
+    /// What the requester pays in when posting: the price of every copy, every auditor's fee, and the
+    /// idle fee of as many providers as it can keep waiting, which is one where there is one at a time.
     /// `None` on overflow.
-    pub fn escrow(&self) -> Option<Amount> {
+    pub fn escrow(&self, parameters: &Parameters) -> Option<Amount> {
+        let waiting = match self.copies {
+            0 | 1 => 1,
+            _ => self.most_runs(),
+        };
+        let idle = self.idle_fee(parameters).checked_mul(waiting.into())?;
+        self.pay()?.checked_add(idle)
+    }
+
+    /// What an order costs that is done as agreed: the price of every copy and every auditor's fee. `None`
+    /// on overflow.
+    pub fn pay(&self) -> Option<Amount> {
         let price = self.price.checked_mul(u64::from(self.copies))?;
-        self.auditor_fee
-            .checked_mul(u64::from(self.auditors))?
-            .checked_add(price)
+        let fees = self.auditor_fee.checked_mul(u64::from(self.auditors))?;
+        price.checked_add(fees)
     }
 }

@@ -3,8 +3,8 @@
 use assay_crypto::{Digest, EncryptionKey, PublicKey, SecretKey};
 use assay_ledger::{
     AccountCall, AccountRefusal, Admission, AdmitError, Amount, BoundedString, Call, ChainId,
-    ExecuteError, Invalid, InvalidBlock, Refusal, Role, Transaction, check_block, execute_block,
-    query,
+    ExecuteError, Invalid, InvalidBlock, Offer, Refusal, Role, Transaction, check_block,
+    execute_block, query,
 };
 
 use crate::world::{BALANCE, BOND, FEE, Who, World, blocks, parameters, terms};
@@ -29,6 +29,7 @@ fn register(role: Role, bond: Amount) -> Call {
         bond,
         encryption_key: EncryptionKey([5; 32]),
         address,
+        offer: role.is_drawn().then(Offer::anything),
     };
     call.into()
 }
@@ -320,7 +321,8 @@ fn leaving_does_not_free_a_locked_bond() {
     let back = BOND.0 - terms().provider_bond.0 + rest.0;
     assert_eq!(world.balance(provider).0, before.0 + back);
     // Somebody who is leaving is not drawn.
-    assert_ne!(world.provider(order), provider);
+    assert!(!world.ranked(order).contains(&provider));
+    assert_eq!(world.ranked(order).len(), 2);
 }
 
 #[test]

@@ -56,6 +56,10 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
             openings: BoundedVec::new(ends.to_vec()).unwrap(),
         },
         OrderCall::Cancel { order },
+        OrderCall::Answer {
+            place: here(&record),
+            accept: true,
+        },
         OrderCall::Decline {
             place,
             reason: DeclineReason::Inputs,
@@ -149,8 +153,28 @@ fn only_the_moves_of_the_table_take_effect() {
         );
     };
     let requester = Who::Requester;
-    // The draw of the provider happens at the beginning of the next block, before its calls.
-    let provider = world.assign(order);
+    // A draw happens at the beginning of the next block, before its calls.
+    let ranked = world.ask(order);
+    let answers = |ranked: &[Who]| -> Vec<(Who, &'static str)> {
+        ranked.iter().map(|who| (*who, "answer")).collect()
+    };
+    let cancel = [(requester, "cancel_order")];
+    check(
+        &world,
+        Phase::Asked,
+        &[&answers(&ranked)[..], &cancel].concat(),
+    );
+    world.answer(order, ranked[1], true);
+    let left = [ranked[0], ranked[2]];
+    check(
+        &world,
+        Phase::Asked,
+        &[&answers(&left)[..], &cancel].concat(),
+    );
+    world.answer(order, ranked[0], false);
+    world.advance(1);
+    let provider = world.provider(order);
+    assert_eq!(provider, ranked[1]);
     check(
         &world,
         Phase::Assigned,
@@ -164,6 +188,9 @@ fn only_the_moves_of_the_table_take_effect() {
         &[(provider, "commit_trace"), (provider, "decline")],
     );
     world.commit(order, &truth);
+    let ranked = world.ask(order);
+    check(&world, Phase::Called, &answers(&ranked));
+    world.accept(order);
     world.advance(1);
     let grants = [
         (requester, "grant"),

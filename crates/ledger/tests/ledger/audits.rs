@@ -12,7 +12,7 @@ fn opening() -> (World, assay_ledger::OrderId, Run) {
     let mut world = World::new();
     let truth = Run::truth(&terms());
     let order = world.ran(&truth);
-    world.advance(1);
+    world.fill(order);
     assert_eq!(world.phase(order), Phase::Opening);
     (world, order, truth)
 }
@@ -357,6 +357,8 @@ fn segments_are_drawn_with_replacement_and_evenly() {
     let mut world = World::new();
     let truth = Run::truth(&terms());
     let order = world.ran(&truth);
+    world.ask(order);
+    world.accept(order);
     let mut hits = [0i64; 6];
     for seed in 0..400 {
         let mut world = world.clone();

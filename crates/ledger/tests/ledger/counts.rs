@@ -68,7 +68,14 @@ fn a_run_is_paid_for_what_it_computed() {
         let provider = record.provider().unwrap();
         assert_eq!(world.paid(order, provider), earned, "{parts:?}");
         let fees = 2 * terms().auditor_fee.0;
-        let back = record.head.terms.escrow().unwrap().0 - earned - fees;
+        let back = record
+            .head
+            .terms
+            .escrow(&world.genesis.parameters)
+            .unwrap()
+            .0
+            - earned
+            - fees;
         assert_eq!(world.paid(order, Who::Requester.id()), back, "{parts:?}");
         assert_eq!(record.head.escrow, Amount::ZERO);
     }
@@ -125,7 +132,7 @@ fn where_a_run_was_over_is_replayed_in_every_draw() {
             // Each world has other beacons.
             world.advance(u32::from(name));
             let order = world.ran(run);
-            world.advance(1);
+            world.fill(order);
             world.order(order).round().unwrap().segments.clone()
         };
         let segments = drawn(&over);
@@ -214,7 +221,7 @@ fn leaves_must_count_what_was_said_of_the_run() {
             (*counts, *first_invalid) = (said.counts(), said.first_invalid());
         }
         world.apply(provider, call);
-        world.advance(1);
+        world.fill(order);
         let record = world.order(order);
         let place = world.here(order);
         let open = |openings| OrderCall::OpenStarts { place, openings };
@@ -255,7 +262,7 @@ fn counts_are_part_of_the_leaf() {
     let truth = Run::of(&steps(&[(Valid, 9), (Idle, 13)]));
     let mut world = World::new();
     let order = world.ran(&truth);
-    world.advance(1);
+    world.fill(order);
     let starts = starts(&world.order(order));
     let place = world.here(order);
     let mut openings = truth.openings(&starts).to_vec();

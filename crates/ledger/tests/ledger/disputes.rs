@@ -194,7 +194,7 @@ fn a_difference_within_a_stretch_starts_at_its_segment() {
         let mut world = World::new();
         world.beacon_seed = seed;
         let order = world.ran(&truth);
-        world.advance(1);
+        world.fill(order);
         let view = world.order(order);
         let Some((first, last)) = view
             .run()
@@ -511,7 +511,9 @@ fn complaints_are_judged() {
                 world.balance(provider).0,
                 before.1 + terms().price.0 + deposit
             );
-            assert_eq!(world.balance(Who::Requester).0, before.0 - fee - deposit);
+            let idle = terms().idle_fee(&parameters()).0;
+            let left = before.0 - fee - deposit + idle;
+            assert_eq!(world.balance(Who::Requester).0, left);
         }
     }
 }

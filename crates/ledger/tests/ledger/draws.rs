@@ -38,7 +38,7 @@ fn drawn(world: &World) -> Vec<OrderId> {
     let orders = now.filter_map(|told| match &told.event {
         Event::Order {
             order,
-            event: OrderEvent::ProviderDrawn { .. } | OrderEvent::AuditDrawn { .. },
+            event: OrderEvent::Asked { .. } | OrderEvent::AuditDrawn { .. },
         } => Some(*order),
         _ => None,
     });
@@ -90,17 +90,18 @@ fn orders_without_anybody_eligible_hold_up_nobody_for_ever() {
     for seed in 0..30 {
         let mut world = limited(1);
         world.beacon_seed = seed;
-        world.posted();
-        world.advance(1);
-        let mut all = vec![cheap(101, 500); 6];
-        all.push(cheap(1, 500));
-        let possible = post(&mut world, &all)[6];
+        // Nobody who is asked for this one would answer.
+        let rest = world.posted();
+        world.apply(Who::Requester, OrderCall::Cancel { order: rest });
+        let mut all = vec![cheap(1, 500)];
+        all.extend(vec![cheap(101, 500); 6]);
+        let possible = post(&mut world, &all)[0];
         let mut blocks = 0;
         while world.phase(possible) == Phase::Posted {
             world.advance(1);
             blocks += 1;
         }
-        assert_eq!(world.phase(possible), Phase::Assigned, "seed {seed}");
+        assert_eq!(world.phase(possible), Phase::Asked, "seed {seed}");
         waits.push(blocks);
     }
     // Which turn it is differs from seed to seed.
@@ -109,9 +110,21 @@ fn orders_without_anybody_eligible_hold_up_nobody_for_ever() {
     assert!(waits.len() > 3, "{waits:?}");
 }
 
-/// What one draw locks is not there for the next draw of the same block.
+/// Everybody who is asked for an order, in any of them, accepts, all in one block.
+fn all_accept(world: &mut World, orders: &[OrderId]) {
+    let mut calls = Vec::new();
+    for order in orders {
+        for who in world.ranked(*order) {
+            calls.push((who, world.answer_call(*order, true).into()));
+        }
+    }
+    world.block(calls);
+}
+
+/// A draw locks nothing, so the same accounts are asked for many orders; what one acceptance locks is
+/// not there for the next of the same block.
 #[test]
-fn draws_of_one_block_share_the_free_bonds() {
+fn acceptances_of_one_block_share_the_free_bonds() {
     for (bond, each) in [(60, 1), (50, 2), (34, 2), (33, 3), (100, 1)] {
         for seed in 0..6 {
             let mut world = limited(64);
@@ -120,8 +133,13 @@ fn draws_of_one_block_share_the_free_bonds() {
             world.apply(Who::Requester, OrderCall::Cancel { order: rest });
             let ids = post(&mut world, &vec![cheap(bond, 20); 11]);
             world.advance(1);
-            let assigned = ids.iter().filter(|id| world.phase(**id) == Phase::Assigned);
-            assert_eq!(assigned.count(), 3 * each, "bond {bond}, seed {seed}");
+            assert!(ids.iter().all(|id| world.phase(*id) == Phase::Asked));
+            all_accept(&mut world, &ids);
+            let taken = ids.iter().filter(|id| world.phase(**id) == Phase::Taken);
+            assert_eq!(taken.count(), 3 * each, "bond {bond}, seed {seed}");
+            // The others are looked for again.
+            let waits = ids.iter().filter(|id| world.phase(**id) == Phase::Posted);
+            assert_eq!(waits.count(), 11 - 3 * each, "bond {bond}, seed {seed}");
             for (_, provider) in query::registrations(&world.store, Role::Provider).unwrap() {
                 assert_eq!(provider.locked, Amount::tokens(bond * each as u64));
             }
@@ -131,7 +149,7 @@ fn draws_of_one_block_share_the_free_bonds() {
 
 /// The same for auditors, several of whom are drawn for each order.
 #[test]
-fn auditors_of_one_block_share_the_free_bonds() {
+fn seats_of_one_block_share_the_free_bonds() {
     for seed in 0..6 {
         let mut world = limited(64);
         world.beacon_seed = seed;
@@ -140,7 +158,7 @@ fn auditors_of_one_block_share_the_free_bonds() {
         usual.auditor_bond = Amount::tokens(60);
         let truth = Run::truth(&usual);
         let ids = post(&mut world, &vec![usual; 4]);
-        world.advance(1);
+        world.fill_all(&ids);
         for id in &ids {
             world.grant_to_provider(*id);
         }
@@ -151,15 +169,17 @@ fn auditors_of_one_block_share_the_free_bonds() {
         world.block(calls);
         assert!(ids.iter().all(|id| world.phase(*id) == Phase::Committed));
         world.advance(1);
-        // Five auditors, two for each order, each with enough for one.
-        let opened = ids.iter().filter(|id| world.phase(**id) == Phase::Opening);
-        assert_eq!(opened.count(), 2, "seed {seed}");
+        all_accept(&mut world, &ids);
+        // Five auditors, two for each order, each with enough for one: the third order has one, and
+        // keeps it while another is looked for.
+        let seated = ids.iter().filter(|id| world.phase(**id) == Phase::Seated);
+        assert_eq!(seated.count(), 2, "seed {seed}");
         let locked = query::registrations(&world.store, Role::Auditor).unwrap();
         let locked: Vec<_> = locked.iter().map(|(_, auditor)| auditor.locked).collect();
         let busy = locked
             .iter()
             .filter(|locked| **locked == Amount::tokens(60));
-        assert_eq!(busy.count(), 4, "seed {seed}: {locked:?}");
+        assert_eq!(busy.count(), 5, "seed {seed}: {locked:?}");
     }
 }
 

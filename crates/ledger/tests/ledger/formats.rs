@@ -40,6 +40,7 @@ fn account_calls() -> Vec<AccountCall> {
             bond: Amount(7),
             encryption_key: EncryptionKey([3; 32]),
             address: BoundedString::new("host:1").unwrap(),
+            offer: None,
         },
         AccountCall::Own {
             node: SecretKey::from_seed([2; 32]).public(),
@@ -83,6 +84,7 @@ fn order_calls() -> Vec<OrderCall> {
     };
     let (work, round) = (place(Occasion::Work), place(Occasion::Round(2)));
     let dispute = place(Occasion::Dispute(3));
+    let list = place(Occasion::List(4));
     let leaf = Digest::of("leaf", &[]);
     let path = merkle::Path(vec![Digest::of("sibling", &[])]);
     let reached = Reached {
@@ -109,6 +111,10 @@ fn order_calls() -> Vec<OrderCall> {
             place: work,
             grantee: SecretKey::from_seed([2; 32]).public(),
             sealed: sealed("keys"),
+        },
+        OrderCall::Answer {
+            place: list,
+            accept: true,
         },
         OrderCall::Decline {
             place: work,
@@ -183,7 +189,7 @@ fn golden_transactions() {
     let mut all = Vec::new();
     let numbers = (0..4u8).map(|call| [0, call]);
     let numbers = numbers.chain((0..5).map(|call| [1, call]));
-    let numbers: Vec<_> = numbers.chain((0..15).map(|call| [2, call])).collect();
+    let numbers: Vec<_> = numbers.chain((0..16).map(|call| [2, call])).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
         let tx = sign(call);
@@ -201,7 +207,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "a27bbcfec190aab9d5a7ebd34d44eada4292dec275af6c4ba285d78aad830098"
+        "c8ab588bc86de1a4ca9c3adb10c72c27a3d7f848c7b558fdae200c300450c600"
     );
 }
 
@@ -245,12 +251,12 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "640786d76b1bfb55e0f77d2ffadd2904cfa7b0f0b132c7609dc76f730ad809c3"
+        "a100b6d174fe629970c65a8b4351990bc0a76c34894bf83f774cb314e4c481fc"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "4f31b93b69c41c9066e3c1292124fe652b274eebedb04edd3c4fd3a7e2ebd9ae"
+        "1a99e2477f002a433e9dde62889b800eea7541c3296854b028a3e6c9ab604540"
     );
 }
 
@@ -281,7 +287,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "52a3b5e46aa2c321227d9f2969b7f9b49bb91ce748ac2259378046d4b8febe27"
+        "eb37808f74d4367bd3ede7ceadb1eb8199ac5da00f5777e98ca00494fe2130d6"
     );
     let order = world.order(order);
     reads_back(&order.head);
@@ -365,7 +371,15 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         g.registrations = BoundedVec::new(registrations).unwrap();
     });
     assert!(matches!(unusable, GenesisError::Unusable(_)));
-    let odd: [&dyn Fn(&mut Genesis); 13] = [
+    let silent = check(&|g| {
+        let mut registrations = g.registrations.to_vec();
+        registrations.iter_mut().for_each(|of| of.offer = None);
+        g.registrations = BoundedVec::new(registrations).unwrap();
+    });
+    assert!(matches!(silent, GenesisError::Offer { .. }));
+    let odd: [&dyn Fn(&mut Genesis); 15] = [
+        &|g| g.parameters.answer_ms = 0,
+        &|g| g.parameters.idle_rate = Ppm(1_000_001),
         &|g| g.parameters.provider_bond = Amount::ZERO,
         &|g| g.parameters.reward_rate = Ppm(1_000_001),
         &|g| g.parameters.min_blocks = 0,

@@ -89,11 +89,11 @@ fn an_order_that_ends_by_itself_leaves_no_keys() {
         assert_eq!(kept(&world), 0, "{phase}");
     }
     let mut world = World::new();
+    let second = world.drawn(&copies(2));
+    world.hand_all(second);
     let first = world.posted();
     world.assign(first);
     world.grant_to_provider(first);
-    let second = world.drawn(&copies(2));
-    world.hand_all(second);
     assert_eq!(kept(&world), 3);
     world.expire(first);
     assert_eq!(kept(&world), 2);

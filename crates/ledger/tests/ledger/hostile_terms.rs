@@ -3,7 +3,7 @@
 
 use assay_crypto::EncryptionKey;
 use assay_ledger::{
-    AccountCall, AccountRefusal, Amount, BoundedString, Deadlines, FailureReason, OrderCall,
+    AccountCall, AccountRefusal, Amount, BoundedString, Deadlines, FailureReason, Offer, OrderCall,
     OrderRefusal, Outcome, Parameters, Refusal, Role, Terms, query,
 };
 
@@ -38,6 +38,7 @@ fn a_key_that_nothing_can_be_sealed_to_is_nobodys() {
             bond: Amount::tokens(1),
             encryption_key: key,
             address: BoundedString::new("localhost:1").unwrap(),
+            offer: Some(Offer::anything()),
         };
         let unusable = Refusal::Account(AccountRefusal::UnusableKey { key });
         assert_eq!(world.refuse(Who::Auditor(0), register), unusable);
@@ -119,7 +120,7 @@ fn who_makes_a_provider_late_wins_nothing() {
     assert_eq!(failure.reason, FailureReason::Late);
     let cut = parameters().late_rate.of(BOND);
     assert_eq!(world.registration(provider).bond, Amount(BOND.0 - cut.0));
-    let escrow = hostile.escrow().unwrap();
+    let escrow = hostile.escrow(&world.genesis.parameters).unwrap();
     assert_eq!(world.paid(order, Who::Requester.id()), escrow.0);
     let after = query::supply(&world.store).unwrap().pot;
     assert_eq!(after.0 - before.0, cut.0);
@@ -145,11 +146,12 @@ fn who_makes_a_provider_withhold_wins_nothing() {
     let provider = world.assign(order);
     world.grant_to_provider(order);
     world.commit(order, &Run::truth(&hostile));
-    world.advance(2 + 2);
+    world.fill(order);
+    world.advance(2 + 1);
     let (_, failure) = world.failures(order)[0];
     assert_eq!(failure.reason, FailureReason::Withheld);
     assert_eq!(world.registration(provider).bond, Amount::ZERO);
-    let escrow = hostile.escrow().unwrap();
+    let escrow = hostile.escrow(&world.genesis.parameters).unwrap();
     assert_eq!(world.paid(order, Who::Requester.id()), escrow.0);
 }
 
@@ -170,6 +172,8 @@ fn a_complaint_that_nobody_judges_in_time_is_lost() {
     let deposit = parameters().complaint_deposit;
     let paid = terms().price.0 + deposit.0;
     assert_eq!(world.paid(order, provider.id()), paid);
-    assert_eq!(world.paid(order, Who::Requester.id()), 0);
+    // Nobody was kept waiting for nothing.
+    let idle = terms().idle_fee(&parameters());
+    assert_eq!(world.paid(order, Who::Requester.id()), idle.0);
     assert_eq!(world.registration(provider).bond, BOND);
 }

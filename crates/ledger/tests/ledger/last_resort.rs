@@ -88,7 +88,8 @@ fn nobody_begins_work_that_could_not_be_audited() {
     let record = world.order(order);
     assert_eq!(record.head.outcome, Some(Outcome::NoProvider));
     assert_eq!(record.runs, []);
-    let escrow = record.head.terms.escrow().unwrap().0;
+    let parameters = &world.genesis.parameters;
+    let escrow = record.head.terms.escrow(parameters).unwrap().0;
     assert_eq!(world.paid(order, Who::Requester.id()), escrow);
     // One more, and it is drawn.
     let mut world = World::new();
@@ -126,7 +127,8 @@ fn validators_audit_where_auditors_have_gone_and_share_their_fees() {
     for seat in seats {
         assert_eq!(world.paid(order, seat.id()), terms().auditor_fee.0);
     }
-    assert_eq!(world.paid(order, Who::Requester.id()), 0);
+    let idle = terms().idle_fee(&world.genesis.parameters).0;
+    assert_eq!(world.paid(order, Who::Requester.id()), idle);
 }
 
 #[test]
@@ -224,7 +226,8 @@ fn a_run_that_nobody_would_audit_is_paid() {
     assert_eq!(world.registration(provider).locked, Amount::ZERO);
     assert_eq!(world.registration(provider).bond, BOND);
     let fees = 2 * terms().auditor_fee.0;
-    assert_eq!(world.paid(order, Who::Requester.id()), fees);
+    let idle = terms().idle_fee(&world.genesis.parameters).0;
+    assert_eq!(world.paid(order, Who::Requester.id()), fees + idle);
 }
 
 fn unanswered() -> (World, OrderId) {
@@ -280,7 +283,34 @@ fn owned() -> [World; 2] {
     [nothing, opened]
 }
 
+/// The same, where the only auditor that answered says something else and falls silent about it.
+fn mute() -> World {
+    let (truth, lie) = (Run::truth(&terms()), Run::lie(&terms(), 1, "mute"));
+    let mut world = World::with(assay_ledger::Parameters {
+        max_rounds: 1,
+        ..crate::world::parameters()
+    });
+    for i in 0..4 {
+        crate::owners::own(&mut world, Who::Requester, Who::Validator(i));
+    }
+    let order = world.ran(&truth);
+    let mute = world.open(order, &truth)[0];
+    let results = lie.results(&world.order(order));
+    world.commit_results(order, mute, &results);
+    while world.phase(order) == Phase::Auditing {
+        world.advance(1);
+    }
+    world.open_ends(order, &truth);
+    world.reveal(order, mute, &results);
+    let step = world.middle(order);
+    let call = world.bisect_call(order, step, &truth);
+    world.apply(world.provider(order), call);
+    crate::life::wait(&mut world, order);
+    world
+}
+
 /// What happens too seldom by chance.
 pub(crate) fn rare() -> Vec<World> {
-    owned().into_iter().chain([unanswered().0]).collect()
+    let others = [unanswered().0, mute()];
+    owned().into_iter().chain(others).collect()
 }

@@ -13,6 +13,12 @@ fn gained(world: &World, who: Who) -> i128 {
     i128::from(world.balance(who).0) + i128::from(fees(world, who).0) - i128::from(BALANCE.0)
 }
 
+/// What a requester pays in for the usual terms.
+fn escrow(world: &World) -> Amount {
+    let parameters = &world.genesis.parameters;
+    terms().escrow(parameters).unwrap()
+}
+
 fn micro(amount: Amount) -> i128 {
     i128::from(amount.0)
 }
@@ -28,10 +34,7 @@ fn an_honest_order_is_paid() {
     let mut world = World::new();
     let truth = Run::truth(&terms());
     let order = world.posted();
-    assert_eq!(
-        gained(&world, Who::Requester),
-        -micro(terms().escrow().unwrap())
-    );
+    assert_eq!(gained(&world, Who::Requester), -micro(escrow(&world)));
     let provider = world.assign(order);
     assert_eq!(world.registration(provider).locked, terms().provider_bond);
     world.grant_to_provider(order);
@@ -57,7 +60,7 @@ fn an_honest_order_is_paid() {
     }
     assert_eq!(
         gained(&world, Who::Requester),
-        -micro(terms().escrow().unwrap())
+        -micro(terms().pay().unwrap())
     );
     all_free(&world);
     assert_eq!(world.replay(), world.root);
@@ -129,7 +132,7 @@ fn a_lie_is_caught_and_another_provider_is_paid() {
     assert_eq!(gained(&world, provider), micro(terms().price));
     assert_eq!(
         gained(&world, Who::Requester),
-        -micro(terms().escrow().unwrap())
+        -micro(terms().pay().unwrap())
     );
     all_free(&world);
     assert_eq!(world.replay(), world.root);
@@ -155,10 +158,7 @@ fn a_late_provider_is_charged_and_the_order_goes_on() {
     assert_eq!(failure.slashed, charged);
     assert_eq!(world.registration(late).bond.0, BOND.0 - charged.0);
     // Whoever set the deadline gets nothing of it.
-    assert_eq!(
-        gained(&world, Who::Requester),
-        -micro(terms().escrow().unwrap())
-    );
+    assert_eq!(gained(&world, Who::Requester), -micro(escrow(&world)));
     all_free(&world);
     assert_ne!(world.assign(order), late);
 }
@@ -185,8 +185,19 @@ fn when_every_attempt_fails_the_requester_is_refunded() {
 
 /// Every phase that is not final, with the shortest life that leads there.
 pub(crate) type Reach = fn(&mut World, &Run) -> assay_ledger::OrderId;
-pub(crate) const REACH: [(Phase, Reach); 11] = [
+pub(crate) const REACH: [(Phase, Reach); 15] = [
     (Phase::Posted, |world, _| world.posted()),
+    (Phase::Asked, |world, _| {
+        let order = world.posted();
+        world.ask(order);
+        order
+    }),
+    (Phase::Taken, |world, _| {
+        let order = world.posted();
+        world.ask(order);
+        world.accept(order);
+        order
+    }),
     (Phase::Assigned, |world, _| {
         let order = world.posted();
         world.assign(order);
@@ -199,9 +210,20 @@ pub(crate) const REACH: [(Phase, Reach); 11] = [
         order
     }),
     (Phase::Committed, |world, truth| world.ran(truth)),
+    (Phase::Called, |world, truth| {
+        let order = world.ran(truth);
+        world.ask(order);
+        order
+    }),
+    (Phase::Seated, |world, truth| {
+        let order = world.ran(truth);
+        world.ask(order);
+        world.accept(order);
+        order
+    }),
     (Phase::Opening, |world, truth| {
         let order = world.ran(truth);
-        world.advance(1);
+        world.fill(order);
         order
     }),
     (Phase::Auditing, |world, truth| {

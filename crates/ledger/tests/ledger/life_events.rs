@@ -68,6 +68,12 @@ fn of_order(event: &OrderEvent) -> String {
     match event {
         OrderEvent::OrderPosted { escrow, .. } => format!("posted escrow {escrow}"),
         OrderEvent::PhaseEntered { phase } => format!("phase {phase}"),
+        OrderEvent::Asked { role, accounts } => format!("asked {role} {}", names(accounts)),
+        OrderEvent::Answered { account, accept } => match accept {
+            true => format!("accepted {}", name(account)),
+            false => format!("turned down {}", name(account)),
+        },
+        OrderEvent::Missed { account } => format!("missed {}", name(account)),
         OrderEvent::ProviderDrawn { run, provider } => {
             format!("drawn {} run {run}", name(provider))
         }
@@ -196,7 +202,7 @@ fn a_life_without_anybody_to_draw_is_told() {
     let own = world.told.iter().filter(|told| told.tx.is_none());
     expect(
         &lines(own),
-        "8 block paid Requester 11.0
+        "8 block paid Requester 11.5
          8 block ended NoProvider",
     );
 }
@@ -214,10 +220,11 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
     expect(
         &lines(world.told[before..].iter()),
         "
-            10 block paid Requester 11.0
-            10 block ended NotGranted
-            10 block drawn Provider(0) run 0
-            10 block phase assigned
+            12 block paid Provider(0) 0.5
+            12 block paid Requester 11.0
+            12 block ended NotGranted
+            12 block asked provider Provider(2) Provider(1) Provider(0)
+            12 block phase asked
         ",
     );
 }
@@ -225,291 +232,448 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
 const SETTLED: &str = "
     1 0 file Requester
     2 0 file Requester
-    3 0 posted escrow 11.0
+    3 0 posted escrow 11.5
     3 0 phase posted
-    4 block drawn Provider(1) run 0
-    4 block phase assigned
-    5 0 granted Requester to Provider(1)
-    5 0 phase running
-    6 0 file Provider(1)
-    6 1 file Provider(1)
-    6 2 file Provider(1)
-    6 3 file Provider(1)
-    6 4 file Provider(1)
-    6 5 file Provider(1)
-    6 6 file Provider(1)
-    7 0 trace Provider(1)
-    7 0 phase committed
-    8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-    8 block phase opening
-    9 1 granted Provider(1) to Auditor(0)
-    9 2 granted Provider(1) to Auditor(2)
-    9 2 phase auditing
-    10 0 committed Auditor(0)
-    11 0 committed Auditor(2)
-    11 0 phase closing
-    12 0 phase revealing
-    13 0 revealed Auditor(0)
-    14 0 revealed Auditor(2)
-    14 0 phase accepted
-    27 block paid Provider(1) 10.0
-    27 block paid Auditor(0) 0.5
-    27 block paid Auditor(2) 0.5
-    27 block ended Paid
+    4 block asked provider Provider(0) Provider(1) Provider(2)
+    4 block phase asked
+    5 0 accepted Provider(0)
+    5 0 drawn Provider(0) run 0
+    5 0 phase taken
+    6 block phase assigned
+    7 0 granted Requester to Provider(0)
+    7 0 phase running
+    8 0 file Provider(0)
+    8 1 file Provider(0)
+    8 2 file Provider(0)
+    8 3 file Provider(0)
+    8 4 file Provider(0)
+    8 5 file Provider(0)
+    8 6 file Provider(0)
+    9 0 trace Provider(0)
+    9 0 phase committed
+    10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+    10 block phase called
+    11 0 accepted Auditor(0)
+    11 1 accepted Auditor(3)
+    11 1 phase seated
+    12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+    12 block phase opening
+    13 1 granted Provider(0) to Auditor(0)
+    13 2 granted Provider(0) to Auditor(3)
+    13 2 phase auditing
+    14 0 committed Auditor(0)
+    15 0 committed Auditor(3)
+    15 0 phase closing
+    16 0 phase revealing
+    17 0 revealed Auditor(0)
+    18 0 revealed Auditor(3)
+    18 0 phase accepted
+    31 block paid Provider(0) 10.0
+    31 block paid Auditor(0) 0.5
+    31 block paid Auditor(3) 0.5
+    31 block paid Requester 0.5
+    31 block ended Paid
 ";
 
 const CHEATED: &str = "
     1 0 file Requester
     2 0 file Requester
-    3 0 posted escrow 11.0
+    3 0 posted escrow 11.5
     3 0 phase posted
-    4 block drawn Provider(1) run 0
-    4 block phase assigned
-    5 0 granted Requester to Provider(1)
-    5 0 phase running
-    6 0 file Provider(1)
-    6 1 file Provider(1)
-    6 2 file Provider(1)
-    6 3 file Provider(1)
-    6 4 file Provider(1)
-    6 5 file Provider(1)
-    6 6 file Provider(1)
-    7 0 trace Provider(1)
-    7 0 phase committed
-    8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-    8 block phase opening
-    9 1 granted Provider(1) to Auditor(0)
-    9 2 granted Provider(1) to Auditor(2)
-    9 2 phase auditing
-    10 0 committed Auditor(0)
-    11 0 committed Auditor(2)
-    11 0 phase closing
-    12 0 phase revealing
-    13 0 revealed Auditor(0)
-    14 0 revealed Auditor(2)
-    14 0 disputed run 0 by Auditor(0) Step segment 0
-    14 0 phase bisecting
-    16 0 narrowed 0 2
-    16 0 phase bisecting
-    18 0 narrowed 0 1
-    18 0 phase attesting
-    19 0 attested Validator(0)
-    20 0 attested Validator(1)
-    21 0 attested Validator(2)
-    21 0 decided Challenger
-    21 0 slashed Provider(1) provider 20.0 Provider(WrongResult)
-    21 0 paid Auditor(0) 5.0
-    21 0 paid Auditor(2) 5.0
-    21 0 failed run 0 Provider(1) WrongResult
-    21 0 phase posted
-    22 block drawn Provider(2) run 1
-    22 block phase assigned
-    23 0 granted Requester to Provider(2)
-    23 0 phase running
-    24 0 file Provider(2)
-    24 1 file Provider(2)
-    24 2 file Provider(2)
-    24 3 file Provider(2)
-    24 4 file Provider(2)
-    24 5 file Provider(2)
-    24 6 file Provider(2)
-    25 0 trace Provider(2)
-    25 0 phase committed
-    26 block drawn Auditor(2) Auditor(4) segments [0, 2, 5]
-    26 block phase opening
-    27 1 granted Provider(2) to Auditor(2)
-    27 2 granted Provider(2) to Auditor(4)
-    27 2 phase auditing
-    28 0 committed Auditor(2)
-    29 0 committed Auditor(4)
-    29 0 phase closing
-    30 0 phase revealing
-    31 0 revealed Auditor(2)
-    32 0 revealed Auditor(4)
-    32 0 phase accepted
-    33 0 paid Provider(2) 10.0
-    33 0 paid Auditor(2) 0.5
-    33 0 paid Auditor(4) 0.5
-    33 0 ended Paid
+    4 block asked provider Provider(0) Provider(1) Provider(2)
+    4 block phase asked
+    5 0 accepted Provider(0)
+    5 0 drawn Provider(0) run 0
+    5 0 phase taken
+    6 block phase assigned
+    7 0 granted Requester to Provider(0)
+    7 0 phase running
+    8 0 file Provider(0)
+    8 1 file Provider(0)
+    8 2 file Provider(0)
+    8 3 file Provider(0)
+    8 4 file Provider(0)
+    8 5 file Provider(0)
+    8 6 file Provider(0)
+    9 0 trace Provider(0)
+    9 0 phase committed
+    10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+    10 block phase called
+    11 0 accepted Auditor(0)
+    11 1 accepted Auditor(3)
+    11 1 phase seated
+    12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+    12 block phase opening
+    13 1 granted Provider(0) to Auditor(0)
+    13 2 granted Provider(0) to Auditor(3)
+    13 2 phase auditing
+    14 0 committed Auditor(0)
+    15 0 committed Auditor(3)
+    15 0 phase closing
+    16 0 phase revealing
+    17 0 revealed Auditor(0)
+    18 0 revealed Auditor(3)
+    18 0 disputed run 0 by Auditor(0) Step segment 0
+    18 0 phase bisecting
+    20 0 narrowed 0 2
+    20 0 phase bisecting
+    22 0 narrowed 0 1
+    22 0 phase attesting
+    23 0 attested Validator(0)
+    24 0 attested Validator(1)
+    25 0 attested Validator(2)
+    25 0 decided Challenger
+    25 0 slashed Provider(0) provider 20.0 Provider(WrongResult)
+    25 0 paid Auditor(0) 5.0
+    25 0 paid Auditor(3) 5.0
+    25 0 failed run 0 Provider(0) WrongResult
+    25 0 phase posted
+    26 block asked provider Provider(1) Provider(2)
+    26 block phase asked
+    27 0 accepted Provider(1)
+    27 0 drawn Provider(1) run 1
+    27 0 phase taken
+    28 block phase assigned
+    29 0 granted Requester to Provider(1)
+    29 0 phase running
+    30 0 file Provider(1)
+    30 1 file Provider(1)
+    30 2 file Provider(1)
+    30 3 file Provider(1)
+    30 4 file Provider(1)
+    30 5 file Provider(1)
+    30 6 file Provider(1)
+    31 0 trace Provider(1)
+    31 0 phase committed
+    32 block asked auditor Auditor(3) Auditor(2) Auditor(4) Auditor(0) Auditor(1)
+    32 block phase called
+    33 0 accepted Auditor(3)
+    33 1 accepted Auditor(2)
+    33 1 phase seated
+    34 block drawn Auditor(3) Auditor(2) segments [0, 3]
+    34 block phase opening
+    35 1 granted Provider(1) to Auditor(3)
+    35 2 granted Provider(1) to Auditor(2)
+    35 2 phase auditing
+    36 0 committed Auditor(3)
+    37 0 committed Auditor(2)
+    37 0 phase closing
+    38 0 phase revealing
+    39 0 revealed Auditor(3)
+    40 0 revealed Auditor(2)
+    40 0 phase accepted
+    41 0 paid Provider(1) 10.0
+    41 0 paid Auditor(3) 0.5
+    41 0 paid Auditor(2) 0.5
+    41 0 paid Requester 0.5
+    41 0 ended Paid
 ";
 
-const LEFT_ALONE: [(Phase, &str); 11] = [
+const LEFT_ALONE: [(Phase, &str); 15] = [
     (
         Phase::Posted,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            10 block paid Requester 11.0
-            10 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            35 block missed Provider(0)
+            35 block missed Provider(1)
+            35 block missed Provider(2)
+            35 block phase posted
+            36 block paid Requester 11.5
+            36 block ended NoProvider
+        ",
+    ),
+    (
+        Phase::Asked,
+        "
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            35 block missed Provider(0)
+            35 block missed Provider(1)
+            35 block missed Provider(2)
+            35 block phase posted
+            36 block paid Requester 11.5
+            36 block ended NoProvider
+        ",
+    ),
+    (
+        Phase::Taken,
+        "
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            12 block paid Provider(0) 0.5
+            12 block paid Requester 11.0
+            12 block ended NotGranted
         ",
     ),
     (
         Phase::Assigned,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            10 block paid Requester 11.0
-            10 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            12 block paid Provider(0) 0.5
+            12 block paid Requester 11.0
+            12 block ended NotGranted
         ",
     ),
     (
         Phase::Running,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            12 block slashed Provider(1) provider 4.0 Provider(Late)
-            12 block failed run 0 Provider(1) Late
-            12 block phase posted
-            13 block drawn Provider(2) run 1
-            13 block phase assigned
-            19 block paid Requester 11.0
-            19 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            14 block slashed Provider(0) provider 4.0 Provider(Late)
+            14 block failed run 0 Provider(0) Late
+            14 block phase posted
+            15 block asked provider Provider(1) Provider(2)
+            15 block phase asked
+            46 block missed Provider(1)
+            46 block missed Provider(2)
+            46 block phase posted
+            47 block paid Requester 11.5
+            47 block ended NoProvider
         ",
     ),
     (
         Phase::Committed,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-            8 block phase opening
-            16 block slashed Provider(1) provider 20.0 Provider(Withheld)
-            16 block failed run 0 Provider(1) Withheld
-            16 block phase posted
-            17 block drawn Provider(2) run 1
-            17 block phase assigned
-            23 block paid Requester 11.0
-            23 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            41 block missed Auditor(0)
+            41 block missed Auditor(3)
+            41 block missed Auditor(1)
+            41 block missed Auditor(2)
+            41 block missed Auditor(4)
+            41 block phase committed
+            42 block phase committed
+            43 block drawn Validator(3) Validator(1) segments [0, 1, 5]
+            43 block phase opening
+            51 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            51 block failed run 0 Provider(0) Withheld
+            51 block phase posted
+            56 block paid Requester 11.5
+            56 block ended NoProvider
+        ",
+    ),
+    (
+        Phase::Called,
+        "
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            41 block missed Auditor(0)
+            41 block missed Auditor(3)
+            41 block missed Auditor(1)
+            41 block missed Auditor(2)
+            41 block missed Auditor(4)
+            41 block phase committed
+            42 block phase committed
+            43 block drawn Validator(3) Validator(1) segments [0, 1, 5]
+            43 block phase opening
+            51 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            51 block failed run 0 Provider(0) Withheld
+            51 block phase posted
+            56 block paid Requester 11.5
+            56 block ended NoProvider
+        ",
+    ),
+    (
+        Phase::Seated,
+        "
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            20 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            20 block failed run 0 Provider(0) Withheld
+            20 block phase posted
+            21 block asked provider Provider(1) Provider(2)
+            21 block phase asked
+            52 block missed Provider(1)
+            52 block missed Provider(2)
+            52 block phase posted
+            53 block paid Requester 11.5
+            53 block ended NoProvider
         ",
     ),
     (
         Phase::Opening,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-            8 block phase opening
-            16 block slashed Provider(1) provider 20.0 Provider(Withheld)
-            16 block failed run 0 Provider(1) Withheld
-            16 block phase posted
-            17 block drawn Provider(2) run 1
-            17 block phase assigned
-            23 block paid Requester 11.0
-            23 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            20 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            20 block failed run 0 Provider(0) Withheld
+            20 block phase posted
+            21 block asked provider Provider(1) Provider(2)
+            21 block phase asked
+            52 block missed Provider(1)
+            52 block missed Provider(2)
+            52 block phase posted
+            53 block paid Requester 11.5
+            53 block ended NoProvider
         ",
     ),
     (
         Phase::Auditing,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-            8 block phase opening
-            18 block slashed Auditor(0) auditor 5.0 NoCommitment
-            18 block slashed Auditor(2) auditor 5.0 NoCommitment
-            18 block phase committed
-            19 block drawn Auditor(4) Auditor(1) segments [0, 1, 3, 4]
-            19 block phase opening
-            27 block slashed Provider(1) provider 20.0 Provider(Withheld)
-            27 block failed run 0 Provider(1) Withheld
-            27 block phase posted
-            28 block drawn Provider(2) run 1
-            28 block phase assigned
-            34 block paid Requester 11.0
-            34 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            22 block slashed Auditor(0) auditor 5.0 NoCommitment
+            22 block slashed Auditor(3) auditor 5.0 NoCommitment
+            22 block phase committed
+            23 block asked auditor Auditor(1) Auditor(2) Auditor(4)
+            23 block phase called
+            54 block missed Auditor(1)
+            54 block missed Auditor(2)
+            54 block missed Auditor(4)
+            54 block phase committed
+            55 block phase committed
+            56 block drawn Validator(0) Validator(2) segments [0, 1, 5]
+            56 block phase opening
+            64 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            64 block failed run 0 Provider(0) Withheld
+            64 block phase posted
+            65 block asked provider Provider(1) Provider(2)
+            65 block phase asked
+            96 block missed Provider(1)
+            96 block missed Provider(2)
+            96 block phase posted
+            97 block paid Requester 11.5
+            97 block ended NoProvider
         ",
     ),
     (
         Phase::Closing,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-            8 block phase opening
-            19 block slashed Provider(1) provider 20.0 Provider(Withheld)
-            19 block paid Auditor(0) 5.0
-            19 block paid Auditor(2) 5.0
-            19 block failed run 0 Provider(1) Withheld
-            19 block phase posted
-            20 block drawn Provider(2) run 1
-            20 block phase assigned
-            26 block paid Requester 11.0
-            26 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            23 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            23 block paid Auditor(0) 5.0
+            23 block paid Auditor(3) 5.0
+            23 block failed run 0 Provider(0) Withheld
+            23 block phase posted
+            24 block asked provider Provider(2) Provider(1)
+            24 block phase asked
+            55 block missed Provider(2)
+            55 block missed Provider(1)
+            55 block phase posted
+            56 block paid Requester 11.5
+            56 block ended NoProvider
         ",
     ),
     (
         Phase::Revealing,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-            8 block phase opening
-            22 block slashed Auditor(0) auditor 5.0 NoReveal
-            22 block slashed Auditor(2) auditor 5.0 NoReveal
-            22 block phase committed
-            23 block drawn Auditor(4) Auditor(3) segments [0, 3, 5]
-            23 block phase opening
-            31 block slashed Provider(1) provider 20.0 Provider(Withheld)
-            31 block failed run 0 Provider(1) Withheld
-            31 block phase posted
-            32 block drawn Provider(0) run 1
-            32 block phase assigned
-            38 block paid Requester 11.0
-            38 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            26 block slashed Auditor(0) auditor 5.0 NoReveal
+            26 block slashed Auditor(3) auditor 5.0 NoReveal
+            26 block phase committed
+            27 block asked auditor Auditor(2) Auditor(1) Auditor(4)
+            27 block phase called
+            58 block missed Auditor(2)
+            58 block missed Auditor(1)
+            58 block missed Auditor(4)
+            58 block phase committed
+            59 block phase committed
+            60 block drawn Validator(0) Validator(1) segments [1, 3, 4, 5]
+            60 block phase opening
+            68 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            68 block failed run 0 Provider(0) Withheld
+            68 block phase posted
+            69 block asked provider Provider(1) Provider(2)
+            69 block phase asked
+            100 block missed Provider(1)
+            100 block missed Provider(2)
+            100 block phase posted
+            101 block paid Requester 11.5
+            101 block ended NoProvider
         ",
     ),
     (
         Phase::Bisecting,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-            8 block phase opening
-            25 block decided Neither
-            25 block slashed Auditor(0) auditor 5.0 SilentChallenge
-            25 block slashed Provider(1) provider 20.0 Provider(Silent)
-            25 block failed run 0 Provider(1) Silent
-            25 block phase posted
-            26 block drawn Provider(2) run 1
-            26 block phase assigned
-            32 block paid Requester 11.0
-            32 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            29 block decided Neither
+            29 block slashed Auditor(0) auditor 5.0 SilentChallenge
+            29 block slashed Provider(0) provider 20.0 Provider(Silent)
+            29 block failed run 0 Provider(0) Silent
+            29 block phase posted
+            30 block asked provider Provider(1) Provider(2)
+            30 block phase asked
+            61 block missed Provider(1)
+            61 block missed Provider(2)
+            61 block phase posted
+            62 block paid Requester 11.5
+            62 block ended NoProvider
         ",
     ),
     (
         Phase::Attesting,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-            8 block phase opening
-            26 block decided None
-            26 block disputed run 0 by Auditor(2) Initial segment 0
-            26 block phase attesting
-            38 block decided None
-            38 block phase committed
-            39 block drawn Auditor(4) Auditor(1) segments [2, 4, 5]
-            39 block phase opening
-            47 block slashed Provider(1) provider 20.0 Provider(Withheld)
-            47 block failed run 0 Provider(1) Withheld
-            47 block phase posted
-            48 block drawn Provider(2) run 1
-            48 block phase assigned
-            54 block paid Requester 11.0
-            54 block ended NotGranted
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            30 block decided None
+            30 block paid Requester 11.5
+            30 block ended NoVerdict
         ",
     ),
     (
         Phase::Accepted,
         "
-            4 block drawn Provider(1) run 0
-            4 block phase assigned
-            8 block drawn Auditor(0) Auditor(2) segments [0, 3, 4]
-            8 block phase opening
-            27 block paid Provider(1) 10.0
-            27 block paid Auditor(0) 0.5
-            27 block paid Auditor(2) 0.5
-            27 block ended Paid
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            31 block paid Provider(0) 10.0
+            31 block paid Auditor(0) 0.5
+            31 block paid Auditor(3) 0.5
+            31 block paid Requester 0.5
+            31 block ended Paid
         ",
     ),
 ];

@@ -4,6 +4,7 @@
 mod accounts;
 mod adversaries;
 mod audits;
+mod consent;
 mod counts;
 mod disputes;
 mod draws;
@@ -18,6 +19,7 @@ mod ledger_time;
 mod life;
 mod life_events;
 mod moves;
+mod offers;
 mod orders;
 mod owners;
 mod places;

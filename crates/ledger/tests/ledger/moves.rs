@@ -22,9 +22,67 @@ impl World {
         self.post(&terms())
     }
 
-    /// Waits for the draw of a provider.
-    pub(crate) fn assign(&mut self, order: OrderId) -> Who {
+    /// Waits for the draw of a list.
+    pub(crate) fn ask(&mut self, order: OrderId) -> Vec<Who> {
         self.advance(1);
+        assert!(self.order(order).head.asked.is_some(), "nobody is asked");
+        self.ranked(order)
+    }
+
+    /// Who is asked, first in rank first.
+    pub(crate) fn ranked(&self, order: OrderId) -> Vec<Who> {
+        let asked = self.order(order).head.asked;
+        let ranked = asked.iter().flat_map(|asked| &asked.ranked);
+        ranked.map(|invited| Who::of(invited.account)).collect()
+    }
+
+    /// The answer to the list that is open now.
+    pub(crate) fn answer_call(&self, order: OrderId, accept: bool) -> OrderCall {
+        let place = self.order(order).list_place().unwrap();
+        OrderCall::Answer { place, accept }
+    }
+
+    pub(crate) fn answer(&mut self, order: OrderId, who: Who, accept: bool) {
+        self.apply(who, self.answer_call(order, accept));
+    }
+
+    /// As many of those asked accept as are needed, first in rank first, all in one block.
+    pub(crate) fn accept(&mut self, order: OrderId) {
+        let wanted = self.order(order).head.asked.unwrap().wanted;
+        let call = self.answer_call(order, true);
+        let ranked = self.ranked(order).into_iter().take(wanted.into());
+        self.block(ranked.map(|who| (who, call.clone().into())).collect());
+        assert!(self.order(order).head.asked.is_none(), "the list is open");
+    }
+
+    /// Waits for a list, has the first on it accept, and waits for the beacon after that.
+    pub(crate) fn fill(&mut self, order: OrderId) {
+        self.ask(order);
+        self.accept(order);
+        self.advance(1);
+    }
+
+    /// The same for several orders that wait, all in the same blocks.
+    pub(crate) fn fill_all(&mut self, orders: &[OrderId]) {
+        self.advance(1);
+        let mut calls = Vec::new();
+        for order in orders {
+            let wanted = self
+                .order(*order)
+                .head
+                .asked
+                .map_or(0, |asked| asked.wanted);
+            for who in self.ranked(*order).into_iter().take(wanted.into()) {
+                calls.push((who, self.answer_call(*order, true).into()));
+            }
+        }
+        self.block(calls);
+        self.advance(1);
+    }
+
+    /// Finds a provider.
+    pub(crate) fn assign(&mut self, order: OrderId) -> Who {
+        self.fill(order);
         assert_eq!(self.phase(order), Phase::Assigned);
         self.provider(order)
     }
@@ -74,9 +132,11 @@ impl World {
         assert_eq!(self.phase(order), Phase::Committed);
     }
 
-    /// Waits for the draw of auditors, opens the starts and grants the keys.
+    /// Finds auditors unless there are, opens the starts and grants the keys.
     pub(crate) fn open(&mut self, order: OrderId, run: &Run) -> Vec<Who> {
-        self.advance(1);
+        if self.phase(order) == Phase::Committed {
+            self.fill(order);
+        }
         assert_eq!(self.phase(order), Phase::Opening);
         let provider = self.provider(order);
         let auditors = self.auditors(order);

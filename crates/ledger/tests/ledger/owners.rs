@@ -143,7 +143,7 @@ fn whoever_had_a_run_gets_no_other_by_changing_owners() {
         }
         world.block(calls);
         assert_eq!(world.phase(order), Phase::Posted);
-        world.advance(1);
+        world.fill(order);
         let drawn: BTreeSet<Who> = providers(&world, order).into_iter().collect();
         assert_eq!(drawn.len(), 3, "seed {seed}");
     }
@@ -163,11 +163,12 @@ fn nobody_works_for_an_order_of_its_owner() {
         }
         for terms in [terms(), copies(2)] {
             let order = world.post(&terms);
-            world.advance(blocks(terms.deadlines.assign) + 1);
-            let record = world.order(order);
             if terms.copies == 1 && owned == 2 {
+                world.fill(order);
                 assert_eq!(providers(&world, order), [Who::Provider(2)]);
             } else {
+                world.advance(blocks(terms.deadlines.assign) + 1);
+                let record = world.order(order);
                 assert_eq!(record.head.outcome, Some(Outcome::NoProvider));
             }
         }
@@ -187,6 +188,7 @@ fn nobody_audits_a_run_of_its_own() {
                 bond: Amount::tokens(500),
                 encryption_key: Who::Provider(i).secret().encryption().public(),
                 address: assay_ledger::BoundedString::new("localhost:7002").unwrap(),
+                offer: Some(assay_ledger::Offer::anything()),
             };
             world.apply(Who::Provider(i), register);
         }
@@ -197,7 +199,7 @@ fn nobody_audits_a_run_of_its_own() {
         world.grant_to_provider(order);
         own(&mut world, Who::Stranger, provider);
         world.commit(order, &Run::truth(&terms()));
-        world.advance(1);
+        world.fill(order);
         let auditors = world.auditors(order);
         for kept_out in [provider, Who::Auditor(0), Who::Auditor(1)] {
             assert!(!auditors.contains(&kept_out), "{kept_out:?}, seed {seed}");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use assay_crypto::{Digest, EncryptionKey};
 use assay_ledger::{
-    AccountCall, Amount, BoundedString, Call, Occasion, OrderCall, OrderId, OrderRefusal, Phase,
-    Place, Refusal, Role, RunIndex, Status, Verdict, execute_block,
+    AccountCall, Amount, BoundedString, Call, Occasion, Offer, OrderCall, OrderId, OrderRefusal,
+    Phase, Place, Refusal, Role, RunIndex, Status, Verdict, execute_block,
 };
 
 use crate::adversaries::calls;
@@ -20,6 +20,7 @@ pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
     let mut call = call.clone();
     match &mut call {
         OrderCall::Grant { place, .. }
+        | OrderCall::Answer { place, .. }
         | OrderCall::Decline { place, .. }
         | OrderCall::CommitTrace { place, .. }
         | OrderCall::CommitRun { place, .. }
@@ -47,6 +48,8 @@ pub(crate) fn others(here: Place) -> Vec<Place> {
         Occasion::Dispute(0),
         Occasion::Dispute(1),
         Occasion::Dispute(u16::MAX),
+        Occasion::List(0),
+        Occasion::List(1),
     ];
     let runs = [0, 1, u32::MAX].map(RunIndex);
     let all = runs.into_iter().flat_map(|run| {
@@ -112,6 +115,7 @@ fn a_move_for_another_place_is_refused_in_every_phase() {
     // Not `commit_trace`, whose files are not recorded here: see below.
     let names: Vec<_> = refused.keys().copied().collect();
     let expected = [
+        "answer",
         "attest",
         "bisect",
         "commit_audit",
@@ -262,9 +266,9 @@ fn a_commitment_depends_on_all_it_is_bound_to() {
     assert_eq!(all.len(), 2 * places.len());
 }
 
-/// Whoever is drawn and then registers another key changes nothing for those who seal to it.
+/// Whoever accepts and then registers another key changes nothing for those who seal to it.
 #[test]
-fn keys_are_those_of_the_draw() {
+fn keys_are_those_of_the_acceptance() {
     let truth = Run::truth(&terms());
     let mut world = World::new();
     let order = world.posted();
@@ -273,6 +277,7 @@ fn keys_are_those_of_the_draw() {
         bond: Amount::tokens(1),
         encryption_key: EncryptionKey([66; 32]),
         address: BoundedString::new("elsewhere").unwrap(),
+        offer: Some(Offer::anything()),
     };
     let provider = world.assign(order);
     let drawn = |world: &World| world.order(order).run().unwrap().encryption_key;
@@ -294,14 +299,14 @@ fn keys_are_those_of_the_draw() {
         assert_eq!(seat.encryption_key, own);
     }
     assert_eq!(drawn(&world), provider.secret().encryption().public());
-    // Those who are drawn from now on are sealed to their new keys.
+    // Those who accept from now on are sealed to their new keys.
     world.advance(blocks(terms().deadlines.audit) + blocks(terms().deadlines.assign));
     let mut later = world.clone();
     let next = later.posted();
     for seed in 0..40 {
         let mut later = later.clone();
         later.beacon_seed = seed;
-        later.advance(1);
+        later.fill(next);
         let order = later.order(next);
         if order.provider() == Some(provider.id()) {
             let run = order.run().unwrap();

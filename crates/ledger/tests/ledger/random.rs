@@ -10,8 +10,8 @@ use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
     BoundedVec, Call, Counts, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent,
-    FileId, Occasion, Order, OrderCall, OrderId, Outcome, Parameters, Phase, Place, ProcedureName,
-    Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace, query,
+    FileId, Occasion, Offer, Order, OrderCall, OrderId, Outcome, Parameters, Phase, Place,
+    ProcedureName, Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace, query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -52,6 +52,7 @@ impl Life {
             max_rounds: 1 + random.below(3) as u8,
             max_timers: 1 + random.below(4) as u32,
             max_draws: 1 + random.below(2) as u32,
+            answer_ms: 1_000 * (1 + random.below(4)),
             ..Parameters::default()
         });
         world.beacon_seed = seed;
@@ -153,6 +154,7 @@ impl Life {
             self.moves(&order, &mut calls);
         }
         self.answer(&mut calls);
+        self.renew(&mut calls);
         if self.likely(20) {
             let stray = self.stray();
             calls.push(stray);
@@ -178,7 +180,8 @@ impl Life {
         let (id, place) = (order.head.id, here(order));
         let provider = order.provider().map(Who::of);
         match order.head.phase {
-            Phase::Posted if self.likely(8) => {
+            Phase::Asked | Phase::Called => self.asked(order, calls),
+            Phase::Posted | Phase::Taken | Phase::Assigned if self.likely(5) => {
                 calls.push((Who::Requester, OrderCall::Cancel { order: id }));
             }
             Phase::Assigned if self.likely(70) => {
@@ -213,12 +216,49 @@ impl Life {
         }
     }
 
+    /// Those who are asked answer, most of them, or the requester thinks better of it.
+    fn asked(&mut self, order: &Order, calls: &mut Calls) {
+        if order.head.phase == Phase::Asked && self.likely(4) {
+            let order = order.head.id;
+            calls.push((Who::Requester, OrderCall::Cancel { order }));
+        }
+        let place = order.list_place().unwrap();
+        let asked = order.head.asked.iter().flat_map(|asked| &asked.ranked);
+        for invited in asked.filter(|invited| invited.accepts.is_none()) {
+            if self.likely(60) {
+                let accept = self.likely(85);
+                let call = OrderCall::Answer { place, accept };
+                calls.push((Who::of(invited.account), call));
+            }
+        }
+    }
+
+    /// Some of those whose offers are suspended renew them.
+    fn renew(&mut self, calls: &mut Calls) {
+        for role in [Role::Provider, Role::Auditor] {
+            for (account, registration) in query::registrations(&self.world.store, role).unwrap() {
+                if registration.suspended && !registration.leaving && self.likely(40) {
+                    let who = Who::of(account);
+                    let register = AccountCall::Register {
+                        role,
+                        bond: Amount::ZERO,
+                        encryption_key: who.secret().encryption().public(),
+                        address: registration.address,
+                        offer: registration.offer,
+                    };
+                    calls.push((who, register));
+                }
+            }
+        }
+    }
+
     /// Moves of an order with several copies.
     fn copies(&mut self, order: &Order, calls: &mut Calls) {
         let id = order.head.id;
         let standing: Vec<assay_ledger::Run> = order.standing().cloned().collect();
         match order.head.phase {
-            Phase::Posted | Phase::Assigned if self.likely(5) => {
+            Phase::Asked => self.asked(order, calls),
+            Phase::Posted | Phase::Taken | Phase::Assigned if self.likely(5) => {
                 calls.push((Who::Requester, OrderCall::Cancel { order: id }));
             }
             Phase::Assigned => {
@@ -498,6 +538,7 @@ impl Life {
                     bond: amount,
                     encryption_key: terms().encryption_key,
                     address: BoundedString::new("x").unwrap(),
+                    offer: role.is_drawn().then(Offer::anything),
                 };
                 register.into()
             }
@@ -519,11 +560,12 @@ impl Life {
             },
             here,
         );
-        match self.random.below(8) {
+        match self.random.below(9) {
             0 => place.run = RunIndex(number.into()),
             1 => place.occasion = Occasion::Work,
             2 => place.occasion = Occasion::Round(number),
             3 => place.occasion = Occasion::Dispute(number),
+            4 => place.occasion = Occasion::List(number),
             _ => {}
         }
         place
@@ -536,7 +578,11 @@ impl Life {
         grantee: AccountId,
         leaf: Digest,
     ) -> OrderCall {
-        match self.random.below(11) {
+        match self.random.below(12) {
+            11 => OrderCall::Answer {
+                place,
+                accept: leaf.0[0] > 99,
+            },
             10 => OrderCall::CommitRun {
                 place,
                 commitment: leaf,
@@ -609,7 +655,7 @@ impl Life {
             let file = file_id(name);
             let owner = Who::Requester.id();
             for grant in query::file_grants(&self.world.store, &file, &owner).unwrap() {
-                if self.likely(20) {
+                if self.likely(40) {
                     let mut call = self.stray_file_call();
                     if let FileCall::ApproveGrant { file, grantee, .. }
                     | FileCall::RejectGrant { file, grantee }
@@ -643,7 +689,9 @@ impl Life {
             let complaints = order.disputes.iter();
             let complaints = complaints.filter(|of| of.question == Question::Result);
             let deposit = self.world.genesis.parameters.complaint_deposit.0;
-            let put_in = order.head.terms.escrow().unwrap().0 + deposit * complaints.count() as u64;
+            let parameters = &self.world.genesis.parameters;
+            let escrow = order.head.terms.escrow(parameters).unwrap();
+            let put_in = escrow.0 + deposit * complaints.count() as u64;
             prop_assert!(
                 self.world.paid(order.head.id, order.head.requester) <= put_in,
                 "a requester ends with more than it put in"
@@ -668,6 +716,7 @@ impl Life {
         for role in Role::ALL {
             for (_, registration) in query::registrations(store, role).unwrap() {
                 prop_assert_eq!(registration.locked, Amount::ZERO, "a bond stays locked");
+                prop_assert_eq!(registration.serving, 0, "a slot stays taken");
             }
         }
         prop_assert!(
@@ -729,8 +778,9 @@ fn claim_of(order: &Order, run: Option<&assay_ledger::Run>) -> Run {
     let Some(run) = run else {
         return truth;
     };
-    let dice = Digest::of("test/claim", &[&run.seed.0, &run.provider.0]).0;
-    let common = u64::from(run.seed.0[1]) % (terms.steps + 1);
+    let seed = run.seed.unwrap_or(Digest::ZERO).0;
+    let dice = Digest::of("test/claim", &[&seed, &run.provider.0]).0;
+    let common = u64::from(seed[1]) % (terms.steps + 1);
     let own = u64::from(dice[1]) % (terms.steps + 1);
     let name = format!("{}", run.index);
     match dice[0] % 13 {
@@ -828,10 +878,33 @@ fn rare_lives() -> Vec<World> {
     let left = silent.registration(challenger).bond;
     assert_eq!(left.0, BOND.0 - terms().auditor_bond.0);
     crate::life::wait(&mut silent, order);
-    lives.extend([withdrawn, without, silent]);
+    // No beacon comes that gives a run its seed, or, for a while, draws segments.
+    let mut unseeded = World::new();
+    let order = unseeded.posted();
+    unseeded.ask(order);
+    unseeded.accept(order);
+    blind(&mut unseeded, blocks(terms().deadlines.assign) + 1);
+    let mut undrawn = World::new();
+    let order = undrawn.ran(&truth);
+    undrawn.ask(order);
+    undrawn.accept(order);
+    blind(&mut undrawn, blocks(terms().deadlines.assign) + 1);
+    crate::life::wait(&mut undrawn, order);
+    lives.extend([withdrawn, without, silent, unseeded, undrawn]);
     lives.extend(crate::last_resort::rare());
     lives.extend(rare_copies());
     lives
+}
+
+/// So many blocks without a beacon.
+fn blind(world: &mut World, blocks: u32) {
+    for _ in 0..blocks {
+        let context = assay_ledger::BlockContext {
+            beacon: Digest::ZERO,
+            ..world.next_context()
+        };
+        world.execute(context, vec![]);
+    }
 }
 
 /// The same for orders with several copies: withdrawn, without keys for those in place of others, a
@@ -861,7 +934,16 @@ fn rare_copies() -> Vec<World> {
     let call = silent.bisect_call(order, silent.middle(order), &truth);
     silent.apply(silent.runner(order, 0), call);
     crate::life::wait(&mut silent, order);
-    let mut lives = vec![withdrawn, waiting, keyless, silent];
+    let mut unseeded = crowd();
+    let order = unseeded.post(&copies(2));
+    unseeded.ask(order);
+    unseeded.accept(order);
+    blind(&mut unseeded, blocks(copies(2).deadlines.assign) + 1);
+    // Neither side says anything.
+    let mut mute = crowd();
+    let order = mute.compared(&[truth.clone(), lie(5, "mute")]);
+    crate::life::wait(&mut mute, order);
+    let mut lives = vec![withdrawn, waiting, keyless, silent, unseeded, mute];
     for last in [0, 9] {
         let runs = [lie(0, "one"), truth.clone(), lie(last, "other")];
         let mut world = crowd();

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use assay_ledger::{
     AccountCall, AccountEvent, Amount, AskGrant, BoundedBytes, BoundedString, Call, Deadlines,
-    Event, FileCall, FileEvent, FileRefusal, GrantState, Height, LedgerTime, OrderCall, OrderEvent,
-    OrderId, OrderRefusal, Outcome, Parameters, Phase, Refusal, Role, Status, Terms, query,
+    Event, FileCall, FileEvent, FileRefusal, GrantState, Height, LedgerTime, Offer, OrderCall,
+    OrderEvent, OrderId, OrderRefusal, Outcome, Parameters, Phase, Refusal, Role, Status, Terms,
+    query,
 };
 
 use crate::watch;
@@ -230,6 +231,7 @@ fn an_overdue_order_is_not_drawn_for() {
                 bond: Amount::tokens(900),
                 encryption_key: terms().encryption_key,
                 address: BoundedString::new("x").unwrap(),
+                offer: Some(Offer::anything()),
             };
             world.apply(Who::Stranger, register);
         } else {
@@ -251,7 +253,7 @@ fn a_late_end_shortens_no_next_phase() {
     let mut usual = terms();
     usual.deadlines.assign = ms(30);
     let ids = post(&mut world, 3, &usual);
-    world.advance(1);
+    world.fill_all(&ids);
     let grants = ids.iter().map(|order| {
         let grant = OrderCall::Grant {
             place: world.here(*order),

@@ -15,6 +15,10 @@ fn calls(order: &Order) -> Vec<Call> {
     let digest = truth.root();
     let mut calls = vec![
         OrderCall::Cancel { order: id },
+        OrderCall::Answer {
+            place: here(order),
+            accept: true,
+        },
         OrderCall::Decline {
             place: here(order),
             reason: assay_ledger::DeclineReason::Inputs,
@@ -120,7 +124,11 @@ fn each_phase_waits_for_those_it_punishes() {
                 .collect()
         };
         let expected: Vec<String> = match phase {
-            Phase::Posted | Phase::Committed => vec![],
+            Phase::Posted | Phase::Taken | Phase::Committed | Phase::Seated => vec![],
+            Phase::Asked | Phase::Called => {
+                let ranked = world.ranked(order.head.id).into_iter();
+                ranked.map(|who| format!("{who:?} answer")).collect()
+            }
             Phase::Assigned => vec![format!("Requester grant {provider}")],
             Phase::Running => vec![
                 format!("{provider} commit_trace"),
@@ -163,7 +171,7 @@ fn a_move_that_is_made_is_waited_for_no_more() {
     let truth = Run::truth(&terms());
     let mut world = World::new();
     let order = world.ran(&truth);
-    world.advance(1);
+    world.fill(order);
     let provider = world.provider(order);
     let before = awaited(&world, &world.order(order)).len();
     let openings = truth.openings(&starts(&world.order(order)));

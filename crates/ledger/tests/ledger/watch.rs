@@ -53,7 +53,9 @@ fn takes_part(order: &Order, account: AccountId) -> bool {
         run.provider == account || run.seats().any(|seat| seat.auditor == account)
     };
     !order.head.phase.is_final()
-        && (order.head.requester == account || order.runs.iter().any(in_run))
+        && (order.head.requester == account
+            || order.is_asked(account)
+            || order.runs.iter().any(in_run))
 }
 
 /// Keys that were handed over are there only while somebody may need them, or are being forgotten;

@@ -8,9 +8,9 @@ use assay_ledger::{
     AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
     BoundedVec, Call, ChainId, Counts, Deadlines, Event, Failure, FileId, FileRecord, Genesis,
     GenesisAccount, GenesisRegistration, Grant, Height, Input, LedgerTime, MemoryStore, Moment,
-    Opening, Order, OrderEvent, OrderId, Parameters, Phase, Place, Reached, Refusal, Registration,
-    Role, RunIndex, SealedKeys, SegmentIndex, Status, StepIndex, StopRule, Taken, Terms,
-    Transaction, ValidatorInfo, execute_block, query, root,
+    Offer, Opening, Order, OrderEvent, OrderId, Parameters, Phase, Place, Reached, Refusal,
+    Registration, Role, RunIndex, SealedKeys, SegmentIndex, Status, StepIndex, StopRule, Taken,
+    Terms, Transaction, ValidatorInfo, execute_block, query, root,
 };
 
 /// Everybody in the network.
@@ -110,6 +110,7 @@ pub(crate) fn genesis(parameters: Parameters) -> Genesis {
                 bond: BOND,
                 encryption_key: who.secret().encryption().public(),
                 address: address.clone(),
+                offer: who.role()?.is_drawn().then(Offer::anything),
             })
         })
         .collect();
@@ -143,6 +144,11 @@ pub(crate) const fn ms(blocks: u64) -> u64 {
 /// The blocks of so much time.
 pub(crate) fn blocks(ms: u64) -> u32 {
     u32::try_from(ms / BLOCK_MS).unwrap()
+}
+
+/// The blocks in which whoever is asked can answer.
+pub(crate) fn window() -> u32 {
+    blocks(parameters().answer_ms)
 }
 
 /// The first block in which a deadline is over, where the time of no block was changed.
@@ -620,6 +626,7 @@ pub(crate) fn here(order: &Order) -> Place {
         Phase::Revealing if order.head.terms.copies > 1 => None,
         Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => order.round_place(),
         Phase::Bisecting | Phase::Attesting => order.dispute_place(),
+        Phase::Asked | Phase::Called => order.list_place(),
         _ => None,
     };
     place.unwrap_or(order.work(order.attempt()))

@@ -47,6 +47,13 @@ fn a_move_writes_the_records_that_it_changes() {
     };
     assert_eq!(tags(&world, Who::Requester, grant), "koty");
 
+    // An answer that closes no list; `w` and `x` come with the phase, `n`, `p` and `r` with the run.
+    let (world, order, _) = reached(Phase::Asked);
+    let ranked = world.ranked(order);
+    let answer = world.answer_call(order, true);
+    assert_eq!(tags(&world, ranked[1], answer.clone()), "oty");
+    assert_eq!(tags(&world, ranked[0], answer), "noprtwxy");
+
     let (world, order, truth) = reached(Phase::Bisecting);
     let step = world.middle(order);
     let opening = truth.opening(step);

@@ -15,6 +15,13 @@
 //! [storage]
 //! quota = "20 GiB"
 //!
+//! [provider.offer]                    # what orders it takes; each line may be left out. An auditor
+//! kinds = ["finetune", "evaluate"]    # has an [auditor.offer]
+//! least_pay = 100                     # micro-units for each step
+//! most_bond = 100000000               # micro-units that one order may lock
+//! orders = 4                          # at once
+//! least_time = { run = 60000, open = 30000, dispute = 30000, attest = 30000 } # milliseconds
+//!
 //! [work]
 //! memory = "8 GiB"                    # for the programs of jobs, all together; most of what is
 //!                                     # free when the node starts, if left out
@@ -31,6 +38,7 @@
 
 mod check;
 mod nearest;
+mod offer;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -44,6 +52,7 @@ use assay_crypto::PublicKey;
 use assay_ledger::Role;
 use serde::Deserialize;
 
+pub use self::offer::{LeastTime, OfferConfig};
 pub use self::size::{BadSize, ByteSize};
 use crate::address::Address;
 
@@ -106,6 +115,9 @@ pub struct ValidatorConfig {
 pub struct WorkConfig {
     /// Bond locked when registering, in micro-units; the network's least bond if absent.
     pub bond: Option<u64>,
+    /// What orders it takes; the usual ones if absent.
+    #[serde(default)]
+    pub offer: OfferConfig,
     /// Threads for computing; `ASSAY_THREADS` or all processors if absent. Roles of one node share
     /// them.
     pub threads: Option<usize>,

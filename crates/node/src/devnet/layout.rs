@@ -25,7 +25,7 @@ use assay_chain::{CommitteeError, Dealt, deal};
 use assay_crypto::SecretKey;
 use assay_ledger::{
     Amount, BoundedBytes, BoundedString, BoundedVec, Genesis, GenesisAccount, GenesisOwner,
-    GenesisRegistration, OutOfBounds, Parameters, Role, ValidatorInfo,
+    GenesisRegistration, Offer, OutOfBounds, Parameters, Role, ValidatorInfo,
 };
 
 use crate::{
@@ -240,6 +240,7 @@ fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genes
             bond: BOND,
             encryption_key: seat.key.encryption().public(),
             address: BoundedString::new(seat.listen.to_string())?,
+            offer: seat.role.is_drawn().then(Offer::standard),
         });
     }
     registrations.sort_by_key(|registration| (registration.account, registration.role));

@@ -21,6 +21,7 @@ fn who_has_something_at_stake_stands_apart_from_who_has_an_account() {
         bond,
         encryption_key: key(2).encryption().public(),
         address: BoundedString::new("127.0.0.1:7001").unwrap(),
+        offer: None,
     };
     let call = |nonce, call| Transaction::sign(&key(2), id, nonce, Amount(100_000), call);
     chain.tick(vec![call(0, offer(Amount::tokens(10)))]);

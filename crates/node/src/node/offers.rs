@@ -1,8 +1,8 @@
 //! What the node offers on the ledger, and that the ledger's address for it stays its own.
 //!
-//! The address is registered again when it has changed: a new `listen` or `advertise`, a name
-//! that stands for another machine now, or somebody who registered the account elsewhere. Each
-//! time costs a fee, so it is done ever more slowly if it has to be done again and again, and not
+//! A role is registered again when its offer in the configuration has changed, or its address: a new
+//! `listen` or `advertise`, a name that stands for another machine now, or somebody who registered
+//! the account elsewhere. Each time costs a fee, so it is done ever more slowly if it has to be done again and again, and not
 //! at all while another process answers at the ledger's address with this node's key: of two
 //! processes with one key the one that is there stays, and the one that comes ends.
 
@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_ledger::{AccountCall, Amount, BoundedString, ReadError, Registration, Role, query};
+use assay_ledger::{
+    AccountCall, Amount, BoundedString, Offer, ReadError, Registration, Role, query,
+};
 use tracing::{info, warn};
 
 use super::answer::Desk;
@@ -125,13 +127,22 @@ impl Pace {
     }
 }
 
+/// A role as the configuration has it.
+pub(super) struct Wanted {
+    pub(super) role: Role,
+    /// Micro-units to bond at first; the network's least bond if absent.
+    pub(super) bond: Option<u64>,
+    /// What orders it takes, of a role that orders are drawn to.
+    pub(super) offer: Option<Offer>,
+}
+
 /// Keeps one node's offers.
 pub(super) struct Offers {
     pub(super) services: Arc<Services>,
     pub(super) desk: Arc<Desk>,
     pub(super) health: Health,
-    /// Roles with the bonds that the configuration names.
-    pub(super) roles: Vec<(Role, Option<u64>)>,
+    /// The roles of the configuration.
+    pub(super) roles: Vec<Wanted>,
     pub(super) reach: Reach,
 }
 
@@ -151,8 +162,8 @@ impl Offers {
         let mut retry = RETRY;
         loop {
             let mut in_order = true;
-            for ((role, bond), pace) in self.roles.iter().zip(&mut paces) {
-                match self.look_after(*role, *bond, pace).await {
+            for (wanted, pace) in self.roles.iter().zip(&mut paces) {
+                match self.look_after(wanted, pace).await {
                     Ok(()) => {}
                     Err(problem) => {
                         in_order = false;
@@ -186,7 +197,7 @@ impl Offers {
         let account = self.services.sender.account();
         let state = self.services.chain.state();
         for role in Role::ALL {
-            let named = self.roles.iter().any(|(named, _)| *named == role);
+            let named = self.roles.iter().any(|named| named.role == role);
             let known = query::registration(&*state, role, &account)?;
             if !named && known.is_some_and(|known| !known.leaving) {
                 return Ok(Some(format!(
@@ -199,13 +210,9 @@ impl Offers {
         Ok(None)
     }
 
-    /// Sees to it that the ledger has this role at this node's address.
-    async fn look_after(
-        &self,
-        role: Role,
-        bond: Option<u64>,
-        pace: &mut Pace,
-    ) -> Result<(), String> {
+    /// Sees to it that the ledger has this role at this node's address, with its offer.
+    async fn look_after(&self, wanted: &Wanted, pace: &mut Pace) -> Result<(), String> {
+        let (role, bond, offer) = (wanted.role, wanted.bond, &wanted.offer);
         let account = self.services.sender.account();
         let known = query::registration(&*self.services.chain.state(), role, &account);
         let known = known.map_err(|error| told(&error))?;
@@ -226,7 +233,10 @@ impl Offers {
         let key = self.services.key.encryption().public();
         let bond = match &known {
             Some(known) if known.address.as_str() == text && known.encryption_key == key => {
-                return Ok(());
+                if known.offer == *offer {
+                    return Ok(());
+                }
+                Amount::ZERO
             }
             Some(known) => {
                 self.differs(role, known, address).await?;
@@ -243,8 +253,8 @@ impl Offers {
         if !pace.allows(Instant::now()) {
             let at = known.map_or("nowhere".to_owned(), |known| known.address.to_string());
             return Err(format!(
-                "the ledger has this node's role {role} at {at} and not at {text}; it is \
-                 registered again in a while, since each time costs a fee"
+                "the ledger has this node's role {role} at {at} and not at {text}, or with another \
+                 offer; it is registered again in a while, since each time costs a fee"
             ));
         }
         let call = AccountCall::Register {
@@ -252,6 +262,7 @@ impl Offers {
             bond,
             encryption_key: key,
             address: BoundedString::new(text).map_err(|error| told(&error))?,
+            offer: offer.clone(),
         };
         let called = self.services.sender.call(call).await;
         // What never got into a block cost nothing.

@@ -48,6 +48,7 @@ impl Lab {
                     bond: Amount::tokens(10),
                     encryption_key: key(node).encryption().public(),
                     address: BoundedString::new("127.0.0.1:7001").unwrap(),
+                    offer: None,
                 },
             );
         }

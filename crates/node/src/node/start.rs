@@ -20,13 +20,13 @@ use super::{
     about::About,
     answer::Desk,
     listening::Listening,
-    offers::{Offers, Reach},
+    offers::{Offers, Reach, Wanted},
     upkeep, watch,
 };
 use crate::{
     address::Address,
     client::{Follower, LocalChain, Sender},
-    config::{NodeConfig, PeerConfig},
+    config::{NodeConfig, PeerConfig, WorkConfig},
     health::Health,
     inputs::InputStore,
     keys,
@@ -357,17 +357,24 @@ fn parts(config: &NodeConfig, requester: bool) -> Vec<Part> {
     Part::ALL.into_iter().filter(plays).collect()
 }
 
-/// The roles the node offers on the ledger, each with the bond its configuration names. The
-/// validators are those of the genesis; one only keeps its address right.
-fn offers(config: &NodeConfig) -> Vec<(Role, Option<u64>)> {
-    let bond = |role: Role| match role {
-        Role::Validator => None,
-        Role::Provider => config.provider.as_ref()?.bond,
-        Role::Auditor => config.auditor.as_ref()?.bond,
-        Role::Storage => config.storage.as_ref()?.bond,
+/// The roles the node offers on the ledger, as its configuration says. The validators are those of the
+/// genesis; one only keeps its address right.
+fn offers(config: &NodeConfig) -> Vec<Wanted> {
+    let work = |work: &Option<WorkConfig>| {
+        let work = work.clone().unwrap_or_default();
+        (work.bond, Some(work.offer.offer()))
     };
-    let roles = config.roles.iter();
-    roles.map(|role| (*role, bond(*role))).collect()
+    let wanted = |role: &Role| {
+        let (bond, offer) = match role {
+            Role::Validator => (None, None),
+            Role::Provider => work(&config.provider),
+            Role::Auditor => work(&config.auditor),
+            Role::Storage => (config.storage.as_ref().and_then(|of| of.bond), None),
+        };
+        let role = *role;
+        Wanted { role, bond, offer }
+    };
+    config.roles.iter().map(wanted).collect()
 }
 
 /// Turns step reports into progress reports.

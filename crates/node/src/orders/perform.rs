@@ -49,6 +49,13 @@ fn run_fits(terms: &Terms, inputs: &Lengths, memory: u64) -> Result<(), FetchFai
     }
 }
 
+/// Whether the specification is one of a kind that this version knows.
+fn makes_sense(terms: &Terms) -> Result<(), FetchFailure> {
+    Price::of_terms(terms, &Lengths::new())
+        .map(drop)
+        .map_err(|error| FetchFailure::Corrupt(told(&error)))
+}
+
 /// Whether a file of this length class can be one of at most so many bytes. The same on every
 /// machine.
 fn file_fits(class: u64, most: u64) -> Result<(), FetchFailure> {
@@ -112,6 +119,15 @@ impl Services {
             account: self.key.public(),
             encryption: self.key.encryption(),
         }
+    }
+
+    /// Refuses an order of which the public terms tell that it cannot be done here, or nowhere.
+    fn weigh(&self, order: OrderId) -> Result<(), FetchFailure> {
+        let unread = |error| FetchFailure::Unavailable(told(&error));
+        if let Some(order) = query::order(&*self.chain.state(), &order).map_err(unread)? {
+            makes_sense(&order.head.terms)?;
+        }
+        self.check_sizes(order)
     }
 
     /// Refuses an order whose inputs are longer, by their records on the ledger, than the network
@@ -332,6 +348,7 @@ impl Perform<Traced> for ForOrder<'_> {
                     Err(error) => Err(told(&error)),
                 })
             }
+            Ask::Weigh => Answer::Weighed(services.weigh(order).map_err(|error| told(&error))),
             Ask::Work(work) => {
                 let (tell, steps) = (services.on_work.clone(), work.task.steps);
                 let on_step = Box::new(move |report: &StepReport| tell(order, report, steps));

@@ -41,10 +41,17 @@ pub struct Stage {
 /// A part in an order.
 type Place = (OrderId, Part);
 
+/// How far an order is: its attempt, and the lists drawn of whom it asks.
+type Stand = (RunIndex, u16);
+
+fn stand(order: &Order) -> Stand {
+    (order.attempt(), order.head.lists)
+}
+
 /// How far this node is with a part it took.
 struct Taken {
-    /// The attempt in which it was taken up last.
-    attempt: RunIndex,
+    /// How far the order was when it was taken up last.
+    stand: Stand,
     /// Times in a row that it could not go on.
     failures: u32,
     now: State,
@@ -58,12 +65,12 @@ enum State {
 }
 
 impl Taken {
-    /// Whether the part is to be taken up, in this attempt of its order.
-    fn is_due(&self, attempt: RunIndex, now: Instant) -> bool {
+    /// Whether the part is to be taken up, where its order stands now.
+    fn is_due(&self, stand: Stand, now: Instant) -> bool {
         match self.now {
             State::Playing => false,
-            State::Over => self.attempt < attempt,
-            State::Resting(until) => self.attempt < attempt || now >= until,
+            State::Over => self.stand < stand,
+            State::Resting(until) => self.stand < stand || now >= until,
         }
     }
 
@@ -113,16 +120,16 @@ impl Stage {
                     let place = (order.head.id, part);
                     let due = taken
                         .get(&place)
-                        .is_none_or(|taken| taken.is_due(order.attempt(), Instant::now()));
+                        .is_none_or(|taken| taken.is_due(stand(&order), Instant::now()));
                     if !due {
                         continue;
                     }
                     let taken = taken.entry(place).or_insert(Taken {
-                        attempt: order.attempt(),
+                        stand: stand(&order),
                         failures: 0,
                         now: State::Playing,
                     });
-                    taken.attempt = order.attempt();
+                    taken.stand = stand(&order);
                     match self.party(casting, &order) {
                         Ok(party) => {
                             info!(order = %order.head.id, part = part.name(), "takes a part");
@@ -212,26 +219,28 @@ mod tests {
     #[test]
     fn a_part_that_fails_is_taken_up_again_ever_more_rarely() {
         let mut taken = Taken {
-            attempt: RunIndex(0),
+            stand: (RunIndex(0), 1),
             failures: 0,
             now: State::Playing,
         };
         let now = Instant::now();
         assert!(
-            !taken.is_due(RunIndex(0), now) && !taken.is_due(RunIndex(1), now),
+            !taken.is_due((RunIndex(0), 1), now) && !taken.is_due((RunIndex(1), 1), now),
             "it is playing"
         );
         let pauses: Vec<u64> = (0..12).map(|_| taken.rest().as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
-        assert!(!taken.is_due(RunIndex(0), now));
-        assert!(taken.is_due(RunIndex(0), now + 2 * LONGEST_PAUSE));
+        assert!(!taken.is_due((RunIndex(0), 1), now));
+        assert!(taken.is_due((RunIndex(0), 1), now + 2 * LONGEST_PAUSE));
         assert!(
-            taken.is_due(RunIndex(1), now),
+            taken.is_due((RunIndex(1), 1), now),
             "another attempt does not wait"
         );
         taken.now = State::Over;
         assert!(
-            !taken.is_due(RunIndex(0), now + 2 * LONGEST_PAUSE) && taken.is_due(RunIndex(1), now)
+            !taken.is_due((RunIndex(0), 1), now + 2 * LONGEST_PAUSE)
+                && taken.is_due((RunIndex(1), 1), now)
         );
+        assert!(taken.is_due((RunIndex(0), 2), now), "another list asks it");
     }
 }

@@ -1,5 +1,6 @@
 //! The honest parties of an order.
 
+mod asked;
 mod auditor;
 mod provider;
 mod requester;

@@ -95,8 +95,8 @@ impl Requester {
                 self.desk.rest(tag, now);
                 self.checked(view, result);
             }
-            // It stores nothing.
-            Answer::Stored(_) => {}
+            // It stores nothing, and nobody asks it.
+            Answer::Stored(_) | Answer::Weighed(_) => {}
         }
     }
 

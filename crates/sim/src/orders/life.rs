@@ -189,15 +189,17 @@ pub(super) async fn live(
     }
 }
 
-/// Waits until the order is in another attempt than now; false if it ended before.
+/// Waits until the order is in another attempt than now, or has another list of who is asked; false if it
+/// ended before.
 async fn next_attempt(views: &mut broadcast::Receiver<Arc<View>>, shared: &Shared) -> bool {
-    let attempt = shared.view().map(|view| view.order.attempt());
+    let now = |view: Arc<View>| (view.order.attempt(), view.order.head.lists);
+    let before = shared.view().map(now);
     let is_over = |order: &Order| order.head.phase.is_final();
     while !shared.view().is_some_and(|view| is_over(&view.order)) {
         if matches!(views.recv().await, Err(RecvError::Closed)) {
             return false;
         }
-        if shared.view().map(|view| view.order.attempt()) != attempt {
+        if shared.view().map(now) != before {
             return true;
         }
     }
@@ -353,6 +355,7 @@ impl Perform<Traced> for Life {
                     Err(error) => Err(error.to_string()),
                 })
             }
+            Ask::Weigh => Answer::Weighed(Ok(())),
             Ask::Work(work) => {
                 let done = {
                     let mut steps = 0;

@@ -70,7 +70,7 @@ impl OrderReport {
             let paid =
                 ended.filter(|order| order.head.outcome.is_some_and(|out| PAID.contains(&out)));
             let price = match (member.role, paid) {
-                (None, Some(order)) => order.head.terms.escrow().map_or(0, |price| price.0),
+                (None, Some(order)) => order.head.terms.pay().map_or(0, |price| price.0),
                 _ => 0,
             };
             let gain = earned - slashed + i128::from(price);

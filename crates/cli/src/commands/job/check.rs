@@ -22,6 +22,8 @@ use crate::{
     trial::failed,
 };
 
+use super::takers::{Taker, takers, told};
+
 /// What a job file amounts to.
 #[derive(Serialize)]
 struct Checked {
@@ -49,6 +51,9 @@ struct Checked {
     memory: Price,
     /// The same together.
     memory_bytes: u64,
+    /// Who of the network at hand would take it, if a node of it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    takers: Option<Vec<Taker>>,
     /// What the model's files leave open or say differently from one another.
     notes: Vec<String>,
 }
@@ -68,6 +73,7 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
     let assay_job::Checked { first, price } = checked;
     let notes = job.notes(&local.inputs).map_err(unfit)?;
     let model = job.model(&local.inputs).map_err(unfit)?;
+    let takers = takers(&job, &model, global)?;
     let odds = |part: u64| {
         Probability::ratio(part, 10)
             .detection(job.audit.segments)
@@ -91,12 +97,13 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
         model,
         memory: price,
         memory_bytes: price.total(),
+        takers,
         notes,
     };
     output.notes(&checked.notes);
     output.result(&checked, |c| {
         let [tenth, half, all] = &c.detection;
-        facts([
+        let mut text = facts([
             ("kind", c.kind.to_owned()),
             ("name", c.name.clone()),
             ("steps", format!("{} in {} segments", c.steps, c.segments)),
@@ -137,7 +144,9 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
                     .map(|l| format!("{l:.4} nats"))
                     .unwrap_or_default(),
             ),
-        ])
+        ]);
+        text += &c.takers.as_deref().map(told).unwrap_or_default();
+        text
     })
 }
 

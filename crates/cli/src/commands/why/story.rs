@@ -77,7 +77,7 @@ fn work(order: &Order, run: &Run, tell: &mut impl FnMut(Height, String)) {
     tell(
         run.at,
         format!(
-            "{provider} was drawn as provider with a bond of {} tokens at stake",
+            "{provider} was asked and took it as provider, with a bond of {} tokens at stake",
             run.bond
         ),
     );

@@ -10,12 +10,30 @@ pub(crate) const LIFE: &[Row] = &[
         deadline: Some(Span::Assign),
         moves: &[allowed("cancel_order", Mover::Requester)],
         next: &[
-            Phase::Assigned,
+            Phase::Asked,
+            Phase::Taken,
             Phase::Revealing,
             Phase::Cancelled,
             Phase::Refunded,
         ],
         late: Late::Compares(Outcome::NoProvider),
+    },
+    Row {
+        phase: Phase::Asked,
+        deadline: Some(Span::Answer),
+        moves: &[
+            awaited("answer", Mover::Asked),
+            allowed("cancel_order", Mover::Requester),
+        ],
+        next: &[Phase::Taken, Phase::Posted, Phase::Cancelled],
+        late: Late::Unanswered,
+    },
+    Row {
+        phase: Phase::Taken,
+        deadline: Some(Span::Assign),
+        moves: &[],
+        next: &[Phase::Assigned, Phase::Refunded],
+        late: Late::Ends(Outcome::NoProvider),
     },
     Row {
         phase: Phase::Assigned,

@@ -10,7 +10,7 @@ use super::draw::Pools;
 use super::passage::finish;
 use super::procedure::Procedure;
 use super::rules::problem::TermsProblem;
-use super::{disputes, grants, runs};
+use super::{asking, disputes, grants, runs};
 use crate::state::State;
 use crate::{AccountId, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms};
 
@@ -41,6 +41,7 @@ impl Procedure for Redundant {
             _ => from,
         };
         match order.head.phase {
+            Phase::Asked => order.list_place(),
             Phase::Bisecting | Phase::Attesting => order.dispute_place(),
             _ => Some(order.work(order.run_of(provider)?.index)),
         }
@@ -52,6 +53,7 @@ impl Procedure for Redundant {
             OrderCall::CommitRun { .. } | OrderCall::Decline { .. } => {
                 run.is_some_and(|run| run.commitment.is_none())
             }
+            OrderCall::Answer { .. } => order.has_to_answer(from),
             OrderCall::RevealRun { .. } => run.is_some_and(|run| run.trace.is_none()),
             OrderCall::Bisect { .. } => disputes::has_to_bisect(order, from),
             OrderCall::Attest { .. } => disputes::has_to_attest(order, from),
@@ -68,6 +70,12 @@ impl Procedure for Redundant {
     ) -> Result<(), Refusal> {
         match call {
             OrderCall::Cancel { .. } => work::cancel(state, order),
+            OrderCall::Answer { accept, .. } => {
+                if asking::answer(state, order, from, *accept)? {
+                    return work::begin(state, order);
+                }
+                Ok(())
+            }
             OrderCall::Accept { .. } => close(state, order, Outcome::Paid),
             OrderCall::Complain { .. } => disputes::complain(state, order),
             OrderCall::Grant {
@@ -130,7 +138,11 @@ impl Procedure for Redundant {
         order: &mut Order,
         pools: &mut Pools,
     ) -> Result<bool, Refusal> {
-        work::draw(state, order, pools)
+        match order.head.phase {
+            Phase::Posted => work::draw(state, order, pools),
+            Phase::Taken => work::seed(state, order),
+            _ => Ok(false),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Drawing the providers, and their runs up to the moment when all are revealed.
+//! Finding the providers, and their runs up to the moment when all are revealed.
 
 use assay_crypto::Digest;
 
@@ -6,45 +6,57 @@ use super::close;
 use super::compare::{compare, decided};
 use super::life::LIFE;
 use crate::files::must_be_recorded;
-use crate::orders::draw::{self, Pools};
+use crate::orders::draw::Pools;
 use crate::orders::life::Late;
-use crate::orders::passage::enter;
-use crate::orders::{disputes, grants, runs};
+use crate::orders::passage::{enter, resume};
+use crate::orders::{asking, disputes, escrow, grants, runs};
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Opening, Order, OrderEvent,
     OrderRefusal, Outcome, Phase, Place, Refusal, Role, Run, RunIndex, StepIndex, Trace, Verdict,
 };
 
-/// Draws a provider for every copy that has none, no two of one owner, and none whose owner had a
-/// run of this order before.
+/// Draws whom to ask for every copy that has no provider, no two of one owner, and none whose owner
+/// had a run of this order before.
 pub(super) fn draw(
     state: &mut State<'_>,
     order: &mut Order,
     pools: &mut Pools,
 ) -> Result<bool, Refusal> {
-    if order.head.phase != Phase::Posted {
-        return Ok(false);
-    }
     let needed = missing(order);
-    let mut stream = draw::stream(state, order, "copies");
-    let bond = (Role::Provider, order.head.terms.provider_bond);
     let requester = state.owner(&order.head.requester);
-    let drawn = pools.draw(state, bond, &mut stream, (needed, needed), |of| {
-        // A node may have got another owner since its run was drawn.
-        let same = |run: &Run| run.owner == of.owner || run.provider == of.account;
-        !of.belongs_to(requester) && !order.runs.iter().any(same)
-    });
-    if drawn.is_empty() {
-        return Ok(false);
+    let tried: Vec<(AccountId, AccountId)> = order
+        .runs
+        .iter()
+        .map(|run| (run.provider, run.owner))
+        .collect();
+    asking::ask(state, order, pools, (Role::Provider, needed), |of| {
+        // A node may have got another owner since its run was begun.
+        let same = |(provider, owner): &(_, _)| *owner == of.owner || *provider == of.account;
+        !of.belongs_to(requester) && !tried.iter().any(same)
+    })
+}
+
+/// Begins the runs of those who accepted; where copies are still missing, others are asked.
+pub(super) fn begin(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    for provider in asking::close(state, order) {
+        runs::begin(state, order, &provider)?;
     }
-    // All do the same: what was drawn for the first holds for every other.
-    let seed = match order.runs.first() {
-        Some(first) => first.seed,
-        None => Run::seed(order.head.id, order.next_run(), &state.context.beacon),
-    };
-    for provider in &drawn {
-        runs::begin(state, order, provider, seed)?;
+    match missing(order) {
+        0 => enter(state, order, Phase::Taken),
+        _ => resume(state, order, Phase::Posted),
+    }
+    Ok(())
+}
+
+/// Gives the runs their seed: from a beacon that nobody knew when the first provider accepted. All do
+/// the same: what was drawn for the first holds for every other.
+pub(super) fn seed(state: &mut State<'_>, order: &mut Order) -> Result<bool, Refusal> {
+    let first = order.runs.iter().find_map(|run| run.seed);
+    let new = || Run::seed(order.head.id, RunIndex(0), &state.context.beacon);
+    let seed = first.unwrap_or_else(new);
+    for run in order.runs.iter_mut().filter(|run| run.seed.is_none()) {
+        run.seed = Some(seed);
     }
     enter(state, order, Phase::Assigned);
     Ok(true)
@@ -64,13 +76,22 @@ fn is_hopeless(order: &Order) -> bool {
     order.standing().count() + missing(order) < 2
 }
 
-/// Withdraws an order for which nobody has worked yet.
+/// Withdraws an order for which nobody has worked yet. Each that accepted gets the idle fee, and so does
+/// the first in rank of those who are asked; the pot if none of them has accepted.
 pub(super) fn cancel(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     if order.standing().any(|run| is_granted(state, order, run)) {
         return Err(OrderRefusal::AlreadyDone {
             order: order.head.id,
         }
         .into());
+    }
+    let waiting: Vec<_> = order.standing().map(|run| run.provider).collect();
+    for provider in waiting {
+        escrow::pay_idle(state, order, Some(provider))?;
+    }
+    if order.head.phase == Phase::Asked {
+        let acceptor = asking::first_acceptor(order);
+        escrow::pay_idle(state, order, acceptor)?;
     }
     close(state, order, Outcome::Withdrawn)
 }
@@ -222,15 +243,28 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
     let row = LIFE.iter().find(|row| row.phase == order.head.phase);
     match row.map_or(Late::Over, |row| row.late) {
         // No row of its names them.
-        Late::Over | Late::Seats(_) | Late::Validators | Late::Unjudged => Ok(()),
+        Late::Over | Late::Seats(_) | Late::Validators | Late::Again | Late::Unjudged => Ok(()),
         Late::Ends(Outcome::NoVerdict) => {
             let decision = disputes::end(state, order, Verdict::None, FailureReason::Unavailable);
             decided(state, order, decision)
         }
+        Late::Unanswered => {
+            asking::miss(state, order);
+            begin(state, order)
+        }
         Late::Ends(outcome) => close(state, order, outcome),
+        Late::Compares(outcome) if order.head.phase == Phase::Posted => {
+            if order.standing().count() >= 2 && order.standing().any(|run| run.seed.is_none()) {
+                enter(state, order, Phase::Taken);
+                return Ok(());
+            }
+            show(state, order, outcome)
+        }
         Late::Compares(outcome) => {
             let ungranted = indexes(order, |run| !is_granted(state, order, run));
             for run in ungranted {
+                let provider = order.run_at(run).map(|run| run.provider);
+                escrow::pay_idle(state, order, provider)?;
                 runs::fail(state, order, run, FailureReason::NotGranted, &[])?;
             }
             if is_hopeless(order) {

@@ -1,4 +1,4 @@
-//! Drawing auditors and segments, opening leaves, committing to replays and revealing them.
+//! Finding auditors and drawing segments, opening leaves, committing to replays and revealing them.
 
 use std::collections::BTreeSet;
 
@@ -8,72 +8,136 @@ use assay_crypto::stream::Stream;
 use super::last_resort;
 use super::resolve::resolve;
 use crate::accounts::money;
-use crate::orders::draw::{self, Candidate, Pools};
-use crate::orders::passage::enter;
-use crate::orders::{disputes, grants};
+use crate::orders::draw::{self, Pools};
+use crate::orders::passage::{enter, resume};
+use crate::orders::{asking, disputes, grants};
 use crate::state::State;
 use crate::{
-    AccountId, Amount, AuditResults, BoundedVec, Opened, Opening, Order, OrderEvent, OrderRefusal,
-    Phase, Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
+    AccountId, Amount, AuditResults, BoundedVec, Height, Opened, Opening, Order, OrderEvent,
+    OrderRefusal, Phase, Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
 };
 
-/// Draws auditors, or validators in their place, for the seats that are empty, and segments.
+/// Draws whom to ask for the seats that are empty; validators that sit in place of auditors are not
+/// asked.
 pub(super) fn draw(
     state: &mut State<'_>,
     order: &mut Order,
     pools: &mut Pools,
 ) -> Result<bool, Refusal> {
-    let (id, at) = (order.head.id, state.now());
     let Some(run) = order.run() else {
         return Ok(false);
     };
-    let passed = |role| run.passed().filter(move |seat| seat.role == role).count();
-    let (role, bond, needed) = match run.last_resort {
-        true => (
-            Role::Validator,
-            Amount::ZERO,
-            last_resort::needed(state).saturating_sub(passed(Role::Validator)),
-        ),
-        false => (
-            Role::Auditor,
-            order.head.terms.auditor_bond,
-            usize::from(order.head.terms.auditors).saturating_sub(passed(Role::Auditor)),
-        ),
-    };
-    // Of validators, whoever is left.
-    let least = if run.last_resort { 1 } else { needed };
-    let mut stream = draw::stream(state, order, "auditors");
-    let may = last_resort::may_sit(state, order);
-    let drawn = pools.draw(state, (role, bond), &mut stream, (least, needed), may);
-    if drawn.is_empty() {
-        return Ok(false);
+    if run.last_resort {
+        return seat_validators(state, order, pools);
     }
-    if role == Role::Auditor {
-        for auditor in &drawn {
-            money::lock(state, role, &auditor.account, bond)?;
-        }
+    let together = run.unfilled().into_iter().flat_map(|round| &round.seats);
+    let together: BTreeSet<AccountId> = together.map(|seat| state.owner(&seat.auditor)).collect();
+    let (may, needed) = (last_resort::may_sit(state, order), missing(order));
+    asking::ask(state, order, pools, (Role::Auditor, needed), |of| {
+        may(of) && !together.contains(&of.owner)
+    })
+}
+
+/// Those whose reveals stand, in a role.
+fn passed(order: &Order, role: Role) -> usize {
+    let passed = order.run().into_iter().flat_map(|run| run.passed());
+    passed.filter(|seat| seat.role == role).count()
+}
+
+/// Seats without an auditor.
+fn missing(order: &Order) -> usize {
+    let unfilled = order.run().and_then(|run| run.unfilled());
+    usize::from(order.head.terms.auditors)
+        .saturating_sub(passed(order, Role::Auditor))
+        .saturating_sub(unfilled.map_or(0, |round| round.seats.len()))
+}
+
+/// Gives seats to those who accepted, and locks their bonds. Where seats are still empty others are
+/// asked for them; those that are taken stay so.
+pub(super) fn seat(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let (at, bond) = (state.now(), order.head.terms.auditor_bond);
+    let accepted = asking::close(state, order);
+    for auditor in &accepted {
+        money::lock(state, Role::Auditor, &auditor.account, bond)?;
     }
-    let segments = draw_segments(&mut draw::stream(state, order, "segments"), order);
-    let seat = |auditor: &Candidate| Seat {
+    let seats = accepted.iter().map(|auditor| Seat {
         auditor: auditor.account,
-        role,
+        role: Role::Auditor,
         encryption_key: auditor.encryption_key,
         bond,
         commitment: None,
         results: None,
         slashed: false,
         dismissed: false,
+    });
+    add_seats(order, at, seats.collect());
+    match missing(order) {
+        0 => enter(state, order, Phase::Seated),
+        _ => resume(state, order, Phase::Committed),
+    }
+    Ok(())
+}
+
+/// Seats validators, or as many of them as are left, beside auditors that have a seat already, and draws
+/// segments. They cannot decline, so one beacon does for both.
+fn seat_validators(
+    state: &mut State<'_>,
+    order: &mut Order,
+    pools: &mut Pools,
+) -> Result<bool, Refusal> {
+    let role = Role::Validator;
+    let needed = last_resort::needed(state).saturating_sub(passed(order, role));
+    let mut stream = draw::stream(state, order, role.name());
+    let may = last_resort::may_sit(state, order);
+    let terms = &order.head.terms;
+    let drawn = pools.draw(state, (role, terms), &mut stream, (1, needed), may);
+    let seats = drawn.iter().map(|of| Seat {
+        auditor: of.account,
+        role,
+        encryption_key: of.registration.encryption_key,
+        bond: Amount::ZERO,
+        commitment: None,
+        results: None,
+        slashed: false,
+        dismissed: false,
+    });
+    add_seats(order, state.now(), seats.collect());
+    if order.run().and_then(|run| run.unfilled()).is_none() {
+        return Ok(false);
+    }
+    draw_round(state, order)
+}
+
+/// Adds seats to the round that waits for its segments, which the first of them begins.
+fn add_seats(order: &mut Order, at: Height, seats: Vec<Seat>) {
+    let Some(run) = order.run_mut().filter(|_| !seats.is_empty()) else {
+        return;
     };
-    if let Some(run) = order.run_mut() {
+    if run.unfilled().is_none() {
         run.rounds.push(Round {
             at,
-            segments: segments.clone(),
-            seats: drawn.iter().map(seat).collect(),
+            segments: Vec::new(),
+            seats: Vec::new(),
             starts: Vec::new(),
             ends: Vec::new(),
         });
     }
-    let auditors = drawn.iter().map(|auditor| auditor.account).collect();
+    if let Some(round) = run.rounds.last_mut() {
+        round.seats.extend(seats);
+    }
+}
+
+/// Draws the segments of a round whose seats are all taken: from a beacon that nobody knew when the last
+/// auditor accepted.
+pub(super) fn draw_round(state: &mut State<'_>, order: &mut Order) -> Result<bool, Refusal> {
+    let (id, at) = (order.head.id, state.now());
+    let segments = draw_segments(&mut draw::stream(state, order, "segments"), order);
+    let Some(round) = round_mut(order) else {
+        return Ok(false);
+    };
+    round.at = at;
+    round.segments.clone_from(&segments);
+    let auditors = round.seats.iter().map(|seat| seat.auditor).collect();
     state.emit(OrderEvent::AuditDrawn { auditors, segments }.of(id));
     enter(state, order, Phase::Opening);
     Ok(true)

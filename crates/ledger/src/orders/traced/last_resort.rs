@@ -2,7 +2,7 @@
 //!
 //! Once a provider has committed to its run, nothing but a finding against it gives the requester its
 //! money back: the requester could read the result by then. So where there are too few auditors, or
-//! too many of them fall silent, validators sit in their place, in the same way: drawn by the beacon,
+//! too many of them fall silent, validators sit in their place, in the same way: drawn by the beacon, but not asked,
 //! with sealed answers that are revealed when all are in.
 
 use super::close;
@@ -23,14 +23,14 @@ pub(super) fn needed(state: &State<'_>) -> usize {
 
 /// Whether somebody may sit in an audit of the run under way, in any role: neither side of the order,
 /// nobody that one of them owns, and nobody that sat in the run before.
-pub(super) fn may_sit(state: &State<'_>, order: &Order) -> impl Fn(&Candidate) -> bool {
+pub(super) fn may_sit(state: &State<'_>, order: &Order) -> impl Fn(&Candidate) -> bool + use<> {
     let run = order.run();
     let seated: Vec<AccountId> = run
         .into_iter()
         .flat_map(|run| run.seats())
         .map(|seat| seat.auditor)
         .collect();
-    // Who owned the provider at the draw, and who does now.
+    // Who owned the provider when it accepted, and who does now.
     let provider = run.map(|run| [run.provider, run.owner, state.owner(&run.provider)]);
     let requester = state.owner(&order.head.requester);
     move |of| {
@@ -49,7 +49,9 @@ pub(super) fn call(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
     let most = 2 * usize::from(state.chain.parameters.max_rounds);
     let may = may_sit(state, order);
     let left = state.candidates(Role::Validator).iter().any(may);
-    if left && rounds < most {
+    // Auditors that have taken a seat audit, whoever else does.
+    let waits = order.run().is_some_and(|run| run.unfilled().is_some());
+    if (left || waits) && rounds < most {
         enter(state, order, Phase::Committed);
         return Ok(());
     }

@@ -3,10 +3,10 @@
 use super::audit::standing;
 use super::life::LIFE;
 use super::resolve::{decided, draw_again, resolve, slash_seat};
-use super::{close, fail, last_resort};
-use crate::orders::disputes;
+use super::{audit, close, fail, last_resort, work};
 use crate::orders::life::Late;
 use crate::orders::passage::enter;
+use crate::orders::{asking, disputes, escrow};
 use crate::state::State;
 use crate::{AccountId, Order, Phase, Refusal, Seat, SlashReason};
 
@@ -19,8 +19,25 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
             let decision = disputes::unjudged(state, order);
             decided(state, order, decision)
         }
+        Late::Unanswered => {
+            asking::miss(state, order);
+            match order.head.phase {
+                Phase::Called => audit::seat(state, order),
+                _ => work::begin(state, order),
+            }
+        }
+        Late::Ends(Outcome::NotGranted) => {
+            let provider = order.provider();
+            escrow::pay_idle(state, order, provider)?;
+            close(state, order, Outcome::NotGranted)
+        }
         Late::Ends(outcome) | Late::Compares(outcome) => close(state, order, outcome),
         Late::Validators => last_resort::call(state, order),
+        Late::Again => {
+            let phase = order.head.phase;
+            enter(state, order, phase);
+            Ok(())
+        }
         Late::Fails(reason) => {
             let harmed = match order.head.phase {
                 // Those who replayed find their work in vain.

@@ -9,7 +9,24 @@ pub(crate) const LIFE: &[Row] = &[
         phase: Phase::Posted,
         deadline: Some(Span::Assign),
         moves: &[allowed("cancel_order", Mover::Requester)],
-        next: &[Phase::Assigned, Phase::Cancelled, Phase::Refunded],
+        next: &[Phase::Asked, Phase::Cancelled, Phase::Refunded],
+        late: Late::Ends(Outcome::NoProvider),
+    },
+    Row {
+        phase: Phase::Asked,
+        deadline: Some(Span::Answer),
+        moves: &[
+            awaited("answer", Mover::Asked),
+            allowed("cancel_order", Mover::Requester),
+        ],
+        next: &[Phase::Taken, Phase::Posted, Phase::Cancelled],
+        late: Late::Unanswered,
+    },
+    Row {
+        phase: Phase::Taken,
+        deadline: Some(Span::Assign),
+        moves: &[],
+        next: &[Phase::Assigned, Phase::Refunded],
         late: Late::Ends(Outcome::NoProvider),
     },
     Row {
@@ -37,12 +54,27 @@ pub(crate) const LIFE: &[Row] = &[
         deadline: Some(Span::Assign),
         moves: &[],
         next: &[
+            Phase::Called,
             Phase::Opening,
             Phase::Committed,
             Phase::Accepted,
             Phase::Settled,
         ],
         late: Late::Validators,
+    },
+    Row {
+        phase: Phase::Called,
+        deadline: Some(Span::Answer),
+        moves: &[awaited("answer", Mover::Asked)],
+        next: &[Phase::Seated, Phase::Committed],
+        late: Late::Unanswered,
+    },
+    Row {
+        phase: Phase::Seated,
+        deadline: Some(Span::Assign),
+        moves: &[],
+        next: &[Phase::Opening, Phase::Seated],
+        late: Late::Again,
     },
     Row {
         phase: Phase::Opening,

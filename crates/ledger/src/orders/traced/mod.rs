@@ -12,7 +12,7 @@ use super::draw::Pools;
 use super::passage::{enter, finish};
 use super::procedure::Procedure;
 use super::rules::problem::{TermsProblem, outside};
-use super::{disputes, escrow, grants, runs};
+use super::{asking, disputes, escrow, grants, runs};
 use crate::state::State;
 use crate::{
     AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, Seat, Terms,
@@ -38,6 +38,7 @@ impl Procedure for Traced {
 
     fn place(&self, order: &Order, _from: AccountId, _call: &OrderCall) -> Option<Place> {
         match order.head.phase {
+            Phase::Asked | Phase::Called => order.list_place(),
             Phase::Assigned | Phase::Running => Some(order.work(order.run()?.index)),
             Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => {
                 order.round_place()
@@ -51,6 +52,7 @@ impl Procedure for Traced {
         let round = order.round();
         let seat = order.seat(from);
         match call {
+            OrderCall::Answer { .. } => order.has_to_answer(from),
             OrderCall::OpenStarts { .. } => round.is_some_and(|round| round.starts.is_empty()),
             OrderCall::CommitAudit { .. } => seat.is_some_and(|seat| seat.commitment.is_none()),
             OrderCall::RevealAudit { .. } => {
@@ -72,7 +74,15 @@ impl Procedure for Traced {
         match call {
             // It is posted before there is an order to move in.
             OrderCall::Post(_) => Ok(()),
-            OrderCall::Cancel { .. } => close(state, order, Outcome::Withdrawn),
+            OrderCall::Cancel { .. } => work::cancel(state, order),
+            OrderCall::Answer { accept, .. } => {
+                let decided = asking::answer(state, order, from, *accept)?;
+                match order.head.phase {
+                    Phase::Called if decided => audit::seat(state, order),
+                    _ if decided => work::begin(state, order),
+                    _ => Ok(()),
+                }
+            }
             OrderCall::Accept { .. } => close(state, order, Outcome::Paid),
             OrderCall::Complain { .. } => disputes::complain(state, order),
             OrderCall::Grant {
@@ -142,7 +152,9 @@ impl Procedure for Traced {
     ) -> Result<bool, Refusal> {
         match order.head.phase {
             Phase::Posted => work::draw(state, order, pools),
+            Phase::Taken => work::seed(state, order),
             Phase::Committed => audit::draw(state, order, pools),
+            Phase::Seated => audit::draw_round(state, order),
             _ => Ok(false),
         }
     }

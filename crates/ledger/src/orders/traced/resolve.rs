@@ -44,8 +44,8 @@ pub(super) fn resolve(state: &mut State<'_>, order: &mut Order) -> Result<(), Re
     draw_again(state, order)
 }
 
-/// Draws for the seats that are empty, and fresh segments with them: the ends of the old ones are
-/// public.
+/// Has others asked for the seats that are empty, and fresh segments drawn for them: the ends of the
+/// old ones are public.
 pub(super) fn draw_again(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     let run = order.run();
     let (rounds, last_resort) = run.map_or((0, false), |run| (run.rounds.len(), run.last_resort));

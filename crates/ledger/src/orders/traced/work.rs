@@ -1,49 +1,75 @@
-//! Drawing the provider, and its run up to the commitment.
+//! Finding the provider, and its run up to the commitment.
 
 use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
 
-use super::fail;
+use super::{close, fail};
 use crate::files::must_be_recorded;
-use crate::orders::draw::{self, Candidate, Pools};
-use crate::orders::passage::enter;
-use crate::orders::runs;
+use crate::orders::draw::{Candidate, Pools};
+use crate::orders::passage::{enter, resume};
+use crate::orders::{asking, escrow, runs};
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, Counts, DeclineReason, FailureReason, FileId, Order, OrderEvent,
-    OrderRefusal, Phase, Refusal, Role, Run, StepIndex, Trace,
+    OrderRefusal, Outcome, Phase, Refusal, Role, Run, StepIndex, Trace,
 };
 
-/// Draws a provider that has not failed this order, where its run could be audited.
+/// Draws whom to ask, of those who have not failed this order and whose run could be audited.
 pub(super) fn draw(
     state: &mut State<'_>,
     order: &mut Order,
     pools: &mut Pools,
 ) -> Result<bool, Refusal> {
-    let mut stream = draw::stream(state, order, "provider");
-    let bond = (Role::Provider, order.head.terms.provider_bond);
     let requester = state.owner(&order.head.requester);
-    let auditor = (Role::Auditor, order.head.terms.auditor_bond);
-    let auditors = pools.owners(state, auditor, |of| !of.belongs_to(requester));
-    let seats = usize::from(order.head.terms.auditors);
-    // No two of one draw have one owner, and none the provider's.
-    let audited = |by: &Candidate| {
+    let tried: BTreeSet<_> = order.runs.iter().map(|run| run.provider).collect();
+    let terms = &order.head.terms;
+    let auditors = pools.owners(state, (Role::Auditor, terms), |of| {
+        !of.belongs_to(requester)
+    });
+    let seats = usize::from(terms.auditors);
+    // No two of one audit have one owner, and none the provider's.
+    let audited = move |by: &Candidate| {
         let own = [by.account, by.owner];
         let own = BTreeSet::from(own).intersection(&auditors).count();
         auditors.len() - own >= seats
     };
-    let drawn = pools.draw(state, bond, &mut stream, (1, 1), |of| {
-        let tried = || order.runs.iter().any(|run| run.provider == of.account);
-        !of.belongs_to(requester) && !tried() && audited(of)
-    });
-    let Some(provider) = drawn.first() else {
+    asking::ask(state, order, pools, (Role::Provider, 1), |of| {
+        !of.belongs_to(requester) && !tried.contains(&of.account) && audited(of)
+    })
+}
+
+/// Begins the run of the first in rank that accepted; where nobody has, others are asked.
+pub(super) fn begin(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let accepted = asking::close(state, order);
+    let Some(provider) = accepted.first() else {
+        resume(state, order, Phase::Posted);
+        return Ok(());
+    };
+    runs::begin(state, order, provider)?;
+    enter(state, order, Phase::Taken);
+    Ok(())
+}
+
+/// Gives the run its seed: from a beacon that nobody knew when its provider accepted.
+pub(super) fn seed(state: &mut State<'_>, order: &mut Order) -> Result<bool, Refusal> {
+    let (id, beacon) = (order.head.id, state.context.beacon);
+    let Some(run) = order.run_mut() else {
         return Ok(false);
     };
-    let seed = Run::seed(order.head.id, order.next_run(), &state.context.beacon);
-    runs::begin(state, order, provider, seed)?;
+    run.seed = Some(Run::seed(id, run.index, &beacon));
     enter(state, order, Phase::Assigned);
     Ok(true)
+}
+
+/// Withdraws an order before its provider has keys. Once somebody was asked that costs the idle fee:
+/// otherwise a requester could look whom the beacon gives it and post again until it likes them.
+pub(super) fn cancel(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    if order.head.phase != Phase::Posted {
+        let acceptor = order.provider().or(asking::first_acceptor(order));
+        escrow::pay_idle(state, order, acceptor)?;
+    }
+    close(state, order, Outcome::Withdrawn)
 }
 
 /// Gives an order back that cannot be done as posted. Nobody is punished: the ledger cannot see

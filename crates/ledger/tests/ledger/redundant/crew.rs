@@ -2,8 +2,8 @@
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    AccountCall, Amount, BoundedString, BoundedVec, Call, Deadlines, FileCall, FileId, OrderCall,
-    OrderId, Phase, Role, RunIndex, StepIndex, Terms, Trace, query,
+    AccountCall, Amount, BoundedString, BoundedVec, Call, Deadlines, FileCall, FileId, Offer,
+    OrderCall, OrderId, Phase, Role, RunIndex, StepIndex, Terms, Trace, query,
 };
 
 use crate::world::{
@@ -50,6 +50,7 @@ pub(crate) fn enlist(world: &mut World) {
             bond: BOND,
             encryption_key: Who::Auditor(i).secret().encryption().public(),
             address: BoundedString::new("localhost:7001").unwrap(),
+            offer: Some(Offer::anything()),
         };
         (Who::Auditor(i), register.into())
     };
@@ -101,10 +102,10 @@ pub(crate) fn files(who: Who) -> (BoundedVec<FileId, 1024>, FileId) {
 }
 
 impl World {
-    /// Posts an order and waits for the draw of its providers.
+    /// Posts an order and finds its providers.
     pub(crate) fn drawn(&mut self, terms: &Terms) -> OrderId {
         let order = self.post(terms);
-        self.advance(1);
+        self.fill(order);
         assert_eq!(self.phase(order), Phase::Assigned);
         order
     }

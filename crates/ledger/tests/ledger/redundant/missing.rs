@@ -24,6 +24,11 @@ fn running(world: &mut World, terms: &Terms) -> OrderId {
     order
 }
 
+/// What a provider gets that was kept waiting for nothing.
+fn idle() -> i128 {
+    i128::from(terms().idle_fee(&parameters()).0)
+}
+
 fn decline(world: &mut World, order: OrderId, run: u32) {
     let call = OrderCall::Decline {
         place: world.order(order).work(RunIndex(run)),
@@ -59,7 +64,7 @@ fn a_late_run_costs_a_share_of_the_bond_and_is_replaced() {
     assert_eq!(gain(&world, late), -i128::from(cut.0));
     // Those who are committed stay bound to it.
     assert_eq!(world.standing(order), [0, 2]);
-    world.advance(1);
+    world.fill(order);
     assert_eq!(world.phase(order), Phase::Assigned);
     assert_eq!(world.standing(order), [0, 2, 3]);
     // Only the new one needs keys.
@@ -89,7 +94,7 @@ fn a_declined_run_costs_nothing_and_is_replaced() {
     assert_eq!(world.phase(order), Phase::Running);
     world.commit_run(order, 1, &truth());
     assert_eq!(world.phase(order), Phase::Posted);
-    world.advance(1);
+    world.fill(order);
     world.hand_all(order);
     world.commit_run(order, 2, &truth());
     reveal_all(&mut world, order);
@@ -110,13 +115,13 @@ fn a_run_without_keys_costs_its_provider_nothing_and_is_replaced() {
     assert_eq!(world.phase(order), Phase::Assigned);
     world.expire(order);
     assert_eq!(reason(&world, order, 2), Some(FailureReason::NotGranted));
-    assert_eq!(gain(&world, world.runner(order, 2)), 0);
+    assert_eq!(gain(&world, world.runner(order, 2)), idle());
     assert_eq!(world.phase(order), Phase::Running);
     for run in [0, 1] {
         world.commit_run(order, run, &truth());
     }
     assert_eq!(world.phase(order), Phase::Posted);
-    world.advance(1);
+    world.fill(order);
     // Two committed runs are enough if the third gets no keys either.
     world.expire(order);
     assert_eq!(world.phase(order), Phase::Revealing);
@@ -124,7 +129,8 @@ fn a_run_without_keys_costs_its_provider_nothing_and_is_replaced() {
     reveal_all(&mut world, order);
     assert_eq!(world.phase(order), Phase::Accepted);
     world.apply(Who::Requester, OrderCall::Accept { order });
-    assert_eq!(gain(&world, Who::Requester), tokens(-20));
+    // Two providers were kept waiting for nothing.
+    assert_eq!(gain(&world, Who::Requester), tokens(-20) - 2 * idle());
     all_free(&world);
 }
 
@@ -187,7 +193,7 @@ fn where_all_are_late_others_are_drawn() {
     let order = running(&mut world, &with(2, 3));
     world.expire(order);
     assert_eq!(world.phase(order), Phase::Posted);
-    world.advance(1);
+    world.fill(order);
     assert_eq!(world.standing(order), [2, 3]);
     world.hand_all(order);
     for run in [2, 3] {
@@ -234,9 +240,9 @@ fn without_any_keys_nobody_works() {
     world.expire(order);
     assert_eq!(world.order(order).head.outcome, Some(Outcome::NotGranted));
     for run in 0..3 {
-        assert_eq!(gain(&world, world.runner(order, run)), 0);
+        assert_eq!(gain(&world, world.runner(order, run)), idle());
     }
-    assert_eq!(gain(&world, Who::Requester), 0);
+    assert_eq!(gain(&world, Who::Requester), -3 * idle());
     all_free(&world);
 }
 
@@ -284,11 +290,15 @@ fn cancelling_is_refused_once_somebody_holds_keys() {
     for drawn in [false, true] {
         let mut world = crowd();
         let order = world.post(&copies(3));
-        world.advance(u32::from(drawn));
+        if drawn {
+            world.fill(order);
+        }
         world.apply(Who::Requester, OrderCall::Cancel { order });
         let head = world.order(order).head;
         assert_eq!((head.phase, head.escrow), (Phase::Cancelled, Amount::ZERO));
-        assert_eq!(gain(&world, Who::Requester), 0);
+        // While it waits the draw of that very block comes first, and nobody has accepted yet.
+        let owed = if drawn { 3 } else { 1 };
+        assert_eq!(gain(&world, Who::Requester), -owed * idle());
         all_free(&world);
     }
     let mut world = crowd();
@@ -308,7 +318,10 @@ fn cancelling_is_refused_once_somebody_holds_keys() {
         world.commit_run(order, run, &truth());
     }
     assert_eq!(world.phase(order), Phase::Posted);
-    // The draw of the block comes first; then it is assigned, and two hold keys.
+    // The draw of the block comes first; then somebody is asked, and two hold keys.
+    assert_eq!(cancel(&mut world, order), done);
+    assert_eq!(world.phase(order), Phase::Asked);
+    world.accept(order);
     assert_eq!(cancel(&mut world, order), done);
     assert_eq!(world.phase(order), Phase::Assigned);
     assert_eq!(cancel(&mut world, order), done);
@@ -357,7 +370,7 @@ fn no_provider_is_drawn_twice_for_one_order() {
         let mut run = 0;
         loop {
             while world.standing(order).len() < 2 {
-                world.advance(1);
+                world.fill(order);
             }
             world.hand_all(order);
             if run == 6 {

@@ -60,19 +60,25 @@ fn there_are_one_to_eight_copies() {
 }
 
 #[test]
-fn the_escrow_is_a_price_for_each_copy() {
+fn the_escrow_is_a_price_and_an_idle_fee_for_each_copy() {
+    let idle = terms().idle_fee(&parameters()).0;
+    let escrow = copies(3).escrow(&parameters());
+    // Three copies and one in place of another.
+    assert_eq!(escrow, Some(Amount(Amount::tokens(30).0 + 4 * idle)));
+    let escrow = terms().escrow(&parameters());
+    assert_eq!(escrow, Some(Amount(Amount::tokens(11).0 + idle)));
     for count in 2..=8 {
-        let escrow = copies(count).escrow();
+        let escrow = copies(count).pay();
         assert_eq!(escrow, Some(Amount::tokens(10 * u64::from(count))));
     }
     let dear = |price, count| Terms {
         price,
         ..copies(count)
     };
-    assert_eq!(dear(Amount(u64::MAX), 2).escrow(), None);
-    assert_eq!(dear(Amount(u64::MAX / 8 + 1), 8).escrow(), None);
+    assert_eq!(dear(Amount(u64::MAX), 2).pay(), None);
+    assert_eq!(dear(Amount(u64::MAX / 8 + 1), 8).pay(), None);
     assert_eq!(
-        dear(Amount(u64::MAX / 8), 8).escrow(),
+        dear(Amount(u64::MAX / 8), 8).pay(),
         Some(Amount(u64::MAX / 8 * 8))
     );
     let mut world = crowd();

@@ -6,25 +6,30 @@ use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    AuditResults, BoundedVec, Order, OrderCall, Phase, Question, RunIndex, SegmentIndex, StepIndex,
+    AuditResults, BoundedVec, Order, OrderCall, Phase, Question, Role, RunIndex, SegmentIndex,
+    StepIndex,
 };
 use assay_machine::Machine;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use self::replay::Replay;
+use super::asked::Consent;
 use super::{Handover, close};
 use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::{GrantUse, ReaderKeys};
 use crate::party::{
-    Answer, CallTag, Context, FetchFailure, Identity, Input, Output, Progress, Tag, Traced, What,
+    Answer, CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Progress, Tag,
+    Traced, What,
 };
 use crate::view::View;
 use crate::work::WorkFailure;
 
 /// An auditor watching one order.
 ///
-/// Once drawn it recomputes leaf 0 from the specification, fetches the checkpoint at which each
+/// Asked to, it takes a seat if its machine can do what the public terms ask for.
+///
+/// Once segments are drawn for it it recomputes leaf 0 from the specification, fetches the checkpoint at which each
 /// stretch of drawn segments starts, checks it against the opened leaf and replays the stretch.
 /// It commits to what it found before it can know what the provider claims, and reveals when all
 /// have committed. If the two differ it bisects with its own leaves and grants the validators the
@@ -35,6 +40,7 @@ use crate::work::WorkFailure;
 pub struct Auditor {
     me: Identity,
     desk: Desk,
+    consent: Consent,
     keys: Option<ReaderKeys>,
     inputs: Inputs,
     replay: Replay,
@@ -97,6 +103,7 @@ impl Auditor {
             inputs: Inputs::of(me.account),
             me,
             desk: Desk::default(),
+            consent: Consent::default(),
             keys: None,
             replay: Replay::default(),
             records: BTreeMap::new(),
@@ -153,6 +160,7 @@ impl Auditor {
                 }
                 _ => {}
             },
+            Answer::Weighed(result) => self.consent.weighed(tag, result, &mut self.desk),
             // It stores nothing.
             Answer::Stored(_) => {}
         }
@@ -175,7 +183,17 @@ impl Auditor {
             self.replay = Replay::default();
             self.desk.clear();
         }
-        let Some(seat) = order.seat(self.me.account).filter(|seat| seat.stands()) else {
+        let me = self.me.account;
+        if self.consent.act(view, (me, Role::Auditor), &mut self.desk) {
+            return;
+        }
+        let mut seats = order.run().into_iter().flat_map(|run| run.seats());
+        if !seats.any(|seat| seat.auditor == me) && is_audited(order.head.phase) {
+            // Others have the seats: it is asked again only with another list.
+            self.finished = true;
+            return self.desk.push(Output::End(Outcome::Dismissed));
+        }
+        let Some(seat) = order.seat(me).filter(|seat| seat.stands()) else {
             return;
         };
         let challenger = order.dispute().map(|dispute| dispute.challenger);
@@ -317,6 +335,14 @@ impl Auditor {
         };
         handover.give_validators(&mut self.desk, keys);
     }
+}
+
+/// Whether every seat of the present audit is taken.
+fn is_audited(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing
+    )
 }
 
 /// A tag of the auditor's round.

@@ -6,10 +6,11 @@ mod work;
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{DeclineReason, Phase};
+use assay_ledger::{DeclineReason, Phase, Role};
 use assay_machine::Machine;
 
 use self::run::{Entry, Run};
+use super::asked::Consent;
 use super::close;
 use crate::desk::Desk;
 use crate::inputs::Inputs;
@@ -20,6 +21,8 @@ use crate::party::{
 use crate::view::View;
 
 /// The provider of one order.
+///
+/// Asked: it takes the order if its machine can do what the public terms ask for.
 ///
 /// Running: it opens the requester's grant, fetches the inputs, stores copies of them that do not
 /// depend on the requester, runs segment after segment, stores
@@ -33,6 +36,7 @@ use crate::view::View;
 pub struct Provider {
     me: Identity,
     desk: Desk,
+    consent: Consent,
     keys: Option<ProviderKeys>,
     inputs: Inputs,
     run: Option<Run>,
@@ -70,6 +74,7 @@ impl Provider {
             inputs: Inputs::of(me.account),
             me,
             desk: Desk::default(),
+            consent: Consent::default(),
             keys: None,
             run: None,
             kept: BTreeSet::new(),
@@ -93,6 +98,7 @@ impl Provider {
         let now = view.height;
         match answer {
             Answer::Submitted(_) => self.desk.rest(tag, now),
+            Answer::Weighed(result) => self.consent.weighed(tag, result, &mut self.desk),
             Answer::Input(result) => {
                 self.desk.missed(tag, now, &result);
                 if let Err(FetchFailure::TooLarge(_)) = &result {
@@ -137,8 +143,18 @@ impl Provider {
             return;
         }
         let mine = order.run_of(self.me.account);
-        let was_mine = order.failed().any(|run| run.provider == self.me.account);
-        let dismissed = mine.is_none() && was_mine;
+        let me = (self.me.account, Role::Provider);
+        let asked = mine.is_none() && self.consent.act(view, me, &mut self.desk);
+        if asked {
+            return;
+        }
+        let was_mine = || order.failed().any(|run| run.provider == self.me.account);
+        let searched = matches!(
+            order.head.phase,
+            Phase::Posted | Phase::Asked | Phase::Taken
+        );
+        // Others serve: it is asked again only with another list.
+        let dismissed = mine.is_none() && (was_mine() || !searched);
         if let Some(outcome) = close(order).or(dismissed.then_some(Outcome::Dismissed)) {
             self.finished = true;
             self.desk.push(Output::End(outcome));

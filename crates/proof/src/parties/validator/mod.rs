@@ -142,7 +142,7 @@ impl Validator {
                 self.replayed(view, tag.what, result);
             }
             // It stores nothing.
-            Answer::Stored(_) => {}
+            Answer::Stored(_) | Answer::Weighed(_) => {}
         }
     }
 

@@ -1,0 +1,173 @@
+//! Asking accounts to take part: a ranked list is drawn, those on it answer, and the first in rank
+//! that accept serve.
+//!
+//! Nobody is bound who has not accepted: until then nothing is locked, and no key is handed over. The
+//! window closes as soon as the answers that are still missing can change nothing; who has not
+//! answered when its time is over has missed, which suspends its offer. To accept and then to have no
+//! bond or slot free is no miss: others had a claim to it first.
+
+use std::collections::BTreeSet;
+
+use super::draw::{self, Candidate, Pools};
+use super::passage::enter;
+use crate::state::State;
+use crate::{
+    AccountId, Asked, Invited, Order, OrderEvent, OrderRefusal, Phase, Refusal, Registration, Role,
+};
+
+/// Accounts on one list.
+const MOST_ASKED: usize = 8;
+
+/// Accounts that one search remembers to have declined, so that they are not asked again.
+const REMEMBERED: usize = 32;
+
+/// Draws a list for `wanted` places from the accounts that `may` take them and have not declined in
+/// this search, and asks them; does nothing where there are fewer than the places.
+pub(super) fn ask(
+    state: &mut State<'_>,
+    order: &mut Order,
+    pools: &mut Pools,
+    (role, wanted): (Role, usize),
+    may: impl Fn(&Candidate) -> bool,
+) -> Result<bool, Refusal> {
+    let number = order.head.lists;
+    if wanted == 0 || number == u16::MAX {
+        return Ok(false);
+    }
+    let mut stream = draw::stream(state, order, &role.to_string());
+    let declined: BTreeSet<AccountId> = order.head.declined.iter().copied().collect();
+    let most = MOST_ASKED.max(wanted);
+    let terms = &order.head.terms;
+    let drawn = pools.draw(state, (role, terms), &mut stream, (wanted, most), |of| {
+        may(of) && !declined.contains(&of.account)
+    });
+    if drawn.is_empty() {
+        return Ok(false);
+    }
+    let ranked: Vec<Invited> = drawn
+        .into_iter()
+        .map(|of| Invited {
+            account: of.account,
+            owner: of.owner,
+            encryption_key: of.registration.encryption_key,
+            accepts: None,
+        })
+        .collect();
+    let accounts = ranked.iter().map(|of| of.account).collect();
+    state.emit(OrderEvent::Asked { role, accounts }.of(order.head.id));
+    order.head.lists = number.saturating_add(1);
+    order.head.asked = Some(Asked {
+        number,
+        role,
+        wanted: u8::try_from(wanted).unwrap_or(u8::MAX),
+        ranked,
+    });
+    let phase = match role {
+        Role::Auditor => Phase::Called,
+        _ => Phase::Asked,
+    };
+    enter(state, order, phase);
+    Ok(true)
+}
+
+/// Takes the answer of an account that was asked; says whether that closes the window.
+pub(super) fn answer(
+    state: &mut State<'_>,
+    order: &mut Order,
+    from: AccountId,
+    accept: bool,
+) -> Result<bool, Refusal> {
+    let id = order.head.id;
+    let done = || OrderRefusal::AlreadyDone { order: id };
+    let role = order.head.asked.as_ref().ok_or_else(done)?.role;
+    let registration = state.registration(role, &from);
+    let asked = order.head.asked.as_mut().ok_or_else(done)?;
+    let mut waits = asked.ranked.iter_mut().filter(|of| of.accepts.is_none());
+    let invited = waits.find(|of| of.account == from).ok_or_else(done)?;
+    invited.accepts = Some(accept);
+    if let Some(registration) = registration {
+        // What is sealed to it from now on is sealed to the key that it has as it accepts.
+        invited.encryption_key = registration.encryption_key;
+    }
+    if !accept {
+        if order.head.declined.len() >= REMEMBERED {
+            order.head.declined.remove(0);
+        }
+        order.head.declined.push(from);
+    }
+    let answered = OrderEvent::Answered {
+        account: from,
+        accept,
+    };
+    state.emit(answered.of(id));
+    Ok(is_decided(state, order))
+}
+
+/// Whether the answers that are missing can change nothing.
+fn is_decided(state: &State<'_>, order: &Order) -> bool {
+    let Some(asked) = &order.head.asked else {
+        return true;
+    };
+    let mut taken = 0;
+    for invited in &asked.ranked {
+        match invited.accepts {
+            None => return false,
+            Some(true) if is_able(state, order, asked.role, invited) => taken += 1,
+            Some(_) => {}
+        }
+        if taken == asked.wanted {
+            return true;
+        }
+    }
+    true
+}
+
+/// Whether somebody who accepted still has what it takes.
+fn is_able(state: &State<'_>, order: &Order, role: Role, invited: &Invited) -> bool {
+    let free = |of: &Registration| {
+        let orders = of.offer.as_ref().map_or(0, |offer| offer.orders);
+        of.free() >= order.head.terms.bond(role) && of.serving < orders
+    };
+    let registration = state.registration(role, &invited.account);
+    registration.as_ref().is_some_and(free)
+}
+
+/// Closes the window: those that serve, first in rank first.
+pub(super) fn close(state: &State<'_>, order: &mut Order) -> Vec<Invited> {
+    let Some(asked) = order.head.asked.take() else {
+        return Vec::new();
+    };
+    let accepted = asked
+        .ranked
+        .into_iter()
+        .filter(|of| of.accepts == Some(true));
+    let able = accepted.filter(|of| is_able(state, order, asked.role, of));
+    able.take(usize::from(asked.wanted)).collect()
+}
+
+/// Records who has not answered in time, and suspends its offer.
+pub(super) fn miss(state: &mut State<'_>, order: &Order) {
+    let id = order.head.id;
+    for invited in order.head.asked.iter().flat_map(|asked| &asked.ranked) {
+        if invited.accepts.is_some() {
+            continue;
+        }
+        let (account, role) = (invited.account, order.head.asked.as_ref().map(|of| of.role));
+        let Some(role) = role else { continue };
+        if let Some(mut registration) = state.registration(role, &account) {
+            registration.missed = registration.missed.saturating_add(1);
+            registration.suspended = true;
+            state.save_registration(role, &account, &registration);
+        }
+        state.emit(OrderEvent::Missed { account }.of(id));
+    }
+}
+
+/// Who gets the fee for having been kept waiting if the requester withdraws now: the first in rank
+/// that accepted.
+pub(super) fn first_acceptor(order: &Order) -> Option<AccountId> {
+    let mut ranked = order.head.asked.iter().flat_map(|asked| &asked.ranked);
+    ranked
+        .find(|of| of.accepts == Some(true))
+        .map(|of| of.account)
+}
