@@ -8,7 +8,7 @@ use crate::orders::life::Late;
 use crate::orders::passage::enter;
 use crate::orders::{asking, disputes, escrow};
 use crate::state::State;
-use crate::{AccountId, Order, Phase, Refusal, Seat, SlashReason};
+use crate::{AccountId, Order, Outcome, Phase, Refusal, Seat, SlashReason};
 
 /// Ends the order's phase as its row says.
 pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
