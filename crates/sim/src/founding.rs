@@ -77,13 +77,23 @@ fn address<const MOST: usize>() -> Option<BoundedString<MOST>> {
 
 /// Somebody's place in a role from the beginning on.
 pub(crate) fn registration(secret: &SecretKey, role: Role, bond: u64) -> GenesisRegistration {
+    offering(secret, role, bond, &Offer::anything())
+}
+
+/// The same with what it offers, where it can be drawn.
+pub(crate) fn offering(
+    secret: &SecretKey,
+    role: Role,
+    bond: u64,
+    offer: &Offer,
+) -> GenesisRegistration {
     GenesisRegistration {
         account: secret.public(),
         role,
         bond: Amount::tokens(bond),
         encryption_key: secret.encryption().public(),
         address: address().unwrap_or_default(),
-        offer: role.is_drawn().then(Offer::anything),
+        offer: role.is_drawn().then(|| offer.clone()),
     }
 }
 

@@ -287,7 +287,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "eb37808f74d4367bd3ede7ceadb1eb8199ac5da00f5777e98ca00494fe2130d6"
+        "7c5129cbcd67b428feb1e60b45df118131081bf5909143eb59126e4e2ddad302"
     );
     let order = world.order(order);
     reads_back(&order.head);

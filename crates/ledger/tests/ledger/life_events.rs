@@ -655,8 +655,29 @@ const LEFT_ALONE: [(Phase, &str); 15] = [
             12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
             12 block phase opening
             30 block decided None
-            30 block paid Requester 11.5
-            30 block ended NoVerdict
+            30 block disputed run 0 by Auditor(3) Initial segment 0
+            30 block phase attesting
+            42 block decided None
+            42 block phase committed
+            43 block asked auditor Auditor(2) Auditor(4) Auditor(1)
+            43 block phase called
+            74 block missed Auditor(2)
+            74 block missed Auditor(4)
+            74 block missed Auditor(1)
+            74 block phase committed
+            75 block phase committed
+            76 block drawn Validator(0) Validator(3) segments [0, 1, 3]
+            76 block phase opening
+            84 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            84 block failed run 0 Provider(0) Withheld
+            84 block phase posted
+            85 block asked provider Provider(1) Provider(2)
+            85 block phase asked
+            116 block missed Provider(1)
+            116 block missed Provider(2)
+            116 block phase posted
+            117 block paid Requester 11.5
+            117 block ended NoProvider
         ",
     ),
     (

@@ -5,7 +5,7 @@ use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
     AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, FileCall, Genesis,
-    GenesisAccount, Input as TermsInput, OrderCall, OrderId, Role, StopRule, Terms,
+    GenesisAccount, Input as TermsInput, Offer, OrderCall, OrderId, Role, StopRule, Terms,
 };
 use assay_proof::{OrderKeys, Programs};
 
@@ -14,7 +14,7 @@ use super::cast::{Cast, MakeParty, MakePrograms};
 use super::life::Place;
 use super::shared::record;
 use super::vault::Vault;
-use crate::founding::{Endowment, genesis, registration, validator_keys};
+use crate::founding::{Endowment, genesis, offering, registration, validator_keys};
 
 /// Balance of everybody at the start.
 pub const BALANCE: Amount = Amount::tokens(1_000);
@@ -37,6 +37,8 @@ pub struct Plan {
     pub auditors: u8,
     /// What it pays and locks.
     pub money: Money,
+    /// What providers and auditors offer.
+    pub offer: Offer,
     /// Providers that do the job.
     pub copies: u8,
     /// Providers tried.
@@ -102,6 +104,7 @@ impl Default for Plan {
             drawn: 3,
             auditors: 2,
             money: Money::default(),
+            offer: Offer::anything(),
             copies: 1,
             attempts: 2,
             deadline: 12,
@@ -175,7 +178,7 @@ impl Beginning {
                     _ => None,
                 };
                 let secret = own.unwrap_or_else(|| secret(places.len()));
-                let registered = registration(&secret, role, bond);
+                let registered = offering(&secret, role, bond, &plan.offer);
                 endowment.registrations.push(registered);
                 let (name, role) = (format!("{role} {n}"), Some((role, Amount::tokens(bond))));
                 let makes = (actor.party, actor.programs);

@@ -63,6 +63,10 @@ impl OrderSettings {
             terms: TermsSettings::drawn(random),
             liars: Vec::new(),
         };
+        if order.terms.careful && random.below(3) == 0 {
+            // Terms in which nobody could keep the time: nobody who is careful takes them.
+            order.deadline_seconds = 1 + random.below(59) as u32;
+        }
         order.draw_liars(random, Role::Provider, providers, (35, providers));
         order.draw_liars(random, Role::Auditor, auditors, (30, auditors));
         order.draw_liars(random, Role::Validator, VALIDATORS, (20, TOLERATED));
@@ -117,6 +121,7 @@ impl TermsSettings {
             auditor_fee: auditor_bond / 20 + 1 + random.below(5_000_000),
             segments_drawn: 1 + random.below(6) as u32,
             auditors_drawn: 1 + random.below(2) as u8,
+            careful: random.below(2) == 0,
         }
     }
 }

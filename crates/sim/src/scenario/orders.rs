@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{Amount, Role, Terms};
+use assay_ledger::{Amount, Offer, Role, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
@@ -90,6 +90,8 @@ pub struct TermsSettings {
     pub segments_drawn: u32,
     /// Auditors drawn.
     pub auditors_drawn: u8,
+    /// Whether providers and auditors make the standard offer, and not one that every order meets.
+    pub careful: bool,
 }
 
 impl Default for TermsSettings {
@@ -101,6 +103,7 @@ impl Default for TermsSettings {
             auditor_fee: 5_000_000,
             segments_drawn: 3,
             auditors_drawn: 2,
+            careful: false,
         }
     }
 }
@@ -215,6 +218,10 @@ impl OrderSettings {
             kills: self.kills_per_mille.into(),
             drawn: self.terms.segments_drawn,
             auditors: self.terms.auditors_drawn,
+            offer: match self.terms.careful {
+                true => Offer::standard(),
+                false => Offer::anything(),
+            },
             money: Money {
                 price: Amount(self.terms.price),
                 provider_bond: Amount(self.terms.provider_bond),
