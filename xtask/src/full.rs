@@ -18,7 +18,7 @@ struct Suite {
 }
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed.
-const SUITES: [Suite; 19] = [
+const SUITES: [Suite; 20] = [
     Suite {
         name: "ledger life cycles",
         package: "assay-ledger",
@@ -42,6 +42,12 @@ const SUITES: [Suite; 19] = [
         package: "assay-sim",
         filter: "training::",
         count: 200,
+    },
+    Suite {
+        name: "whoever keeps to the protocol loses nothing",
+        package: "assay-sim",
+        filter: "property::",
+        count: 100_000,
     },
     Suite {
         name: "mixtures of liars in orders",

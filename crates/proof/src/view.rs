@@ -94,6 +94,12 @@ impl View {
         SegmentIndex(u32::try_from(step.0 / length).unwrap_or(u32::MAX))
     }
 
+    /// Whether a quarter of the phase's time is over.
+    pub(crate) fn is_past_a_quarter(&self) -> bool {
+        let (since, deadline) = (self.order.head.since.time, self.order.head.deadline.time);
+        self.time.since(since) >= deadline.since(since) / 4
+    }
+
     /// Whether so little of the phase is left that a party must make do with what it has: the
     /// last quarter of its time, and never less than the last two seconds. A phase that has not had
     /// its least number of blocks is not over yet, but for the last two of them.

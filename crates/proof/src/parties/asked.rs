@@ -6,6 +6,18 @@ use crate::desk::Desk;
 use crate::party::{Ask, CallTag, Tag, What};
 use crate::view::View;
 
+/// Whether the answer of `me` may matter: not while those above it in rank can fill every place. An answer
+/// that is not needed costs its fee, and the list is mostly closed before it arrives; so it is held
+/// back, but for a quarter of the window only, lest silence above be mistaken for it.
+fn is_needed(view: &View, me: AccountId) -> bool {
+    let Some(asked) = &view.order.head.asked else {
+        return false;
+    };
+    let above = asked.ranked.iter().take_while(|of| of.account != me);
+    let open = above.filter(|of| of.accepts != Some(false)).count();
+    open < usize::from(asked.wanted) || view.is_past_a_quarter()
+}
+
 /// What a party that may be asked has found out about the order it is asked for.
 ///
 /// It takes part if its machine can do what the public terms ask for: with the keys it would get to see
@@ -27,7 +39,7 @@ impl Consent {
         if !order.is_asked(me) {
             return false;
         }
-        if !order.has_to_answer(me) {
+        if !order.has_to_answer(me) || !is_needed(view, me) {
             return true;
         }
         let what = What::Weigh;

@@ -11,7 +11,7 @@ use crate::cases;
 fn whoever_keeps_to_the_protocol_loses_nothing_and_is_paid() {
     let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-    let count = cases(200);
+    let count = cases(2_000);
     for seed in 0..count {
         let scenario = Scenario::drawn_order(seed);
         scenario.check().unwrap();

@@ -57,11 +57,19 @@ impl Machine for Silent {
 }
 
 #[test]
-fn an_order_whose_keys_are_never_granted_ends_without_loss() {
+fn who_never_grants_keys_pays_for_having_kept_a_provider_waiting() {
     let (world, order) = run(Plan::default(), with_requester(|_, _| Silent));
     assert_eq!(order.head.outcome, Some(Outcome::NotGranted));
     assert_unslashed(&world, Role::Provider, 0);
-    assert!(world.balance(0) > Amount(BALANCE.0 - Amount::tokens(1).0));
+    // A twentieth of the price of 100, which goes to the provider.
+    let idle = Amount::tokens(5).0;
+    let spent = BALANCE.0 - world.balance(0).0;
+    assert!(
+        (idle..idle + Amount::tokens(1).0).contains(&spent),
+        "{spent}"
+    );
+    let provider = world.place_of(order.runs[0].provider).unwrap();
+    assert!(world.balance(provider).0 > BALANCE.0 + idle - Amount::tokens(1).0);
 }
 
 /// Who sets the terms may leave the judges no time to look. They do not say that there was nothing: a

@@ -17,6 +17,11 @@ impl CopyingAuditor {
     }
 
     fn call(&self, order: &Order) -> Option<(CallTag, OrderCall)> {
+        if order.has_to_answer(self.me.account) {
+            let place = order.list_place()?;
+            let accept = true;
+            return Some((CallTag::Answer, OrderCall::Answer { place, accept }));
+        }
         order.seat(self.me.account)?;
         let seats = &order.round()?.seats;
         let copied = |known: fn(&Seat) -> bool| {

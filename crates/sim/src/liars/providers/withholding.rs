@@ -54,6 +54,12 @@ impl WithholdingProvider {
 
     fn filter(&self, output: Output) -> Option<Output> {
         match (self.withheld, output) {
+            // It takes the order, or nobody would wait for it.
+            (Withheld::Run, Output::Ask(tag, ask))
+                if matches!(tag.what, What::Weigh | What::Call(CallTag::Answer)) =>
+            {
+                Some(Output::Ask(tag, ask))
+            }
             (Withheld::Run, _) => None,
             (_, Output::Ask(tag, Ask::Submit(call))) => {
                 let What::Call(kind) = tag.what else {
