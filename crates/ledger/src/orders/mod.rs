@@ -4,6 +4,7 @@
 //! one record for each [`Run`] and each [`Dispute`], and one for each [`Grant`] of keys.
 
 mod apply;
+mod asked;
 mod asking;
 mod call;
 mod counts;
@@ -33,6 +34,7 @@ pub(crate) mod traced;
 pub(crate) mod turn;
 
 pub(crate) use apply::{apply, draw_waiting, late};
+pub use asked::{Asked, Invited};
 pub use call::{AuditResults, DeclineReason, Opening, OrderCall};
 pub use counts::{Counts, Reached, StopRule, Taken};
 pub use dispute::{Attestation, Dispute, Question, Verdict};
@@ -44,8 +46,7 @@ pub use order::Order;
 pub use phase::{Outcome, Phase};
 pub use place::{Occasion, Place};
 pub use record::{
-    Asked, Failure, FailureReason, Grant, Head, Invited, Leaf, Opened, Round, Run, SealedKeys,
-    Seat, Trace,
+    Failure, FailureReason, Grant, Head, Leaf, Opened, Round, Run, SealedKeys, Seat, Trace,
 };
 pub use refusal::OrderRefusal;
 pub use terms::{Deadlines, Input, JobKind, Terms};

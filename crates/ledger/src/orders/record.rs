@@ -6,6 +6,7 @@ use assay_crypto::{Digest, EncryptionKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use crate::{
     AccountId, Amount, AuditResults, BoundedBytes, Counts, DeclineReason, FileId, Height, Moment,
     OrderId, Outcome, Phase, Place, Role, RunIndex, SegmentIndex, StepIndex, Terms,
@@ -49,35 +50,6 @@ pub struct Head {
     pub disputed: u16,
     /// How it ended, in a final phase.
     pub outcome: Option<Outcome>,
-}
-
-/// Accounts that were asked to take part in an order, first in rank first.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-pub struct Asked {
-    /// Which of the order's lists.
-    pub number: u16,
-    /// As what.
-    pub role: Role,
-    /// How many are needed: the first that accept.
-    pub wanted: u8,
-    /// Who was asked, no two of one owner.
-    pub ranked: Vec<Invited>,
-}
-
-/// One account on a list.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
-pub struct Invited {
-    /// The account.
-    pub account: AccountId,
-    /// Who owned it at the draw.
-    pub owner: AccountId,
-    /// Where grants to it are sealed if it takes part: its registered key when it accepted, and until
-    /// then at the draw.
-    pub encryption_key: EncryptionKey,
-    /// Its answer, once it has given one.
-    pub accepts: Option<bool>,
 }
 
 /// One provider's work on an order.
