@@ -21,6 +21,7 @@ use super::answer::Desk;
 use crate::{
     address::Address,
     client::{CallError, protocol::Request},
+    config::{NodeConfig, WorkConfig},
     health::{Health, Topic},
     keys,
     orders::Services,
@@ -134,6 +135,26 @@ pub(super) struct Wanted {
     pub(super) bond: Option<u64>,
     /// What orders it takes, of a role that orders are drawn to.
     pub(super) offer: Option<Offer>,
+}
+
+/// The roles the node offers on the ledger, as its configuration says. The validators are those of the
+/// genesis; one only keeps its address right.
+pub(super) fn wanted(config: &NodeConfig) -> Vec<Wanted> {
+    let work = |work: &Option<WorkConfig>| {
+        let work = work.clone().unwrap_or_default();
+        (work.bond, Some(work.offer.offer()))
+    };
+    let of = |role: &Role| {
+        let (bond, offer) = match role {
+            Role::Validator => (None, None),
+            Role::Provider => work(&config.provider),
+            Role::Auditor => work(&config.auditor),
+            Role::Storage => (config.storage.as_ref().and_then(|of| of.bond), None),
+        };
+        let role = *role;
+        Wanted { role, bond, offer }
+    };
+    config.roles.iter().map(of).collect()
 }
 
 /// Keeps one node's offers.

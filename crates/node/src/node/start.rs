@@ -20,13 +20,13 @@ use super::{
     about::About,
     answer::Desk,
     listening::Listening,
-    offers::{Offers, Reach, Wanted},
+    offers::{self, Offers, Reach},
     upkeep, watch,
 };
 use crate::{
     address::Address,
     client::{Follower, LocalChain, Sender},
-    config::{NodeConfig, PeerConfig, WorkConfig},
+    config::{NodeConfig, PeerConfig},
     health::Health,
     inputs::InputStore,
     keys,
@@ -187,7 +187,7 @@ impl Node {
             services: services.clone(),
             desk: desk.clone(),
             health: health.clone(),
-            roles: offers(config),
+            roles: offers::wanted(config),
             reach: Reach {
                 advertise: config.advertise.clone(),
                 listen: transport.address(),
@@ -355,26 +355,6 @@ fn parts(config: &NodeConfig, requester: bool) -> Vec<Part> {
         roles => roles.iter().any(|role| config.plays(*role)),
     };
     Part::ALL.into_iter().filter(plays).collect()
-}
-
-/// The roles the node offers on the ledger, as its configuration says. The validators are those of the
-/// genesis; one only keeps its address right.
-fn offers(config: &NodeConfig) -> Vec<Wanted> {
-    let work = |work: &Option<WorkConfig>| {
-        let work = work.clone().unwrap_or_default();
-        (work.bond, Some(work.offer.offer()))
-    };
-    let wanted = |role: &Role| {
-        let (bond, offer) = match role {
-            Role::Validator => (None, None),
-            Role::Provider => work(&config.provider),
-            Role::Auditor => work(&config.auditor),
-            Role::Storage => (config.storage.as_ref().and_then(|of| of.bond), None),
-        };
-        let role = *role;
-        Wanted { role, bond, offer }
-    };
-    config.roles.iter().map(wanted).collect()
 }
 
 /// Turns step reports into progress reports.
