@@ -26,6 +26,7 @@ mod record;
 mod redundant;
 mod refusal;
 mod registry;
+mod round;
 pub mod rules;
 mod runs;
 pub(crate) mod stored;
@@ -45,9 +46,8 @@ pub use lives::ProcedureName;
 pub use order::Order;
 pub use phase::{Outcome, Phase};
 pub use place::{Occasion, Place};
-pub use record::{
-    Failure, FailureReason, Grant, Head, Leaf, Opened, Round, Run, SealedKeys, Seat, Trace,
-};
+pub use record::{Failure, FailureReason, Grant, Head, Run, SealedKeys, Trace};
 pub use refusal::OrderRefusal;
+pub use round::{Leaf, Opened, Round, Seat};
 pub use terms::{Deadlines, Input, JobKind, Terms};
 pub use turn::Turn;
