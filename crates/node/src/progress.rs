@@ -3,13 +3,18 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use assay_api::views::ProgressReport;
-use assay_ledger::{AccountId, OrderId};
+use assay_ledger::{AccountId, OrderId, Taken};
+use assay_proof::StepReport;
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::transport::{Question, Transport};
+use crate::{
+    orders::OnWork,
+    transport::{Question, Transport},
+};
 
 /// Reports kept at once; above it the oldest order's is dropped.
 const KEPT: usize = 256;
@@ -97,6 +102,30 @@ impl LiveProgress {
         let answer = self.transport.request(provider?, &HowFar { order }).await;
         answer.ok().flatten()
     }
+}
+
+/// Turns step reports into progress reports.
+pub(crate) fn watch_work(board: ProgressBoard) -> OnWork {
+    let began = Mutex::new((None::<OrderId>, Instant::now(), 0u64, 0u64));
+    Arc::new(move |order: OrderId, report: &StepReport, steps: u64| {
+        let mut began = began.lock().unwrap_or_else(PoisonError::into_inner);
+        if began.0 != Some(order) {
+            *began = (Some(order), Instant::now(), 0, 0);
+        }
+        began.2 += report.units;
+        began.3 += u64::from(report.taken == Taken::Invalid);
+        let seconds = began.1.elapsed().as_secs_f32().max(1e-3);
+        board.set(
+            order,
+            ProgressReport {
+                step: report.step.0,
+                steps,
+                invalid: began.3,
+                loss: report.loss_micro.map(|loss| loss as f32 / 1e6),
+                per_second: Some(began.2 as f32 / seconds),
+            },
+        );
+    })
 }
 
 #[cfg(test)]

@@ -179,7 +179,6 @@ mod tests {
                 counted.advance(StepIndex(step)).unwrap();
             }
             assert_eq!(counted.reached().counts.all(), steps.len() as u64);
-            drop(counted);
             assert_eq!(script.1, asked, "{steps:?}");
         }
     }

@@ -21,6 +21,7 @@ use assay_node::{
 use assay_proof::{
     Programs, StepReport, Task, Work, WorkDone, WorkFailure,
     lazy::{LazyPrograms, Share},
+    split_counts,
 };
 
 pub(crate) use self::example::{on_model, unpack as unpack_example};
@@ -124,7 +125,8 @@ impl Trial {
             let delivered = assay_job::deliver(kind, &specification, (&inputs, &private), &state);
             let delivery = delivered.map_err(|error| undelivered(error, &task))?;
             let mut program = Registry.build(&task).map_err(failed)?;
-            program.restore(&state).map_err(failed)?;
+            let (_, state) = split_counts(&state).map_err(failed)?;
+            program.restore(state).map_err(failed)?;
             Ok::<_, Failure>((delivery, program.digest()))
         });
         let (mut delivery, state_digest) = judged.await.map_err(failed)??;

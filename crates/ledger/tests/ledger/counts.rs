@@ -50,7 +50,7 @@ fn a_run_is_paid_for_what_it_computed() {
         ),
         (
             [
-                vec![(Invalid, 3), (Valid, 1)].repeat(3),
+                [(Invalid, 3), (Valid, 1)].repeat(3),
                 vec![(Invalid, 1), (Idle, 9)],
             ]
             .concat(),

@@ -254,7 +254,8 @@ impl Offers {
         let key = self.services.key.encryption().public();
         let bond = match &known {
             Some(known) if known.address.as_str() == text && known.encryption_key == key => {
-                if known.offer == *offer {
+                // Whoever missed an answer is asked no more until it says again what it offers.
+                if known.offer == *offer && !known.suspended {
                     return Ok(());
                 }
                 Amount::ZERO

@@ -1,17 +1,11 @@
 //! Puts a node together from its configuration.
 
-use std::{
-    fs, io,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
-use assay_api::{Api, ChainError, ChainView, HttpServer, views::ProgressReport};
+use assay_api::{Api, ChainError, ChainView, HttpServer};
 use assay_chain::{Chain, ChainConfig, Pace, Peer};
 use assay_job::Part;
-use assay_ledger::{AccountId, Genesis, OrderId, Role, Taken};
-use assay_proof::StepReport;
+use assay_ledger::{AccountId, Genesis, Role};
 use assay_vault::upload::UploadConfig;
 use tokio::task::JoinSet;
 
@@ -32,8 +26,8 @@ use crate::{
     keys,
     lock::{DirectoryLock, KeyLock},
     needs,
-    orders::{Compute, OnWork, Services},
-    progress::{LiveProgress, ProgressBoard},
+    orders::{Compute, Services},
+    progress::{LiveProgress, watch_work},
     roles::Stage,
     shares,
     storage::StorageRole,
@@ -355,30 +349,4 @@ fn parts(config: &NodeConfig, requester: bool) -> Vec<Part> {
         roles => roles.iter().any(|role| config.plays(*role)),
     };
     Part::ALL.into_iter().filter(plays).collect()
-}
-
-/// Turns step reports into progress reports.
-fn watch_work(board: ProgressBoard) -> OnWork {
-    let began = std::sync::Mutex::new((None::<OrderId>, Instant::now(), 0u64, 0u64));
-    Arc::new(move |order: OrderId, report: &StepReport, steps: u64| {
-        let mut began = began
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if began.0 != Some(order) {
-            *began = (Some(order), Instant::now(), 0, 0);
-        }
-        began.2 += report.units;
-        began.3 += u64::from(report.taken == Taken::Invalid);
-        let seconds = began.1.elapsed().as_secs_f32().max(1e-3);
-        board.set(
-            order,
-            ProgressReport {
-                step: report.step.0,
-                steps,
-                invalid: began.3,
-                loss: report.loss_micro.map(|loss| loss as f32 / 1e6),
-                per_second: Some(began.2 as f32 / seconds),
-            },
-        );
-    })
 }
