@@ -90,7 +90,8 @@ fn aimed(world: &World, bytes: &[u8]) -> Option<Call> {
                 *grantee = provider;
             }
         }
-        OrderCall::Decline { place, .. }
+        OrderCall::Answer { place, .. }
+        | OrderCall::Decline { place, .. }
         | OrderCall::CommitTrace { place, .. }
         | OrderCall::CommitRun { place, .. }
         | OrderCall::RevealRun { place, .. }
@@ -114,6 +115,7 @@ fn there(order: &Order, named: Place) -> Place {
     let place = match order.head.phase {
         Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => order.round_place(),
         Phase::Bisecting | Phase::Attesting => order.dispute_place(),
+        Phase::Asked | Phase::Called => order.list_place(),
         _ => None,
     };
     place.unwrap_or(Place {

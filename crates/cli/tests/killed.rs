@@ -262,7 +262,7 @@ fn when_every_auditor_goes_dark_the_validators_audit() {
     let mut net = Net::start(temp.path());
     let job = long_job(&net.dir, 6_000);
     let text = fs::read_to_string(&job).unwrap();
-    fs::write(&job, format!("{text}assign = 10\naudit = 15\n")).unwrap();
+    fs::write(&job, format!("{text}assign = 10\n")).unwrap();
     let (dir, out) = (net.dir.to_str().unwrap().to_owned(), net.dir.join("out"));
     let (job, out) = (job.to_str().unwrap(), out.to_str().unwrap());
     let post = ["job", "post", job, "--json", "--dir", &dir, "--out", out];

@@ -265,6 +265,10 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
             grantee: account(4),
             sealed: SealedKeys::new(vec![9; 100]).expect("short"),
         },
+        OrderCall::Answer {
+            place: place(order, Occasion::List(0)),
+            accept: true,
+        },
         OrderCall::Decline {
             place: work,
             reason: DeclineReason::Inputs,

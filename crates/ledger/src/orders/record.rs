@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::Asked;
 use crate::{
     AccountId, Amount, BoundedBytes, Counts, DeclineReason, FileId, Height, Moment, Opened,
-    OrderId, Outcome, Phase, Place, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex, Terms,
+    OrderId, Outcome, Phase, Place, Round, RunIndex, Seat, SegmentIndex, StepIndex, Terms,
 };
 
 /// What holds for the whole of an order, whatever its procedure.

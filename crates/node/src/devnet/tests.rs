@@ -1,6 +1,9 @@
 //! What stands in the way of a network is said before anything is written.
 
-use std::{fs, net::TcpListener};
+use std::{fs, net::TcpListener, path::Path};
+
+use assay_crypto::{Digest, SecretKey};
+use assay_ledger::{Offer, Role};
 
 use super::*;
 
@@ -154,4 +157,27 @@ fn a_genesis_without_nodes_is_no_devnet() {
     fs::write(temp.path().join("genesis.json"), "{}").unwrap();
     let error = Wish::default().apply(temp.path()).unwrap_err().to_string();
     assert!(error.contains("no devnet's directory"), "{error}");
+}
+
+/// Whoever configures nothing takes what a newcomer posts first.
+#[test]
+fn the_usual_offer_takes_the_shipped_examples() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut taken = 0;
+    for name in ["finetune", "evaluate", "evaluate-copies", "smollm2"] {
+        let file = examples.join(name).with_extension("toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let job = assay_job::read(&text, &examples).unwrap();
+        let key = SecretKey::from_seed([1; 32]).encryption().public();
+        let draft = assay_job::Draft::new(&job, &[], |_| Digest::ZERO, Digest::ZERO, key);
+        let terms = draft.unwrap().place([]);
+        let auditor = (terms.copies < 2).then_some(Role::Auditor);
+        for role in [Some(Role::Provider), auditor].into_iter().flatten() {
+            let unmet = Offer::standard().refuses(role, &terms);
+            let unmet: Vec<String> = unmet.iter().map(ToString::to_string).collect();
+            assert_eq!(unmet, Vec::<String>::new(), "{name}, {role}");
+            taken += 1;
+        }
+    }
+    assert!(taken > 4);
 }
