@@ -317,10 +317,9 @@ fn a_provider_is_paid_though_the_requesters_storage_is_gone() {
     assert_eq!(order["phase"], "running", "too late to be a test");
     let order = net.await_order("settled", |order| order["phase"] == "settled");
     assert_eq!(failed(&order), Vec::<&Value>::new());
-    let ended = post.0.wait().unwrap().success();
-    let told = fs::read_to_string(net.dir.join("post.out")).unwrap_or_default();
-    assert!(ended, "{told}");
-    assert!(temp.path().join("out/adapter_model.safetensors").exists());
+    // Its held-out data, which nobody else has, may lie on the nodes that are gone: then it cannot be told
+    // how good the result is. Whether it can is not the provider's loss.
+    post.0.wait().unwrap();
     money_adds_up(temp.path());
 }
 
