@@ -133,7 +133,7 @@ fn a_failed_trial_says_why_and_how_to_hear_the_whole_story() {
     fs::write(&path, job + "\n[deadlines]\nassign = 5\n").unwrap();
     let trial = assay(&temp.path().join("trial"), &["try", path.to_str().unwrap()]);
     assert_eq!(trial.code, 1, "{} {}", trial.out, trial.err);
-    let reason = "refunded: no provider with enough free bond could be drawn";
+    let reason = "refunded: no provider took it in time, or there were too few auditors for it";
     assert!(trial.err.contains(reason), "{}", trial.err);
     let commands = quoted(&trial.err);
     let [network, why] = commands.as_slice() else {
