@@ -220,8 +220,10 @@ fn steps_that_change_nothing_are_counted_and_told() {
     let done = train(dir, &job, &["--out", &path(dir, "out")]).ok();
     let invalid = done["invalid_steps"].as_f64().unwrap();
     assert!((1.0..30.0).contains(&invalid), "{done}");
-    let told = format!("{invalid} of 30 steps gave a NaN or infinity");
+    // Ten in a row are too many.
+    let told = format!("{invalid} of ");
     let warning = done["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("of 30 steps were tried"), "{warning}");
     assert!(warning.contains(&told), "{warning}");
     assert!(warning.starts_with("LITTLE WAS LEARNED"), "{warning}");
     let first = &done["first_invalid_step"];
