@@ -302,6 +302,8 @@ fn a_network_of_12_gib_refuses_what_it_cannot_hold_with_its_price_and_goes_on() 
     let huge = [
         ("batch_size = 8", "batch_size = 4096"),
         ("sequence_length = 64", "sequence_length = 128"),
+        // Nobody takes it, so nobody is waited for longer.
+        ("[training]", "[deadlines]\nassign = 10\n\n[training]"),
     ];
     let huge = job(dir.path(), "huge.toml", &huge);
     let posted = net.run(&["job", "post", &huge, "--json"]);

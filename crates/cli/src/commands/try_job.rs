@@ -206,7 +206,9 @@ fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
         .get("invalid_steps")
         .filter(|n| **n > 0.0)
     {
-        text += &format!("  {invalid:.0} steps gave a NaN, an infinity or a gradient of zeros and changed nothing\n");
+        text += &format!(
+            "  {invalid:.0} steps gave a NaN, an infinity or a gradient of zeros and changed nothing\n"
+        );
     }
     text += &format!("  state digest {}\n", report.run.state_digest);
     text += &match report.run.equal_results {
