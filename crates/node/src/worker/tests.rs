@@ -246,7 +246,7 @@ fn frames_keep_their_bytes() {
 }
 
 const GOLDEN_LENGTH: usize = 4 + 1 + 8 + 4 + 7 + 5 + 4 + 4 + 11 + 32 + 32 + 8 + 4 + 12 + 1 + 16;
-const GOLDEN_WORK: &str = "c8ca10e3c313dfce46abd8c8672155924d04478b093cc5a3c2ee7a9eb13d2a5a";
+const GOLDEN_WORK: &str = "91c7c70c5842350741e7e90b1c5ee3743b88d199686aa8c1d4cd7926b9dbcc61";
 
 #[test]
 fn frames_from_nowhere_are_errors_and_take_no_memory() {
@@ -353,6 +353,8 @@ fn an_input_is_read_where_it_lies_and_one_that_is_not_there_is_no_refusal() {
     assert!(matches!(worker.answer(), Answer::Missing { piece: 3, .. }));
     worker.ask(&Ask::Open(Box::new(passage.clone())));
     worker.ask(&work(4));
-    assert!(matches!(worker.answer(), Answer::Done { piece: 4, state, .. } if state == [30]));
+    assert!(
+        matches!(worker.answer(), Answer::Done { piece: 4, state, .. } if state[Counts::BYTES..] == [30])
+    );
     worker.end().unwrap();
 }
