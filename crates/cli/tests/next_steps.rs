@@ -130,7 +130,7 @@ fn a_failed_trial_says_why_and_how_to_hear_the_whole_story() {
         .replace("price = \"1.0\"", "price = \"75.0\"")
         .replace("path = \"", &format!("path = \"{EXAMPLES}/"));
     let path = temp.path().join("job.toml");
-    fs::write(&path, job + "\n[deadlines]\nassign = 60\n").unwrap();
+    fs::write(&path, job + "\n[deadlines]\nassign = 5\n").unwrap();
     let trial = assay(&temp.path().join("trial"), &["try", path.to_str().unwrap()]);
     assert_eq!(trial.code, 1, "{} {}", trial.out, trial.err);
     let reason = "refunded: no provider took it in time, or there were too few auditors for it";

@@ -7,6 +7,7 @@ use std::{
 
 use assay_crypto::Digest;
 use assay_job::{Job, JobError, Local, Network};
+use assay_ledger::Parameters;
 use clap::Args;
 
 use crate::{
@@ -51,7 +52,12 @@ pub(crate) struct Demo {
 impl Try {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let job = load(&self.job)?;
-        check_terms(&self.job, &job, &Network::default())?;
+        // Its network is a devnet of its own.
+        let network = Network {
+            parameters: Parameters::devnet(),
+            ..Network::default()
+        };
+        check_terms(&self.job, &job, &network)?;
         let dir = fresh_dir(global)?;
         finish(
             &dir,
