@@ -269,7 +269,9 @@ fn when_every_auditor_goes_dark_the_validators_audit() {
     let mut post = Process::start(&post, &net.dir.join("post"));
     net.await_order("running", |order| order["phase"] == "running");
     let names: Vec<String> = net.nodes.keys().cloned().collect();
-    for name in names.iter().filter(|name| name.starts_with("auditor")) {
+    let auditors = names.iter().filter(|name| name.starts_with("auditor"));
+    let auditors: Vec<&String> = auditors.collect();
+    for name in &auditors {
         net.kill(name);
     }
     let order = net.await_order("settled", |order| order["phase"] == "settled");
@@ -286,6 +288,24 @@ fn when_every_auditor_goes_dark_the_validators_audit() {
     assert!(post.0.wait().unwrap().success());
     assert!(Path::new(out).join("adapter_model.safetensors").exists());
     money_adds_up(temp.path());
+
+    // They did not answer, so they are asked no more: until one that is back has offered again.
+    let suspended = |net: &Net| {
+        let network = net.get("/v1/network").unwrap();
+        let members = network["members"].as_array().unwrap().iter();
+        let suspended = members.filter(|of| of["role"] == "auditor" && of["suspended"] == true);
+        suspended.count()
+    };
+    assert_eq!(suspended(&net), auditors.len());
+    net.spawn(auditors[0]);
+    let began = Instant::now();
+    while suspended(&net) == auditors.len() {
+        assert!(
+            began.elapsed() < Duration::from_secs(90),
+            "it never offered again"
+        );
+        sleep(Duration::from_millis(200));
+    }
 }
 
 /// The storage nodes that hold the inputs go once the provider has read them, before an auditor or a

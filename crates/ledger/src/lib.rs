@@ -108,7 +108,7 @@ pub use ids::{
 };
 pub use orders::{
     Asked, Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure,
-    FailureReason, Grant, Head, Input, Invited, JobKind, Late, Leaf, Move, Mover, Occasion, Opened,
+    FailureReason, Grant, Head, Input, Invited, JobKind, Late, Leaf, Move, Mover, Occasion,
     Opening, Order, OrderCall, OrderEvent, OrderRefusal, Outcome, Phase, Place, ProcedureName,
     Question, Reached, Round, Row, Run, SealedKeys, Seat, SlashReason, Span, StopRule, Taken,
     Terms, Trace, Turn, Verdict, rules,

@@ -7,15 +7,10 @@ use assay_ledger::{Counts, Reached, StepIndex, StopRule};
 
 use crate::program::{Program, ProgramError, StepReport};
 
-/// The bytes of a state as it is stored: what its steps came to (four `u64`, little-endian: valid,
-/// invalid, idle, invalid in a row), then the program's own encoding.
+/// The bytes of a state as it is stored: what its steps came to ([`Counts::to_bytes`]), then the
+/// program's own encoding.
 pub fn with_counts(counts: &Counts, state: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(Counts::BYTES + state.len());
-    for count in [counts.valid, counts.invalid, counts.idle, counts.in_row] {
-        bytes.extend_from_slice(&count.to_le_bytes());
-    }
-    bytes.extend_from_slice(state);
-    bytes
+    [&counts.to_bytes(), state].concat()
 }
 
 /// Reads [`with_counts`]: the counts and the program's own bytes.
@@ -24,15 +19,8 @@ pub fn with_counts(counts: &Counts, state: &[u8]) -> Vec<u8> {
 /// [`ProgramError::Refused`] where there are fewer bytes than the counts take.
 pub fn split_counts(bytes: &[u8]) -> Result<(Counts, &[u8]), ProgramError> {
     let short = || ProgramError::Refused("the stored state ends within its counts".to_owned());
-    let (head, state) = bytes.split_at_checked(Counts::BYTES).ok_or_else(short)?;
-    let count = |at: usize| head[8 * at..].first_chunk().map(|n| u64::from_le_bytes(*n));
-    let counts = Counts {
-        valid: count(0).ok_or_else(short)?,
-        invalid: count(1).ok_or_else(short)?,
-        idle: count(2).ok_or_else(short)?,
-        in_row: count(3).ok_or_else(short)?,
-    };
-    Ok((counts, state))
+    let (head, state) = bytes.split_first_chunk().ok_or_else(short)?;
+    Ok((Counts::from_bytes(head), state))
 }
 
 /// A program, what its steps came to so far, and when it is stopped.
@@ -111,11 +99,6 @@ impl<'a> Counted<'a> {
     /// Why the latest step gave nothing: see [`Program::fault`].
     pub fn fault(&self) -> Option<String> {
         self.program.fault()
-    }
-
-    /// Whether too many steps came to nothing.
-    pub fn has_failed(&self) -> bool {
-        self.counts.has_failed(&self.rule)
     }
 }
 

@@ -94,6 +94,8 @@ impl RoleView {
             leaving: of.leaving,
             offer: of.offer,
             serving: of.serving,
+            missed: of.missed,
+            suspended: of.suspended,
         }
     }
 }

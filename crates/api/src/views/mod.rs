@@ -194,6 +194,10 @@ pub struct RoleView {
     pub offer: Option<Offer>,
     /// Orders under way that lock a part of the bond.
     pub serving: u16,
+    /// Times that it was asked to take part in an order and did not answer.
+    pub missed: u32,
+    /// It did not answer: drawn no more until it offers again.
+    pub suspended: bool,
 }
 
 /// An order in a list.

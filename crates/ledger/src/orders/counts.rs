@@ -50,6 +50,28 @@ impl Counts {
     /// Length of its encoding, in bytes.
     pub const BYTES: usize = 32;
 
+    /// As it stands in a leaf, and before a stored state: four little-endian `u64`, in the order of the
+    /// fields.
+    pub fn to_bytes(&self) -> [u8; Counts::BYTES] {
+        let mut bytes = [0; Counts::BYTES];
+        let counts = [self.valid, self.invalid, self.idle, self.in_row];
+        for (bytes, count) in bytes.chunks_mut(8).zip(counts) {
+            bytes.copy_from_slice(&count.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads [`Counts::to_bytes`]; any bytes are counts of something.
+    pub fn from_bytes(bytes: &[u8; Counts::BYTES]) -> Counts {
+        let count = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[8 * at + i]));
+        Counts {
+            valid: count(0),
+            invalid: count(1),
+            idle: count(2),
+            in_row: count(3),
+        }
+    }
+
     /// One more step.
     pub fn add(&mut self, step: Taken) {
         let (count, in_row) = match step {
@@ -117,17 +139,11 @@ impl Reached {
     /// The leaf of a trace that binds state and counts to their place in the run:
     /// `H("assay/trace/v2", step, digest of the state, counts)`.
     pub fn leaf(&self, step: StepIndex) -> Digest {
-        let Counts {
-            valid,
-            invalid,
-            idle,
-            in_row,
-        } = self.counts;
-        let mut counts = [0; Counts::BYTES];
-        for (bytes, count) in counts.chunks_mut(8).zip([valid, invalid, idle, in_row]) {
-            bytes.copy_from_slice(&count.to_le_bytes());
-        }
-        let parts: [&[u8]; 3] = [&step.0.to_le_bytes(), &self.state.0, &counts];
+        let parts: [&[u8]; 3] = [
+            &step.0.to_le_bytes(),
+            &self.state.0,
+            &self.counts.to_bytes(),
+        ];
         Digest::of("assay/trace/v2", &parts)
     }
 }

@@ -6,8 +6,8 @@ use super::passage::enter;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
-    AccountId, Attestation, Dispute, FailureReason, Leaf, Opened, Opening, Order, OrderEvent,
-    OrderRefusal, Phase, Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
+    AccountId, Attestation, Dispute, FailureReason, Leaf, Opening, Order, OrderEvent, OrderRefusal,
+    Phase, Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
 };
 
 /// What a dispute is opened with.
@@ -210,11 +210,11 @@ fn check_path(
 
 /// The opened leaf, if it lies under the root of the run's trace and so many steps can have come to
 /// what it counts.
-pub(super) fn opened(order: &Order, run: RunIndex, opening: &Opening) -> Result<Opened, Refusal> {
-    let (step, counts, leaf) = (opening.step, opening.reached.counts, opening.leaf());
+pub(super) fn opened(order: &Order, run: RunIndex, opening: &Opening) -> Result<Leaf, Refusal> {
+    let (step, leaf) = (opening.step, opening.leaf());
     check_path(order, run, (step, leaf), &opening.path)?;
-    match counts.fit(step, &order.head.terms.stop) {
-        true => Ok(Opened { step, leaf, counts }),
+    match opening.reached.counts.fit(step, &order.head.terms.stop) {
+        true => Ok(Leaf { step, leaf }),
         false => Err(other_counts(order, step)),
     }
 }

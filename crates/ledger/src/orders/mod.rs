@@ -48,6 +48,6 @@ pub use phase::{Outcome, Phase};
 pub use place::{Occasion, Place};
 pub use record::{Failure, FailureReason, Grant, Head, Run, SealedKeys, Trace};
 pub use refusal::OrderRefusal;
-pub use round::{Leaf, Opened, Round, Seat};
+pub use round::{Leaf, Round, Seat};
 pub use terms::{Deadlines, Input, JobKind, Terms};
 pub use turn::Turn;

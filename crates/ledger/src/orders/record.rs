@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
 use crate::{
-    AccountId, Amount, BoundedBytes, Counts, DeclineReason, FileId, Height, Moment, Opened,
-    OrderId, Outcome, Phase, Place, Round, RunIndex, Seat, SegmentIndex, StepIndex, Terms,
+    AccountId, Amount, BoundedBytes, Counts, DeclineReason, FileId, Height, Leaf, Moment, OrderId,
+    Outcome, Phase, Place, Round, RunIndex, Seat, SegmentIndex, StepIndex, Terms,
 };
 
 /// What holds for the whole of an order, whatever its procedure.
@@ -75,7 +75,7 @@ pub struct Run {
     /// What the provider did, once it has committed to it in the open, or revealed it.
     pub trace: Option<Trace>,
     /// Leaves that were opened with the trace: leaf 0 and the last one.
-    pub opened: Vec<Opened>,
+    pub opened: Vec<Leaf>,
     /// Audit draws; the last one is current.
     pub rounds: Vec<Round>,
     /// Auditors could not be had: validators sit in their place from now on.

@@ -4,22 +4,9 @@ use assay_crypto::{Digest, EncryptionKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Amount, AuditResults, Counts, Height, Role, SegmentIndex, StepIndex};
+use crate::{AccountId, Amount, AuditResults, Height, Role, SegmentIndex, StepIndex};
 
-/// A leaf that was shown to lie under the trace's root, with what it counts.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
-pub struct Opened {
-    /// Index of the state.
-    pub step: StepIndex,
-    /// Its leaf.
-    pub leaf: Digest,
-    /// What the steps up to it came to.
-    pub counts: Counts,
-}
-
-/// A leaf of which its step and nothing else is known.
+/// A leaf of a trace, and the state that it is of.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
@@ -40,9 +27,9 @@ pub struct Round {
     /// The auditors, in the order in which they took their seats.
     pub seats: Vec<Seat>,
     /// Leaf 0 and the leaves at which replays start.
-    pub starts: Vec<Opened>,
+    pub starts: Vec<Leaf>,
     /// The leaves at which drawn segments end, and the last leaf of the run.
-    pub ends: Vec<Opened>,
+    pub ends: Vec<Leaf>,
 }
 
 /// One auditor of a round.

@@ -1,6 +1,6 @@
 //! One party of an order with all that a node would have for it, through as many lives as it takes.
 
-mod rim;
+mod watch_and_log;
 
 use std::future::pending;
 use std::ops::ControlFlow;
@@ -25,7 +25,7 @@ use commonware_runtime::{Clock as _, Supervisor as _};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
-use self::rim::{Mortal, News};
+use self::watch_and_log::{Mortal, News};
 use super::cast::{MakeParty, MakePrograms};
 use super::shared::{BLOCK, Shared};
 use crate::disk::Disk;
@@ -212,7 +212,7 @@ fn seed_of_disk(secret: &SecretKey) -> u64 {
     seed.first_chunk().copied().map_or(0, u64::from_le_bytes)
 }
 
-/// The rim around one life's driver.
+/// What one life is driven with: the order that it sees, and where what it asks for is done.
 struct Life {
     context: Context,
     shared: Arc<Shared>,

@@ -28,7 +28,7 @@
 
 mod check;
 mod draw;
-mod market;
+mod draw_order;
 mod orders;
 
 use std::time::Duration;

@@ -13,7 +13,7 @@ use crate::orders::passage::{enter, resume};
 use crate::orders::{asking, disputes, grants};
 use crate::state::State;
 use crate::{
-    AccountId, Amount, AuditResults, BoundedVec, Height, Opened, Opening, Order, OrderEvent,
+    AccountId, Amount, AuditResults, BoundedVec, Height, Leaf, Opening, Order, OrderEvent,
     OrderRefusal, Phase, Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
 };
 
@@ -286,7 +286,7 @@ fn verified(
     run: RunIndex,
     expected: Vec<StepIndex>,
     openings: &[Opening],
-) -> Result<Vec<Opened>, Refusal> {
+) -> Result<Vec<Leaf>, Refusal> {
     if !openings.iter().map(|opening| &opening.step).eq(&expected) {
         return Err(OrderRefusal::WrongOpenings {
             order: order.head.id,
@@ -297,7 +297,7 @@ fn verified(
     let trace = order.run_at(run).and_then(|run| run.trace.as_ref());
     let fitting = |opening: &Opening| {
         let opened = disputes::opened(order, run, opening)?;
-        match trace.is_some_and(|trace| trace.admits(opened.step, &opened.counts)) {
+        match trace.is_some_and(|trace| trace.admits(opening.step, &opening.reached.counts)) {
             true => Ok(opened),
             false => Err(disputes::other_counts(order, opened.step)),
         }
