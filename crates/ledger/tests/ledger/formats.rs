@@ -287,7 +287,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "7c5129cbcd67b428feb1e60b45df118131081bf5909143eb59126e4e2ddad302"
+        "518f83a53edb7817c98be519a5e3760948597fc29f0e3d31faa13ff5deb284ac"
     );
     let order = world.order(order);
     reads_back(&order.head);
