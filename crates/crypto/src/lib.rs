@@ -11,6 +11,8 @@
 //! - [`merkle`]: trees of the RFC 6962 shape whose root also fixes the number of leaves.
 //! - [`content`]: the digest of a file's plaintext, slice by slice, wherever its bytes lie
 //!   ([`ReadAt`]).
+//! - [`release`]: a file key that is handed to one receiver in public, so that everybody can check it and
+//!   nobody else read it (Ristretto255, RFC 9496).
 //! - [`stream`]: numbers drawn from a key, the same on every machine.
 //!
 //! Nothing here reads a clock or a source of randomness: callers pass randomness in.
@@ -21,6 +23,7 @@ mod digest;
 mod hex_text;
 pub mod merkle;
 mod read_at;
+pub mod release;
 mod seal;
 mod sign;
 pub mod stream;

@@ -12,6 +12,7 @@ use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::Hasher;
 use crate::hex_text::hex_text;
 
 /// Bytes a sealed message is longer than its plaintext: encapsulated key and tag.
@@ -83,6 +84,14 @@ impl EncryptionSecret {
         self.private().map_or(EncryptionKey([0; 32]), |secret| {
             EncryptionKey(X25519HkdfSha256::sk_to_pk(&secret).to_bytes().into())
         })
+    }
+
+    /// Another secret, fixed by this one and by what it is for.
+    pub fn derive(&self, domain: &'static str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = Hasher::new(domain);
+        hasher.part(&self.0);
+        parts.iter().for_each(|part| hasher.part(part));
+        hasher.finish().0
     }
 
     fn private(&self) -> Option<<X25519HkdfSha256 as Kem>::PrivateKey> {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Instant;
 
+use assay_crypto::release::LockSecret;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::query::{self, Which};
 use assay_ledger::{
@@ -218,7 +219,7 @@ impl World {
             copies: 1,
             attempts: 2,
             keys: Digest::ZERO,
-            encryption_key: EncryptionKey([9; 32]),
+            delivery_key: LockSecret::from_seed(&[9; 32]).public(),
             deadlines: Deadlines::all(1_000 * u64::from(DEADLINE)),
         };
         OrderCall::Post(Box::new(terms)).into()

@@ -1,21 +1,23 @@
 //! The keys of an order: who can read what, and when.
 //!
-//! The requester derives everything from one secret. Each run has a secret of its own, so no
-//! provider can read anything of another's run, and no key ever encrypts two different
-//! checkpoints:
+//! The inputs' keys are the requester's, and a provider is granted them. The states of a run are
+//! encrypted under a key that its provider alone knows until it releases it ([`assay_crypto::release`]):
 //!
 //! ```text
-//! secret[r]        = KDF(secret, "attempt", r)
-//! checkpoint[r, c] = KDF(secret[r], "checkpoint", c)
-//! terms.keys       = H(input keys, H(secret[0]), H(secret[1]), ...)
+//! a                = H(the provider's encryption secret, order, run)
+//! key[r]           = a B(order, run)
+//! checkpoint[r, c] = KDF(key[r], "checkpoint", c)
+//! terms.keys       = H(input keys)
 //! ```
 //!
-//! The order's terms hold the commitment `terms.keys`, so a provider that is granted keys can
-//! tell at once whether they are the ones the order was posted with.
+//! So no requester can read a result that it has not paid for, no provider anything of another's run, and
+//! no key ever encrypts two different checkpoints. The order's terms hold the commitment `terms.keys`, so a
+//! provider that is granted keys can tell at once whether they are the ones the order was posted with.
 
 use assay_crypto::aead::FileKey;
+use assay_crypto::release::{BadLock, LockKey, LockSecret, LockedKey, Release, Shown};
 use assay_crypto::{Digest, EncryptionKey, EncryptionSecret, Sealed};
-use assay_ledger::{AccountId, Place, RunIndex, SealedKeys};
+use assay_ledger::{AccountId, Place, Run, SealedKeys, Trace};
 use borsh::{BorshDeserialize, BorshSerialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -24,23 +26,23 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub struct OrderKeys {
     inputs: Vec<FileKey>,
     secret: [u8; 32],
-    runs: u32,
 }
 
 impl OrderKeys {
-    /// Keys of an order with these input files, in the terms' sequence, and at most this many runs,
-    /// derived from a fresh random `secret`.
-    pub fn new(inputs: Vec<FileKey>, secret: [u8; 32], runs: u32) -> OrderKeys {
-        OrderKeys {
-            inputs,
-            secret,
-            runs,
-        }
+    /// Keys of an order with these input files, in the terms' sequence; its result is released to a key
+    /// that is derived from a fresh random `secret`.
+    pub fn new(inputs: Vec<FileKey>, secret: [u8; 32]) -> OrderKeys {
+        OrderKeys { inputs, secret }
     }
 
     /// What the order's terms hold as `keys`.
     pub fn commitment(&self) -> Digest {
-        commitment(&self.inputs, &self.secrets())
+        commitment(&self.inputs)
+    }
+
+    /// What the order's terms hold as `delivery_key`.
+    pub fn delivery_key(&self) -> LockKey {
+        self.delivery().public()
     }
 
     /// The input files' keys, in the terms' sequence.
@@ -48,88 +50,127 @@ impl OrderKeys {
         &self.inputs
     }
 
-    /// Key of one checkpoint of a run; the last checkpoint is the result.
-    pub fn checkpoint(&self, run: RunIndex, index: u32) -> FileKey {
-        checkpoint(&self.secret_of(run), index)
+    /// Key of one checkpoint of a run that was released; the last checkpoint is the result.
+    pub fn checkpoint(&self, run: &Run, index: u32) -> Option<FileKey> {
+        let key = run.released.as_ref()?.open(&self.delivery())?;
+        Some(checkpoint(&key, index))
     }
 
-    /// What the provider of one run is granted.
-    pub fn for_provider(&self, run: RunIndex) -> ProviderKeys {
-        ProviderKeys {
+    /// What the provider of a run is granted.
+    pub fn for_provider(&self) -> InputKeys {
+        InputKeys {
             inputs: self.inputs.clone(),
-            run,
-            secret: self.secret_of(run).0,
-            secrets: self.secrets(),
         }
     }
 
-    fn secret_of(&self, run: RunIndex) -> FileKey {
-        FileKey::derive(&self.secret, "attempt", u64::from(run.0))
+    /// What judges are granted about a run; the key of its states is shown to them if it was released.
+    pub fn for_judge(&self, run: &Run) -> ReaderKeys {
+        let released = run.released.as_ref();
+        let shown = released.and_then(|released| released.show(&self.delivery()));
+        ReaderKeys::of(&self.inputs, Vec::new(), shown)
     }
 
-    fn secrets(&self) -> Vec<Digest> {
-        (0..self.runs)
-            .map(|run| hash(&self.secret_of(RunIndex(run)).0))
-            .collect()
+    fn delivery(&self) -> LockSecret {
+        LockSecret::from_seed(&self.secret)
     }
 }
 
-/// What the provider of one run may read and write: the inputs and its own checkpoints.
+/// What the provider of a run is granted: the keys of the inputs.
 #[derive(Clone, BorshSerialize, BorshDeserialize)]
-pub struct ProviderKeys {
+pub struct InputKeys {
     inputs: Vec<FileKey>,
-    run: RunIndex,
-    secret: [u8; 32],
-    secrets: Vec<Digest>,
 }
 
-impl ProviderKeys {
-    /// Whether these are the keys the order was posted with, for this run.
-    pub fn match_terms(&self, commitment_in_terms: &Digest, run: RunIndex) -> bool {
-        self.run == run
-            && self.secrets.get(run.0 as usize) == Some(&hash(&self.secret))
-            && commitment(&self.inputs, &self.secrets) == *commitment_in_terms
+impl InputKeys {
+    /// Whether these are the keys the order was posted with.
+    pub fn match_terms(&self, commitment_in_terms: &Digest) -> bool {
+        commitment(&self.inputs) == *commitment_in_terms
     }
 
     /// The input files' keys, in the terms' sequence.
     pub fn inputs(&self) -> &[FileKey] {
         &self.inputs
+    }
+}
+
+/// What the provider of a run reads and writes with: the inputs' keys, and those of its own states.
+pub struct RunKeys {
+    inputs: Vec<FileKey>,
+    use_of: Digest,
+    lock: LockSecret,
+    key: LockedKey,
+}
+
+impl RunKeys {
+    /// The keys of the run at this place; `secret` is the provider's. They are the same each time, so that
+    /// they need not be kept.
+    pub fn new(granted: InputKeys, secret: &EncryptionSecret, work: &Place) -> RunKeys {
+        let parts: [&[u8]; 2] = [&work.order.0.0, &work.run.0.to_le_bytes()];
+        let mut seed = secret.derive("assay/run/lock secret/v1", &parts);
+        let lock = LockSecret::from_seed(&seed);
+        seed.zeroize();
+        let use_of = Trace::locked_for(work);
+        RunKeys {
+            inputs: granted.inputs,
+            key: lock.key(&use_of),
+            use_of,
+            lock,
+        }
+    }
+
+    /// The input files' keys, in the terms' sequence.
+    pub fn inputs(&self) -> &[FileKey] {
+        &self.inputs
+    }
+
+    /// What binds the provider to the key of its states.
+    pub fn lock(&self) -> LockKey {
+        self.lock.public()
     }
 
     /// Key of one of this run's checkpoints.
     pub fn checkpoint(&self, index: u32) -> FileKey {
-        checkpoint(&FileKey(self.secret), index)
+        checkpoint(&self.key, index)
     }
 
-    /// The salt of a commitment to this run: fixed by its secret, so that it need not be kept.
+    /// Hands the key of all its states to the requester, in public; `randomness` must be fresh and secret.
+    ///
+    /// # Errors
+    /// [`BadLock`] for a delivery key that no order can have.
+    pub fn release(&self, to: &LockKey, randomness: &[u8; 32]) -> Result<Release, BadLock> {
+        self.lock.release(&self.use_of, to, randomness)
+    }
+
+    /// The salt of a commitment to this run: fixed by its key, so that it need not be kept.
     pub fn salt(&self) -> Digest {
-        Digest::of("assay/run/salt/v1", &[&self.secret])
+        Digest::of("assay/run/salt/v2", &[&self.private("salt").0])
     }
 
     /// What a reader of these checkpoints is granted.
     pub fn for_reader(&self, checkpoints: impl IntoIterator<Item = u32>) -> ReaderKeys {
-        ReaderKeys {
-            inputs: self.inputs.clone(),
-            checkpoints: checkpoints
-                .into_iter()
-                .map(|index| (index, self.checkpoint(index)))
-                .collect(),
-            witness: None,
-        }
+        let checkpoints = checkpoints.into_iter();
+        let keys = checkpoints.map(|index| (index, self.checkpoint(index)));
+        ReaderKeys::of(&self.inputs, keys.collect(), None)
     }
 
-    /// The randomness under which an auditor's grant of one audit round is sealed: fixed by
-    /// secret, auditor and place, so that the provider can later show what it granted (see
+    /// What judges of the released result are granted: its key, with the proof that it is the one to which
+    /// the provider is bound.
+    pub fn for_judge(&self) -> ReaderKeys {
+        let shown = self.lock.show(&self.use_of);
+        ReaderKeys::of(&self.inputs, Vec::new(), Some(shown))
+    }
+
+    /// The randomness under which an auditor's grant of one audit round is sealed: fixed by the run's key,
+    /// auditor and place, so that the provider can later show what it granted (see
     /// [`ReaderKeys::witness`]), and never used for two different messages.
     pub fn randomness(&self, auditor: &AccountId, round: &Place) -> [u8; 32] {
-        let parts: [&[u8]; 3] = [&self.secret, &auditor.0, &round.occasion.bytes()];
-        Digest::of("assay/grant/randomness/v2", &parts).0
+        let secret = self.private("grants");
+        let parts: [&[u8]; 3] = [&secret.0, &auditor.0, &round.occasion.bytes()];
+        Digest::of("assay/grant/randomness/v3", &parts).0
     }
-}
 
-impl Drop for ProviderKeys {
-    fn drop(&mut self) {
-        self.secret.zeroize();
+    fn private(&self, purpose: &str) -> FileKey {
+        self.key.file_key(purpose, 0)
     }
 }
 
@@ -145,6 +186,8 @@ pub struct ReaderKeys {
     /// witness) again under it gives the very bytes on the ledger if, and only if, the claim is
     /// false.
     pub witness: Option<[u8; 32]>,
+    /// Towards validators that judge a released result: the key of the run's states, with a proof.
+    pub shown: Option<Shown>,
 }
 
 impl Drop for ReaderKeys {
@@ -155,6 +198,30 @@ impl Drop for ReaderKeys {
 }
 
 impl ReaderKeys {
+    fn of(
+        inputs: &[FileKey],
+        checkpoints: Vec<(u32, FileKey)>,
+        shown: Option<Shown>,
+    ) -> ReaderKeys {
+        ReaderKeys {
+            inputs: inputs.to_vec(),
+            checkpoints,
+            witness: None,
+            shown,
+        }
+    }
+
+    /// The key of one checkpoint of the run at this place, if the run's key is shown here: by the provider
+    /// that is bound to it, or by the requester, `to` whom it was released. Nobody can show another one.
+    pub fn shown(&self, (work, run): (&Place, &Run), to: &LockKey, index: u32) -> Option<FileKey> {
+        let (shown, trace) = (self.shown.as_ref()?, run.trace.as_ref()?);
+        let use_of = Trace::locked_for(work);
+        let by_provider = || shown.by_holder(&use_of, &trace.lock);
+        let by_requester = || shown.by_receiver(run.released.as_ref()?, to);
+        let key = by_provider().or_else(by_requester)?;
+        Some(checkpoint(&key, index))
+    }
+
     /// The key of one checkpoint, if it is among those granted.
     pub fn checkpoint(&self, index: u32) -> Option<&FileKey> {
         self.checkpoints
@@ -213,21 +280,13 @@ impl GrantUse {
     }
 }
 
-fn checkpoint(secret: &FileKey, index: u32) -> FileKey {
-    FileKey::derive(&secret.0, "checkpoint", u64::from(index))
+fn checkpoint(key: &LockedKey, index: u32) -> FileKey {
+    key.file_key("checkpoint", u64::from(index))
 }
 
-fn hash(secret: &[u8; 32]) -> Digest {
-    Digest::of("assay/keys/secret/v1", &[secret])
-}
-
-fn commitment(inputs: &[FileKey], secrets: &[Digest]) -> Digest {
-    let mut parts: Vec<&[u8]> = vec![];
-    let count = (inputs.len() as u64).to_le_bytes();
-    parts.push(&count);
-    parts.extend(inputs.iter().map(|key| &key.0[..]));
-    parts.extend(secrets.iter().map(|secret| &secret.0[..]));
-    Digest::of("assay/keys/v1", &parts)
+fn commitment(inputs: &[FileKey]) -> Digest {
+    let parts: Vec<&[u8]> = inputs.iter().map(|key| &key.0[..]).collect();
+    Digest::of("assay/keys/v2", &parts)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 use assay_crypto::SecretKey;
-use assay_ledger::{Occasion, OrderId};
+use assay_ledger::{Amount, Counts, FileId, Height, Occasion, OrderId, RunIndex};
 
 use super::*;
 
 fn keys() -> OrderKeys {
-    OrderKeys::new(vec![FileKey([1; 32]), FileKey([2; 32])], [7; 32], 3)
+    OrderKeys::new(vec![FileKey([1; 32]), FileKey([2; 32])], [7; 32])
 }
 
 fn run(index: u32) -> RunIndex {
@@ -33,41 +33,116 @@ fn grant(index: u32) -> (GrantUse, SecretKey) {
     (grant, to)
 }
 
+fn provider(seed: u8) -> EncryptionSecret {
+    SecretKey::from_seed([seed; 32]).encryption()
+}
+
+/// The keys of a run of the order by the usual provider.
+fn run_keys(index: u32) -> RunKeys {
+    let work = place(index, Occasion::Work);
+    RunKeys::new(keys().for_provider(), &provider(5), &work)
+}
+
 #[test]
 fn a_provider_recognises_the_keys_of_the_order() {
     let commitment = keys().commitment();
-    for index in 0..3 {
-        let granted = keys().for_provider(run(index));
-        assert!(granted.match_terms(&commitment, run(index)));
-        assert!(!granted.match_terms(&commitment, run(index + 1)));
-        assert_eq!(granted.checkpoint(5), keys().checkpoint(run(index), 5));
-    }
-    assert!(!keys().for_provider(run(3)).match_terms(&commitment, run(3)));
-
-    let mut other_input = keys().for_provider(run(0));
-    other_input.inputs[1] = FileKey([3; 32]);
-    assert!(!other_input.match_terms(&commitment, run(0)));
-    let mut other_secret = keys().for_provider(run(0));
-    other_secret.secret = [0; 32];
-    assert!(!other_secret.match_terms(&commitment, run(0)));
+    assert!(keys().for_provider().match_terms(&commitment));
+    let mut other = keys().for_provider();
+    other.inputs[1] = FileKey([3; 32]);
+    assert!(!other.match_terms(&commitment));
+    other.inputs.pop();
+    assert!(!other.match_terms(&commitment));
 }
 
 #[test]
 fn no_two_checkpoints_share_a_key() {
-    let keys = keys();
-    let mut all: Vec<[u8; 32]> = (0..3)
-        .flat_map(|of| (0..4).map(move |index| (of, index)))
-        .map(|(of, index)| keys.checkpoint(run(of), index).0)
-        .collect();
+    let others = [1, 2].map(|of| place(of, Occasion::Work));
+    let elsewhere = Place {
+        order: OrderId(Digest::of("another order", &[])),
+        ..place(0, Occasion::Work)
+    };
+    let of = |seed, work: Place| RunKeys::new(keys().for_provider(), &provider(seed), &work);
+    let mut runs = vec![
+        run_keys(0),
+        of(6, place(0, Occasion::Work)),
+        of(5, elsewhere),
+    ];
+    runs.extend(others.map(|work| of(5, work)));
+    let keys = |run: &RunKeys| [0, 1, 2, 3].map(|index| run.checkpoint(index).0);
+    let mut all: Vec<[u8; 32]> = runs.iter().flat_map(keys).collect();
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 12);
+    assert_eq!(all.len(), 20);
+}
+
+/// The place of the work is all that matters: a run is taken up again with the keys it was begun with.
+#[test]
+fn a_runs_keys_are_the_same_each_time() {
+    assert_eq!(run_keys(1).checkpoint(2), run_keys(1).checkpoint(2));
+    assert_eq!(run_keys(1).lock(), run_keys(1).lock());
+    assert_eq!(run_keys(1).salt(), run_keys(1).salt());
+    assert_ne!(run_keys(1).salt(), run_keys(2).salt());
+}
+
+/// A run that these keys are the provider's of, released to the requester.
+fn delivered(of: &RunKeys, to: &OrderKeys) -> Run {
+    let release = of.release(&to.delivery_key(), &[4; 32]).unwrap();
+    let account = SecretKey::from_seed([5; 32]).public();
+    let file = FileId(Digest::ZERO);
+    Run {
+        index: run(0),
+        provider: account,
+        owner: account,
+        encryption_key: provider(5).public(),
+        bond: Amount::ZERO,
+        seed: None,
+        at: Height(1),
+        commitment: None,
+        trace: Some(Trace {
+            root: Digest::ZERO,
+            checkpoints: vec![file; 4],
+            result: file,
+            counts: Counts::default(),
+            first_invalid: None,
+            lock: of.lock(),
+            at: Height(2),
+        }),
+        released: Some(release.released),
+        opened: Vec::new(),
+        rounds: Vec::new(),
+        last_resort: false,
+        failed: None,
+    }
+}
+
+#[test]
+fn the_requester_reads_what_was_released_and_nothing_before() {
+    let keys = keys();
+    let work = place(0, Occasion::Work);
+    let mut run = delivered(&run_keys(0), &keys);
+    let key = keys.checkpoint(&run, 4);
+    assert_eq!(key, Some(run_keys(0).checkpoint(4)));
+    let other = OrderKeys::new(keys.inputs().to_vec(), [8; 32]);
+    assert_ne!(other.checkpoint(&run, 4), key);
+    let to = keys.delivery_key();
+    // Both sides can show it to judges; a stranger to the order cannot.
+    for judge in [keys.for_judge(&run), run_keys(0).for_judge()] {
+        assert_eq!(judge.shown((&work, &run), &to, 4), key);
+    }
+    for judge in [other.for_judge(&run), run_keys(1).for_judge()] {
+        assert_eq!(judge.shown((&work, &run), &to, 4), None);
+    }
+    let judge = keys.for_judge(&run);
+    assert_eq!(judge.shown((&work, &run), &other.delivery_key(), 4), None);
+    run.released = None;
+    assert_eq!(keys.checkpoint(&run, 4), None);
+    assert!(keys.for_judge(&run).shown.is_none());
 }
 
 #[test]
 fn a_grant_opens_for_its_use_only() {
     let (grant, to) = grant(1);
-    let granted = keys().for_provider(run(1));
+    let granted = run_keys(1);
     let reader = granted.for_reader([0, 4]);
     let randomness = granted.randomness(&grant.to, &round(1));
     let sealed = grant
@@ -75,7 +150,7 @@ fn a_grant_opens_for_its_use_only() {
         .unwrap();
     let opened: ReaderKeys = grant.open(&to.encryption(), &sealed).unwrap();
     assert!(opened == reader);
-    assert_eq!(opened.checkpoint(4), Some(&keys().checkpoint(run(1), 4)));
+    assert_eq!(opened.checkpoint(4), Some(&granted.checkpoint(4)));
     assert_eq!(opened.checkpoint(1), None);
 
     for place in [place(2, Occasion::Work), place(1, Occasion::Round(0))] {
@@ -90,7 +165,7 @@ fn a_grant_opens_for_its_use_only() {
 #[test]
 fn sealing_again_under_the_witness_gives_the_same_bytes() {
     let (grant, to) = grant(0);
-    let granted = keys().for_provider(run(0));
+    let granted = run_keys(0);
     let seal = |keys: &ReaderKeys, randomness| {
         grant
             .seal(&to.encryption().public(), keys, randomness)
@@ -132,11 +207,7 @@ fn garbage_in_a_grant_is_refused() {
             .open::<ReaderKeys>(&to.encryption(), &sealed)
             .is_none()
     );
-    assert!(
-        grant
-            .open::<ProviderKeys>(&to.encryption(), &sealed)
-            .is_none()
-    );
+    assert!(grant.open::<InputKeys>(&to.encryption(), &sealed).is_none());
     assert!(
         grant
             .open::<ReaderKeys>(&to.encryption(), &SealedKeys::new([0; 5]).unwrap())
@@ -146,25 +217,16 @@ fn garbage_in_a_grant_is_refused() {
 
 #[test]
 fn commitments_and_keys_keep_their_bytes() {
-    assert_eq!(
-        keys().commitment().to_string(),
-        "bdca9792ec11db6bc2a22a83562f72f3c0f48cdfa7fb21067f1e4fad573453af"
-    );
-    assert_eq!(
-        Digest(keys().checkpoint(run(1), 2).0).to_string(),
-        "ecb52584705761c2e8d7de5ee86ef944fc79780c21d802b602326e4cd3bb0eea"
-    );
-    let granted = borsh::to_vec(&keys().for_provider(run(1))).unwrap();
-    assert_eq!(
-        Digest::of("test", &[&granted]).to_string(),
-        "a5f40c73b13bf795ebec12e8e4eded444f943053f38471dfb1d20afe6e4cc5dc"
-    );
-    let reader = keys().for_provider(run(1)).for_reader([3]);
+    assert_eq!(keys().commitment().to_string(), "3b0309c4559fc8665906eb42d183813976867baf24c9076e690a211c7ccb7641");
+    let checkpoint = run_keys(1).checkpoint(2);
+    assert_eq!(Digest(checkpoint.0).to_string(), "CHECKPOINT");
     let mut bytes = vec![2, 0, 0, 0];
     bytes.extend([1; 32]);
     bytes.extend([2; 32]);
+    assert_eq!(borsh::to_vec(&keys().for_provider()).unwrap(), bytes);
+    let reader = run_keys(1).for_reader([3]);
     bytes.extend([1, 0, 0, 0, 3, 0, 0, 0]);
-    bytes.extend(keys().checkpoint(run(1), 3).0);
-    bytes.push(0);
+    bytes.extend(run_keys(1).checkpoint(3).0);
+    bytes.extend([0, 0]);
     assert_eq!(borsh::to_vec(&reader).unwrap(), bytes);
 }

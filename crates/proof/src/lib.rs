@@ -37,7 +37,7 @@ mod work;
 pub use counted::{Counted, split_counts, with_counts};
 pub use handle::{Audience, Handle, Source, whole};
 pub use inputs::holders;
-pub use keys::{GrantUse, OrderKeys, ProviderKeys, ReaderKeys};
+pub use keys::{GrantUse, InputKeys, OrderKeys, ReaderKeys, RunKeys};
 pub use party::{
     Answer, Ask, CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress,
     Tag, Traced, What,

@@ -100,6 +100,8 @@ pub enum CallTag {
     CommitAudit,
     /// The result behind it.
     RevealAudit,
+    /// The key of the states of a run that stands.
+    Deliver,
     /// A bisection move between these two steps.
     Bisect(u64, u64),
     /// A validator's finding.

@@ -185,7 +185,8 @@ impl fmt::Display for Unmet {
 
 #[cfg(test)]
 mod tests {
-    use assay_crypto::{Digest, SecretKey};
+    use assay_crypto::Digest;
+    use assay_crypto::release::LockSecret;
 
     use super::*;
     use crate::{BoundedBytes, BoundedString};
@@ -211,7 +212,7 @@ mod tests {
             attempts: 1,
             copies: 1,
             keys: Digest::ZERO,
-            encryption_key: SecretKey::from_seed([1; 32]).encryption().public(),
+            delivery_key: LockSecret::from_seed(&[1; 32]).public(),
             deadlines: Deadlines {
                 run: 60_000,
                 audit: 60_000,

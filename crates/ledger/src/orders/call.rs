@@ -1,5 +1,6 @@
 //! What may be asked about orders.
 
+use assay_crypto::release::{LockKey, Release};
 use assay_crypto::{Digest, merkle};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,8 @@ pub enum OrderCall {
         counts: Counts,
         /// The first invalid step, if any was.
         first_invalid: Option<StepIndex>,
+        /// Binds the provider to the key under which all these states are encrypted.
+        lock: LockKey,
     },
     /// The provider of one of several runs commits to it without showing it.
     CommitRun {
@@ -86,6 +89,8 @@ pub enum OrderCall {
         checkpoints: BoundedVec<FileId, 1024>,
         /// The final state.
         result: FileId,
+        /// Binds the provider to the key under which all these states are encrypted.
+        lock: LockKey,
         /// The salt of the commitment.
         salt: Digest,
         /// Leaf 0 and the last leaf.
@@ -132,6 +137,13 @@ pub enum OrderCall {
         /// Whoever committed to a run shows that the leaf is under its root; an auditor has none.
         path: Option<merkle::Path>,
     },
+    /// The provider of a run that stands releases the key of its states to the requester.
+    Deliver {
+        /// The run's work.
+        place: Place,
+        /// The key behind the run's [`Trace::lock`](crate::Trace::lock), for [`Terms::delivery_key`].
+        release: Release,
+    },
     /// A validator says what it found at the disputed step.
     Attest {
         /// The dispute.
@@ -160,6 +172,7 @@ impl OrderCall {
             OrderCall::OpenEnds { .. } => "open_ends",
             OrderCall::RevealAudit { .. } => "reveal_audit",
             OrderCall::Bisect { .. } => "bisect",
+            OrderCall::Deliver { .. } => "deliver",
             OrderCall::Attest { .. } => "attest",
         }
     }
@@ -193,6 +206,7 @@ impl OrderCall {
             | OrderCall::OpenEnds { place, .. }
             | OrderCall::RevealAudit { place, .. }
             | OrderCall::Bisect { place, .. }
+            | OrderCall::Deliver { place, .. }
             | OrderCall::Attest { place, .. } => Some(*place),
         }
     }

@@ -67,6 +67,8 @@ pub enum OrderEvent {
         agreed: StepIndex,
         disputed: StepIndex,
     },
+    /// A provider released the key of its states to the requester.
+    Delivered { provider: AccountId },
     /// A validator attested.
     Attested {
         validator: AccountId,

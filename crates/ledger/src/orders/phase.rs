@@ -50,7 +50,9 @@ pub enum Phase {
     Bisecting,
     /// The validators replay what is disputed and attest.
     Attesting,
-    /// The run stands; the requester may complain about the delivered result.
+    /// The run stands; the provider releases the key of its result to the requester.
+    Delivering,
+    /// The key is released; the requester may complain about what it opens.
     Accepted,
     /// Final: everybody whose work stands is paid.
     Settled,
@@ -75,7 +77,7 @@ impl Phase {
     }
 
     /// Every phase, in the order of their encoding.
-    pub const ALL: [Phase; 18] = [
+    pub const ALL: [Phase; 19] = [
         Phase::Posted,
         Phase::Asked,
         Phase::Taken,
@@ -90,6 +92,7 @@ impl Phase {
         Phase::Revealing,
         Phase::Bisecting,
         Phase::Attesting,
+        Phase::Delivering,
         Phase::Accepted,
         Phase::Settled,
         Phase::Cancelled,
@@ -123,6 +126,7 @@ impl Phase {
             Phase::Revealing => "revealing",
             Phase::Bisecting => "bisecting",
             Phase::Attesting => "attesting",
+            Phase::Delivering => "delivering",
             Phase::Accepted => "accepted",
             Phase::Settled => "settled",
             Phase::Cancelled => "cancelled",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use assay_crypto::release::{LockKey, Released};
 use assay_crypto::{Digest, EncryptionKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,8 @@ pub struct Run {
     pub commitment: Option<Digest>,
     /// What the provider did, once it has committed to it in the open, or revealed it.
     pub trace: Option<Trace>,
+    /// The key of its states, released to the requester: see [`Trace::lock`].
+    pub released: Option<Released>,
     /// Leaves that were opened with the trace: leaf 0 and the last one.
     pub opened: Vec<Leaf>,
     /// Audit draws; the last one is current.
@@ -200,7 +203,8 @@ pub enum FailureReason {
     Declined(DeclineReason),
     /// No run was committed in time.
     Late,
-    /// Leaves were not opened, or keys not granted to the auditors, in time.
+    /// Leaves were not opened, keys not granted to the auditors, or the key of the result not released, in
+    /// time.
     Withheld,
     /// A dispute move was not made in time.
     Silent,
@@ -226,7 +230,9 @@ impl fmt::Display for FailureReason {
                 "it gave the order back: the specification cannot be run"
             }
             Self::Late => "it committed to no run in time",
-            Self::Withheld => "it did not open leaves or hand over keys in time",
+            Self::Withheld => {
+                "it did not open leaves, hand over keys or release its result in time"
+            }
             Self::Silent => "it made no move in a dispute",
             Self::WrongResult => "the validators computed another result",
             Self::Unavailable => "the validators could not get what it had committed to",
@@ -267,6 +273,9 @@ pub struct Trace {
     /// The first invalid step, as the provider says, if any was: its segment is always replayed.
     /// Nothing is said of copies, which are not audited.
     pub first_invalid: Option<StepIndex>,
+    /// Binds the provider to the key under which all these states are encrypted: the one that it locks
+    /// for [`Trace::locked_for`].
+    pub lock: LockKey,
     /// Height of the commitment.
     pub at: Height,
 }
@@ -299,24 +308,31 @@ impl Trace {
             && (!last || counts == all)
     }
 
+    /// What the key of a run's states is for, in [`assay_crypto::release`]: one use for each run.
+    pub fn locked_for(work: &Place) -> Digest {
+        let parts: [&[u8]; 2] = [&work.order.0.0, &work.run.0.to_le_bytes()];
+        Digest::of("assay/run/lock/v1", &parts)
+    }
+
     /// What a provider posts where it reveals the trace later. It binds run and provider, so nobody
     /// can post another's commitment and later reveal what the other revealed.
     pub fn commitment(
         work: &Place,
         provider: AccountId,
         (root, checkpoints, result): (&Digest, &[FileId], &FileId),
-        salt: &Digest,
+        (lock, salt): (&LockKey, &Digest),
     ) -> Digest {
         // Serialising into memory cannot fail.
         let files = borsh::to_vec(&(checkpoints, result)).unwrap_or_default();
-        let parts: [&[u8]; 6] = [
+        let parts: [&[u8]; 7] = [
             &work.order.0.0,
             &work.run.0.to_le_bytes(),
             &provider.0,
             &root.0,
             &files,
+            &lock.0,
             &salt.0,
         ];
-        Digest::of("assay/run/v1", &parts)
+        Digest::of("assay/run/v2", &parts)
     }
 }

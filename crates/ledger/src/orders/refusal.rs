@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{AccountId, Moment, OrderId, Phase, Place, StepIndex};
+use crate::{AccountId, Moment, OrderId, Phase, Place, RunIndex, StepIndex};
 
 /// Why a call about an order took no effect.
 #[derive(
@@ -70,6 +70,12 @@ pub enum OrderRefusal {
     CommitmentMismatch { order: OrderId },
     #[error("order {order}: results must list exactly the drawn segments, in ascending order")]
     WrongSegments { order: OrderId },
+    #[error("order {order}: {problem}")]
+    BadLock { order: OrderId, problem: String },
+    #[error(
+        "order {order}: the release does not prove that it holds the key to which run {run} is bound, for the order's delivery key"
+    )]
+    BadRelease { order: OrderId, run: RunIndex },
 }
 
 fn list(steps: &[StepIndex]) -> String {

@@ -1,12 +1,14 @@
 //! The life of a run: a provider takes it, and lets go or fails.
 
+use assay_crypto::release::{LockKey, Release};
+
 use super::escrow::{self, Locked};
 use super::grants;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
     AccountId, Amount, Counts, Failure, FailureReason, Invited, Order, OrderEvent, OrderRefusal,
-    Outcome, Ppm, Refusal, Role, Run, RunIndex, Seat, SlashReason, StepIndex,
+    Outcome, Ppm, Refusal, Role, Run, RunIndex, Seat, SlashReason, StepIndex, Trace,
 };
 
 /// Begins a run of a provider that accepted; locks its bond.
@@ -28,6 +30,7 @@ pub(super) fn begin(
         at: state.now(),
         commitment: None,
         trace: None,
+        released: None,
         opened: Vec::new(),
         rounds: Vec::new(),
         last_resort: false,
@@ -112,6 +115,39 @@ fn free_seats(state: &mut State<'_>, run: &Run) -> Result<(), Refusal> {
     for seat in run.seats().filter(bonded) {
         money::unlock(state, seat.role, &seat.auditor, seat.bond)?;
     }
+    Ok(())
+}
+
+/// Refuses a lock that locks nothing.
+pub(super) fn check_lock(order: &Order, lock: LockKey) -> Result<(), Refusal> {
+    lock.check().map_err(|bad| {
+        let (order, problem) = (order.head.id, bad.to_string());
+        OrderRefusal::BadLock { order, problem }.into()
+    })
+}
+
+/// Takes the key of a provider's states for the requester, if it is the one that the provider is bound to.
+pub(super) fn deliver(
+    state: &mut State<'_>,
+    order: &mut Order,
+    provider: AccountId,
+    release: &Release,
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let undelivered = |run: &&Run| run.released.is_none();
+    let run = order.run_of(provider).filter(undelivered);
+    let run = run.ok_or(OrderRefusal::AlreadyDone { order: id })?.index;
+    let use_of = Trace::locked_for(&order.work(run));
+    let to = order.head.terms.delivery_key;
+    let trace = order.run_at(run).and_then(|run| run.trace.as_ref());
+    let proven = trace.is_some_and(|trace| release.verify(&use_of, &trace.lock, &to).is_ok());
+    if !proven {
+        return Err(OrderRefusal::BadRelease { order: id, run }.into());
+    }
+    if let Some(run) = order.runs.get_mut(run.0 as usize) {
+        run.released = Some(release.released);
+    }
+    state.emit(OrderEvent::Delivered { provider }.of(id));
     Ok(())
 }
 

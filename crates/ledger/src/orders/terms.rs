@@ -1,6 +1,7 @@
 //! What a requester asks for and what it offers.
 
-use assay_crypto::{Digest, EncryptionKey};
+use assay_crypto::Digest;
+use assay_crypto::release::LockKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +53,8 @@ pub struct Terms {
     pub copies: u8,
     /// Commitment to the keys that the requester grants to its provider.
     pub keys: Digest,
-    /// Where grants to the requester are sealed.
-    pub encryption_key: EncryptionKey,
+    /// To whom the key of the result is released; the requester alone has its secret.
+    pub delivery_key: LockKey,
     /// How long each phase may last.
     pub deadlines: Deadlines,
 }
@@ -80,7 +81,7 @@ pub struct Deadlines {
     pub grant: u64,
     /// For the provider to run the job and commit to its trace.
     pub run: u64,
-    /// For the provider to open leaves and grant keys to auditors.
+    /// For the provider to open leaves and grant keys to auditors, and to release the key of its result.
     pub open: u64,
     /// For the auditors to replay the drawn segments and commit.
     pub audit: u64,

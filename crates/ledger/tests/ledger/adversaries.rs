@@ -9,7 +9,7 @@ use assay_ledger::{
 };
 
 use crate::redundant::crew::{copies, crowd, files};
-use crate::world::{Run, Who, World, here, salt, sealed, starts, terms};
+use crate::world::{Run, Who, World, here, lock, salt, sealed, starts, terms};
 
 /// The most plausible form of every call about an order, as `who` would make it.
 pub(crate) fn calls(world: &World, order: OrderId, who: Who) -> Vec<Call> {
@@ -45,13 +45,19 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
     let mut all = vec![
         OrderCall::CommitRun {
             place,
-            commitment: Trace::commitment(&place, who.id(), trace, &salt(who)),
+            commitment: Trace::commitment(
+                &place,
+                who.id(),
+                trace,
+                (&lock(who).public(), &salt(who)),
+            ),
         },
         OrderCall::RevealRun {
             place,
             root: truth.root(),
             checkpoints: files.clone(),
             result,
+            lock: lock(who).public(),
             salt: salt(who),
             openings: BoundedVec::new(ends.to_vec()).unwrap(),
         },
@@ -71,6 +77,7 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
             result: crate::world::file_id("checkpoint 6"),
             counts: truth.counts(),
             first_invalid: None,
+            lock: lock(who).public(),
         },
         OrderCall::OpenStarts {
             place: world.here(order),
@@ -102,6 +109,9 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
         OrderCall::Complain { order },
         OrderCall::Accept { order },
     ];
+    if let Some(run) = record.run_of(who.id()) {
+        all.push(world.deliver_call(order, run.index));
+    }
     all.extend(Who::all().map(|to| {
         let grantee = to.id();
         OrderCall::Grant {
@@ -258,7 +268,11 @@ fn only_the_moves_of_the_table_take_effect() {
             },
         );
     }
+    world.kept_back = true;
     world.audit(order, &truth, |_, _| truth.clone());
+    check(&world, Phase::Delivering, &[(provider, "deliver")]);
+    world.kept_back = false;
+    world.deliver(order);
     check(
         &world,
         Phase::Accepted,
@@ -369,7 +383,15 @@ fn only_the_moves_of_the_table_take_effect_among_copies() {
     let attest: Vec<_> = (0..4).map(|i| (Who::Validator(i), "attest")).collect();
     let judging = [&holders[..], &attest].concat();
     check(&world, Phase::Attesting, &judging, &[0, 1, 2, 3, 4, 5, 6]);
+    world.kept_back = true;
     world.judge_all(order, &runs);
+    let left = world.standing(order).into_iter();
+    let left: Vec<_> = left
+        .map(|run| of(world.runner(order, run), "deliver"))
+        .collect();
+    check(&world, Phase::Delivering, &left, &[0, 1]);
+    world.kept_back = false;
+    world.deliver(order);
     let content = [(requester, "accept"), (requester, "complain")];
     check(&world, Phase::Accepted, &content, &[0, 1]);
     world.apply(requester, OrderCall::Complain { order });

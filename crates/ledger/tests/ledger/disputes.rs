@@ -19,6 +19,7 @@ fn attest_by(world: &mut World, order: OrderId, validators: &[u8], leaf: Option<
             },
         );
     }
+    world.deliver(order);
 }
 
 fn attest(world: &mut World, order: OrderId, leaf: Option<Digest>) {

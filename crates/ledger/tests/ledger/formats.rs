@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::world::{Run, Who, World, file_id, genesis, parameters, sealed, terms};
+use crate::world::{Run, Who, World, file_id, genesis, lock, parameters, sealed, terms};
 
 fn hash(bytes: &[u8]) -> String {
     Digest::of("golden", &[bytes]).to_string()
@@ -102,6 +102,9 @@ fn order_calls() -> Vec<OrderCall> {
         path: path.clone(),
     };
     let openings = BoundedVec::new(vec![opening]).unwrap();
+    let release = lock(Who::Provider(0))
+        .release(&leaf, &terms().delivery_key, &[9; 32])
+        .unwrap();
     vec![
         OrderCall::Post(Box::new(terms())),
         OrderCall::Cancel { order },
@@ -127,6 +130,7 @@ fn order_calls() -> Vec<OrderCall> {
             result: FileId(leaf),
             counts: reached.counts,
             first_invalid: Some(StepIndex(2)),
+            lock: lock(Who::Requester).public(),
         },
         OrderCall::CommitRun {
             place: work,
@@ -137,6 +141,7 @@ fn order_calls() -> Vec<OrderCall> {
             root: leaf,
             checkpoints: BoundedVec::new(vec![FileId(leaf)]).unwrap(),
             result: FileId(leaf),
+            lock: lock(Who::Requester).public(),
             salt: leaf,
             openings: BoundedVec::new(openings.to_vec()).unwrap(),
         },
@@ -166,6 +171,10 @@ fn order_calls() -> Vec<OrderCall> {
             leaf,
             path: Some(path),
         },
+        OrderCall::Deliver {
+            place: work,
+            release,
+        },
         OrderCall::Attest {
             place: dispute,
             leaf: None,
@@ -189,7 +198,7 @@ fn golden_transactions() {
     let mut all = Vec::new();
     let numbers = (0..4u8).map(|call| [0, call]);
     let numbers = numbers.chain((0..5).map(|call| [1, call]));
-    let numbers: Vec<_> = numbers.chain((0..16).map(|call| [2, call])).collect();
+    let numbers: Vec<_> = numbers.chain((0..17).map(|call| [2, call])).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
         let tx = sign(call);
@@ -430,6 +439,7 @@ fn the_longest_calls_fit_a_transaction() {
         result,
         counts: truth.counts(),
         first_invalid: Some(StepIndex(1)),
+        lock: lock(Who::Requester).public(),
     });
     assert!(tx.encoded_len() <= MAX_TX_BYTES, "{}", tx.encoded_len());
     let checkpoints = BoundedVec::new(vec![FileId(Digest::ZERO); 1_024]).unwrap();
@@ -438,6 +448,7 @@ fn the_longest_calls_fit_a_transaction() {
         root,
         checkpoints,
         result,
+        lock: lock(Who::Requester).public(),
         salt: root,
         openings: BoundedVec::new(vec![truth.opening(StepIndex(12_345)); 2]).unwrap(),
     });

@@ -2,6 +2,7 @@
 //! beside the pay, by keys to which nothing can be handed, and by complaints that time is to decide.
 
 use assay_crypto::EncryptionKey;
+use assay_crypto::release::LockKey;
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, BoundedString, Deadlines, FailureReason, Offer, OrderCall,
     OrderRefusal, Outcome, Parameters, Refusal, Role, Terms, query,
@@ -42,13 +43,20 @@ fn a_key_that_nothing_can_be_sealed_to_is_nobodys() {
         };
         let unusable = Refusal::Account(AccountRefusal::UnusableKey { key });
         assert_eq!(world.refuse(Who::Auditor(0), register), unusable);
-        world.posted();
+    }
+}
+
+#[test]
+fn a_key_that_nothing_can_be_released_to_is_no_orders() {
+    let mut world = World::new();
+    world.posted();
+    for key in [[0; 32], [0xff; 32]].map(LockKey) {
         let changed = Terms {
-            encryption_key: key,
+            delivery_key: key,
             ..terms()
         };
         let problem = refused(&mut world, changed);
-        assert!(problem.contains("encryption key"), "{problem}");
+        assert!(problem.contains("Ristretto255"), "{problem}");
     }
 }
 

@@ -185,7 +185,7 @@ fn when_every_attempt_fails_the_requester_is_refunded() {
 
 /// Every phase that is not final, with the shortest life that leads there.
 pub(crate) type Reach = fn(&mut World, &Run) -> assay_ledger::OrderId;
-pub(crate) const REACH: [(Phase, Reach); 15] = [
+pub(crate) const REACH: [(Phase, Reach); 16] = [
     (Phase::Posted, |world, _| world.posted()),
     (Phase::Asked, |world, _| {
         let order = world.posted();
@@ -254,6 +254,12 @@ pub(crate) const REACH: [(Phase, Reach); 15] = [
     (Phase::Attesting, |world, truth| {
         let order = world.ran(truth);
         world.audit(order, truth, |_, _| Run::lie(&terms(), 0, "auditor"));
+        order
+    }),
+    (Phase::Delivering, |world, truth| {
+        world.kept_back = true;
+        let order = world.ran(truth);
+        world.audit(order, truth, |_, _| truth.clone());
         order
     }),
     (Phase::Accepted, |world, _| world.accepted()),

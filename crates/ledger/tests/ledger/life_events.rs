@@ -97,6 +97,7 @@ fn of_order(event: &OrderEvent) -> String {
             name(challenger),
         ),
         OrderEvent::Narrowed { agreed, disputed } => format!("narrowed {agreed} {disputed}"),
+        OrderEvent::Delivered { provider } => format!("delivered {}", name(provider)),
         OrderEvent::Attested { validator, .. } => format!("attested {}", name(validator)),
         OrderEvent::Decided { verdict } => format!("decided {verdict:?}"),
         OrderEvent::Slashed {
@@ -369,7 +370,7 @@ const CHEATED: &str = "
     41 0 ended Paid
 ";
 
-const LEFT_ALONE: [(Phase, &str); 15] = [
+const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Posted,
         "
@@ -678,6 +679,11 @@ const LEFT_ALONE: [(Phase, &str); 15] = [
             116 block phase posted
             117 block paid Requester 11.5
             117 block ended NoProvider
+        ",
+    ),
+    (
+        Phase::Delivering,
+        "
         ",
     ),
     (

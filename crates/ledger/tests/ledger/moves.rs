@@ -1,8 +1,10 @@
 //! Orders brought to each phase by the moves that lead there.
 
-use assay_ledger::{AuditResults, BoundedVec, Call, FileCall, OrderCall, OrderId, Phase, Terms};
+use assay_ledger::{
+    AuditResults, BoundedVec, Call, FileCall, OrderCall, OrderId, Phase, RunIndex, Terms, Trace,
+};
 
-use crate::world::{Run, Who, World, ends, file, file_id, salt, sealed, starts, terms};
+use crate::world::{Run, Who, World, ends, file, file_id, lock, salt, sealed, starts, terms};
 
 impl World {
     /// Records the inputs and posts an order.
@@ -122,6 +124,7 @@ impl World {
             result: file_id(&name(segments)),
             counts: run.counts(),
             first_invalid: run.first_invalid(),
+            lock: lock(provider).public(),
         };
         call.into()
     }
@@ -193,6 +196,33 @@ impl World {
                 salt: salt(who),
             },
         );
+        self.deliver(order);
+    }
+
+    /// The release of the key of a run's states, as its provider makes it.
+    pub(crate) fn deliver_call(&self, order: OrderId, run: RunIndex) -> OrderCall {
+        let order = self.order(order);
+        let place = order.work(run);
+        let provider = Who::of(order.run_at(run).unwrap().provider);
+        let to = order.head.terms.delivery_key;
+        let release = lock(provider).release(&Trace::locked_for(&place), &to, &[9; 32]);
+        let release = release.unwrap();
+        OrderCall::Deliver { place, release }
+    }
+
+    /// Every provider whose run stands releases the key of its states, if it is time and none keeps them
+    /// back.
+    pub(crate) fn deliver(&mut self, order: OrderId) {
+        if self.kept_back || self.phase(order) != Phase::Delivering {
+            return;
+        }
+        let runs: Vec<_> = self.order(order).standing().map(|run| run.index).collect();
+        for run in runs {
+            let call = self.deliver_call(order, run);
+            let provider = self.order(order).run_at(run).unwrap().provider;
+            self.apply(Who::of(provider), call);
+        }
+        assert_ne!(self.phase(order), Phase::Delivering);
     }
 
     /// Posts an order, and brings it to the end of the provider's work.
@@ -204,7 +234,7 @@ impl World {
         order
     }
 
-    /// One whole audit round of a provider's run; `finds` says what each auditor finds.
+    /// One whole audit round of a provider's run, which is delivered if it stands; `finds` says what each auditor finds.
     pub(crate) fn audit(
         &mut self,
         order: OrderId,

@@ -10,7 +10,8 @@ use assay_ledger::{
 };
 
 use crate::world::{
-    BALANCE, BOND, FEE, Run, Who, World, blocks, file, file_id, ms, parameters, sealed, terms,
+    BALANCE, BOND, FEE, Run, Who, World, blocks, file, file_id, lock, ms, parameters, sealed,
+    some_key, terms,
 };
 
 #[test]
@@ -195,7 +196,7 @@ fn nobody_eligible_means_refund() {
 fn requesters_do_not_work_for_themselves() {
     let mut world = World::new();
     let address = BoundedString::new("x").unwrap();
-    let encryption_key = terms().encryption_key;
+    let encryption_key = some_key();
     for role in [Role::Provider, Role::Auditor] {
         let bond = Amount::tokens(400);
         let address = address.clone();
@@ -227,7 +228,7 @@ fn requesters_do_not_work_for_themselves() {
 fn draws_are_weighted_by_bond() {
     let mut world = World::new();
     let address = BoundedString::new("x").unwrap();
-    let encryption_key = terms().encryption_key;
+    let encryption_key = some_key();
     let (role, bond) = (Role::Provider, Amount::tokens(300));
     world.apply(
         Who::Provider(2),
@@ -284,6 +285,7 @@ fn committing_needs_the_right_files() {
         result: file_id("nowhere"),
         counts: truth.counts(),
         first_invalid: None,
+        lock: lock(provider).public(),
     };
     let owner = provider.id();
     let refusal = world.refuse(provider, unknown);
@@ -302,6 +304,7 @@ fn committing_needs_the_right_files() {
         result: file_id("model"),
         counts: truth.counts(),
         first_invalid: None,
+        lock: lock(provider).public(),
     };
     assert!(matches!(
         world.refuse(provider, inputs),

@@ -30,6 +30,7 @@ pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
         | OrderCall::OpenEnds { place, .. }
         | OrderCall::RevealAudit { place, .. }
         | OrderCall::Bisect { place, .. }
+        | OrderCall::Deliver { place, .. }
         | OrderCall::Attest { place, .. } => *place = to,
         OrderCall::Post(_)
         | OrderCall::Cancel { .. }

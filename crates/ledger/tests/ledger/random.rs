@@ -19,7 +19,8 @@ use proptest::test_runner::TestRunner;
 use crate::redundant::crew::{copies, crowd, enlist};
 use crate::watch;
 use crate::world::{
-    BOND, Run, Who, World, blocks, ends, file, file_id, here, ms, salt, sealed, starts, terms,
+    BOND, Run, Who, World, blocks, ends, file, file_id, here, lock, ms, salt, sealed, some_key,
+    starts, terms,
 };
 
 /// Calls of a block to come.
@@ -206,6 +207,7 @@ impl Life {
             }
             Phase::Bisecting => self.bisect(order, calls),
             Phase::Attesting => self.attest(order, calls),
+            Phase::Delivering => self.deliver(order, calls),
             Phase::Accepted if self.likely(30) => {
                 calls.push((Who::Requester, OrderCall::Accept { order: id }));
             }
@@ -282,8 +284,12 @@ impl Life {
                     } else if self.likely(60) {
                         let (checkpoints, file) = self.trace(order);
                         let trace = (&claim_of(order, Some(&run)).root(), &checkpoints[..], &file);
-                        let mut commitment =
-                            Trace::commitment(&place, run.provider, trace, &salt(who));
+                        let mut commitment = Trace::commitment(
+                            &place,
+                            run.provider,
+                            trace,
+                            (&lock(who).public(), &salt(who)),
+                        );
                         if self.likely(3) {
                             commitment = self.digest();
                         }
@@ -320,6 +326,7 @@ impl Life {
                 }
             }
             Phase::Attesting => self.attest(order, calls),
+            Phase::Delivering => self.deliver(order, calls),
             Phase::Accepted if self.likely(20) => {
                 calls.push((Who::Requester, OrderCall::Accept { order: id }));
             }
@@ -327,6 +334,22 @@ impl Life {
                 calls.push((Who::Requester, OrderCall::Complain { order: id }));
             }
             _ => {}
+        }
+    }
+
+    /// Most providers release their keys; some to nobody's use.
+    fn deliver(&mut self, order: &Order, calls: &mut Calls) {
+        for run in order.standing().filter(|run| run.released.is_none()) {
+            let who = Who::of(run.provider);
+            let mut call = self.world.deliver_call(order.head.id, run.index);
+            if self.likely(5)
+                && let OrderCall::Deliver { release, .. } = &mut call
+            {
+                release.proof.0[1] ^= 1;
+            }
+            if self.likely(80) {
+                calls.push((who, call));
+            }
         }
     }
 
@@ -349,6 +372,7 @@ impl Life {
             root: claim.root(),
             checkpoints,
             result,
+            lock: lock(who).public(),
             salt: salt(who),
             openings: BoundedVec::new(ends.map(|step| claim.opening(step)).to_vec()).unwrap(),
         };
@@ -374,6 +398,7 @@ impl Life {
             result: file_id(&name(0)[..20]),
             counts: claim.counts(),
             first_invalid: claim.first_invalid(),
+            lock: lock(provider).public(),
         };
         calls.push((provider, call));
     }
@@ -536,7 +561,7 @@ impl Life {
                 let register = AccountCall::Register {
                     role,
                     bond: amount,
-                    encryption_key: terms().encryption_key,
+                    encryption_key: some_key(),
                     address: BoundedString::new("x").unwrap(),
                     offer: role.is_drawn().then(Offer::anything),
                 };
@@ -634,7 +659,7 @@ impl Life {
             0 | 1 => FileCall::AskGrant(Box::new(AskGrant {
                 file,
                 owner: Who::Requester.id(),
-                encryption_key: terms().encryption_key,
+                encryption_key: some_key(),
                 purpose: BoundedString::new("a study").unwrap(),
                 until,
             })),

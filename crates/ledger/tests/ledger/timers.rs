@@ -10,7 +10,7 @@ use assay_ledger::{
 };
 
 use crate::watch;
-use crate::world::{Run, Who, World, blocks, file_id, ms, over, parameters, terms, time};
+use crate::world::{Run, Who, World, blocks, file_id, ms, over, parameters, some_key, terms, time};
 
 fn few(max_timers: u32) -> Parameters {
     Parameters {
@@ -50,7 +50,7 @@ fn ask(until: LedgerTime, purpose: &str) -> Call {
     let ask = AskGrant {
         file: file_id("model"),
         owner: Who::Requester.id(),
-        encryption_key: terms().encryption_key,
+        encryption_key: some_key(),
         purpose: BoundedString::new(purpose).unwrap(),
         until,
     };
@@ -229,7 +229,7 @@ fn an_overdue_order_is_not_drawn_for() {
             let register = AccountCall::Register {
                 role: Role::Provider,
                 bond: Amount::tokens(900),
-                encryption_key: terms().encryption_key,
+                encryption_key: some_key(),
                 address: BoundedString::new("x").unwrap(),
                 offer: Some(Offer::anything()),
             };

@@ -6,10 +6,10 @@ use assay_ledger::{Call, Order, OrderCall, Phase, Status, query};
 
 use crate::life::REACH;
 use crate::places::{moved, others};
-use crate::world::{Run, Who, World, here, middle, sealed, starts, terms};
+use crate::world::{Run, Who, World, here, lock, middle, sealed, starts, terms};
 
 /// Every call that names the order, as good as the tests can make it.
-fn calls(order: &Order) -> Vec<Call> {
+fn calls(world: &World, order: &Order) -> Vec<Call> {
     let id = order.head.id;
     let truth = Run::truth(&terms());
     let digest = truth.root();
@@ -30,6 +30,7 @@ fn calls(order: &Order) -> Vec<Call> {
             result: crate::world::file_id("result"),
             counts: truth.counts(),
             first_invalid: None,
+            lock: lock(Who::Provider(0)).public(),
         },
         OrderCall::OpenStarts {
             place: here(order),
@@ -63,6 +64,9 @@ fn calls(order: &Order) -> Vec<Call> {
             salt: digest,
         });
     }
+    if let Some(run) = order.run() {
+        calls.push(world.deliver_call(order.head.id, run.index));
+    }
     for who in Who::all() {
         calls.push(OrderCall::Grant {
             place: here(order),
@@ -76,7 +80,7 @@ fn calls(order: &Order) -> Vec<Call> {
 /// The moves that an order waits for, as `sender call`.
 fn awaited(world: &World, order: &Order) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for call in calls(order) {
+    for call in calls(world, order) {
         for who in Who::all() {
             let Some(turn) = query::turn(&world.store, who.id(), &call).unwrap() else {
                 continue;
@@ -155,6 +159,7 @@ fn each_phase_waits_for_those_it_punishes() {
                 }
                 all
             }
+            Phase::Delivering => vec![format!("{provider} deliver")],
             Phase::Accepted => vec![
                 "Requester accept".to_owned(),
                 "Requester complain".to_owned(),
@@ -204,7 +209,7 @@ fn strangers_are_not_waited_for() {
         let mut world = World::new();
         let order = reach(&mut world, &truth);
         let record = world.order(order);
-        for call in calls(&record) {
+        for call in calls(&world, &record) {
             assert_eq!(
                 query::turn(&world.store, Who::Stranger.id(), &call).unwrap(),
                 None,
@@ -224,7 +229,7 @@ fn a_move_for_another_place_is_not_waited_for() {
         let mut world = World::new();
         let order = reach(&mut world, &truth);
         let record = world.order(order);
-        for call in calls(&record) {
+        for call in calls(&world, &record) {
             for who in Who::all() {
                 let waited = query::turn(&world.store, who.id(), &call).unwrap();
                 if waited.is_none() {

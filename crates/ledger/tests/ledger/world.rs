@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_crypto::merkle::Tree;
+use assay_crypto::release::LockSecret;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
     AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
@@ -89,6 +90,8 @@ pub(crate) struct World {
     /// Everything that happened, in order.
     pub(crate) told: Vec<Told>,
     pub(crate) beacon_seed: u64,
+    /// Whether providers keep the keys of their results back.
+    pub(crate) kept_back: bool,
     /// Milliseconds from the last block to the next one.
     pub(crate) gap_ms: u64,
     secrets: BTreeMap<Who, SecretKey>,
@@ -189,6 +192,7 @@ impl World {
             history: Vec::new(),
             told: Vec::new(),
             beacon_seed: 0,
+            kept_back: false,
             gap_ms: BLOCK_MS,
             secrets: Who::all().map(|who| (who, who.secret())).collect(),
         };
@@ -492,7 +496,7 @@ pub(crate) fn terms() -> Terms {
         attempts: 2,
         copies: 1,
         keys: Digest::of("test/keys", &[]),
-        encryption_key: EncryptionKey([1; 32]),
+        delivery_key: lock(Who::Requester).public(),
         deadlines: Deadlines {
             assign: ms(4),
             grant: ms(5),
@@ -652,6 +656,16 @@ pub(crate) fn ends(order: &Order) -> Vec<StepIndex> {
 
 pub(crate) fn salt(who: Who) -> Digest {
     Digest::of("test/salt", &[format!("{who:?}").as_bytes()])
+}
+
+/// A key to which grants can be sealed.
+pub(crate) fn some_key() -> EncryptionKey {
+    EncryptionKey([1; 32])
+}
+
+/// Behind which somebody locks its results, and where results are released to it.
+pub(crate) fn lock(who: Who) -> LockSecret {
+    LockSecret::from_seed(&Digest::of("test/lock", &[format!("{who:?}").as_bytes()]).0)
 }
 
 pub(crate) fn sealed(text: &str) -> SealedKeys {

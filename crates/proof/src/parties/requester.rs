@@ -15,9 +15,9 @@ use crate::work::{Start, Work, WorkDone, WorkFailure};
 
 /// The requester of one order, which is on the ledger already.
 ///
-/// It grants each attempt's provider that attempt's keys, and the validators what a dispute is
-/// about. When a run is accepted it fetches the result, checks it against the audited final leaf
-/// and accepts, or complains: then the validators look for themselves.
+/// It grants each run's provider the keys of the inputs, and the validators what it has of what a dispute
+/// is about. When a run stands and its key is released, it fetches the result, checks it against the
+/// audited final leaf and accepts, or complains: then the validators look for themselves.
 pub struct Requester {
     me: Identity,
     keys: OrderKeys,
@@ -132,7 +132,7 @@ impl Requester {
                 place: order.work(run.index),
             };
             let to = (run.provider, &run.encryption_key);
-            let keys = self.keys.for_provider(run.index);
+            let keys = self.keys.for_provider();
             if let Some(randomness) = self.desk.random() {
                 handover.give(&mut self.desk, to, &keys, randomness);
             }
@@ -144,17 +144,15 @@ impl Requester {
         let Some(dispute) = order.dispute() else {
             return;
         };
-        let checkpoint = match dispute.question {
-            Question::Result => order.head.terms.segments(),
-            _ => view.checkpoint_at(dispute.from.step).0,
+        let Some(run) = order.run_at(dispute.run) else {
+            return;
         };
-        let keys = self.keys.for_provider(dispute.run);
         let handover = Handover {
             view,
             me: &self.me,
             place: view.dispute(),
         };
-        handover.give_validators(&mut self.desk, &keys.for_reader([checkpoint]));
+        handover.give_validators(&mut self.desk, &self.keys.for_judge(run));
     }
 
     /// Looks at the result of an accepted run.
@@ -182,7 +180,7 @@ impl Requester {
                     Some(Ask::Fetch {
                         file: run.trace.as_ref()?.result,
                         owner: run.provider,
-                        key: self.keys.checkpoint(place.run, last),
+                        key: self.keys.checkpoint(run, last)?,
                     })
                 });
             }

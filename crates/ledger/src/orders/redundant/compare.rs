@@ -36,7 +36,7 @@ pub(super) fn compare(state: &mut State<'_>, order: &mut Order) -> Result<(), Re
         _ => true,
     };
     if accepted {
-        enter(state, order, Phase::Accepted);
+        enter(state, order, Phase::Delivering);
         return Ok(());
     }
     close(state, order, Outcome::NoCopies)

@@ -65,7 +65,7 @@ pub(crate) const LIFE: &[Row] = &[
         deadline: Some(Span::Reveal),
         moves: &[awaited("reveal_run", Mover::Provider)],
         next: &[
-            Phase::Accepted,
+            Phase::Delivering,
             Phase::Bisecting,
             Phase::Attesting,
             Phase::Refunded,
@@ -82,7 +82,7 @@ pub(crate) const LIFE: &[Row] = &[
         next: &[
             Phase::Bisecting,
             Phase::Attesting,
-            Phase::Accepted,
+            Phase::Delivering,
             Phase::Refunded,
         ],
         late: Late::Silence,
@@ -95,13 +95,20 @@ pub(crate) const LIFE: &[Row] = &[
             awaited("grant", Mover::Holders),
         ],
         next: &[
-            Phase::Accepted,
+            Phase::Delivering,
             Phase::Bisecting,
             Phase::Attesting,
             Phase::Settled,
             Phase::Refunded,
         ],
         late: Late::Ends(Outcome::NoVerdict),
+    },
+    Row {
+        phase: Phase::Delivering,
+        deadline: Some(Span::Open),
+        moves: &[awaited("deliver", Mover::Provider)],
+        next: &[Phase::Accepted, Phase::Refunded],
+        late: Late::Fails(FailureReason::Withheld),
     },
     Row {
         phase: Phase::Accepted,

@@ -55,6 +55,7 @@ impl Procedure for Redundant {
             }
             OrderCall::Answer { .. } => order.has_to_answer(from),
             OrderCall::RevealRun { .. } => run.is_some_and(|run| run.trace.is_none()),
+            OrderCall::Deliver { .. } => run.is_some_and(|run| run.released.is_none()),
             OrderCall::Bisect { .. } => disputes::has_to_bisect(order, from),
             OrderCall::Attest { .. } => disputes::has_to_attest(order, from),
             _ => true,
@@ -98,15 +99,17 @@ impl Procedure for Redundant {
                 root,
                 checkpoints,
                 result,
+                lock,
                 salt,
                 openings,
             } => {
                 let trace = (root, checkpoints, result);
-                work::reveal(state, order, (from, place), trace, salt, openings)
+                work::reveal(state, order, (from, place), trace, (lock, salt), openings)
             }
             OrderCall::Bisect {
                 step, leaf, path, ..
             } => disputes::bisect(state, order, from, (*step, *leaf), path.as_ref()),
+            OrderCall::Deliver { release, .. } => work::deliver(state, order, from, release),
             OrderCall::Attest { leaf, .. } => {
                 let decision = disputes::attest(state, order, from, *leaf)?;
                 compare::decided(state, order, decision)

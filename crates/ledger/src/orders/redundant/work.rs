@@ -1,6 +1,7 @@
 //! Finding the providers, and their runs up to the moment when all are revealed.
 
 use assay_crypto::Digest;
+use assay_crypto::release::{LockKey, Release};
 
 use super::close;
 use super::compare::{compare, decided};
@@ -168,16 +169,17 @@ pub(super) fn reveal(
     order: &mut Order,
     (provider, place): (AccountId, &Place),
     (root, checkpoints, result): (&Digest, &BoundedVec<FileId, 1024>, &FileId),
-    salt: &Digest,
+    (lock, salt): (&LockKey, &Digest),
     openings: &BoundedVec<Opening, 2>,
 ) -> Result<(), Refusal> {
     let (id, at) = (order.head.id, state.now());
     let index = own(order, provider, |run| run.trace.is_none())?;
-    let named = Trace::commitment(place, provider, (root, checkpoints, result), salt);
+    let named = Trace::commitment(place, provider, (root, checkpoints, result), (lock, salt));
     let committed = order.run_at(index).and_then(|run| run.commitment);
     if committed != Some(named) {
         return Err(OrderRefusal::CommitmentMismatch { order: id }.into());
     }
+    runs::check_lock(order, *lock)?;
     let expected = order.head.terms.segments();
     if checkpoints.len() != expected as usize {
         return Err(OrderRefusal::CheckpointCount {
@@ -201,6 +203,7 @@ pub(super) fn reveal(
             result: *result,
             counts,
             first_invalid: None,
+            lock: *lock,
             at,
         });
     }
@@ -224,6 +227,29 @@ pub(super) fn reveal(
     if order.standing().all(|run| run.trace.is_some()) {
         compare(state, order)?;
     }
+    Ok(())
+}
+
+/// Releases the key of a provider's states; after the last one the requester looks at the result.
+pub(super) fn deliver(
+    state: &mut State<'_>,
+    order: &mut Order,
+    provider: AccountId,
+    release: &Release,
+) -> Result<(), Refusal> {
+    runs::deliver(state, order, provider, release)?;
+    if order.standing().all(|run| run.released.is_some()) {
+        delivered(state, order)?;
+    }
+    Ok(())
+}
+
+/// Goes on with the runs whose keys are released: any of them has the result.
+fn delivered(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    if order.standing().next().is_none() {
+        return close(state, order, Outcome::NoCopies);
+    }
+    enter(state, order, Phase::Accepted);
     Ok(())
 }
 
@@ -276,6 +302,12 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
                 return Ok(());
             }
             show(state, order, outcome)
+        }
+        Late::Fails(FailureReason::Withheld) if order.head.phase == Phase::Delivering => {
+            for run in indexes(order, |run| run.released.is_none()) {
+                runs::fail(state, order, run, FailureReason::Withheld, &[])?;
+            }
+            delivered(state, order)
         }
         Late::Fails(FailureReason::Withheld) => {
             for run in indexes(order, |run| run.trace.is_none()) {

@@ -93,8 +93,8 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     found.extend(inputs(terms, *rule).map(problem("inputs")));
     found.extend(model(&terms.model, *rule).map(problem("model")));
     found.extend(rule.check_terms(terms).err().map(problem("spec")));
-    let key = terms.encryption_key.check().err();
-    found.extend(key.map(|error| problem("encryption_key")(error.to_string())));
+    let key = terms.delivery_key.check().err();
+    found.extend(key.map(|error| problem("delivery_key")(error.to_string())));
     found
 }
 

@@ -5,11 +5,10 @@
 //! too many of them fall silent, validators sit in their place, in the same way: drawn by the beacon, but not asked,
 //! with sealed answers that are revealed when all are in.
 
-use super::close;
 use crate::orders::draw::Candidate;
 use crate::orders::passage::enter;
 use crate::state::State;
-use crate::{AccountId, Amount, Order, Outcome, Phase, Refusal, Role, Seat, StepIndex};
+use crate::{AccountId, Amount, Order, Phase, Refusal, Role, Seat};
 
 /// Most validators that sit in one audit. Where a third of all lie, eight that are drawn lie together
 /// with a chance of less than one in 6,500.
@@ -55,15 +54,8 @@ pub(super) fn call(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
         enter(state, order, Phase::Committed);
         return Ok(());
     }
-    let last = StepIndex(order.head.terms.steps);
-    match order.run().and_then(|run| run.opened(last)) {
-        Some(_) => {
-            enter(state, order, Phase::Accepted);
-            Ok(())
-        }
-        // There is no leaf that a complaint could be about.
-        None => close(state, order, Outcome::Paid),
-    }
+    enter(state, order, Phase::Delivering);
+    Ok(())
 }
 
 /// What everybody whose reveal stands gets: auditors their fee, and validators equal parts of the fees

@@ -15,7 +15,8 @@ use super::rules::problem::{TermsProblem, outside};
 use super::{asking, disputes, escrow, grants, runs};
 use crate::state::State;
 use crate::{
-    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, Seat, Terms,
+    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, Seat, StepIndex,
+    Terms,
 };
 
 /// One provider at a time, audited.
@@ -39,7 +40,9 @@ impl Procedure for Traced {
     fn place(&self, order: &Order, _from: AccountId, _call: &OrderCall) -> Option<Place> {
         match order.head.phase {
             Phase::Asked | Phase::Called => order.list_place(),
-            Phase::Assigned | Phase::Running => Some(order.work(order.run()?.index)),
+            Phase::Assigned | Phase::Running | Phase::Delivering => {
+                Some(order.work(order.run()?.index))
+            }
             Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => {
                 order.round_place()
             }
@@ -105,10 +108,11 @@ impl Procedure for Traced {
                 result,
                 counts,
                 first_invalid,
+                lock,
                 ..
             } => {
                 let trace = (*root, checkpoints, *result);
-                work::commit(state, order, trace, (*counts, *first_invalid))
+                work::commit(state, order, trace, (*counts, *first_invalid), *lock)
             }
             // No row of its names them.
             OrderCall::CommitRun { .. } | OrderCall::RevealRun { .. } => Ok(()),
@@ -125,6 +129,16 @@ impl Procedure for Traced {
             OrderCall::Bisect {
                 step, leaf, path, ..
             } => disputes::bisect(state, order, from, (*step, *leaf), path.as_ref()),
+            OrderCall::Deliver { release, .. } => {
+                runs::deliver(state, order, from, release)?;
+                let last = StepIndex(order.head.terms.steps);
+                match order.run().and_then(|run| run.opened(last)) {
+                    Some(_) => enter(state, order, Phase::Accepted),
+                    // Nobody was there to audit it, so there is no leaf that a complaint could be about.
+                    None => close(state, order, Outcome::Paid)?,
+                }
+                Ok(())
+            }
             OrderCall::Attest { leaf, .. } => {
                 let decision = disputes::attest(state, order, from, *leaf)?;
                 resolve::decided(state, order, decision)

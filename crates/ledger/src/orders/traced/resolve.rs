@@ -38,7 +38,7 @@ pub(super) fn resolve(state: &mut State<'_>, order: &mut Order) -> Result<(), Re
         false => run.passed().count() >= usize::from(order.head.terms.auditors),
     };
     if enough {
-        enter(state, order, Phase::Accepted);
+        enter(state, order, Phase::Delivering);
         return Ok(());
     }
     draw_again(state, order)

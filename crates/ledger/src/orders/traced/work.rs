@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
+use assay_crypto::release::LockKey;
 
 use super::{close, fail};
 use crate::files::must_be_recorded;
@@ -90,6 +91,7 @@ pub(super) fn commit(
     order: &mut Order,
     (root, checkpoints, result): (Digest, &BoundedVec<FileId, 1024>, FileId),
     (counts, first_invalid): (Counts, Option<StepIndex>),
+    lock: LockKey,
 ) -> Result<(), Refusal> {
     let (id, at) = (order.head.id, state.now());
     let expected = order.head.terms.segments();
@@ -101,6 +103,7 @@ pub(super) fn commit(
         }
         .into());
     }
+    runs::check_lock(order, lock)?;
     runs::check_counts(order, &counts)?;
     let possible = match first_invalid {
         Some(first) => counts.invalid > 0 && (1..=counts.worked()).contains(&first.0),
@@ -122,6 +125,7 @@ pub(super) fn commit(
         result,
         counts,
         first_invalid,
+        lock,
         at,
     });
     state.emit(OrderEvent::TraceCommitted { provider, root }.of(id));

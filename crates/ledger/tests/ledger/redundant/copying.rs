@@ -7,7 +7,7 @@ use assay_ledger::{
 };
 
 use super::crew::{copies, crowd, files, gain, tokens, truth};
-use crate::world::{Who, World, salt};
+use crate::world::{Who, World, lock, salt};
 
 fn mismatch(order: assay_ledger::OrderId) -> Refusal {
     Refusal::Order(OrderRefusal::CommitmentMismatch { order })
@@ -43,7 +43,12 @@ fn nobody_can_reveal_what_another_committed_to() {
     let (checkpoints, result) = files(other);
     let trace = (&truth().root(), &checkpoints[..], &result);
     let elsewhere = world.order(order).work(RunIndex(7));
-    let commitment = Trace::commitment(&elsewhere, other.id(), trace, &salt(other));
+    let commitment = Trace::commitment(
+        &elsewhere,
+        other.id(),
+        trace,
+        (&lock(other).public(), &salt(other)),
+    );
     let place = world.order(order).work(RunIndex(2));
     world.apply(other, OrderCall::CommitRun { place, commitment });
     assert_eq!(world.phase(order), Phase::Revealing);
@@ -195,6 +200,7 @@ fn a_commitment_is_not_changed_later() {
         result,
         counts: truth().counts(),
         first_invalid: None,
+        lock: lock(who).public(),
     };
     for call in [reveal, open] {
         assert!(matches!(
@@ -247,8 +253,9 @@ fn a_commitment_depends_on_all_it_is_bound_to() {
         };
         let (root, result) = (pick(3, [a, b]), FileId(pick(6, [a, b])));
         let trace = (&root, checkpoints, &result);
-        Trace::commitment(&place, who.id(), trace, &pick(7, [a, b]))
+        let lock = lock(Who::Provider(u8::from(changed == 9))).public();
+        Trace::commitment(&place, who.id(), trace, (&lock, &pick(7, [a, b])))
     };
-    let all: std::collections::BTreeSet<_> = (0..=8).map(commit).map(|digest| digest.0).collect();
-    assert_eq!(all.len(), 9);
+    let all: std::collections::BTreeSet<_> = (0..=9).map(commit).map(|digest| digest.0).collect();
+    assert_eq!(all.len(), 10);
 }

@@ -7,7 +7,7 @@ use assay_ledger::{
 };
 
 use crate::world::{
-    AUDITORS, BALANCE, BOND, FEE, PROVIDERS, Run, Who, World, file, file_id, ms, over, salt,
+    AUDITORS, BALANCE, BOND, FEE, PROVIDERS, Run, Who, World, file, file_id, lock, ms, over, salt,
     sealed, terms,
 };
 
@@ -116,6 +116,7 @@ impl World {
         while self.height() < deadline {
             self.advance(1);
         }
+        self.deliver(order);
     }
 
     /// Who does a run.
@@ -159,7 +160,12 @@ impl World {
         let (checkpoints, result) = files(provider);
         let trace = (&of.root(), &checkpoints[..], &result);
         let place = self.order(order).work(RunIndex(run));
-        Trace::commitment(&place, provider.id(), trace, &salt(provider))
+        Trace::commitment(
+            &place,
+            provider.id(),
+            trace,
+            (&lock(provider).public(), &salt(provider)),
+        )
     }
 
     pub(crate) fn commit_run_call(&self, order: OrderId, run: u32, of: &Run) -> OrderCall {
@@ -191,6 +197,7 @@ impl World {
             root: of.root(),
             checkpoints,
             result,
+            lock: lock(provider).public(),
             salt: salt(provider),
             openings: BoundedVec::new(ends.map(|step| of.opening(step)).to_vec()).unwrap(),
         }
@@ -201,6 +208,7 @@ impl World {
         self.record(self.runner(order, run));
         let call = self.reveal_run_call(order, run, of);
         self.apply(self.runner(order, run), call);
+        self.deliver(order);
     }
 
     /// An order with a copy for each of these runs, all committed.
@@ -258,6 +266,7 @@ impl World {
             let place = self.here(order);
             self.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
         }
+        self.deliver(order);
     }
 
     /// Every dispute is narrowed down by both sides, and judged by what replay gives.

@@ -1,6 +1,6 @@
 //! Answering for the run: openings, grants and moves of a dispute.
 
-use assay_ledger::{BoundedVec, OrderCall, Question, StepIndex};
+use assay_ledger::{BoundedVec, OrderCall, Question, Run as RunRecord, StepIndex};
 
 use super::Provider;
 use crate::parties::Handover;
@@ -68,7 +68,7 @@ impl Provider {
             Question::Initial | Question::Step => {
                 keys.for_reader([view.checkpoint_at(dispute.from.step).0])
             }
-            Question::Result => keys.for_reader([order.head.terms.segments()]),
+            Question::Result => keys.for_judge(),
         };
         let handover = Handover {
             view,
@@ -76,6 +76,19 @@ impl Provider {
             place: view.dispute(),
         };
         handover.give_validators(&mut self.desk, &granted);
+    }
+
+    /// Releases the key of its states, of which the last is the result.
+    pub(super) fn deliver(&mut self, view: &View, mine: &RunRecord) {
+        let to = view.order.head.terms.delivery_key;
+        let place = view.order.work(mine.index);
+        let (Some(keys), Some(randomness)) = (&self.keys, self.desk.random()) else {
+            return;
+        };
+        self.desk.submit(place, CallTag::Deliver, view.height, || {
+            let release = keys.release(&to, &randomness).ok()?;
+            Some(OrderCall::Deliver { place, release })
+        });
     }
 
     pub(super) fn bisect(&mut self, view: &View) {

@@ -14,7 +14,7 @@ use super::asked::Consent;
 use super::close;
 use crate::desk::Desk;
 use crate::inputs::Inputs;
-use crate::keys::ProviderKeys;
+use crate::keys::RunKeys;
 use crate::party::{
     Answer, CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Tag, Traced, What,
 };
@@ -32,12 +32,13 @@ use crate::view::View;
 ///
 /// Afterwards it opens leaves and grants keys exactly when the ledger says so: starts and their
 /// checkpoints' keys to the auditors before they replay, ends after all of them have committed,
-/// midpoints in a dispute, and to the validators what they need to judge.
+/// midpoints in a dispute, and to the validators what they need to judge. When the run stands it
+/// releases the key of its states to the requester.
 pub struct Provider {
     me: Identity,
     desk: Desk,
     consent: Consent,
-    keys: Option<ProviderKeys>,
+    keys: Option<RunKeys>,
     inputs: Inputs,
     run: Option<Run>,
     /// Inputs of which it has a copy of its own in the vault, by their place in the terms.
@@ -179,6 +180,7 @@ impl Provider {
             Phase::Closing if mine.round().is_some_and(|round| round.ends.is_empty()) => {
                 self.open(view, CallTag::OpenEnds, &mine.ends(&order.head.terms));
             }
+            Phase::Delivering if mine.released.is_none() => self.deliver(view, mine),
             Phase::Bisecting => self.bisect(view),
             Phase::Attesting => self.grant_validators(view),
             _ => {}

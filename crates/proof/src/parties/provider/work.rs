@@ -8,7 +8,7 @@ use assay_ledger::{
 use super::Provider;
 use super::answer::NO_TRACE;
 use super::run::Run;
-use crate::keys::{GrantUse, ProviderKeys};
+use crate::keys::{GrantUse, InputKeys, RunKeys};
 use crate::party::{Ask, CallTag, FetchFailure, Output, Progress, Tag, What};
 use crate::view::View;
 use crate::work::{Start, Work, WorkDone, WorkFailure};
@@ -38,9 +38,10 @@ impl Provider {
                 return;
             };
             let keys = granted
-                .open::<ProviderKeys>(&self.me.encryption, &grant.sealed)
-                .filter(|keys| keys.match_terms(&order.head.terms.keys, index))
-                .filter(|keys| keys.inputs().len() == order.head.terms.inputs.len());
+                .open::<InputKeys>(&self.me.encryption, &grant.sealed)
+                .filter(|keys| keys.match_terms(&order.head.terms.keys))
+                .filter(|keys| keys.inputs().len() == order.head.terms.inputs.len())
+                .map(|keys| RunKeys::new(keys, &self.me.encryption, &granted.place));
             if keys.is_none() {
                 self.decline = Some(DeclineReason::Keys);
             }
@@ -215,8 +216,15 @@ impl Provider {
             let commitment = root.zip(files.split_last()).and_then(|(root, files)| {
                 let (result, checkpoints) = files;
                 let trace = (&root, checkpoints, result);
-                let salt = self.keys.as_ref()?.salt();
-                Some(RunTrace::commitment(&place, self.me.account, trace, &salt))
+                let keys = self.keys.as_ref()?;
+                let (lock, salt) = (keys.lock(), keys.salt());
+                let provider = self.me.account;
+                Some(RunTrace::commitment(
+                    &place,
+                    provider,
+                    trace,
+                    (&lock, &salt),
+                ))
             });
             let tag = CallTag::CommitRun;
             return self.desk.submit(place, tag, view.height, || {
@@ -228,6 +236,7 @@ impl Provider {
         }
         let tag = CallTag::CommitTrace;
         let counted = run.counts();
+        let lock = self.keys.as_ref().map(RunKeys::lock);
         self.desk.submit(place, tag, view.height, || {
             let result = files.pop()?;
             let (counts, first_invalid) = counted?;
@@ -238,6 +247,7 @@ impl Provider {
                 result,
                 counts,
                 first_invalid,
+                lock: lock?,
             })
         });
     }
@@ -264,6 +274,7 @@ impl Provider {
                 root,
                 checkpoints: BoundedVec::new(files).ok()?,
                 result,
+                lock: keys.lock(),
                 salt: keys.salt(),
                 openings: BoundedVec::new(openings?).ok()?,
             })

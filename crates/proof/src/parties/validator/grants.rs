@@ -20,11 +20,20 @@ pub(super) fn open(
         from: grant.from,
         to: me.account,
     };
-    let keys: ReaderKeys = granted.open(&me.encryption, &grant.sealed)?;
+    let mut keys: ReaderKeys = granted.open(&me.encryption, &grant.sealed)?;
     let whole = keys.inputs.len() == order.head.terms.inputs.len();
     let counts = match dispute.question {
         Question::Start => {
             challenged(view, dispute) == Some(grant.from) && shows_grant(view, dispute, &keys)?
+        }
+        Question::Result => {
+            // The key that was released, whatever file it opens, and no other.
+            let last = order.head.terms.segments();
+            let run = order.run_at(dispute.run)?;
+            let to = &order.head.terms.delivery_key;
+            let key = keys.shown((&order.work(run.index), run), to, last)?;
+            keys.checkpoints = vec![(last, key)];
+            true
         }
         _ => true,
     };

@@ -271,13 +271,17 @@ impl Validator {
                 _ => {}
             }
         }
+        let proven = case.keys.values().any(Option::is_some);
         let hopeless = usable.is_empty() && grants::all_granted(view, dispute, &self.me.account);
         // A judge that is merely slow abstains: to attest that nothing could be had would be a lie.
         let looked = case.granted.1.is_some_and(|since| {
             let least = since.deadline(LEAST_MS, LEAST_BLOCKS);
             view.time >= least.time && view.height >= least.height
         });
-        if looked && (hopeless || view.pressing() && !replaying) {
+        // Who complains has to show what was released to it: otherwise a complaint would win by being about
+        // nothing.
+        let about = dispute.question != Question::Result || task.is_some() && proven;
+        if looked && about && (hopeless || view.pressing() && !replaying) {
             case.finding = Some(None);
         }
     }
