@@ -100,6 +100,7 @@ fn aimed(world: &World, bytes: &[u8]) -> Option<Call> {
         | OrderCall::OpenEnds { place, .. }
         | OrderCall::RevealAudit { place, .. }
         | OrderCall::Bisect { place, .. }
+        | OrderCall::Deliver { place, .. }
         | OrderCall::Attest { place, .. } => *place = there(aim, *place),
     }
     Some(call)

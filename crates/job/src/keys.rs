@@ -42,12 +42,12 @@ pub enum KeysError {
 }
 
 /// The keys of an order about to be posted with freshly keyed inputs, in the terms' sequence.
-pub fn derive(key: &SecretKey, inputs: Vec<FileKey>, runs: u32) -> OrderKeys {
+pub fn derive(key: &SecretKey, inputs: Vec<FileKey>) -> OrderKeys {
     let seed = key.seed();
     let mut parts: Vec<&[u8]> = vec![&seed[..]];
     parts.extend(inputs.iter().map(|input| &input.0[..]));
     let secret = Digest::of("assay/order secret/v1", &parts);
-    OrderKeys::new(inputs, secret.0, runs)
+    OrderKeys::new(inputs, secret.0)
 }
 
 /// Name of the file that holds a private input of the order with these keys.
@@ -87,8 +87,9 @@ pub fn recover(state: &dyn Store, key: &SecretKey, order: &Order) -> Result<Orde
             source,
         })?);
     }
-    let keys = derive(key, inputs, order.head.terms.most_runs());
-    if keys.commitment() == order.head.terms.keys {
+    let keys = derive(key, inputs);
+    let terms = &order.head.terms;
+    if (keys.commitment(), keys.delivery_key()) == (terms.keys, terms.delivery_key) {
         Ok(keys)
     } else {
         Err(KeysError::Mismatch)

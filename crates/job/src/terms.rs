@@ -1,12 +1,14 @@
 //! From a job to the terms of an order, in two steps: a draft, which is checked while nothing has
 //! left this machine, and the terms, once the places of the inputs are known.
 
-use assay_crypto::{Digest, EncryptionKey};
+use assay_crypto::Digest;
+use assay_crypto::release::LockSecret;
 use assay_ledger::{
     Amount, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, Input, Parameters,
     StopRule, Terms, rules,
 };
 use assay_model::ModelShape;
+use assay_proof::OrderKeys;
 
 use crate::error::JobError;
 use crate::inputs::Inputs;
@@ -32,8 +34,7 @@ pub struct Draft(Terms);
 impl Draft {
     /// Drafts the terms of `job`. `model` is what they tell of its model
     /// ([`ModelShape::to_bytes`]), `contents` are the digests of its inputs' plaintexts by name,
-    /// `keys` commits to the key bundle that the requester will grant, and `encryption_key` is
-    /// where others seal to the requester.
+    /// and `keys` are the order's; none for a draft that is only looked at and never posted.
     ///
     /// # Errors
     /// [`JobError::Terms`] when no ledger could hold them.
@@ -41,8 +42,7 @@ impl Draft {
         job: &Job,
         model: &[u8],
         contents: impl Fn(&str) -> Digest,
-        keys: Digest,
-        encryption_key: EncryptionKey,
+        keys: Option<&OrderKeys>,
     ) -> Result<Self, JobError> {
         let too_long = |field: &str| {
             let field = field.to_owned();
@@ -63,6 +63,7 @@ impl Draft {
         let specification = job.specification.clone();
         // Copies are compared, not audited.
         let audited = job.market.copies < 2;
+        let nobody = || LockSecret::from_seed(&[0; 32]).public();
         Ok(Self(Terms {
             kind: BoundedString::new(job.kind.name().to_owned()).map_err(too_long("kind"))?,
             spec: BoundedBytes::new(specification).map_err(too_long("specification"))?,
@@ -83,8 +84,8 @@ impl Draft {
             auditors: if audited { job.audit.auditors } else { 0 },
             attempts: job.market.attempts,
             copies: job.market.copies,
-            keys,
-            encryption_key,
+            keys: keys.map_or(Digest::ZERO, OrderKeys::commitment),
+            delivery_key: keys.map_or_else(nobody, OrderKeys::delivery_key),
             deadlines: job.deadlines.clone().into(),
         }))
     }
@@ -143,12 +144,9 @@ impl Job {
     /// Everything that would keep a network from taking the job as an order, by the fields of the
     /// job file. Nothing of the inputs is read for it.
     pub fn problems(&self, network: &Network) -> Vec<Problem> {
-        // Any model will do, since a ledger looks at no size of it, and any key: nothing is sealed.
+        // Any model will do, since a ledger looks at no size of it.
         let model = [ModelShape::VERSION; ModelShape::BYTES];
-        let key = assay_crypto::SecretKey::from_seed([0; 32])
-            .encryption()
-            .public();
-        let draft = match Draft::new(self, &model, |_| Digest::ZERO, Digest::ZERO, key) {
+        let draft = match Draft::new(self, &model, |_| Digest::ZERO, None) {
             Ok(draft) => draft,
             Err(JobError::Terms(problems)) => return problems,
             Err(error) => {
@@ -176,11 +174,6 @@ impl Job {
     /// When a run is given up because its steps come to nothing.
     pub fn stop_rule(&self) -> StopRule {
         self.market.stop_rule(self.steps, self.audit.segment_steps)
-    }
-
-    /// Most runs that an order for the job can have: see [`Terms::most_runs`].
-    pub fn most_runs(&self) -> u32 {
-        Terms::runs(self.market.copies, self.market.attempts)
     }
 
     /// Refuses what [`Job::problems`] finds.

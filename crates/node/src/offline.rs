@@ -69,6 +69,9 @@ pub enum OfflineError {
     /// The order was never finished.
     #[error("order {0} has no committed run to repeat")]
     NoRun(OrderId),
+    /// The key of the result was not released.
+    #[error("order {0} ended before its provider released the key of the result")]
+    NotReleased(OrderId),
     /// The keys cannot be recovered.
     #[error("the keys of the order cannot be recovered")]
     Keys(#[from] KeysError),
@@ -285,7 +288,8 @@ pub fn rerun(
 
     let private = private_inputs(state, blobs, key, order)?;
     let last = order.head.terms.segments();
-    let result_key = keys.checkpoint(accepted.index, last);
+    let result_key = keys.checkpoint(accepted, last);
+    let result_key = result_key.ok_or(OfflineError::NotReleased(order.head.id))?;
     let stored = blobs.read(state, trace.result, accepted.provider, result_key)?;
     let kind = assay_job::kind(order.head.terms.kind.as_str())
         .ok_or_else(|| WorkFailure::Refused(format!("unknown kind {}", order.head.terms.kind)))?;

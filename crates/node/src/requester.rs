@@ -113,10 +113,9 @@ impl Requester {
             // Inputs may be large, and are read through only where there is something to compare.
             return Ok(None);
         }
-        let to_us = self.services.identity().encryption.public();
         let model = job.model(inputs)?.to_bytes();
         let contents = assay_job::contents(inputs);
-        let draft = Draft::new(job, &model, contents, Digest::ZERO, to_us)?;
+        let draft = Draft::new(job, &model, contents, None)?;
         let same = own
             .iter()
             .find(|order| draft.is_same_work(&order.head.terms));
@@ -144,11 +143,10 @@ impl Requester {
             }
             file_keys.push(files::fresh_key().map_err(RequestFailure::Randomness)?);
         }
-        let keys = keys::derive(&self.services.key, file_keys, job.most_runs());
+        let keys = keys::derive(&self.services.key, file_keys);
         let contents = assay_job::contents(inputs);
-        let to_us = self.services.identity().encryption.public();
         let model = job.model(inputs)?.to_bytes();
-        let draft = Draft::new(job, &model, contents, keys.commitment(), to_us)?;
+        let draft = Draft::new(job, &model, contents, Some(&keys))?;
         // Whatever can be known to fail fails here, before the first byte leaves.
         self.check(job, &draft, inputs, inputs.len() + private.len())?;
 
@@ -345,7 +343,7 @@ impl Requester {
         let last = SegmentIndex(order.head.terms.segments());
         let file = run.state_file(last).ok_or_else(nothing)?;
         let keys = keys::recover(&*self.services.chain.state(), &self.services.key, order)?;
-        let key = keys.checkpoint(run.index, last.0);
+        let key = keys.checkpoint(run, last.0).ok_or_else(nothing)?;
         let most = MAX_STATE_BYTES as u64;
         Ok(self.services.fetch(file, run.provider, key, most).await?)
     }

@@ -217,9 +217,15 @@ fn garbage_in_a_grant_is_refused() {
 
 #[test]
 fn commitments_and_keys_keep_their_bytes() {
-    assert_eq!(keys().commitment().to_string(), "3b0309c4559fc8665906eb42d183813976867baf24c9076e690a211c7ccb7641");
+    assert_eq!(
+        keys().commitment().to_string(),
+        "3b0309c4559fc8665906eb42d183813976867baf24c9076e690a211c7ccb7641"
+    );
     let checkpoint = run_keys(1).checkpoint(2);
-    assert_eq!(Digest(checkpoint.0).to_string(), "CHECKPOINT");
+    assert_eq!(
+        Digest(checkpoint.0).to_string(),
+        "1d187424bc08f87948990c002dc1fa6c08335b028f9b392975348424b77342e0"
+    );
     let mut bytes = vec![2, 0, 0, 0];
     bytes.extend([1; 32]);
     bytes.extend([2; 32]);

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use assay_crypto::release::LockSecret;
 use assay_crypto::merkle::{self, Tree};
 use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
@@ -141,9 +142,14 @@ pub fn terms() -> Terms {
         attempts: 2,
         copies: 1,
         keys: digest("keys"),
-        encryption_key: EncryptionKey([1; 32]),
+        delivery_key: lock(1).public(),
         deadlines: Deadlines::all(3_000),
     }
+}
+
+/// Behind which somebody locks its results.
+fn lock(number: u8) -> LockSecret {
+    LockSecret::from_seed(&[number; 32])
 }
 
 /// What the run that [`terms`] ask for has reached after so many steps.
@@ -280,6 +286,7 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
             result,
             counts: reached(terms().steps).counts,
             first_invalid: None,
+            lock: lock(4).public(),
         },
         OrderCall::CommitRun {
             place: work,
@@ -287,7 +294,7 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
                 &work,
                 account(4),
                 (&root, &checkpoints, &result),
-                &digest("salt"),
+                (&lock(4).public(), &digest("salt")),
             ),
         },
         OrderCall::RevealRun {
@@ -295,8 +302,15 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
             root,
             checkpoints: checkpoints.clone(),
             result,
+            lock: lock(4).public(),
             salt: digest("salt"),
             openings: BoundedVec::new(vec![opening(0), opening(terms().steps)]).expect("few"),
+        },
+        OrderCall::Deliver {
+            place: work,
+            release: lock(4)
+                .release(&Trace::locked_for(&work), &terms().delivery_key, &[9; 32])
+                .expect("a good delivery key"),
         },
         OrderCall::OpenStarts {
             place: round,

@@ -135,7 +135,7 @@ impl Screen {
         drop(told);
         if let Some(text) = describe(order) {
             let colour = match order.head.phase {
-                Phase::Accepted | Phase::Settled => AnsiColors::Green,
+                Phase::Delivering | Phase::Accepted | Phase::Settled => AnsiColors::Green,
                 Phase::Bisecting | Phase::Attesting | Phase::Refunded => AnsiColors::Yellow,
                 _ => AnsiColors::Default,
             };
@@ -218,7 +218,9 @@ fn describe(order: &Order) -> Option<String> {
         Phase::Bisecting if copies > 1 => {
             "in dispute: two providers narrow their difference down to one step".to_owned()
         }
-        Phase::Accepted if copies > 1 => "accepted: the results that stand are equal".to_owned(),
+        Phase::Delivering if copies > 1 => {
+            "the results that stand are equal; the providers release their keys".to_owned()
+        }
         Phase::Settled if copies > 1 => "settled: every provider that stands is paid".to_owned(),
         Phase::Posted if order.attempt() > RunIndex(0) => {
             "the order goes to another provider".to_owned()
@@ -252,7 +254,10 @@ fn describe(order: &Order) -> Option<String> {
             let step = order.dispute().map(|dispute| dispute.disputed.step)?;
             format!("the validators replay step {step} themselves")
         }
-        Phase::Accepted => "accepted: every replay agrees".to_owned(),
+        Phase::Delivering => {
+            "every replay agrees; the provider releases the key of its result".to_owned()
+        }
+        Phase::Accepted => "accepted: the requester can read the result".to_owned(),
         Phase::Settled => "settled: provider and auditors are paid".to_owned(),
         Phase::Cancelled => "cancelled".to_owned(),
         Phase::Refunded => "refunded".to_owned(),

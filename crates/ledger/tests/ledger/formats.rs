@@ -216,7 +216,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "c8ab588bc86de1a4ca9c3adb10c72c27a3d7f848c7b558fdae200c300450c600"
+        "7649b17ad65253a2faccc3384e37cd1eb2a9a66fcc924899e2001229e4144f22"
     );
 }
 
@@ -296,7 +296,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "518f83a53edb7817c98be519a5e3760948597fc29f0e3d31faa13ff5deb284ac"
+        "5a8b1920ab1262dffd5f494fdce23ec751e740ce02d5eab9dd0490f90d450584"
     );
     let order = world.order(order);
     reads_back(&order.head);

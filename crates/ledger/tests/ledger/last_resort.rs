@@ -238,6 +238,7 @@ fn unanswered() -> (World, OrderId) {
         if world.phase(order) == Phase::Opening {
             open(&mut world, order, &truth);
         }
+        world.deliver(order);
         world.advance(1);
     }
     (world, order)

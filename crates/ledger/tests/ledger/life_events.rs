@@ -268,12 +268,14 @@ const SETTLED: &str = "
     16 0 phase revealing
     17 0 revealed Auditor(0)
     18 0 revealed Auditor(3)
-    18 0 phase accepted
-    31 block paid Provider(0) 10.0
-    31 block paid Auditor(0) 0.5
-    31 block paid Auditor(3) 0.5
-    31 block paid Requester 0.5
-    31 block ended Paid
+    18 0 phase delivering
+    19 0 delivered Provider(0)
+    19 0 phase accepted
+    32 block paid Provider(0) 10.0
+    32 block paid Auditor(0) 0.5
+    32 block paid Auditor(3) 0.5
+    32 block paid Requester 0.5
+    32 block ended Paid
 ";
 
 const CHEATED: &str = "
@@ -362,12 +364,14 @@ const CHEATED: &str = "
     38 0 phase revealing
     39 0 revealed Auditor(3)
     40 0 revealed Auditor(2)
-    40 0 phase accepted
-    41 0 paid Provider(1) 10.0
-    41 0 paid Auditor(3) 0.5
-    41 0 paid Auditor(2) 0.5
-    41 0 paid Requester 0.5
-    41 0 ended Paid
+    40 0 phase delivering
+    41 0 delivered Provider(1)
+    41 0 phase accepted
+    42 0 paid Provider(1) 10.0
+    42 0 paid Auditor(3) 0.5
+    42 0 paid Auditor(2) 0.5
+    42 0 paid Requester 0.5
+    42 0 ended Paid
 ";
 
 const LEFT_ALONE: [(Phase, &str); 16] = [
@@ -684,6 +688,23 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Delivering,
         "
+            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block phase asked
+            6 block phase assigned
+            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block phase called
+            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block phase opening
+            26 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            26 block failed run 0 Provider(0) Withheld
+            26 block phase posted
+            27 block asked provider Provider(1) Provider(2)
+            27 block phase asked
+            58 block missed Provider(1)
+            58 block missed Provider(2)
+            58 block phase posted
+            59 block paid Requester 11.5
+            59 block ended NoProvider
         ",
     ),
     (
@@ -696,11 +717,11 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
             10 block phase called
             12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
             12 block phase opening
-            31 block paid Provider(0) 10.0
-            31 block paid Auditor(0) 0.5
-            31 block paid Auditor(3) 0.5
-            31 block paid Requester 0.5
-            31 block ended Paid
+            32 block paid Provider(0) 10.0
+            32 block paid Auditor(0) 0.5
+            32 block paid Auditor(3) 0.5
+            32 block paid Requester 0.5
+            32 block ended Paid
         ",
     ),
 ];

@@ -8,6 +8,7 @@ mod consent;
 mod counts;
 mod disputes;
 mod draws;
+mod exchange;
 mod failing;
 mod file_grants;
 mod files;

@@ -121,6 +121,7 @@ fn a_move_for_another_place_is_refused_in_every_phase() {
         "bisect",
         "commit_audit",
         "decline",
+        "deliver",
         "grant",
         "open_ends",
         "open_starts",

@@ -847,6 +847,7 @@ fn rare_lives() -> Vec<World> {
         crate::life::wait(&mut world, order);
         lives.push(world);
     }
+    lives.push(crate::redundant::missing::ungranted());
     let mut alone = World::with(Parameters {
         max_rounds: 1,
         ..crate::world::parameters()

@@ -149,6 +149,7 @@ async fn a_call_longer_than_a_transaction_is_refused_here() {
         root: assay_crypto::Digest::ZERO,
         counts: assay_ledger::Counts::default(),
         first_invalid: None,
+        lock: assay_crypto::release::LockKey([0; 32]),
         checkpoints: assay_ledger::BoundedVec::new(vec![
             assay_ledger::FileId(
                 assay_crypto::Digest::ZERO

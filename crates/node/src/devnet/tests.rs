@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpListener, path::Path};
 
-use assay_crypto::{Digest, SecretKey};
+use assay_crypto::Digest;
 use assay_ledger::{Offer, Role};
 
 use super::*;
@@ -168,8 +168,7 @@ fn the_usual_offer_takes_the_shipped_examples() {
         let file = examples.join(name).with_extension("toml");
         let text = fs::read_to_string(&file).unwrap();
         let job = assay_job::read(&text, &examples).unwrap();
-        let key = SecretKey::from_seed([1; 32]).encryption().public();
-        let draft = assay_job::Draft::new(&job, &[], |_| Digest::ZERO, Digest::ZERO, key);
+        let draft = assay_job::Draft::new(&job, &[], |_| Digest::ZERO, None);
         let terms = draft.unwrap().place([]);
         let auditor = (terms.copies < 2).then_some(Role::Auditor);
         for role in [Some(Role::Provider), auditor].into_iter().flatten() {

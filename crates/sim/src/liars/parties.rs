@@ -41,6 +41,10 @@ pub enum PartyLiar {
     Garbage,
     /// A provider that grants the validators nothing in a dispute.
     NoEvidence,
+    /// A provider that never releases the key of its result.
+    KeyKept,
+    /// A provider whose result lies under another key than the one it releases.
+    OtherKey,
     /// An auditor that does not look.
     RubberStamp,
     /// An auditor that posts what another one posted.
@@ -59,7 +63,7 @@ pub enum PartyLiar {
 
 impl PartyLiar {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Lazy,
         Self::Copy,
         Self::OtherData,
@@ -69,6 +73,8 @@ impl PartyLiar {
         Self::Silent,
         Self::Garbage,
         Self::NoEvidence,
+        Self::KeyKept,
+        Self::OtherKey,
         Self::RubberStamp,
         Self::CopyingAuditor,
         Self::FalseChallenger,
@@ -90,6 +96,8 @@ impl PartyLiar {
             Self::Silent => "silent",
             Self::Garbage => "garbage",
             Self::NoEvidence => "no-evidence",
+            Self::KeyKept => "key-kept",
+            Self::OtherKey => "other-key",
             Self::RubberStamp => "rubber-stamp",
             Self::CopyingAuditor => "copying-auditor",
             Self::FalseChallenger => "false-challenger",
@@ -111,7 +119,9 @@ impl PartyLiar {
             | Self::Collapse
             | Self::Silent
             | Self::Garbage
-            | Self::NoEvidence => Some(Role::Provider),
+            | Self::NoEvidence
+            | Self::KeyKept
+            | Self::OtherKey => Some(Role::Provider),
             Self::RubberStamp | Self::CopyingAuditor | Self::FalseChallenger | Self::Blind => {
                 Some(Role::Auditor)
             }
@@ -149,15 +159,15 @@ fn everything() -> u32 {
 }
 
 impl PartyLiars {
-    /// Puts the liars in the places of honest parties of an order with at most `runs` runs.
-    pub(crate) fn enter(&self, cast: &mut Cast, runs: u32) {
+    /// Puts the liars in the places of honest parties of an order.
+    pub(crate) fn enter(&self, cast: &mut Cast) {
         match self.kind {
             PartyLiar::FalseComplaint => {
                 cast.requester =
                     Box::new(|me, keys| Box::new(FalseComplaint::new(Requester::new(me, keys))));
             }
             PartyLiar::WrongKeys => {
-                cast.requester = Box::new(move |me, keys| Box::new(wrong_keys(me, &keys, runs)));
+                cast.requester = Box::new(|me, keys| Box::new(wrong_keys(me, &keys)));
             }
             _ => {}
         }
@@ -205,6 +215,8 @@ impl PartyLiars {
             }),
             PartyLiar::Silent => withholding(Withheld::Run),
             PartyLiar::Garbage => withholding(Withheld::Checkpoints),
+            PartyLiar::KeyKept => withholding(Withheld::Release),
+            PartyLiar::OtherKey => withholding(Withheld::ResultKey),
             PartyLiar::NoEvidence => Actor::new(
                 |me| WithholdingProvider::new(me, Withheld::Evidence),
                 move || LazyPrograms { honest, share },

@@ -149,8 +149,7 @@ impl Beginning {
         };
         let input_keys: Vec<FileKey> = (0..plan.inputs.len()).map(|_| key(&mut dice)).collect();
         let validators = validator_keys(cast.validators.len());
-        let runs = Terms::runs(plan.copies, plan.attempts);
-        let keys = OrderKeys::new(input_keys, key(&mut dice).0, runs);
+        let keys = OrderKeys::new(input_keys, key(&mut dice).0);
 
         let mut places = Vec::new();
         let mut makers: Makers = Vec::new();
@@ -234,12 +233,12 @@ impl Beginning {
             });
         }
         self.order = OrderId::new(books.chain, secret.public(), inputs.len() as u64);
-        let terms = terms(plan, inputs, keys, secret);
+        let terms = terms(plan, inputs, keys);
         books.submit(0, secret, OrderCall::Post(Box::new(terms)).into());
     }
 }
 
-fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys, requester: &SecretKey) -> Terms {
+fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys) -> Terms {
     let audited = plan.copies < 2;
     Terms {
         kind: BoundedString::new(plan.kind).expect("a short kind"),
@@ -262,7 +261,7 @@ fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys, requester: &Sec
         attempts: plan.attempts,
         copies: plan.copies,
         keys: keys.commitment(),
-        encryption_key: requester.encryption().public(),
+        delivery_key: keys.delivery_key(),
         deadlines: Deadlines {
             attest: 1_000 * u64::from(plan.attest.unwrap_or(plan.deadline)),
             ..Deadlines::all(1_000 * u64::from(plan.deadline))

@@ -235,10 +235,9 @@ impl OrderSettings {
     /// Who takes part.
     pub(crate) fn cast(&self, validators: usize) -> Cast {
         let sizes = (self.providers, self.auditors, validators);
-        let runs = Terms::runs(self.copies.unwrap_or(1), self.attempts);
         let mut cast = Cast::honest(sizes, || CounterPrograms);
         for liars in &self.liars {
-            liars.enter(&mut cast, runs);
+            liars.enter(&mut cast);
         }
         cast
     }

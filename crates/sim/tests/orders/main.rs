@@ -8,6 +8,7 @@
 )]
 
 mod auditors;
+mod exchange;
 mod honest;
 mod interrupted;
 mod mixed;

@@ -193,6 +193,8 @@ fn whatever_is_kept_back_costs_the_bond() {
         (Withheld::Checkpoints, Unavailable),
         (Withheld::Keys, Unavailable),
         (Withheld::Result, Unavailable),
+        (Withheld::ResultKey, Unavailable),
+        (Withheld::Release, Late),
     ] {
         let cheater = Actor::new(move |me| WithholdingProvider::new(me, withheld), counter);
         let (world, order) = run(Plan::default(), with_provider(cheater));

@@ -22,8 +22,7 @@ fn with_requester<P: Machine<Protocol = Traced> + 'static>(
 
 #[test]
 fn keys_the_order_was_not_posted_with_are_declined_without_loss() {
-    let attempts = Plan::default().attempts;
-    let cast = with_requester(move |me, keys| wrong_keys(me, &keys, attempts.into()));
+    let cast = with_requester(|me, keys| wrong_keys(me, &keys));
     let (world, order) = run(Plan::default(), cast);
     assert_eq!(order.head.outcome, Some(Outcome::AttemptsUsed));
     for failure in failures(&order) {

@@ -1,6 +1,6 @@
 //! Who of a running network would take a job, and why the others would not.
 
-use assay_crypto::{Digest, SecretKey};
+use assay_crypto::Digest;
 use assay_job::{Draft, Job};
 use assay_ledger::{AccountId, Role, Terms, Unmet};
 use assay_model::ModelShape;
@@ -35,8 +35,7 @@ pub(super) fn takers(
         return Ok(None);
     }
     // Offers look neither at the keys of terms nor at their inputs.
-    let key = SecretKey::from_seed([0; 32]).encryption().public();
-    let draft = Draft::new(job, &model.to_bytes(), |_| Digest::ZERO, Digest::ZERO, key);
+    let draft = Draft::new(job, &model.to_bytes(), |_| Digest::ZERO, None);
     let terms = draft.map_err(unfit)?.place([]);
     match of_network(&terms, global) {
         Ok(takers) => Ok(Some(takers)),

@@ -96,6 +96,7 @@ pub(crate) const LIFE: &[Row] = &[
         ],
         next: &[
             Phase::Delivering,
+            Phase::Accepted,
             Phase::Bisecting,
             Phase::Attesting,
             Phase::Settled,

@@ -58,7 +58,6 @@ pub(crate) const LIFE: &[Row] = &[
             Phase::Opening,
             Phase::Committed,
             Phase::Delivering,
-            Phase::Settled,
         ],
         late: Late::Validators,
     },
@@ -94,7 +93,7 @@ pub(crate) const LIFE: &[Row] = &[
             awaited("commit_audit", Mover::Auditors),
             allowed("grant", Mover::Requester),
         ],
-        next: &[Phase::Closing, Phase::Committed, Phase::Settled],
+        next: &[Phase::Closing, Phase::Committed, Phase::Delivering],
         late: Late::Seats(SlashReason::NoCommitment),
     },
     Row {

@@ -107,10 +107,14 @@ const TRIO: &str = "
     14 0 trace Provider(0)
     16 0 trace Provider(1)
     18 0 trace Provider(2)
-    18 0 phase accepted
-    19 0 paid Provider(0) 10.0
-    19 0 paid Provider(1) 10.0
-    19 0 paid Provider(2) 10.0
-    19 0 paid Requester 2.0
-    19 0 ended Paid
+    18 0 phase delivering
+    19 0 delivered Provider(0)
+    20 0 delivered Provider(1)
+    21 0 delivered Provider(2)
+    21 0 phase accepted
+    22 0 paid Provider(0) 10.0
+    22 0 paid Provider(1) 10.0
+    22 0 paid Provider(2) 10.0
+    22 0 paid Requester 2.0
+    22 0 ended Paid
 ";

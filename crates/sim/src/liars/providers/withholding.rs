@@ -30,6 +30,10 @@ pub enum Withheld {
     Keys,
     /// The result's content: garbage under the right key.
     Result,
+    /// The result's key: the right content under another key than the one it is bound to and releases.
+    ResultKey,
+    /// The release: nobody but it can read the result.
+    Release,
 }
 
 /// An honest provider whose messages are filtered.
@@ -83,7 +87,8 @@ impl WithholdingProvider {
         match (self.withheld, kind, call) {
             (Withheld::Starts, CallTag::OpenStarts, _)
             | (Withheld::Ends, CallTag::OpenEnds, _)
-            | (Withheld::Moves, CallTag::Bisect(..), _) => None,
+            | (Withheld::Moves, CallTag::Bisect(..), _)
+            | (Withheld::Release, CallTag::Deliver, _) => None,
             (Withheld::Grants, CallTag::Grant(_), _) if self.auditing => None,
             (Withheld::Evidence, CallTag::Grant(_), _) if !self.auditing => None,
             (
@@ -108,6 +113,7 @@ impl WithholdingProvider {
         match self.withheld {
             Withheld::Checkpoints if !result => (key, garbage(&bytes)),
             Withheld::Result if result => (key, garbage(&bytes)),
+            Withheld::ResultKey if result => (FileKey::derive(&key.0, "kept back", 0), bytes),
             Withheld::Keys if !result => (FileKey::derive(&key.0, "kept back", 0), bytes),
             _ => (key, bytes),
         }
