@@ -84,6 +84,8 @@ pub(super) fn told(takers: &[Taker]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use assay_crypto::SecretKey;
+
     use super::*;
 
     #[test]
