@@ -118,6 +118,7 @@ pub(crate) fn admit(core: &Core, encoded: Vec<u8>) -> Result<Admitted, SubmitErr
         nonce: found,
         fee: transaction.fee,
         encoded: encoded.clone(),
+        cost: transaction.call.cost(),
         turn: query::turn(base.as_ref(), transaction.sender, &transaction.call)?,
     };
     let refusal = match core.enqueue(pending) {

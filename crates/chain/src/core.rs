@@ -105,9 +105,11 @@ impl Core {
 
     /// Builds a block on `parent`. `header` has everything but the roots.
     pub(crate) fn build(&self, parent: &View, mut header: Header) -> Option<Block> {
+        let parameters = query::parameters(parent).ok().flatten();
+        let most = parameters.map_or(u32::MAX, |parameters| parameters.max_block_cost);
         let chosen = self
             .pool()
-            .select(|sender| execute::next_nonce(parent, sender).ok());
+            .select(most, |sender| execute::next_nonce(parent, sender).ok());
         let cannot = |error: &dyn std::error::Error| {
             tracing::error!(reason = with_sources(error), "cannot build a block");
         };

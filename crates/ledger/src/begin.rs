@@ -42,14 +42,20 @@ pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
 fn ring(state: &mut State<'_>, key: Vec<u8>, timer: Timer) -> Result<(), Refusal> {
     let amount: Option<Amount> = match timer {
         Timer::Bond(..) => state.load(&key),
-        Timer::Order(_) | Timer::Blocks(_) | Timer::Grant(..) | Timer::Keys(..) => None,
+        Timer::Order(_)
+        | Timer::Posted(_)
+        | Timer::Blocks(_)
+        | Timer::Grant(..)
+        | Timer::Keys(..) => None,
     };
     state.remove(key);
     match timer {
         Timer::Bond(role, account) => {
             accounts::free(state, (role, account), amount.unwrap_or_default())
         }
-        Timer::Order(order) | Timer::Blocks(order) => orders::late(state, order),
+        Timer::Order(order) | Timer::Posted(order) | Timer::Blocks(order) => {
+            orders::late(state, order)
+        }
         Timer::Grant(file, owner, grantee) => files::expire(state, file, owner, grantee),
         Timer::Keys(order, run) => {
             orders::forget_keys(state, order, run);

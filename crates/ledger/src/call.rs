@@ -33,6 +33,9 @@ impl Call {
     /// Highest cost of a call.
     pub const MAX_COST: u32 = 64;
 
+    /// What posting an order costs.
+    pub(crate) const POST_COST: u32 = 12;
+
     /// What the call costs a block: the records of the state that it is expected to write, since
     /// writing one and hashing it into the state's root is what takes time. Known before it is
     /// executed, so that whoever makes a block knows when it is full.
@@ -57,7 +60,7 @@ impl Call {
                 | OrderCall::CommitAudit { .. }
                 | OrderCall::OpenEnds { .. }
                 | OrderCall::Bisect { .. },
-            ) => 12,
+            ) => Self::POST_COST,
             // What may end an order frees the bond of every party and seat besides.
             Call::Order(_) => Self::MAX_COST,
         }

@@ -21,12 +21,15 @@
 //! n order(32) run(4)                   a run
 //! s order(32) dispute(2)               a dispute
 //! k order(32) run(4) occasion(3) from(32) to(32)   keys that one party granted another
-//! w order(32)                          index: orders that wait for a draw
+//! w rank(1) since(8) order(32)         index: orders in line for a draw, with the class of each
+//! v rank(1) class(16) since(8) order(32)   index: orders that found nobody, by what they ask
+//! u requester(32)                      how many orders of an account are open
 //! j order(32)                          index: orders that the validators judge
 //! x phase(1) posted(8) order(32)       index: orders by phase
 //! p account(32) order(32)              index: orders under way by who takes part
 //! q requester(32) posted(8) order(32)  index: orders by who posted them
 //! y updated(8) order(32)               index: orders by their last change
+//! z                                    passes over the orders that found nobody        sweep.rs
 //! ```
 //!
 //! Numbers are big-endian, so that the order of keys is the order of numbers; `posted` and

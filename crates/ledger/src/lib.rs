@@ -81,6 +81,7 @@ mod refusal;
 pub mod root;
 mod state;
 mod store;
+mod sweep;
 mod time;
 mod timers;
 mod transaction;

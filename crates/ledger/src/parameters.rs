@@ -47,6 +47,11 @@ pub struct Parameters {
     pub reward_rate: Ppm,
     /// Share of the price that a provider earns by having begun; the rest is earned step by step.
     pub setup_rate: Ppm,
+    /// What an order holds besides what it may pay, from its posting to its end: a waiting order takes
+    /// room and time of everybody, and is to cost whoever posts many of them.
+    pub order_deposit: Amount,
+    /// Orders of one account that may be open together.
+    pub max_open_orders: u32,
     /// Deposited with a complaint; goes to the provider when the complaint is unfounded.
     pub complaint_deposit: Amount,
     /// How many times what a role earns in an order the order may lock of its bond.
@@ -67,11 +72,16 @@ pub struct Parameters {
     pub min_blocks: u32,
     /// Rounds of audit draws for one run before its order is refunded.
     pub max_rounds: u8,
-    /// Deadlines of orders that end in one block at most, as many bonds and grants of files, and runs
-    /// whose keys are forgotten; the rest is carried over.
+    /// Deadlines of orders under way that end in one block at most, as many of orders on which nobody
+    /// works, as many bonds and grants of files, and runs whose keys are forgotten; the rest is carried
+    /// over.
     pub max_timers: u32,
     /// Waiting orders that one block draws for at most.
     pub max_draws: u32,
+    /// Waiting orders, and classes of them, that one block looks at most whether anybody takes them. More
+    /// than four times what can be posted in one block, so that the line of new orders never grows by
+    /// those that nobody takes.
+    pub max_looks: u32,
     /// Most that the calls of one block may cost together: see [`Call::cost`](crate::Call::cost).
     pub max_block_cost: u32,
     /// Largest length class of one input of an order, in bytes.
@@ -93,6 +103,8 @@ impl Default for Parameters {
             late_rate: Ppm(200_000),
             reward_rate: Ppm(500_000),
             setup_rate: Ppm(50_000),
+            order_deposit: Amount(100_000),
+            max_open_orders: 64,
             complaint_deposit: Amount::tokens(1),
             max_bond_multiple: 20,
             answer_ms: 30_000,
@@ -102,8 +114,9 @@ impl Default for Parameters {
             max_deadline_ms: 30 * 86_400_000,
             min_blocks: 20,
             max_rounds: 8,
-            max_timers: 32,
-            max_draws: 32,
+            max_timers: 64,
+            max_draws: 64,
+            max_looks: 1_024,
             max_block_cost: 3_000,
             max_input_bytes: 64 << 30,
             max_task_bytes: 80 << 30,
@@ -175,6 +188,13 @@ impl Parameters {
         }
         if self.max_timers == 0 || self.max_draws == 0 {
             return Some("a block must end at least one deadline and draw for at least one order");
+        }
+        let posted = self.max_block_cost.div_ceil(Call::POST_COST);
+        if self.max_looks < posted.saturating_mul(4) {
+            return Some("a block must look at four times the orders that can be posted in one");
+        }
+        if self.max_open_orders == 0 {
+            return Some("an account must be allowed an open order");
         }
         if self.max_block_cost < Call::MAX_COST {
             return Some("a block must have room for its dearest call");

@@ -17,6 +17,7 @@ const ORDER: u8 = 1;
 const GRANT: u8 = 2;
 const KEYS: u8 = 3;
 const BLOCKS: u8 = 4;
+const POSTED: u8 = 5;
 
 /// What tells that a timer is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) enum Timer {
     Bond(Role, AccountId),
     /// The time of an order's phase is over.
     Order(OrderId),
+    /// The time of an order on which nobody works is over.
+    Posted(OrderId),
     /// A phase whose time is over has had its least number of blocks.
     Blocks(OrderId),
     /// A grant of a file of an owner to a grantee expires.
@@ -50,6 +53,7 @@ impl Timer {
         match self {
             Timer::Bond(role, account) => join(TAG, &[&[BOND], &due, &[role.byte()], &account.0]),
             Timer::Order(order) => join(TAG, &[&[ORDER], &due, &order.0.0]),
+            Timer::Posted(order) => join(TAG, &[&[POSTED], &due, &order.0.0]),
             Timer::Blocks(order) => join(TAG, &[&[BLOCKS], &due, &order.0.0]),
             Timer::Grant(file, owner, grantee) => {
                 join(TAG, &[&[GRANT], &due, &file.0.0, &owner.0, &grantee.0])
@@ -69,6 +73,7 @@ impl Timer {
                 PublicKey(bytes_32(key, 11)?),
             ),
             ORDER => Timer::Order(OrderId(Digest(bytes_32(key, 10)?))),
+            POSTED => Timer::Posted(OrderId(Digest(bytes_32(key, 10)?))),
             BLOCKS => Timer::Blocks(OrderId(Digest(bytes_32(key, 10)?))),
             GRANT => Timer::Grant(
                 FileId(Digest(bytes_32(key, 10)?)),
@@ -87,11 +92,12 @@ impl Timer {
 
 /// The timers of each kind with what tells that they are due, in the order in which a block looks at
 /// the kinds; each ascending by when it is due. What spreads work over blocks counts blocks.
-pub(crate) fn kinds() -> [(Vec<u8>, Clock); 5] {
+pub(crate) fn kinds() -> [(Vec<u8>, Clock); 6] {
     [
         (BOND, Clock::Time),
         (ORDER, Clock::Time),
         (BLOCKS, Clock::Height),
+        (POSTED, Clock::Time),
         (GRANT, Clock::Time),
         (KEYS, Clock::Height),
     ]

@@ -7,20 +7,23 @@
 //!   full, who offers more takes the place of who offered least, from the end of that sender's run.
 //! - A call that an order's phase waits for ([`Turn`]) has a place of its own in a share of the pool
 //!   that nothing else takes, whatever it pays: silence costs a bond, so nobody may be priced out
-//!   of speaking. There the least time left goes first.
+//!   of speaking. There the least time left goes first, in powers of two, and of moves with about as
+//!   much those whose orders hold the most.
 
 mod order;
 pub(crate) mod pending;
+#[cfg(test)]
+mod penny_orders;
 mod run;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use assay_ledger::{Account, AccountId, Amount, Moment, Turn, TxId};
+use assay_ledger::{Account, AccountId, Amount, LedgerTime, Moment, Turn, TxId};
 
 use pending::{Limits, Pending, Price, Refusal, Room};
-use run::{Entry, Run, Slot, Tail, replacement, slot, tail};
+use run::{Entry, Rank, Run, Slot, Tail, rank, replacement, slot, tail};
 
 pub(crate) struct Mempool {
     limits: Limits,
@@ -31,7 +34,9 @@ pub(crate) struct Mempool {
     /// The tail of each run whose place is for sale.
     tails: BTreeSet<Tail>,
     /// Moves with a place of their own, the most urgent first.
-    moves: BTreeMap<(Moment, Slot), AccountId>,
+    moves: BTreeMap<(Rank, Slot), AccountId>,
+    /// The ledger time as which they are ranked.
+    ranked_at: LedgerTime,
     slots: HashSet<Slot>,
     arrivals: u64,
 }
@@ -46,6 +51,7 @@ impl Mempool {
             reserved: Room::default(),
             tails: BTreeSet::new(),
             moves: BTreeMap::new(),
+            ranked_at: LedgerTime::default(),
             slots: HashSet::new(),
             arrivals: 0,
         }
@@ -113,10 +119,11 @@ impl Mempool {
         }
     }
 
-    /// Whether the reserved share has, or can make, room for a move: by dropping the one with the
-    /// most time left, if that has more.
+    /// Whether the reserved share has, or can make, room for a move: by dropping the least urgent one,
+    /// if that is less so.
     fn keeps_a_place(&mut self, turn: &Turn, pending: &Pending) -> bool {
         let bytes = pending.encoded.len();
+        let rank = self.rank(turn);
         let run = self.runs.get(&pending.sender);
         let own = run.and_then(|run| run.0.get(&pending.nonce));
         let own = own.filter(|own| own.reserved);
@@ -131,10 +138,10 @@ impl Mempool {
         }
         while !taken.takes(bytes, self.limits.reserved) {
             let last = self.moves.last_key_value();
-            let Some(((deadline, _), sender)) = last else {
+            let Some(((least, _), sender)) = last else {
                 return false;
             };
-            if *deadline <= turn.deadline || *sender == pending.sender {
+            if *least <= rank || *sender == pending.sender {
                 return false;
             }
             let sender = *sender;
@@ -149,6 +156,29 @@ impl Mempool {
             }
         }
         true
+    }
+
+    fn rank(&self, turn: &Turn) -> Rank {
+        rank(turn, self.ranked_at, self.limits.urgent_ms)
+    }
+
+    /// Ranks the moves anew once enough time has passed to change much.
+    fn rank_again(&mut self, now: LedgerTime) {
+        let passed = now.0.saturating_sub(self.ranked_at.0);
+        if self.limits.urgent_ms == 0 || passed < self.limits.urgent_ms / 16 {
+            return;
+        }
+        self.ranked_at = now;
+        let moves = std::mem::take(&mut self.moves);
+        for ((_, slot), sender) in moves {
+            let front = self
+                .runs
+                .get(&sender)
+                .and_then(|run| run.0.first_key_value());
+            if let Some(turn) = front.and_then(|(_, entry)| entry.pending.turn) {
+                self.moves.insert((self.rank(&turn), slot), sender);
+            }
+        }
     }
 
     /// Puts a transaction into the market, in the place of cheaper ones if there is no other.
@@ -248,7 +278,7 @@ impl Mempool {
             Some(turn) => {
                 self.reserved.add(bytes);
                 self.slots.insert(slot(&turn));
-                self.moves.insert((turn.deadline, slot(&turn)), sender);
+                self.moves.insert((self.rank(&turn), slot(&turn)), sender);
             }
             None => self.market.add(bytes),
         }
@@ -281,7 +311,7 @@ impl Mempool {
             Some(turn) => {
                 self.reserved.sub(entry.bytes());
                 self.slots.remove(&slot(&turn));
-                self.moves.remove(&(turn.deadline, slot(&turn)));
+                self.moves.remove(&(self.rank(&turn), slot(&turn)));
             }
             None => self.market.sub(entry.bytes()),
         }
@@ -312,6 +342,7 @@ impl Mempool {
     /// After the block `now` became final: drops what has waited too long, and moves whose time is
     /// over.
     pub(crate) fn expire(&mut self, now: Moment) {
+        self.rank_again(now.time);
         let height = now.height.0;
         // The next block is the first that could hold anything.
         let next = now.deadline(0, 1);

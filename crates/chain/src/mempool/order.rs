@@ -17,16 +17,21 @@ const SHARE_OF_MOVES: usize = 2;
 struct Filling {
     chosen: Vec<Pending>,
     bytes: usize,
+    cost: u64,
+    most_cost: u64,
 }
 
 impl Filling {
     /// Adds a transaction if the block stays within a share of its limits.
     fn add(&mut self, entry: &Entry, divisor: usize) -> bool {
-        let cost = Block::transaction_cost(entry.bytes());
-        let fits = self.bytes + cost <= MAX_BLOCK_BYTES / divisor
+        let bytes = Block::transaction_cost(entry.bytes());
+        let cost = self.cost + u64::from(entry.pending.cost);
+        let fits = self.bytes + bytes <= MAX_BLOCK_BYTES / divisor
+            && cost <= self.most_cost / divisor as u64
             && self.chosen.len() < MAX_BLOCK_TRANSACTIONS / divisor;
         if fits {
-            self.bytes += cost;
+            self.bytes += bytes;
+            self.cost = cost;
             self.chosen.push(entry.pending.clone());
         }
         fits
@@ -42,11 +47,18 @@ impl Mempool {
     }
 
     /// The transactions that a block on a state with these nonces can take, within its limits, in
-    /// an order in which it can hold them; `None` for a nonce that is not known.
-    pub(crate) fn select(&self, next_nonce: impl Fn(&AccountId) -> Option<u64>) -> Vec<Pending> {
+    /// an order in which it can hold them; `None` for a nonce that is not known. Their calls cost at
+    /// most `most_cost` together.
+    pub(crate) fn select(
+        &self,
+        most_cost: u32,
+        next_nonce: impl Fn(&AccountId) -> Option<u64>,
+    ) -> Vec<Pending> {
         let mut block = Filling {
             chosen: Vec::new(),
             bytes: Block::EMPTY_BYTES,
+            cost: 0,
+            most_cost: most_cost.into(),
         };
         let mut moved = HashSet::new();
         self.moves_into(&mut block, &mut moved, &next_nonce, SHARE_OF_MOVES);
@@ -55,7 +67,7 @@ impl Mempool {
         block.chosen
     }
 
-    /// Moves, the least time left first. A move is the first of its sender's run.
+    /// Moves, the most urgent first. A move is the first of its sender's run.
     fn moves_into(
         &self,
         block: &mut Filling,
@@ -138,7 +150,7 @@ impl Mempool {
     /// to peers again.
     pub(crate) fn foremost(&self, limit: usize) -> Vec<Pending> {
         let front = |sender: &AccountId| Some(*self.runs.get(sender)?.0.first_key_value()?.0);
-        let mut chosen = self.select(front);
+        let mut chosen = self.select(u32::MAX, front);
         chosen.truncate(limit);
         chosen
     }

@@ -15,6 +15,9 @@ pub(crate) struct Limits {
     pub(crate) per_sender: usize,
     /// Blocks after which a waiting transaction is dropped.
     pub(crate) patience: u64,
+    /// Moves with at most so much time left, in milliseconds, are ranked by what their orders hold;
+    /// with 0 all are ranked by time alone.
+    pub(crate) urgent_ms: u64,
 }
 
 /// Transactions, and their bytes.
@@ -52,6 +55,8 @@ pub(crate) const LIMITS: Limits = Limits {
     },
     per_sender: 16,
     patience: 300,
+    // Twice the time that whoever is asked has to answer.
+    urgent_ms: 60_000,
 };
 
 /// Micro-tokens for 2^20 bytes: what transactions are ranked by.
@@ -81,6 +86,8 @@ pub(crate) struct Pending {
     pub(crate) nonce: u64,
     pub(crate) fee: Amount,
     pub(crate) encoded: Arc<Vec<u8>>,
+    /// What its call costs a block.
+    pub(crate) cost: u32,
     /// The move it makes, if an order waits for it.
     pub(crate) turn: Option<Turn>,
 }

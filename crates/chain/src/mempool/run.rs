@@ -1,8 +1,9 @@
 //! The transactions of one sender, and what their places are worth.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use assay_ledger::{AccountId, Amount, OrderId, Turn};
+use assay_ledger::{AccountId, Amount, LedgerTime, Moment, OrderId, Turn};
 
 use super::pending::{Pending, Price};
 
@@ -11,6 +12,27 @@ pub(super) type Slot = (OrderId, AccountId, Option<AccountId>);
 
 pub(super) fn slot(turn: &Turn) -> Slot {
     (turn.order, turn.by, turn.grantee)
+}
+
+/// Where a move stands among those that have a place: the least goes first.
+///
+/// Time left counts in powers of two, so that among moves with about as much of it those go first whose
+/// orders hold the most: their number is bounded by money, not by how many orders somebody posts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    left: u32,
+    stake: Reverse<Amount>,
+    deadline: Moment,
+}
+
+pub(super) fn rank(turn: &Turn, now: LedgerTime, urgent_ms: u64) -> Rank {
+    let left = turn.deadline.time.0.saturating_sub(now.0);
+    let times = left.checked_div(urgent_ms);
+    Rank {
+        left: times.map_or(0, |times| u64::BITS - times.leading_zeros()),
+        stake: Reverse(times.map_or(Amount::ZERO, |_| turn.stake)),
+        deadline: turn.deadline,
+    }
 }
 
 pub(super) struct Entry {

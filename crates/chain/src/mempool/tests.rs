@@ -8,7 +8,7 @@ use assay_ledger::{Height, LedgerTime, OrderId};
 
 use super::*;
 
-const SMALL: Limits = Limits {
+pub(super) const SMALL: Limits = Limits {
     market: Room {
         transactions: 40,
         bytes: 10_000,
@@ -19,9 +19,10 @@ const SMALL: Limits = Limits {
     },
     per_sender: 16,
     patience: 300,
+    urgent_ms: 0,
 };
 
-const RICH: Account = Account {
+pub(super) const RICH: Account = Account {
     balance: Amount(u64::MAX),
     nonce: 0,
 };
@@ -30,12 +31,12 @@ fn digest(text: &'static str, n: u64) -> Digest {
     Digest::of(text, &[&n.to_le_bytes()])
 }
 
-fn sender(n: u64) -> AccountId {
+pub(super) fn sender(n: u64) -> AccountId {
     assay_crypto::PublicKey(digest("test/sender", n).0)
 }
 
 /// A transaction of a hundred bytes.
-fn pending(from: u64, nonce: u64, fee: u64) -> Pending {
+pub(super) fn pending(from: u64, nonce: u64, fee: u64) -> Pending {
     sized(from, nonce, fee, 100)
 }
 
@@ -47,12 +48,13 @@ fn sized(from: u64, nonce: u64, fee: u64, bytes: usize) -> Pending {
         nonce,
         fee: Amount(fee),
         encoded: Arc::new(vec![0; bytes]),
+        cost: 2,
         turn: None,
     }
 }
 
 /// The block at a height, in a network with a block every millisecond.
-fn block_at(height: u64) -> Moment {
+pub(super) fn block_at(height: u64) -> Moment {
     Moment {
         time: LedgerTime(height),
         height: Height(height),
@@ -60,7 +62,7 @@ fn block_at(height: u64) -> Moment {
 }
 
 /// A move that counts before a height.
-fn urgent(from: u64, nonce: u64, order: u64, deadline: u64) -> Pending {
+pub(super) fn urgent(from: u64, nonce: u64, order: u64, deadline: u64) -> Pending {
     Pending {
         turn: Some(Turn {
             order: OrderId(digest("test/order", order)),
@@ -71,20 +73,21 @@ fn urgent(from: u64, nonce: u64, order: u64, deadline: u64) -> Pending {
                 time: LedgerTime(deadline - 2),
                 height: Height(deadline - 1),
             },
+            stake: Amount::ZERO,
         }),
         ..pending(from, nonce, 1)
     }
 }
 
 impl Mempool {
-    fn offer(&mut self, pending: Pending) -> Result<(), Refusal> {
+    pub(super) fn offer(&mut self, pending: Pending) -> Result<(), Refusal> {
         let result = self.insert(pending, RICH, 10);
         self.check();
         result
     }
 
     /// What must hold after everything.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let (mut market, mut reserved) = (Room::default(), Room::default());
         let mut ids = 0;
         for (sender, run) in &self.runs {
@@ -103,7 +106,7 @@ impl Mempool {
                 if entry.reserved {
                     let turn = entry.pending.turn.unwrap();
                     assert!(self.slots.contains(&slot(&turn)));
-                    assert_eq!(self.moves[&(turn.deadline, slot(&turn))], *sender);
+                    assert_eq!(self.moves[&(self.rank(&turn), slot(&turn))], *sender);
                     reserved.add(entry.bytes());
                 } else {
                     market.add(entry.bytes());
@@ -133,9 +136,9 @@ impl Mempool {
     }
 
     /// Senders and nonces in the order of a block.
-    fn order(&self) -> Vec<(u64, u64)> {
+    pub(super) fn order(&self) -> Vec<(u64, u64)> {
         let numbers: HashMap<AccountId, u64> = (0..100).map(|n| (sender(n), n)).collect();
-        self.select(|_| Some(0))
+        self.select(u32::MAX, |_| Some(0))
             .iter()
             .map(|pending| (numbers[&pending.sender], pending.nonce))
             .collect()
@@ -242,8 +245,8 @@ fn the_most_paid_per_byte_goes_first_and_nonces_in_order() {
     assert_eq!(pool.order(), expected);
     // What the state has used already is passed over.
     let next = |account: &AccountId| Some(u64::from(*account == sender(4)));
-    assert_eq!(pool.select(next)[0].sender, sender(4));
-    assert!(pool.select(|_| None).is_empty() && !pool.has_next(|_| None));
+    assert_eq!(pool.select(u32::MAX, next)[0].sender, sender(4));
+    assert!(pool.select(u32::MAX, |_| None).is_empty() && !pool.has_next(|_| None));
 }
 
 #[test]
@@ -483,7 +486,7 @@ fn any_history_keeps_the_books() {
             let mut next: HashMap<AccountId, u64> = (0..12)
                 .map(|n| (sender(n), nonces[usize::try_from(n).unwrap()]))
                 .collect();
-            let chosen = pool.select(|sender| next.get(sender).copied());
+            let chosen = pool.select(u32::MAX, |sender| next.get(sender).copied());
             for pending in chosen {
                 let expected = next.get_mut(&pending.sender).unwrap();
                 assert_eq!(pending.nonce, *expected, "seed {seed}: a block with a gap");

@@ -6,7 +6,7 @@ use super::{CONSENT_DOMAIN, consent, keys, money};
 use crate::state::State;
 use crate::{
     AccountCall, AccountEvent, AccountId, AccountRefusal, Amount, BoundedString, Offer, Refusal,
-    Registration, Role,
+    Registration, Role, sweep,
 };
 
 /// Applies a call of `sender` about its account.
@@ -102,6 +102,9 @@ fn register(
         suspended: false,
     };
     state.save_registration(role, &account, &registration);
+    if role.is_drawn() {
+        sweep::rouse(state);
+    }
     state.emit(AccountEvent::Registered {
         account,
         role,
@@ -127,6 +130,7 @@ fn own(
     node.verify(CONSENT_DOMAIN, &consents, signature)
         .map_err(|_| AccountRefusal::NoConsent { node })?;
     state.save(keys::owner(&node), &owner);
+    sweep::rouse(state);
     state.emit(AccountEvent::Owned { node, owner });
     Ok(())
 }

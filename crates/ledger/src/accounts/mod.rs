@@ -9,6 +9,7 @@ mod unbond;
 
 pub(crate) use apply::{apply, usable};
 pub use call::{AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, consent};
+pub(crate) use offer::acts;
 pub use offer::{Offer, Unmet};
 pub(crate) use unbond::free;
 

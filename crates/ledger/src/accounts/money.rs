@@ -2,7 +2,7 @@
 
 use crate::state::{Pools, State};
 use crate::timers::Timer;
-use crate::{AccountId, AccountRefusal, Amount, Refusal, Registration, Role, keys};
+use crate::{AccountId, AccountRefusal, Amount, Refusal, Registration, Role, keys, sweep};
 
 /// Takes `amount` from a balance.
 pub(crate) fn debit(
@@ -64,6 +64,7 @@ pub(crate) fn unlock(
         start_unbonding(state, role, account, &mut registration, amount)?;
     }
     state.save_registration(role, account, &registration);
+    sweep::rouse(state);
     Ok(())
 }
 
@@ -104,8 +105,9 @@ pub(crate) fn cut(
     }
     state.save_registration(role, account, &registration);
     if rest > Amount::ZERO {
-        unlock(state, role, account, rest)?;
+        return unlock(state, role, account, rest);
     }
+    sweep::rouse(state);
     Ok(())
 }
 

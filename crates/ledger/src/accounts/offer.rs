@@ -87,7 +87,7 @@ impl Offer {
         }
         let asked = self.least_time.named().into_iter();
         for ((phase, given), (_, least)) in terms.deadlines.named().into_iter().zip(asked) {
-            if given < least && acts(role, terms).contains(&phase) {
+            if given < least && acts(role, terms.copies > 1).contains(&phase) {
                 unmet.push(Unmet::Time {
                     phase,
                     given: LedgerTime(given),
@@ -99,12 +99,13 @@ impl Offer {
     }
 }
 
-/// The deadlines of the phases in which a role has to act, by their names in [`Deadlines::named`].
-fn acts(role: Role, terms: &Terms) -> &'static [&'static str] {
+/// The deadlines of the phases in which a role has to act, by their names in [`Deadlines::named`];
+/// of a provider that is one of several, other ones.
+pub(crate) fn acts(role: Role, copies: bool) -> [&'static str; 4] {
     match role {
-        Role::Auditor => &["audit", "reveal", "dispute", "attest"],
-        _ if terms.copies > 1 => &["run", "reveal", "dispute", "attest"],
-        _ => &["run", "open", "dispute", "attest"],
+        Role::Auditor => ["audit", "reveal", "dispute", "attest"],
+        _ if copies => ["run", "reveal", "dispute", "attest"],
+        _ => ["run", "open", "dispute", "attest"],
     }
 }
 

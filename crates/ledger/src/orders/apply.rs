@@ -1,12 +1,11 @@
 //! What happens to orders whatever their procedure: they are posted, moved, drawn for, and their
 //! time runs out.
 
-use super::draw::{self, Pools};
 use super::life::Move;
 use super::lives::row;
 use super::passage::enter;
 use super::registry;
-use super::stored::{blocks_timer, load, save};
+use super::stored::{blocks_timer, load, open_orders, save};
 use crate::accounts::money;
 use crate::files::recorded;
 use crate::state::State;
@@ -42,6 +41,10 @@ fn post(
     terms: &Terms,
 ) -> Result<(), Refusal> {
     rules::check_terms(terms, &state.chain.parameters)?;
+    let most = state.chain.parameters.max_open_orders;
+    if open_orders(state, &requester) >= most {
+        return Err(OrderRefusal::TooManyOpen { most }.into());
+    }
     let mut classes = Vec::with_capacity(terms.inputs.len());
     for input in &terms.inputs {
         let record = recorded(state, input.file, requester)?;
@@ -135,33 +138,6 @@ fn check(
         Some(expected) => Err(OrderRefusal::OtherPlace { expected, found }.into()),
         None => Err(OrderRefusal::AlreadyDone { order: id }.into()),
     }
-}
-
-/// Draws for the orders whose turn it is, and hands what came of each to `keep`.
-pub(crate) fn draw_waiting(
-    state: &mut State<'_>,
-    mut keep: impl FnMut(&mut State<'_>, Result<(), Refusal>),
-) {
-    let mut pools = Pools::default();
-    for id in draw::turn(state) {
-        let result = draw(state, id, &mut pools);
-        keep(state, result);
-    }
-}
-
-/// Draws for an order that waits. Where too few are eligible the order goes on waiting, until its
-/// deadline.
-fn draw(state: &mut State<'_>, id: OrderId, pools: &mut Pools) -> Result<(), Refusal> {
-    let mut order = load(state, id)?;
-    let (since, deadline) = (order.head.since, order.head.deadline);
-    if since.height >= state.now() || deadline.is_over(state.moment()) {
-        return Ok(());
-    }
-    let procedure = registry::of(&order.head.terms);
-    if procedure.draw(state, &mut order, pools)? {
-        save(state, &mut order);
-    }
-    Ok(())
 }
 
 /// Ends the phase of an order whose timer has rung, once it has had its least number of blocks.

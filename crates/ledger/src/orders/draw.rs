@@ -5,33 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 
-use super::keys;
+use super::demand::{self, Able, Demand, HalfClass};
 use crate::state::State;
-use crate::{AccountId, Order, OrderId, Registration, Role, Terms};
-
-/// The orders for which this block draws: at most
-/// [`Parameters::max_draws`](crate::Parameters::max_draws), from a place in their order that the beacon
-/// picks. A draw looks at every registration, so orders that nobody is eligible for, posted by the
-/// thousand, would otherwise hold up every block.
-pub(super) fn turn(state: &State<'_>) -> Vec<OrderId> {
-    let all = keys::all_waiting();
-    let most = state.chain.parameters.max_draws as usize;
-    let mut waiting = state.scan(&all, &all, most.saturating_add(1));
-    if waiting.len() > most {
-        let mut stream = Stream::new(state.context.beacon, "assay/draw turn/v2", 0);
-        let mut first = [0; 32];
-        for byte in &mut first {
-            *byte = u8::try_from(stream.below(256)).unwrap_or(0);
-        }
-        let from = keys::waiting(&OrderId(Digest(first)));
-        let mut turn = state.scan(&all, &from, most);
-        let rest = most.saturating_sub(turn.len());
-        turn.extend(waiting.into_iter().take(rest));
-        waiting = turn;
-    }
-    let orders = waiting.iter().filter_map(|(key, _)| keys::order_of(key));
-    orders.collect()
-}
+use crate::{AccountId, Order, Registration, Role, Terms};
 
 /// Somebody who can be drawn.
 #[derive(Clone)]
@@ -41,6 +17,8 @@ pub(crate) struct Candidate {
     pub(crate) owner: AccountId,
     /// What it registered.
     pub(crate) registration: Registration,
+    /// What it takes now, if anything.
+    able: Option<Able>,
 }
 
 impl Candidate {
@@ -54,6 +32,7 @@ impl Candidate {
 #[derive(Default)]
 pub(crate) struct Pools {
     roles: BTreeMap<Role, Vec<Candidate>>,
+    met: BTreeMap<HalfClass, bool>,
 }
 
 impl Pools {
@@ -69,14 +48,13 @@ impl Pools {
         may: impl Fn(&Candidate) -> bool,
     ) -> Vec<Candidate> {
         let takes = takes(role, terms);
-        let known = self.known(state, role);
-        let eligible = known.iter().filter(|of| may(of) && takes(of));
-        let mut left: Vec<Candidate> = eligible.cloned().collect();
+        let known = self.known(state, role).iter();
+        let mut left: Vec<&Candidate> = known.filter(|of| takes(of) && may(of)).collect();
         let mut drawn = Vec::with_capacity(count.min(left.len()));
         while drawn.len() < count && !left.is_empty() {
             let winner = left.remove(winner(stream, &left));
             left.retain(|of| of.owner != winner.owner);
-            drawn.push(winner);
+            drawn.push(winner.clone());
         }
         if drawn.len() < least {
             return Vec::new();
@@ -84,20 +62,52 @@ impl Pools {
         drawn
     }
 
-    /// The owners of all who take it among those who `may`: so many can be drawn together.
+    /// Owners of those who take it among those who `may`: so many can be drawn together. All of them, or
+    /// `enough`.
     pub(crate) fn owners(
         &mut self,
         state: &State<'_>,
         (role, terms): (Role, &Terms),
+        enough: usize,
         may: impl Fn(&Candidate) -> bool,
     ) -> BTreeSet<AccountId> {
         let takes = takes(role, terms);
         let known = self.known(state, role).iter();
-        let eligible = known.filter(|of| may(of) && takes(of));
-        eligible.map(|of| of.owner).collect()
+        let mut owners = BTreeSet::new();
+        for of in known.filter(|of| takes(of) && may(of)) {
+            owners.insert(of.owner);
+            if owners.len() >= enough {
+                break;
+            }
+        }
+        owners
     }
 
-    fn known(&mut self, state: &State<'_>, role: Role) -> &mut Vec<Candidate> {
+    /// Whether anybody takes the best that an order of a class can ask for.
+    pub(crate) fn meet(&mut self, state: &State<'_>, class: &HalfClass) -> bool {
+        let Some(best) = demand::best(class) else {
+            return true;
+        };
+        if let Some(met) = self.met.get(class) {
+            return *met;
+        }
+        let mut able = self
+            .known(state, best.role())
+            .iter()
+            .filter_map(|of| of.able);
+        let met = able.any(|able| best.is_met_by(&able));
+        self.met.insert(*class, met);
+        met
+    }
+
+    /// How many offers a look compares with at most.
+    pub(crate) fn count(&mut self, state: &State<'_>) -> usize {
+        let roles = [Role::Provider, Role::Auditor];
+        let count = roles.map(|role| self.known(state, role).len());
+        count.into_iter().sum()
+    }
+
+    fn known(&mut self, state: &State<'_>, role: Role) -> &[Candidate] {
         let roles = self.roles.entry(role);
         roles.or_insert_with(|| state.candidates(role))
     }
@@ -109,6 +119,7 @@ impl State<'_> {
         let registered = self.registrations(role).into_iter();
         let candidate = |(account, of): (AccountId, Registration)| Candidate {
             owner: self.owner(&account),
+            able: Able::of(&of),
             account,
             registration: of,
         };
@@ -118,12 +129,16 @@ impl State<'_> {
 
 /// Whether somebody takes an order with these terms in a role. Validators have no choice, and nothing at
 /// stake.
-fn takes(role: Role, terms: &Terms) -> impl Fn(&Candidate) -> bool {
-    move |of| !role.is_drawn() || of.registration.refuses(role, terms).is_empty()
+fn takes(role: Role, terms: &Terms) -> impl Fn(&Candidate) -> bool + use<> {
+    let demand = role.is_drawn().then(|| Demand::of(role, terms));
+    move |of| match &demand {
+        None => true,
+        Some(demand) => of.able.is_some_and(|able| demand.is_met_by(&able)),
+    }
 }
 
 /// The place of one drawn from those `left`.
-fn winner(stream: &mut Stream, left: &[Candidate]) -> usize {
+fn winner(stream: &mut Stream, left: &[&Candidate]) -> usize {
     // Bonds are part of the supply, which fits 64 bits.
     let total = left
         .iter()

@@ -2,6 +2,8 @@
 
 use assay_crypto::Digest;
 
+use super::demand::Class;
+use super::queue::Rank;
 use crate::keys::{join, last_32};
 use crate::{AccountId, Height, OrderId, Phase, Place, RunIndex};
 
@@ -31,12 +33,39 @@ pub(crate) fn grants(order: &OrderId, run: RunIndex) -> Vec<u8> {
     join(b'k', &[&order.0.0, &run.0.to_be_bytes()])
 }
 
-pub(crate) fn waiting(order: &OrderId) -> Vec<u8> {
-    join(b'w', &[&order.0.0])
+pub(crate) fn in_line(rank: Rank, since: Height, order: &OrderId) -> Vec<u8> {
+    join(b'w', &[&[rank.byte()], &since.0.to_be_bytes(), &order.0.0])
 }
 
-pub(crate) fn all_waiting() -> Vec<u8> {
+pub(crate) fn line(rank: Rank) -> Vec<u8> {
+    vec![b'w', rank.byte()]
+}
+
+pub(crate) fn lines() -> Vec<u8> {
     vec![b'w']
+}
+
+pub(crate) fn aside(rank: Rank, class: &Class, since: Height, order: &OrderId) -> Vec<u8> {
+    let (class, since) = (class.bytes(), since.0.to_be_bytes());
+    join(b'v', &[&[rank.byte()], &class, &since, &order.0.0])
+}
+
+pub(crate) fn all_aside(rank: Rank) -> Vec<u8> {
+    vec![b'v', rank.byte()]
+}
+
+/// The class of an order that lies aside.
+pub(crate) fn class_aside(key: &[u8]) -> Option<Class> {
+    Class::from_bytes(key.get(2..)?)
+}
+
+/// Above the keys of all orders of a class that lie aside.
+pub(crate) fn beyond_class(rank: Rank, class: &Class) -> Vec<u8> {
+    join(b'v', &[&[rank.byte()], &class.bytes(), &[u8::MAX; 41]])
+}
+
+pub(crate) fn open_orders(requester: &AccountId) -> Vec<u8> {
+    join(b'u', &[&requester.0])
 }
 
 pub(crate) fn judged(order: &OrderId) -> Vec<u8> {

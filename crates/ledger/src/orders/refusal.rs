@@ -76,6 +76,8 @@ pub enum OrderRefusal {
         "order {order}: the release does not prove that it holds the key to which run {run} is bound, for the order's delivery key"
     )]
     BadRelease { order: OrderId, run: RunIndex },
+    #[error("this account has {most} open orders, as many as it may; wait until one is over")]
+    TooManyOpen { most: u32 },
 }
 
 fn list(steps: &[StepIndex]) -> String {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::keys;
+use super::{keys, queue};
 use crate::state::State;
 use crate::timers::Timer;
-use crate::{AccountId, Head, Order, OrderId, OrderRefusal, Refusal, RunIndex};
+use crate::{AccountId, Head, Order, OrderId, OrderRefusal, Phase, Refusal, RunIndex};
 
 /// An order with its runs and disputes.
 pub(crate) fn load(state: &State<'_>, id: OrderId) -> Result<Order, Refusal> {
@@ -25,9 +25,10 @@ pub(crate) fn load(state: &State<'_>, id: OrderId) -> Result<Order, Refusal> {
 pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
     let id = order.head.id;
     let key = keys::head(&id);
-    if let Some(before) = state.load::<Head>(&key) {
-        state.remove(Timer::Order(id).key(late_at(&before)));
-        set(state, blocks_timer(&before), false);
+    let before = state.load::<Head>(&key);
+    if let Some(before) = &before {
+        state.remove(timer(before));
+        set(state, blocks_timer(before), false);
         state.remove(keys::updated(before.updated, &id));
         if before.asked != order.head.asked {
             let asked = before.asked.iter().flat_map(|asked| &asked.ranked);
@@ -50,9 +51,10 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
     state.save(keys::updated(head.updated, &id), &());
     state.save_changed(keys::in_phase(phase, head.posted, &id), &());
     if !phase.is_final() {
-        state.save(Timer::Order(id).key(late_at(head)), &());
+        state.save(timer(head), &());
     }
-    set(state, keys::waiting(&id), phase.waits_for_draw());
+    count(state, before.as_ref(), &order.head);
+    queue::keep(state, before.as_ref(), order);
     set(state, keys::judged(&id), phase.is_judged());
     for account in parties(order) {
         set(state, keys::with_part(&account, &id), !phase.is_final());
@@ -66,9 +68,39 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
     }
 }
 
-/// The first ledger time at which a phase may be over.
-fn late_at(head: &Head) -> u64 {
-    head.deadline.time.after(1).0
+/// Counts the open orders of who posts them.
+fn count(state: &mut State<'_>, before: Option<&Head>, now: &Head) {
+    let was = before.is_some_and(|before| !before.phase.is_final());
+    let is = !now.phase.is_final();
+    if was == is {
+        return;
+    }
+    let key = keys::open_orders(&now.requester);
+    let open = open_orders(state, &now.requester);
+    match if is {
+        open.saturating_add(1)
+    } else {
+        open.saturating_sub(1)
+    } {
+        0 => state.remove(key),
+        open => state.save(key, &open),
+    }
+}
+
+/// The orders of an account that are not over.
+pub(super) fn open_orders(state: &State<'_>, requester: &AccountId) -> u32 {
+    state.load(&keys::open_orders(requester)).unwrap_or(0)
+}
+
+/// The key of the timer for a phase, due at the first ledger time at which it may be over. Orders on
+/// which nobody works have a kind of their own: however many are posted, they hold up no others.
+fn timer(head: &Head) -> Vec<u8> {
+    let idle = head.phase == Phase::Posted && head.begun == 0;
+    let timer = match idle {
+        true => Timer::Posted(head.id),
+        false => Timer::Order(head.id),
+    };
+    timer.key(head.deadline.time.after(1).0)
 }
 
 /// The key of the timer for a phase that has had its time but not its blocks.

@@ -202,16 +202,17 @@ impl Terms {
         parameters.idle_rate.of(self.price)
     }
 
-    /// What the requester pays in when posting: the price of every copy, every auditor's fee, and the
-    /// idle fee of as many providers as it can keep waiting, which is one where there is one at a time.
-    /// `None` on overflow.
+    /// What the requester pays in when posting: the price of every copy, every auditor's fee, the
+    /// idle fee of as many providers as it can keep waiting, which is one where there is one at a time,
+    /// and the deposit of an open order, which nothing is paid from. `None` on overflow.
     pub fn escrow(&self, parameters: &Parameters) -> Option<Amount> {
         let waiting = match self.copies {
             0 | 1 => 1,
             _ => self.most_runs(),
         };
         let idle = self.idle_fee(parameters).checked_mul(waiting.into())?;
-        self.pay()?.checked_add(idle)
+        let held = idle.checked_add(parameters.order_deposit)?;
+        self.pay()?.checked_add(held)
     }
 
     /// What an order costs that is done as agreed: the price of every copy and every auditor's fee. `None`

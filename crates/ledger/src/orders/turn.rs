@@ -5,7 +5,7 @@
 
 use super::lives::row;
 use super::{keys, registry};
-use crate::{AccountId, Call, Moment, Order, OrderCall, OrderId, ReadError, Store, query};
+use crate::{AccountId, Amount, Call, Moment, Order, OrderCall, OrderId, ReadError, Store, query};
 
 /// One move that an order waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +18,9 @@ pub struct Turn {
     pub grantee: Option<AccountId>,
     /// The move counts as long as this is not over.
     pub deadline: Moment,
+    /// What the order holds of its requester's money: whoever posts orders to crowd others' moves out
+    /// has to hold as much.
+    pub stake: Amount,
 }
 
 /// The move that `call` of `sender` would be, if its order waits for it.
@@ -52,6 +55,7 @@ pub(crate) fn turn(
         by: sender,
         grantee,
         deadline: order.head.deadline,
+        stake: Amount(order.head.escrow.0.saturating_add(order.head.deposit.0)),
     }))
 }
 

@@ -83,33 +83,6 @@ fn a_block_draws_for_a_few_orders_and_every_order_gets_its_turn() {
     }
 }
 
-/// Orders that nobody can be drawn for take turns too; they cannot keep others from theirs.
-#[test]
-fn orders_without_anybody_eligible_hold_up_nobody_for_ever() {
-    let mut waits = Vec::new();
-    for seed in 0..30 {
-        let mut world = limited(1);
-        world.beacon_seed = seed;
-        // Nobody who is asked for this one would answer.
-        let rest = world.posted();
-        world.apply(Who::Requester, OrderCall::Cancel { order: rest });
-        let mut all = vec![cheap(1, 500)];
-        all.extend(vec![cheap(101, 500); 6]);
-        let possible = post(&mut world, &all)[0];
-        let mut blocks = 0;
-        while world.phase(possible) == Phase::Posted {
-            world.advance(1);
-            blocks += 1;
-        }
-        assert_eq!(world.phase(possible), Phase::Asked, "seed {seed}");
-        waits.push(blocks);
-    }
-    // Which turn it is differs from seed to seed.
-    waits.sort_unstable();
-    waits.dedup();
-    assert!(waits.len() > 3, "{waits:?}");
-}
-
 /// Everybody who is asked for an order, in any of them, accepts, all in one block.
 fn all_accept(world: &mut World, orders: &[OrderId]) {
     let mut calls = Vec::new();

@@ -40,12 +40,40 @@ pub(crate) fn check_indexes(store: &MemoryStore) {
     }
     let judged = |order: &Order| order.head.phase.is_judged();
     check(Which::Judged, &judged, |_| 0);
-    let waiting: Vec<Vec<u8>> = keys(store, b'w').cloned().collect();
-    let waits = orders.iter().filter(|o| o.head.phase.waits_for_draw());
-    let waits: Vec<Vec<u8>> = waits
-        .map(|o| [&b"w"[..], &o.head.id.0.0].concat())
+    check_queue(store, &orders);
+    check_open(store, &orders);
+}
+
+/// Every order that waits for a draw stands in one line, or lies aside in one place; nothing else does.
+fn check_queue(store: &MemoryStore, orders: &[Order]) {
+    let places = keys(store, b'w').chain(keys(store, b'v'));
+    let mut places: Vec<(Vec<u8>, u8, [u8; 8])> = places
+        .map(|key| {
+            let (rest, id) = key.split_at(key.len() - 32);
+            (id.to_vec(), rest[1], *rest.last_chunk().unwrap())
+        })
         .collect();
-    assert_eq!(waiting, waits);
+    places.sort();
+    let waits = orders.iter().filter(|o| o.head.phase.waits_for_draw());
+    let waits = waits.map(|order| {
+        let head = &order.head;
+        let idle = head.phase == Phase::Posted && order.standing().next().is_none();
+        let since = head.since.height.0.to_be_bytes();
+        (head.id.0.0.to_vec(), u8::from(idle), since)
+    });
+    assert_eq!(places, waits.collect::<Vec<_>>());
+}
+
+/// The open orders of every account are counted.
+fn check_open(store: &MemoryStore, orders: &[Order]) {
+    let mut open: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+    for order in orders.iter().filter(|order| !order.head.phase.is_final()) {
+        let key = [&b"u"[..], &order.head.requester.0].concat();
+        *open.entry(key).or_default() += 1;
+    }
+    let counted = store.pairs().iter().filter(|(key, _)| key[0] == b'u');
+    let counted = counted.map(|(key, value)| (key.clone(), borsh::from_slice(value).unwrap()));
+    assert_eq!(counted.collect::<BTreeMap<_, _>>(), open);
 }
 
 fn takes_part(order: &Order, account: AccountId) -> bool {
@@ -99,7 +127,9 @@ pub(crate) fn check_timers(store: &MemoryStore) {
             let head = &order.head;
             // One whose time is over may wait for its blocks.
             let waits = head.deadline.height.0 + 1;
-            let timers = [(1, head.deadline.time.0 + 1), (4, waits)];
+            let idle = head.phase == Phase::Posted && head.begun == 0;
+            let kind = if idle { 5 } else { 1 };
+            let timers = [(kind, head.deadline.time.0 + 1), (4, waits)];
             let timers = timers.map(|(kind, due)| key(kind, due, &[&head.id.0.0]));
             let removed = timers.iter().filter(|key| found.remove(key.as_slice()));
             assert_eq!(removed.count(), 1, "{head:?}");

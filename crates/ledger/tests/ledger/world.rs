@@ -170,6 +170,7 @@ pub(crate) fn parameters() -> Parameters {
         unbonding_ms: ms(5),
         floors: Deadlines::all(ms(2)),
         min_blocks: 1,
+        max_open_orders: 100_000,
         ..Parameters::default()
     }
 }
@@ -182,6 +183,25 @@ impl World {
     pub(crate) fn with(parameters: Parameters) -> World {
         let genesis = genesis(parameters);
         let state = genesis.state().unwrap();
+        World::of(genesis, state)
+    }
+
+    /// A network with numbers that no genesis may have: to show what they keep from happening.
+    pub(crate) fn out_of_range(parameters: Parameters) -> World {
+        let allowed = genesis(self::parameters());
+        let mut state = allowed.state().unwrap();
+        let refused = genesis(parameters.clone());
+        assert!(refused.state().is_err(), "these are in range");
+        // They are the end of the record of the chain, and no number changes its length.
+        let chain = state.get_mut(&b"c"[..]).unwrap();
+        let numbers = borsh::to_vec(&parameters).unwrap();
+        let from = chain.len() - numbers.len();
+        assert_eq!(chain[from..], borsh::to_vec(&allowed.parameters).unwrap());
+        chain[from..].copy_from_slice(&numbers);
+        World::of(allowed, state)
+    }
+
+    fn of(genesis: Genesis, state: BTreeMap<Vec<u8>, Vec<u8>>) -> World {
         let update = root::genesis(&state).unwrap();
         let mut world = World {
             chain: genesis.chain_id(),

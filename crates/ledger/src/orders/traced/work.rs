@@ -25,11 +25,13 @@ pub(super) fn draw(
     let requester = state.owner(&order.head.requester);
     let tried: BTreeSet<_> = order.runs.iter().map(|run| run.provider).collect();
     let terms = &order.head.terms;
-    let auditors = pools.owners(state, (Role::Auditor, terms), |of| {
+    let seats = usize::from(terms.auditors);
+    // No two of one audit have one owner, and none the provider's: two more than the seats are enough
+    // whoever it is.
+    let enough = seats.saturating_add(2);
+    let auditors = pools.owners(state, (Role::Auditor, terms), enough, |of| {
         !of.belongs_to(requester)
     });
-    let seats = usize::from(terms.auditors);
-    // No two of one audit have one owner, and none the provider's.
     let audited = move |by: &Candidate| {
         let own = [by.account, by.owner];
         let own = BTreeSet::from(own).intersection(&auditors).count();

@@ -1,0 +1,223 @@
+//! What terms ask of those who could take part, as far as offers speak of it, and the classes that
+//! orders which wait are told apart by.
+//!
+//! A *demand* is exact. A *class* is coarse: pay, bond and times in powers of two. Its [`Class::best`] is
+//! the best that an order of the class can ask for, so where nobody takes that, nobody takes any
+//! order of the class, however many there are. Where somebody does, each is looked at alone.
+
+use crate::accounts::acts;
+use crate::{Deadlines, JobKind, Registration, Role, Terms, rules};
+
+/// What terms ask of one role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    role: Role,
+    /// Each job is done by several, who have other phases to act in.
+    copies: bool,
+    /// The place of the kind among those that there are.
+    kind: u8,
+    /// Pay for a step, in micro-tokens, rounded down: offers name whole ones.
+    pay: u64,
+    /// What is locked, in micro-tokens.
+    bond: u64,
+    /// The lengths of the phases to act in, in milliseconds.
+    times: [u64; 4],
+}
+
+impl Demand {
+    /// What terms ask of somebody in a role that is drawn.
+    pub(crate) fn of(role: Role, terms: &Terms) -> Demand {
+        let (pay, steps) = match role {
+            Role::Auditor => (terms.auditor_fee, terms.audited_steps()),
+            _ => (terms.price, terms.steps),
+        };
+        let copies = terms.copies > 1;
+        Demand {
+            role,
+            copies,
+            kind: place(&terms.kind).unwrap_or(u8::MAX),
+            pay: pay.0.checked_div(steps).unwrap_or(u64::MAX),
+            bond: terms.bond(role).0,
+            times: times(role, copies, &terms.deadlines),
+        }
+    }
+
+    /// Whether somebody takes it: says the same as [`Registration::refuses`] without saying why.
+    pub(crate) fn is_met_by(&self, able: &Able) -> bool {
+        let times = match (self.role, self.copies) {
+            (Role::Auditor, _) => &able.times[0],
+            (_, false) => &able.times[1],
+            (_, true) => &able.times[2],
+        };
+        able.kinds.checked_shr(self.kind.into()).unwrap_or(0) & 1 == 1
+            && able.pay <= self.pay
+            && self.bond <= able.bond
+            && times
+                .iter()
+                .zip(&self.times)
+                .all(|(least, given)| least <= given)
+    }
+
+    /// Whom it is asked of.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Its class.
+    fn class(&self) -> HalfClass {
+        let role = match (self.role, self.copies) {
+            (Role::Auditor, _) => 1,
+            (_, false) => 2,
+            (_, true) => 3,
+        };
+        let [first, second, third, fourth] = self.times.map(bits);
+        [
+            role,
+            self.kind,
+            bits(self.pay),
+            bits(self.bond),
+            first,
+            second,
+            third,
+            fourth,
+        ]
+    }
+}
+
+/// What somebody takes now, made ready to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Able {
+    /// One bit for each kind.
+    kinds: u32,
+    pay: u64,
+    bond: u64,
+    /// Least times as an auditor, as the one provider, and as one of several.
+    times: [[u64; 4]; 3],
+}
+
+impl Able {
+    /// Of a registration that can be drawn; `None` of one that cannot be for any terms.
+    pub(crate) fn of(registration: &Registration) -> Option<Able> {
+        let offer = registration.offer.as_ref()?;
+        let out = registration.leaving || registration.suspended;
+        if out || registration.serving >= offer.orders {
+            return None;
+        }
+        let kinds = offer.kinds.iter().filter_map(place);
+        let kinds = kinds.filter_map(|place| 1u32.checked_shl(place.into()));
+        let least = |role, copies| times(role, copies, &offer.least_time);
+        Some(Able {
+            kinds: kinds.fold(0, |all, kind| all | kind),
+            pay: offer.least_pay.0,
+            bond: offer.most_bond.0.min(registration.free().0),
+            times: [
+                least(Role::Auditor, false),
+                least(Role::Provider, false),
+                least(Role::Provider, true),
+            ],
+        })
+    }
+}
+
+/// The class of what is asked of one role; all zeros for what needs nobody's offer.
+pub(crate) type HalfClass = [u8; 8];
+
+/// The class of what an order that waits asks: of those who are drawn for it, and of those without
+/// whom they are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Class(pub(crate) [HalfClass; 2]);
+
+impl Class {
+    /// Of orders that are served whoever offers what.
+    pub(crate) const FREE: Class = Class([[0; 8]; 2]);
+
+    /// Of an order that waits for a provider, which is not drawn where nobody could audit it.
+    pub(crate) fn of_posted(terms: &Terms) -> Class {
+        let provider = Demand::of(Role::Provider, terms).class();
+        let auditor = match terms.auditors {
+            0 => [0; 8],
+            _ => Demand::of(Role::Auditor, terms).class(),
+        };
+        Class([provider, auditor])
+    }
+
+    /// Of an order that waits for auditors.
+    pub(crate) fn of_committed(terms: &Terms) -> Class {
+        Class([Demand::of(Role::Auditor, terms).class(), [0; 8]])
+    }
+
+    /// As it stands in keys.
+    pub(crate) fn bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let parts = self.0.iter().flatten();
+        bytes
+            .iter_mut()
+            .zip(parts)
+            .for_each(|(to, from)| *to = *from);
+        bytes
+    }
+
+    /// From what stands in a key.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Class> {
+        let (first, second) = bytes.split_first_chunk()?;
+        Some(Class([*first, *second.first_chunk()?]))
+    }
+}
+
+/// The best that an order of a class can ask for; `None` for what needs nobody's offer.
+pub(crate) fn best(class: &HalfClass) -> Option<Demand> {
+    let [role, kind, pay, bond, times @ ..] = *class;
+    let (role, copies) = match role {
+        1 => (Role::Auditor, false),
+        2 => (Role::Provider, false),
+        3 => (Role::Provider, true),
+        _ => return None,
+    };
+    Some(Demand {
+        role,
+        copies,
+        kind,
+        pay: highest(pay),
+        bond: lowest(bond),
+        times: times.map(highest),
+    })
+}
+
+/// The place of a kind among those that there are.
+fn place(kind: &JobKind) -> Option<u8> {
+    let place = rules::kinds().position(|known| known == kind.as_str())?;
+    u8::try_from(place).ok()
+}
+
+/// The lengths of the phases in which a role has to act.
+fn times(role: Role, copies: bool, deadlines: &Deadlines) -> [u64; 4] {
+    let named = deadlines.named();
+    let length = |phase: &str| {
+        let mut found = named.iter().filter(|(name, _)| *name == phase);
+        found.next().map_or(0, |(_, length)| *length)
+    };
+    acts(role, copies).map(length)
+}
+
+/// The bits that a number takes: 0 for 0, up to 64.
+fn bits(number: u64) -> u8 {
+    u8::try_from(u64::BITS - number.leading_zeros()).unwrap_or(u8::MAX)
+}
+
+/// The highest number of so many bits.
+fn highest(bits: u8) -> u64 {
+    1u64.checked_shl(bits.into())
+        .map_or(u64::MAX, |over| over - 1)
+}
+
+/// The lowest number of so many bits.
+fn lowest(bits: u8) -> u64 {
+    match bits.checked_sub(1) {
+        None => 0,
+        Some(below) => 1u64.checked_shl(below.into()).unwrap_or(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+#[path = "demand_tests.rs"]
+mod tests;
