@@ -136,7 +136,7 @@ fn decoys_that_only_their_own_node_would_take_hold_up_nobody() {
         offer: Some(Offer::anything()),
     };
     world.apply(Who::Stranger, own);
-    let (mut world, real) = flooded(world, &vec![demanding(); 400]);
+    let (mut world, real) = flooded(world, &vec![demanding(); 200]);
     assert_eq!(waits(&mut world, real, BOUND), Some(1));
     // The decoys have found nobody and stay aside; another one's order of their class is drawn for.
     let other = post(&mut world, Who::Requester, &[demanding()])[0];

@@ -12,7 +12,7 @@ use assay_proof::{Outcome, Party, Progress, Traced, View};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-pub use self::compute::{Compute, OnStep};
+pub use self::compute::{Compute, Due, OnStep};
 pub use self::perform::{OnWork, Services};
 use crate::{
     drive::{self, DriveError, JournalKey, Memory, Watch},

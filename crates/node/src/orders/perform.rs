@@ -23,7 +23,7 @@ use assay_vault::{
 
 use tracing::warn;
 
-use super::{Compute, ForOrder};
+use super::{Compute, Due, ForOrder};
 use crate::{
     client::Sender,
     drive::{Memory, Perform},
@@ -119,6 +119,20 @@ impl Services {
             account: self.key.public(),
             encryption: self.key.encryption(),
         }
+    }
+
+    /// When work for an order is due: before the time of its present phase is over.
+    fn due(&self, order: OrderId) -> Due {
+        let chain = self.chain.clone();
+        Box::new(move || {
+            let state = chain.state();
+            let read =
+                query::head(&*state, &order).and_then(|head| Ok((head, query::now(&*state)?)));
+            match read {
+                Ok((Some(head), now)) if !head.deadline.is_over(now) => head.deadline.time.0,
+                _ => u64::MAX,
+            }
+        })
     }
 
     /// Refuses an order of which the public terms tell that it cannot be done here, or nowhere.
@@ -352,7 +366,8 @@ impl Perform<Traced> for ForOrder<'_> {
             Ask::Work(work) => {
                 let (tell, steps) = (services.on_work.clone(), work.task.steps);
                 let on_step = Box::new(move |report: &StepReport| tell(order, report, steps));
-                Answer::Worked(services.compute.run(*work, on_step).await)
+                let due = services.due(order);
+                Answer::Worked(services.compute.run(*work, due, on_step).await)
             }
         }
     }

@@ -222,7 +222,11 @@ async fn through_the_vault(dir: &Path, shape: &Shape, local: &Local) -> (WorkDon
         from: StepIndex(0),
         to: StepIndex(1),
     };
-    let done = provider.compute.run(work, Box::new(|_| ())).await.unwrap();
+    let done = provider
+        .compute
+        .run(work, Box::new(|| 0), Box::new(|_| ()))
+        .await
+        .unwrap();
     let disk = disk_of(dir);
     devnet.stop().await;
     (done, disk)
