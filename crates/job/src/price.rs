@@ -65,6 +65,10 @@ pub struct Price {
     pub step: u64,
     /// More than all that while the model is loaded.
     pub loading: u64,
+    /// No bytes, and no part of the total: products that are added up in one step, and in one batch of an
+    /// evaluation on the way.
+    #[serde(skip)]
+    pub work: u64,
 }
 
 impl Price {
@@ -100,6 +104,7 @@ impl Price {
             state: state.saturating_mul(4 * STATE_COPIES),
             step: step.operators.saturating_add(watched.operators),
             loading: 0,
+            work: step.work.saturating_add(watched.work),
         };
         Ok(price.computed_here(&step, &watched).loaded())
     }

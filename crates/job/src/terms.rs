@@ -13,6 +13,7 @@ use assay_proof::OrderKeys;
 use crate::error::JobError;
 use crate::inputs::Inputs;
 use crate::kind::Job;
+use crate::price::Sizes;
 use crate::problem::Problem;
 use crate::sections::{Audit, Market};
 
@@ -61,6 +62,12 @@ impl Draft {
             });
         }
         let specification = job.specification.clone();
+        // Of a model that cannot be computed nothing is known, and no run is made of it.
+        let shape = ModelShape::from_bytes(model).ok();
+        let priced = shape.and_then(|shape| {
+            let sizes = Sizes::default();
+            job.kind.price(&specification, &shape, &sizes).ok()
+        });
         // Copies are compared, not audited.
         let audited = job.market.copies < 2;
         let nobody = || LockSecret::from_seed(&[0; 32]).public();
@@ -71,6 +78,7 @@ impl Draft {
             inputs: BoundedVec::new(inputs).map_err(too_long("inputs"))?,
             steps: job.steps,
             segment_steps: job.audit.segment_steps,
+            step_units: priced.map_or(1, |price| price.work.max(1)),
             stop: job.stop_rule(),
             price: job.market.price,
             provider_bond: job.market.provider_bond,

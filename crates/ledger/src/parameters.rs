@@ -84,6 +84,10 @@ pub struct Parameters {
     pub max_looks: u32,
     /// Most that the calls of one block may cost together: see [`Call::cost`](crate::Call::cost).
     pub max_block_cost: u32,
+    /// Most work of one segment, in products that are added up: see
+    /// [`Terms::segment_units`](crate::Terms::segment_units). It is what a judge may have to replay for one
+    /// dispute, while others wait.
+    pub max_judge_units: u64,
     /// Largest length class of one input of an order, in bytes.
     pub max_input_bytes: u64,
     /// Most that the length classes of all inputs of an order may come to together, in bytes.
@@ -118,6 +122,8 @@ impl Default for Parameters {
             max_draws: 64,
             max_looks: 1_024,
             max_block_cost: 3_000,
+            // About three quarters of an hour at 10^11 products a second.
+            max_judge_units: 1 << 48,
             max_input_bytes: 64 << 30,
             max_task_bytes: 80 << 30,
         }
@@ -132,6 +138,7 @@ impl Parameters {
             floors: Deadlines::all(0),
             min_blocks: 2,
             unbonding_ms: 3_600_000,
+            max_judge_units: u64::MAX,
             ..Parameters::default()
         }
     }
@@ -198,6 +205,9 @@ impl Parameters {
         }
         if self.max_block_cost < Call::MAX_COST {
             return Some("a block must have room for its dearest call");
+        }
+        if self.max_judge_units == 0 {
+            return Some("a segment must be allowed some work");
         }
         if self.max_input_bytes == 0 || self.max_input_bytes > MAX_FILE_BYTES {
             return Some("an input must be allowed at least one byte, and at most 256 GiB");

@@ -143,6 +143,7 @@ impl World {
             inputs: BoundedVec::new([input("model"), input("train")]).unwrap_or_default(),
             steps: 100,
             segment_steps: 10,
+            step_units: 1,
             stop: StopRule {
                 stop_after: 10,
                 max_invalid: 10,

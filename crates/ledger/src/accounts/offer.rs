@@ -200,6 +200,7 @@ mod tests {
             inputs: BoundedVec::default(),
             steps: 22,
             segment_steps: 4,
+            step_units: 1,
             stop: crate::StopRule {
                 stop_after: 4,
                 max_invalid: 10,

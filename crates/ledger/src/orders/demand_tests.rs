@@ -27,13 +27,19 @@ fn kind(stream: &mut Stream) -> JobKind {
 }
 
 fn terms(stream: &mut Stream) -> Terms {
+    let kind = match kind(stream).as_str() {
+        // No order can be posted for a kind that there is not; an offer may name it.
+        "mine" => JobKind::new("evaluate").unwrap(),
+        known => JobKind::new(known).unwrap(),
+    };
     Terms {
-        kind: kind(stream),
+        kind,
         spec: BoundedBytes::default(),
         model: BoundedBytes::default(),
         inputs: BoundedVec::default(),
         steps: 1 + number(stream),
         segment_steps: 1 + stream.below(4) as u32,
+        step_units: 1,
         stop: StopRule {
             stop_after: 1,
             max_invalid: 1,

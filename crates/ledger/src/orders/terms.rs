@@ -31,6 +31,10 @@ pub struct Terms {
     pub steps: u64,
     /// Steps between two checkpoints; the last segment may be shorter.
     pub segment_steps: u32,
+    /// Work of one step, in products that are added up, at least as much as it takes: what a judge may
+    /// have to replay is bounded by it. The ledger cannot see whether it is true; every machine tells
+    /// from specification and model what a step takes, and refuses an order that says less.
+    pub step_units: u64,
     /// When the run is given up because its steps come to nothing.
     pub stop: StopRule,
     /// Paid to the provider of an accepted run that computed all its steps: see [`Terms::earned`].
@@ -186,6 +190,11 @@ impl Terms {
     pub fn audited_steps(&self) -> u64 {
         let drawn = u64::from(self.segments_drawn).saturating_mul(self.segment_steps.into());
         drawn.min(self.steps)
+    }
+
+    /// Work of the dearest segment, in products that are added up.
+    pub fn segment_units(&self) -> u64 {
+        self.step_units.saturating_mul(self.segment_steps.into())
     }
 
     /// What an order locks of a bond in this role.

@@ -230,8 +230,13 @@ fn orders_that_found_everybody_busy_are_drawn_for_when_somebody_is_free() {
         provider_bond: Amount::tokens(100),
         ..usual()
     };
-    let busy = post(&mut world, Who::Requester, &vec![whole.clone(); 3]);
-    world.fill_all(&busy);
+    let busy: Vec<OrderId> = (0..3)
+        .map(|_| {
+            let order = post(&mut world, Who::Requester, &[whole.clone()])[0];
+            world.fill(order);
+            order
+        })
+        .collect();
     let waiting = post(&mut world, Who::Requester, &[whole])[0];
     assert_eq!(waits(&mut world, waiting, BOUND), None);
     world.apply(Who::Requester, OrderCall::Cancel { order: busy[1] });

@@ -5,7 +5,7 @@ use assay_crypto::EncryptionKey;
 use assay_crypto::release::LockKey;
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, BoundedString, Deadlines, FailureReason, Offer, OrderCall,
-    OrderRefusal, Outcome, Parameters, Refusal, Role, Terms, query,
+    OrderRefusal, Outcome, Parameters, Refusal, Role, Status, Terms, query,
 };
 
 use crate::redundant::crew::copies;
@@ -100,6 +100,38 @@ fn a_bond_is_bounded_by_what_the_order_pays() {
         ..copies(2)
     };
     world.apply(Who::Requester, OrderCall::Post(Box::new(copies)));
+}
+
+/// What a judge may have to replay is bounded by what the terms say of it.
+#[test]
+fn a_segment_is_no_dearer_than_a_judge_can_be_asked_for() {
+    let post = |most: u64, step_units: u64| {
+        let mut world = World::with(Parameters {
+            max_judge_units: most,
+            ..parameters()
+        });
+        world.posted();
+        let dear = Terms {
+            step_units,
+            segment_steps: 4,
+            ..terms()
+        };
+        world.would(Who::Requester, OrderCall::Post(Box::new(dear)))
+    };
+    assert_eq!(post(4_000, 1_000), Status::Applied);
+    for (most, step) in [
+        (3_999, 1_000),
+        (4_000, 1_001),
+        (4_000, u64::MAX),
+        (4_000, 0),
+    ] {
+        assert!(
+            matches!(post(most, step), Status::Refused(_)),
+            "{most} {step}"
+        );
+    }
+    // The control: where there is no bound, a judge is asked for anything.
+    assert_eq!(post(u64::MAX, u64::MAX), Status::Applied);
 }
 
 /// With the bound on bonds taken away, so that nothing else stands in the way.

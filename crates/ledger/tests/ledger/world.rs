@@ -170,6 +170,7 @@ pub(crate) fn parameters() -> Parameters {
         unbonding_ms: ms(5),
         floors: Deadlines::all(ms(2)),
         min_blocks: 1,
+        order_deposit: Amount::ZERO,
         max_open_orders: 100_000,
         ..Parameters::default()
     }
@@ -503,6 +504,7 @@ pub(crate) fn terms() -> Terms {
         inputs: BoundedVec::new(vec![input("model"), input("train")]).unwrap(),
         steps: 22,
         segment_steps: 4,
+        step_units: 1,
         stop: StopRule {
             stop_after: 4,
             max_invalid: 10,

@@ -12,7 +12,7 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::{Bytes, Lengths, Price};
 use assay_ledger::{AccountId, FileId, FileRecord, OrderId, Terms, query, rules};
 use assay_proof::{
-    Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced,
+    Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced, WorkFailure,
 };
 use assay_vault::{
     Coding, Sealer, UnsealError,
@@ -49,11 +49,17 @@ fn run_fits(terms: &Terms, inputs: &Lengths, memory: u64) -> Result<(), FetchFai
     }
 }
 
-/// Whether the specification is one of a kind that this version knows.
-fn makes_sense(terms: &Terms) -> Result<(), FetchFailure> {
-    Price::of_terms(terms, &Lengths::new())
-        .map(drop)
-        .map_err(|error| FetchFailure::Corrupt(told(&error)))
+/// Whether the specification is one of a kind that this version knows, and a step no more work than the
+/// terms say. Told from the terms alone, by every machine alike.
+fn makes_sense(terms: &Terms) -> Result<(), String> {
+    let price = Price::of_terms(terms, &Lengths::new()).map_err(|error| told(&error))?;
+    let (takes, said) = (price.work, terms.step_units);
+    match takes > said {
+        true => Err(format!(
+            "a step takes {takes} products, and the terms say {said}"
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Whether a file of this length class can be one of at most so many bytes. The same on every
@@ -121,6 +127,16 @@ impl Services {
         }
     }
 
+    /// Refuses the work of an order whose terms say less of it than it is: a judge's time is bounded by
+    /// what they say.
+    fn as_told(&self, order: OrderId) -> Result<(), WorkFailure> {
+        let head = query::head(&*self.chain.state(), &order);
+        match head.map_err(|error| WorkFailure::Local(told(&error)))? {
+            Some(head) => makes_sense(&head.terms).map_err(WorkFailure::Refused),
+            None => Ok(()),
+        }
+    }
+
     /// When work for an order is due: before the time of its present phase is over.
     fn due(&self, order: OrderId) -> Due {
         let chain = self.chain.clone();
@@ -139,7 +155,7 @@ impl Services {
     fn weigh(&self, order: OrderId) -> Result<(), FetchFailure> {
         let unread = |error| FetchFailure::Unavailable(told(&error));
         if let Some(order) = query::order(&*self.chain.state(), &order).map_err(unread)? {
-            makes_sense(&order.head.terms)?;
+            makes_sense(&order.head.terms).map_err(FetchFailure::Corrupt)?;
         }
         self.check_sizes(order)
     }
@@ -367,7 +383,10 @@ impl Perform<Traced> for ForOrder<'_> {
                 let (tell, steps) = (services.on_work.clone(), work.task.steps);
                 let on_step = Box::new(move |report: &StepReport| tell(order, report, steps));
                 let due = services.due(order);
-                Answer::Worked(services.compute.run(*work, due, on_step).await)
+                Answer::Worked(match services.as_told(order) {
+                    Ok(()) => services.compute.run(*work, due, on_step).await,
+                    Err(failure) => Err(failure),
+                })
             }
         }
     }
@@ -424,6 +443,40 @@ mod tests {
         assert!(run_fits(&told, &lengths(u64::MAX / 2), 1 << 40).is_err());
         // Every machine says the same of it once it has the files.
         assert!(run_fits(&terms(&[1; 41]), &lengths(1), 1 << 30).is_ok());
+    }
+
+    #[test]
+    fn terms_that_say_less_than_a_step_takes_are_refused() {
+        let file = r#"kind = "finetune"
+            name = "n"
+            model = { path = "m" }
+            data = { train = "t", sequence_length = 8 }
+            training = { steps = 4, batch_size = 2, learning_rate = 1e-4 }"#;
+        let job = assay_job::read(file, std::path::Path::new("/nowhere")).unwrap();
+        let shape = assay_model::ModelShape {
+            vocab_size: 64,
+            hidden_size: 16,
+            intermediate_size: 32,
+            num_hidden_layers: 2,
+            num_attention_heads: 2,
+            num_key_value_heads: 2,
+            head_dim: 8,
+            max_sequence: 64,
+            rms_norm_eps: 1e-5,
+            qkv_bias: false,
+            o_bias: false,
+            mlp_bias: false,
+            tie_word_embeddings: false,
+        };
+        let key = SecretKey::from_seed([1; 32]).encryption().public();
+        let draft =
+            assay_job::Draft::new(&job, &shape.to_bytes(), |_| Digest::ZERO, Digest::ZERO, key);
+        let mut terms = draft.unwrap().place([]);
+        // Sixteen tokens pass through all weights, forwards and back.
+        assert!(terms.step_units > 16 * 2 * 16 * 32, "{}", terms.step_units);
+        assert_eq!(makes_sense(&terms), Ok(()));
+        terms.step_units -= 1;
+        assert!(makes_sense(&terms).unwrap_err().contains("products"));
     }
 
     #[test]

@@ -247,6 +247,7 @@ fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys) -> Terms {
         inputs: BoundedVec::new(inputs).expect("few inputs"),
         steps: plan.steps,
         segment_steps: plan.segment_steps,
+        step_units: 1,
         stop: plan.stop(),
         price: plan.money.price,
         provider_bond: plan.money.provider_bond,

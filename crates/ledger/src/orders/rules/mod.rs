@@ -87,6 +87,7 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     };
     let mut found = shape(terms);
     found.extend(registry::of(terms).problems(terms));
+    found.extend(work(terms, parameters));
     found.extend(money(terms, parameters));
     found.extend(deadlines(terms, parameters));
     let problem = |field| move |text| TermsProblem { field, text };
@@ -133,6 +134,25 @@ fn shape(terms: &Terms) -> Vec<TermsProblem> {
         ("attempts", "attempts", terms.attempts.into(), attempts),
     ];
     outside(counts)
+}
+
+/// Whether a segment is more than a judge can be asked to replay.
+fn work(terms: &Terms, parameters: &Parameters) -> Option<TermsProblem> {
+    let (most, step) = (parameters.max_judge_units, terms.step_units);
+    let text = if step == 0 {
+        "step_units is 0: a step takes some work".to_owned()
+    } else if terms.segment_units() > most {
+        format!(
+            "a segment of {} steps is {} products, and the network's max_judge_units is {most}; make \
+             segments shorter, or steps smaller",
+            terms.segment_steps,
+            terms.segment_units()
+        )
+    } else {
+        return None;
+    };
+    let field = "segment_steps";
+    Some(TermsProblem { field, text })
 }
 
 /// What is wrong with the bonds, and what they are locked for. A bond that is large beside the pay
