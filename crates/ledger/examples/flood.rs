@@ -28,6 +28,9 @@ const BOUND: u64 = 10;
 
 type Failure = Box<dyn Error>;
 
+/// Makes the terms of one decoy, by its number, of those that everybody takes.
+type Change = dyn Fn(&mut Terms, usize);
+
 fn main() -> Result<(), Failure> {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse::<usize>());
     let mut next = |default| numbers.next().unwrap_or(Ok(default));
@@ -48,7 +51,7 @@ fn main() -> Result<(), Failure> {
         terms.price = Amount(50_000 << (n % 8));
     };
     let all = |_: &mut Terms, _: usize| {};
-    let kinds: [(&str, &dyn Fn(&mut Terms, usize), bool); 4] = [
+    let kinds: [(&str, &Change, bool); 4] = [
         ("nobody takes, of one class", &nobody, false),
         ("somebody nearly takes", &nearly, false),
         ("nobody takes, of many classes", &each, false),
@@ -111,7 +114,7 @@ impl Flood {
         execute + rooted < MOST_MS
     }
 
-    fn run(mut self, change: &dyn Fn(&mut Terms, usize), taken: bool) -> Result<bool, Failure> {
+    fn run(mut self, change: &Change, taken: bool) -> Result<bool, Failure> {
         let accounts = self.world.secrets.len();
         // All of them are over at once, long after the last was posted.
         let blocks = self.decoys.div_ceil(POSTED) as u64;

@@ -119,6 +119,27 @@ impl Able {
     }
 }
 
+/// Whom an order waits beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// Orders with a run: somebody has accepted or worked, and goes on waiting.
+    Urgent,
+    /// Orders that nobody works on yet.
+    Posted,
+}
+
+impl Rank {
+    pub(crate) const ALL: [Rank; 2] = [Rank::Urgent, Rank::Posted];
+
+    /// Its place in keys.
+    pub(crate) fn byte(self) -> u8 {
+        match self {
+            Rank::Urgent => 0,
+            Rank::Posted => 1,
+        }
+    }
+}
+
 /// The class of what is asked of one role; all zeros for what needs nobody's offer.
 pub(crate) type HalfClass = [u8; 8];
 

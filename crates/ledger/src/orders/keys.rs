@@ -2,8 +2,7 @@
 
 use assay_crypto::Digest;
 
-use super::demand::Class;
-use super::queue::Rank;
+use super::demand::{Class, Rank};
 use crate::keys::{join, last_32};
 use crate::{AccountId, Height, OrderId, Phase, Place, RunIndex};
 

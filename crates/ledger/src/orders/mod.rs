@@ -23,7 +23,7 @@ mod passage;
 mod phase;
 mod place;
 mod procedure;
-pub(crate) mod queue;
+mod queue;
 mod record;
 mod redundant;
 mod refusal;
@@ -35,6 +35,7 @@ pub(crate) mod stored;
 mod terms;
 pub(crate) mod traced;
 pub(crate) mod turn;
+mod waiting;
 
 pub(crate) use apply::{apply, late};
 pub use asked::{Asked, Invited};

@@ -11,86 +11,14 @@
 
 use std::collections::BTreeMap;
 
-use super::demand::Class;
+use super::demand::{Class, Rank};
 use super::draw::Pools;
-use super::keys;
-use super::registry;
 use super::stored::{load, save};
+use super::waiting::aside;
+use super::{keys, registry};
 use crate::state::State;
 use crate::sweep::{self, Sweep, Sweeps};
-use crate::{Head, Order, OrderId, Parameters, Phase, Refusal};
-
-/// Whom an order waits beside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rank {
-    /// Orders with a run: somebody has accepted or worked, and goes on waiting.
-    Urgent,
-    /// Orders that nobody works on yet.
-    Posted,
-}
-
-impl Rank {
-    const ALL: [Rank; 2] = [Rank::Urgent, Rank::Posted];
-
-    fn of(order: &Order) -> Rank {
-        match order.head.phase {
-            Phase::Posted if order.standing().next().is_none() => Rank::Posted,
-            _ => Rank::Urgent,
-        }
-    }
-
-    /// Its place in keys.
-    pub(crate) fn byte(self) -> u8 {
-        match self {
-            Rank::Urgent => 0,
-            Rank::Posted => 1,
-        }
-    }
-}
-
-/// What an order that waits asks.
-fn class(head: &Head) -> Class {
-    match head.phase {
-        Phase::Posted => Class::of_posted(&head.terms),
-        Phase::Committed => Class::of_committed(&head.terms),
-        _ => Class::FREE,
-    }
-}
-
-/// Where an order lies aside.
-fn aside(head: &Head, rank: Rank) -> Vec<u8> {
-    keys::aside(rank, &class(head), head.since.height, &head.id)
-}
-
-/// Takes an order out of where it waited, and puts it at the end of its line where it waits now.
-pub(super) fn keep(state: &mut State<'_>, before: Option<&Head>, order: &Order) {
-    let now = order.head.phase.waits_for_draw().then(|| {
-        let rank = Rank::of(order);
-        (
-            rank,
-            keys::in_line(rank, order.head.since.height, &order.head.id),
-        )
-    });
-    let waited = before.filter(|head| head.phase.waits_for_draw());
-    for rank in waited.into_iter().flat_map(|_| Rank::ALL) {
-        let Some(head) = waited else { continue };
-        let line = keys::in_line(rank, head.since.height, &head.id);
-        for key in [line, aside(head, rank)] {
-            if now.as_ref().is_none_or(|(_, now)| *now != key) && state.has(&key) {
-                state.remove(key);
-            }
-        }
-    }
-    if let Some((_, key)) = now {
-        let last_resort = order.run().is_some_and(|run| run.last_resort);
-        let asks = match last_resort {
-            // Validators are seated without being asked.
-            true => Class::FREE,
-            false => class(&order.head),
-        };
-        state.save_changed(key, &asks.bytes());
-    }
-}
+use crate::{Head, OrderId, Parameters, Refusal};
 
 /// What is left for a block to do.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{keys, queue};
+use super::{keys, waiting};
 use crate::state::State;
 use crate::timers::Timer;
 use crate::{AccountId, Head, Order, OrderId, OrderRefusal, Phase, Refusal, RunIndex};
@@ -54,7 +54,7 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
         state.save(timer(head), &());
     }
     count(state, before.as_ref(), &order.head);
-    queue::keep(state, before.as_ref(), order);
+    waiting::keep(state, before.as_ref(), order);
     set(state, keys::judged(&id), phase.is_judged());
     for account in parties(order) {
         set(state, keys::with_part(&account, &id), !phase.is_final());

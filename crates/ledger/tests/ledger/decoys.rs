@@ -176,7 +176,7 @@ fn orders_that_nobody_takes_wait_for_an_offer() {
         terms.provider_bond = Amount::tokens(300);
         terms
     };
-    let first = post(&mut world, Who::Requester, &[mine.clone()])[0];
+    let first = post(&mut world, Who::Requester, std::slice::from_ref(&mine))[0];
     let second = post(&mut world, Who::Requester, &[mine])[0];
     world.advance(2);
     let queue = |world: &World| -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -232,7 +232,7 @@ fn orders_that_found_everybody_busy_are_drawn_for_when_somebody_is_free() {
     };
     let busy: Vec<OrderId> = (0..3)
         .map(|_| {
-            let order = post(&mut world, Who::Requester, &[whole.clone()])[0];
+            let order = post(&mut world, Who::Requester, std::slice::from_ref(&whole))[0];
             world.fill(order);
             order
         })
