@@ -171,11 +171,9 @@ impl Mempool {
         self.ranked_at = now;
         let moves = std::mem::take(&mut self.moves);
         for ((_, slot), sender) in moves {
-            let front = self
-                .runs
-                .get(&sender)
-                .and_then(|run| run.0.first_key_value());
-            if let Some(turn) = front.and_then(|(_, entry)| entry.pending.turn) {
+            let run = self.runs.get(&sender);
+            let entry = run.and_then(|run| run.0.values().find(|entry| entry.reserved));
+            if let Some(turn) = entry.and_then(|entry| entry.pending.turn) {
                 self.moves.insert((self.rank(&turn), slot), sender);
             }
         }

@@ -456,7 +456,11 @@ fn any_history_keeps_the_books() {
     let cases: u64 = cases.and_then(|text| text.parse().ok()).unwrap_or(60);
     for seed in 0..cases {
         let mut dice = Stream::new(digest("test/pool", seed), "history", 0);
-        let mut pool = Mempool::new(SMALL);
+        let mut pool = Mempool::new(Limits {
+            // Ranked by time alone, and by what is held.
+            urgent_ms: seed % 2 * 40,
+            ..SMALL
+        });
         let mut nonces = [0u64; 12];
         for height in 1..400 {
             let from = dice.below(12);
@@ -478,6 +482,9 @@ fn any_history_keeps_the_books() {
                     let mut tx = sized(from, nonce, dice.below(3_000), bytes);
                     if kind < 5 {
                         tx.turn = urgent(from, nonce, dice.below(3), height + dice.below(50)).turn;
+                        if let Some(turn) = &mut tx.turn {
+                            turn.stake = Amount(dice.below(4));
+                        }
                     }
                     let _either = pool.insert(tx, account, height);
                 }

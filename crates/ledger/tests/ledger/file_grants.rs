@@ -53,6 +53,20 @@ fn recorded() -> World {
     world
 }
 
+/// A grant that its owner takes back.
+pub(crate) fn revoked() -> World {
+    let mut world = recorded();
+    let until = time(world.height().after(20));
+    for (who, call) in [
+        (Who::Stranger, ask(until)),
+        (OWNER, approve(Who::Stranger, until)),
+        (OWNER, revoke(Who::Stranger)),
+    ] {
+        world.apply(who, call);
+    }
+    world
+}
+
 fn found(world: &World, grantee: Who) -> Option<FileGrant> {
     query::file_grant(&world.store, &file_id("model"), &OWNER.id(), &grantee.id()).unwrap()
 }

@@ -917,6 +917,7 @@ fn rare_lives() -> Vec<World> {
     blind(&mut undrawn, blocks(terms().deadlines.assign) + 1);
     crate::life::wait(&mut undrawn, order);
     lives.extend([withdrawn, without, silent, unseeded, undrawn]);
+    lives.push(crate::file_grants::revoked());
     lives.extend(crate::last_resort::rare());
     lives.extend(rare_copies());
     lives
@@ -989,7 +990,7 @@ fn random_lives_are_varied() {
     let mut verdicts = BTreeMap::new();
     let mut states = BTreeMap::new();
     let mut followed: [BTreeMap<(Phase, Phase), usize>; 2] = Default::default();
-    let lives = (0..250).map(|seed| live(seed, 60).unwrap());
+    let lives = (0..150).map(|seed| live(seed, 60).unwrap());
     for world in lives.chain(rare_lives()) {
         for (followed, steps) in followed.iter_mut().zip(watch::steps(&world)) {
             for (step, count) in steps {
