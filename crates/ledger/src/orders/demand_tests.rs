@@ -1,5 +1,5 @@
 use assay_crypto::stream::Stream;
-use assay_crypto::{Digest, SecretKey};
+use assay_crypto::{Digest, EncryptionKey};
 
 use super::*;
 use crate::{Amount, BoundedBytes, BoundedString, BoundedVec, Height, Offer, StopRule, Unmet};
@@ -53,7 +53,7 @@ fn terms(stream: &mut Stream) -> Terms {
         attempts: 1,
         copies: 1 + stream.below(2) as u8,
         keys: Digest::ZERO,
-        encryption_key: SecretKey::from_seed([1; 32]).encryption().public(),
+        encryption_key: EncryptionKey([1; 32]),
         deadlines: deadlines(stream),
     }
 }
@@ -71,7 +71,7 @@ fn registration(stream: &mut Stream) -> Registration {
     Registration {
         bond: Amount(locked + number(stream)),
         locked: Amount(locked),
-        encryption_key: SecretKey::from_seed([1; 32]).encryption().public(),
+        encryption_key: EncryptionKey([1; 32]),
         address: BoundedString::default(),
         since: Height(0),
         leaving: stream.below(8) == 0,

@@ -265,7 +265,7 @@ fn golden_genesis() {
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "1a99e2477f002a433e9dde62889b800eea7541c3296854b028a3e6c9ab604540"
+        "dd67e7bfd3411453be1b7da88bfa53b7348e97619b828fb5bf6035b0505c71d0"
     );
 }
 
