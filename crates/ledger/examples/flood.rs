@@ -7,6 +7,7 @@
 
 use std::error::Error;
 
+use assay_crypto::release::LockSecret;
 use assay_ledger::{
     Amount, BoundedVec, Call, Counts, Deadlines, FileId, Order, OrderCall, OrderId, Parameters,
     Phase, SealedKeys, Terms, query,
@@ -190,6 +191,7 @@ impl Flood {
                 ..Counts::default()
             },
             first_invalid: None,
+            lock: LockSecret::from_seed(&[9; 32]).public(),
         };
         let provider = self.place(&provider)?;
         self.block(vec![(provider, run.into())])?;

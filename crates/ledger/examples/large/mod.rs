@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Instant;
 
+use assay_crypto::release::LockSecret;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
     AccountCall, AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call,
@@ -157,7 +158,7 @@ impl World {
             copies: 1,
             attempts: 2,
             keys: Digest::ZERO,
-            encryption_key: EncryptionKey([9; 32]),
+            delivery_key: LockSecret::from_seed(&[9; 32]).public(),
             deadlines,
         }
     }

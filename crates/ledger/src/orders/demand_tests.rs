@@ -1,3 +1,4 @@
+use assay_crypto::release::{LockKey, LockSecret};
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, EncryptionKey};
 
@@ -26,7 +27,7 @@ fn kind(stream: &mut Stream) -> JobKind {
     JobKind::new(KINDS[stream.below(3) as usize]).unwrap()
 }
 
-fn terms(stream: &mut Stream) -> Terms {
+fn terms(stream: &mut Stream, delivery_key: &LockKey) -> Terms {
     let kind = match kind(stream).as_str() {
         // No order can be posted for a kind that there is not; an offer may name it.
         "mine" => JobKind::new("evaluate").unwrap(),
@@ -53,7 +54,7 @@ fn terms(stream: &mut Stream) -> Terms {
         attempts: 1,
         copies: 1 + stream.below(2) as u8,
         keys: Digest::ZERO,
-        encryption_key: EncryptionKey([1; 32]),
+        delivery_key: *delivery_key,
         deadlines: deadlines(stream),
     }
 }
@@ -91,9 +92,10 @@ fn meets(demand: &Demand, registration: &Registration) -> bool {
 #[test]
 fn demands_and_their_classes_say_what_offers_say() {
     let mut stream = Stream::new(Digest::of("demands", &[]), "test", 0);
+    let delivery_key = LockSecret::from_seed(&[1; 32]).public();
     let (mut taken, mut beyond) = (0, 0);
     for case in 0..200_000 {
-        let terms = terms(&mut stream);
+        let terms = terms(&mut stream, &delivery_key);
         let registration = registration(&mut stream);
         for role in [Role::Provider, Role::Auditor] {
             let demand = Demand::of(role, &terms);
@@ -119,8 +121,9 @@ fn demands_and_their_classes_say_what_offers_say() {
 #[test]
 fn a_class_comes_back_from_its_bytes() {
     let mut stream = Stream::new(Digest::of("classes", &[]), "test", 0);
+    let delivery_key = LockSecret::from_seed(&[1; 32]).public();
     for _ in 0..100 {
-        let class = Class::of_posted(&terms(&mut stream));
+        let class = Class::of_posted(&terms(&mut stream, &delivery_key));
         assert_eq!(Class::from_bytes(&class.bytes()), Some(class));
     }
     assert_eq!(best(&Class::FREE.0[0]), None);

@@ -131,7 +131,7 @@ fn decoys_that_only_their_own_node_would_take_hold_up_nobody() {
     let own = AccountCall::Register {
         role: Role::Provider,
         bond: Amount::tokens(500),
-        encryption_key: terms().encryption_key,
+        encryption_key: Who::Stranger.secret().encryption().public(),
         address: BoundedString::new("x").unwrap(),
         offer: Some(Offer::anything()),
     };
@@ -197,7 +197,7 @@ fn orders_that_nobody_takes_wait_for_an_offer() {
     let register = AccountCall::Register {
         role: Role::Provider,
         bond: Amount::tokens(300),
-        encryption_key: terms().encryption_key,
+        encryption_key: Who::Stranger.secret().encryption().public(),
         address: BoundedString::new("x").unwrap(),
         offer: Some(Offer {
             least_time: Deadlines::all(ms(1_000)),

@@ -386,7 +386,7 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         g.registrations = BoundedVec::new(registrations).unwrap();
     });
     assert!(matches!(silent, GenesisError::Offer { .. }));
-    let odd: [&dyn Fn(&mut Genesis); 15] = [
+    let odd: [&dyn Fn(&mut Genesis); 18] = [
         &|g| g.parameters.answer_ms = 0,
         &|g| g.parameters.idle_rate = Ppm(1_000_001),
         &|g| g.parameters.provider_bond = Amount::ZERO,
@@ -397,6 +397,9 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         &|g| g.parameters.max_rounds = 0,
         &|g| g.parameters.max_timers = 0,
         &|g| g.parameters.max_draws = 0,
+        &|g| g.parameters.max_looks = 999,
+        &|g| g.parameters.max_open_orders = 0,
+        &|g| g.parameters.max_judge_units = 0,
         &|g| g.parameters.max_input_bytes = 0,
         &|g| g.parameters.max_input_bytes = MAX_FILE_BYTES + 1,
         &|g| g.parameters.max_bond_multiple = 0,
