@@ -216,7 +216,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "7649b17ad65253a2faccc3384e37cd1eb2a9a66fcc924899e2001229e4144f22"
+        "533c3899d2481d466a341c329b1c0742206519170e40da2c95dc129cc91792a6"
     );
 }
 
@@ -260,7 +260,7 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "a100b6d174fe629970c65a8b4351990bc0a76c34894bf83f774cb314e4c481fc"
+        "553029fc48827616b92e1f14dc28d80095c65033ddd2fa4608014a504d24fd1c"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
@@ -296,7 +296,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "5a8b1920ab1262dffd5f494fdce23ec751e740ce02d5eab9dd0490f90d450584"
+        "a602d1ccb95d94a1735bf99b87455c36b4bfd70afa2483f176b432b0122c1827"
     );
     let order = world.order(order);
     reads_back(&order.head);

@@ -221,7 +221,7 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
     expect(
         &lines(world.told[before..].iter()),
         "
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(2) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
             12 block asked provider Provider(2) Provider(1) Provider(0)
@@ -235,45 +235,45 @@ const SETTLED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.5
     3 0 phase posted
-    4 block asked provider Provider(0) Provider(1) Provider(2)
+    4 block asked provider Provider(2) Provider(0) Provider(1)
     4 block phase asked
-    5 0 accepted Provider(0)
-    5 0 drawn Provider(0) run 0
+    5 0 accepted Provider(2)
+    5 0 drawn Provider(2) run 0
     5 0 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(0)
+    7 0 granted Requester to Provider(2)
     7 0 phase running
-    8 0 file Provider(0)
-    8 1 file Provider(0)
-    8 2 file Provider(0)
-    8 3 file Provider(0)
-    8 4 file Provider(0)
-    8 5 file Provider(0)
-    8 6 file Provider(0)
-    9 0 trace Provider(0)
+    8 0 file Provider(2)
+    8 1 file Provider(2)
+    8 2 file Provider(2)
+    8 3 file Provider(2)
+    8 4 file Provider(2)
+    8 5 file Provider(2)
+    8 6 file Provider(2)
+    9 0 trace Provider(2)
     9 0 phase committed
-    10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+    10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
     10 block phase called
-    11 0 accepted Auditor(0)
-    11 1 accepted Auditor(3)
+    11 0 accepted Auditor(1)
+    11 1 accepted Auditor(2)
     11 1 phase seated
-    12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+    12 block drawn Auditor(1) Auditor(2) segments [2, 5]
     12 block phase opening
-    13 1 granted Provider(0) to Auditor(0)
-    13 2 granted Provider(0) to Auditor(3)
+    13 1 granted Provider(2) to Auditor(1)
+    13 2 granted Provider(2) to Auditor(2)
     13 2 phase auditing
-    14 0 committed Auditor(0)
-    15 0 committed Auditor(3)
+    14 0 committed Auditor(1)
+    15 0 committed Auditor(2)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(0)
-    18 0 revealed Auditor(3)
+    17 0 revealed Auditor(1)
+    18 0 revealed Auditor(2)
     18 0 phase delivering
-    19 0 delivered Provider(0)
+    19 0 delivered Provider(2)
     19 0 phase accepted
-    32 block paid Provider(0) 10.0
-    32 block paid Auditor(0) 0.5
-    32 block paid Auditor(3) 0.5
+    32 block paid Provider(2) 10.0
+    32 block paid Auditor(1) 0.5
+    32 block paid Auditor(2) 0.5
     32 block paid Requester 0.5
     32 block ended Paid
 ";
@@ -283,93 +283,93 @@ const CHEATED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.5
     3 0 phase posted
-    4 block asked provider Provider(0) Provider(1) Provider(2)
+    4 block asked provider Provider(2) Provider(0) Provider(1)
     4 block phase asked
-    5 0 accepted Provider(0)
-    5 0 drawn Provider(0) run 0
+    5 0 accepted Provider(2)
+    5 0 drawn Provider(2) run 0
     5 0 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(0)
+    7 0 granted Requester to Provider(2)
     7 0 phase running
-    8 0 file Provider(0)
-    8 1 file Provider(0)
-    8 2 file Provider(0)
-    8 3 file Provider(0)
-    8 4 file Provider(0)
-    8 5 file Provider(0)
-    8 6 file Provider(0)
-    9 0 trace Provider(0)
+    8 0 file Provider(2)
+    8 1 file Provider(2)
+    8 2 file Provider(2)
+    8 3 file Provider(2)
+    8 4 file Provider(2)
+    8 5 file Provider(2)
+    8 6 file Provider(2)
+    9 0 trace Provider(2)
     9 0 phase committed
-    10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+    10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
     10 block phase called
-    11 0 accepted Auditor(0)
-    11 1 accepted Auditor(3)
+    11 0 accepted Auditor(1)
+    11 1 accepted Auditor(2)
     11 1 phase seated
-    12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+    12 block drawn Auditor(1) Auditor(2) segments [2, 5]
     12 block phase opening
-    13 1 granted Provider(0) to Auditor(0)
-    13 2 granted Provider(0) to Auditor(3)
+    13 1 granted Provider(2) to Auditor(1)
+    13 2 granted Provider(2) to Auditor(2)
     13 2 phase auditing
-    14 0 committed Auditor(0)
-    15 0 committed Auditor(3)
+    14 0 committed Auditor(1)
+    15 0 committed Auditor(2)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(0)
-    18 0 revealed Auditor(3)
-    18 0 disputed run 0 by Auditor(0) Step segment 0
+    17 0 revealed Auditor(1)
+    18 0 revealed Auditor(2)
+    18 0 disputed run 0 by Auditor(1) Step segment 2
     18 0 phase bisecting
-    20 0 narrowed 0 2
+    20 0 narrowed 8 10
     20 0 phase bisecting
-    22 0 narrowed 0 1
+    22 0 narrowed 8 9
     22 0 phase attesting
     23 0 attested Validator(0)
     24 0 attested Validator(1)
     25 0 attested Validator(2)
     25 0 decided Challenger
-    25 0 slashed Provider(0) provider 20.0 Provider(WrongResult)
-    25 0 paid Auditor(0) 5.0
-    25 0 paid Auditor(3) 5.0
-    25 0 failed run 0 Provider(0) WrongResult
+    25 0 slashed Provider(2) provider 20.0 Provider(WrongResult)
+    25 0 paid Auditor(1) 5.0
+    25 0 paid Auditor(2) 5.0
+    25 0 failed run 0 Provider(2) WrongResult
     25 0 phase posted
-    26 block asked provider Provider(1) Provider(2)
+    26 block asked provider Provider(0) Provider(1)
     26 block phase asked
-    27 0 accepted Provider(1)
-    27 0 drawn Provider(1) run 1
+    27 0 accepted Provider(0)
+    27 0 drawn Provider(0) run 1
     27 0 phase taken
     28 block phase assigned
-    29 0 granted Requester to Provider(1)
+    29 0 granted Requester to Provider(0)
     29 0 phase running
-    30 0 file Provider(1)
-    30 1 file Provider(1)
-    30 2 file Provider(1)
-    30 3 file Provider(1)
-    30 4 file Provider(1)
-    30 5 file Provider(1)
-    30 6 file Provider(1)
-    31 0 trace Provider(1)
+    30 0 file Provider(0)
+    30 1 file Provider(0)
+    30 2 file Provider(0)
+    30 3 file Provider(0)
+    30 4 file Provider(0)
+    30 5 file Provider(0)
+    30 6 file Provider(0)
+    31 0 trace Provider(0)
     31 0 phase committed
-    32 block asked auditor Auditor(3) Auditor(2) Auditor(4) Auditor(0) Auditor(1)
+    32 block asked auditor Auditor(1) Auditor(3) Auditor(2) Auditor(0) Auditor(4)
     32 block phase called
-    33 0 accepted Auditor(3)
-    33 1 accepted Auditor(2)
+    33 0 accepted Auditor(1)
+    33 1 accepted Auditor(3)
     33 1 phase seated
-    34 block drawn Auditor(3) Auditor(2) segments [0, 3]
+    34 block drawn Auditor(1) Auditor(3) segments [0, 3, 4, 5]
     34 block phase opening
-    35 1 granted Provider(1) to Auditor(3)
-    35 2 granted Provider(1) to Auditor(2)
+    35 1 granted Provider(0) to Auditor(1)
+    35 2 granted Provider(0) to Auditor(3)
     35 2 phase auditing
-    36 0 committed Auditor(3)
-    37 0 committed Auditor(2)
+    36 0 committed Auditor(1)
+    37 0 committed Auditor(3)
     37 0 phase closing
     38 0 phase revealing
-    39 0 revealed Auditor(3)
-    40 0 revealed Auditor(2)
+    39 0 revealed Auditor(1)
+    40 0 revealed Auditor(3)
     40 0 phase delivering
-    41 0 delivered Provider(1)
+    41 0 delivered Provider(0)
     41 0 phase accepted
-    42 0 paid Provider(1) 10.0
+    42 0 paid Provider(0) 10.0
+    42 0 paid Auditor(1) 0.5
     42 0 paid Auditor(3) 0.5
-    42 0 paid Auditor(2) 0.5
     42 0 paid Requester 0.5
     42 0 ended Paid
 ";
@@ -378,36 +378,36 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Posted,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
+            35 block missed Provider(2)
             35 block missed Provider(0)
             35 block missed Provider(1)
-            35 block missed Provider(2)
             35 block phase posted
-            36 block paid Requester 11.5
-            36 block ended NoProvider
+            35 block paid Requester 11.5
+            35 block ended NoProvider
         ",
     ),
     (
         Phase::Asked,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
+            35 block missed Provider(2)
             35 block missed Provider(0)
             35 block missed Provider(1)
-            35 block missed Provider(2)
             35 block phase posted
-            36 block paid Requester 11.5
-            36 block ended NoProvider
+            35 block paid Requester 11.5
+            35 block ended NoProvider
         ",
     ),
     (
         Phase::Taken,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(2) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
         ",
@@ -415,10 +415,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Assigned,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(2) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
         ",
@@ -426,16 +426,16 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Running,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            14 block slashed Provider(0) provider 4.0 Provider(Late)
-            14 block failed run 0 Provider(0) Late
+            14 block slashed Provider(2) provider 4.0 Provider(Late)
+            14 block failed run 0 Provider(2) Late
             14 block phase posted
-            15 block asked provider Provider(1) Provider(2)
+            15 block asked provider Provider(1) Provider(0)
             15 block phase asked
             46 block missed Provider(1)
-            46 block missed Provider(2)
+            46 block missed Provider(0)
             46 block phase posted
             47 block paid Requester 11.5
             47 block ended NoProvider
@@ -444,22 +444,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Committed,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            41 block missed Auditor(0)
-            41 block missed Auditor(3)
             41 block missed Auditor(1)
             41 block missed Auditor(2)
             41 block missed Auditor(4)
+            41 block missed Auditor(3)
+            41 block missed Auditor(0)
             41 block phase committed
             42 block phase committed
-            43 block drawn Validator(3) Validator(1) segments [0, 1, 5]
+            43 block drawn Validator(1) Validator(3) segments [0, 2, 5]
             43 block phase opening
-            51 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            51 block failed run 0 Provider(0) Withheld
+            51 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            51 block failed run 0 Provider(2) Withheld
             51 block phase posted
             56 block paid Requester 11.5
             56 block ended NoProvider
@@ -468,22 +468,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Called,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            41 block missed Auditor(0)
-            41 block missed Auditor(3)
             41 block missed Auditor(1)
             41 block missed Auditor(2)
             41 block missed Auditor(4)
+            41 block missed Auditor(3)
+            41 block missed Auditor(0)
             41 block phase committed
             42 block phase committed
-            43 block drawn Validator(3) Validator(1) segments [0, 1, 5]
+            43 block drawn Validator(1) Validator(3) segments [0, 2, 5]
             43 block phase opening
-            51 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            51 block failed run 0 Provider(0) Withheld
+            51 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            51 block failed run 0 Provider(2) Withheld
             51 block phase posted
             56 block paid Requester 11.5
             56 block ended NoProvider
@@ -492,20 +492,20 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Seated,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
-            20 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            20 block failed run 0 Provider(0) Withheld
+            20 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            20 block failed run 0 Provider(2) Withheld
             20 block phase posted
-            21 block asked provider Provider(1) Provider(2)
+            21 block asked provider Provider(1) Provider(0)
             21 block phase asked
             52 block missed Provider(1)
-            52 block missed Provider(2)
+            52 block missed Provider(0)
             52 block phase posted
             53 block paid Requester 11.5
             53 block ended NoProvider
@@ -514,20 +514,20 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Opening,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
-            20 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            20 block failed run 0 Provider(0) Withheld
+            20 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            20 block failed run 0 Provider(2) Withheld
             20 block phase posted
-            21 block asked provider Provider(1) Provider(2)
+            21 block asked provider Provider(1) Provider(0)
             21 block phase asked
             52 block missed Provider(1)
-            52 block missed Provider(2)
+            52 block missed Provider(0)
             52 block phase posted
             53 block paid Requester 11.5
             53 block ended NoProvider
@@ -536,32 +536,32 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Auditing,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
-            22 block slashed Auditor(0) auditor 5.0 NoCommitment
-            22 block slashed Auditor(3) auditor 5.0 NoCommitment
+            22 block slashed Auditor(1) auditor 5.0 NoCommitment
+            22 block slashed Auditor(2) auditor 5.0 NoCommitment
             22 block phase committed
-            23 block asked auditor Auditor(1) Auditor(2) Auditor(4)
+            23 block asked auditor Auditor(0) Auditor(3) Auditor(4)
             23 block phase called
-            54 block missed Auditor(1)
-            54 block missed Auditor(2)
+            54 block missed Auditor(0)
+            54 block missed Auditor(3)
             54 block missed Auditor(4)
             54 block phase committed
             55 block phase committed
-            56 block drawn Validator(0) Validator(2) segments [0, 1, 5]
+            56 block drawn Validator(0) Validator(2) segments [1, 3]
             56 block phase opening
-            64 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            64 block failed run 0 Provider(0) Withheld
+            64 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            64 block failed run 0 Provider(2) Withheld
             64 block phase posted
-            65 block asked provider Provider(1) Provider(2)
+            65 block asked provider Provider(1) Provider(0)
             65 block phase asked
             96 block missed Provider(1)
-            96 block missed Provider(2)
+            96 block missed Provider(0)
             96 block phase posted
             97 block paid Requester 11.5
             97 block ended NoProvider
@@ -570,21 +570,21 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Closing,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
-            23 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            23 block paid Auditor(0) 5.0
-            23 block paid Auditor(3) 5.0
-            23 block failed run 0 Provider(0) Withheld
+            23 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            23 block paid Auditor(1) 5.0
+            23 block paid Auditor(2) 5.0
+            23 block failed run 0 Provider(2) Withheld
             23 block phase posted
-            24 block asked provider Provider(2) Provider(1)
+            24 block asked provider Provider(0) Provider(1)
             24 block phase asked
-            55 block missed Provider(2)
+            55 block missed Provider(0)
             55 block missed Provider(1)
             55 block phase posted
             56 block paid Requester 11.5
@@ -594,32 +594,32 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Revealing,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
-            26 block slashed Auditor(0) auditor 5.0 NoReveal
-            26 block slashed Auditor(3) auditor 5.0 NoReveal
+            26 block slashed Auditor(1) auditor 5.0 NoReveal
+            26 block slashed Auditor(2) auditor 5.0 NoReveal
             26 block phase committed
-            27 block asked auditor Auditor(2) Auditor(1) Auditor(4)
+            27 block asked auditor Auditor(0) Auditor(3) Auditor(4)
             27 block phase called
-            58 block missed Auditor(2)
-            58 block missed Auditor(1)
+            58 block missed Auditor(0)
+            58 block missed Auditor(3)
             58 block missed Auditor(4)
             58 block phase committed
             59 block phase committed
-            60 block drawn Validator(0) Validator(1) segments [1, 3, 4, 5]
+            60 block drawn Validator(3) Validator(2) segments [1, 4]
             60 block phase opening
-            68 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            68 block failed run 0 Provider(0) Withheld
+            68 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            68 block failed run 0 Provider(2) Withheld
             68 block phase posted
-            69 block asked provider Provider(1) Provider(2)
+            69 block asked provider Provider(0) Provider(1)
             69 block phase asked
+            100 block missed Provider(0)
             100 block missed Provider(1)
-            100 block missed Provider(2)
             100 block phase posted
             101 block paid Requester 11.5
             101 block ended NoProvider
@@ -628,22 +628,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Bisecting,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
             29 block decided Neither
-            29 block slashed Auditor(0) auditor 5.0 SilentChallenge
-            29 block slashed Provider(0) provider 20.0 Provider(Silent)
-            29 block failed run 0 Provider(0) Silent
+            29 block slashed Auditor(1) auditor 5.0 SilentChallenge
+            29 block slashed Provider(2) provider 20.0 Provider(Silent)
+            29 block failed run 0 Provider(2) Silent
             29 block phase posted
-            30 block asked provider Provider(1) Provider(2)
+            30 block asked provider Provider(1) Provider(0)
             30 block phase asked
             61 block missed Provider(1)
-            61 block missed Provider(2)
+            61 block missed Provider(0)
             61 block phase posted
             62 block paid Requester 11.5
             62 block ended NoProvider
@@ -652,34 +652,34 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Attesting,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
             30 block decided None
-            30 block disputed run 0 by Auditor(3) Initial segment 0
+            30 block disputed run 0 by Auditor(2) Initial segment 0
             30 block phase attesting
             42 block decided None
             42 block phase committed
-            43 block asked auditor Auditor(2) Auditor(4) Auditor(1)
+            43 block asked auditor Auditor(0) Auditor(3) Auditor(4)
             43 block phase called
-            74 block missed Auditor(2)
+            74 block missed Auditor(0)
+            74 block missed Auditor(3)
             74 block missed Auditor(4)
-            74 block missed Auditor(1)
             74 block phase committed
             75 block phase committed
-            76 block drawn Validator(0) Validator(3) segments [0, 1, 3]
+            76 block drawn Validator(3) Validator(0) segments [0, 1, 3]
             76 block phase opening
-            84 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            84 block failed run 0 Provider(0) Withheld
+            84 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            84 block failed run 0 Provider(2) Withheld
             84 block phase posted
-            85 block asked provider Provider(1) Provider(2)
+            85 block asked provider Provider(1) Provider(0)
             85 block phase asked
             116 block missed Provider(1)
-            116 block missed Provider(2)
+            116 block missed Provider(0)
             116 block phase posted
             117 block paid Requester 11.5
             117 block ended NoProvider
@@ -688,20 +688,20 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Delivering,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
-            26 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            26 block failed run 0 Provider(0) Withheld
+            26 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            26 block failed run 0 Provider(2) Withheld
             26 block phase posted
-            27 block asked provider Provider(1) Provider(2)
+            27 block asked provider Provider(1) Provider(0)
             27 block phase asked
             58 block missed Provider(1)
-            58 block missed Provider(2)
+            58 block missed Provider(0)
             58 block phase posted
             59 block paid Requester 11.5
             59 block ended NoProvider
@@ -710,16 +710,16 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Accepted,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
             12 block phase opening
-            32 block paid Provider(0) 10.0
-            32 block paid Auditor(0) 0.5
-            32 block paid Auditor(3) 0.5
+            32 block paid Provider(2) 10.0
+            32 block paid Auditor(1) 0.5
+            32 block paid Auditor(2) 0.5
             32 block paid Requester 0.5
             32 block ended Paid
         ",
