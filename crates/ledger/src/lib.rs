@@ -88,7 +88,7 @@ mod transaction;
 
 pub use accounts::{
     Account, AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, Offer, Registration, Role,
-    UnknownRole, Unmet, consent,
+    UnknownRole, Unmet, consent, eligible_share,
 };
 pub use bounded::{BoundedBytes, BoundedString, BoundedVec, OutOfBounds};
 pub use call::Call;

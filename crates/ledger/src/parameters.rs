@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Call, Deadlines, Ppm, Role};
+use crate::{Amount, Call, Deadlines, Offer, Ppm, Role};
 
 /// The longest deadline or delay that any network may have, in milliseconds: a year.
 pub const MAX_DEADLINE_MS: u64 = 365 * 86_400_000;
@@ -61,6 +61,12 @@ pub struct Parameters {
     /// Share of the price that a requester owes whoever it keeps waiting: a provider that accepted
     /// while the order is withdrawn, or is handed no keys in time.
     pub idle_rate: Ppm,
+    /// What every auditor that counts for [`Parameters::min_share`] takes at least: terms as good as this
+    /// are never short of auditors by that rule.
+    pub standard_offer: Offer,
+    /// Least share of the auditors' bonds whose offers take an order, or it is not drawn for: see
+    /// [`eligible_share`](crate::eligible_share).
+    pub min_share: Ppm,
     /// Paid to the pot to renew an offer that was suspended because its account did not answer.
     pub renewal_fee: Amount,
     /// The shortest deadlines that an order may set for its phases, in milliseconds of ledger time.
@@ -113,6 +119,8 @@ impl Default for Parameters {
             max_bond_multiple: 20,
             answer_ms: 30_000,
             idle_rate: Ppm(50_000),
+            standard_offer: Offer::standard(),
+            min_share: Ppm(500_000),
             renewal_fee: Amount(10_000),
             floors: FLOORS,
             max_deadline_ms: 30 * 86_400_000,
@@ -173,6 +181,7 @@ impl Parameters {
             self.reward_rate,
             self.setup_rate,
             self.idle_rate,
+            self.min_share,
         ];
         if rates.into_iter().any(rate) {
             return Some("a rate is above 1,000,000 parts per million");

@@ -5,12 +5,14 @@ mod call;
 pub(crate) mod keys;
 pub(crate) mod money;
 mod offer;
+mod share;
 mod unbond;
 
 pub(crate) use apply::{apply, usable};
 pub use call::{AccountCall, AccountEvent, AccountRefusal, CONSENT_DOMAIN, consent};
 pub(crate) use offer::acts;
 pub use offer::{Offer, Unmet};
+pub use share::eligible_share;
 pub(crate) use unbond::free;
 
 use assay_crypto::EncryptionKey;

@@ -4,7 +4,7 @@ use assay_crypto::EncryptionKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Role};
+use crate::{AccountId, Ppm, Role};
 
 /// Accounts that were asked to take part in an order, first in rank first.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Asked {
     pub role: Role,
     /// How many are needed: the first that accept.
     pub wanted: u8,
+    /// For auditors, the share of bonds from which they were drawn: see
+    /// [`eligible_share`](crate::eligible_share).
+    pub share: Option<Ppm>,
     /// Who was asked, no two of one owner.
     pub ranked: Vec<Invited>,
 }

@@ -34,6 +34,14 @@ pub(super) fn ask(
     if wanted == 0 || number == u16::MAX {
         return Ok(false);
     }
+    // A list of auditors comes from enough of the network, or there is none.
+    let share = match role {
+        Role::Auditor => Some(pools.share(state, &order.head.terms)),
+        _ => None,
+    };
+    if share.is_some_and(|share| share < state.chain.parameters.min_share) {
+        return Ok(false);
+    }
     let mut stream = draw::stream(state, order, &role.to_string());
     let declined: BTreeSet<AccountId> = order.head.declined.iter().copied().collect();
     let most = MOST_ASKED.max(wanted);
@@ -60,6 +68,7 @@ pub(super) fn ask(
         number,
         role,
         wanted: u8::try_from(wanted).unwrap_or(u8::MAX),
+        share,
         ranked,
     });
     let phase = match role {

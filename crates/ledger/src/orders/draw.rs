@@ -7,7 +7,7 @@ use assay_crypto::stream::Stream;
 
 use super::demand::{self, Able, Demand, HalfClass};
 use crate::state::State;
-use crate::{AccountId, Order, Registration, Role, Terms};
+use crate::{AccountId, Order, Ppm, Registration, Role, Terms, eligible_share};
 
 /// Somebody who can be drawn.
 #[derive(Clone)]
@@ -81,6 +81,13 @@ impl Pools {
             }
         }
         owners
+    }
+
+    /// The share of auditors' bonds that takes these terms.
+    pub(crate) fn share(&mut self, state: &State<'_>, terms: &Terms) -> Ppm {
+        let parameters = &state.chain.parameters;
+        let auditors = self.known(state, Role::Auditor).iter();
+        eligible_share(terms, parameters, auditors.map(|of| &of.registration))
     }
 
     /// Whether anybody takes the best that an order of a class can ask for.

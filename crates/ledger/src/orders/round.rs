@@ -4,7 +4,7 @@ use assay_crypto::{Digest, EncryptionKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Amount, AuditResults, Height, Role, SegmentIndex, StepIndex};
+use crate::{AccountId, Amount, AuditResults, Height, Ppm, Role, SegmentIndex, StepIndex};
 
 /// A leaf of a trace, and the state that it is of.
 #[derive(
@@ -22,6 +22,9 @@ pub struct Leaf {
 pub struct Round {
     /// Height of the draw; until then, when its first seat was taken.
     pub at: Height,
+    /// The share of the auditors' bonds from which the last of its auditors were drawn, of those that
+    /// count (see [`eligible_share`](crate::eligible_share)); none where validators sit in their place.
+    pub share: Option<Ppm>,
     /// The distinct segments among those drawn, ascending; none until every seat is taken.
     pub segments: Vec<SegmentIndex>,
     /// The auditors, in the order in which they took their seats.

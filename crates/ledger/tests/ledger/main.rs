@@ -30,6 +30,7 @@ mod random;
 mod redundant;
 mod roots;
 mod table;
+mod tailored;
 mod timer_flood;
 mod timers;
 mod turns;

@@ -119,13 +119,23 @@ fn counted(counts: &Counts) -> String {
     )
 }
 
+/// Out of how much of the network its auditors were drawn.
+fn share(round: &Round) -> String {
+    let Some(share) = round.share else {
+        return String::new();
+    };
+    let percent = share.0 / 10_000;
+    format!(", out of offers that hold {percent}% of the auditors' bonds that count")
+}
+
 fn audit(round: &Round, tell: &mut impl FnMut(Height, String)) {
     let segments: Vec<String> = round.segments.iter().map(|s| s.0.to_string()).collect();
     let auditors: Vec<String> = round.seats.iter().map(|seat| short(seat.auditor)).collect();
     let text = format!(
-        "segments {} were drawn for replay by {}",
+        "segments {} were drawn for replay by {}{}",
         segments.join(", "),
-        auditors.join(" and ")
+        auditors.join(" and "),
+        share(round)
     );
     tell(round.at, text);
     for seat in &round.seats {

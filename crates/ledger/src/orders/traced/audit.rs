@@ -14,7 +14,7 @@ use crate::orders::{asking, disputes, grants};
 use crate::state::State;
 use crate::{
     AccountId, Amount, AuditResults, BoundedVec, Height, Leaf, Opening, Order, OrderEvent,
-    OrderRefusal, Phase, Place, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
+    OrderRefusal, Phase, Place, Ppm, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
 };
 
 /// Draws whom to ask for the seats that are empty; validators that sit in place of auditors are not
@@ -56,6 +56,7 @@ fn missing(order: &Order) -> usize {
 /// asked for them; those that are taken stay so.
 pub(super) fn seat(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     let (at, bond) = (state.now(), order.head.terms.auditor_bond);
+    let share = order.head.asked.as_ref().and_then(|asked| asked.share);
     let accepted = asking::close(state, order);
     for auditor in &accepted {
         money::lock(state, Role::Auditor, &auditor.account, bond)?;
@@ -70,7 +71,7 @@ pub(super) fn seat(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
         slashed: false,
         dismissed: false,
     });
-    add_seats(order, at, seats.collect());
+    add_seats(order, (at, share), seats.collect());
     match missing(order) {
         0 => enter(state, order, Phase::Seated),
         _ => resume(state, order, Phase::Committed),
@@ -101,7 +102,7 @@ fn seat_validators(
         slashed: false,
         dismissed: false,
     });
-    add_seats(order, state.now(), seats.collect());
+    add_seats(order, (state.now(), None), seats.collect());
     if order.run().and_then(|run| run.unfilled()).is_none() {
         return Ok(false);
     }
@@ -109,13 +110,14 @@ fn seat_validators(
 }
 
 /// Adds seats to the round that waits for its segments, which the first of them begins.
-fn add_seats(order: &mut Order, at: Height, seats: Vec<Seat>) {
+fn add_seats(order: &mut Order, (at, share): (Height, Option<Ppm>), seats: Vec<Seat>) {
     let Some(run) = order.run_mut().filter(|_| !seats.is_empty()) else {
         return;
     };
     if run.unfilled().is_none() {
         run.rounds.push(Round {
             at,
+            share,
             segments: Vec::new(),
             seats: Vec::new(),
             starts: Vec::new(),
@@ -123,6 +125,7 @@ fn add_seats(order: &mut Order, at: Height, seats: Vec<Seat>) {
         });
     }
     if let Some(round) = run.rounds.last_mut() {
+        round.share = share;
         round.seats.extend(seats);
     }
 }

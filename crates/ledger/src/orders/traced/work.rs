@@ -26,6 +26,9 @@ pub(super) fn draw(
     let tried: BTreeSet<_> = order.runs.iter().map(|run| run.provider).collect();
     let terms = &order.head.terms;
     let seats = usize::from(terms.auditors);
+    if seats > 0 && pools.share(state, terms) < state.chain.parameters.min_share {
+        return Ok(false);
+    }
     // No two of one audit have one owner, and none the provider's: two more than the seats are enough
     // whoever it is.
     let enough = seats.saturating_add(2);
