@@ -4,7 +4,7 @@ use std::path::Path;
 
 use assay_crypto::Digest;
 use assay_job::{Job, Local, Network, Price};
-use assay_ledger::Amount;
+use assay_ledger::{Amount, Ppm};
 use assay_model::ModelShape;
 use assay_node::node::read_genesis;
 use assay_proof::odds::{Probability, Stakes};
@@ -54,6 +54,9 @@ struct Checked {
     /// Who of the network at hand would take it, if a node of it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     takers: Option<Vec<Taker>>,
+    /// The share of the auditors' bonds whose offers take it, in parts per million, if it is audited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eligible_share: Option<Ppm>,
     /// What the model's files leave open or say differently from one another.
     notes: Vec<String>,
 }
@@ -73,7 +76,9 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
     let assay_job::Checked { first, price } = checked;
     let notes = job.notes(&local.inputs).map_err(unfit)?;
     let model = job.model(&local.inputs).map_err(unfit)?;
-    let takers = takers(&job, &model, global)?;
+    let takers = takers(&job, &model, &network.parameters, global)?;
+    let told = takers.as_ref().map(told).unwrap_or_default();
+    let eligible_share = takers.as_ref().and_then(|takers| takers.share);
     let odds = |part: u64| {
         Probability::ratio(part, 10)
             .detection(job.audit.segments)
@@ -97,13 +102,14 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
         model,
         memory: price,
         memory_bytes: price.total(),
-        takers,
+        takers: takers.map(|takers| takers.all),
+        eligible_share,
         notes,
     };
     output.notes(&checked.notes);
     output.result(&checked, |c| {
         let [tenth, half, all] = &c.detection;
-        let mut text = facts([
+        let text = facts([
             ("kind", c.kind.to_owned()),
             ("name", c.name.clone()),
             ("steps", format!("{} in {} segments", c.steps, c.segments)),
@@ -145,8 +151,7 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
                     .unwrap_or_default(),
             ),
         ]);
-        text += &c.takers.as_deref().map(told).unwrap_or_default();
-        text
+        text + &told
     })
 }
 

@@ -2,7 +2,7 @@
 
 use assay_crypto::Digest;
 use assay_job::{Draft, Job};
-use assay_ledger::{AccountId, Role, Terms, Unmet};
+use assay_ledger::{AccountId, Parameters, Ppm, Role, Terms, Unmet, eligible_share};
 use assay_model::ModelShape;
 use serde::Serialize;
 
@@ -24,37 +24,54 @@ pub(super) struct Taker {
     refuses: Vec<String>,
 }
 
+/// Everybody who can be drawn, and whether enough of them would audit.
+#[derive(Default)]
+pub(super) struct Takers {
+    pub(super) all: Vec<Taker>,
+    /// The share of the auditors' bonds whose offers take the job; none for copies.
+    pub(super) share: Option<Ppm>,
+    /// The least share for which the network draws.
+    least: Ppm,
+}
+
 /// Everybody who works in the network in `--dir`, by what they have registered; `None` where there is
 /// no such network, or no node of it answers.
 pub(super) fn takers(
     job: &Job,
     model: &ModelShape,
+    parameters: &Parameters,
     global: &Global,
-) -> Result<Option<Vec<Taker>>, Failure> {
+) -> Result<Option<Takers>, Failure> {
     if !Home::find(global).is_ok_and(|home| home.genesis().exists()) {
         return Ok(None);
     }
     // Offers look neither at the keys of terms nor at their inputs.
     let draft = Draft::new(job, &model.to_bytes(), |_| Digest::ZERO, None);
     let terms = draft.map_err(unfit)?.place([]);
-    match of_network(&terms, global) {
+    match of_network(&terms, parameters, global) {
         Ok(takers) => Ok(Some(takers)),
         Err(failure) if failure.code() == Kind::Unreachable as u8 => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
-fn of_network(terms: &Terms, global: &Global) -> Result<Vec<Taker>, Failure> {
+fn of_network(terms: &Terms, parameters: &Parameters, global: &Global) -> Result<Takers, Failure> {
     let session = Session::open(global)?;
-    let mut takers = Vec::new();
+    let mut takers = Takers::default();
     for role in [Role::Provider, Role::Auditor] {
         // Copies are compared, not audited.
         if role == Role::Auditor && terms.copies > 1 {
             continue;
         }
-        for (account, registration) in session.registered(role)? {
+        let registered = session.registered(role)?;
+        if role == Role::Auditor {
+            let auditors = registered.iter().map(|(_, of)| of);
+            takers.share = Some(eligible_share(terms, parameters, auditors));
+            takers.least = parameters.min_share;
+        }
+        for (account, registration) in registered {
             let refuses = registration.refuses(role, terms);
-            takers.push(Taker {
+            takers.all.push(Taker {
                 account,
                 role,
                 refuses: refuses.iter().map(Unmet::to_string).collect(),
@@ -65,10 +82,18 @@ fn of_network(terms: &Terms, global: &Global) -> Result<Vec<Taker>, Failure> {
 }
 
 /// What a person is told of them: how many of each role, and why the others do not.
-pub(super) fn told(takers: &[Taker]) -> String {
+pub(super) fn told(takers: &Takers) -> String {
     let mut text = String::new();
+    if let Some(share) = takers.share.filter(|share| *share < takers.least) {
+        text += &format!(
+            "offers that hold {}% of the auditors' bonds take it, and this network draws for {}% or more; \
+             raise market.auditor_fee, lower market.auditor_bond or give auditors more time\n",
+            share.0 / 10_000,
+            takers.least.0 / 10_000
+        );
+    }
     for (role, most) in [(Role::Provider, "providers"), (Role::Auditor, "auditors")] {
-        let all = || takers.iter().filter(|taker| taker.role == role);
+        let all = || takers.all.iter().filter(|taker| taker.role == role);
         if all().next().is_none() {
             continue;
         }
@@ -95,17 +120,23 @@ mod tests {
             role,
             refuses: refuses.iter().map(|reason| (*reason).to_owned()).collect(),
         };
-        let takers = [
-            taker(1, Role::Provider, &[]),
-            taker(2, Role::Provider, &["it is giving up the role"]),
-            taker(3, Role::Auditor, &["one reason", "another"]),
-        ];
-        let second = short(takers[1].account);
-        let third = short(takers[2].account);
+        let takers = Takers {
+            all: vec![
+                taker(1, Role::Provider, &[]),
+                taker(2, Role::Provider, &["it is giving up the role"]),
+                taker(3, Role::Auditor, &["one reason", "another"]),
+            ],
+            share: Some(Ppm(0)),
+            least: Ppm(500_000),
+        };
+        let second = short(takers.all[1].account);
+        let third = short(takers.all[2].account);
         assert_eq!(
             told(&takers),
             format!(
-                "1 of 2 providers would take it now\n  \
+                "offers that hold 0% of the auditors' bonds take it, and this network draws for 50% or \
+                 more; raise market.auditor_fee, lower market.auditor_bond or give auditors more time\n\
+                 1 of 2 providers would take it now\n  \
                  {second} would not: it is giving up the role\n\
                  0 of 1 auditors would take it now\n  \
                  {third} would not: one reason; another\n"
