@@ -60,7 +60,8 @@ fn wherever_the_file_is_cut_the_whole_entries_before_it_are_left() {
     let path = folder.path().join("journal");
     let (whole, ends, heads) = three(&path);
     for length in 0..=whole.len() {
-        let left = ends[1..].iter().filter(|end| **end <= length).count();
+        let ended = |length| ends[1..].iter().filter(|end| **end <= length).count();
+        let left = ended(length);
         // A file system may have made the file longer before it wrote to it.
         for blank in [0, 1, 50, 5_000] {
             let blank = if length == whole.len() { 0 } else { blank };
@@ -77,6 +78,12 @@ fn wherever_the_file_is_cut_the_whole_entries_before_it_are_left() {
                 continue;
             }
             let (mut journal, found) = opened.unwrap();
+            // A tag may end with zeros, which blanks in their place make whole again.
+            let zeros = whole[length..]
+                .iter()
+                .take_while(|byte| **byte == 0)
+                .count();
+            let left = ended(length + zeros.min(blank));
             assert_eq!(found, entries(left), "cut at {length}, {blank} blank");
             journal.append(b"next").unwrap();
             let (_, found) = open(&path).unwrap();
