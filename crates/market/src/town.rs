@@ -1,0 +1,474 @@
+//! A small network: its ledger, and everybody in it.
+//!
+//! Blocks are executed by the ledger as validators execute them. What is modelled is how they come about:
+//! one a second while somebody moves, else one after the longest time that the ledger counts for a block,
+//! and each with a beacon that follows from the seed. Signatures are left out, for a block is executed
+//! here as one whose signatures were checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
+use assay_ledger::{
+    AccountCall, AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call,
+    ChainId, Event, ExecuteError, FileCall, FileId, FileRecord, Genesis, GenesisAccount,
+    GenesisError, GenesisRegistration, Height, MAX_BLOCK_MS, MemoryStore, Offer, Order, OrderCall,
+    OrderEvent, OrderId, Phase, ReadError, Receipt, Role, Status, Terms, Transaction,
+    ValidatorInfo, execute_verified_block, query,
+};
+
+use crate::scene::{Agent, Scene, Vault};
+use crate::settings::Settings;
+
+/// More blocks than any order takes.
+const MOST_BLOCKS: u32 = 20_000;
+
+/// Why a game could not be played to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The network cannot begin.
+    #[error("the network cannot begin")]
+    Genesis(#[from] GenesisError),
+    /// A block could not be executed.
+    #[error("a block could not be executed")]
+    Execute(#[from] ExecuteError),
+    /// The state could not be read.
+    #[error("the state could not be read")]
+    Read(#[from] ReadError),
+    /// A call was refused that was meant to count.
+    #[error("{who} made a call that was refused: {why}")]
+    Refused {
+        /// Who made it.
+        who: String,
+        /// What the ledger said.
+        why: String,
+    },
+    /// An order did not end.
+    #[error("an order did not end: it is {0:?}")]
+    Stuck(Phase),
+    /// Money came or went.
+    #[error("money came or went: there is {found:?}, and the genesis made {genesis}")]
+    Supply {
+        /// What there is, in micro-tokens.
+        found: Option<Amount>,
+        /// What there was.
+        genesis: Amount,
+    },
+    /// Terms that the network refuses.
+    #[error("the order was not posted")]
+    NotPosted,
+}
+
+/// Somebody who is to live in a town.
+pub(crate) struct Citizen {
+    pub(crate) name: String,
+    pub(crate) role: Option<Role>,
+    /// In tokens.
+    pub(crate) bond: u64,
+    /// What it has besides, in tokens.
+    pub(crate) balance: u64,
+    /// Whether it is of those whose return is measured.
+    pub(crate) ours: bool,
+    pub(crate) agent: Box<dyn Agent>,
+}
+
+impl Citizen {
+    /// The account of whoever has this name, in every town.
+    pub(crate) fn account(name: &str) -> AccountId {
+        secret(name).public()
+    }
+
+    /// The file of this name; a provider names one of its own name as each of its checkpoints.
+    pub(crate) fn file(name: &str) -> FileId {
+        FileId(Digest::of("assay/market/file/v1", &[name.as_bytes()]))
+    }
+}
+
+fn secret(name: &str) -> SecretKey {
+    SecretKey::from_seed(Digest::of("assay/market/secret/v1", &[name.as_bytes()]).0)
+}
+
+struct Member {
+    name: String,
+    account: AccountId,
+    key: EncryptionKey,
+    role: Option<Role>,
+    ours: bool,
+    steps: u64,
+    agent: Box<dyn Agent>,
+}
+
+impl Member {
+    fn new(citizen: Citizen) -> Self {
+        let secret = secret(&citizen.name);
+        Self {
+            account: secret.public(),
+            key: secret.encryption().public(),
+            name: citizen.name,
+            role: citizen.role,
+            ours: citizen.ours,
+            steps: 0,
+            agent: citizen.agent,
+        }
+    }
+}
+
+/// A network, and everybody in it.
+pub(crate) struct Town {
+    store: MemoryStore,
+    chain: ChainId,
+    seed: u64,
+    height: u64,
+    stamp: u64,
+    offer: Offer,
+    members: Vec<Member>,
+    places: BTreeMap<AccountId, usize>,
+    pub(crate) vault: Vault,
+}
+
+impl Town {
+    /// Founds a town; whoever comes first is the requester of all orders.
+    pub(crate) fn found(
+        settings: &Settings,
+        citizens: Vec<Citizen>,
+        seed: u64,
+    ) -> Result<Town, Broken> {
+        let genesis = genesis(settings, &citizens);
+        let members: Vec<_> = citizens.into_iter().map(Member::new).collect();
+        let places = members.iter().zip(0..);
+        let mut town = Town {
+            store: MemoryStore::new(genesis.state()?),
+            chain: genesis.chain_id(),
+            seed,
+            height: 0,
+            stamp: 0,
+            offer: settings.offer.clone(),
+            places: places.map(|(of, at)| (of.account, at)).collect(),
+            members,
+            vault: Vault::default(),
+        };
+        let providers = 0..town.members.len();
+        let providers = providers.filter(|at| town.members[*at].role == Some(Role::Provider));
+        let files = providers.map(|at| (at, town.record(at, &town.members[at].name)));
+        let inputs = INPUTS.iter().map(|name| (0, town.record(0, name)));
+        let files: Vec<_> = files.chain(inputs).collect();
+        town.block(files, 1_000)?;
+        Ok(town)
+    }
+
+    /// The requester's account and key.
+    pub(crate) fn requester() -> (AccountId, EncryptionKey) {
+        let secret = secret(REQUESTER);
+        (secret.public(), secret.encryption().public())
+    }
+
+    /// Whether an account is of those whose return is measured.
+    pub(crate) fn is_ours(&self, account: AccountId) -> bool {
+        let place = self.places.get(&account);
+        place.is_some_and(|at| self.members[*at].ours)
+    }
+
+    /// All that those have whose return is measured, in micro-tokens.
+    pub(crate) fn wealth(&self) -> Result<i128, Broken> {
+        let mut sum = 0i128;
+        let unbonding = query::unbonding(&self.store)?;
+        for member in self.members.iter().filter(|of| of.ours) {
+            sum += i128::from(query::account(&self.store, &member.account)?.balance.0);
+            if let Some(role) = member.role {
+                let registered = query::registration(&self.store, role, &member.account)?;
+                sum += registered.map_or(0, |of| i128::from(of.bond.0));
+            }
+            let mine = unbonding.iter().filter(|(_, who, ..)| *who == member.account);
+            sum += mine
+                .map(|(.., amount)| i128::from(amount.0))
+                .sum::<i128>();
+        }
+        Ok(sum)
+    }
+
+    /// Steps that they have computed.
+    pub(crate) fn steps(&self) -> u64 {
+        let ours = self.members.iter().filter(|of| of.ours);
+        ours.map(|of| of.steps).sum()
+    }
+
+    /// The place of whoever has this name.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(&Citizen::account(name)).copied()
+    }
+
+    /// An order's life, from posting to its end.
+    pub(crate) fn order(&mut self, terms: Terms) -> Result<Order, Broken> {
+        let id = self.post(terms)?;
+        for _ in 0..MOST_BLOCKS {
+            let order = self.read(id)?;
+            if order.head.phase.is_final() {
+                return Ok(order);
+            }
+            let calls = self.moves(&order);
+            let quiet = match calls.is_empty() {
+                true => MAX_BLOCK_MS,
+                false => 1_000,
+            };
+            self.block(calls, quiet)?;
+        }
+        Err(Broken::Stuck(self.read(id)?.head.phase))
+    }
+
+    /// Brings so many orders to where their runs are committed and the beacon is to draw their auditors;
+    /// gives how many there are.
+    pub(crate) fn committed(&mut self, settings: &Settings, count: u64) -> Result<u64, Broken> {
+        let (requester, key) = Town::requester();
+        let terms = settings.terms(requester, key);
+        let post = || Call::Order(OrderCall::Post(Box::new(terms.clone())));
+        let posts = (0..count).map(|_| (0, post())).collect();
+        let receipts = self.block(posts, 1_000)?;
+        let orders: Vec<_> = receipts.iter().filter_map(posted).collect();
+        for _ in 0..MOST_BLOCKS {
+            let mut calls = Vec::new();
+            for id in &orders {
+                let order = self.read(*id)?;
+                // All are as far as this one, for everybody moves at once.
+                if order.head.phase == Phase::Committed {
+                    return Ok(orders.len() as u64);
+                }
+                calls.extend(self.moves(&order));
+            }
+            self.block(calls, 1_000)?;
+        }
+        Err(Broken::NotPosted)
+    }
+
+    /// Posts an order.
+    pub(crate) fn post(&mut self, terms: Terms) -> Result<OrderId, Broken> {
+        let post = Call::Order(OrderCall::Post(Box::new(terms)));
+        let receipts = self.block(vec![(0, post)], 1_000)?;
+        receipts.iter().find_map(posted).ok_or(Broken::NotPosted)
+    }
+
+    /// An order as it is now.
+    pub(crate) fn read(&self, id: OrderId) -> Result<Order, Broken> {
+        query::order(&self.store, &id)?.ok_or(Broken::NotPosted)
+    }
+
+    /// What everybody does about an order now.
+    pub(crate) fn moves(&mut self, order: &Order) -> Vec<(usize, Call)> {
+        let asked = order.head.asked.iter().flat_map(|asked| &asked.ranked);
+        let seats = order.round().into_iter().flat_map(|round| &round.seats);
+        let mut concerned: BTreeSet<AccountId> = asked.map(|of| of.account).collect();
+        concerned.extend(seats.map(|seat| seat.auditor));
+        concerned.extend(order.provider());
+        concerned.insert(order.head.requester);
+        if order.head.phase == Phase::Attesting {
+            let validators = self.members.iter();
+            let validators = validators.filter(|of| of.role == Some(Role::Validator));
+            concerned.extend(validators.map(|of| of.account));
+        }
+        let mut calls = Vec::new();
+        for (at, member) in self.members.iter_mut().enumerate() {
+            if !concerned.contains(&member.account) {
+                continue;
+            }
+            let mut scene = Scene {
+                order,
+                me: member.account,
+                vault: &mut self.vault,
+                calls: Vec::new(),
+                steps: 0,
+            };
+            member.agent.moves(&mut scene);
+            member.steps += scene.steps;
+            calls.extend(scene.calls.into_iter().map(|call| (at, Call::Order(call))));
+        }
+        calls
+    }
+
+    /// Makes a block of calls that must all count, and executes it.
+    pub(crate) fn block(
+        &mut self,
+        calls: Vec<(usize, Call)>,
+        after_ms: u64,
+    ) -> Result<Vec<Receipt>, Broken> {
+        let transactions = self.transactions(calls)?;
+        self.height += 1;
+        self.stamp += after_ms;
+        let context = self.context();
+        let executed = execute_verified_block(&self.store, &context, &transactions)?;
+        self.store.apply(&executed.writes);
+        let receipts = executed.receipts.receipts;
+        for (receipt, transaction) in receipts.iter().zip(&transactions) {
+            // Whoever is asked answers at once, and pays for it, also where others have decided by then.
+            let may_come_late = matches!(transaction.call.name(), "answer" | "attest");
+            if let Status::Refused(refusal) = &receipt.status
+                && !may_come_late
+            {
+                let at = self.places.get(&transaction.sender);
+                let who = at.map(|at| self.members[*at].name.clone());
+                return Err(Broken::Refused {
+                    who: who.unwrap_or_default(),
+                    why: refusal.to_string(),
+                });
+            }
+        }
+        Ok(receipts)
+    }
+
+    /// What the next block would do with a beacon of this number, if nobody moved.
+    pub(crate) fn would(&self, beacon: u64) -> Result<Vec<Event>, Broken> {
+        let context = BlockContext {
+            height: Height(self.height + 1),
+            timestamp_ms: self.stamp + 1_000,
+            beacon: Digest::of("assay/market/trial/v1", &[&beacon.to_le_bytes()]),
+        };
+        let executed = execute_verified_block(&self.store, &context, &[])?;
+        Ok(executed.receipts.events)
+    }
+
+    fn context(&self) -> BlockContext {
+        let parts: [&[u8]; 2] = [&self.seed.to_le_bytes(), &self.height.to_le_bytes()];
+        BlockContext {
+            height: Height(self.height),
+            timestamp_ms: self.stamp,
+            beacon: Digest::of("assay/market/beacon/v1", &parts),
+        }
+    }
+
+    /// The calls with nonces, and with the least fee that their length allows.
+    fn transactions(&self, calls: Vec<(usize, Call)>) -> Result<Vec<Transaction>, Broken> {
+        let parameters = query::parameters(&self.store)?.unwrap_or_default();
+        let mut made = BTreeMap::new();
+        let mut transactions = Vec::new();
+        for (at, call) in calls {
+            let sender = self.members[at].account;
+            let before = made.entry(at).or_insert(0u64);
+            let mut transaction = Transaction {
+                chain: self.chain,
+                sender,
+                nonce: query::account(&self.store, &sender)?.nonce + *before,
+                fee: Amount::ZERO,
+                call,
+                signature: Signature([0; 64]),
+            };
+            *before += 1;
+            transaction.fee = parameters.min_fee(transaction.encoded_len());
+            transactions.push(transaction);
+        }
+        Ok(transactions)
+    }
+
+    /// The record of a file.
+    fn record(&self, at: usize, name: &str) -> Call {
+        let member = &self.members[at];
+        Call::File(FileCall::Put(Box::new(FileRecord {
+            id: Citizen::file(name),
+            owner: member.account,
+            name: BoundedString::new(name).unwrap_or_default(),
+            length_class: 1_024,
+            slices: 1,
+            root: Digest::of("assay/market/content/v1", &[&member.account.0]),
+            placement: BoundedVec::new(vec![Citizen::account(STORAGE)]).unwrap_or_default(),
+            media_type: BoundedString::new("application/octet-stream").unwrap_or_default(),
+            key_envelope: BoundedBytes::default(),
+        })))
+    }
+
+    /// Somebody gives up its name, and comes back under another with as much of a bond: it pays for its
+    /// new account, its registration and its file.
+    pub(crate) fn rename(&mut self, from: usize, next: Citizen) -> Result<(), Broken> {
+        let (role, bond) = (next.role, Amount::tokens(next.bond));
+        let Some(role) = role else { return Ok(()) };
+        let purse = from;
+        let member = Member::new(next);
+        let at = self.members.len();
+        let to = member.account;
+        let register = Call::Account(AccountCall::Register {
+            role,
+            bond,
+            encryption_key: member.key,
+            address: BoundedString::new("localhost:7000").unwrap_or_default(),
+            offer: role.is_drawn().then(|| self.offer.clone()),
+        });
+        self.places.insert(member.account, at);
+        self.members.push(member);
+        let leave = Call::Account(AccountCall::Unregister { role });
+        self.block(vec![(purse, leave)], 1_000)?;
+        let amount = query::account(&self.store, &self.members[purse].account)?.balance;
+        // The fee of this transfer is all that stays behind.
+        let amount = Amount(amount.0.saturating_sub(10_000));
+        let transfer = Call::Account(AccountCall::Transfer { to, amount });
+        self.block(vec![(purse, transfer)], 1_000)?;
+        self.block(vec![(at, register)], 1_000)?;
+        let file = self.record(at, &self.members[at].name);
+        self.block(vec![(at, file)], 1_000).map(drop)
+    }
+
+    /// Fails if money came or went since the genesis.
+    pub(crate) fn check_supply(&self) -> Result<(), Broken> {
+        let supply = query::supply(&self.store)?;
+        match supply.total == Some(supply.genesis) {
+            true => Ok(()),
+            false => Err(Broken::Supply {
+                found: supply.total,
+                genesis: supply.genesis,
+            }),
+        }
+    }
+}
+
+/// The order that a call posted.
+fn posted(receipt: &Receipt) -> Option<OrderId> {
+    receipt.events.iter().find_map(|event| match event {
+        Event::Order {
+            order,
+            event: OrderEvent::OrderPosted { .. },
+        } => Some(*order),
+        _ => None,
+    })
+}
+
+/// The inputs of every order.
+pub(crate) const INPUTS: [&str; 2] = ["model", "train"];
+/// Who posts all orders.
+pub(crate) const REQUESTER: &str = "requester";
+/// The one storage node.
+const STORAGE: &str = "storage";
+
+fn genesis(settings: &Settings, citizens: &[Citizen]) -> Genesis {
+    let address = BoundedString::<256>::new("localhost:7000").unwrap_or_default();
+    let named = |name: &str, role, bond: Amount| GenesisRegistration {
+        account: Citizen::account(name),
+        role,
+        bond,
+        encryption_key: secret(name).encryption().public(),
+        address: address.clone(),
+        offer: role.is_drawn().then(|| settings.offer.clone()),
+    };
+    let balance = |of: &Citizen| GenesisAccount {
+        account: Citizen::account(&of.name),
+        balance: Amount::tokens(of.balance),
+    };
+    let registered = citizens
+        .iter()
+        .filter_map(|of| Some(named(&of.name, of.role?, Amount::tokens(of.bond))));
+    let storage = named(STORAGE, Role::Storage, Amount::tokens(1));
+    let registrations: Vec<_> = registered.chain([storage]).collect();
+    let accounts: Vec<_> = citizens.iter().map(balance).collect();
+    let validators = citizens.iter();
+    let validators = validators.filter(|of| of.role == Some(Role::Validator));
+    let mut validators: Vec<_> = validators
+        .map(|of| ValidatorInfo {
+            account: Citizen::account(&of.name),
+            address: address.clone(),
+        })
+        .collect();
+    validators.sort_by_key(|of| of.account);
+    Genesis {
+        chain_name: BoundedString::new("market").unwrap_or_default(),
+        timestamp_ms: 0,
+        accounts: BoundedVec::new(accounts).unwrap_or_default(),
+        registrations: BoundedVec::new(registrations).unwrap_or_default(),
+        parameters: settings.parameters.clone(),
+        owners: BoundedVec::default(),
+        beacon_key: BoundedBytes::default(),
+        validators: BoundedVec::new(validators).unwrap_or_default(),
+    }
+}
