@@ -11,7 +11,7 @@ use crate::shape;
 
 /// The rooms, lowest layer first: a crate may use only crates named before it. The simulator is last,
 /// since it has the liars, and the program that people run must not hold them.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "assay-kernel",
     "assay-crypto",
     "assay-graph",
@@ -26,6 +26,7 @@ const LAYERS: [&str; 16] = [
     "assay-chain",
     "assay-api",
     "assay-node",
+    "assay-market",
     "assay-cli",
     "assay-sim",
 ];

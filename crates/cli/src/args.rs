@@ -74,6 +74,9 @@ pub(crate) enum Command {
     Devnet(commands::devnet::RunDevnet),
     #[command(subcommand)]
     Job(commands::job::JobCommand),
+    /// Play the market's game in numbers: what honesty and cheating bring
+    #[command(subcommand)]
+    Market(commands::market::Market),
     /// Make and look at keys
     #[command(subcommand)]
     Keys(commands::keys::Keys),

@@ -5,6 +5,8 @@ mod node;
 mod show;
 mod takers;
 
+pub(crate) use check::network;
+
 use std::path::{Path, PathBuf};
 
 use assay_crypto::Digest;

@@ -6,6 +6,7 @@ pub(crate) mod devnet;
 pub(crate) mod generate;
 pub(crate) mod job;
 pub(crate) mod keys;
+pub(crate) mod market;
 pub(crate) mod merge;
 pub(crate) mod network;
 pub(crate) mod node;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Devnet(devnet) => devnet.run(&cli.global, output),
         Command::Job(job) => job.run(&cli.global, output),
         Command::Keys(keys) => keys.run(&cli.global, output),
+        Command::Market(market) => market.run(&cli.global, output),
         Command::Account(account) => account.run(&cli.global, output),
         Command::Vault(vault) => vault.run(&cli.global, output),
         Command::Node(node) => node.run(output),

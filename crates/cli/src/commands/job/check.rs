@@ -172,7 +172,7 @@ fn deterred(job: &Job, network: &Network) -> Option<Amount> {
 }
 
 /// The network in `--dir`, if there is one, else one as networks begin.
-pub(super) fn network(global: &Global) -> Result<Network, Failure> {
+pub(crate) fn network(global: &Global) -> Result<Network, Failure> {
     let genesis = Home::find(global).map(|home| home.genesis());
     let Some(genesis) = genesis.ok().filter(|genesis| genesis.exists()) else {
         return Ok(Network::default());
