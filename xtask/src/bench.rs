@@ -17,6 +17,8 @@ pub(crate) enum Name {
     Train,
     /// Vault sealing against the bare cipher.
     Vault,
+    /// What verifying a run costs next to the run, by its number of segments.
+    Verify,
 }
 
 /// Builds and runs the bench.
@@ -28,6 +30,7 @@ pub(crate) fn run(name: Name) -> Result<()> {
         Name::Train => train(),
         // Prints its own table and writes its own rows.
         Name::Vault => example("assay-vault", "bench", &[], 1, false).map(drop),
+        Name::Verify => report("verify", verification()?),
     }
 }
 
@@ -128,6 +131,40 @@ fn compared(
         "target": target,
     })
 }
+
+/// Segments of the runs that are verified, and the least ratio aimed at.
+const RUNS: [(u32, Option<f64>); 3] = [(16, None), (100, None), (1_000, Some(10.0))];
+
+/// What one auditor's verification costs next to the run that it verifies. As many segments are drawn as
+/// find a tenth of them faked with 99%.
+fn verification() -> Result<Vec<Value>> {
+    let compiler = Command::new("rustc").arg("--version").output()?;
+    let compiler = String::from_utf8_lossy(&compiler.stdout).trim().to_owned();
+    println!("{}; {compiler}", machine());
+    let rows = RUNS.into_iter().map(|(segments, target)| {
+        let arguments = [segments.to_string(), DRAWN.to_string()];
+        let arguments = arguments.each_ref().map(String::as_str);
+        let cost = example("assay-job", "verify_cost", &arguments, 1, true)?;
+        let mut cost: Value = serde_json::from_str(&cost)?;
+        cost["compiler"] = json!(compiler);
+        let seconds = |field: &str| cost[field].as_f64().context(field.to_owned());
+        let (train, verify) = (seconds("train_seconds")?, seconds("verify_seconds")?);
+        Ok(json!({
+            "metric": format!("verification/{segments}"),
+            "ours": verify,
+            "peer": train,
+            "peer_name": "the verified training run",
+            "peer_version": cost,
+            "ratio": train / verify,
+            "unit": "s",
+            "target": target,
+        }))
+    });
+    rows.collect()
+}
+
+/// Draws that find a share of a tenth with 99% (`assay_proof::odds::draws_for` gives 44).
+const DRAWN: u32 = 45;
 
 /// What an audit costs next to the training that it audits.
 fn audit() -> Result<Value> {

@@ -18,7 +18,7 @@ struct Suite {
 }
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed.
-const SUITES: [Suite; 20] = [
+const SUITES: [Suite; 22] = [
     Suite {
         name: "ledger life cycles",
         package: "assay-ledger",
@@ -32,10 +32,22 @@ const SUITES: [Suite; 20] = [
         count: 3_000,
     },
     Suite {
+        name: "the game in numbers",
+        package: "assay-market",
+        filter: "",
+        count: 3_000,
+    },
+    Suite {
         name: "cheater detection",
         package: "assay-sim",
-        filter: "statistics::",
-        count: 200,
+        filter: "statistics::detection",
+        count: 1_000,
+    },
+    Suite {
+        name: "honest runs",
+        package: "assay-sim",
+        filter: "statistics::honest",
+        count: 10_000,
     },
     Suite {
         name: "cheater detection on real training",

@@ -142,7 +142,12 @@ pub fn simulate(
     let bonds = bonds.into_inner().unwrap_or_default();
     let tallies = tallies.into_inner().unwrap_or_default();
     let tallies: Vec<Tally> = tallies.into_iter().flatten().collect();
-    Ok(told(settings, plan, &tallies, bonds.into_iter().flatten().collect()))
+    Ok(told(
+        settings,
+        plan,
+        &tallies,
+        bonds.into_iter().flatten().collect(),
+    ))
 }
 
 fn keep<T>(all: &Mutex<Vec<Option<T>>>, at: usize, one: T) {
@@ -153,12 +158,7 @@ fn keep<T>(all: &Mutex<Vec<Option<T>>>, at: usize, one: T) {
     }
 }
 
-fn told(
-    settings: &Settings,
-    plan: &Plan,
-    tallies: &[Tally],
-    break_even: Vec<BreakEven>,
-) -> Report {
+fn told(settings: &Settings, plan: &Plan, tallies: &[Tally], break_even: Vec<BreakEven>) -> Report {
     let steps = settings.steps() as f64;
     let step_cost = settings.cost.0 as f64 / steps;
     let honest = |part: Part| {

@@ -160,9 +160,12 @@ pub const ALL: [Strategy; 27] = [
             },
         )
     },
-    plays(Part::Provider, "takes orders and vanishes", Kind::Cheat, |_| {
-        vec![provider(PROVIDER, HEAVY, Vanishing)]
-    }),
+    plays(
+        Part::Provider,
+        "takes orders and vanishes",
+        Kind::Cheat,
+        |_| vec![provider(PROVIDER, HEAVY, Vanishing)],
+    ),
     plays(
         Part::Provider,
         "gives back with keys in hand",
@@ -185,13 +188,21 @@ pub const ALL: [Strategy; 27] = [
         let framing = Framing::new(Accusation::WrongEnd);
         vec![auditor("auditor", HEAVY, framing)]
     }),
-    plays(Part::Auditor, "says it was shown nothing", Kind::Cheat, |_| {
-        let framing = Framing::new(Accusation::NothingShown);
-        vec![auditor("auditor", HEAVY, framing)]
-    }),
-    plays(Part::Auditor, "takes seats and vanishes", Kind::Cheat, |_| {
-        vec![auditor("auditor", HEAVY, Absent::default())]
-    }),
+    plays(
+        Part::Auditor,
+        "says it was shown nothing",
+        Kind::Cheat,
+        |_| {
+            let framing = Framing::new(Accusation::NothingShown);
+            vec![auditor("auditor", HEAVY, framing)]
+        },
+    ),
+    plays(
+        Part::Auditor,
+        "takes seats and vanishes",
+        Kind::Cheat,
+        |_| vec![auditor("auditor", HEAVY, Absent::default())],
+    ),
     plays(Part::Auditor, "commits, never reveals", Kind::Cheat, |_| {
         vec![auditor("auditor", HEAVY, Absent::unrevealed())]
     }),
@@ -207,15 +218,21 @@ pub const ALL: [Strategy; 27] = [
     plays(Part::Requester, "honest", Kind::Honest, |_| {
         vec![requester(Requester)]
     }),
-    plays(Part::Requester, "complains of good results", Kind::Cheat, |_| {
-        vec![requester(Complaining)]
-    }),
+    plays(
+        Part::Requester,
+        "complains of good results",
+        Kind::Cheat,
+        |_| vec![requester(Complaining)],
+    ),
     plays(Part::Requester, "hands over no keys", Kind::Cheat, |_| {
         vec![requester(Withholding)]
     }),
-    plays(Part::Requester, "withdraws at the seed", Kind::Cheat, |_| {
-        vec![requester(Withdrawing)]
-    }),
+    plays(
+        Part::Requester,
+        "withdraws at the seed",
+        Kind::Cheat,
+        |_| vec![requester(Withdrawing)],
+    ),
     Strategy {
         terms: |settings| {
             let most = settings.parameters.max_bond_multiple;
@@ -234,9 +251,12 @@ pub const ALL: [Strategy; 27] = [
         let auditors = ring(plan.collusion_ppm, RING, PROVIDER).into_iter();
         auditors.map(honest).chain([provider_]).collect()
     }),
-    plays(Part::Ring, "fakes all, friends pass it", Kind::Cheat, |plan| {
-        ringed(plan, 1_000_000)
-    }),
+    plays(
+        Part::Ring,
+        "fakes all, friends pass it",
+        Kind::Cheat,
+        |plan| ringed(plan, 1_000_000),
+    ),
     plays(
         Part::Ring,
         "works, friends look away",
@@ -249,7 +269,10 @@ pub const ALL: [Strategy; 27] = [
     }),
     plays(Part::Gang, "accuses its provider", Kind::Cheat, |_| {
         let accuse = |_: &BTreeSet<AccountId>| Framing::new(Accusation::WrongEnd);
-        pair(accuse).into_iter().chain([requester(Requester)]).collect()
+        pair(accuse)
+            .into_iter()
+            .chain([requester(Requester)])
+            .collect()
     }),
 ];
 
@@ -296,4 +319,3 @@ pub(crate) fn bribed(share_ppm: u32, accounts: u32, provider: &str) -> Vec<Citiz
         .map(unpaid)
         .collect()
 }
-

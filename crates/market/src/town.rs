@@ -177,10 +177,10 @@ impl Town {
                 let registered = query::registration(&self.store, role, &member.account)?;
                 sum += registered.map_or(0, |of| i128::from(of.bond.0));
             }
-            let mine = unbonding.iter().filter(|(_, who, ..)| *who == member.account);
-            sum += mine
-                .map(|(.., amount)| i128::from(amount.0))
-                .sum::<i128>();
+            let mine = unbonding
+                .iter()
+                .filter(|(_, who, ..)| *who == member.account);
+            sum += mine.map(|(.., amount)| i128::from(amount.0)).sum::<i128>();
         }
         Ok(sum)
     }

@@ -28,27 +28,35 @@ impl Share {
         }
     }
 
-    /// How many segments of the task are faked.
-    pub fn count(&self, task: &Task) -> u32 {
-        let segments = u64::from(segments(task));
-        let faked = (segments * u64::from(self.beta.ppm())).div_ceil(1_000_000);
+    /// How many of so many segments are faked.
+    pub fn count(&self, segments: u32) -> u32 {
+        let faked = (u64::from(segments) * u64::from(self.beta.ppm())).div_ceil(1_000_000);
         faked as u32
     }
 
-    /// The faked segments: a uniform subset of that size.
+    /// The faked segments of a task: a uniform subset of that size.
     pub fn segments(&self, task: &Task) -> BTreeSet<u32> {
+        self.among(segments(task))
+    }
+
+    /// The faked ones of so many segments: a uniform subset.
+    pub fn among(&self, segments: u32) -> BTreeSet<u32> {
         let mut stream = Stream::new(Digest(self.seed), "assay/cheater/v1", 0);
-        let mut left: Vec<u32> = (0..segments(task)).collect();
-        (0..self.count(task))
+        let mut left: Vec<u32> = (0..segments).collect();
+        (0..self.count(segments))
             .map(|_| left.swap_remove(stream.below(left.len() as u64) as usize))
             .collect()
     }
 
-    /// The last segments, as many as the share holds: what a provider fakes that works honestly
-    /// at first and then presents something else.
+    /// The last segments of a task, as many as the share holds: what a provider fakes that works
+    /// honestly at first and then presents something else.
     pub fn last_segments(&self, task: &Task) -> BTreeSet<u32> {
-        let segments = segments(task);
-        (segments - self.count(task)..segments).collect()
+        self.last_of(segments(task))
+    }
+
+    /// The last of so many segments, as many as the share holds.
+    pub fn last_of(&self, segments: u32) -> BTreeSet<u32> {
+        (segments - self.count(segments)..segments).collect()
     }
 }
 

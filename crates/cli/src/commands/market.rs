@@ -115,7 +115,10 @@ impl Simulate {
         if let Some(path) = &self.job {
             let job = load(path)?;
             if job.market.copies > 1 {
-                let context = format!("{} is done in copies, which are not audited", path.display());
+                let context = format!(
+                    "{} is done in copies, which are not audited",
+                    path.display()
+                );
                 let failure = Failure::new(Kind::Usage, anyhow::anyhow!(context));
                 return Err(failure.hint("play a job with market.copies = 1"));
             }
@@ -154,7 +157,11 @@ fn text(report: &Report, output: &Output) -> String {
         let (Some(honest), Some(best)) = (report.honest(part), report.best_cheat(part)) else {
             continue;
         };
-        let verdict = if best.loses { "less than" } else { "NOT LESS THAN" };
+        let verdict = if best.loses {
+            "less than"
+        } else {
+            "NOT LESS THAN"
+        };
         text += &format!(
             "{}: the best cheat ({}) brings {:.4}, {} the honest {:.4}\n",
             output.strong(part.name()),
@@ -170,8 +177,16 @@ fn text(report: &Report, output: &Output) -> String {
         report.provider_earns_until, report.auditor_earns_until, report.deterred_cost
     );
     if !report.break_even.is_empty() {
-        let heading = ["accomplices", "auditors", "bond measured", "+-", "formula", "off"];
-        text += "\nthe bond at which faking a run that costs what it pays brings as much as working\n";
+        let heading = [
+            "accomplices",
+            "auditors",
+            "bond measured",
+            "+-",
+            "formula",
+            "off",
+        ];
+        text +=
+            "\nthe bond at which faking a run that costs what it pays brings as much as working\n";
         text += &table(heading, report.break_even.iter().map(bond));
     }
     text

@@ -16,10 +16,14 @@ fn guess(scene: &Scene<'_>) -> Option<AuditResults> {
     let run = scene.order.run()?;
     let first = work::first(&run.seed?);
     let terms = &scene.order.head.terms;
-    results(first.leaf(StepIndex(0)), &run.round()?.segments, |segment| {
-        let end = terms.segment_end(*segment);
-        Some(work::next(&first, end).leaf(end))
-    })
+    results(
+        first.leaf(StepIndex(0)),
+        &run.round()?.segments,
+        |segment| {
+            let end = terms.segment_end(*segment);
+            Some(work::next(&first, end).leaf(end))
+        },
+    )
 }
 
 impl Agent for Stamping {

@@ -35,6 +35,6 @@ pub use life::Member;
 pub use report::{OrderReport, PartyReport};
 pub(crate) use setup::Beginning;
 pub use setup::{BALANCE, Money, Plan};
-pub use study::{Study, Tally};
+pub use study::{Faked, Study, Tally};
 pub use vault::Vault;
 pub use world::{Play, World, play, run};
