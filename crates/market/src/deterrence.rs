@@ -132,6 +132,7 @@ fn returns(
         ours: |_| Vec::new(),
         terms: |_| (),
         renames: false,
+        crowds: false,
     };
     for _ in 0..TRIES {
         let gain: Gain = study::order(&mut town, settings, &strategy)?;

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{AccountId, Role};
+use assay_ledger::{AccountId, Amount, OrderId, Phase, Role};
 
 use crate::agents::accomplice::Accomplice;
 use crate::agents::auditor::Auditor;
+use crate::agents::crowding::Crowding;
 use crate::agents::provider::Provider;
 use crate::agents::requester::Requester;
 use crate::agents::validator::Validator;
 use crate::scene::Agent;
-use crate::town::{Citizen, REQUESTER};
+use crate::settings::Settings;
+use crate::town::{Broken, Citizen, REQUESTER, Town};
 
 /// Honest providers, auditors and validators in every town.
 const HONEST: (usize, usize, usize) = (3, 12, 4);
@@ -47,6 +49,7 @@ fn citizen(
         bond,
         balance: USUAL,
         ours,
+        takes_all: false,
         agent,
     }
 }
@@ -77,21 +80,83 @@ pub(crate) fn with(mut ours: Vec<Citizen>) -> Vec<Citizen> {
     all
 }
 
+/// Who posts orders to keep auditors busy.
+pub(crate) const DECOYS: &str = "decoys";
+
+/// A provider that keeps all honest auditors busy, with accomplices and whoever posts its orders.
+pub(crate) fn crowd(share_ppm: u32, accounts: u32, name: &str, seed: u64) -> Vec<Citizen> {
+    let decoys = Citizen::account(DECOYS);
+    let faking = Provider::lazy(Citizen::file(name), 1_000_000, seed);
+    let mut all = vec![provider(name, HEAVY, Crowding::new(decoys, faking))];
+    all.extend(ring(share_ppm, accounts, name).into_iter().map(|of| {
+        let friends = friends(accounts, name);
+        Citizen {
+            agent: Box::new(Accomplice::new(friends).shunning(decoys)),
+            ..of
+        }
+    }));
+    for one in &mut all {
+        one.takes_all = true;
+    }
+    all.push(citizen(DECOYS, None, 0, true, Box::new(Requester)));
+    all
+}
+
+/// Posts as many orders as fill the seats that every honest auditor has, and lets them take them. The
+/// orders stay open for so long, in milliseconds; what is bonded for them is lost at their end.
+pub(crate) fn keep_busy(
+    town: &mut Town,
+    settings: &Settings,
+    open_ms: u64,
+) -> Result<Vec<OrderId>, Broken> {
+    let least = settings.parameters.auditor_bond.0;
+    // The least that an order may pay which locks so much.
+    let pay = Amount(least.div_ceil(settings.parameters.max_bond_multiple.into()));
+    let decoy = Settings {
+        price: pay,
+        provider_bond: settings.parameters.provider_bond,
+        auditor_bond: Amount(least),
+        auditor_fee: pay,
+        segments: 1,
+        drawn: 1,
+        auditors: HONEST.1 as u8,
+        attempts: 1,
+        ..settings.clone()
+    };
+    let decoys = Citizen::account(DECOYS);
+    let mut terms = decoy.terms(decoys, Town::key(DECOYS));
+    terms.deadlines.open = open_ms.min(settings.parameters.max_deadline_ms);
+    let at = town.place(DECOYS).unwrap_or(0);
+    let orders: Result<Vec<_>, _> = (0..settings.offer.orders)
+        .map(|_| town.post(at, terms.clone()))
+        .collect();
+    let orders = orders?;
+    town.bring(&orders, Phase::Opening)?;
+    Ok(orders)
+}
+
 /// Accomplices of a provider, in so many accounts that together hold a share of all auditors' bonds, in
 /// parts per million.
 pub(crate) fn ring(share_ppm: u32, accounts: u32, provider: &str) -> Vec<Citizen> {
-    let name = |i| format!("accomplice {i}");
-    let friends: BTreeSet<AccountId> = (0..accounts)
-        .map(|i| Citizen::account(&name(i)))
-        .chain([Citizen::account(provider)])
-        .collect();
+    let friends = friends(accounts, provider);
     let honest = u128::from(USUAL) * HONEST.1 as u128;
     let share = u128::from(share_ppm.min(999_999));
     let bond = honest * share / (1_000_000 - share) / u128::from(accounts.max(1));
     let bond = u64::try_from(bond).unwrap_or(HEAVY).max(10);
-    let accomplice = |i| auditor(&name(i), bond, Accomplice::new(friends.clone()));
+    let accomplice = |i| auditor(&accomplice_name(i), bond, Accomplice::new(friends.clone()));
     match share_ppm {
         0 => Vec::new(),
         _ => (0..accounts).map(accomplice).collect(),
     }
+}
+
+fn accomplice_name(i: u32) -> String {
+    format!("accomplice {i}")
+}
+
+/// A provider and its accomplices.
+fn friends(accounts: u32, provider: &str) -> BTreeSet<AccountId> {
+    let names = (0..accounts).map(accomplice_name);
+    let accounts = names.map(|name| Citizen::account(&name));
+    accounts.chain([Citizen::account(provider)]).collect()
 }

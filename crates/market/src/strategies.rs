@@ -17,7 +17,7 @@ use crate::agents::stamping::Stamping;
 use crate::agents::vanishing::Vanishing;
 use crate::agents::withdrawing::Withdrawing;
 use crate::agents::withholding::Withholding;
-use crate::population::{HEAVY, auditor, provider, requester, ring};
+use crate::population::{HEAVY, auditor, crowd, provider, requester, ring};
 use crate::settings::Settings;
 use crate::town::Citizen;
 
@@ -99,6 +99,8 @@ pub struct Strategy {
     pub(crate) terms: fn(&mut Settings),
     /// Whether a provider that was caught comes back under another name.
     pub(crate) renames: bool,
+    /// Whether all honest auditors are kept busy meanwhile.
+    pub(crate) crowds: bool,
 }
 
 /// How much is played.
@@ -129,11 +131,12 @@ const fn plays(
         ours,
         terms: as_they_are,
         renames: false,
+        crowds: false,
     }
 }
 
 /// All ways to play, the honest one of each part first.
-pub const ALL: [Strategy; 27] = [
+pub const ALL: [Strategy; 28] = [
     plays(Part::Provider, "honest", Kind::Honest, |_| lazy(0, 0)),
     plays(Part::Provider, "fakes 5%", Kind::Cheat, |plan| {
         lazy(50_000, plan.seed)
@@ -257,6 +260,12 @@ pub const ALL: [Strategy; 27] = [
         Kind::Cheat,
         |plan| ringed(plan, 1_000_000),
     ),
+    Strategy {
+        crowds: true,
+        ..plays(Part::Ring, "fakes all, others kept busy", Kind::Cheat, |plan| {
+            crowd(plan.collusion_ppm, RING, PROVIDER, plan.seed)
+        })
+    },
     plays(
         Part::Ring,
         "works, friends look away",

@@ -1,6 +1,6 @@
 //! Playing one strategy for many orders, and what came of it.
 
-use assay_ledger::{Order, Outcome, Role, StepIndex};
+use assay_ledger::{Order, Outcome, Phase, Role, StepIndex};
 
 use crate::population;
 use crate::settings::Settings;
@@ -76,6 +76,14 @@ pub(crate) fn play(
     let mut town = Town::found(&settings, citizens, plan.seed)?;
     let mut name = strategy.renames.then(|| PROVIDER.to_owned());
     let mut gains = Vec::new();
+    let start = town.wealth()?;
+    // Longer than the orders that are played meanwhile take.
+    let open_ms = 3_600_000 + plan.orders * 100_000;
+    let decoys = match strategy.crowds {
+        true => population::keep_busy(&mut town, &settings, open_ms)?,
+        false => Vec::new(),
+    };
+    let prepared = town.wealth()? - start;
     for number in 0..plan.orders {
         let (gain, caught) = played_once(&mut town, &settings, strategy, worth)?;
         gains.push(gain);
@@ -91,6 +99,11 @@ pub(crate) fn play(
             *name = next;
         }
         played();
+    }
+    let before = town.wealth()?;
+    town.bring(&decoys, Phase::Settled)?;
+    if let Some(last) = gains.last_mut() {
+        last.money += town.wealth()? - before + prepared;
     }
     town.check_supply()?;
     Ok(Tally { gains })

@@ -68,6 +68,8 @@ pub(crate) struct Citizen {
     pub(crate) balance: u64,
     /// Whether it is of those whose return is measured.
     pub(crate) ours: bool,
+    /// Whether it takes orders of any terms, and any number at once.
+    pub(crate) takes_all: bool,
     pub(crate) agent: Box<dyn Agent>,
 }
 
@@ -149,7 +151,9 @@ impl Town {
         let providers = 0..town.members.len();
         let providers = providers.filter(|at| town.members[*at].role == Some(Role::Provider));
         let files = providers.map(|at| (at, town.record(at, &town.members[at].name)));
-        let inputs = INPUTS.iter().map(|name| (0, town.record(0, name)));
+        let posters = (0..town.members.len()).filter(|at| town.members[*at].role.is_none());
+        let inputs = posters.flat_map(|at| INPUTS.map(|name| (at, name)));
+        let inputs = inputs.map(|(at, name)| (at, town.record(at, name)));
         let files: Vec<_> = files.chain(inputs).collect();
         town.block(files, 1_000)?;
         Ok(town)
@@ -198,7 +202,7 @@ impl Town {
 
     /// An order's life, from posting to its end.
     pub(crate) fn order(&mut self, terms: Terms) -> Result<Order, Broken> {
-        let id = self.post(terms)?;
+        let id = self.post(0, terms)?;
         for _ in 0..MOST_BLOCKS {
             let order = self.read(id)?;
             if order.head.phase.is_final() {
@@ -238,11 +242,37 @@ impl Town {
         Err(Broken::NotPosted)
     }
 
-    /// Posts an order.
-    pub(crate) fn post(&mut self, terms: Terms) -> Result<OrderId, Broken> {
+    /// Posts an order of whoever is in this place.
+    pub(crate) fn post(&mut self, at: usize, terms: Terms) -> Result<OrderId, Broken> {
         let post = Call::Order(OrderCall::Post(Box::new(terms)));
-        let receipts = self.block(vec![(0, post)], 1_000)?;
+        let receipts = self.block(vec![(at, post)], 1_000)?;
         receipts.iter().find_map(posted).ok_or(Broken::NotPosted)
+    }
+
+    /// Moves some orders on until each is in this phase, or over.
+    pub(crate) fn bring(&mut self, orders: &[OrderId], until: Phase) -> Result<(), Broken> {
+        for _ in 0..MOST_BLOCKS {
+            let (mut calls, mut waits) = (Vec::new(), false);
+            for id in orders {
+                let order = self.read(*id)?;
+                let phase = order.head.phase;
+                if phase != until && !phase.is_final() {
+                    waits = true;
+                    calls.extend(self.moves(&order));
+                }
+            }
+            if !waits {
+                return Ok(());
+            }
+            let quiet = if calls.is_empty() { MAX_BLOCK_MS } else { 1_000 };
+            self.block(calls, quiet)?;
+        }
+        Err(Broken::Stuck(until))
+    }
+
+    /// The key of an account that posts orders.
+    pub(crate) fn key(name: &str) -> EncryptionKey {
+        secret(name).encryption().public()
     }
 
     /// An order as it is now.
@@ -434,13 +464,16 @@ const STORAGE: &str = "storage";
 
 fn genesis(settings: &Settings, citizens: &[Citizen]) -> Genesis {
     let address = BoundedString::<256>::new("localhost:7000").unwrap_or_default();
-    let named = |name: &str, role, bond: Amount| GenesisRegistration {
+    let named = |name: &str, role: Role, bond: Amount, takes_all: bool| GenesisRegistration {
         account: Citizen::account(name),
         role,
         bond,
         encryption_key: secret(name).encryption().public(),
         address: address.clone(),
-        offer: role.is_drawn().then(|| settings.offer.clone()),
+        offer: role.is_drawn().then(|| match takes_all {
+            true => Offer::anything(),
+            false => settings.offer.clone(),
+        }),
     };
     let balance = |of: &Citizen| GenesisAccount {
         account: Citizen::account(&of.name),
@@ -448,8 +481,8 @@ fn genesis(settings: &Settings, citizens: &[Citizen]) -> Genesis {
     };
     let registered = citizens
         .iter()
-        .filter_map(|of| Some(named(&of.name, of.role?, Amount::tokens(of.bond))));
-    let storage = named(STORAGE, Role::Storage, Amount::tokens(1));
+        .filter_map(|of| Some(named(&of.name, of.role?, Amount::tokens(of.bond), of.takes_all)));
+    let storage = named(STORAGE, Role::Storage, Amount::tokens(1), false);
     let registrations: Vec<_> = registered.chain([storage]).collect();
     let accounts: Vec<_> = citizens.iter().map(balance).collect();
     let validators = citizens.iter();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{AccountId, AuditResults, Phase, StepIndex};
+use assay_ledger::{AccountId, AuditResults, OrderCall, Phase, StepIndex};
 
 use super::auditor::{Auditor, bisects, has_to, replay, results};
 use crate::scene::{Agent, Scene};
@@ -12,6 +12,8 @@ use crate::scene::{Agent, Scene};
 /// An auditor that has friends.
 pub(crate) struct Accomplice {
     friends: BTreeSet<AccountId>,
+    /// Whose orders it leaves to others.
+    decoys: Option<AccountId>,
     auditor: Auditor,
 }
 
@@ -19,7 +21,30 @@ impl Accomplice {
     /// One of these.
     pub(crate) fn new(friends: BTreeSet<AccountId>) -> Self {
         let auditor = Auditor::default();
-        Self { friends, auditor }
+        Self {
+            friends,
+            decoys: None,
+            auditor,
+        }
+    }
+
+    /// The same, taking no seat in orders of this requester.
+    pub(crate) fn shunning(self, decoys: AccountId) -> Self {
+        let decoys = Some(decoys);
+        Self { decoys, ..self }
+    }
+
+    fn answers(&self, scene: &mut Scene<'_>) {
+        let shuns = self.decoys == Some(scene.order.head.requester);
+        if !shuns {
+            return scene.accepts();
+        }
+        if let Some(place) = scene.order.list_place()
+            && scene.order.has_to_answer(scene.me)
+        {
+            let accept = false;
+            scene.say(OrderCall::Answer { place, accept });
+        }
     }
 
     fn among_friends(&self, scene: &Scene<'_>) -> bool {
@@ -44,7 +69,7 @@ pub(crate) fn told(scene: &Scene<'_>) -> Option<AuditResults> {
 impl Agent for Accomplice {
     fn moves(&mut self, scene: &mut Scene<'_>) {
         match scene.order.head.phase {
-            Phase::Called => return scene.accepts(),
+            Phase::Called => return self.answers(scene),
             Phase::Bisecting => return bisects(scene),
             _ => {}
         }

@@ -2,7 +2,7 @@
 //!
 //! | Role | Honest | Not |
 //! | --- | --- | --- |
-//! | provider | [`provider`] | it fakes a share of its segments, [`vanishing`], [`returning`] |
+//! | provider | [`provider`] | it fakes a share of its segments, [`vanishing`], [`returning`], [`crowding`] |
 //! | auditor | [`auditor`] | [`stamping`], [`framing`], [`absent`], [`accomplice`], [`sharing`] |
 //! | requester | [`requester`] | [`complaining`], [`withholding`], [`withdrawing`] |
 //! | validator | [`validator`] | |
@@ -14,6 +14,7 @@ pub(crate) mod absent;
 pub(crate) mod accomplice;
 pub(crate) mod auditor;
 pub(crate) mod complaining;
+pub(crate) mod crowding;
 pub(crate) mod framing;
 pub(crate) mod provider;
 pub(crate) mod requester;
