@@ -75,7 +75,7 @@ pub(crate) fn with(mut ours: Vec<Citizen>) -> Vec<Citizen> {
     }));
     all.extend((0..validators).map(|i| {
         let name = format!("validator {i}");
-        honest(name, Role::Validator, Box::new(Validator))
+        honest(name, Role::Validator, Box::new(Validator::default()))
     }));
     all
 }

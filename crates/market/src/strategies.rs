@@ -82,6 +82,8 @@ pub enum Kind {
     Split,
     /// It does not. It passes nothing that is wrong, and the rules do not stop it: see `docs/market.md`.
     Shirks,
+    /// It does not, it does harm, and the rules do not stop it: see `docs/market.md`.
+    Open,
 }
 
 /// A way to play.
@@ -262,9 +264,12 @@ pub const ALL: [Strategy; 28] = [
     ),
     Strategy {
         crowds: true,
-        ..plays(Part::Ring, "fakes all, others kept busy", Kind::Cheat, |plan| {
-            crowd(plan.collusion_ppm, RING, PROVIDER, plan.seed)
-        })
+        ..plays(
+            Part::Ring,
+            "fakes all, others kept busy",
+            Kind::Open,
+            |plan| crowd(plan.collusion_ppm, RING, PROVIDER, plan.seed),
+        )
     },
     plays(
         Part::Ring,

@@ -264,7 +264,11 @@ impl Town {
             if !waits {
                 return Ok(());
             }
-            let quiet = if calls.is_empty() { MAX_BLOCK_MS } else { 1_000 };
+            let quiet = if calls.is_empty() {
+                MAX_BLOCK_MS
+            } else {
+                1_000
+            };
             self.block(calls, quiet)?;
         }
         Err(Broken::Stuck(until))
@@ -479,9 +483,14 @@ fn genesis(settings: &Settings, citizens: &[Citizen]) -> Genesis {
         account: Citizen::account(&of.name),
         balance: Amount::tokens(of.balance),
     };
-    let registered = citizens
-        .iter()
-        .filter_map(|of| Some(named(&of.name, of.role?, Amount::tokens(of.bond), of.takes_all)));
+    let registered = citizens.iter().filter_map(|of| {
+        Some(named(
+            &of.name,
+            of.role?,
+            Amount::tokens(of.bond),
+            of.takes_all,
+        ))
+    });
     let storage = named(STORAGE, Role::Storage, Amount::tokens(1), false);
     let registrations: Vec<_> = registered.chain([storage]).collect();
     let accounts: Vec<_> = citizens.iter().map(balance).collect();

@@ -55,7 +55,7 @@ fn row<'a>(report: &'a Report, part: Part, name: &str) -> &'a Row {
 #[test]
 fn no_cheat_brings_as_much_as_honesty() {
     for percent in [0, 10, 20, 30] {
-        let report = played(&Settings::default(), &orders(150, percent * 10_000));
+        let report = played(&Settings::default(), &orders(120, percent * 10_000));
         let failures: Vec<_> = report.failures().collect();
         assert!(failures.is_empty(), "{percent}%: {failures:#?}");
         for part in Part::ALL {
@@ -116,6 +116,15 @@ fn who_shares_a_replay_earns_more_and_passes_nothing_wrong() {
     let shared = row(&report, Part::Auditor, "one replay for two seats");
     assert_eq!(shared.kind, Kind::Shirks);
     assert!(shared.pays);
+}
+
+/// The same of what does harm: accomplices are all that is left while honest auditors are kept busy.
+#[test]
+fn who_keeps_honest_auditors_busy_has_its_lies_passed() {
+    let report = played(&Settings::default(), &orders(60, 100_000));
+    let crowding = row(&report, Part::Ring, "fakes all, others kept busy");
+    assert_eq!(crowding.kind, Kind::Open);
+    assert!(crowding.pays);
 }
 
 #[test]

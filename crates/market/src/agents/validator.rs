@@ -1,16 +1,22 @@
-//! An honest validator: it replays what is disputed and attests what it finds.
+//! An honest validator: it replays what is disputed and attests what it finds, and audits where auditors
+//! cannot be had.
 
 use assay_crypto::Digest;
 use assay_ledger::{Dispute, Order, OrderCall, Phase, Question, StepIndex};
 
+use super::auditor::Auditor;
 use crate::scene::{Agent, Scene};
 use crate::work;
 
 /// A validator.
-pub(crate) struct Validator;
+#[derive(Default)]
+pub(crate) struct Validator(Auditor);
 
 impl Agent for Validator {
     fn moves(&mut self, scene: &mut Scene<'_>) {
+        if scene.order.seat(scene.me).is_some() {
+            self.0.moves(scene);
+        }
         let order = scene.order;
         let (Some(dispute), Some(place)) = (order.dispute(), order.dispute_place()) else {
             return;
