@@ -5,18 +5,20 @@
 //! and each with a beacon that follows from the seed. Signatures are left out, for a block is executed
 //! here as one whose signatures were checked.
 
+mod blocks;
+mod citizen;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
+use assay_crypto::EncryptionKey;
 use assay_ledger::{
-    AccountCall, AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call,
-    ChainId, Event, ExecuteError, FileCall, FileId, FileRecord, Genesis, GenesisAccount,
-    GenesisError, GenesisRegistration, Height, MAX_BLOCK_MS, MemoryStore, Offer, Order, OrderCall,
-    OrderEvent, OrderId, Phase, ReadError, Receipt, Role, Status, Terms, Transaction,
-    ValidatorInfo, execute_verified_block, query,
+    AccountId, Amount, Call, ChainId, Event, ExecuteError, GenesisError, MAX_BLOCK_MS, MemoryStore,
+    Offer, Order, OrderCall, OrderEvent, OrderId, Phase, ReadError, Receipt, Role, Terms, query,
 };
 
-use crate::scene::{Agent, Scene, Vault};
+pub(crate) use self::citizen::{Citizen, INPUTS, REQUESTER};
+use self::citizen::{Member, genesis, secret};
+use crate::scene::{Scene, Vault};
 use crate::settings::Settings;
 
 /// More blocks than any order takes.
@@ -56,62 +58,6 @@ pub enum Broken {
     /// Terms that the network refuses.
     #[error("the order was not posted")]
     NotPosted,
-}
-
-/// Somebody who is to live in a town.
-pub(crate) struct Citizen {
-    pub(crate) name: String,
-    pub(crate) role: Option<Role>,
-    /// In tokens.
-    pub(crate) bond: u64,
-    /// What it has besides, in tokens.
-    pub(crate) balance: u64,
-    /// Whether it is of those whose return is measured.
-    pub(crate) ours: bool,
-    /// Whether it takes orders of any terms, and any number at once.
-    pub(crate) takes_all: bool,
-    pub(crate) agent: Box<dyn Agent>,
-}
-
-impl Citizen {
-    /// The account of whoever has this name, in every town.
-    pub(crate) fn account(name: &str) -> AccountId {
-        secret(name).public()
-    }
-
-    /// The file of this name; a provider names one of its own name as each of its checkpoints.
-    pub(crate) fn file(name: &str) -> FileId {
-        FileId(Digest::of("assay/market/file/v1", &[name.as_bytes()]))
-    }
-}
-
-fn secret(name: &str) -> SecretKey {
-    SecretKey::from_seed(Digest::of("assay/market/secret/v1", &[name.as_bytes()]).0)
-}
-
-struct Member {
-    name: String,
-    account: AccountId,
-    key: EncryptionKey,
-    role: Option<Role>,
-    ours: bool,
-    steps: u64,
-    agent: Box<dyn Agent>,
-}
-
-impl Member {
-    fn new(citizen: Citizen) -> Self {
-        let secret = secret(&citizen.name);
-        Self {
-            account: secret.public(),
-            key: secret.encryption().public(),
-            name: citizen.name,
-            role: citizen.role,
-            ours: citizen.ours,
-            steps: 0,
-            agent: citizen.agent,
-        }
-    }
 }
 
 /// A network, and everybody in it.
@@ -316,125 +262,6 @@ impl Town {
         calls
     }
 
-    /// Makes a block of calls that must all count, and executes it.
-    pub(crate) fn block(
-        &mut self,
-        calls: Vec<(usize, Call)>,
-        after_ms: u64,
-    ) -> Result<Vec<Receipt>, Broken> {
-        let transactions = self.transactions(calls)?;
-        self.height += 1;
-        self.stamp += after_ms;
-        let context = self.context();
-        let executed = execute_verified_block(&self.store, &context, &transactions)?;
-        self.store.apply(&executed.writes);
-        let receipts = executed.receipts.receipts;
-        for (receipt, transaction) in receipts.iter().zip(&transactions) {
-            // Whoever is asked answers at once, and pays for it, also where others have decided by then.
-            let may_come_late = matches!(transaction.call.name(), "answer" | "attest");
-            if let Status::Refused(refusal) = &receipt.status
-                && !may_come_late
-            {
-                let at = self.places.get(&transaction.sender);
-                let who = at.map(|at| self.members[*at].name.clone());
-                return Err(Broken::Refused {
-                    who: who.unwrap_or_default(),
-                    why: refusal.to_string(),
-                });
-            }
-        }
-        Ok(receipts)
-    }
-
-    /// What the next block would do with a beacon of this number, if nobody moved.
-    pub(crate) fn would(&self, beacon: u64) -> Result<Vec<Event>, Broken> {
-        let context = BlockContext {
-            height: Height(self.height + 1),
-            timestamp_ms: self.stamp + 1_000,
-            beacon: Digest::of("assay/market/trial/v1", &[&beacon.to_le_bytes()]),
-        };
-        let executed = execute_verified_block(&self.store, &context, &[])?;
-        Ok(executed.receipts.events)
-    }
-
-    fn context(&self) -> BlockContext {
-        let parts: [&[u8]; 2] = [&self.seed.to_le_bytes(), &self.height.to_le_bytes()];
-        BlockContext {
-            height: Height(self.height),
-            timestamp_ms: self.stamp,
-            beacon: Digest::of("assay/market/beacon/v1", &parts),
-        }
-    }
-
-    /// The calls with nonces, and with the least fee that their length allows.
-    fn transactions(&self, calls: Vec<(usize, Call)>) -> Result<Vec<Transaction>, Broken> {
-        let parameters = query::parameters(&self.store)?.unwrap_or_default();
-        let mut made = BTreeMap::new();
-        let mut transactions = Vec::new();
-        for (at, call) in calls {
-            let sender = self.members[at].account;
-            let before = made.entry(at).or_insert(0u64);
-            let mut transaction = Transaction {
-                chain: self.chain,
-                sender,
-                nonce: query::account(&self.store, &sender)?.nonce + *before,
-                fee: Amount::ZERO,
-                call,
-                signature: Signature([0; 64]),
-            };
-            *before += 1;
-            transaction.fee = parameters.min_fee(transaction.encoded_len());
-            transactions.push(transaction);
-        }
-        Ok(transactions)
-    }
-
-    /// The record of a file.
-    fn record(&self, at: usize, name: &str) -> Call {
-        let member = &self.members[at];
-        Call::File(FileCall::Put(Box::new(FileRecord {
-            id: Citizen::file(name),
-            owner: member.account,
-            name: BoundedString::new(name).unwrap_or_default(),
-            length_class: 1_024,
-            slices: 1,
-            root: Digest::of("assay/market/content/v1", &[&member.account.0]),
-            placement: BoundedVec::new(vec![Citizen::account(STORAGE)]).unwrap_or_default(),
-            media_type: BoundedString::new("application/octet-stream").unwrap_or_default(),
-            key_envelope: BoundedBytes::default(),
-        })))
-    }
-
-    /// Somebody gives up its name, and comes back under another with as much of a bond: it pays for its
-    /// new account, its registration and its file.
-    pub(crate) fn rename(&mut self, from: usize, next: Citizen) -> Result<(), Broken> {
-        let (role, bond) = (next.role, Amount::tokens(next.bond));
-        let Some(role) = role else { return Ok(()) };
-        let purse = from;
-        let member = Member::new(next);
-        let at = self.members.len();
-        let to = member.account;
-        let register = Call::Account(AccountCall::Register {
-            role,
-            bond,
-            encryption_key: member.key,
-            address: BoundedString::new("localhost:7000").unwrap_or_default(),
-            offer: role.is_drawn().then(|| self.offer.clone()),
-        });
-        self.places.insert(member.account, at);
-        self.members.push(member);
-        let leave = Call::Account(AccountCall::Unregister { role });
-        self.block(vec![(purse, leave)], 1_000)?;
-        let amount = query::account(&self.store, &self.members[purse].account)?.balance;
-        // The fee of this transfer is all that stays behind.
-        let amount = Amount(amount.0.saturating_sub(10_000));
-        let transfer = Call::Account(AccountCall::Transfer { to, amount });
-        self.block(vec![(purse, transfer)], 1_000)?;
-        self.block(vec![(at, register)], 1_000)?;
-        let file = self.record(at, &self.members[at].name);
-        self.block(vec![(at, file)], 1_000).map(drop)
-    }
-
     /// Fails if money came or went since the genesis.
     pub(crate) fn check_supply(&self) -> Result<(), Broken> {
         let supply = query::supply(&self.store)?;
@@ -457,60 +284,4 @@ fn posted(receipt: &Receipt) -> Option<OrderId> {
         } => Some(*order),
         _ => None,
     })
-}
-
-/// The inputs of every order.
-pub(crate) const INPUTS: [&str; 2] = ["model", "train"];
-/// Who posts all orders.
-pub(crate) const REQUESTER: &str = "requester";
-/// The one storage node.
-const STORAGE: &str = "storage";
-
-fn genesis(settings: &Settings, citizens: &[Citizen]) -> Genesis {
-    let address = BoundedString::<256>::new("localhost:7000").unwrap_or_default();
-    let named = |name: &str, role: Role, bond: Amount, takes_all: bool| GenesisRegistration {
-        account: Citizen::account(name),
-        role,
-        bond,
-        encryption_key: secret(name).encryption().public(),
-        address: address.clone(),
-        offer: role.is_drawn().then(|| match takes_all {
-            true => Offer::anything(),
-            false => settings.offer.clone(),
-        }),
-    };
-    let balance = |of: &Citizen| GenesisAccount {
-        account: Citizen::account(&of.name),
-        balance: Amount::tokens(of.balance),
-    };
-    let registered = citizens.iter().filter_map(|of| {
-        Some(named(
-            &of.name,
-            of.role?,
-            Amount::tokens(of.bond),
-            of.takes_all,
-        ))
-    });
-    let storage = named(STORAGE, Role::Storage, Amount::tokens(1), false);
-    let registrations: Vec<_> = registered.chain([storage]).collect();
-    let accounts: Vec<_> = citizens.iter().map(balance).collect();
-    let validators = citizens.iter();
-    let validators = validators.filter(|of| of.role == Some(Role::Validator));
-    let mut validators: Vec<_> = validators
-        .map(|of| ValidatorInfo {
-            account: Citizen::account(&of.name),
-            address: address.clone(),
-        })
-        .collect();
-    validators.sort_by_key(|of| of.account);
-    Genesis {
-        chain_name: BoundedString::new("market").unwrap_or_default(),
-        timestamp_ms: 0,
-        accounts: BoundedVec::new(accounts).unwrap_or_default(),
-        registrations: BoundedVec::new(registrations).unwrap_or_default(),
-        parameters: settings.parameters.clone(),
-        owners: BoundedVec::default(),
-        beacon_key: BoundedBytes::default(),
-        validators: BoundedVec::new(validators).unwrap_or_default(),
-    }
 }
