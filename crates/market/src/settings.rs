@@ -1,6 +1,7 @@
 //! What is played for: the terms of every order, the network's numbers, and what work costs.
 
 use assay_crypto::Digest;
+use assay_crypto::release::LockKey;
 use assay_ledger::{
     AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, JobKind, Offer,
     Parameters, StopRule, Terms,
@@ -77,7 +78,7 @@ impl Settings {
     }
 
     /// The terms of an order.
-    pub(crate) fn terms(&self, requester: AccountId, key: assay_crypto::EncryptionKey) -> Terms {
+    pub(crate) fn terms(&self, requester: AccountId, key: LockKey) -> Terms {
         let input = |name: &str| assay_ledger::Input {
             name: BoundedString::new(name).unwrap_or_default(),
             file: Citizen::file(name),
@@ -104,7 +105,7 @@ impl Settings {
             attempts: self.attempts,
             copies: 1,
             keys: Digest::of("assay/market/keys/v1", &[&requester.0]),
-            encryption_key: key,
+            delivery_key: key,
             deadlines: self.deadlines(),
         }
     }

@@ -9,6 +9,7 @@ use crate::agents::absent::Absent;
 use crate::agents::auditor::Auditor;
 use crate::agents::complaining::Complaining;
 use crate::agents::framing::{Accusation, Framing};
+use crate::agents::keeping::Keeping;
 use crate::agents::provider::Provider;
 use crate::agents::requester::Requester;
 use crate::agents::returning::Returning;
@@ -138,7 +139,7 @@ const fn plays(
 }
 
 /// All ways to play, the honest one of each part first.
-pub const ALL: [Strategy; 28] = [
+pub const ALL: [Strategy; 29] = [
     plays(Part::Provider, "honest", Kind::Honest, |_| lazy(0, 0)),
     plays(Part::Provider, "fakes 5%", Kind::Cheat, |plan| {
         lazy(50_000, plan.seed)
@@ -176,6 +177,15 @@ pub const ALL: [Strategy; 28] = [
         "gives back with keys in hand",
         Kind::Cheat,
         |_| vec![provider(PROVIDER, HEAVY, Returning)],
+    ),
+    plays(
+        Part::Provider,
+        "works, keeps the result",
+        Kind::Cheat,
+        |_| {
+            let honest = Provider::honest(Citizen::file(PROVIDER));
+            vec![provider(PROVIDER, HEAVY, Keeping(honest))]
+        },
     ),
     plays(
         Part::Provider,

@@ -148,12 +148,14 @@ fn was_caught(town: &Town, order: &Order) -> bool {
     failed.any(|(run, failure)| town.is_ours(run.provider) && failure.slashed.0 > 0)
 }
 
-/// Whether the requester has a good result: a run that was committed to, for it can read the states from
-/// then on, paid or not, and that is what an honest one would be.
+/// Whether the requester has a good result: one whose key was released to it, and that is what an honest
+/// run gives. It can read nothing before, whoever it pays or does not.
 fn is_good(town: &Town, order: &Order) -> bool {
     let last = StepIndex(order.head.terms.steps);
     order.runs.iter().any(|run| {
-        let Some(seed) = run.seed else { return false };
+        let Some(seed) = run.seed.filter(|_| run.released.is_some()) else {
+            return false;
+        };
         let mut state = work::first(&seed);
         for step in 1..=last.0 {
             state = work::next(&state, StepIndex(step));

@@ -2,7 +2,7 @@
 //!
 //! | Role | Honest | Not |
 //! | --- | --- | --- |
-//! | provider | [`provider`] | it fakes a share of its segments, [`vanishing`], [`returning`], [`crowding`] |
+//! | provider | [`provider`] | it fakes a share of its segments, [`vanishing`], [`returning`], [`keeping`], [`crowding`] |
 //! | auditor | [`auditor`] | [`stamping`], [`framing`], [`absent`], [`accomplice`], [`sharing`] |
 //! | requester | [`requester`] | [`complaining`], [`withholding`], [`withdrawing`] |
 //! | validator | [`validator`] | |
@@ -16,6 +16,7 @@ pub(crate) mod auditor;
 pub(crate) mod complaining;
 pub(crate) mod crowding;
 pub(crate) mod framing;
+pub(crate) mod keeping;
 pub(crate) mod provider;
 pub(crate) mod requester;
 pub(crate) mod returning;

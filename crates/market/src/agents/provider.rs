@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
+use assay_crypto::release::LockSecret;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
     BoundedVec, FileId, Order, OrderCall, Phase, SealedKeys, SegmentIndex, StepIndex,
@@ -54,6 +55,7 @@ impl Provider {
             result: self.file,
             counts: trace.counts(),
             first_invalid: None,
+            lock: lock(scene).public(),
         });
         scene.vault.keep(order, run, trace);
     }
@@ -88,8 +90,22 @@ pub(crate) fn answers(scene: &mut Scene<'_>) {
             }
         }
         (Phase::Bisecting, _, _) => bisects(scene, order),
+        (Phase::Delivering, _, _) => {
+            let place = order.work(run.index);
+            let use_of = assay_ledger::Trace::locked_for(&place);
+            let nonce = Digest::of("assay/market/nonce/v1", &[&use_of.0]);
+            let release = lock(scene).release(&use_of, &terms.delivery_key, &nonce.0);
+            if let Ok(release) = release {
+                scene.say(OrderCall::Deliver { place, release });
+            }
+        }
         _ => {}
     }
+}
+
+/// What locks the states of a provider's runs.
+fn lock(scene: &Scene<'_>) -> LockSecret {
+    LockSecret::from_seed(&Digest::of("assay/market/lock/v1", &[&scene.me.0]).0)
 }
 
 fn bisects(scene: &mut Scene<'_>, order: &Order) {

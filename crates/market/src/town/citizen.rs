@@ -36,7 +36,7 @@ impl Citizen {
     }
 }
 
-pub(super) fn secret(name: &str) -> SecretKey {
+fn secret(name: &str) -> SecretKey {
     SecretKey::from_seed(Digest::of("assay/market/secret/v1", &[name.as_bytes()]).0)
 }
 

@@ -10,14 +10,15 @@ mod citizen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_crypto::EncryptionKey;
+use assay_crypto::Digest;
+use assay_crypto::release::{LockKey, LockSecret};
 use assay_ledger::{
     AccountId, Amount, Call, ChainId, Event, ExecuteError, GenesisError, MAX_BLOCK_MS, MemoryStore,
     Offer, Order, OrderCall, OrderEvent, OrderId, Phase, ReadError, Receipt, Role, Terms, query,
 };
 
 pub(crate) use self::citizen::{Citizen, INPUTS, REQUESTER};
-use self::citizen::{Member, genesis, secret};
+use self::citizen::{Member, genesis};
 use crate::scene::{Scene, Vault};
 use crate::settings::Settings;
 
@@ -106,9 +107,8 @@ impl Town {
     }
 
     /// The requester's account and key.
-    pub(crate) fn requester() -> (AccountId, EncryptionKey) {
-        let secret = secret(REQUESTER);
-        (secret.public(), secret.encryption().public())
+    pub(crate) fn requester() -> (AccountId, LockKey) {
+        (Citizen::account(REQUESTER), Self::key(REQUESTER))
     }
 
     /// Whether an account is of those whose return is measured.
@@ -220,9 +220,10 @@ impl Town {
         Err(Broken::Stuck(until))
     }
 
-    /// The key of an account that posts orders.
-    pub(crate) fn key(name: &str) -> EncryptionKey {
-        secret(name).encryption().public()
+    /// To what results for an account are released.
+    pub(crate) fn key(name: &str) -> LockKey {
+        let seed = Digest::of("assay/market/delivery/v1", &[name.as_bytes()]);
+        LockSecret::from_seed(&seed.0).public()
     }
 
     /// An order as it is now.
