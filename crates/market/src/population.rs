@@ -71,11 +71,11 @@ pub(crate) fn with(mut ours: Vec<Citizen>) -> Vec<Citizen> {
     }));
     all.extend((0..auditors).map(|i| {
         let name = format!("honest auditor {i}");
-        honest(name, Role::Auditor, Box::new(Auditor::default()))
+        honest(name, Role::Auditor, Box::<Auditor>::default())
     }));
     all.extend((0..validators).map(|i| {
         let name = format!("validator {i}");
-        honest(name, Role::Validator, Box::new(Validator::default()))
+        honest(name, Role::Validator, Box::<Validator>::default())
     }));
     all
 }
