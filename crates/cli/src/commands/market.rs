@@ -110,8 +110,10 @@ impl Simulate {
     }
 
     fn settings(&self, global: &Global) -> Result<Settings, Failure> {
-        let mut settings = Settings::default();
-        settings.parameters = network(global)?.parameters;
+        let mut settings = Settings {
+            parameters: network(global)?.parameters,
+            ..Settings::default()
+        };
         if let Some(path) = &self.job {
             let job = load(path)?;
             if job.market.copies > 1 {
