@@ -42,7 +42,11 @@ pub(crate) fn begin(state: &mut State<'_>) -> Vec<Event> {
 fn ring(state: &mut State<'_>, key: Vec<u8>, timer: Timer) -> Result<(), Refusal> {
     let amount: Option<Amount> = match timer {
         Timer::Bond(..) => state.load(&key),
-        Timer::Order(_) | Timer::Blocks(_) | Timer::Grant(..) | Timer::Keys(..) => None,
+        Timer::Order(_)
+        | Timer::Blocks(_)
+        | Timer::Grant(..)
+        | Timer::File(..)
+        | Timer::Keys(..) => None,
     };
     state.remove(key);
     match timer {
@@ -51,6 +55,7 @@ fn ring(state: &mut State<'_>, key: Vec<u8>, timer: Timer) -> Result<(), Refusal
         }
         Timer::Order(order) | Timer::Blocks(order) => orders::late(state, order),
         Timer::Grant(file, owner, grantee) => files::expire(state, file, owner, grantee),
+        Timer::File(file, owner) => files::run_out(state, file, owner),
         Timer::Keys(order, run) => {
             orders::forget_keys(state, order, run);
             Ok(())

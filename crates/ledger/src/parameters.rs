@@ -37,6 +37,13 @@ pub struct Parameters {
     pub auditor_bond: Amount,
     /// Least bond of a storage node.
     pub storage_bond: Amount,
+    /// What a storage node locks of its bond for each GiB that it keeps.
+    pub storage_bond_per_gib: Amount,
+    /// How long a provider must have results and checkpoints kept at least, from when it commits to
+    /// them, in milliseconds of ledger time: what it is paid for does not vanish.
+    pub kept_ms: u64,
+    /// The longest that a file is kept without being recorded again, in milliseconds of ledger time.
+    pub max_kept_ms: u64,
     /// Ledger time between giving up a role and getting the bond back, in milliseconds.
     pub unbonding_ms: u64,
     /// Share of a provider's locked bond lost when it does not commit to a run in time.
@@ -67,7 +74,7 @@ pub struct Parameters {
     pub min_blocks: u32,
     /// Rounds of audit draws for one run before its order is refunded.
     pub max_rounds: u8,
-    /// Deadlines of orders that end in one block at most, as many bonds and grants of files, and runs
+    /// Deadlines of orders that end in one block at most, as many bonds, grants and records of files, and runs
     /// whose keys are forgotten; the rest is carried over.
     pub max_timers: u32,
     /// Waiting orders that one block draws for at most.
@@ -89,6 +96,9 @@ impl Default for Parameters {
             provider_bond: Amount::tokens(1),
             auditor_bond: Amount::tokens(1),
             storage_bond: Amount::tokens(1),
+            storage_bond_per_gib: Amount(100_000),
+            kept_ms: 7 * 86_400_000,
+            max_kept_ms: 120 * 86_400_000,
             unbonding_ms: 7 * 86_400_000,
             late_rate: Ppm(200_000),
             reward_rate: Ppm(500_000),
@@ -119,6 +129,7 @@ impl Parameters {
             floors: Deadlines::all(0),
             min_blocks: 2,
             unbonding_ms: 3_600_000,
+            kept_ms: 3_600_000,
             ..Parameters::default()
         }
     }
@@ -161,7 +172,18 @@ impl Parameters {
         if self.max_deadline_ms == 0 || floors.any(|(_, floor)| floor > self.max_deadline_ms) {
             return Some("the longest deadline must be above zero, and no floor above it");
         }
-        let lengths = [self.max_deadline_ms, self.unbonding_ms, self.answer_ms];
+        if self.storage_bond_per_gib == Amount::ZERO {
+            return Some("a storage node must lock something for what it keeps");
+        }
+        if self.kept_ms > self.max_kept_ms / 4 || self.max_deadline_ms > self.max_kept_ms / 2 {
+            return Some("files must be kept for longer than any phase and any result need them");
+        }
+        let lengths = [
+            self.max_deadline_ms,
+            self.unbonding_ms,
+            self.answer_ms,
+            self.max_kept_ms,
+        ];
         if lengths.iter().any(|length| *length > MAX_DEADLINE_MS) {
             return Some("a deadline or delay is above a year");
         }

@@ -56,7 +56,17 @@ fn file_calls() -> Vec<FileCall> {
     let file = file_id("model");
     let grantee = SecretKey::from_seed([2; 32]).public();
     vec![
-        FileCall::Put(Box::new(crate::world::file(Who::Requester, "model"))),
+        FileCall::Put {
+            record: Box::new(crate::world::file(Who::Requester, "model")),
+            until: LedgerTime(8),
+            firm: true,
+            acceptances: BoundedVec::new([assay_ledger::Acceptance {
+                price: Amount(5),
+                by: LedgerTime(6),
+                signature: assay_crypto::Signature([7; 64]),
+            }])
+            .unwrap(),
+        },
         FileCall::AskGrant(Box::new(AskGrant {
             file,
             owner: Who::Requester.id(),
@@ -72,6 +82,7 @@ fn file_calls() -> Vec<FileCall> {
         },
         FileCall::RejectGrant { file, grantee },
         FileCall::RevokeGrant { file, grantee },
+        FileCall::Delete { file },
     ]
 }
 
@@ -197,7 +208,7 @@ fn sign(call: impl Into<Call>) -> Transaction {
 fn golden_transactions() {
     let mut all = Vec::new();
     let numbers = (0..4u8).map(|call| [0, call]);
-    let numbers = numbers.chain((0..5).map(|call| [1, call]));
+    let numbers = numbers.chain((0..6).map(|call| [1, call]));
     let numbers: Vec<_> = numbers.chain((0..17).map(|call| [2, call])).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
@@ -227,7 +238,7 @@ fn name_in(json: &str) -> String {
     let (subject, call) = value["call"].as_object().unwrap().iter().next().unwrap();
     let name = call.as_object().unwrap().keys().next().unwrap();
     match (subject.as_str(), name.as_str()) {
-        ("file", "put") | ("order", "post" | "cancel") => format!("{name}_{subject}"),
+        ("file", "put" | "delete") | ("order", "post" | "cancel") => format!("{name}_{subject}"),
         _ => name.clone(),
     }
 }
@@ -252,6 +263,30 @@ fn golden_transfer_byte_by_byte() {
 }
 
 #[test]
+fn golden_acceptance() {
+    let record = crate::world::file(Who::Requester, "model");
+    let chain = ChainId(Digest::of("chain", &[]));
+    let keeping = assay_ledger::Keeping::of(chain, &record, LedgerTime(8));
+    let node = SecretKey::from_seed([2; 32]);
+    let agreed = assay_ledger::Acceptance::sign(&node, &keeping, Amount(5), LedgerTime(6));
+    // What is signed: network, owner, file, root, slices, length class, until, price, by.
+    let mut text = Vec::new();
+    for digest in [chain.0, Digest(record.owner.0), record.id.0, record.root] {
+        text.extend(digest.0);
+    }
+    text.extend(1u32.to_le_bytes());
+    for number in [1_024, 8, 5, 6u64] {
+        text.extend(number.to_le_bytes());
+    }
+    let signed = node.sign("assay/storage acceptance/v1", &text);
+    assert_eq!(agreed.signature, signed);
+    let bytes = borsh::to_vec(&agreed).unwrap();
+    let mut expected = [5u64, 6].map(u64::to_le_bytes).concat();
+    expected.extend(signed.0);
+    assert_eq!(bytes, expected);
+}
+
+#[test]
 fn golden_genesis() {
     let genesis = genesis(parameters());
     let bytes = genesis.encode();
@@ -260,12 +295,12 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "a100b6d174fe629970c65a8b4351990bc0a76c34894bf83f774cb314e4c481fc"
+        "85d99b70d2b5c4db3bad17c2ff71aedb5bb9a540285ea4ff97056d173ec0f892"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "1a99e2477f002a433e9dde62889b800eea7541c3296854b028a3e6c9ab604540"
+        "5c9c4ba4b56abb7ef2f66890684d052ae72c8c834c2cbf2e78e32de3b275ab25"
     );
 }
 

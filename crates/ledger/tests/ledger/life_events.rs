@@ -55,6 +55,8 @@ fn of_account(event: &AccountEvent) -> String {
 fn of_file(event: &FileEvent) -> String {
     match event {
         FileEvent::Put { owner, .. } => format!("file {}", name(owner)),
+        FileEvent::Ended { owner, .. } => format!("file ended {}", name(owner)),
+        FileEvent::Paid { node, amount, .. } => format!("file paid {} {amount}", name(node)),
         FileEvent::Grant {
             owner,
             grantee,
@@ -221,10 +223,10 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
     expect(
         &lines(world.told[before..].iter()),
         "
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(1) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
-            12 block asked provider Provider(2) Provider(1) Provider(0)
+            12 block asked provider Provider(2) Provider(0) Provider(1)
             12 block phase asked
         ",
     );
@@ -235,35 +237,35 @@ const SETTLED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.5
     3 0 phase posted
-    4 block asked provider Provider(0) Provider(1) Provider(2)
+    4 block asked provider Provider(1) Provider(0) Provider(2)
     4 block phase asked
-    5 0 accepted Provider(0)
-    5 0 drawn Provider(0) run 0
+    5 0 accepted Provider(1)
+    5 0 drawn Provider(1) run 0
     5 0 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(0)
+    7 0 granted Requester to Provider(1)
     7 0 phase running
-    8 0 file Provider(0)
-    8 1 file Provider(0)
-    8 2 file Provider(0)
-    8 3 file Provider(0)
-    8 4 file Provider(0)
-    8 5 file Provider(0)
-    8 6 file Provider(0)
-    9 0 trace Provider(0)
+    8 0 file Provider(1)
+    8 1 file Provider(1)
+    8 2 file Provider(1)
+    8 3 file Provider(1)
+    8 4 file Provider(1)
+    8 5 file Provider(1)
+    8 6 file Provider(1)
+    9 0 trace Provider(1)
     9 0 phase committed
-    10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+    10 block asked auditor Auditor(3) Auditor(4) Auditor(0) Auditor(2) Auditor(1)
     10 block phase called
-    11 0 accepted Auditor(0)
-    11 1 accepted Auditor(3)
+    11 0 accepted Auditor(3)
+    11 1 accepted Auditor(4)
     11 1 phase seated
-    12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+    12 block drawn Auditor(3) Auditor(4) segments [0, 1, 2, 4]
     12 block phase opening
-    13 1 granted Provider(0) to Auditor(0)
-    13 2 granted Provider(0) to Auditor(3)
+    13 1 granted Provider(1) to Auditor(3)
+    13 2 granted Provider(1) to Auditor(4)
     13 2 phase auditing
-    14 0 committed Auditor(0)
-    15 0 committed Auditor(3)
+    14 0 committed Auditor(3)
+    15 0 committed Auditor(4)
     15 0 phase closing
     16 0 phase revealing
     17 0 revealed Auditor(0)
@@ -283,40 +285,40 @@ const CHEATED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.5
     3 0 phase posted
-    4 block asked provider Provider(0) Provider(1) Provider(2)
+    4 block asked provider Provider(1) Provider(0) Provider(2)
     4 block phase asked
-    5 0 accepted Provider(0)
-    5 0 drawn Provider(0) run 0
+    5 0 accepted Provider(1)
+    5 0 drawn Provider(1) run 0
     5 0 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(0)
+    7 0 granted Requester to Provider(1)
     7 0 phase running
-    8 0 file Provider(0)
-    8 1 file Provider(0)
-    8 2 file Provider(0)
-    8 3 file Provider(0)
-    8 4 file Provider(0)
-    8 5 file Provider(0)
-    8 6 file Provider(0)
-    9 0 trace Provider(0)
+    8 0 file Provider(1)
+    8 1 file Provider(1)
+    8 2 file Provider(1)
+    8 3 file Provider(1)
+    8 4 file Provider(1)
+    8 5 file Provider(1)
+    8 6 file Provider(1)
+    9 0 trace Provider(1)
     9 0 phase committed
-    10 block asked auditor Auditor(0) Auditor(3) Auditor(1) Auditor(2) Auditor(4)
+    10 block asked auditor Auditor(3) Auditor(4) Auditor(0) Auditor(2) Auditor(1)
     10 block phase called
-    11 0 accepted Auditor(0)
-    11 1 accepted Auditor(3)
+    11 0 accepted Auditor(3)
+    11 1 accepted Auditor(4)
     11 1 phase seated
-    12 block drawn Auditor(0) Auditor(3) segments [0, 1, 3, 4]
+    12 block drawn Auditor(3) Auditor(4) segments [0, 1, 2, 4]
     12 block phase opening
-    13 1 granted Provider(0) to Auditor(0)
-    13 2 granted Provider(0) to Auditor(3)
+    13 1 granted Provider(1) to Auditor(3)
+    13 2 granted Provider(1) to Auditor(4)
     13 2 phase auditing
-    14 0 committed Auditor(0)
-    15 0 committed Auditor(3)
+    14 0 committed Auditor(3)
+    15 0 committed Auditor(4)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(0)
-    18 0 revealed Auditor(3)
-    18 0 disputed run 0 by Auditor(0) Step segment 0
+    17 0 revealed Auditor(3)
+    18 0 revealed Auditor(4)
+    18 0 disputed run 0 by Auditor(3) Step segment 0
     18 0 phase bisecting
     20 0 narrowed 0 2
     20 0 phase bisecting
@@ -326,40 +328,40 @@ const CHEATED: &str = "
     24 0 attested Validator(1)
     25 0 attested Validator(2)
     25 0 decided Challenger
-    25 0 slashed Provider(0) provider 20.0 Provider(WrongResult)
-    25 0 paid Auditor(0) 5.0
+    25 0 slashed Provider(1) provider 20.0 Provider(WrongResult)
     25 0 paid Auditor(3) 5.0
-    25 0 failed run 0 Provider(0) WrongResult
+    25 0 paid Auditor(4) 5.0
+    25 0 failed run 0 Provider(1) WrongResult
     25 0 phase posted
-    26 block asked provider Provider(1) Provider(2)
+    26 block asked provider Provider(0) Provider(2)
     26 block phase asked
-    27 0 accepted Provider(1)
-    27 0 drawn Provider(1) run 1
+    27 0 accepted Provider(0)
+    27 0 drawn Provider(0) run 1
     27 0 phase taken
     28 block phase assigned
-    29 0 granted Requester to Provider(1)
+    29 0 granted Requester to Provider(0)
     29 0 phase running
-    30 0 file Provider(1)
-    30 1 file Provider(1)
-    30 2 file Provider(1)
-    30 3 file Provider(1)
-    30 4 file Provider(1)
-    30 5 file Provider(1)
-    30 6 file Provider(1)
-    31 0 trace Provider(1)
+    30 0 file Provider(0)
+    30 1 file Provider(0)
+    30 2 file Provider(0)
+    30 3 file Provider(0)
+    30 4 file Provider(0)
+    30 5 file Provider(0)
+    30 6 file Provider(0)
+    31 0 trace Provider(0)
     31 0 phase committed
-    32 block asked auditor Auditor(3) Auditor(2) Auditor(4) Auditor(0) Auditor(1)
+    32 block asked auditor Auditor(1) Auditor(3) Auditor(2) Auditor(4) Auditor(0)
     32 block phase called
-    33 0 accepted Auditor(3)
-    33 1 accepted Auditor(2)
+    33 0 accepted Auditor(1)
+    33 1 accepted Auditor(3)
     33 1 phase seated
-    34 block drawn Auditor(3) Auditor(2) segments [0, 3]
+    34 block drawn Auditor(1) Auditor(3) segments [1, 4, 5]
     34 block phase opening
-    35 1 granted Provider(1) to Auditor(3)
-    35 2 granted Provider(1) to Auditor(2)
+    35 1 granted Provider(0) to Auditor(1)
+    35 2 granted Provider(0) to Auditor(3)
     35 2 phase auditing
-    36 0 committed Auditor(3)
-    37 0 committed Auditor(2)
+    36 0 committed Auditor(1)
+    37 0 committed Auditor(3)
     37 0 phase closing
     38 0 phase revealing
     39 0 revealed Auditor(3)
@@ -378,10 +380,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Posted,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(1) Provider(0) Provider(2)
             4 block phase asked
-            35 block missed Provider(0)
             35 block missed Provider(1)
+            35 block missed Provider(0)
             35 block missed Provider(2)
             35 block phase posted
             36 block paid Requester 11.5
@@ -391,10 +393,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Asked,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(1) Provider(0) Provider(2)
             4 block phase asked
-            35 block missed Provider(0)
             35 block missed Provider(1)
+            35 block missed Provider(0)
             35 block missed Provider(2)
             35 block phase posted
             36 block paid Requester 11.5
@@ -404,10 +406,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Taken,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(1) Provider(0) Provider(2)
             4 block phase asked
             6 block phase assigned
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(1) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
         ",
