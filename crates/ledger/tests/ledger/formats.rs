@@ -227,7 +227,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "7649b17ad65253a2faccc3384e37cd1eb2a9a66fcc924899e2001229e4144f22"
+        "1ceaf7155931b740f7c45312ad5edb700f599ac35fa2a3151e14e42c615e022b"
     );
 }
 
@@ -331,7 +331,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "5a8b1920ab1262dffd5f494fdce23ec751e740ce02d5eab9dd0490f90d450584"
+        "0a54986227433845033653b7ba4d8b61c2c5455892c8a055c85a53e0993fcfe8"
     );
     let order = world.order(order);
     reads_back(&order.head);

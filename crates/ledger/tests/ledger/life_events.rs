@@ -268,14 +268,14 @@ const SETTLED: &str = "
     15 0 committed Auditor(4)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(0)
-    18 0 revealed Auditor(3)
+    17 0 revealed Auditor(3)
+    18 0 revealed Auditor(4)
     18 0 phase delivering
-    19 0 delivered Provider(0)
+    19 0 delivered Provider(1)
     19 0 phase accepted
-    32 block paid Provider(0) 10.0
-    32 block paid Auditor(0) 0.5
+    32 block paid Provider(1) 10.0
     32 block paid Auditor(3) 0.5
+    32 block paid Auditor(4) 0.5
     32 block paid Requester 0.5
     32 block ended Paid
 ";
@@ -364,14 +364,14 @@ const CHEATED: &str = "
     37 0 committed Auditor(3)
     37 0 phase closing
     38 0 phase revealing
-    39 0 revealed Auditor(3)
-    40 0 revealed Auditor(2)
+    39 0 revealed Auditor(1)
+    40 0 revealed Auditor(3)
     40 0 phase delivering
-    41 0 delivered Provider(1)
+    41 0 delivered Provider(0)
     41 0 phase accepted
-    42 0 paid Provider(1) 10.0
+    42 0 paid Provider(0) 10.0
+    42 0 paid Auditor(1) 0.5
     42 0 paid Auditor(3) 0.5
-    42 0 paid Auditor(2) 0.5
     42 0 paid Requester 0.5
     42 0 ended Paid
 ";
@@ -417,10 +417,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Assigned,
         "
-            4 block asked provider Provider(0) Provider(1) Provider(2)
+            4 block asked provider Provider(1) Provider(0) Provider(2)
             4 block phase asked
             6 block phase assigned
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(1) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
         ",

@@ -108,12 +108,12 @@ const TRIO: &str = "
     16 0 trace Provider(0)
     18 0 trace Provider(2)
     18 0 phase delivering
-    19 0 delivered Provider(0)
-    20 0 delivered Provider(1)
+    19 0 delivered Provider(1)
+    20 0 delivered Provider(0)
     21 0 delivered Provider(2)
     21 0 phase accepted
-    22 0 paid Provider(0) 10.0
     22 0 paid Provider(1) 10.0
+    22 0 paid Provider(0) 10.0
     22 0 paid Provider(2) 10.0
     22 0 paid Requester 2.0
     22 0 ended Paid
