@@ -8,7 +8,7 @@
 use assay_fuzz::parts::{Parts, part};
 use assay_fuzz::samples::ledger::{self as samples, World};
 use assay_fuzz::to_borsh;
-use assay_ledger::{Call, FileCall, Occasion, Order, OrderCall, Phase, Place, query};
+use assay_ledger::{Call, Occasion, Order, OrderCall, Phase, Place, query};
 use borsh::BorshDeserialize;
 use libfuzzer_sys::fuzz_target;
 
@@ -25,7 +25,7 @@ fn seeds() -> Vec<Vec<u8>> {
         calls.find(|call| call.name() == name).expect("one of each")
     };
     let mut opening = one(samples::REQUESTER, named("put_file"));
-    let second = Call::from(FileCall::Put(Box::new(samples::file("train"))));
+    let second = Call::from(samples::put("train"));
     opening.extend(one(samples::REQUESTER, &second));
     opening.extend(end());
     opening.extend(one(samples::REQUESTER, named("post_order")));

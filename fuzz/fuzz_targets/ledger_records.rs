@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use assay_fuzz::samples::ledger::{self as samples, World};
 use assay_fuzz::{canonical_borsh, through_json, to_borsh};
 use assay_ledger::{
-    Account, BlockReceipts, Dispute, Event, FileGrant, FileRecord, Grant, Head, Receipt, Refusal,
+    Account, BlockReceipts, Dispute, Event, FileContract, FileGrant, FileRecord, Grant, Head, Receipt, Refusal,
     Registration, Role, Run, RunIndex, Terms, query,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -47,6 +47,11 @@ fn seeds() -> Vec<Vec<u8>> {
         to_borsh(&query::account(&world.store, &samples::account(0)).unwrap()),
     );
     add(6, to_borsh(&samples::file("model")));
+    let requester = samples::account(samples::REQUESTER);
+    for record in query::files(&world.store).unwrap() {
+        let contract = query::file_contract(&world.store, &record.id, &requester).unwrap();
+        contract.iter().for_each(|contract| add(13, to_borsh(contract)));
+    }
     add(7, to_borsh(&samples::terms()));
     seeds
 }
@@ -78,6 +83,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         10 => check::<Dispute>(bytes),
         11 => check::<Grant>(bytes),
         12 => check::<FileGrant>(bytes),
+        13 => check::<FileContract>(bytes),
         _ => {}
     }
 });

@@ -19,7 +19,9 @@ const END: [u8; 2] = [0, 0];
 fn candidates() -> Vec<Candidate> {
     let candidate = |n| Candidate {
         node: account(n),
+        owner: account(n),
         free: 1 << 30,
+        bonded: 1 << 30,
     };
     (0..4).map(candidate).collect()
 }

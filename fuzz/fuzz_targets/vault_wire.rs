@@ -1,12 +1,13 @@
 //! Messages between vault parties: one encoding. The first byte picks request or response.
 #![no_main]
 
+use assay_crypto::Signature;
 use assay_fuzz::canonical;
 use assay_fuzz::samples::ledger::digest;
 use assay_fuzz::samples::vault::file;
-use assay_ledger::FileId;
+use assay_ledger::{Acceptance, Amount, FileId, LedgerTime};
 use assay_vault::Digests;
-use assay_vault::wire::{Flags, Refusal, Request, Response, Unrecorded};
+use assay_vault::wire::{Asked, Flags, Refusal, Request, Response, Unrecorded};
 use libfuzzer_sys::fuzz_target;
 
 fn seeds() -> Vec<Vec<u8>> {
@@ -32,6 +33,13 @@ fn seeds() -> Vec<Vec<u8>> {
         Request::Pending {
             after: Some(digest),
         },
+        Request::Accept(Asked {
+            file,
+            root: digest,
+            slices: 1,
+            length_class: 2,
+            until: LedgerTime(3),
+        }),
     ];
     let responses = [
         Response::Free { bytes: 5 },
@@ -48,10 +56,16 @@ fn seeds() -> Vec<Vec<u8>> {
             free: 1,
             pending: 2,
             allowed: 3,
+            price: Amount(4),
         },
         Response::Pending {
             pieces: Unrecorded::new(vec![(digest, 4)]),
         },
+        Response::Accepted(Acceptance {
+            price: Amount(1),
+            by: LedgerTime(2),
+            signature: Signature([3; 64]),
+        }),
     ];
     let requests = requests.iter().map(|r| [vec![0], r.encode()].concat());
     let responses = responses.iter().map(|r| [vec![1], r.encode()].concat());

@@ -156,6 +156,13 @@ impl Session {
     }
 }
 
+/// A runtime for the transport.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.worker_threads(2).enable_all().build();
+    built.map_err(|error| Failure::new(Kind::Failed, error))
+}
+
 fn read_genesis(path: &std::path::Path) -> Result<Genesis, Failure> {
     let text = std::fs::read(path).map_err(|error| {
         let context = format!("cannot read the genesis file {}", path.display());

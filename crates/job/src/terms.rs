@@ -133,6 +133,11 @@ impl Draft {
         borsh::to_vec(&self.0).map_or(0, |bytes| bytes.len())
     }
 
+    /// How long the inputs must stay recorded at least, in milliseconds: see [`Terms::inputs_ms`].
+    pub fn inputs_ms(&self, parameters: &Parameters) -> u64 {
+        self.0.inputs_ms(parameters)
+    }
+
     /// The terms, with the files of the inputs in the job's own sequence.
     pub fn place(self, files: impl IntoIterator<Item = FileId>) -> Terms {
         let mut terms = self.0;

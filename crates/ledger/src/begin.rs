@@ -46,6 +46,7 @@ fn ring(state: &mut State<'_>, key: Vec<u8>, timer: Timer) -> Result<(), Refusal
         | Timer::Posted(_)
         | Timer::Blocks(_)
         | Timer::Grant(..)
+        | Timer::File(..)
         | Timer::Keys(..) => None,
     };
     state.remove(key);
@@ -57,6 +58,7 @@ fn ring(state: &mut State<'_>, key: Vec<u8>, timer: Timer) -> Result<(), Refusal
             orders::late(state, order)
         }
         Timer::Grant(file, owner, grantee) => files::expire(state, file, owner, grantee),
+        Timer::File(file, owner) => files::run_out(state, file, owner),
         Timer::Keys(order, run) => {
             orders::forget_keys(state, order, run);
             Ok(())

@@ -49,7 +49,12 @@ impl Call {
             Call::Account(AccountCall::Transfer { .. }) => 2,
             // The account, the registration, a timer.
             Call::Account(_) => 3,
-            // Record or grant, timers, indexes.
+            // Record, contract, timers, index; of each node the bond, and its account and bond where
+            // the record is moved.
+            Call::File(FileCall::Put { acceptances, .. }) => 8 + 3 * acceptances.len() as u32,
+            // Account and bond of every node, besides the record and what belongs to it.
+            Call::File(FileCall::Delete { .. }) => 40,
+            // Grant, timers, indexes.
             Call::File(_) => 6,
             // Head, run, dispute, grant, timers and indexes.
             Call::Order(

@@ -13,6 +13,7 @@
 //! e node(32)                           owner of a node that consented to have one
 //!
 //! f file(32) owner(32)                 file record                          files/keys.rs
+//! v file(32) owner(32)                 contract under which a file is kept
 //! l owner(32) file(32)                 index: the files of an owner
 //! g file(32) owner(32) grantee(32)     grant of a file
 //! h grantee(32) file(32) owner(32)     index: the grants to an account

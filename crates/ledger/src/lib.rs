@@ -98,7 +98,8 @@ pub use execute::{
     check_block, execute_block, execute_verified_block,
 };
 pub use files::{
-    AskGrant, FileCall, FileEvent, FileGrant, FileProblem, FileRecord, FileRefusal, GrantState,
+    Acceptance, AskGrant, FileCall, FileContract, FileEvent, FileGrant, FileProblem, FileRecord,
+    FileRefusal, GrantState, Keeping, Share,
 };
 pub use genesis::{
     Genesis, GenesisAccount, GenesisError, GenesisOwner, GenesisRegistration, ValidatorInfo,

@@ -37,6 +37,13 @@ pub struct Parameters {
     pub auditor_bond: Amount,
     /// Least bond of a storage node.
     pub storage_bond: Amount,
+    /// What a storage node locks of its bond for each GiB that it keeps.
+    pub storage_bond_per_gib: Amount,
+    /// How long a provider must have results and checkpoints kept at least, from when it commits to
+    /// them, in milliseconds of ledger time: what it is paid for does not vanish.
+    pub kept_ms: u64,
+    /// The longest that a file is kept without being recorded again, in milliseconds of ledger time.
+    pub max_kept_ms: u64,
     /// Ledger time between giving up a role and getting the bond back, in milliseconds.
     pub unbonding_ms: u64,
     /// Share of a provider's locked bond lost when it does not commit to a run in time.
@@ -79,8 +86,8 @@ pub struct Parameters {
     /// Rounds of audit draws for one run before its order is refunded.
     pub max_rounds: u8,
     /// Deadlines of orders under way that end in one block at most, as many of orders on which nobody
-    /// works, as many bonds and grants of files, and runs whose keys are forgotten; the rest is carried
-    /// over.
+    /// works, as many bonds, grants and records of files, and runs whose keys are forgotten; the rest is
+    /// carried over.
     pub max_timers: u32,
     /// Waiting orders that one block draws for at most.
     pub max_draws: u32,
@@ -109,6 +116,9 @@ impl Default for Parameters {
             provider_bond: Amount::tokens(1),
             auditor_bond: Amount::tokens(1),
             storage_bond: Amount::tokens(1),
+            storage_bond_per_gib: Amount(100_000),
+            kept_ms: 7 * 86_400_000,
+            max_kept_ms: 120 * 86_400_000,
             unbonding_ms: 7 * 86_400_000,
             late_rate: Ppm(200_000),
             reward_rate: Ppm(500_000),
@@ -147,6 +157,7 @@ impl Parameters {
             min_blocks: 2,
             unbonding_ms: 3_600_000,
             max_judge_units: u64::MAX,
+            kept_ms: 3_600_000,
             ..Parameters::default()
         }
     }
@@ -190,7 +201,18 @@ impl Parameters {
         if self.max_deadline_ms == 0 || floors.any(|(_, floor)| floor > self.max_deadline_ms) {
             return Some("the longest deadline must be above zero, and no floor above it");
         }
-        let lengths = [self.max_deadline_ms, self.unbonding_ms, self.answer_ms];
+        if self.storage_bond_per_gib == Amount::ZERO {
+            return Some("a storage node must lock something for what it keeps");
+        }
+        if self.kept_ms > self.max_kept_ms / 4 || self.max_deadline_ms > self.max_kept_ms / 2 {
+            return Some("files must be kept for longer than any phase and any result need them");
+        }
+        let lengths = [
+            self.max_deadline_ms,
+            self.unbonding_ms,
+            self.answer_ms,
+            self.max_kept_ms,
+        ];
         if lengths.iter().any(|length| *length > MAX_DEADLINE_MS) {
             return Some("a deadline or delay is above a year");
         }

@@ -13,13 +13,14 @@ use crate::state::{BlockInfo, Chain, Pools};
 use crate::store::decode;
 use crate::timers::{self, Timer};
 use crate::{
-    Account, AccountId, Amount, Call, ChainId, FileGrant, FileId, FileRecord, Grant, Head, Height,
-    LedgerTime, Moment, Order, OrderId, Parameters, Phase, Place, ReadError, Registration, Role,
-    RunIndex, Store, Turn, keys,
+    Account, AccountId, Amount, Call, ChainId, FileContract, FileGrant, FileId, FileRecord, Grant,
+    Head, Height, LedgerTime, Moment, Order, OrderId, Parameters, Phase, Place, ReadError,
+    Registration, Role, RunIndex, Store, Turn, keys,
 };
 
 /// What a read gives.
 pub type Read<T> = Result<T, ReadError>;
+type Contract = Option<FileContract>;
 
 fn read<T: BorshDeserialize>(store: &dyn Store, key: &[u8]) -> Read<Option<T>> {
     let value = store.get(key)?;
@@ -47,8 +48,7 @@ pub fn chain_id(store: &dyn Store) -> Read<Option<ChainId>> {
 
 /// Height of the last block executed; 0 on the genesis state.
 pub fn height(store: &dyn Store) -> Read<Height> {
-    let block: Option<BlockInfo> = read(store, &keys::block())?;
-    Ok(block.map(|block| block.height).unwrap_or_default())
+    Ok(now(store)?.height)
 }
 
 /// Height and ledger time of the last block executed; both 0 on the genesis state.
@@ -123,6 +123,11 @@ pub fn unbonding(store: &dyn Store) -> Read<Vec<(LedgerTime, AccountId, Role, Am
 /// A file as its owner recorded it.
 pub fn file(store: &dyn Store, file: &FileId, owner: &AccountId) -> Read<Option<FileRecord>> {
     read(store, &file_keys::file(file, owner))
+}
+
+/// Under what a recorded file is kept.
+pub fn file_contract(store: &dyn Store, file: &FileId, owner: &AccountId) -> Read<Contract> {
+    read(store, &file_keys::contract(file, owner))
 }
 
 /// All records of a file, ascending by owner.
@@ -336,7 +341,7 @@ pub struct Supply {
     pub bonds: Amount,
     /// Bonds on their way back.
     pub unbonding: Amount,
-    /// Held by orders.
+    /// Held by orders, and for what storage nodes earn.
     pub escrow: Amount,
     /// Collected fees.
     pub treasury: Amount,
@@ -368,7 +373,9 @@ pub fn supply(store: &dyn Store) -> Read<Supply> {
     let bonds = sum(registered.iter().map(|(_, registration)| registration.bond));
     let unbonding = sum(unbonding(store)?.iter().map(|entry| entry.3));
     let held: Vec<Head> = values(store, &order_keys::heads())?;
-    let escrow = sum(held.iter().flat_map(|head| [head.escrow, head.deposit]));
+    let kept: Vec<FileContract> = values(store, &file_keys::contracts())?;
+    let held = held.iter().flat_map(|head| [head.escrow, head.deposit]);
+    let escrow = sum(held.chain(kept.iter().map(|contract| contract.escrow)));
     let parts = [
         balances,
         bonds,

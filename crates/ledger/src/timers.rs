@@ -18,6 +18,7 @@ const GRANT: u8 = 2;
 const KEYS: u8 = 3;
 const BLOCKS: u8 = 4;
 const POSTED: u8 = 5;
+const FILE: u8 = 6;
 
 /// What tells that a timer is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) enum Timer {
     Blocks(OrderId),
     /// A grant of a file of an owner to a grantee expires.
     Grant(FileId, AccountId, AccountId),
+    /// The time for which a file of an owner is kept is over.
+    File(FileId, AccountId),
     /// The keys that parties of a run handed each other are forgotten.
     Keys(OrderId, RunIndex),
 }
@@ -58,6 +61,7 @@ impl Timer {
             Timer::Grant(file, owner, grantee) => {
                 join(TAG, &[&[GRANT], &due, &file.0.0, &owner.0, &grantee.0])
             }
+            Timer::File(file, owner) => join(TAG, &[&[FILE], &due, &file.0.0, &owner.0]),
             Timer::Keys(order, run) => {
                 join(TAG, &[&[KEYS], &due, &order.0.0, &run.0.to_be_bytes()])
             }
@@ -80,6 +84,10 @@ impl Timer {
                 PublicKey(bytes_32(key, 42)?),
                 PublicKey(bytes_32(key, 74)?),
             ),
+            FILE => Timer::File(
+                FileId(Digest(bytes_32(key, 10)?)),
+                PublicKey(bytes_32(key, 42)?),
+            ),
             KEYS => Timer::Keys(
                 OrderId(Digest(bytes_32(key, 10)?)),
                 RunIndex(u32::from_be_bytes(key.get(42..)?.first_chunk().copied()?)),
@@ -92,13 +100,14 @@ impl Timer {
 
 /// The timers of each kind with what tells that they are due, in the order in which a block looks at
 /// the kinds; each ascending by when it is due. What spreads work over blocks counts blocks.
-pub(crate) fn kinds() -> [(Vec<u8>, Clock); 6] {
+pub(crate) fn kinds() -> [(Vec<u8>, Clock); 7] {
     [
         (BOND, Clock::Time),
         (ORDER, Clock::Time),
         (BLOCKS, Clock::Height),
         (POSTED, Clock::Time),
         (GRANT, Clock::Time),
+        (FILE, Clock::Time),
         (KEYS, Clock::Height),
     ]
     .map(|(kind, clock)| (vec![TAG, kind], clock))

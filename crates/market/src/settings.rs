@@ -92,6 +92,7 @@ impl Settings {
             inputs: BoundedVec::new(INPUTS.map(input)).unwrap_or_default(),
             steps: self.steps(),
             segment_steps: SEGMENT_STEPS,
+            step_units: 1,
             stop: StopRule {
                 stop_after: 1,
                 max_invalid: 4.min(self.steps()),

@@ -18,7 +18,9 @@ use crate::{client::CallError, files, orders::Services};
 /// Media type of a job's inputs in the vault.
 const INPUT_TYPE: &str = "application/octet-stream";
 /// About as long as the record of a stored input is.
-const RECORD_BYTES: usize = 600;
+const RECORD_BYTES: usize = 800;
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
 /// What a transaction has around its call: sender, number, fee, signature.
 const ENVELOPE_BYTES: usize = 200;
 
@@ -31,8 +33,8 @@ pub enum RequestFailure {
     /// The account cannot pay for it.
     #[error(
         "account {account} has {balance}, and this order takes {escrow} for the price and the \
-         auditors' fees and about {fees} in fees of the network; nothing was sent: pay more into \
-         the account, or lower market.price or market.auditor_fee"
+         auditors' fees and about {fees} for storage and in fees of the network; nothing was sent: \
+         pay more into the account, or lower market.price or market.auditor_fee"
     )]
     Funds {
         /// Which account.
@@ -41,7 +43,7 @@ pub enum RequestFailure {
         balance: Amount,
         /// What goes into escrow.
         escrow: Amount,
-        /// What the transactions cost.
+        /// What storage and the transactions cost.
         fees: Amount,
     },
     /// An input did not reach the vault.
@@ -148,7 +150,7 @@ impl Requester {
         let model = job.model(inputs)?.to_bytes();
         let draft = Draft::new(job, &model, contents, Some(&keys))?;
         // Whatever can be known to fail fails here, before the first byte leaves.
-        self.check(job, &draft, inputs, inputs.len() + private.len())?;
+        let lasting = self.check(job, &draft, inputs, private)?;
 
         let mut placed = Vec::with_capacity(inputs.len());
         // In the job's own sequence, which is the one its kind's ledger rule asks for.
@@ -157,14 +159,16 @@ impl Requester {
                 continue;
             };
             let title = format!("{}/{}", job.name, source.name);
-            let file = self.store(source.name, title, key.clone(), bytes).await?;
+            let file = self
+                .store(source.name, title, (key.clone(), lasting), bytes)
+                .await?;
             on_input(source.name, bytes.length());
             placed.push(file);
         }
         for (name, bytes) in private {
             let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
             let title = keys::private_name(keys.commitment(), name);
-            self.store(name, title, key, bytes).await?;
+            self.store(name, title, (key, lasting), bytes).await?;
             on_input(name, bytes.length());
         }
         let terms = draft.place(placed);
@@ -189,14 +193,15 @@ impl Requester {
         })
     }
 
-    /// Whether the ledger would take this order from this account.
+    /// Whether the ledger would take this order from this account; how long its inputs are recorded then,
+    /// in milliseconds.
     fn check(
         &self,
         job: &Job,
         draft: &Draft,
         inputs: &Inputs,
-        files: usize,
-    ) -> Result<(), RequestFailure> {
+        private: &Inputs,
+    ) -> Result<u64, RequestFailure> {
         let state = self.services.chain.state();
         let parameters = query::parameters(&*state).map_err(ChainError::from)?;
         let parameters = parameters.unwrap_or_default();
@@ -213,11 +218,22 @@ impl Requester {
         let escrow = draft.escrow(&parameters).unwrap_or(Amount(u64::MAX));
         let post = parameters.min_fee(draft.length() + ENVELOPE_BYTES);
         let record = parameters.min_fee(RECORD_BYTES + ENVELOPE_BYTES);
-        let fees = record.checked_mul(files as u64);
+        // A day more than it must be, for bringing it there.
+        let lasting = draft.inputs_ms(&parameters).saturating_add(DAY_MS);
+        let copies = u64::from(self.services.upload.copies);
+        let all = || inputs.values().chain(private.values());
+        let kept = all().map(|input| {
+            let bytes = files::sealed_length(input.length());
+            let each = files::STANDARD_PRICE.for_keeping(bytes, lasting);
+            each.0.saturating_mul(copies)
+        });
+        let kept = Amount(kept.fold(0, u64::saturating_add));
+        let fees = record.checked_mul(all().count() as u64);
+        let fees = fees.and_then(|fees| fees.checked_add(kept));
         let fees = fees.and_then(|fees| fees.checked_add(post));
         let fees = fees.unwrap_or(Amount(u64::MAX));
         match escrow.checked_add(fees) {
-            Some(needed) if needed <= balance => Ok(()),
+            Some(needed) if needed <= balance => Ok(lasting),
             _ => Err(RequestFailure::Funds {
                 account,
                 balance,
@@ -231,14 +247,20 @@ impl Requester {
         &self,
         name: &str,
         title: String,
-        key: FileKey,
+        (key, lasting): (FileKey, u64),
         bytes: &Handle,
     ) -> Result<FileId, RequestFailure> {
         let own = Some(self.services.key.encryption().public());
         let anywhere = BTreeSet::new();
         let stored = self
             .services
-            .store(title, INPUT_TYPE, (key, own), bytes.clone(), &anywhere)
+            .store(
+                title,
+                INPUT_TYPE,
+                (key, own),
+                bytes.clone(),
+                (lasting, &anywhere),
+            )
             .await;
         stored.map_err(|reason| RequestFailure::Upload {
             name: name.to_owned(),

@@ -17,6 +17,9 @@ pub enum Fault {
     /// It refused.
     #[error("refused: {0}")]
     Refused(Refusal),
+    /// It wants more for keeping the file than is paid.
+    #[error("asks a higher price than is paid")]
+    TooDear,
     /// It answered something that is no answer to the question.
     #[error("answered out of protocol")]
     Nonsense,

@@ -5,7 +5,7 @@
 //! [`MAX_PIECE_BYTES`], and bytes left over are an error. `docs/vault.md` draws the bytes.
 
 use assay_crypto::Digest;
-use assay_ledger::FileId;
+use assay_ledger::{Acceptance, Amount, FileId, LedgerTime};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::piece::{Digests, MAX_PIECE_BYTES, MAX_SLICES, Piece, invalid};
@@ -59,6 +59,23 @@ pub enum Request {
         /// Only those above this one.
         after: Option<Digest>,
     },
+    /// Will the node keep a committed file for the asking account, once that records it?
+    Accept(Asked),
+}
+
+/// What a storage node is asked to keep: what a record of it will say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Asked {
+    /// The file.
+    pub file: FileId,
+    /// Merkle root over the digests of its slices.
+    pub root: Digest,
+    /// Number of slices.
+    pub slices: u32,
+    /// The class of the plaintext's length, in bytes.
+    pub length_class: u64,
+    /// Until this ledger time.
+    pub until: LedgerTime,
 }
 
 /// What a storage node answers.
@@ -104,12 +121,16 @@ pub enum Response {
         pending: u64,
         /// The most that these may come to.
         allowed: u64,
+        /// What the node asks for keeping a GiB an hour, in micro-tokens.
+        price: Amount,
     },
     /// Pieces of the asking account that belong to no recorded file.
     Pending {
         /// Their digests and lengths in bytes.
         pieces: Unrecorded,
     },
+    /// The node agrees to keep what was asked.
+    Accepted(Acceptance),
 }
 
 /// At most [`MAX_HAS`] pieces with their lengths in bytes.
@@ -190,6 +211,14 @@ pub enum Refusal {
     /// ones.
     #[error("the commit names a piece twice; name each slice of the file once")]
     Repeated,
+    /// The record would say less than there is to keep.
+    #[error(
+        "the file has more bytes here than its record would say; say its true length and slices"
+    )]
+    Understated,
+    /// The time asked for is over, or longer than any record may last.
+    #[error("files are not kept until then; ask for a later time, or for one sooner")]
+    BadTime,
 }
 
 /// At most [`MAX_HAS`] booleans.

@@ -25,6 +25,13 @@ fn requests() -> Vec<Request> {
         Request::Pending {
             after: Some(digest(7)),
         },
+        Request::Accept(Asked {
+            file: FileId(digest(8)),
+            root: digest(9),
+            slices: 1,
+            length_class: 2,
+            until: LedgerTime(3),
+        }),
     ]
 }
 
@@ -53,14 +60,22 @@ fn responses() -> Vec<Response> {
         Response::Refused(Refusal::DiskFailed),
         Response::Refused(Refusal::Malformed),
         Response::Refused(Refusal::Repeated),
+        Response::Refused(Refusal::Understated),
+        Response::Refused(Refusal::BadTime),
         Response::Room {
             free: 1,
             pending: 2,
             allowed: 3,
+            price: Amount(4),
         },
         Response::Pending {
             pieces: Unrecorded::new(vec![(digest(4), 5)]),
         },
+        Response::Accepted(Acceptance {
+            price: Amount(6),
+            by: LedgerTime(7),
+            signature: assay_crypto::Signature([8; 64]),
+        }),
     ]
 }
 
@@ -85,6 +100,7 @@ fn request_bytes_are_frozen() {
         "0106".to_owned(),
         "010700".to_owned(),
         format!("010701{}", d(7)),
+        format!("0108{}{}01000000{}{}", d(8), d(9), le(2), le(3)),
     ];
     assert_eq!(requests().len(), golden.len());
     for (request, golden) in requests().iter().zip(golden) {
@@ -114,8 +130,11 @@ fn response_bytes_are_frozen() {
         "010608".to_owned(),
         "010609".to_owned(),
         "01060a".to_owned(),
-        format!("0107{}{}{}", le(1), le(2), le(3)),
+        "01060b".to_owned(),
+        "01060c".to_owned(),
+        format!("0107{}{}{}{}", le(1), le(2), le(3), le(4)),
         format!("010801000000{}05000000", d(4)),
+        format!("0109{}{}{}", le(6), le(7), "08".repeat(64)),
     ];
     assert_eq!(responses().len(), golden.len());
     for (response, golden) in responses().iter().zip(golden) {

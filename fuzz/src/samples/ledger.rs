@@ -115,6 +115,20 @@ pub fn file(name: &str) -> FileRecord {
     }
 }
 
+/// Records a file of the requester, with what its nodes signed.
+pub fn put(name: &str) -> FileCall {
+    let record = file(name);
+    let until = LedgerTime(Parameters::devnet().max_kept_ms);
+    let keeping = Keeping::of(genesis().chain_id(), &record, until);
+    let agreed = [9, 10].map(|n| Acceptance::sign(&secret(n), &keeping, Amount(5), until));
+    FileCall::Put {
+        record: Box::new(record),
+        until,
+        firm: false,
+        acceptances: BoundedVec::new(agreed).expect("few"),
+    }
+}
+
 /// Terms that the ledger accepts.
 pub fn terms() -> Terms {
     let input = |name: &str| Input {
@@ -225,7 +239,7 @@ fn account_calls() -> Vec<AccountCall> {
 fn file_calls() -> Vec<FileCall> {
     let (file_id, grantee) = (FileId(digest("model")), account(6));
     vec![
-        FileCall::Put(Box::new(file("model"))),
+        put("model"),
         FileCall::AskGrant(Box::new(AskGrant {
             file: file_id,
             owner: account(REQUESTER),
@@ -247,6 +261,7 @@ fn file_calls() -> Vec<FileCall> {
             file: file_id,
             grantee,
         },
+        FileCall::Delete { file: file_id },
     ]
 }
 

@@ -5,6 +5,7 @@ mod get;
 mod grant;
 mod input;
 mod put;
+mod record;
 mod unfinished;
 
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use crate::{
     args::Global,
     failure::{Failure, Kind},
     output::{Output, table},
-    session::Session,
+    session::{Session, runtime},
 };
 
 /// Keep files, encrypted, on the network's storage nodes.
@@ -51,6 +52,27 @@ pub(crate) enum Vault {
         /// Store what symbolic links in a directory lead to, as if it lay there
         #[arg(long)]
         follow_links: bool,
+        #[command(flatten)]
+        lasting: record::Lasting,
+    },
+    /// Have a file of yours kept for longer, by the nodes that hold it
+    ///
+    /// A file is recorded until a time, and storage nodes are paid for keeping it until then. This
+    /// ends what was agreed, pays for the time that passed, and agrees anew from now on.
+    #[command(after_help = "Examples:\n  assay vault renew 91c3... --days 14")]
+    Renew {
+        /// The file's id of 64 digits, as `put` and `ls` print it
+        file: FileId,
+        #[command(flatten)]
+        lasting: record::Lasting,
+    },
+    /// End the record of a file of yours before its time
+    ///
+    /// Storage nodes are paid for the time that passed and let go of it; the rest of what was set
+    /// aside for them comes back. What an order rests on stays until its time is over.
+    Forget {
+        /// The file's id of 64 digits, as `put` and `ls` print it
+        file: FileId,
     },
     /// Fetch, verify and decrypt a file of yours, or one that its owner lets you use
     ///
@@ -86,7 +108,7 @@ pub(crate) enum Vault {
     Grant(grant::Grant),
     /// Delete what an interrupted `put` or `get` left
     ///
-    /// Files that are recorded on the ledger stay: nothing deletes them yet.
+    /// Files that are recorded on the ledger stay: `assay vault forget` ends their records.
     #[command(
         visible_alias = "rm",
         after_help = "Examples:\n  assay vault ls --unfinished\n  assay vault delete 3f9a01c2\n  \
@@ -139,16 +161,20 @@ impl Vault {
                 name,
                 copies,
                 follow_links,
+                lasting,
             } => {
                 let put = put::Put {
                     path,
                     name,
                     copies,
                     follow_links,
+                    lasting,
                 };
                 put::run(&session, put, output)
             }
             Self::Get { file, owner, out } => get::run(&session, (file, owner), out, output),
+            Self::Renew { file, lasting } => record::renew(&session, file, lasting, output),
+            Self::Forget { file } => record::forget(&session, file, output),
             Self::Grant(grant) => grant.run(&session, output),
             Self::Ls {
                 unfinished: true, ..
@@ -230,11 +256,4 @@ fn unfinished_failure(error: UnfinishedError, hint: &str) -> Failure {
     let running = matches!(error, UnfinishedError::Running(_));
     let failure = Failure::new(kind, error);
     if running { failure.hint(hint) } else { failure }
-}
-
-/// A runtime for the transport.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let built = builder.worker_threads(2).enable_all().build();
-    built.map_err(|error| Failure::new(Kind::Failed, error))
 }

@@ -7,10 +7,10 @@ use std::time::Instant;
 use assay_crypto::release::LockSecret;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
-    AccountCall, AccountId, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call,
+    Acceptance, AccountCall, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call,
     Deadlines, FileCall, FileId, FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height,
-    Input, MemoryStore, Offer, OrderId, Parameters, Role, Status, StopRule, Terms, Transaction,
-    ValidatorInfo, execute_verified_block, root,
+    Input, Keeping, LedgerTime, MemoryStore, Offer, OrderId, Parameters, Role, Status, StopRule,
+    Terms, Transaction, ValidatorInfo, execute_verified_block, root,
 };
 
 /// Milliseconds from one block to the next.
@@ -23,7 +23,7 @@ pub(crate) struct World {
     pub(crate) secrets: Vec<SecretKey>,
     nonces: Vec<u64>,
     genesis: Genesis,
-    storage: AccountId,
+    storage: SecretKey,
     /// The state.
     pub(crate) store: MemoryStore,
     tree: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -38,7 +38,7 @@ impl World {
     pub(crate) fn new(accounts: usize, parameters: Parameters) -> Result<World, Box<dyn Error>> {
         let secret = |n: u64| SecretKey::from_seed(Digest::of("scale", &[&n.to_le_bytes()]).0);
         let secrets: Vec<SecretKey> = (0..accounts as u64).map(secret).collect();
-        let storage = secrets[0].public();
+        let storage = secrets[0].clone();
         let genesis = genesis(&secrets, parameters)?;
         let state = genesis.state()?;
         let mut tree = BTreeMap::new();
@@ -115,17 +115,26 @@ impl World {
     pub(crate) fn file(&self, n: usize) -> Call {
         let owner = self.secrets[n % self.secrets.len()].public();
         let digest = Digest::of("scale file", &[&n.to_le_bytes()]);
-        FileCall::Put(Box::new(FileRecord {
+        let record = FileRecord {
             id: FileId(digest),
             owner,
             name: BoundedString::new(format!("file {n}")).unwrap_or_default(),
             length_class: 1 << 20,
             slices: 1,
             root: digest,
-            placement: BoundedVec::new([self.storage]).unwrap_or_default(),
+            placement: BoundedVec::new([self.storage.public()]).unwrap_or_default(),
             media_type: BoundedString::default(),
             key_envelope: BoundedBytes::default(),
-        }))
+        };
+        let until = LedgerTime(Parameters::default().max_kept_ms / 2);
+        let keeping = Keeping::of(self.genesis.chain_id(), &record, until);
+        let agreed = Acceptance::sign(&self.storage, &keeping, Amount::ZERO, until);
+        FileCall::Put {
+            record: Box::new(record),
+            until,
+            firm: true,
+            acceptances: BoundedVec::new([agreed]).unwrap_or_default(),
+        }
         .into()
     }
 

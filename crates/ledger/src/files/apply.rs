@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{grants, keys};
+use super::contract::Asked;
+use super::{contract, grants, keys};
 use crate::state::State;
 use crate::{
     AccountId, FileCall, FileEvent, FileId, FileProblem, FileRecord, FileRefusal, Refusal, Role,
@@ -15,7 +16,21 @@ pub(crate) fn apply(
     call: &FileCall,
 ) -> Result<(), Refusal> {
     match call {
-        FileCall::Put(record) => put(state, sender, record),
+        FileCall::Put {
+            record,
+            until,
+            firm,
+            acceptances,
+        } => {
+            let (until, firm) = (*until, *firm);
+            let asked = Asked {
+                until,
+                firm,
+                acceptances,
+            };
+            put(state, sender, record, &asked)
+        }
+        FileCall::Delete { file } => contract::end_early(state, *file, sender),
         FileCall::AskGrant(asked) => grants::ask(state, sender, asked),
         FileCall::ApproveGrant {
             file,
@@ -50,8 +65,13 @@ pub(crate) fn must_be_recorded(
     Err(FileRefusal::Unknown { file, owner }.into())
 }
 
-/// Records a file, or moves one recorded before.
-fn put(state: &mut State<'_>, sender: AccountId, record: &FileRecord) -> Result<(), Refusal> {
+/// Records a file, or moves or renews one recorded before.
+fn put(
+    state: &mut State<'_>,
+    sender: AccountId,
+    record: &FileRecord,
+    asked: &Asked<'_>,
+) -> Result<(), Refusal> {
     let (file, owner) = (record.id, record.owner);
     if owner != sender {
         return Err(FileRefusal::NotOwner { owner }.into());
@@ -63,6 +83,9 @@ fn put(state: &mut State<'_>, sender: AccountId, record: &FileRecord) -> Result<
     let distinct: BTreeSet<_> = record.placement.iter().collect();
     if distinct.len() != record.placement.len() {
         return refuse(FileProblem::RepeatedNode);
+    }
+    if asked.acceptances.len() != record.placement.len() {
+        return refuse(FileProblem::Unaccepted);
     }
     let storage = |node: &AccountId| {
         state
@@ -79,6 +102,7 @@ fn put(state: &mut State<'_>, sender: AccountId, record: &FileRecord) -> Result<
             return refuse(FileProblem::OtherContent);
         }
     }
+    contract::begin(state, record, asked)?;
     state.save(key, record);
     state.save_changed(keys::owned(&owner, &file), &());
     state.emit(FileEvent::Put { file, owner });

@@ -4,15 +4,27 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Acceptance;
 use super::grants::{AskGrant, GrantState, SealedFileKey};
-use crate::{AccountId, FileId, FileRecord, LedgerTime};
+use crate::{AccountId, Amount, BoundedVec, FileId, FileRecord, LedgerTime};
 
 /// A request about a file.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileCall {
-    /// Records a file that storage nodes hold; the owner may record it again to move it.
-    Put(Box<FileRecord>),
+    /// Records a file that storage nodes hold and agree to keep, and locks what they earn. The
+    /// owner may record it again to move it, or to have it kept longer: the nodes of before are
+    /// paid for the time that passed.
+    Put {
+        /// The file.
+        record: Box<FileRecord>,
+        /// The record ends by itself at this ledger time.
+        until: LedgerTime,
+        /// The owner cannot end it before, nor record it again for a shorter time.
+        firm: bool,
+        /// The nodes' agreements, in the order of the placement.
+        acceptances: BoundedVec<Acceptance, 16>,
+    },
     /// Asks the owner of a file for leave to use it.
     AskGrant(Box<AskGrant>),
     /// The owner lets an account that asked use its file.
@@ -40,17 +52,23 @@ pub enum FileCall {
         /// Who holds it.
         grantee: AccountId,
     },
+    /// The owner ends a record before its time: the nodes are paid for the time that passed.
+    Delete {
+        /// The file.
+        file: FileId,
+    },
 }
 
 impl FileCall {
     /// The call's name as in JSON.
     pub fn name(&self) -> &'static str {
         match self {
-            FileCall::Put(_) => "put_file",
+            FileCall::Put { .. } => "put_file",
             FileCall::AskGrant(_) => "ask_grant",
             FileCall::ApproveGrant { .. } => "approve_grant",
             FileCall::RejectGrant { .. } => "reject_grant",
             FileCall::RevokeGrant { .. } => "revoke_grant",
+            FileCall::Delete { .. } => "delete_file",
         }
     }
 }
@@ -73,6 +91,16 @@ pub enum FileEvent {
         owner: AccountId,
         grantee: AccountId,
         state: GrantState,
+    },
+    /// A record ended: its time was over, or its owner ended it.
+    #[serde(rename = "file_ended")]
+    Ended { file: FileId, owner: AccountId },
+    /// A storage node was paid for having kept a file.
+    #[serde(rename = "file_paid")]
+    Paid {
+        file: FileId,
+        node: AccountId,
+        amount: Amount,
     },
 }
 
@@ -121,6 +149,42 @@ pub enum FileRefusal {
         now: LedgerTime,
         latest: LedgerTime,
     },
+    #[error("storage node {node} has not agreed to keep just this file {file} on this network")]
+    #[serde(rename = "not_accepted")]
+    NotAccepted { file: FileId, node: AccountId },
+    #[error(
+        "storage node {node} agreed for records until ledger time {by}, and now it is {now}; ask again"
+    )]
+    #[serde(rename = "accepted_before")]
+    AcceptedBefore {
+        node: AccountId,
+        by: LedgerTime,
+        now: LedgerTime,
+    },
+    #[error(
+        "storage node {node} has no bond for {bytes} bytes more, but for {room}; choose another node"
+    )]
+    #[serde(rename = "no_room")]
+    NoRoom {
+        node: AccountId,
+        room: u64,
+        bytes: u64,
+    },
+    #[error(
+        "a file may be kept until ledger time {latest} and must be kept beyond {now}, not until {until}"
+    )]
+    #[serde(rename = "kept_time")]
+    KeptTime {
+        until: LedgerTime,
+        now: LedgerTime,
+        latest: LedgerTime,
+    },
+    #[error("file {file} is to be kept until ledger time {until}, whatever its owner wants")]
+    #[serde(rename = "firm")]
+    Firm { file: FileId, until: LedgerTime },
+    #[error("file {file} must be recorded as firm, and until ledger time {least} at least")]
+    #[serde(rename = "not_kept")]
+    NotKept { file: FileId, least: LedgerTime },
 }
 
 /// What is wrong with a file record.
@@ -150,4 +214,7 @@ pub enum FileProblem {
     /// The owner has recorded another content under this name.
     #[error("it is recorded already with another content; only name and placement can change")]
     OtherContent,
+    /// Not every node has agreed.
+    #[error("there must be one acceptance for each storage node that is named")]
+    Unaccepted,
 }

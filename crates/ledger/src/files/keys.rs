@@ -30,6 +30,15 @@ pub(crate) fn file_of_owned(key: &[u8]) -> Option<FileId> {
     bytes_32(key, 33).map(|bytes| FileId(Digest(bytes)))
 }
 
+/// Under what a recorded file is kept.
+pub(crate) fn contract(file: &FileId, owner: &AccountId) -> Vec<u8> {
+    join(b'i', &[&file.0.0, &owner.0])
+}
+
+pub(crate) fn contracts() -> Vec<u8> {
+    vec![b'i']
+}
+
 /// By owner first, so that all grants of an owner's files lie together.
 pub(crate) fn grant(file: &FileId, owner: &AccountId, grantee: &AccountId) -> Vec<u8> {
     join(b'g', &[&owner.0, &file.0.0, &grantee.0])

@@ -2,11 +2,14 @@
 
 mod apply;
 mod call;
+mod contract;
 mod grants;
 pub(crate) mod keys;
 
-pub(crate) use apply::{apply, must_be_recorded, recorded};
+pub(crate) use apply::{apply, recorded};
 pub use call::{FileCall, FileEvent, FileProblem, FileRefusal};
+pub use contract::{Acceptance, FileContract, Keeping, Share};
+pub(crate) use contract::{must_be_kept, run_out};
 pub(crate) use grants::expire;
 pub use grants::{AskGrant, FileGrant, GrantState};
 

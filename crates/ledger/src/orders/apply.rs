@@ -7,7 +7,7 @@ use super::passage::enter;
 use super::registry;
 use super::stored::{blocks_timer, load, open_orders, save};
 use crate::accounts::money;
-use crate::files::recorded;
+use crate::files::{must_be_kept, recorded};
 use crate::state::State;
 use crate::{
     AccountId, AccountRefusal, Amount, Head, Order, OrderCall, OrderEvent, OrderId, OrderRefusal,
@@ -49,6 +49,8 @@ fn post(
     for input in &terms.inputs {
         let record = recorded(state, input.file, requester)?;
         classes.push(record.length_class);
+        let ms = terms.inputs_ms(&state.chain.parameters);
+        must_be_kept(state, (input.file, requester), ms)?;
     }
     if let Some(problem) = rules::length_problem(&classes, &state.chain.parameters) {
         return Err(OrderRefusal::BadTerms { problem }.into());

@@ -197,6 +197,16 @@ impl Terms {
         self.step_units.saturating_mul(self.segment_steps.into())
     }
 
+    /// How long the inputs must stay recorded at least when the order is posted, in milliseconds: every
+    /// phase once for each attempt, and as long as results; at most half of what a record may last.
+    pub fn inputs_ms(&self, parameters: &Parameters) -> u64 {
+        let phases = self.deadlines.named().into_iter();
+        let phases = phases.fold(0_u64, |sum, (_, ms)| sum.saturating_add(ms));
+        let runs = phases.saturating_mul(self.most_runs().into());
+        let whole = parameters.kept_ms.saturating_add(runs);
+        whole.min(parameters.max_kept_ms / 2)
+    }
+
     /// What an order locks of a bond in this role.
     pub fn bond(&self, role: Role) -> Amount {
         match role {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use assay_ledger::{
-    AccountCall, Amount, BoundedString, Call, Deadlines, Event, FileCall, Height, JobKind, Offer,
-    OrderCall, OrderEvent, OrderId, Parameters, Phase, Role, Terms, query,
+    AccountCall, Amount, BoundedString, Call, Deadlines, Event, Height, JobKind, Offer, OrderCall,
+    OrderEvent, OrderId, Parameters, Phase, Role, Terms, query,
 };
 
 use crate::watch;
@@ -58,7 +58,7 @@ fn all_different(count: u64) -> Vec<Terms> {
 
 fn record_inputs(world: &mut World, who: Who) {
     for name in ["model", "train"] {
-        world.apply(who, FileCall::Put(Box::new(file(who, name))));
+        world.apply(who, world.put(file(who, name)));
     }
 }
 

@@ -56,7 +56,17 @@ fn file_calls() -> Vec<FileCall> {
     let file = file_id("model");
     let grantee = SecretKey::from_seed([2; 32]).public();
     vec![
-        FileCall::Put(Box::new(crate::world::file(Who::Requester, "model"))),
+        FileCall::Put {
+            record: Box::new(crate::world::file(Who::Requester, "model")),
+            until: LedgerTime(8),
+            firm: true,
+            acceptances: BoundedVec::new([assay_ledger::Acceptance {
+                price: Amount(5),
+                by: LedgerTime(6),
+                signature: assay_crypto::Signature([7; 64]),
+            }])
+            .unwrap(),
+        },
         FileCall::AskGrant(Box::new(AskGrant {
             file,
             owner: Who::Requester.id(),
@@ -72,6 +82,7 @@ fn file_calls() -> Vec<FileCall> {
         },
         FileCall::RejectGrant { file, grantee },
         FileCall::RevokeGrant { file, grantee },
+        FileCall::Delete { file },
     ]
 }
 
@@ -197,7 +208,7 @@ fn sign(call: impl Into<Call>) -> Transaction {
 fn golden_transactions() {
     let mut all = Vec::new();
     let numbers = (0..4u8).map(|call| [0, call]);
-    let numbers = numbers.chain((0..5).map(|call| [1, call]));
+    let numbers = numbers.chain((0..6).map(|call| [1, call]));
     let numbers: Vec<_> = numbers.chain((0..17).map(|call| [2, call])).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
@@ -227,7 +238,7 @@ fn name_in(json: &str) -> String {
     let (subject, call) = value["call"].as_object().unwrap().iter().next().unwrap();
     let name = call.as_object().unwrap().keys().next().unwrap();
     match (subject.as_str(), name.as_str()) {
-        ("file", "put") | ("order", "post" | "cancel") => format!("{name}_{subject}"),
+        ("file", "put" | "delete") | ("order", "post" | "cancel") => format!("{name}_{subject}"),
         _ => name.clone(),
     }
 }
@@ -249,6 +260,30 @@ fn golden_transfer_byte_by_byte() {
         tx.id().to_string(),
         "2f8420b7b13526ad97a3010de979b26d8a51386da103fa53aa352feea1f2e928"
     );
+}
+
+#[test]
+fn golden_acceptance() {
+    let record = crate::world::file(Who::Requester, "model");
+    let chain = ChainId(Digest::of("chain", &[]));
+    let keeping = assay_ledger::Keeping::of(chain, &record, LedgerTime(8));
+    let node = SecretKey::from_seed([2; 32]);
+    let agreed = assay_ledger::Acceptance::sign(&node, &keeping, Amount(5), LedgerTime(6));
+    // What is signed: network, owner, file, root, slices, length class, until, price, by.
+    let mut text = Vec::new();
+    for digest in [chain.0, Digest(record.owner.0), record.id.0, record.root] {
+        text.extend(digest.0);
+    }
+    text.extend(1u32.to_le_bytes());
+    for number in [1_024, 8, 5, 6u64] {
+        text.extend(number.to_le_bytes());
+    }
+    let signed = node.sign("assay/storage acceptance/v1", &text);
+    assert_eq!(agreed.signature, signed);
+    let bytes = borsh::to_vec(&agreed).unwrap();
+    let mut expected = [5u64, 6].map(u64::to_le_bytes).concat();
+    expected.extend(signed.0);
+    assert_eq!(bytes, expected);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn micro(amount: Amount) -> i128 {
 }
 
 fn all_free(world: &World) {
-    for who in Who::all().filter(|who| who.role().is_some()) {
+    for who in Who::all().filter(|who| who.is_drawn()) {
         assert_eq!(world.registration(who).locked, Amount::ZERO, "{who:?}");
     }
 }

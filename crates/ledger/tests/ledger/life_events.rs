@@ -55,6 +55,8 @@ fn of_account(event: &AccountEvent) -> String {
 fn of_file(event: &FileEvent) -> String {
     match event {
         FileEvent::Put { owner, .. } => format!("file {}", name(owner)),
+        FileEvent::Ended { owner, .. } => format!("file ended {}", name(owner)),
+        FileEvent::Paid { node, amount, .. } => format!("file paid {} {amount}", name(node)),
         FileEvent::Grant {
             owner,
             grantee,
@@ -224,7 +226,7 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
             12 block paid Provider(2) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
-            12 block asked provider Provider(2) Provider(1) Provider(0)
+            12 block asked provider Provider(2) Provider(0) Provider(1)
             12 block phase asked
         ",
     );

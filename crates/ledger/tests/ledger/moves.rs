@@ -1,7 +1,7 @@
 //! Orders brought to each phase by the moves that lead there.
 
 use assay_ledger::{
-    AuditResults, BoundedVec, Call, FileCall, OrderCall, OrderId, Phase, RunIndex, Terms, Trace,
+    AuditResults, BoundedVec, Call, OrderCall, OrderId, Phase, RunIndex, Terms, Trace,
 };
 
 use crate::world::{Run, Who, World, ends, file, file_id, lock, salt, sealed, starts, terms};
@@ -11,7 +11,7 @@ impl World {
     pub(crate) fn post(&mut self, terms: &Terms) -> OrderId {
         for input in &terms.inputs {
             let record = file(Who::Requester, &input.name);
-            self.apply(Who::Requester, FileCall::Put(Box::new(record)));
+            self.apply(Who::Requester, self.put(record));
         }
         let order = OrderId::new(self.chain, Who::Requester.id(), self.nonce(Who::Requester));
         self.apply(Who::Requester, OrderCall::Post(Box::new(terms.clone())));
@@ -108,12 +108,7 @@ impl World {
         let segments = self.order(order).head.terms.segments();
         let name = |i| format!("checkpoint {i}");
         let records = (0..=segments)
-            .map(|i| {
-                (
-                    provider,
-                    FileCall::Put(Box::new(file(provider, &name(i)))).into(),
-                )
-            })
+            .map(|i| (provider, self.put(file(provider, &name(i))).into()))
             .collect();
         self.block(records);
         let checkpoints: Vec<_> = (0..segments).map(|i| file_id(&name(i))).collect();

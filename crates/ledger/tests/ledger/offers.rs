@@ -94,7 +94,7 @@ fn terms_that_rob_find_nobody() {
         world.advance(blocks(robbery.deadlines.assign) + 2);
         let record = world.order(order);
         assert_eq!(record.head.phase, Phase::Refunded, "{name}");
-        for who in Who::all().filter(|who| who.role().is_some()) {
+        for who in Who::all().filter(|who| who.is_drawn()) {
             let registration = world.registration(who);
             assert_eq!(registration.bond, crate::world::BOND, "{name}: {who:?}");
             assert_eq!(registration.locked, Amount::ZERO, "{name}: {who:?}");

@@ -10,8 +10,9 @@ use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
     BoundedVec, Call, Counts, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent,
-    FileId, Occasion, Offer, Order, OrderCall, OrderId, Outcome, Parameters, Phase, Place,
-    ProcedureName, Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace, query,
+    FileId, FileRecord, Occasion, Offer, Order, OrderCall, OrderId, Outcome, Parameters, Phase,
+    Place, ProcedureName, Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace,
+    query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -127,7 +128,7 @@ impl Life {
             .map(|name| {
                 (
                     Who::Requester,
-                    FileCall::Put(Box::new(file(Who::Requester, name))).into(),
+                    self.world.put(file(Who::Requester, name)).into(),
                 )
             })
             .collect();
@@ -363,7 +364,7 @@ impl Life {
     fn reveal(&mut self, order: &Order, run: &assay_ledger::Run, calls: &mut Calls) {
         let who = Who::of(run.provider);
         let record = file(who, &order.head.id.to_string()[..20]);
-        calls.push((who, FileCall::Put(Box::new(record))));
+        calls.push((who, self.world.put(record)));
         let (checkpoints, result) = self.trace(order);
         let claim = claim_of(order, Some(run));
         let ends = [StepIndex(0), StepIndex(order.head.terms.steps)];
@@ -384,10 +385,7 @@ impl Life {
         let segments = order.head.terms.segments();
         let name = |i: u32| format!("{} {i}", order.head.id);
         for i in 0..=segments {
-            calls.push((
-                provider,
-                FileCall::Put(Box::new(file(provider, &name(i)[..20]))),
-            ));
+            calls.push((provider, self.world.put(file(provider, &name(i)[..20]))));
         }
         let checkpoints = vec![file_id(&name(0)[..20]); segments as usize];
         let claim = self.claim(order);
@@ -550,6 +548,9 @@ impl Life {
         let grantee = self.someone().id();
         let place = self.place(order);
         if self.likely(30) {
+            if self.likely(30) {
+                return (who, self.note(who).into());
+            }
             return (who, self.stray_file_call().into());
         }
         let call = match self.random.below(13) {
@@ -649,13 +650,30 @@ impl Life {
         }
     }
 
+    /// Records a file of somebody's own for a while at some price, again or for the first time, or ends
+    /// it.
+    fn note(&mut self, who: Who) -> FileCall {
+        if self.likely(30) {
+            let file = file_id("note");
+            return FileCall::Delete { file };
+        }
+        let length_class = self.random.below(8) << 30;
+        let record = FileRecord {
+            length_class,
+            ..file(who, "note")
+        };
+        let ms = ms(self.random.below(40));
+        let price = Amount(self.random.below(10_000_000));
+        self.world.put_for(record, ms, price)
+    }
+
     /// A call about a grant of one of the requester's files.
     fn stray_file_call(&mut self) -> FileCall {
         let file = file_id(["model", "train"][self.random.below(2) as usize]);
         let grantee = self.someone().id();
         let now = query::now(&self.world.store).unwrap().time;
         let until = now.after(ms(self.random.below(9)));
-        match self.random.below(6) {
+        match self.random.below(7) {
             0 | 1 => FileCall::AskGrant(Box::new(AskGrant {
                 file,
                 owner: Who::Requester.id(),
@@ -697,8 +715,9 @@ impl Life {
     /// Nobody moves any more.
     fn wait_for_the_end(&mut self) -> Result<(), TestCaseError> {
         for _ in 0..600 {
-            // What is to end by itself has a timer: phases, grants, bonds.
-            if watch::keys(&self.world.store, b't').next().is_none() {
+            // What is to end by itself has a timer: phases, grants, bonds; files last longer.
+            let kept = query::files(&self.world.store).unwrap().len();
+            if watch::keys(&self.world.store, b't').count() == kept {
                 break;
             }
             self.run(Vec::new());
@@ -738,7 +757,7 @@ impl Life {
                 (Amount::ZERO, Amount::ZERO)
             );
         }
-        for role in Role::ALL {
+        for role in Role::ALL.into_iter().filter(|role| *role != Role::Storage) {
             for (_, registration) in query::registrations(store, role).unwrap() {
                 prop_assert_eq!(registration.locked, Amount::ZERO, "a bond stays locked");
                 prop_assert_eq!(registration.serving, 0, "a slot stays taken");
@@ -748,8 +767,11 @@ impl Life {
             query::unbonding(store).unwrap().is_empty(),
             "a bond never came back"
         );
-        // Nothing is left in any index of what is under way, no timer and no keys.
-        for tag in *b"twjpk" {
+        // Nothing is left in any index of what is under way, no timer and no keys; but files are kept
+        // for longer than orders last.
+        let kept = query::files(store).unwrap().len();
+        prop_assert_eq!(watch::keys(store, b't').count(), kept);
+        for tag in *b"wjpk" {
             prop_assert_eq!(watch::keys(store, tag).count(), 0);
         }
         Ok(())

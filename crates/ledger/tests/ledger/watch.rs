@@ -155,6 +155,14 @@ pub(crate) fn check_timers(store: &MemoryStore) {
             }
         }
     }
+    for record in query::files(store).unwrap() {
+        let contract = query::file_contract(store, &record.id, &record.owner).unwrap();
+        take(
+            5,
+            contract.unwrap().until.0,
+            &[&record.id.0.0, &record.owner.0],
+        );
+    }
     for (due, account, role, amount) in query::unbonding(store).unwrap() {
         assert!(amount.0 > 0);
         let role = borsh::to_vec(&role).unwrap();

@@ -53,6 +53,11 @@ impl Who {
         }
     }
 
+    /// Whether orders lock its bond; that of a storage node stands for what it keeps.
+    pub(crate) fn is_drawn(self) -> bool {
+        self.role().is_some_and(|role| role != Role::Storage)
+    }
+
     pub(crate) fn secret(self) -> SecretKey {
         SecretKey::from_seed(Digest::of("test/secret", &[format!("{self:?}").as_bytes()]).0)
     }
@@ -172,6 +177,7 @@ pub(crate) fn parameters() -> Parameters {
         min_blocks: 1,
         order_deposit: Amount::ZERO,
         max_open_orders: 100_000,
+        kept_ms: ms(20),
         ..Parameters::default()
     }
 }
@@ -342,8 +348,25 @@ impl World {
                     registration.locked <= registration.bond,
                     "{account} {registration:?}"
                 );
+                if role == Role::Storage {
+                    assert_eq!(registration.locked, self.kept_by(&account));
+                }
             }
         }
+    }
+
+    /// What the records of all files lock of a storage node's bond.
+    fn kept_by(&self, node: &AccountId) -> Amount {
+        let mut locked = 0;
+        for record in query::files(&self.store).unwrap() {
+            let contract = query::file_contract(&self.store, &record.id, &record.owner);
+            let contract = contract.unwrap().expect("every record has a contract");
+            let placed: Vec<AccountId> = contract.shares.iter().map(|of| of.node).collect();
+            assert_eq!(placed, record.placement.to_vec());
+            let shares = contract.shares.iter().filter(|of| of.node == *node);
+            locked += shares.map(|of| of.locked.0).sum::<u64>();
+        }
+        Amount(locked)
     }
 
     /// Executes one call that must take effect.

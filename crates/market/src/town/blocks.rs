@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use assay_crypto::{Digest, Signature};
 use assay_ledger::{
-    AccountCall, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call, Event,
-    FileCall, FileRecord, Height, Receipt, Status, Transaction, execute_verified_block, query,
+    Acceptance, AccountCall, Amount, BlockContext, BoundedBytes, BoundedString, BoundedVec, Call,
+    Event, FileCall, FileRecord, Height, Keeping, LedgerTime, MAX_DEADLINE_MS, Receipt, Status,
+    Transaction, execute_verified_block, query,
 };
 
-use super::citizen::{Citizen, Member, STORAGE};
+use super::citizen::{Citizen, Member, STORAGE, secret};
 use super::{Broken, Town};
 
 impl Town {
@@ -85,10 +86,10 @@ impl Town {
         Ok(transactions)
     }
 
-    /// The record of a file.
+    /// The record of a file, which is kept for nothing and for as long as there may be.
     pub(super) fn record(&self, at: usize, name: &str) -> Call {
         let member = &self.members[at];
-        Call::File(FileCall::Put(Box::new(FileRecord {
+        let record = FileRecord {
             id: Citizen::file(name),
             owner: member.account,
             name: BoundedString::new(name).unwrap_or_default(),
@@ -98,7 +99,16 @@ impl Town {
             placement: BoundedVec::new(vec![Citizen::account(STORAGE)]).unwrap_or_default(),
             media_type: BoundedString::new("application/octet-stream").unwrap_or_default(),
             key_envelope: BoundedBytes::default(),
-        })))
+        };
+        let until = LedgerTime(MAX_DEADLINE_MS);
+        let keeping = Keeping::of(self.chain, &record, until);
+        let agreed = Acceptance::sign(&secret(STORAGE), &keeping, Amount::ZERO, until);
+        Call::File(FileCall::Put {
+            record: Box::new(record),
+            until,
+            firm: true,
+            acceptances: BoundedVec::new([agreed]).unwrap_or_default(),
+        })
     }
 
     /// Somebody gives up its name, and comes back under another with as much of a bond: it pays for its

@@ -3,7 +3,7 @@
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
     AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, FileId, Genesis, GenesisAccount,
-    GenesisRegistration, Offer, Role, ValidatorInfo,
+    GenesisRegistration, MAX_DEADLINE_MS, Offer, Parameters, Role, ValidatorInfo,
 };
 
 use crate::scene::Agent;
@@ -36,7 +36,7 @@ impl Citizen {
     }
 }
 
-fn secret(name: &str) -> SecretKey {
+pub(super) fn secret(name: &str) -> SecretKey {
     SecretKey::from_seed(Digest::of("assay/market/secret/v1", &[name.as_bytes()]).0)
 }
 
@@ -115,7 +115,11 @@ pub(super) fn genesis(settings: &Settings, citizens: &[Citizen]) -> Genesis {
         timestamp_ms: 0,
         accounts: BoundedVec::new(accounts).unwrap_or_default(),
         registrations: BoundedVec::new(registrations).unwrap_or_default(),
-        parameters: settings.parameters.clone(),
+        // Storage is not modelled: what is recorded once lasts for all orders.
+        parameters: Parameters {
+            max_kept_ms: MAX_DEADLINE_MS,
+            ..settings.parameters.clone()
+        },
         owners: BoundedVec::default(),
         beacon_key: BoundedBytes::default(),
         validators: BoundedVec::new(validators).unwrap_or_default(),

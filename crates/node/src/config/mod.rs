@@ -138,8 +138,10 @@ pub struct WorkLimits {
 pub struct StorageConfig {
     /// Most bytes kept for others.
     pub quota: ByteSize,
-    /// Bond locked when registering, in micro-units; the network's least bond if absent.
+    /// Bond locked when registering, in micro-units; as much as the quota takes if absent.
     pub bond: Option<u64>,
+    /// What it asks for keeping a GiB an hour, in micro-units; 100 if absent.
+    pub price: Option<u64>,
 }
 
 /// A node known in advance.

@@ -2,9 +2,10 @@
 //!
 //! The protocols are the machines [`assay_vault::upload`] and [`assay_vault::download`]; this
 //! module gives them sockets, a clock and a thread to seal on. Whoever stores decides what goes
-//! on the ledger: an upload ends by handing a finished [`FileRecord`](assay_ledger::FileRecord)
-//! to its caller.
+//! on the ledger: an upload ends by handing a finished [`FileRecord`](assay_ledger::FileRecord),
+//! and the call that records it with what the storage nodes signed, to its caller.
 
+mod agree;
 mod download;
 mod leftovers;
 pub mod place;
@@ -20,6 +21,7 @@ mod upload;
 use std::time::Duration;
 
 use assay_crypto::{Digest, PublicKey, aead::FileKey};
+use assay_ledger::Amount;
 use assay_vault::{
     Unreachable,
     placement::Candidate,
@@ -28,6 +30,7 @@ use assay_vault::{
 use tokio::{task::JoinSet, time::sleep};
 
 pub use self::{
+    agree::{Kept, Known, MOST_PRICE, STANDARD_PRICE, agreements},
     download::{download, fetch},
     leftovers::{Deleted, Pending, delete, delete_all, pending},
     upload::{NewFile, StoreError, Stored, sealed_length, upload},
@@ -65,21 +68,14 @@ pub struct Room {
     pub pending: u64,
     /// The most that these may come to.
     pub allowed: u64,
+    /// What it asks for keeping a GiB an hour, in micro-tokens.
+    pub price: Amount,
 }
 
 impl Room {
     /// Bytes that it would take from us now.
     pub fn open(&self) -> u64 {
         self.free.min(self.allowed.saturating_sub(self.pending))
-    }
-}
-
-impl From<&Room> for Candidate {
-    fn from(room: &Room) -> Self {
-        Candidate {
-            node: room.node,
-            free: room.open(),
-        }
     }
 }
 
@@ -101,11 +97,13 @@ pub async fn rooms(transport: &Transport, nodes: &[PublicKey], wanted: usize) ->
                     free,
                     pending,
                     allowed,
+                    price,
                 }) => found.push(Room {
                     node,
                     free,
                     pending,
                     allowed,
+                    price,
                 }),
                 _ => silent.push(node),
             }
@@ -120,14 +118,21 @@ pub async fn rooms(transport: &Transport, nodes: &[PublicKey], wanted: usize) ->
     }
 }
 
-/// The nodes of [`rooms`] as candidates to hold a file.
+/// The nodes of [`rooms`] as candidates to hold a file, without those that ask more than is paid.
 pub async fn candidates(
     transport: &Transport,
-    nodes: &[PublicKey],
+    known: &[Known],
     wanted: usize,
+    most_price: Amount,
 ) -> Vec<Candidate> {
-    let rooms = rooms(transport, nodes, wanted).await;
-    rooms.iter().map(Candidate::from).collect()
+    let nodes: Vec<PublicKey> = known.iter().map(|of| of.node).collect();
+    let rooms = rooms(transport, &nodes, wanted).await;
+    let affordable = rooms.iter().filter(|room| room.price <= most_price);
+    let candidates = affordable.filter_map(|room| {
+        let known = known.iter().find(|of| of.node == room.node)?;
+        Some(known.candidate(room))
+    });
+    candidates.collect()
 }
 
 impl Question for Request {
@@ -144,12 +149,15 @@ impl Question for Request {
             Self::Delete { .. } => "vault_delete",
             Self::Room => "vault_room",
             Self::Pending { .. } => "vault_pending",
+            Self::Accept(_) => "vault_accept",
         }
     }
 
     fn manner(&self) -> Manner {
         match self {
-            Self::Put { .. } | Self::Commit { .. } | Self::Delete { .. } => Manner::ForAccounts,
+            Self::Put { .. } | Self::Commit { .. } | Self::Delete { .. } | Self::Accept(_) => {
+                Manner::ForAccounts
+            }
             _ => Manner::Plain,
         }
     }

@@ -20,7 +20,7 @@ use assay_vault::{
 use super::{
     source::Source,
     spool::Spool,
-    tests::{LENGTH, Network, files_below, text},
+    tests::{LENGTH, Network, files_below, kept, text},
     unfinished::{Plan, UnfinishedError, Uploads},
     *,
 };
@@ -98,10 +98,11 @@ impl Network {
             },
             key,
             envelope_to: Some(owner().encryption().public()),
+            kept: kept(),
         };
-        let candidates = candidates(&self.client, &self.ids(), 2).await;
+        let candidates = self.candidates().await;
         let config = UploadConfig::default();
-        let recorded = async |_| Ok(());
+        let recorded = async |_, _| Ok(());
         super::upload(
             &self.client,
             config,

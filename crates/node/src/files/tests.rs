@@ -1,12 +1,12 @@
 use std::{io::Cursor, net::SocketAddr, path::Path, sync::Arc};
 
 use assay_crypto::SecretKey;
-use assay_ledger::FileRecord;
+use assay_ledger::{ChainId, FileRecord, LedgerTime};
 use assay_vault::{
     Coding, content_digest,
     download::{DownloadConfig, DownloadError},
     owner_key,
-    storage::StorageConfig,
+    storage::{Keeper, StorageConfig},
     upload::UploadConfig,
 };
 use tempfile::TempDir;
@@ -45,6 +45,26 @@ async fn node(seed: u8, role: Option<StorageRole>) -> Transport {
         .unwrap()
 }
 
+/// Keeps files for nothing.
+fn keeper(seed: u8) -> Keeper {
+    Keeper {
+        key: SecretKey::from_seed([seed; 32]),
+        chain: kept().chain,
+        price: Amount::ZERO,
+        longest_ms: u64::MAX,
+        now: Some(LedgerTime(0)),
+    }
+}
+
+pub(crate) fn kept() -> Kept {
+    Kept {
+        chain: ChainId(Digest([1; 32])),
+        until: LedgerTime(1_000),
+        firm: false,
+        most_price: MOST_PRICE,
+    }
+}
+
 pub(crate) struct Network {
     pub(crate) client: Transport,
     pub(crate) nodes: Vec<Transport>,
@@ -58,6 +78,7 @@ impl Network {
         for seed in 1..=count {
             let dir = tempfile::tempdir().unwrap();
             let role = StorageRole::open(dir.path(), StorageConfig::new(1 << 30)).unwrap();
+            role.keep_as(keeper(seed)).await;
             let storage = node(seed, Some(role)).await;
             client.book().set(storage.id(), [storage.address()]);
             nodes.push(storage);
@@ -72,6 +93,16 @@ impl Network {
 
     pub(crate) fn ids(&self) -> Vec<PublicKey> {
         self.nodes.iter().map(Transport::id).collect()
+    }
+
+    pub(crate) async fn candidates(&self) -> Vec<Candidate> {
+        let known = |node| Known {
+            node,
+            owner: node,
+            bonded: u64::MAX,
+        };
+        let known: Vec<Known> = self.ids().into_iter().map(known).collect();
+        candidates(&self.client, &known, 2, MOST_PRICE).await
     }
 
     pub(crate) async fn store(
@@ -89,8 +120,9 @@ impl Network {
             coding: Coding::Replicated { copies: 2 },
             key: key.clone(),
             envelope_to: Some(owner.encryption().public()),
+            kept: kept(),
         };
-        let candidates = candidates(&self.client, &self.ids(), 2).await;
+        let candidates = self.candidates().await;
         let config = UploadConfig {
             copies: 2,
             attempts: 2,
@@ -105,7 +137,7 @@ impl Network {
             file,
             source,
             None,
-            async |_| Ok(()),
+            async |_, _| Ok(()),
         )
         .await
         .map(|stored| stored.record)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use assay_crypto::{Digest, EncryptionKey, PublicKey, aead::FileKey};
-use assay_ledger::FileRecord;
+use assay_ledger::{FileCall, FileRecord};
 use assay_vault::{
     Coding, Label, RecordError, SLICE_BYTES, SealError, SealedFile, Sealer, TAG_BYTES,
     envelope::{self, Purpose},
@@ -19,7 +19,7 @@ use assay_vault::{
 };
 use tracing::debug;
 
-use super::{ask, fresh_seed, source::Source};
+use super::{Kept, agree::agreements, ask, fresh_seed, source::Source};
 use crate::{
     drive::{self, DriveError, Memory, Nothing, Perform},
     transport::Transport,
@@ -44,6 +44,8 @@ pub struct NewFile {
     pub coding: Coding,
     /// To whom the key is sealed in the record; nobody, if the owner can derive the key.
     pub envelope_to: Option<EncryptionKey>,
+    /// Until when it is recorded, and what that may cost.
+    pub kept: Kept,
 }
 
 /// Why a file was not stored.
@@ -80,7 +82,8 @@ pub struct Stored {
 }
 
 /// Encrypts `source` and brings `config.copies` copies of it to nodes among `candidates`; then
-/// hands the record to `record`, which brings it to the ledger (again: success) or says why not.
+/// hands the record, and the call with what the nodes signed, to `record`, which brings it to the
+/// ledger (again: success) or says why not.
 ///
 /// Memory stays within a few slices whatever the file. A storage node that fails is replaced. With
 /// a `memory` the upload goes on where an earlier life of it was: what nodes have is not sent
@@ -97,7 +100,7 @@ pub async fn upload<S, F>(
     file: NewFile,
     source: S,
     memory: Option<Memory>,
-    record: impl FnOnce(FileRecord) -> F + Send,
+    record: impl FnOnce(FileRecord, FileCall) -> F + Send,
 ) -> Result<Stored, StoreError>
 where
     S: Source,
@@ -147,7 +150,7 @@ struct ForUpload<'a, S, R> {
 impl<S, R, F> Perform<Storing> for ForUpload<'_, S, R>
 where
     S: Source,
-    R: FnOnce(FileRecord) -> F + Send,
+    R: FnOnce(FileRecord, FileCall) -> F + Send,
     F: Future<Output = Result<(), String>> + Send,
 {
     async fn perform(&self, asked: Ask) -> Answer {
@@ -168,12 +171,19 @@ where
                     Some(sealed) if sealed.id == id => describe(&self.file, sealed, &placement),
                     _ => return Answer::Recorded(Err("it is of another file".to_owned())),
                 };
+                let call = match &made {
+                    Ok(made) => match agreements(self.transport, &self.file.kept, made).await {
+                        Ok(agreed) => Some(self.file.kept.call(made.clone(), &agreed)),
+                        Err(failed) => return Answer::Unaccepted(failed),
+                    },
+                    Err(_) => None,
+                };
                 let record = self.record.lock();
                 let record = record.unwrap_or_else(PoisonError::into_inner).take();
-                let result = match (&made, record) {
-                    (Ok(made), Some(record)) => record(made.clone()).await,
-                    (Err(error), _) => Err(error.to_string()),
-                    (_, None) => Err("it was recorded before".to_owned()),
+                let result = match (&made, call, record) {
+                    (Ok(made), Some(call), Some(record)) => record(made.clone(), call).await,
+                    (Err(error), ..) => Err(error.to_string()),
+                    _ => Err("it was recorded before".to_owned()),
                 };
                 let mut recorded = self.recorded.lock();
                 *recorded

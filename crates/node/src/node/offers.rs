@@ -131,10 +131,13 @@ impl Pace {
 /// A role as the configuration has it.
 pub(super) struct Wanted {
     pub(super) role: Role,
-    /// Micro-units to bond at first; the network's least bond if absent.
+    /// Micro-units to bond at first; if absent the network's least bond, and of a storage node as much
+    /// as its room takes.
     pub(super) bond: Option<u64>,
     /// What orders it takes, of a role that orders are drawn to.
     pub(super) offer: Option<Offer>,
+    /// Bytes that it keeps for others at most, of a storage node.
+    pub(super) room: u64,
 }
 
 /// The roles the node offers on the ledger, as its configuration says. The validators are those of the
@@ -151,8 +154,16 @@ pub(super) fn wanted(config: &NodeConfig) -> Vec<Wanted> {
             Role::Auditor => work(&config.auditor),
             Role::Storage => (config.storage.as_ref().and_then(|of| of.bond), None),
         };
-        let role = *role;
-        Wanted { role, bond, offer }
+        let room = match (role, &config.storage) {
+            (Role::Storage, Some(storage)) => storage.quota.0,
+            _ => 0,
+        };
+        Wanted {
+            role: *role,
+            bond,
+            offer,
+            room,
+        }
     };
     config.roles.iter().map(of).collect()
 }
@@ -269,7 +280,10 @@ impl Offers {
                 let parameters = parameters
                     .map_err(|error| told(&error))?
                     .unwrap_or_default();
-                bond.map_or(parameters.min_bond(role), Amount)
+                let least = parameters
+                    .min_bond(role)
+                    .max(parameters.storage_lock(wanted.room));
+                bond.map_or(least, Amount)
             }
         };
         if !pace.allows(Instant::now()) {

@@ -74,6 +74,8 @@ impl Shelves {
                 }
             }
         }
+        let now = query::now(&*chain.state())?;
+        storage.ledger_time(now.time).await;
         self.seen = self.seen.max(Some(head.height));
         let is_current = now_ms.saturating_sub(head.timestamp_ms) < CURRENT_MS;
         if is_current && head.height.0.saturating_sub(self.collected.0) >= COLLECT_EVERY {
@@ -90,9 +92,12 @@ impl Shelves {
         block: &BlockInfo,
     ) -> Result<(), ChainError> {
         let receipts = block.receipts.receipts.iter();
-        for event in receipts.flat_map(|receipt| &receipt.events) {
-            if let Event::File(FileEvent::Put { file, owner }) = event {
-                // As it is now: a later block may have moved it again.
+        let called = receipts.flat_map(|receipt| &receipt.events);
+        for event in block.receipts.events.iter().chain(called) {
+            if let Event::File(FileEvent::Put { file, owner } | FileEvent::Ended { file, owner }) =
+                event
+            {
+                // As it is now: a later block may have moved it, or recorded it again.
                 let record = query::file(&*chain.state(), file, owner)?;
                 let placed = record.filter(|record| record.placement.contains(&self.me));
                 self.renew(storage, (*file, *owner), placed.as_ref()).await;

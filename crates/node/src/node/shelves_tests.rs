@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use assay_ledger::{
-    AccountCall, Amount, BoundedString, BoundedVec, Call, FileCall, Role, Transaction,
+    Acceptance, AccountCall, Amount, BoundedString, BoundedVec, Call, FileCall, Keeping, Role,
+    Transaction,
 };
 use assay_vault::{
     Digests, Piece,
-    storage::StorageConfig,
-    wire::{Request, Response},
+    storage::{Keeper, StorageConfig},
+    wire::{Asked, Refusal, Request, Response},
 };
 
 use super::*;
@@ -102,7 +103,7 @@ impl Lab {
 
     /// Records a kept file as placed on these nodes.
     fn record(&mut self, file: FileId, slice: &Piece, nodes: &[u8]) {
-        let nodes: Vec<_> = nodes.iter().map(|node| key(*node).public()).collect();
+        let placed: Vec<_> = nodes.iter().map(|node| key(*node).public()).collect();
         let record = FileRecord {
             id: file,
             owner: key(OWNER).public(),
@@ -110,11 +111,24 @@ impl Lab {
             length_class: 1_024,
             slices: 1,
             root: assay_crypto::merkle::root(vec![slice.digest()]),
-            placement: BoundedVec::new(nodes).unwrap(),
+            placement: BoundedVec::new(placed).unwrap(),
             media_type: BoundedString::new("application/octet-stream").unwrap(),
             key_envelope: Default::default(),
         };
-        self.call(OWNER, FileCall::Put(Box::new(record.clone())));
+        let chain = self.chain.genesis().chain_id();
+        let now = query::now(&*self.chain.state()).unwrap().time;
+        let until = now.after(1_000_000_000);
+        let keeping = Keeping::of(chain, &record, until);
+        let agreed = nodes
+            .iter()
+            .map(|node| Acceptance::sign(&key(*node), &keeping, Amount::ZERO, until));
+        let put = FileCall::Put {
+            record: Box::new(record.clone()),
+            until,
+            firm: false,
+            acceptances: BoundedVec::new(agreed.collect::<Vec<_>>()).unwrap(),
+        };
+        self.call(OWNER, put);
         let kept = query::file(&*self.chain.state(), &file, &record.owner);
         assert_eq!(kept.unwrap(), Some(record));
     }
@@ -242,4 +256,64 @@ async fn a_restarted_node_knows_what_is_recorded() {
     lab.shelves = Shelves::new(key(NODE).public(), Height(0));
     lab.follow().await;
     assert!(lab.has(&slice).await);
+}
+
+/// From the question to the pay: the node agrees once it knows the time, the record ends, the node is
+/// paid, and what it kept goes.
+#[tokio::test]
+async fn a_file_is_accepted_recorded_paid_and_let_go() {
+    let mut lab = Lab::new();
+    let (file, slice) = lab.keep(1).await;
+    let chain = lab.chain.genesis().chain_id();
+    let keeper = Keeper {
+        key: key(NODE),
+        chain,
+        price: Amount(1_000_000),
+        longest_ms: 1_000_000,
+        now: None,
+    };
+    lab.storage.keep_as(keeper).await;
+    let now = query::now(&*lab.chain.state()).unwrap().time;
+    let asked = Asked {
+        file,
+        root: assay_crypto::merkle::root(vec![slice.digest()]),
+        slices: 1,
+        length_class: 1_024,
+        until: now.after(20_000),
+    };
+    let owner = key(OWNER).public();
+    let busy = lab.storage.handle(owner, Request::Accept(asked)).await;
+    assert_eq!(busy, Response::Refused(Refusal::Busy), "no time is known");
+    lab.follow().await;
+    let Response::Accepted(agreed) = lab.storage.handle(owner, Request::Accept(asked)).await else {
+        panic!("it does not agree");
+    };
+    let record = FileRecord {
+        id: file,
+        owner,
+        name: BoundedString::new("a file").unwrap(),
+        length_class: asked.length_class,
+        slices: asked.slices,
+        root: asked.root,
+        placement: BoundedVec::new([key(NODE).public()]).unwrap(),
+        media_type: BoundedString::new("application/octet-stream").unwrap(),
+        key_envelope: Default::default(),
+    };
+    let put = FileCall::Put {
+        record: Box::new(record.clone()),
+        until: asked.until,
+        firm: true,
+        acceptances: BoundedVec::new([agreed]).unwrap(),
+    };
+    lab.call(OWNER, put);
+    let kept = query::file(&*lab.chain.state(), &file, &owner).unwrap();
+    assert_eq!(kept, Some(record));
+    let before = query::account(&*lab.chain.state(), &key(NODE).public()).unwrap();
+    lab.follow().await;
+    lab.blocks(COLLECT_EVERY);
+    let after = query::account(&*lab.chain.state(), &key(NODE).public()).unwrap();
+    assert!(after.balance > before.balance, "{after:?} {before:?}");
+    assert_eq!(query::files(&*lab.chain.state()).unwrap(), []);
+    lab.follow().await;
+    assert!(!lab.has(&slice).await);
 }

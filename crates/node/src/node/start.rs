@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, sync::Arc, time::Duration};
 use assay_api::{Api, ChainError, ChainView, HttpServer};
 use assay_chain::{Chain, ChainConfig, Pace, Peer};
 use assay_job::Part;
-use assay_ledger::{AccountId, Genesis, Role};
+use assay_ledger::{AccountId, Amount, Genesis, Role};
 use assay_vault::upload::UploadConfig;
 use tokio::task::JoinSet;
 
@@ -21,6 +21,7 @@ use crate::{
     address::Address,
     client::{Follower, LocalChain, Sender},
     config::{NodeConfig, PeerConfig},
+    files::STANDARD_PRICE,
     health::Health,
     inputs::InputStore,
     keys,
@@ -174,7 +175,9 @@ impl Node {
             })
         };
         if let Some(storage) = desk.storage.get() {
-            let storage = upkeep::storage(services.clone(), storage.clone());
+            let price = config.storage.as_ref().and_then(|of| of.price);
+            let price = price.map_or(STANDARD_PRICE, Amount);
+            let storage = upkeep::storage(services.clone(), storage.clone(), price);
             work.push(("storage", after(Box::pin(storage))));
         }
         let offers = Offers {

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use assay_ledger::{ReadError, Role, query};
+use assay_ledger::{Amount, ReadError, Role, query};
+use assay_vault::storage::Keeper;
 use tracing::warn;
 
 use super::shelves::Shelves;
@@ -52,10 +53,19 @@ pub(super) fn learn_addresses(services: &Services) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// Tells the storage role which files the ledger records as kept here, and has it collect.
-pub(super) async fn storage(services: Arc<Services>, storage: StorageRole) {
+/// Has the storage role accept files at this price, tells it which the ledger records as kept here, and
+/// has it collect.
+pub(super) async fn storage(services: Arc<Services>, storage: StorageRole, price: Amount) {
     let mut heights = services.chain.heights();
     let me = services.sender.account();
+    let keeper = Keeper {
+        key: services.key.clone(),
+        chain: services.chain.genesis().chain_id(),
+        price,
+        longest_ms: services.chain.genesis().parameters.max_kept_ms,
+        now: None,
+    };
+    storage.keep_as(keeper).await;
     let mut shelves = Shelves::new(me, services.chain.head().height);
     loop {
         let followed = shelves.follow(&*services.chain, &storage, clock::now().0);

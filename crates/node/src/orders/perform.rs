@@ -10,7 +10,7 @@ use std::{
 use assay_api::ChainView;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::{Bytes, Lengths, Price};
-use assay_ledger::{AccountId, FileId, FileRecord, OrderId, Terms, query, rules};
+use assay_ledger::{AccountId, FileCall, FileId, FileRecord, OrderId, Terms, query, rules};
 use assay_proof::{
     Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced, WorkFailure,
 };
@@ -248,8 +248,8 @@ impl Services {
         }
     }
 
-    /// Brings a file to the vault and records it, with its key sealed to `envelope_to` if given; to
-    /// none of the storage nodes `apart` if there are enough others.
+    /// Brings a file to the vault and records it for so many milliseconds, with its key sealed to
+    /// `envelope_to` if given; to none of the storage nodes `apart` if there are enough others.
     ///
     /// Without an envelope the key is derived, and may come again after a crash with other bytes
     /// than before; so what was sent under it is written down, and nothing else is ever sent under
@@ -263,7 +263,7 @@ impl Services {
         media_type: &str,
         (key, envelope_to): (FileKey, Option<EncryptionKey>),
         bytes: Handle,
-        apart: &BTreeSet<AccountId>,
+        (ms, apart): (u64, &BTreeSet<AccountId>),
     ) -> Result<FileId, String> {
         let owner = self.sender.account();
         let memory = match &envelope_to {
@@ -290,9 +290,10 @@ impl Services {
             key,
             coding,
             envelope_to,
+            kept: self.kept(ms)?,
         };
         let source = bytes.reader();
-        let record = async |record: FileRecord| self.put(record).await;
+        let record = async |_: FileRecord, call: FileCall| self.put(call).await;
         files::upload(
             &self.transport,
             self.upload,
@@ -370,12 +371,18 @@ impl Perform<Traced> for ForOrder<'_> {
             } => Answer::Stored(services.keep(order, name, (file, key), bytes).await),
             Ask::Store { name, key, bytes } => {
                 let bytes = Handle::in_memory(bytes);
-                Answer::Stored(match services.of_the_requester(order) {
-                    Ok(apart) => {
+                let place = services
+                    .of_the_requester(order)
+                    .map_err(|error| told(&error))
+                    .and_then(|apart| Ok((services.order_ms(order)?, apart)));
+                Answer::Stored(match place {
+                    Ok((ms, apart)) => {
                         let key = (key, None);
-                        services.store(name, STATE_TYPE, key, bytes, &apart).await
+                        services
+                            .store(name, STATE_TYPE, key, bytes, (ms, &apart))
+                            .await
                     }
-                    Err(error) => Err(told(&error)),
+                    Err(error) => Err(error),
                 })
             }
             Ask::Weigh => Answer::Weighed(services.weigh(order).map_err(|error| told(&error))),

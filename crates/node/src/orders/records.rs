@@ -11,7 +11,7 @@ use assay_vault::Coding;
 
 use super::Services;
 use crate::{
-    files::{self, NewFile},
+    files::{self, Kept, Known, MOST_PRICE, NewFile},
     inputs::Spooled,
     told,
 };
@@ -23,8 +23,10 @@ impl Services {
     /// What the first of `owners` recorded of a file, with the storage nodes that the others name for
     /// the same pieces too: so a reader gets each piece from whoever still has it.
     ///
+    /// Where the first one has none any more, the next one's counts.
+    ///
     /// # Errors
-    /// [`FetchFailure::Unavailable`] when the first one has no record, or none can be read.
+    /// [`FetchFailure::Unavailable`] when nobody has a record, or none can be read.
     pub(super) fn record(
         &self,
         file: FileId,
@@ -37,8 +39,7 @@ impl Services {
         for owner in owners {
             records.extend(read(owner).map_err(unread)?);
         }
-        let first = records.iter().find(|of| Some(&of.owner) == owners.first());
-        let Some(first) = first.cloned() else {
+        let Some(first) = records.first().cloned() else {
             let owner = owners.first().map(ToString::to_string).unwrap_or_default();
             let text = format!("{owner} has recorded no file {file}");
             return Err(FetchFailure::Unavailable(text));
@@ -82,9 +83,10 @@ impl Services {
             key,
             coding,
             envelope_to: None,
+            kept: self.kept(self.order_ms(order)?)?,
         };
-        let record = async |record: FileRecord| match record.id == file {
-            true => self.put(record).await,
+        let record = async |record: FileRecord, call: FileCall| match record.id == file {
+            true => self.put(call).await,
             false => Err(format!("it became file {}, not {file}", record.id)),
         };
         let apart = self.of_the_requester(order).map_err(|error| told(&error))?;
@@ -102,9 +104,26 @@ impl Services {
         Ok(stored.record.id)
     }
 
+    /// How long what a party stores for an order is recorded, in milliseconds: longer than the ledger
+    /// asks for, since a run may be audited and disputed more than once.
+    pub(super) fn order_ms(&self, order: OrderId) -> Result<u64, String> {
+        let read = || {
+            let state = self.chain.state();
+            let parameters = query::parameters(&*state)?.unwrap_or_default();
+            let head = query::head(&*state, &order)?;
+            let ms = head.map_or(0, |head| head.terms.inputs_ms(&parameters));
+            Ok(ms.saturating_add(parameters.kept_ms).saturating_mul(2))
+        };
+        read().map_err(|error: ReadError| told(&error))
+    }
+
+    /// From now on for so many milliseconds, firmly: orders rest on nothing else.
+    pub(super) fn kept(&self, ms: u64) -> Result<Kept, String> {
+        Kept::lasting(&*self.chain.state(), ms, true).map_err(|error| told(&error))
+    }
+
     /// Records a file.
-    pub(super) async fn put(&self, record: FileRecord) -> Result<(), String> {
-        let call = FileCall::Put(Box::new(record));
+    pub(super) async fn put(&self, call: FileCall) -> Result<(), String> {
         let put = self.sender.call(call).await;
         put.map(drop).map_err(|error| told(&error))
     }
@@ -121,8 +140,19 @@ impl Services {
         if others >= copies {
             nodes.retain(|node| !apart.contains(node));
         }
-        let nodes: Vec<AccountId> = nodes.into_iter().collect();
-        Ok(files::candidates(&self.transport, &nodes, copies).await)
+        let known = self.known(&nodes).map_err(|error| told(&error))?;
+        Ok(files::candidates(&self.transport, &known, copies, MOST_PRICE).await)
+    }
+
+    fn known(&self, nodes: &BTreeSet<AccountId>) -> Result<Vec<Known>, ReadError> {
+        let state = self.chain.state();
+        let mut known = Vec::new();
+        for node in nodes {
+            if let Some(registration) = query::registration(&*state, Role::Storage, node)? {
+                known.push(Known::of(&*state, *node, &registration)?);
+            }
+        }
+        Ok(known)
     }
 
     fn storage_nodes(&self) -> Result<BTreeSet<AccountId>, ReadError> {

@@ -8,8 +8,9 @@ use std::{
 
 use assay_crypto::PublicKey;
 use assay_job::Bytes;
+use assay_ledger::LedgerTime;
 use assay_vault::{
-    storage::{OpenError, Record, Service, StorageConfig, Usage},
+    storage::{Keeper, OpenError, Record, Service, StorageConfig, Usage},
     wire::{Refusal, Request, Response},
 };
 use tokio::sync::Semaphore;
@@ -125,16 +126,28 @@ impl StorageRole {
                     free,
                     pending,
                     allowed,
+                    price,
                 } => Response::Room {
                     free: free.min(room),
                     pending,
                     allowed,
+                    price,
                 },
                 other => other,
             }
         })
         .await
         .unwrap_or(Response::Refused(Refusal::DiskFailed))
+    }
+
+    /// From now on files are accepted in this name; without one, none are.
+    pub async fn keep_as(&self, keeper: Keeper) {
+        self.on_disk(move |service| service.keep_as(keeper)).await;
+    }
+
+    /// The newest block has this ledger time.
+    pub async fn ledger_time(&self, time: LedgerTime) {
+        self.on_disk(move |service| service.ledger_time(time)).await;
     }
 
     /// The ledger has this record, which places its file on this node: the pieces stay.

@@ -194,7 +194,7 @@ async fn through_the_vault(dir: &Path, shape: &Shape, local: &Local) -> (WorkDon
             "application/octet-stream",
             (key.clone(), own),
             handle,
-            &anywhere,
+            (u64::MAX, &anywhere),
         );
         let file = (stored.await.unwrap(), requester.sender.account());
         let mut heights = provider.chain.heights();

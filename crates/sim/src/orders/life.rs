@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use assay_crypto::aead::FileKey;
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
-use assay_ledger::{AccountId, Amount, FileCall, FileId, Order, Role};
+use assay_ledger::{AccountId, Amount, FileId, Order, Role};
 use assay_machine::Millis;
 use assay_node::drive::{
     DriveError, Journal, JournalKey, Memory, NoMail, Perform, Runtime, run_on,
@@ -288,8 +288,8 @@ impl Life {
     async fn store(&self, name: String, key: FileKey, bytes: Vec<u8>) -> Result<FileId, String> {
         let owner = self.place().secret.public();
         let file = self.shared.vault().store(owner, &key, bytes);
-        let record = Box::new(self.shared.record(file, owner, &name));
-        self.submit(FileCall::Put(record).into()).await?;
+        let put = self.shared.put(file, owner, &name);
+        self.submit(put.into()).await?;
         Ok(file)
     }
 

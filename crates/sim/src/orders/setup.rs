@@ -4,15 +4,15 @@ use assay_crypto::aead::FileKey;
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
-    AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, FileCall, Genesis,
-    GenesisAccount, Input as TermsInput, Offer, OrderCall, OrderId, Role, StopRule, Terms,
+    Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, Genesis, GenesisAccount,
+    Input as TermsInput, Offer, OrderCall, OrderId, Role, StopRule, Terms,
 };
 use assay_proof::{OrderKeys, Programs};
 
 use super::books::{Books, BooksError};
 use super::cast::{Cast, MakeParty, MakePrograms};
 use super::life::Place;
-use super::shared::record;
+use super::shared::put;
 use super::vault::Vault;
 use crate::founding::{Endowment, genesis, offering, registration, validator_keys};
 
@@ -126,7 +126,7 @@ pub(crate) struct Beginning {
     pub(super) plan: Plan,
     pub(super) places: Vec<Place>,
     pub(super) order: OrderId,
-    pub(super) storage: AccountId,
+    pub(super) storage: SecretKey,
     pub(super) books: Books,
     pub(super) vault: Vault,
 }
@@ -200,7 +200,7 @@ impl Beginning {
             plan,
             places,
             order: OrderId(Digest::ZERO),
-            storage: storage.public(),
+            storage,
             vault: Vault::default(),
         };
         beginning.post(&keys);
@@ -224,8 +224,8 @@ impl Beginning {
         for ((name, bytes), key) in plan.inputs.iter().zip(keys.inputs()) {
             let content = Vault::content(bytes);
             let file = vault.store(secret.public(), key, bytes.clone());
-            let record = record(file, secret.public(), name, self.storage);
-            books.submit(0, secret, FileCall::Put(Box::new(record)).into());
+            let put = put((file, secret.public(), name), books.chain, &self.storage);
+            books.submit(0, secret, put.into());
             inputs.push(TermsInput {
                 name: BoundedString::new(*name).expect("a short name"),
                 file,

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use assay_api::told;
+use assay_crypto::SecretKey;
 use assay_ledger::{
-    AccountId, BoundedBytes, BoundedString, BoundedVec, FileId, FileRecord, OrderId,
+    Acceptance, AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, ChainId, FileCall,
+    FileId, FileRecord, Keeping, LedgerTime, OrderId, Parameters,
 };
 use assay_node::drive::DriveError;
 use assay_proof::View;
@@ -27,7 +29,7 @@ pub(super) struct Shared {
     pub(super) places: Vec<Place>,
     pub(super) views: broadcast::Sender<Arc<View>>,
     pub(super) order: OrderId,
-    storage: AccountId,
+    storage: SecretKey,
     books: Mutex<Books>,
     vault: Mutex<Vault>,
     view: Mutex<Option<Arc<View>>>,
@@ -93,13 +95,31 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn record(&self, file: FileId, owner: AccountId, name: &str) -> FileRecord {
-        record(file, owner, name, self.storage)
+    /// Records a file that the one node keeps.
+    pub(super) fn put(&self, file: FileId, owner: AccountId, name: &str) -> FileCall {
+        put((file, owner, name), self.books().chain, &self.storage)
     }
 }
 
-/// The record of a file that one node keeps.
-pub(super) fn record(file: FileId, owner: AccountId, name: &str, storage: AccountId) -> FileRecord {
+/// Records a file that one node agreed to keep as long as it can, from the first block on.
+pub(super) fn put(
+    (file, owner, name): (FileId, AccountId, &str),
+    chain: ChainId,
+    storage: &SecretKey,
+) -> FileCall {
+    let record = record(file, owner, name, storage.public());
+    let until = LedgerTime(Parameters::default().max_kept_ms);
+    let keeping = Keeping::of(chain, &record, until);
+    let agreed = Acceptance::sign(storage, &keeping, Amount::ZERO, until);
+    FileCall::Put {
+        record: Box::new(record),
+        until,
+        firm: true,
+        acceptances: BoundedVec::new([agreed]).expect("one node"),
+    }
+}
+
+fn record(file: FileId, owner: AccountId, name: &str, storage: AccountId) -> FileRecord {
     FileRecord {
         id: file,
         owner,

@@ -26,7 +26,7 @@ use assay_vault::wire::{Request, Response};
 use assay_vault::{Coding, Expected, Millis, Sealer, Tag, Unreachable};
 
 pub use download::Downloaded;
-pub use node::{Answer, Honest, Node};
+pub use node::{Answer, Honest, Node, agreed};
 pub use upload::{MANIFEST, Uploaded};
 
 /// Who stores.
@@ -100,7 +100,9 @@ impl World {
             .keys()
             .map(|node| Candidate {
                 node: *node,
+                owner: *node,
                 free: 1 << 30,
+                bonded: 1 << 30,
             })
             .collect()
     }

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use assay_ledger::AccountId;
+use assay_crypto::{Digest, SecretKey, Signature};
+use assay_ledger::{Acceptance, AccountId, Amount, ChainId, LedgerTime};
 use assay_vault::Millis;
-use assay_vault::storage::{MemoryBackend, Service, StorageConfig};
+use assay_vault::storage::{Keeper, MemoryBackend, Service, StorageConfig};
 use assay_vault::wire::{Request, Response};
 
 /// How a node reacts to one request.
@@ -16,6 +17,15 @@ pub enum Answer {
     Broken,
     /// Says nothing.
     Silence,
+}
+
+/// An agreement that is signed by nobody: the driver looks at no signature, the ledger does.
+pub fn agreed() -> Acceptance {
+    Acceptance {
+        price: Amount::ZERO,
+        by: LedgerTime(0),
+        signature: Signature([0; 64]),
+    }
 }
 
 /// A storage node, honest or not.
@@ -35,8 +45,16 @@ impl Honest {
 
     /// A node that takes over a disk.
     pub fn on(disk: Rc<MemoryBackend>, capacity: u64, now: Millis) -> Self {
-        let (service, damaged) = Service::open(StorageConfig::new(capacity), disk, now).unwrap();
+        let (mut service, damaged) =
+            Service::open(StorageConfig::new(capacity), disk, now).unwrap();
         assert!(damaged.is_empty());
+        service.keep_as(Keeper {
+            key: SecretKey::from_seed([1; 32]),
+            chain: ChainId(Digest::ZERO),
+            price: Amount::ZERO,
+            longest_ms: u64::MAX,
+            now: Some(LedgerTime(0)),
+        });
         Self(service)
     }
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
 
 use assay_crypto::{Digest, aead::FileKey};
-use assay_ledger::{AccountId, FileId};
+use assay_ledger::{AccountId, FileId, LedgerTime};
 use assay_machine::Machine as _;
-use assay_vault::upload::{Answer, Ask, Input, Need, Output, Upload, UploadConfig, UploadError};
-use assay_vault::wire::Request;
-use assay_vault::{Fault, Sealer};
+use assay_vault::upload::{
+    Answer, Ask, Input, Need, NodeFailed, Output, Upload, UploadConfig, UploadError,
+};
+use assay_vault::wire::{Asked, Refusal, Request, Response};
+use assay_vault::{Expected, Fault, Sealer};
 
-use super::{Recorded, World, sealer};
+use super::{OWNER, Recorded, World, account, sealer};
 
 /// The place of a file's manifest among its pieces.
 pub const MANIFEST: u64 = u64::MAX;
@@ -143,11 +145,16 @@ impl World {
                         Ask::Record { file, placement } => {
                             let expected = expected.unwrap();
                             assert_eq!(file, expected.id);
-                            done.record = Some(Recorded {
-                                expected,
-                                placement,
-                            });
-                            Answer::Recorded(Ok(()))
+                            let unwilling = self.unwilling(&expected, &placement);
+                            if unwilling.is_empty() {
+                                done.record = Some(Recorded {
+                                    expected,
+                                    placement,
+                                });
+                                Answer::Recorded(Ok(()))
+                            } else {
+                                Answer::Unaccepted(unwilling)
+                            }
                         }
                     };
                     next.push(Input::Answer(tag, answer));
@@ -161,6 +168,34 @@ impl World {
                 }];
             }
         }
+    }
+}
+
+impl World {
+    /// The nodes that do not agree to keep a file, each asked several times.
+    fn unwilling(&mut self, expected: &Expected, placement: &[AccountId]) -> Vec<NodeFailed> {
+        let asked = Request::Accept(Asked {
+            file: expected.id,
+            root: expected.root,
+            slices: expected.slices,
+            length_class: expected.length_class,
+            until: LedgerTime(1),
+        });
+        let (now, owner) = (self.now, account(OWNER));
+        let mut unwilling = Vec::new();
+        for node in placement {
+            let answers = self.nodes.get_mut(node).is_some_and(|of| {
+                (0..4).any(|_| {
+                    let answer = of.answer(now, owner, asked.clone());
+                    matches!(answer, super::Answer::After(_, Response::Accepted(_)))
+                })
+            });
+            if !answers {
+                let (node, fault) = (*node, Fault::Refused(Refusal::Busy));
+                unwilling.push(NodeFailed { node, fault });
+            }
+        }
+        unwilling
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use assay_sim::liars::storage::{
     Amnesiac, BitFlipper, Boaster, Dead, Erratic, Flaky, Forgetful, Garbage, Mixer, Nonsense,
-    Silent, Slow, Uncommitted,
+    Silent, Slow, Uncommitted, Unwilling,
 };
 use proptest::prelude::*;
 
@@ -232,6 +232,10 @@ fn a_node_that_fails_while_storing_is_replaced() {
         (
             Box::new(Uncommitted(Honest::new(1 << 30))),
             Fault::Unreachable,
+        ),
+        (
+            Box::new(Unwilling(Honest::new(1 << 30))),
+            Fault::Refused(Refusal::Busy),
         ),
         (
             Box::new(Honest::new(SLICE_BYTES as u64 * 8)),

@@ -20,6 +20,7 @@ impl StorageNode {
                     .bytes
                     .saturating_sub(self.recorded.of(account).bytes),
             ),
+            price: self.price(),
         }
     }
 

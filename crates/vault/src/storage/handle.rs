@@ -34,6 +34,7 @@ impl StorageNode {
             }
             Request::Delete { digest } => self.delete(from, tag, digest, out),
             Request::Room => Ok(Some(self.room(&from))),
+            Request::Accept(asked) => self.accept(from, &asked).map(Some),
             Request::Pending { after } => Ok(Some(self.unrecorded(&from, after))),
         };
         match done {

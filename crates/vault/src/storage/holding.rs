@@ -91,7 +91,7 @@ impl Holding {
 
 /// Where a file's row is kept. A liar may commit a foreign file id with other slices; the root in
 /// the key keeps that apart from the true file.
-fn key(file: FileId, root: Digest) -> Digest {
+pub(super) fn key(file: FileId, root: Digest) -> Digest {
     Digest::of("assay/vault/holding/v1", &[&file.0.0, &root.0])
 }
 

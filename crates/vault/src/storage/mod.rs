@@ -12,11 +12,14 @@
 //!   like a piece: against the capacity, and against whoever committed it.
 //! - Pieces and rows also count by number, since each takes a file on the disk and some memory
 //!   however short it is: see [`Charge`].
+//! - It signs that it will keep a file only when everything of it is here, and is no more than the
+//!   record will say.
 //! - Once the ledger records the file under the same root, its pieces stay. Whatever no recorded
 //!   file needs is removed when the grace period has passed: an owner who crashed leaves nothing.
 //! - Time, requests and disk results come in through [`StorageNode::step`]; writes, reads, removals
 //!   and replies go out. For one digest at most one write or removal is out at a time.
 
+mod accept;
 mod account;
 mod backend;
 mod charge;
@@ -31,6 +34,7 @@ use assay_crypto::Digest;
 use assay_ledger::{AccountId, FileId};
 use bytes::Bytes;
 
+pub use accept::{ACCEPT_MS, Keeper};
 pub use backend::{Backend, BackendError, MemoryBackend, Shelf};
 pub use charge::Charge;
 pub use service::{OpenError, Service};
@@ -204,6 +208,8 @@ pub struct StorageNode {
     /// What is in recorded files, by owner of the record.
     recorded: Accounts,
     reads: BTreeMap<Digest, Vec<Tag>>,
+    /// In whose name files are accepted.
+    keeper: Option<Keeper>,
 }
 
 /// One piece.
@@ -246,6 +252,7 @@ impl StorageNode {
             pending: Accounts::default(),
             recorded: Accounts::default(),
             reads: BTreeMap::new(),
+            keeper: None,
         }
     }
 

@@ -1,10 +1,10 @@
 //! A storage node and its disk, one request at a time.
 
 use assay_crypto::Digest;
-use assay_ledger::AccountId;
+use assay_ledger::{AccountId, LedgerTime};
 
 use super::{
-    Backend, BackendError, Input, Output, Record, Shelf, StorageConfig, StorageNode, Usage,
+    Backend, BackendError, Input, Keeper, Output, Record, Shelf, StorageConfig, StorageNode, Usage,
 };
 use crate::time::{Millis, Tags};
 use crate::wire::{Refusal, Request, Response};
@@ -54,6 +54,16 @@ impl<B: Backend> Service<B> {
         let tag = self.tags.next();
         self.run(now, Input::Request { from, tag, request })
             .unwrap_or(Response::Refused(Refusal::Busy))
+    }
+
+    /// From now on files are accepted in this name; without one, none are.
+    pub fn keep_as(&mut self, keeper: Keeper) {
+        self.node.keep_as(keeper);
+    }
+
+    /// The newest block has this ledger time. Until one is told, no file is accepted.
+    pub fn ledger_time(&mut self, time: LedgerTime) {
+        self.node.ledger_time(time);
     }
 
     /// The ledger records a file as kept here; see [`Input::Recorded`].

@@ -9,7 +9,8 @@
 //!   too, for which the source is asked again.
 //! - A holder that fails for good, or too often in a row, is replaced by the next spare.
 //! - When every holder has every slice, each gets the manifest and then the commit. When each has
-//!   committed, and only then, the record goes to the ledger.
+//!   committed, each is asked to agree to keep the file, and when each has agreed, and only then, the
+//!   record goes to the ledger with what they signed. One that does not agree is replaced.
 //! - The journal is enough to go on after a crash, with the same key and the same bytes: holders
 //!   are asked what they have and get the rest. An upload that is never resumed leaves no record,
 //!   and storage nodes collect its pieces.
@@ -97,7 +98,7 @@ pub enum Ask {
         /// The request.
         request: Request,
     },
-    /// Every copy is acknowledged: put the record on the ledger.
+    /// Every copy is acknowledged: ask each node to agree, and put the record on the ledger.
     Record {
         /// The file.
         file: FileId,
@@ -119,6 +120,8 @@ pub enum Answer {
     Reply(Result<Response, Unreachable>),
     /// The ledger took the record (also: it already had it), or refused it with a reason.
     Recorded(Result<(), String>),
+    /// These nodes did not agree to keep the file, so nothing was recorded.
+    Unaccepted(Vec<NodeFailed>),
 }
 
 /// A storage node failed.
@@ -247,6 +250,7 @@ impl Upload {
             Answer::SourceFailed(why) => self.finish(Err(UploadError::Source(why)), out),
             Answer::Reply(reply) => self.take_reply(now, tag, reply, out),
             Answer::Recorded(result) => self.take_recorded(result, out),
+            Answer::Unaccepted(nodes) => self.take_unaccepted(nodes, out),
         }
     }
 

@@ -100,6 +100,25 @@ impl Upload {
         }
     }
 
+    /// Replaces nodes that have everything and do not agree to keep it. A node that was only busy has
+    /// been asked several times: whoever acknowledges again and again, and never agrees, would keep
+    /// the owner waiting for ever.
+    pub(super) fn take_unaccepted(&mut self, nodes: Vec<NodeFailed>, out: &mut Vec<Output>) {
+        if !std::mem::take(&mut self.recording) {
+            return;
+        }
+        for NodeFailed { node, fault } in nodes {
+            let Some(at) = self.holders.iter().position(|h| h.node == node) else {
+                continue;
+            };
+            out.push(Output::Report(NodeFailed { node, fault }));
+            self.replace(at, fault, out);
+            if self.finished {
+                return;
+            }
+        }
+    }
+
     fn fail(&mut self, now: Millis, node: AccountId, fault: Fault, out: &mut Vec<Output>) {
         let Some(at) = self.holders.iter().position(|h| h.node == node) else {
             return;

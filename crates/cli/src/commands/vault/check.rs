@@ -1,12 +1,13 @@
 //! What is checked before an upload costs anything.
 
-use assay_crypto::{Digest, SecretKey};
+use assay_crypto::{Digest, SecretKey, Signature};
 use assay_ledger::{
-    AccountId, Amount, BoundedString, FileCall, FileId, FileRecord, Parameters, Transaction, query,
+    Acceptance, AccountId, Amount, BoundedString, FileId, FileRecord, LedgerTime, Parameters,
+    Transaction, query,
 };
 use assay_node::{
     config::ByteSize,
-    files::{self, Room},
+    files::{self, Kept, Room},
 };
 use assay_vault::{MAX_PIECE_BYTES, upload::Leftover};
 
@@ -45,7 +46,7 @@ pub(super) fn check_balance(
     key: &SecretKey,
     name: &str,
     media_type: &str,
-    copies: u8,
+    (copies, kept): (u8, Kept),
 ) -> Result<(), Failure> {
     let owner = key.public();
     let account = session
@@ -65,7 +66,12 @@ pub(super) fn check_balance(
         key_envelope: assay_ledger::BoundedBytes::new(vec![0; ENVELOPE]).map_err(text)?,
     };
     let chain = session.light().genesis().chain_id();
-    let call = FileCall::Put(Box::new(record));
+    let unsigned = Acceptance {
+        price: Amount::ZERO,
+        by: LedgerTime(0),
+        signature: Signature([0; 64]),
+    };
+    let call = kept.call(record, &vec![unsigned; copies.into()]);
     let draft = Transaction::sign(key, chain, account.nonce, Amount::ZERO, call);
     let fee = parameters.unwrap_or_default().min_fee(draft.encode().len());
     if account.balance >= fee {

@@ -10,7 +10,7 @@ use assay_crypto::{Digest, PublicKey, SecretKey};
 use assay_ledger::{AccountId, FileCall, FileId, FileRecord, Registration, Role, TxId, query};
 use assay_node::{
     files::{
-        self, NewFile, StoreError, Stored,
+        self, Kept, Known, NewFile, Room, StoreError, Stored,
         unfinished::{self, Plan, Unfinished},
     },
     transport::Transport,
@@ -24,6 +24,7 @@ use serde::Serialize;
 use super::{
     check::{check_balance, check_name, check_room},
     input::Input,
+    record::Lasting,
     runtime, uploads,
 };
 use crate::{
@@ -38,6 +39,7 @@ pub(super) struct Put {
     pub(super) name: Option<String>,
     pub(super) copies: u8,
     pub(super) follow_links: bool,
+    pub(super) lasting: Lasting,
 }
 
 #[derive(Serialize)]
@@ -77,7 +79,8 @@ pub(super) fn run(session: &Session, put: Put, output: &Output) -> Result<(), Fa
         .into_iter()
         .filter(|(_, registration)| !registration.leaving)
         .collect();
-    check_balance(session, &key, &name, input.media_type, put.copies)?;
+    let kept = put.lasting.kept(session)?;
+    check_balance(session, &key, &name, input.media_type, (put.copies, kept))?;
     let plan = Plan {
         chain: session.light().genesis().digest(),
         owner: key.public(),
@@ -98,7 +101,7 @@ pub(super) fn run(session: &Session, put: Put, output: &Output) -> Result<(), Fa
             unfinished.forget().map_err(failed)?;
             (Stored { record, sent: 0 }, None)
         }
-        None => store(session, &key, &nodes, input, unfinished)?,
+        None => store(session, &key, &nodes, (input, kept), unfinished)?,
     };
     let report = PutReport {
         file: stored.record.id,
@@ -145,7 +148,7 @@ fn store(
     session: &Session,
     key: &SecretKey,
     nodes: &[(AccountId, Registration)],
-    input: Input,
+    (input, kept): (Input, Kept),
     unfinished: Unfinished,
 ) -> Result<(Stored, Option<TxId>), Failure> {
     let Plan {
@@ -168,7 +171,9 @@ fn store(
         coding: Coding::Replicated { copies },
         key: unfinished.plan.key(key),
         envelope_to: Some(key.encryption().public()),
+        kept,
     };
+    let known = known(session, nodes)?;
     let journal = unfinished.file();
     let accounts: Vec<_> = nodes.iter().map(|(account, _)| *account).collect();
     let mut sent = None;
@@ -189,10 +194,14 @@ fn store(
             }
             return Err(failure);
         }
-        let candidates: Vec<_> = rooms.iter().map(Into::into).collect();
-        let record = |record: FileRecord| {
+        let affordable = rooms.iter().filter(|room| room.price <= kept.most_price);
+        let candidate = |room: &Room| {
+            let known = known.iter().find(|of| of.node == room.node)?;
+            Some(known.candidate(room))
+        };
+        let candidates: Vec<_> = affordable.filter_map(candidate).collect();
+        let record = |_: FileRecord, call: FileCall| {
             // The chain is asked on this thread; the upload has nothing else to do meanwhile.
-            let call = FileCall::Put(Box::new(record));
             let outcome = tokio::task::block_in_place(|| session.call(key, call));
             let outcome = outcome.map(|included| sent = Some(included.receipt.tx));
             std::future::ready(outcome.map_err(|failure| failure.to_string()))
@@ -217,6 +226,15 @@ fn store(
     })?;
     uploads(session).forget(&journal).map_err(failed)?;
     Ok((stored, sent))
+}
+
+/// The storage nodes as the ledger has them.
+fn known(session: &Session, nodes: &[(AccountId, Registration)]) -> Result<Vec<Known>, Failure> {
+    let all = nodes.iter().map(|(node, registration)| {
+        let light = session.light();
+        Ok(light.read(|store| Known::of(store, *node, registration))?)
+    });
+    all.collect()
 }
 
 /// What an upload that failed leaves: nothing, if it can never go on; else what to do about it.

@@ -229,11 +229,9 @@ fn delete_download(
             .light()
             .read(|store| query::file(store, &file, &owner))?;
         if recorded.is_some() {
-            let text = format!(
-                "{file} is recorded on the ledger, and recorded files cannot be deleted yet"
-            );
+            let text = format!("{file} is recorded on the ledger, and was not interrupted");
             return Err(Failure::say(Kind::Failed, text)
-                .hint("only what was interrupted can: `assay vault ls --unfinished`"));
+                .hint(format!("`assay vault forget {file}` ends its record")));
         }
     }
     let text = format!("nothing unfinished is called {id:?}");

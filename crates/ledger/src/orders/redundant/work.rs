@@ -6,7 +6,7 @@ use assay_crypto::release::{LockKey, Release};
 use super::close;
 use super::compare::{compare, decided};
 use super::life::LIFE;
-use crate::files::must_be_recorded;
+use crate::files::must_be_kept;
 use crate::orders::draw::Pools;
 use crate::orders::life::Late;
 use crate::orders::passage::{enter, resume};
@@ -189,8 +189,9 @@ pub(super) fn reveal(
         }
         .into());
     }
+    let kept_ms = state.chain.parameters.kept_ms;
     for file in checkpoints.iter().chain([result]) {
-        must_be_recorded(state, *file, provider)?;
+        must_be_kept(state, (*file, provider), kept_ms)?;
     }
     // Of the last leaf, whose path and place are checked below.
     let counts = openings.last().map(|last| last.reached.counts);

@@ -6,7 +6,7 @@ use assay_crypto::Digest;
 use assay_crypto::release::LockKey;
 
 use super::{close, fail};
-use crate::files::must_be_recorded;
+use crate::files::must_be_kept;
 use crate::orders::draw::{Candidate, Pools};
 use crate::orders::passage::{enter, resume};
 use crate::orders::{asking, escrow, runs};
@@ -121,8 +121,9 @@ pub(super) fn commit(
         return Ok(());
     };
     let provider = run.provider;
+    let kept_ms = state.chain.parameters.kept_ms;
     for file in checkpoints.iter().chain([&result]) {
-        must_be_recorded(state, *file, provider)?;
+        must_be_kept(state, (*file, provider), kept_ms)?;
     }
     run.trace = Some(Trace {
         root,

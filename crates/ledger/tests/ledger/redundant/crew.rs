@@ -2,8 +2,8 @@
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    AccountCall, Amount, BoundedString, BoundedVec, Call, Deadlines, FileCall, FileId, Offer,
-    OrderCall, OrderId, Phase, Role, RunIndex, StepIndex, Terms, Trace, query,
+    AccountCall, Amount, BoundedString, BoundedVec, Call, Deadlines, FileId, Offer, OrderCall,
+    OrderId, Phase, Role, RunIndex, StepIndex, Terms, Trace, query,
 };
 
 use crate::world::{
@@ -183,7 +183,7 @@ impl World {
     /// Records the files of a provider's run.
     pub(crate) fn record(&mut self, who: Who) {
         let names = names(who).into_iter();
-        let put = |name: String| FileCall::Put(Box::new(file(who, &name)));
+        let put = |name: String| self.put(file(who, &name));
         let calls: Vec<(Who, Call)> = names.map(|name| (who, put(name).into())).collect();
         self.block(calls);
     }

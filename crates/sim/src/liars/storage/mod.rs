@@ -17,6 +17,7 @@ mod nonsense;
 mod silent;
 mod slow;
 mod uncommitted;
+mod unwilling;
 
 pub use amnesiac::Amnesiac;
 pub use bit_flipper::BitFlipper;
@@ -31,3 +32,4 @@ pub use nonsense::Nonsense;
 pub use silent::Silent;
 pub use slow::Slow;
 pub use uncommitted::Uncommitted;
+pub use unwilling::Unwilling;

@@ -1,5 +1,6 @@
 //! One storage node: what it keeps, refuses and forgets.
 
+mod accepts;
 mod charges;
 mod disk;
 mod histories;

@@ -196,6 +196,7 @@ fn an_account_is_told_what_it_has_outside_recorded_files() {
         free: 20_000 - used,
         pending,
         allowed: 5_000,
+        price: assay_ledger::Amount::ZERO,
     };
     let mut digests: Vec<_> = pieces.iter().map(|piece| (piece.digest(), 500)).collect();
     digests.sort_unstable();
