@@ -76,6 +76,11 @@ pub struct Parameters {
     pub min_share: Ppm,
     /// Paid to the pot to renew an offer that was suspended because its account did not answer.
     pub renewal_fee: Amount,
+    /// Share of the bonds of all auditors who would take an order that must be free for its auditors to be
+    /// drawn. Where less is, because others are busy, the order waits; and when it has waited for as long
+    /// as its terms say, validators audit it. Without it, whoever keeps honest auditors busy with small
+    /// orders has its accomplices drawn for its large ones.
+    pub least_free: Ppm,
     /// The shortest deadlines that an order may set for its phases, in milliseconds of ledger time.
     pub floors: Deadlines,
     /// The longest deadline that an order may set for a phase, and the longest that a grant of a file
@@ -132,6 +137,7 @@ impl Default for Parameters {
             standard_offer: Offer::standard(),
             min_share: Ppm(500_000),
             renewal_fee: Amount(10_000),
+            least_free: Ppm(500_000),
             floors: FLOORS,
             max_deadline_ms: 30 * 86_400_000,
             min_blocks: 20,
@@ -154,6 +160,7 @@ impl Parameters {
     pub fn devnet() -> Parameters {
         Parameters {
             floors: Deadlines::all(0),
+            least_free: Ppm(0),
             min_blocks: 2,
             unbonding_ms: 3_600_000,
             max_judge_units: u64::MAX,
@@ -193,6 +200,7 @@ impl Parameters {
             self.setup_rate,
             self.idle_rate,
             self.min_share,
+            self.least_free,
         ];
         if rates.into_iter().any(rate) {
             return Some("a rate is above 1,000,000 parts per million");

@@ -85,7 +85,7 @@ impl Report {
         self.rows.iter().filter(|row| match row.kind {
             Kind::Cheat => !row.loses,
             Kind::Split => row.pays,
-            Kind::Honest | Kind::Shirks | Kind::Open => false,
+            Kind::Honest | Kind::Shirks => false,
         })
     }
 }

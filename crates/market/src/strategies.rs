@@ -83,8 +83,6 @@ pub enum Kind {
     Split,
     /// It does not. It passes nothing that is wrong, and the rules do not stop it: see `docs/market.md`.
     Shirks,
-    /// It does not, it does harm, and the rules do not stop it: see `docs/market.md`.
-    Open,
 }
 
 /// A way to play.
@@ -277,7 +275,7 @@ pub const ALL: [Strategy; 29] = [
         ..plays(
             Part::Ring,
             "fakes all, others kept busy",
-            Kind::Open,
+            Kind::Cheat,
             |plan| crowd(plan.collusion_ppm, RING, PROVIDER, plan.seed),
         )
     },

@@ -10,7 +10,7 @@
     reason = "a test fails by panicking, and shows its figures"
 )]
 
-use assay_ledger::Amount;
+use assay_ledger::{Amount, Parameters, Ppm};
 use assay_market::{Kind, Part, Plan, Report, Row, Settings, simulate};
 
 fn cases(default: u64) -> u64 {
@@ -118,13 +118,23 @@ fn who_shares_a_replay_earns_more_and_passes_nothing_wrong() {
     assert!(shared.pays);
 }
 
-/// The same of what does harm: accomplices are all that is left while honest auditors are kept busy.
+/// Where all honest auditors are kept busy, validators audit, and find what accomplices would have passed.
 #[test]
-fn who_keeps_honest_auditors_busy_has_its_lies_passed() {
-    let report = played(&Settings::default(), &orders(60, 100_000));
-    let crowding = row(&report, Part::Ring, "fakes all, others kept busy");
-    assert_eq!(crowding.kind, Kind::Open);
-    assert!(crowding.pays);
+fn who_keeps_honest_auditors_busy_does_not_choose_its_own() {
+    const CROWDS: &str = "fakes all, others kept busy";
+    let plan = orders(60, 300_000);
+    let report = played(&Settings::default(), &plan);
+    assert!(row(&report, Part::Ring, CROWDS).loses);
+    // Where auditors are drawn among whoever is free, all lies pass.
+    let parameters = Parameters {
+        least_free: Ppm(0),
+        ..Parameters::default()
+    };
+    let unguarded = Settings {
+        parameters,
+        ..Settings::default()
+    };
+    assert!(row(&played(&unguarded, &plan), Part::Ring, CROWDS).pays);
 }
 
 #[test]

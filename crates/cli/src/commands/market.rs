@@ -199,7 +199,7 @@ fn cells(report: &Report, row: &Row) -> [String; 6] {
     let (more, less) = (row.mean - honest, honest - row.mean);
     let said = match (row.kind, row.loses, row.pays) {
         (Way::Honest, ..) => String::new(),
-        (Way::Shirks | Way::Open, _, true) => format!("pays {more:.4}, not stopped"),
+        (Way::Shirks, _, true) => format!("pays {more:.4}, not stopped"),
         (_, _, true) => format!("PAYS {more:.4}"),
         (_, true, _) => format!("loses {less:.4}"),
         _ => "no more".to_owned(),

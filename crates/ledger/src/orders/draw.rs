@@ -7,7 +7,7 @@ use assay_crypto::stream::Stream;
 
 use super::demand::{self, Able, Demand, HalfClass};
 use crate::state::State;
-use crate::{AccountId, Order, Ppm, Registration, Role, Terms, eligible_share};
+use crate::{AccountId, Order, Ppm, Registration, Role, Terms, Unmet, eligible_share};
 
 /// Somebody who can be drawn.
 #[derive(Clone)]
@@ -60,6 +60,33 @@ impl Pools {
             return Vec::new();
         }
         drawn
+    }
+
+    /// Whether those who take it among those who `may` hold at least `share` of the bonds of all who would
+    /// if nobody were busy with other orders.
+    pub(crate) fn free(
+        &mut self,
+        state: &State<'_>,
+        (role, terms): (Role, &Terms),
+        share: Ppm,
+        may: impl Fn(&Candidate) -> bool,
+    ) -> bool {
+        let known = self.known(state, role).iter();
+        let (mut free, mut all) = (0u128, 0u128);
+        for of in known.filter(|of| may(of)) {
+            let bond = of.registration.bond;
+            let unmet = of.registration.refuses(role, terms);
+            let busy = |unmet: &Unmet| matches!(unmet, Unmet::Busy { .. } | Unmet::Free { .. });
+            if bond < terms.bond(role) || !unmet.iter().all(busy) {
+                continue;
+            }
+            // Bonds are part of the supply, which fits 64 bits.
+            all += u128::from(bond.0);
+            if unmet.is_empty() {
+                free += u128::from(bond.0);
+            }
+        }
+        free * u128::from(Ppm::ONE.0) >= all * u128::from(share.0)
     }
 
     /// Owners of those who take it among those who `may`: so many can be drawn together. All of them, or

@@ -33,6 +33,11 @@ pub(super) fn draw(
     let together = run.unfilled().into_iter().flat_map(|round| &round.seats);
     let together: BTreeSet<AccountId> = together.map(|seat| state.owner(&seat.auditor)).collect();
     let (may, needed) = (last_resort::may_sit(state, order), missing(order));
+    // Where most are busy, somebody may have seen to it that its accomplices are not.
+    let (role, share) = (Role::Auditor, state.chain.parameters.least_free);
+    if !pools.free(state, (role, &order.head.terms), share, &may) {
+        return Ok(false);
+    }
     asking::ask(state, order, pools, (Role::Auditor, needed), |of| {
         may(of) && !together.contains(&of.owner)
     })
