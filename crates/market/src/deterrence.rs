@@ -73,7 +73,11 @@ pub(crate) fn measure(
     settings.cost = settings.price;
     // Orders that wait together are moved on together.
     settings.offer.orders = u16::MAX;
-    settings.parameters.max_block_cost = u32::MAX;
+    let parameters = &mut settings.parameters;
+    parameters.max_block_cost = u32::MAX;
+    parameters.max_looks = u32::MAX;
+    parameters.max_draws = u32::MAX;
+    parameters.max_open_orders = u32::MAX;
     let (unseen, draws) = unseen(&settings, plan, dishonest_ppm, drawn)?;
     let passed = unseen as f64 / draws.max(1) as f64;
     let honest = returns(&settings, plan, 0, 0, true)?;
