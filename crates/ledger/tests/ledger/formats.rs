@@ -227,7 +227,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "533c3899d2481d466a341c329b1c0742206519170e40da2c95dc129cc91792a6"
+        "7c4c5c8a395818838e1a767605e88deb414d6e205012706f5ae7e938eb152614"
     );
 }
 
@@ -295,7 +295,7 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "553029fc48827616b92e1f14dc28d80095c65033ddd2fa4608014a504d24fd1c"
+        "80da189d627041482c721d22e7c04e9feabda29c4d360a1c0d7235e6a514967c"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
@@ -331,7 +331,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "a602d1ccb95d94a1735bf99b87455c36b4bfd70afa2483f176b432b0122c1827"
+        "fae9cbbf3c29b7d20c06110d115f1e8000bafc8fbd9316f99c325ab39b48c7d6"
     );
     let order = world.order(order);
     reads_back(&order.head);

@@ -223,10 +223,10 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
     expect(
         &lines(world.told[before..].iter()),
         "
-            12 block paid Provider(2) 0.5
+            12 block paid Provider(0) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
-            12 block asked provider Provider(2) Provider(0) Provider(1)
+            12 block asked provider Provider(0) Provider(2) Provider(1)
             12 block phase asked
         ",
     );
@@ -237,44 +237,44 @@ const SETTLED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.5
     3 0 phase posted
-    4 block asked provider Provider(2) Provider(0) Provider(1)
+    4 block asked provider Provider(0) Provider(2) Provider(1)
     4 block phase asked
-    5 0 accepted Provider(2)
-    5 0 drawn Provider(2) run 0
+    5 0 accepted Provider(0)
+    5 0 drawn Provider(0) run 0
     5 0 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(2)
+    7 0 granted Requester to Provider(0)
     7 0 phase running
-    8 0 file Provider(2)
-    8 1 file Provider(2)
-    8 2 file Provider(2)
-    8 3 file Provider(2)
-    8 4 file Provider(2)
-    8 5 file Provider(2)
-    8 6 file Provider(2)
-    9 0 trace Provider(2)
+    8 0 file Provider(0)
+    8 1 file Provider(0)
+    8 2 file Provider(0)
+    8 3 file Provider(0)
+    8 4 file Provider(0)
+    8 5 file Provider(0)
+    8 6 file Provider(0)
+    9 0 trace Provider(0)
     9 0 phase committed
-    10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+    10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
     10 block phase called
-    11 0 accepted Auditor(1)
+    11 0 accepted Auditor(0)
     11 1 accepted Auditor(2)
     11 1 phase seated
-    12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+    12 block drawn Auditor(0) Auditor(2) segments [0, 2]
     12 block phase opening
-    13 1 granted Provider(2) to Auditor(1)
-    13 2 granted Provider(2) to Auditor(2)
+    13 1 granted Provider(0) to Auditor(0)
+    13 2 granted Provider(0) to Auditor(2)
     13 2 phase auditing
-    14 0 committed Auditor(1)
+    14 0 committed Auditor(0)
     15 0 committed Auditor(2)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(1)
+    17 0 revealed Auditor(0)
     18 0 revealed Auditor(2)
     18 0 phase delivering
-    19 0 delivered Provider(2)
+    19 0 delivered Provider(0)
     19 0 phase accepted
-    32 block paid Provider(2) 10.0
-    32 block paid Auditor(1) 0.5
+    32 block paid Provider(0) 10.0
+    32 block paid Auditor(0) 0.5
     32 block paid Auditor(2) 0.5
     32 block paid Requester 0.5
     32 block ended Paid
@@ -285,92 +285,92 @@ const CHEATED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.5
     3 0 phase posted
-    4 block asked provider Provider(2) Provider(0) Provider(1)
+    4 block asked provider Provider(0) Provider(2) Provider(1)
     4 block phase asked
-    5 0 accepted Provider(2)
-    5 0 drawn Provider(2) run 0
+    5 0 accepted Provider(0)
+    5 0 drawn Provider(0) run 0
     5 0 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(2)
+    7 0 granted Requester to Provider(0)
     7 0 phase running
-    8 0 file Provider(2)
-    8 1 file Provider(2)
-    8 2 file Provider(2)
-    8 3 file Provider(2)
-    8 4 file Provider(2)
-    8 5 file Provider(2)
-    8 6 file Provider(2)
-    9 0 trace Provider(2)
+    8 0 file Provider(0)
+    8 1 file Provider(0)
+    8 2 file Provider(0)
+    8 3 file Provider(0)
+    8 4 file Provider(0)
+    8 5 file Provider(0)
+    8 6 file Provider(0)
+    9 0 trace Provider(0)
     9 0 phase committed
-    10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+    10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
     10 block phase called
-    11 0 accepted Auditor(1)
+    11 0 accepted Auditor(0)
     11 1 accepted Auditor(2)
     11 1 phase seated
-    12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+    12 block drawn Auditor(0) Auditor(2) segments [0, 2]
     12 block phase opening
-    13 1 granted Provider(2) to Auditor(1)
-    13 2 granted Provider(2) to Auditor(2)
+    13 1 granted Provider(0) to Auditor(0)
+    13 2 granted Provider(0) to Auditor(2)
     13 2 phase auditing
-    14 0 committed Auditor(1)
+    14 0 committed Auditor(0)
     15 0 committed Auditor(2)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(1)
+    17 0 revealed Auditor(0)
     18 0 revealed Auditor(2)
-    18 0 disputed run 0 by Auditor(1) Step segment 2
+    18 0 disputed run 0 by Auditor(0) Step segment 0
     18 0 phase bisecting
-    20 0 narrowed 8 10
+    20 0 narrowed 0 2
     20 0 phase bisecting
-    22 0 narrowed 8 9
+    22 0 narrowed 0 1
     22 0 phase attesting
     23 0 attested Validator(0)
     24 0 attested Validator(1)
     25 0 attested Validator(2)
     25 0 decided Challenger
-    25 0 slashed Provider(2) provider 20.0 Provider(WrongResult)
-    25 0 paid Auditor(1) 5.0
+    25 0 slashed Provider(0) provider 20.0 Provider(WrongResult)
+    25 0 paid Auditor(0) 5.0
     25 0 paid Auditor(2) 5.0
-    25 0 failed run 0 Provider(2) WrongResult
+    25 0 failed run 0 Provider(0) WrongResult
     25 0 phase posted
-    26 block asked provider Provider(0) Provider(1)
+    26 block asked provider Provider(2) Provider(1)
     26 block phase asked
-    27 0 accepted Provider(0)
-    27 0 drawn Provider(0) run 1
+    27 0 accepted Provider(2)
+    27 0 drawn Provider(2) run 1
     27 0 phase taken
     28 block phase assigned
-    29 0 granted Requester to Provider(0)
+    29 0 granted Requester to Provider(2)
     29 0 phase running
-    30 0 file Provider(0)
-    30 1 file Provider(0)
-    30 2 file Provider(0)
-    30 3 file Provider(0)
-    30 4 file Provider(0)
-    30 5 file Provider(0)
-    30 6 file Provider(0)
-    31 0 trace Provider(0)
+    30 0 file Provider(2)
+    30 1 file Provider(2)
+    30 2 file Provider(2)
+    30 3 file Provider(2)
+    30 4 file Provider(2)
+    30 5 file Provider(2)
+    30 6 file Provider(2)
+    31 0 trace Provider(2)
     31 0 phase committed
-    32 block asked auditor Auditor(1) Auditor(3) Auditor(2) Auditor(0) Auditor(4)
+    32 block asked auditor Auditor(4) Auditor(3) Auditor(2) Auditor(1) Auditor(0)
     32 block phase called
-    33 0 accepted Auditor(1)
+    33 0 accepted Auditor(4)
     33 1 accepted Auditor(3)
     33 1 phase seated
-    34 block drawn Auditor(1) Auditor(3) segments [0, 3, 4, 5]
+    34 block drawn Auditor(4) Auditor(3) segments [0, 2, 3, 5]
     34 block phase opening
-    35 1 granted Provider(0) to Auditor(1)
-    35 2 granted Provider(0) to Auditor(3)
+    35 1 granted Provider(2) to Auditor(4)
+    35 2 granted Provider(2) to Auditor(3)
     35 2 phase auditing
-    36 0 committed Auditor(1)
+    36 0 committed Auditor(4)
     37 0 committed Auditor(3)
     37 0 phase closing
     38 0 phase revealing
-    39 0 revealed Auditor(1)
+    39 0 revealed Auditor(4)
     40 0 revealed Auditor(3)
     40 0 phase delivering
-    41 0 delivered Provider(0)
+    41 0 delivered Provider(2)
     41 0 phase accepted
-    42 0 paid Provider(0) 10.0
-    42 0 paid Auditor(1) 0.5
+    42 0 paid Provider(2) 10.0
+    42 0 paid Auditor(4) 0.5
     42 0 paid Auditor(3) 0.5
     42 0 paid Requester 0.5
     42 0 ended Paid
@@ -380,10 +380,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Posted,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
-            35 block missed Provider(2)
             35 block missed Provider(0)
+            35 block missed Provider(2)
             35 block missed Provider(1)
             35 block phase posted
             35 block paid Requester 11.5
@@ -393,10 +393,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Asked,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
-            35 block missed Provider(2)
             35 block missed Provider(0)
+            35 block missed Provider(2)
             35 block missed Provider(1)
             35 block phase posted
             35 block paid Requester 11.5

@@ -158,7 +158,7 @@ pub(crate) fn check_timers(store: &MemoryStore) {
     for record in query::files(store).unwrap() {
         let contract = query::file_contract(store, &record.id, &record.owner).unwrap();
         take(
-            5,
+            6,
             contract.unwrap().until.0,
             &[&record.id.0.0, &record.owner.0],
         );
