@@ -300,7 +300,7 @@ fn golden_genesis() {
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "dd67e7bfd3411453be1b7da88bfa53b7348e97619b828fb5bf6035b0505c71d0"
+        "95d9f7ad58d3d16a37956f3092d9bb7fe3b9aeb75de837c41ae0f6567f48693f"
     );
 }
 

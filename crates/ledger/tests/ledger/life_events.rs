@@ -406,10 +406,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Taken,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            12 block paid Provider(2) 0.5
+            12 block paid Provider(0) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
         ",
@@ -417,10 +417,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Assigned,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            12 block paid Provider(2) 0.5
+            12 block paid Provider(0) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
         ",
@@ -428,16 +428,16 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Running,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            14 block slashed Provider(2) provider 4.0 Provider(Late)
-            14 block failed run 0 Provider(2) Late
+            14 block slashed Provider(0) provider 4.0 Provider(Late)
+            14 block failed run 0 Provider(0) Late
             14 block phase posted
-            15 block asked provider Provider(1) Provider(0)
+            15 block asked provider Provider(2) Provider(1)
             15 block phase asked
+            46 block missed Provider(2)
             46 block missed Provider(1)
-            46 block missed Provider(0)
             46 block phase posted
             47 block paid Requester 11.5
             47 block ended NoProvider
@@ -446,22 +446,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Committed,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            41 block missed Auditor(1)
+            41 block missed Auditor(0)
             41 block missed Auditor(2)
             41 block missed Auditor(4)
+            41 block missed Auditor(1)
             41 block missed Auditor(3)
-            41 block missed Auditor(0)
             41 block phase committed
             42 block phase committed
-            43 block drawn Validator(1) Validator(3) segments [0, 2, 5]
+            43 block drawn Validator(2) Validator(3) segments [1, 2]
             43 block phase opening
-            51 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            51 block failed run 0 Provider(2) Withheld
+            51 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            51 block failed run 0 Provider(0) Withheld
             51 block phase posted
             56 block paid Requester 11.5
             56 block ended NoProvider
@@ -470,22 +470,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Called,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            41 block missed Auditor(1)
+            41 block missed Auditor(0)
             41 block missed Auditor(2)
             41 block missed Auditor(4)
+            41 block missed Auditor(1)
             41 block missed Auditor(3)
-            41 block missed Auditor(0)
             41 block phase committed
             42 block phase committed
-            43 block drawn Validator(1) Validator(3) segments [0, 2, 5]
+            43 block drawn Validator(2) Validator(3) segments [1, 2]
             43 block phase opening
-            51 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            51 block failed run 0 Provider(2) Withheld
+            51 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            51 block failed run 0 Provider(0) Withheld
             51 block phase posted
             56 block paid Requester 11.5
             56 block ended NoProvider
@@ -494,20 +494,20 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Seated,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
-            20 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            20 block failed run 0 Provider(2) Withheld
+            20 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            20 block failed run 0 Provider(0) Withheld
             20 block phase posted
-            21 block asked provider Provider(1) Provider(0)
+            21 block asked provider Provider(1) Provider(2)
             21 block phase asked
             52 block missed Provider(1)
-            52 block missed Provider(0)
+            52 block missed Provider(2)
             52 block phase posted
             53 block paid Requester 11.5
             53 block ended NoProvider
@@ -516,20 +516,20 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Opening,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
-            20 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            20 block failed run 0 Provider(2) Withheld
+            20 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            20 block failed run 0 Provider(0) Withheld
             20 block phase posted
-            21 block asked provider Provider(1) Provider(0)
+            21 block asked provider Provider(1) Provider(2)
             21 block phase asked
             52 block missed Provider(1)
-            52 block missed Provider(0)
+            52 block missed Provider(2)
             52 block phase posted
             53 block paid Requester 11.5
             53 block ended NoProvider
@@ -538,32 +538,32 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Auditing,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
-            22 block slashed Auditor(1) auditor 5.0 NoCommitment
+            22 block slashed Auditor(0) auditor 5.0 NoCommitment
             22 block slashed Auditor(2) auditor 5.0 NoCommitment
             22 block phase committed
-            23 block asked auditor Auditor(0) Auditor(3) Auditor(4)
+            23 block asked auditor Auditor(4) Auditor(3) Auditor(1)
             23 block phase called
-            54 block missed Auditor(0)
-            54 block missed Auditor(3)
             54 block missed Auditor(4)
+            54 block missed Auditor(3)
+            54 block missed Auditor(1)
             54 block phase committed
             55 block phase committed
-            56 block drawn Validator(0) Validator(2) segments [1, 3]
+            56 block drawn Validator(1) Validator(3) segments [1, 3, 4, 5]
             56 block phase opening
-            64 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            64 block failed run 0 Provider(2) Withheld
+            64 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            64 block failed run 0 Provider(0) Withheld
             64 block phase posted
-            65 block asked provider Provider(1) Provider(0)
+            65 block asked provider Provider(1) Provider(2)
             65 block phase asked
             96 block missed Provider(1)
-            96 block missed Provider(0)
+            96 block missed Provider(2)
             96 block phase posted
             97 block paid Requester 11.5
             97 block ended NoProvider
@@ -572,22 +572,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Closing,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
-            23 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            23 block paid Auditor(1) 5.0
+            23 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            23 block paid Auditor(0) 5.0
             23 block paid Auditor(2) 5.0
-            23 block failed run 0 Provider(2) Withheld
+            23 block failed run 0 Provider(0) Withheld
             23 block phase posted
-            24 block asked provider Provider(0) Provider(1)
+            24 block asked provider Provider(1) Provider(2)
             24 block phase asked
-            55 block missed Provider(0)
             55 block missed Provider(1)
+            55 block missed Provider(2)
             55 block phase posted
             56 block paid Requester 11.5
             56 block ended NoProvider
@@ -596,32 +596,32 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Revealing,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
-            26 block slashed Auditor(1) auditor 5.0 NoReveal
+            26 block slashed Auditor(0) auditor 5.0 NoReveal
             26 block slashed Auditor(2) auditor 5.0 NoReveal
             26 block phase committed
-            27 block asked auditor Auditor(0) Auditor(3) Auditor(4)
+            27 block asked auditor Auditor(1) Auditor(3) Auditor(4)
             27 block phase called
-            58 block missed Auditor(0)
+            58 block missed Auditor(1)
             58 block missed Auditor(3)
             58 block missed Auditor(4)
             58 block phase committed
             59 block phase committed
-            60 block drawn Validator(3) Validator(2) segments [1, 4]
+            60 block drawn Validator(1) Validator(3) segments [1, 3, 5]
             60 block phase opening
-            68 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            68 block failed run 0 Provider(2) Withheld
+            68 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            68 block failed run 0 Provider(0) Withheld
             68 block phase posted
-            69 block asked provider Provider(0) Provider(1)
+            69 block asked provider Provider(1) Provider(2)
             69 block phase asked
-            100 block missed Provider(0)
             100 block missed Provider(1)
+            100 block missed Provider(2)
             100 block phase posted
             101 block paid Requester 11.5
             101 block ended NoProvider
@@ -630,22 +630,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Bisecting,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
             29 block decided Neither
-            29 block slashed Auditor(1) auditor 5.0 SilentChallenge
-            29 block slashed Provider(2) provider 20.0 Provider(Silent)
-            29 block failed run 0 Provider(2) Silent
+            29 block slashed Auditor(0) auditor 5.0 SilentChallenge
+            29 block slashed Provider(0) provider 20.0 Provider(Silent)
+            29 block failed run 0 Provider(0) Silent
             29 block phase posted
-            30 block asked provider Provider(1) Provider(0)
+            30 block asked provider Provider(1) Provider(2)
             30 block phase asked
             61 block missed Provider(1)
-            61 block missed Provider(0)
+            61 block missed Provider(2)
             61 block phase posted
             62 block paid Requester 11.5
             62 block ended NoProvider
@@ -654,34 +654,34 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Attesting,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
             30 block decided None
             30 block disputed run 0 by Auditor(2) Initial segment 0
             30 block phase attesting
             42 block decided None
             42 block phase committed
-            43 block asked auditor Auditor(0) Auditor(3) Auditor(4)
+            43 block asked auditor Auditor(3) Auditor(1) Auditor(4)
             43 block phase called
-            74 block missed Auditor(0)
             74 block missed Auditor(3)
+            74 block missed Auditor(1)
             74 block missed Auditor(4)
             74 block phase committed
             75 block phase committed
-            76 block drawn Validator(3) Validator(0) segments [0, 1, 3]
+            76 block drawn Validator(2) Validator(3) segments [1, 3, 5]
             76 block phase opening
-            84 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            84 block failed run 0 Provider(2) Withheld
+            84 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            84 block failed run 0 Provider(0) Withheld
             84 block phase posted
-            85 block asked provider Provider(1) Provider(0)
+            85 block asked provider Provider(1) Provider(2)
             85 block phase asked
             116 block missed Provider(1)
-            116 block missed Provider(0)
+            116 block missed Provider(2)
             116 block phase posted
             117 block paid Requester 11.5
             117 block ended NoProvider
@@ -690,20 +690,20 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Delivering,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
-            26 block slashed Provider(2) provider 20.0 Provider(Withheld)
-            26 block failed run 0 Provider(2) Withheld
+            26 block slashed Provider(0) provider 20.0 Provider(Withheld)
+            26 block failed run 0 Provider(0) Withheld
             26 block phase posted
-            27 block asked provider Provider(1) Provider(0)
+            27 block asked provider Provider(2) Provider(1)
             27 block phase asked
+            58 block missed Provider(2)
             58 block missed Provider(1)
-            58 block missed Provider(0)
             58 block phase posted
             59 block paid Requester 11.5
             59 block ended NoProvider
@@ -712,15 +712,15 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Accepted,
         "
-            4 block asked provider Provider(2) Provider(0) Provider(1)
+            4 block asked provider Provider(0) Provider(2) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(1) Auditor(2) Auditor(4) Auditor(3) Auditor(0)
+            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
             10 block phase called
-            12 block drawn Auditor(1) Auditor(2) segments [2, 5]
+            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
             12 block phase opening
-            32 block paid Provider(2) 10.0
-            32 block paid Auditor(1) 0.5
+            32 block paid Provider(0) 10.0
+            32 block paid Auditor(0) 0.5
             32 block paid Auditor(2) 0.5
             32 block paid Requester 0.5
             32 block ended Paid
