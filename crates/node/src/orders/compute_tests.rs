@@ -79,9 +79,13 @@ fn work(seed: u8, steps: u64) -> Work {
     }
 }
 
-/// A node that is asked, by the fifth step of a replay of a thousand, for one of ten steps that is due at
-/// tick 100. When that was there.
-fn honest_dispute(attackers: impl Fn() -> u64 + Send + 'static, target: Duration) -> u64 {
+/// A node that is asked, at some step of a replay of a thousand, for one of ten steps that is due sooner. For
+/// how many ticks it waits.
+fn honest_dispute(
+    asked: u64,
+    attackers: impl Fn() -> u64 + Send + 'static,
+    target: Duration,
+) -> u64 {
     let clock = Arc::new(AtomicU64::new(0));
     let programs = Clockwork(clock.clone());
     let runner = Box::new(InProcess::new(Box::new(programs)));
@@ -92,7 +96,7 @@ fn honest_dispute(attackers: impl Fn() -> u64 + Send + 'static, target: Duration
     let waits = Arc::new(Mutex::new(None));
     let waiting = waits.clone();
     let on_step = Box::new(move |report: &StepReport| {
-        if report.step.0 != 5 {
+        if report.step.0 != asked {
             return;
         }
         let (answer, result) = oneshot::channel();
@@ -112,24 +116,26 @@ fn honest_dispute(attackers: impl Fn() -> u64 + Send + 'static, target: Duration
     let at = told.recv().unwrap();
     let answered = waits.lock().unwrap().take().unwrap();
     assert_eq!(answered.blocking_recv().unwrap().unwrap().leaves.len(), 11);
-    at
+    at - asked
 }
 
 /// Somebody's dispute over a long replay makes no other dispute late.
 #[test]
 fn a_long_replay_does_not_make_another_dispute_late() {
-    // The look at the queue comes after each step, or after the first slice has shown how long one takes.
-    let at = honest_dispute(|| 10_000, Duration::ZERO);
-    assert!(at <= 100, "{at}");
-    // One whose own time is over goes last, though it would be due first.
-    let at = honest_dispute(|| u64::MAX, Duration::ZERO);
-    assert!(at <= 100, "{at}");
-    // The control: in the order of their coming.
-    let at = honest_dispute(|| 0, Duration::ZERO);
-    assert!(at > 1_000, "{at}");
-    // And the first due, but with slices as long as the whole.
-    let at = honest_dispute(|| 10_000, Duration::from_secs(1_000_000));
-    assert!(at > 100, "{at}");
+    for asked in [5, 100, 900] {
+        // The look at the queue comes after each step, or after the first slice has shown how long one takes.
+        let waits = honest_dispute(asked, || 10_000, Duration::ZERO);
+        assert!(waits <= 20, "{waits}");
+        // One whose own time is over goes last, though it would be due first.
+        let waits = honest_dispute(asked, || u64::MAX, Duration::ZERO);
+        assert!(waits <= 20, "{waits}");
+        // The control: in the order of their coming.
+        let waits = honest_dispute(asked, || 0, Duration::ZERO);
+        assert!(waits > 1_000 - asked, "{waits}");
+    }
+    // And the first due, but with slices that grow as long as they like: 4, 16, 64 and 256 steps.
+    let waits = honest_dispute(100, || 10_000, Duration::from_secs(1_000_000));
+    assert!(waits > 200, "{waits}");
 }
 
 /// What is done in slices is the same as what is done at once.
