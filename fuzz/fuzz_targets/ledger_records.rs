@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use assay_fuzz::samples::ledger::{self as samples, World};
 use assay_fuzz::{canonical_borsh, through_json, to_borsh};
 use assay_ledger::{
-    Account, BlockReceipts, Dispute, Event, FileContract, FileGrant, FileRecord, Grant, Head, Receipt, Refusal,
-    Registration, Role, Run, RunIndex, Terms, query,
+    Account, BlockReceipts, Dispute, Event, FileContract, FileGrant, FileRecord, Grant, Head,
+    Receipt, Refusal, Registration, Role, Run, RunIndex, Terms, query,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use libfuzzer_sys::fuzz_target;
@@ -38,7 +38,10 @@ fn seeds() -> Vec<Vec<u8>> {
         }
     }
     let asked = query::grants_to(&world.store, &samples::account(samples::REQUESTER), 9).unwrap();
-    asked.entries.iter().for_each(|grant| add(12, to_borsh(grant)));
+    asked
+        .entries
+        .iter()
+        .for_each(|grant| add(12, to_borsh(grant)));
     for (_, provider) in query::registrations(&world.store, Role::Provider).unwrap() {
         add(5, to_borsh(&provider));
     }
@@ -50,7 +53,9 @@ fn seeds() -> Vec<Vec<u8>> {
     let requester = samples::account(samples::REQUESTER);
     for record in query::files(&world.store).unwrap() {
         let contract = query::file_contract(&world.store, &record.id, &requester).unwrap();
-        contract.iter().for_each(|contract| add(13, to_borsh(contract)));
+        contract
+            .iter()
+            .for_each(|contract| add(13, to_borsh(contract)));
     }
     add(7, to_borsh(&samples::terms()));
     seeds

@@ -3,7 +3,7 @@
 
 use assay_crypto::Digest;
 use assay_fuzz::{canonical, to_borsh};
-use assay_ledger::{FileId, StepIndex};
+use assay_ledger::{Counts, Reached, StopRule, Taken, FileId, StepIndex};
 use assay_node::inputs::Passage;
 use assay_node::worker::{Answer, Ask, Piece, read_frame};
 use assay_proof::{StepReport, WorkFailure};
@@ -27,6 +27,10 @@ fn asks() -> Vec<Ask> {
             seed: Digest([2; 32]),
             steps: 8,
             segment_steps: 4,
+            stop: StopRule {
+                stop_after: 4,
+                max_invalid: 8,
+            },
             start: Some(vec![7]),
             from: StepIndex(4),
             to: StepIndex(8),
@@ -57,12 +61,16 @@ fn answers() -> Vec<Answer> {
                 step: StepIndex(5),
                 loss_micro: Some(1_000),
                 units: 64,
-                valid: true,
+                taken: Taken::Valid,
             },
         },
         Answer::Done {
             piece: 1,
             leaves: vec![Digest([3; 32])],
+            last: Reached {
+                state: Digest([3; 32]),
+                counts: Counts::default(),
+            },
             state: vec![8],
         },
         Answer::Failed {
@@ -74,7 +82,9 @@ fn answers() -> Vec<Answer> {
 
 fn seeds() -> Vec<Vec<u8>> {
     let asks = asks().into_iter().map(|a| [vec![0], to_borsh(&a)].concat());
-    let answers = answers().into_iter().map(|a| [vec![1], to_borsh(&a)].concat());
+    let answers = answers()
+        .into_iter()
+        .map(|a| [vec![1], to_borsh(&a)].concat());
     asks.chain(answers).collect()
 }
 

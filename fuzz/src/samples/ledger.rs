@@ -2,15 +2,17 @@
 
 use std::sync::OnceLock;
 
-use assay_crypto::release::LockSecret;
 use assay_crypto::merkle::{self, Tree};
+use assay_crypto::release::LockSecret;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
-    AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext, BoundedBytes,
-    BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Counts, Deadlines, DeclineReason, Executed, FileCall, FileId,
-    FileRecord, Genesis, GenesisAccount, GenesisRegistration, Height, Input, LedgerTime, MemoryStore, Occasion, Offer,
-    Opening, OrderCall, OrderId, Parameters, Place, Reached, Role, RunIndex, SealedKeys, SegmentIndex,
-    StepIndex, StopRule, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block, query,
+    Acceptance, AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext,
+    BoundedBytes, BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Counts, Deadlines,
+    DeclineReason, Executed, FileCall, FileId, FileRecord, Genesis, GenesisAccount,
+    GenesisRegistration, Height, Input, Keeping, LedgerTime, MemoryStore, Occasion, Offer, Opening,
+    OrderCall, OrderId, Parameters, Place, Reached, Role, RunIndex, SealedKeys, SegmentIndex,
+    StepIndex, StopRule, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block,
+    query,
 };
 
 /// Accounts of [`genesis`]: 4 validators, 2 providers, 3 auditors, 2 storage nodes, 1 requester.
@@ -143,6 +145,7 @@ pub fn terms() -> Terms {
         inputs: BoundedVec::new(vec![input("model"), input("train")]).expect("few"),
         steps: 3,
         segment_steps: 2,
+        step_units: 1,
         stop: StopRule {
             stop_after: 2,
             max_invalid: 2,

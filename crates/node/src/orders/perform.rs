@@ -20,7 +20,6 @@ use assay_vault::{
     length,
     upload::{UploadConfig, leftover},
 };
-
 use tracing::warn;
 
 use super::{Compute, Due, ForOrder};
