@@ -5,17 +5,23 @@ use assay_crypto::aead::FileKey;
 use assay_fuzz::parts::Parts;
 use assay_fuzz::samples::ledger::{account, digest, order, place, secret};
 use assay_fuzz::{canonical_borsh, to_borsh};
-use assay_ledger::{Occasion, RunIndex, SealedKeys};
-use assay_proof::{GrantUse, OrderKeys, ProviderKeys, ReaderKeys};
+use assay_ledger::{Occasion, SealedKeys};
+use assay_proof::{GrantUse, InputKeys, OrderKeys, ReaderKeys, RunKeys};
 use libfuzzer_sys::fuzz_target;
 
 fn keys() -> OrderKeys {
-    OrderKeys::new(vec![FileKey([1; 32]), FileKey([2; 32])], [3; 32], 3)
+    OrderKeys::new(vec![FileKey([1; 32]), FileKey([2; 32])], [3; 32])
+}
+
+/// What a provider makes of what it was granted.
+fn run_keys(granted: InputKeys) -> RunKeys {
+    RunKeys::new(granted, &secret(4).encryption(), &place(order(0), Occasion::Work))
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let provider = keys().for_provider(RunIndex(1));
-    let mut reader = provider.for_reader([0, 2]);
+    let provider = keys().for_provider();
+    let run = run_keys(provider.clone());
+    let mut reader = run.for_reader([0, 2]);
     let plain = to_borsh(&reader);
     reader.witness = Some([4; 32]);
     let all = [
@@ -23,6 +29,7 @@ fn seeds() -> Vec<Vec<u8>> {
         (1, to_borsh(&provider)),
         (2, plain),
         (2, to_borsh(&reader)),
+        (2, to_borsh(&run.for_judge())),
     ];
     let all = all.into_iter();
     all.map(|(kind, bytes)| [&[kind][..], &bytes].concat())
@@ -38,17 +45,16 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
             canonical_borsh::<OrderKeys>(bytes);
         }
         1 => {
-            let Some(granted) = canonical_borsh::<ProviderKeys>(bytes) else {
+            let Some(granted) = canonical_borsh::<InputKeys>(bytes) else {
                 return;
             };
             // Only what the requester made matches what it committed to.
-            if granted.match_terms(&keys().commitment(), RunIndex(1)) {
-                let honest = keys().for_provider(RunIndex(1));
-                assert!(granted.inputs() == honest.inputs(), "other inputs match");
-                assert!(granted.checkpoint(0) == honest.checkpoint(0), "another secret matches");
+            if granted.match_terms(&keys().commitment()) {
+                assert!(granted.inputs() == keys().inputs(), "other inputs match");
             }
-            granted.for_reader([0, u32::MAX]);
-            granted.randomness(&account(0), &place(order(0), Occasion::Round(0)));
+            let run = run_keys(granted);
+            run.for_reader([0, u32::MAX]);
+            run.randomness(&account(0), &place(order(0), Occasion::Round(0)));
         }
         2 => {
             let Some(granted) = canonical_borsh::<ReaderKeys>(bytes) else {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use assay_crypto::{Digest, EncryptionKey};
+use assay_crypto::Digest;
 use assay_fuzz::{canonical_borsh, to_borsh};
 use assay_job::{BuildError, Draft, Network, read};
 use assay_ledger::{FileId, Terms, rules};
@@ -74,6 +74,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         seed: Digest::ZERO,
         steps: job.steps,
         segment_steps: job.audit.segment_steps,
+        stop: job.stop_rule(),
     };
     match job.kind.program(&task).err() {
         Some(BuildError::MissingInput(_)) => {}
@@ -81,8 +82,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
     }
     let network = Network::default();
     let problems = job.problems(&network);
-    let key = EncryptionKey([1; 32]);
-    let Ok(draft) = Draft::new(&job, &[1; Terms::MODEL_BYTES], |_| Digest::ZERO, Digest::ZERO, key) else {
+    let Ok(draft) = Draft::new(&job, &[1; Terms::MODEL_BYTES], |_| Digest::ZERO, None) else {
         assert!(!problems.is_empty(), "what cannot be drafted has no problem");
         return;
     };

@@ -39,6 +39,10 @@ fn verdict(bytes: &[u8], steps: u64) -> BuildError {
         seed: Digest::ZERO,
         steps,
         segment_steps: 1,
+        stop: assay_ledger::StopRule {
+            stop_after: 1,
+            max_invalid: 1,
+        },
     };
     kind.program(&task).err().expect("it needs inputs")
 }
@@ -58,7 +62,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
             let kind = kind("finetune").expect("a known kind");
             for state in states() {
                 let none = Inputs::new();
-                let delivery = kind.deliver(data, &none, &none, &state.to_bytes());
+                let delivery = kind.deliver(data, &none, &none, (&assay_ledger::Counts::default(), &state.to_bytes()));
                 assert!(delivery.is_ok_and(|delivery| delivery.files.len() == 2));
             }
         }
