@@ -85,7 +85,7 @@ impl Flood {
             ..Parameters::default()
         };
         let mut world = World::new(accounts, parameters)?;
-        for some in (0..accounts).collect::<Vec<_>>().chunks(400) {
+        for some in (0..accounts).collect::<Vec<_>>().chunks(250) {
             let calls = some.iter().map(|n| (*n, world.file(*n)));
             let calls = calls.collect();
             world.block(calls)?;

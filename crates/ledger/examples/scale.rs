@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let mut recorded = 0;
     while recorded < files.max(1) {
-        let count = (limit / 6).min(files.max(1) - recorded);
+        let count = (limit / world.file(0).cost() as usize).min(files.max(1) - recorded);
         let calls = (recorded..recorded + count).map(|n| (n % accounts, world.file(n)));
         let calls: Vec<_> = calls.collect();
         world.block(calls)?;
