@@ -1,9 +1,9 @@
 //! Validators that audit where auditors cannot be had.
 //!
 //! Once a provider has committed to its run, nothing but a finding against it gives the requester its
-//! money back: the requester could read the result by then. So where there are too few auditors, or
-//! too many of them fall silent, validators sit in their place, in the same way: drawn by the beacon, but not asked,
-//! with sealed answers that are revealed when all are in.
+//! money back: the work is done by then. So where there are too few auditors, or too many of them fall
+//! silent, validators sit in their place, in the same way: drawn by the beacon, but not asked, with sealed
+//! answers that are revealed when all are in.
 
 use crate::orders::draw::Candidate;
 use crate::orders::passage::enter;
