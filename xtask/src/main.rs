@@ -6,6 +6,7 @@ mod cuda;
 mod full;
 mod gemm;
 mod large;
+mod pages;
 mod rooms;
 mod shape;
 mod smollm2;

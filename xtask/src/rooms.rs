@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::shape;
+use crate::{pages, shape};
 
 /// The rooms, lowest layer first: a crate may use only crates named before it. The simulator is last,
 /// since it has the liars, and the program that people run must not hold them.
@@ -143,17 +143,6 @@ const PARTIES: [&str; 1] = ["assay_proof::parties"];
 /// Where every decision is listed.
 const DECISIONS: &str = "docs/decisions";
 
-/// Where the pages are.
-const PAGES: &str = "docs";
-
-/// How lines begin that a test run prints.
-const SAID_BY_TESTS: [&str; 4] = [
-    "test result:",
-    "error: test failed",
-    "note: run with `RUST_BACKTRACE",
-    "Finished `test` profile",
-];
-
 /// What brings a clock, a file, a socket, a runtime or hidden randomness into a dependency list.
 const EFFECTFUL: [&str; 18] = [
     "tokio",
@@ -260,7 +249,7 @@ pub(crate) fn check() -> Result<()> {
         }
     }
     decisions(&mut broken)?;
-    pasted(Path::new(PAGES), &mut broken)?;
+    pages::check(&mut broken)?;
     for idle in FLOATS_BESIDE_KERNEL
         .iter()
         .filter(|file| !listed.contains(*file))
@@ -301,29 +290,6 @@ fn sentence(
     }
     if !drawing.contains(&format!("| {sentence}")) {
         broken.push(format!("ARCHITECTURE.md does not say {sentence:?}"));
-    }
-    Ok(())
-}
-
-/// What a test run says has no place between the sentences of a page.
-fn pasted(folder: &Path, broken: &mut Vec<String>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            pasted(&path, broken)?;
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let found = text.lines().find(|line| {
-            let mut said = SAID_BY_TESTS.iter();
-            said.any(|said| line.trim_start().starts_with(said))
-        });
-        if let Some(line) = found {
-            broken.push(format!(
-                "{} has the output of a tool: {line}",
-                path.display()
-            ));
-        }
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ fn usual() -> Terms {
 }
 
 /// Registers somebody again with this offer.
-fn offer(world: &mut World, who: Who, offer: Offer) {
+pub(crate) fn offer(world: &mut World, who: Who, offer: Offer) {
     let call = AccountCall::Register {
         role: who.role().unwrap(),
         bond: Amount::ZERO,

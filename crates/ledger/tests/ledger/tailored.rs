@@ -1,9 +1,8 @@
 //! Terms that are written so that only accomplices take them.
 
-use assay_ledger::{
-    AccountCall, Amount, BoundedString, Offer, OrderId, Parameters, Phase, Ppm, Role, Terms,
-};
+use assay_ledger::{Amount, Offer, OrderId, Parameters, Phase, Ppm, Role, Terms};
 
+use crate::offers::offer;
 use crate::world::{AUDITORS, Run, Who, World, parameters, terms};
 
 const ACCOMPLICES: [Who; 2] = [Who::Auditor(0), Who::Auditor(1)];
@@ -33,17 +32,6 @@ fn network(min_share: Ppm) -> World {
         }
     }
     world
-}
-
-fn offer(world: &mut World, who: Who, offer: Offer) {
-    let call = AccountCall::Register {
-        role: who.role().unwrap(),
-        bond: Amount::ZERO,
-        encryption_key: who.secret().encryption().public(),
-        address: BoundedString::new("localhost:7000").unwrap(),
-        offer: Some(offer),
-    };
-    world.apply(who, call);
 }
 
 /// Posts the tailored terms; says whether somebody is asked to work under them.

@@ -1,7 +1,7 @@
 //! The exchange of a result for its price between real parties, one of which stops at every moment there
 //! is: for a while, or for good.
 
-use assay_ledger::{AccountId, FailureReason, Order, Outcome, Phase, Role, Verdict};
+use assay_ledger::{AccountId, FailureReason, Order, Outcome, Phase, Role, Run, Verdict};
 use assay_proof::parties::Requester;
 use assay_sim::liars::requesters::FalseComplaint;
 use assay_sim::orders::{BALANCE, Cast, Plan, play};
@@ -36,6 +36,14 @@ struct Ended {
     /// What the first provider has won, bond and fees aside.
     earned: bool,
     slashed: bool,
+}
+
+impl Ended {
+    /// The run of the first provider.
+    fn first_run(&self) -> &Run {
+        let mut runs = self.order.runs.iter();
+        runs.find(|run| run.provider == self.first).unwrap()
+    }
 }
 
 /// Plays an order in which somebody stops so many blocks after its run was begun; `None` when it had
@@ -112,12 +120,8 @@ fn a_requester_that_is_gone_takes_nothing_with_it() {
 fn a_provider_that_is_gone_is_paid_if_it_has_released_the_key() {
     let mut paid = 0;
     for (after, ended) in moments(honest, Stops::Provider, true) {
-        let Ended { order, first, .. } = &ended;
-        let run = order
-            .runs
-            .iter()
-            .find(|run| run.provider == *first)
-            .unwrap();
+        let order = &ended.order;
+        let run = ended.first_run();
         let released = run.released.is_some();
         assert_eq!(order.head.outcome, Some(Outcome::Paid), "{after}");
         assert_eq!(ended.earned, released, "{after}");
@@ -132,12 +136,8 @@ fn a_provider_that_is_gone_is_paid_if_it_has_released_the_key() {
 #[test]
 fn where_both_are_gone_the_one_that_did_its_part_is_paid() {
     for (after, ended) in moments(honest, Stops::Both, true) {
-        let Ended { order, first, .. } = &ended;
-        let run = order
-            .runs
-            .iter()
-            .find(|run| run.provider == *first)
-            .unwrap();
+        let order = &ended.order;
+        let run = ended.first_run();
         assert_eq!(ended.earned, run.released.is_some(), "{after}");
         if order.head.outcome == Some(Outcome::Paid) {
             assert!(order.run().unwrap().released.is_some(), "{after}");
@@ -154,14 +154,10 @@ fn a_false_complaint_wins_nothing_from_a_provider_that_is_gone() {
     };
     let mut unanswered = 0;
     for (after, ended) in moments(liar, Stops::Provider, true) {
-        let Ended { order, first, .. } = &ended;
-        let run = order
-            .runs
-            .iter()
-            .find(|run| run.provider == *first)
-            .unwrap();
+        let order = &ended.order;
+        let run = ended.first_run();
         if run.released.is_none() {
-            assert_eq!(run.failed.unwrap().reason, reason(order, *first), "{after}");
+            assert_eq!(run.failed.unwrap().reason, reason(run), "{after}");
             continue;
         }
         assert_eq!(order.head.outcome, Some(Outcome::Paid), "{after}");
@@ -172,9 +168,8 @@ fn a_false_complaint_wins_nothing_from_a_provider_that_is_gone() {
 }
 
 /// Why a provider that is gone before its release fails: it is late with something.
-fn reason(order: &Order, provider: AccountId) -> FailureReason {
-    let run = order.runs.iter().find(|run| run.provider == provider);
-    match run.unwrap().trace {
+fn reason(run: &Run) -> FailureReason {
+    match run.trace {
         None => FailureReason::Late,
         Some(_) => FailureReason::Withheld,
     }
