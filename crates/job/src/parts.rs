@@ -151,7 +151,7 @@ fn castings(procedure: ProcedureName) -> &'static [Casting] {
 
 /// The parts that an account has in an order now, were it in every role.
 pub fn parts(order: &Order, account: AccountId) -> impl Iterator<Item = &'static Casting> {
-    let castings = castings(ProcedureName::of(&order.head.terms)).iter();
+    let castings = castings(ProcedureName::followed_by(order)).iter();
     castings.filter(move |casting| (casting.is_cast)(order, account))
 }
 

@@ -320,6 +320,7 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
             root,
             checkpoints: checkpoints.clone(),
             result,
+            first_invalid: None,
             lock: lock(4).public(),
             salt: digest("salt"),
             openings: BoundedVec::new(vec![opening(0), opening(terms().steps)]).expect("few"),

@@ -11,7 +11,7 @@ use crate::files::{must_be_kept, recorded};
 use crate::state::State;
 use crate::{
     AccountId, AccountRefusal, Amount, Head, Order, OrderCall, OrderEvent, OrderId, OrderRefusal,
-    Phase, Refusal, Terms, rules,
+    Phase, ProcedureName, Refusal, Terms, rules,
 };
 
 /// Applies a call about an order; `nonce` is its transaction's.
@@ -28,7 +28,7 @@ pub(crate) fn apply(
     };
     let mut order = load(state, id)?;
     check(state, &order, sender, call)?;
-    registry::of(&order.head.terms).make(state, &mut order, sender, call)?;
+    registry::of(ProcedureName::followed_by(&order)).make(state, &mut order, sender, call)?;
     save(state, &mut order);
     Ok(())
 }
@@ -129,7 +129,7 @@ fn check(
     let Some(found) = call.place() else {
         return Ok(());
     };
-    let procedure = registry::of(&order.head.terms);
+    let procedure = registry::of(ProcedureName::followed_by(order));
     if let OrderCall::Grant { grantee, .. } = *call
         && !procedure.may_be_granted(order, validators, grantee)
     {
@@ -149,7 +149,7 @@ pub(crate) fn late(state: &mut State<'_>, id: OrderId) -> Result<(), Refusal> {
         state.save(blocks_timer(&order.head), &());
         return Ok(());
     }
-    registry::of(&order.head.terms).late(state, &mut order)?;
+    registry::of(ProcedureName::followed_by(&order)).late(state, &mut order)?;
     save(state, &mut order);
     Ok(())
 }

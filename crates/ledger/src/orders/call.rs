@@ -89,6 +89,8 @@ pub enum OrderCall {
         checkpoints: BoundedVec<FileId, 1024>,
         /// The final state.
         result: FileId,
+        /// The first invalid step, if any was.
+        first_invalid: Option<StepIndex>,
         /// Binds the provider to the key under which all these states are encrypted.
         lock: LockKey,
         /// The salt of the commitment.

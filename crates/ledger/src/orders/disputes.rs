@@ -283,23 +283,26 @@ pub(super) fn silence(state: &mut State<'_>, order: &mut Order) -> Option<Decisi
     end(state, order, verdict, FailureReason::Silent)
 }
 
-/// Ends the open dispute, which an auditor or the requester opened, because the validators came to no
-/// verdict in time. That decides for nobody, but for one thing: where one validator more than can be
-/// liars could not get what the provider has to show to all of them, an honest one could not.
+/// Ends the open dispute because the validators came to no verdict in time. That decides for nobody, but
+/// for one thing: where one validator more than can be liars could not get what the provider has to show to
+/// all of them, an honest one could not. Of two copies both have to show it.
 pub(super) fn unjudged(state: &mut State<'_>, order: &mut Order) -> Option<Decision> {
     let dispute = order.dispute()?;
     let unseen = dispute.attestations.iter().filter(|of| of.leaf.is_none());
     let liars = state.chain.validators.len() - state.chain.quorum();
     let verdict = match dispute.question {
         Question::Result => Verdict::None,
-        _ if unseen.count() > liars => Verdict::Challenger,
+        _ if unseen.count() > liars => match dispute.rival {
+            Some(_) => Verdict::Neither,
+            None => Verdict::Challenger,
+        },
         _ => Verdict::None,
     };
     end(state, order, verdict, FailureReason::Unavailable)
 }
 
 /// Ends the open dispute, if there is one.
-pub(super) fn end(
+fn end(
     state: &mut State<'_>,
     order: &mut Order,
     verdict: Verdict,

@@ -178,8 +178,8 @@ pub enum Late {
     Over,
     /// The order ends like this.
     Ends(Outcome),
-    /// What did not move comes to nothing; if two runs are committed they are compared, else the
-    /// order ends like this.
+    /// What did not move comes to nothing; committed runs are compared or audited, and where there are none
+    /// the order ends like this.
     Compares(Outcome),
     /// Who has not answered has missed; it goes on with those who accepted.
     Unanswered,
@@ -193,8 +193,8 @@ pub enum Late {
     Again,
     /// Who is silent loses the dispute; where both are, both do.
     Silence,
-    /// The dispute ends without a verdict: enough findings that nothing could be had beat the provider;
-    /// otherwise who challenged gets nothing, and the order goes on.
+    /// The dispute ends without a verdict: enough findings that nothing could be had beat who had to store
+    /// it; otherwise nobody was shown to be wrong, and the order goes on.
     Unjudged,
 }
 
@@ -205,7 +205,7 @@ impl fmt::Display for Late {
             Late::Ends(outcome) => write!(f, "ends: {outcome}"),
             Late::Compares(outcome) => write!(
                 f,
-                "goes on with the committed runs if there are two; else it ends: {outcome}"
+                "goes on with the committed runs if there are any; else it ends: {outcome}"
             ),
             Late::Unanswered => f.write_str(
                 "the offers of who did not answer are suspended; the first in rank that accepted \
@@ -227,8 +227,8 @@ impl fmt::Display for Late {
             Late::Again => f.write_str("goes on waiting for a block with a beacon"),
             Late::Silence => f.write_str("who is silent loses the dispute; both silent, both lose"),
             Late::Unjudged => f.write_str(
-                "f + 1 findings that something could not be had beat the provider; else the challenger \
-                 gets nothing, and it goes on",
+                "f + 1 findings that something could not be had beat whoever had to store it; else nobody \
+                 was shown to be wrong, and it goes on",
             ),
         }
     }

@@ -26,6 +26,15 @@ impl ProcedureName {
         }
     }
 
+    /// The procedure that an order follows now: a copy that was left alone is audited as if there had
+    /// been no others.
+    pub fn followed_by(order: &Order) -> Self {
+        match order.standing().any(|run| run.last_resort) {
+            true => ProcedureName::Traced,
+            false => ProcedureName::of(&order.head.terms),
+        }
+    }
+
     /// Its name in the documentation.
     pub fn name(self) -> &'static str {
         match self {
@@ -45,6 +54,6 @@ impl ProcedureName {
 
 /// The row of an order's present phase.
 pub(crate) fn row(order: &Order) -> Option<&'static Row> {
-    let mut rows = ProcedureName::of(&order.head.terms).life().iter();
+    let mut rows = ProcedureName::followed_by(order).life().iter();
     rows.find(|row| row.phase == order.head.phase)
 }

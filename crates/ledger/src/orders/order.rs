@@ -44,14 +44,22 @@ impl Order {
         self.standing().next()
     }
 
-    /// The run under way, of a procedure that has one at a time.
+    /// The run under way, of a procedure that has one at a time: the last one, if it stands, or the copy
+    /// that was left alone.
     pub fn run(&self) -> Option<&Run> {
-        self.runs.last().filter(|run| run.failed.is_none())
+        self.run_at(self.under_way()?)
     }
 
     /// The run under way, of a procedure that has one at a time.
     pub(crate) fn run_mut(&mut self) -> Option<&mut Run> {
-        self.runs.last_mut().filter(|run| run.failed.is_none())
+        let index = self.under_way()?;
+        self.runs.get_mut(index.0 as usize)
+    }
+
+    fn under_way(&self) -> Option<RunIndex> {
+        let alone = self.standing().find(|run| run.last_resort);
+        let last = || self.runs.last().filter(|run| run.failed.is_none());
+        alone.or_else(last).map(|run| run.index)
     }
 
     /// The run that an account does now.

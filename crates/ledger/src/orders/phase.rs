@@ -157,11 +157,9 @@ pub enum Outcome {
     NotGranted,
     /// Every attempt failed.
     AttemptsUsed,
-    /// The validators gave no verdict.
-    NoVerdict,
     /// Too many steps came to nothing, so the run was given up; it was paid for what it computed.
     Failed,
-    /// Fewer than two providers came to a result that could be compared.
+    /// No copy stands, and nobody has worked for nothing.
     NoCopies,
 }
 
@@ -176,11 +174,10 @@ impl fmt::Display for Outcome {
             }
             Self::NotGranted => "refunded: the requester handed over no keys in time",
             Self::AttemptsUsed => "refunded: every attempt failed",
-            Self::NoVerdict => "refunded: the validators gave no verdict in time",
             Self::Failed => {
                 "given up: too many steps came to nothing; what was computed is paid, the rest is back"
             }
-            Self::NoCopies => "refunded: fewer than two runs could be compared",
+            Self::NoCopies => "refunded: no copy of the work stands",
         })
     }
 }

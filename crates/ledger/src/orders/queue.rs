@@ -18,7 +18,7 @@ use super::waiting::aside;
 use super::{keys, registry};
 use crate::state::State;
 use crate::sweep::{self, Sweep, Sweeps};
-use crate::{Head, OrderId, Parameters, Refusal};
+use crate::{Head, OrderId, Parameters, ProcedureName, Refusal};
 
 /// What is left for a block to do.
 #[derive(Clone, Copy, Debug)]
@@ -229,7 +229,7 @@ fn draw(state: &mut State<'_>, id: OrderId, pools: &mut Pools) -> Result<Look, R
     if since.height >= state.now() {
         return Ok(Look::NotYet);
     }
-    let procedure = registry::of(&order.head.terms);
+    let procedure = registry::of(ProcedureName::followed_by(&order));
     if deadline.is_over(state.moment()) || !procedure.draw(state, &mut order, pools)? {
         return Ok(Look::Nobody);
     }

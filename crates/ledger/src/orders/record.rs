@@ -81,7 +81,7 @@ pub struct Run {
     pub opened: Vec<Leaf>,
     /// Audit draws; the last one is current.
     pub rounds: Vec<Round>,
-    /// Auditors could not be had: validators sit in their place from now on.
+    /// Auditors could not be had, or a copy was left alone: validators audit it from now on.
     pub last_resort: bool,
     /// Why it came to nothing, if it did.
     pub failed: Option<Failure>,
@@ -271,7 +271,6 @@ pub struct Trace {
     /// What the steps came to, as the provider says; the last leaf, when it is opened, shows it.
     pub counts: Counts,
     /// The first invalid step, as the provider says, if any was: its segment is always replayed.
-    /// Nothing is said of copies, which are not audited.
     pub first_invalid: Option<StepIndex>,
     /// Binds the provider to the key under which all these states are encrypted: the one that it locks
     /// for [`Trace::locked_for`].

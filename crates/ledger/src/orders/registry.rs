@@ -4,11 +4,10 @@ use super::lives::ProcedureName;
 use super::procedure::Procedure;
 use super::redundant::Redundant;
 use super::traced::Traced;
-use crate::Terms;
 
-/// The procedure of an order with these terms.
-pub(crate) fn of(terms: &Terms) -> &'static dyn Procedure {
-    match ProcedureName::of(terms) {
+/// The code of a procedure.
+pub(crate) fn of(name: ProcedureName) -> &'static dyn Procedure {
+    match name {
         ProcedureName::Traced => &Traced,
         ProcedureName::Redundant => &Redundant,
     }

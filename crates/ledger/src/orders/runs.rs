@@ -151,25 +151,28 @@ pub(super) fn deliver(
     Ok(())
 }
 
-/// Refuses counts that no run of the order can have.
-pub(super) fn check_counts(order: &Order, counts: &Counts) -> Result<(), Refusal> {
+/// Refuses counts that no run of the order can have, and a first invalid step that does not go with them.
+pub(super) fn check_counts(
+    order: &Order,
+    counts: &Counts,
+    first_invalid: Option<StepIndex>,
+) -> Result<(), Refusal> {
     let terms = &order.head.terms;
-    match counts.fit(StepIndex(terms.steps), &terms.stop) {
-        true => Ok(()),
-        false => Err(bad_counts(order, counts)),
+    let possible = match first_invalid {
+        Some(first) => counts.invalid > 0 && (1..=counts.worked()).contains(&first.0),
+        None => counts.invalid == 0,
+    };
+    if possible && counts.fit(StepIndex(terms.steps), &terms.stop) {
+        return Ok(());
     }
-}
-
-/// What is said of counts that cannot be.
-pub(super) fn bad_counts(order: &Order, counts: &Counts) -> Refusal {
-    OrderRefusal::BadCounts {
+    Err(OrderRefusal::BadCounts {
         order: order.head.id,
-        steps: order.head.terms.steps,
+        steps: terms.steps,
         worked: counts.worked(),
         idle: counts.idle,
         invalid: counts.invalid,
     }
-    .into()
+    .into())
 }
 
 /// Pays a run for what it computed.

@@ -5,7 +5,7 @@
 
 use super::lives::row;
 use super::{keys, registry};
-use crate::{AccountId, Amount, Call, Moment, Order, OrderCall, OrderId, ReadError, Store, query};
+use crate::{AccountId, Amount, Call, Moment, Order, OrderCall, OrderId, ProcedureName, ReadError, Store, query};
 
 /// One move that an order waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +69,7 @@ fn is_awaited(
     let mut moves = moves.iter().filter(|known| known.awaited);
     let mine =
         moves.any(|known| known.call == call.name() && known.by.is(order, validators, sender));
-    let procedure = registry::of(&order.head.terms);
+    let procedure = registry::of(ProcedureName::followed_by(order));
     let here = || match call.place() {
         Some(place) => procedure.place(order, sender, call) == Some(place),
         None => true,

@@ -57,6 +57,7 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
             root: truth.root(),
             checkpoints: files.clone(),
             result,
+            first_invalid: truth.first_invalid(),
             lock: lock(who).public(),
             salt: salt(who),
             openings: BoundedVec::new(ends.to_vec()).unwrap(),

@@ -152,6 +152,7 @@ fn order_calls() -> Vec<OrderCall> {
             root: leaf,
             checkpoints: BoundedVec::new(vec![FileId(leaf)]).unwrap(),
             result: FileId(leaf),
+            first_invalid: None,
             lock: lock(Who::Requester).public(),
             salt: leaf,
             openings: BoundedVec::new(openings.to_vec()).unwrap(),
@@ -227,7 +228,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "7c4c5c8a395818838e1a767605e88deb414d6e205012706f5ae7e938eb152614"
+        "63989dd3712cd01e7a3eab6f54d544444f3a3db2207f435badfa593d0c791260"
     );
 }
 
@@ -486,6 +487,7 @@ fn the_longest_calls_fit_a_transaction() {
         root,
         checkpoints,
         result,
+        first_invalid: Some(StepIndex(1)),
         lock: lock(Who::Requester).public(),
         salt: root,
         openings: BoundedVec::new(vec![truth.opening(StepIndex(12_345)); 2]).unwrap(),

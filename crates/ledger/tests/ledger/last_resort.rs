@@ -45,7 +45,7 @@ fn seated(order: &Order) -> Vec<Who> {
 }
 
 /// Opens the starts, and hands keys to every seat.
-fn open(world: &mut World, order: OrderId, run: &Run) -> Vec<Who> {
+pub(crate) fn open(world: &mut World, order: OrderId, run: &Run) -> Vec<Who> {
     let openings = run.openings(&starts(&world.order(order)));
     let (place, provider) = (world.here(order), world.provider(order));
     world.apply(provider, OrderCall::OpenStarts { place, openings });
@@ -62,7 +62,12 @@ fn open(world: &mut World, order: OrderId, run: &Run) -> Vec<Who> {
 }
 
 /// Every seat of the open round commits to what it finds and reveals it.
-fn sit(world: &mut World, order: OrderId, run: &Run, finds: impl Fn(usize) -> Run) -> Vec<Who> {
+pub(crate) fn sit(
+    world: &mut World,
+    order: OrderId,
+    run: &Run,
+    finds: impl Fn(usize) -> Run,
+) -> Vec<Who> {
     let seats = open(world, order, run);
     let view = world.order(order);
     for (i, seat) in seats.iter().enumerate() {

@@ -176,7 +176,7 @@ impl Life {
     }
 
     fn moves(&mut self, order: &Order, calls: &mut Calls) {
-        if order.head.terms.copies > 1 {
+        if ProcedureName::followed_by(order) == ProcedureName::Redundant {
             return self.copies(order, calls);
         }
         let (id, place) = (order.head.id, here(order));
@@ -373,6 +373,7 @@ impl Life {
             root: claim.root(),
             checkpoints,
             result,
+            first_invalid: claim.first_invalid(),
             lock: lock(who).public(),
             salt: salt(who),
             openings: BoundedVec::new(ends.map(|step| claim.opening(step)).to_vec()).unwrap(),
@@ -942,6 +943,7 @@ fn rare_lives() -> Vec<World> {
     lives.push(crate::file_grants::revoked());
     lives.extend(crate::last_resort::rare());
     lives.extend(rare_copies());
+    lives.extend(crate::redundant::alone::rare());
     lives
 }
 

@@ -69,7 +69,8 @@ fn the_documentation_shows_the_phases_as_they_are() {
 }
 
 /// Whatever has a deadline says what comes of it, and whatever has none is over; each phase of a
-/// procedure has one row, in the order of their encoding, and what can follow is one of them.
+/// procedure has one row, in the order of their encoding, and what can follow is one of them, or where
+/// `traced` takes up a copy that was left alone.
 #[test]
 fn every_row_is_whole() {
     for life in ProcedureName::ALL.map(ProcedureName::life) {
@@ -77,7 +78,8 @@ fn every_row_is_whole() {
         assert!(phases.is_sorted_by(|a, b| a < b), "{phases:?}");
         assert_eq!(phases.first(), Some(&Phase::Posted));
         for row in life {
-            assert!(row.next.iter().all(|next| phases.contains(next)));
+            let known = |next: &Phase| phases.contains(next) || *next == Phase::Committed;
+            assert!(row.next.iter().all(known));
             let over = row.phase.is_final();
             assert_eq!(row.deadline.is_none(), over);
             assert_eq!(row.next.is_empty(), over);

@@ -183,9 +183,10 @@ pub(crate) fn ending(outcome: Outcome) -> Phase {
 }
 
 /// Which phases followed which, and how often, in everything that was told: of orders with one
-/// copy, and of those with several.
+/// copy, or with one that was left alone, and of those with several.
 pub(crate) fn steps(world: &World) -> [BTreeMap<(Phase, Phase), usize>; 2] {
     let mut now: BTreeMap<OrderId, Phase> = BTreeMap::new();
+    let mut alone: BTreeSet<OrderId> = BTreeSet::new();
     let mut steps = [BTreeMap::new(), BTreeMap::new()];
     for told in &world.told {
         let (order, next) = match &told.event {
@@ -201,9 +202,12 @@ pub(crate) fn steps(world: &World) -> [BTreeMap<(Phase, Phase), usize>; 2] {
         };
         match now.insert(order, next) {
             Some(before) => {
-                let several = world.order(order).head.terms.copies > 1;
+                let several = world.order(order).head.terms.copies > 1 && !alone.contains(&order);
                 let steps = &mut steps[usize::from(several)];
                 *steps.entry((before, next)).or_insert(0) += 1;
+                if several && next == Phase::Committed {
+                    alone.insert(order);
+                }
             }
             None => assert_eq!(next, Phase::Posted),
         }

@@ -672,7 +672,6 @@ impl Run {
 /// Where a move about an order counts now; for a phase that has no such moves, the work of its run.
 pub(crate) fn here(order: &Order) -> Place {
     let place = match order.head.phase {
-        Phase::Revealing if order.head.terms.copies > 1 => None,
         Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => order.round_place(),
         Phase::Bisecting | Phase::Attesting => order.dispute_place(),
         Phase::Asked | Phase::Called => order.list_place(),

@@ -50,6 +50,12 @@ impl Disk {
         Self(Arc::new(Mutex::new(self.lock().copy())))
     }
 
+    /// Puts what a backup holds in the place of all that is on the disk; whoever uses it is killed.
+    pub fn restore(&self, backup: &Disk) {
+        let kept = backup.lock().copy();
+        self.lock().restore(kept);
+    }
+
     /// The disk for use by one process.
     pub fn mount(&self) -> Mount {
         Mount::new(self.clone(), self.lock().period)

@@ -91,6 +91,14 @@ impl Platter {
         copy
     }
 
+    /// Takes what a backup holds in the place of everything; chances and faults stay the disk's own.
+    pub(super) fn restore(&mut self, backup: Self) {
+        self.kill();
+        self.inodes = backup.inodes;
+        self.live = backup.live;
+        self.durable = backup.durable;
+    }
+
     /// Begins an operation of a process that began in `period`.
     pub(super) fn operate(&mut self, period: u64) -> io::Result<()> {
         if self.period != period {

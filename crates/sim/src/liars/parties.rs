@@ -10,13 +10,15 @@ use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
 use serde::{Deserialize, Serialize};
 
-use super::auditors::{BlindPrograms, CopyingAuditor, FalseChallenge, rubber_stamp};
+use super::auditors::{
+    BlindPrograms, CopyingAuditor, FalseChallenge, RewoundAuditor, rubber_stamp,
+};
 use super::judges::ConstantJudge;
 use super::providers::{
     CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
     WithholdingProvider,
 };
-use super::requesters::{FalseComplaint, wrong_keys};
+use super::requesters::{DroppedInputs, FalseComplaint, Seen, wrong_keys};
 use crate::orders::{Actor, Cast, CounterPrograms, DEAD_END, OVER};
 
 /// In which way a party of an order lies.
@@ -53,17 +55,21 @@ pub enum PartyLiar {
     FalseChallenger,
     /// An auditor that claims to have been granted nothing.
     Blind,
+    /// An auditor that rolls its journal back once it knows what it should have found.
+    RewoundAuditor,
     /// A validator that attests in every dispute that it found nothing.
     ConstantJudge,
     /// A requester that complains about a good result.
     FalseComplaint,
     /// A requester that grants keys its order was not posted with.
     WrongKeys,
+    /// A requester whose inputs disappear once segments are drawn.
+    DroppedInputs,
 }
 
 impl PartyLiar {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Lazy,
         Self::Copy,
         Self::OtherData,
@@ -79,9 +85,11 @@ impl PartyLiar {
         Self::CopyingAuditor,
         Self::FalseChallenger,
         Self::Blind,
+        Self::RewoundAuditor,
         Self::ConstantJudge,
         Self::FalseComplaint,
         Self::WrongKeys,
+        Self::DroppedInputs,
     ];
 
     /// As scenario files spell it.
@@ -102,9 +110,11 @@ impl PartyLiar {
             Self::CopyingAuditor => "copying-auditor",
             Self::FalseChallenger => "false-challenger",
             Self::Blind => "blind",
+            Self::RewoundAuditor => "rewound-auditor",
             Self::ConstantJudge => "constant-judge",
             Self::FalseComplaint => "false-complaint",
             Self::WrongKeys => "wrong-keys",
+            Self::DroppedInputs => "dropped-inputs",
         }
     }
 
@@ -122,11 +132,13 @@ impl PartyLiar {
             | Self::NoEvidence
             | Self::KeyKept
             | Self::OtherKey => Some(Role::Provider),
-            Self::RubberStamp | Self::CopyingAuditor | Self::FalseChallenger | Self::Blind => {
-                Some(Role::Auditor)
-            }
+            Self::RubberStamp
+            | Self::CopyingAuditor
+            | Self::FalseChallenger
+            | Self::Blind
+            | Self::RewoundAuditor => Some(Role::Auditor),
             Self::ConstantJudge => Some(Role::Validator),
-            Self::FalseComplaint | Self::WrongKeys => None,
+            Self::FalseComplaint | Self::WrongKeys | Self::DroppedInputs => None,
         }
     }
 }
@@ -168,6 +180,12 @@ impl PartyLiars {
             }
             PartyLiar::WrongKeys => {
                 cast.requester = Box::new(|me, keys| Box::new(wrong_keys(me, &keys)));
+            }
+            PartyLiar::DroppedInputs => {
+                cast.requester = Box::new(|me, keys| {
+                    let honest = Requester::new(me, keys);
+                    Box::new(DroppedInputs::new(honest, Seen::Segments))
+                });
             }
             _ => {}
         }
@@ -231,8 +249,11 @@ impl PartyLiars {
                 honest,
                 from_the_start: false,
             }),
+            PartyLiar::RewoundAuditor => Actor::new(RewoundAuditor::new, counter),
             PartyLiar::ConstantJudge => Actor::new(|me| ConstantJudge::new(me, None), counter),
-            PartyLiar::FalseComplaint | PartyLiar::WrongKeys => return None,
+            PartyLiar::FalseComplaint | PartyLiar::WrongKeys | PartyLiar::DroppedInputs => {
+                return None;
+            },
         })
     }
 }

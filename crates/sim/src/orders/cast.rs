@@ -3,8 +3,10 @@
 use assay_machine::Machine;
 use assay_proof::OrderKeys;
 use assay_proof::Programs;
-use assay_proof::parties::{Auditor, Provider, Requester, Validator};
+use assay_proof::parties::{Auditor, Provider, Requester};
 use assay_proof::{Identity, Party, Traced};
+
+use super::bench::Bench;
 
 /// Makes a party anew, at the start and after every kill.
 pub type MakeParty = Box<dyn Fn(Identity) -> Box<Party> + Send>;
@@ -48,9 +50,9 @@ impl Actor {
         Actor::new(Auditor::new, programs)
     }
 
-    /// An honest validator, if its programs are.
+    /// An honest validator, if its programs are: it judges, and audits where auditors cannot be had.
     pub fn validator<R: Programs + 'static>(programs: impl Fn() -> R + Send + 'static) -> Actor {
-        Actor::new(Validator::new, programs)
+        Actor::new(Bench::new, programs)
     }
 
     /// The same machine with another bond.

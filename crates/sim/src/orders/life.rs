@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use assay_crypto::aead::FileKey;
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
-use assay_ledger::{AccountId, Amount, FileId, Order, Role};
+use assay_ledger::{AccountId, Amount, Call, FileCall, FileId, Order, Role};
 use assay_machine::Millis;
 use assay_node::drive::{
     DriveError, Journal, JournalKey, Memory, NoMail, Perform, Runtime, run_on,
@@ -119,6 +119,17 @@ impl Place {
     pub(super) fn stay_away(&self) {
         self.kill();
         self.now().away = true;
+    }
+
+    /// A copy of its disk.
+    pub(super) fn back_up(&self) -> Disk {
+        self.disk.copy()
+    }
+
+    /// [`Self::kill`], and its disk is what it was when the copy was made.
+    pub(super) fn restore(&self, backup: &Disk) {
+        self.kill();
+        self.disk.restore(backup);
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -263,7 +274,12 @@ impl Life {
         dead
     }
 
-    async fn submit(&self, call: assay_ledger::Call) -> Result<(), String> {
+    async fn submit(&self, call: Call) -> Result<(), String> {
+        if let Call::File(FileCall::Delete { file }) = &call {
+            // The nodes of a liar do as it says, whatever the ledger does.
+            let owner = self.place().secret.public();
+            self.shared.vault().throw_away(*file, owner);
+        }
         let receipt = self
             .shared
             .books()

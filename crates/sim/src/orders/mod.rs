@@ -17,6 +17,7 @@
               fails the test by panicking"
 )]
 
+mod bench;
 mod books;
 mod cast;
 mod counter;
@@ -28,6 +29,7 @@ mod study;
 mod vault;
 mod world;
 
+pub use bench::Bench;
 pub use books::BooksError;
 pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
 pub use counter::{CounterPrograms, DEAD_END, OVER, STUCK};

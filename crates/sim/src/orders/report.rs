@@ -30,7 +30,7 @@ pub struct OrderReport {
     pub parties: Vec<PartyReport>,
     /// Honest parties that have lost money when it ended, fees aside.
     pub losses: Vec<String>,
-    /// Honest parties whose work stands and was not paid, in an audited order that has ended.
+    /// Honest parties whose work stands and was not paid, in an order that has ended.
     pub unpaid: Vec<String>,
     /// What no party may bring about and yet happened.
     pub failures: Vec<String>,
@@ -173,11 +173,11 @@ impl OrderReport {
 const PAID: [Outcome; 2] = [Outcome::Paid, Outcome::Failed];
 
 /// Whether an account is the provider of a committed run that stands, or sat in an audit of it whose
-/// answers stand. What copies are owed is another question: one that is left alone is not paid.
+/// answers stand.
 fn has_worked(order: &Order, account: AccountId) -> bool {
-    let run = order.run().filter(|_| order.head.terms.copies < 2);
-    run.is_some_and(|run| {
-        let provided = run.provider == account && run.trace.is_some();
+    order.standing().any(|run| {
+        let committed = run.trace.is_some() || run.commitment.is_some();
+        let provided = run.provider == account && committed;
         provided || run.passed().any(|seat| seat.auditor == account)
     })
 }

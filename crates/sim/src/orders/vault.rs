@@ -38,6 +38,11 @@ impl Vault {
         }
     }
 
+    /// The nodes of this owner have the file no more.
+    pub fn throw_away(&mut self, file: FileId, owner: AccountId) {
+        self.files.remove(&(file, owner));
+    }
+
     /// Hands a file out.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use super::life::{Member, Place, live};
 use super::setup::{BALANCE, Beginning, Makers, Plan};
 use super::shared::{BLOCK, Shared, lock};
 use super::vault::Vault;
+use crate::disk::Disk;
 use crate::founding::{Endowment, GENESIS_MS, runner};
 
 /// Blocks after which an order that has not ended never will.
@@ -170,6 +171,16 @@ impl World {
     /// Kills a party; it is back within two blocks.
     pub fn kill(&self, at: usize) {
         self.0.places[at].kill();
+    }
+
+    /// A copy of a party's disk, with its journal.
+    pub fn back_up(&self, at: usize) -> Disk {
+        self.0.places[at].back_up()
+    }
+
+    /// Kills a party, which comes back with its disk as it was when the copy was made.
+    pub fn restore(&self, at: usize, backup: &Disk) {
+        self.0.places[at].restore(backup);
     }
 
     /// Kills a party for good.

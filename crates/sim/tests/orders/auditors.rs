@@ -1,7 +1,9 @@
 //! Orders with an auditor that breaks the rules: it loses its bond, the provider is paid.
 
 use assay_ledger::{Amount, Order, Outcome, Question, Role, Verdict};
-use assay_sim::liars::auditors::{BlindPrograms, CopyingAuditor, FalseChallenge, rubber_stamp};
+use assay_sim::liars::auditors::{
+    BlindPrograms, CopyingAuditor, FalseChallenge, RewoundAuditor, rubber_stamp,
+};
 use assay_sim::orders::{Actor, CounterPrograms, Plan, World};
 
 use crate::{HEAVY, assert_unslashed, counter, failures, run, with_auditor};
@@ -36,6 +38,18 @@ fn a_copied_commitment_cannot_be_revealed() {
     let (world, order) = run(Plan::default(), with_auditor(copier));
     assert_cut(&world, &order);
     assert!(!world.refused().is_empty(), "the copied reveal was refused");
+}
+
+/// A second commitment, from a journal without the first, counts for nothing.
+#[test]
+fn a_commitment_stands_whatever_becomes_of_the_journal() {
+    let rewound = Actor::new(RewoundAuditor::new, counter);
+    let (world, order) = run(Plan::default(), with_auditor(rewound));
+    assert_cut(&world, &order);
+    assert_eq!(order.disputes, []);
+    let refused = world.refused();
+    let told = |what: &str| refused.iter().any(|(_, why)| why.contains(what));
+    assert!(told("commit_audit") && told("commitment"), "{refused:?}");
 }
 
 #[test]

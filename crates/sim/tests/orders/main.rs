@@ -16,6 +16,7 @@ mod property;
 mod providers;
 mod redundant;
 mod requesters;
+mod restored;
 mod scenarios;
 mod small;
 mod statistics;

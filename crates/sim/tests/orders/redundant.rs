@@ -169,6 +169,66 @@ fn with_no_other_provider_two_equal_results_are_enough() {
     assert_paid(&world, 1);
 }
 
+/// Two copies, the second of which comes to nothing in this way, and nobody else to be drawn.
+fn left_alone(first: Actor, withheld: Withheld, seed: u64) -> (World, Order) {
+    let mut cast = cast(0);
+    cast.providers.push(first);
+    let gone = Actor::new(move |me| WithholdingProvider::new(me, withheld), counter);
+    cast.providers.push(gone);
+    let plan = Plan {
+        copies: 2,
+        ..three(seed)
+    };
+    run(plan, cast)
+}
+
+/// Whatever becomes of the other copy, and be it the requester's own doing.
+#[test]
+fn a_copy_whose_rival_vanishes_is_audited_by_validators_and_paid() {
+    for withheld in [Withheld::Run, Withheld::Reveal] {
+        for seed in 0..cases(6) {
+            let (world, order) = left_alone(Actor::provider(counter), withheld, seed);
+            let told = format!("{withheld:?} {seed}");
+            assert_eq!(order.head.outcome, Some(Outcome::Paid), "{told}");
+            let reasons: Vec<_> = failures(&order).iter().map(|of| of.reason).collect();
+            let expected = match withheld {
+                Withheld::Run => FailureReason::Late,
+                _ => FailureReason::Withheld,
+            };
+            assert_eq!((reasons, order.disputes.len()), (vec![expected], 0), "{told}");
+            let providers = world.all(Role::Provider);
+            assert!(earned(&world, providers[0]) > Amount::tokens(90), "{told}");
+            let alone = order.standing().next().unwrap();
+            assert_eq!(alone.passed().count(), 2, "{told}");
+            for seat in alone.passed() {
+                let validator = world.place_of(seat.auditor).unwrap();
+                assert!(earned(&world, validator) > Amount::tokens(40), "{told}");
+            }
+            // A price for each copy, and no more.
+            let spent = BALANCE.0 - world.balance(0).0;
+            assert!(spent < Amount::tokens(201).0, "{told}: {spent}");
+        }
+    }
+}
+
+#[test]
+fn a_liar_whose_accomplice_vanishes_is_caught_by_validators() {
+    for seed in 0..cases(6) {
+        let liar = lazy(Probability::ratio(1, 10), 7);
+        let (world, order) = left_alone(liar, Withheld::Run, seed);
+        assert_eq!(order.head.outcome, Some(Outcome::NoCopies), "seed {seed}");
+        let reasons: Vec<_> = failures(&order).iter().map(|of| of.reason).collect();
+        let expected = [FailureReason::WrongResult, FailureReason::Late];
+        assert!(expected.iter().all(|reason| reasons.contains(reason)), "{reasons:?}");
+        for provider in world.all(Role::Provider) {
+            assert!(world.balance(provider) < BALANCE, "seed {seed}: paid");
+        }
+        assert_unslashed(&world, Role::Validator, 0);
+        let spent = BALANCE.0 - world.balance(0).0;
+        assert!(spent < Amount::tokens(1).0, "seed {seed}: {spent}");
+    }
+}
+
 #[test]
 fn who_is_silent_in_a_dispute_or_shows_the_judges_nothing_saves_nobody_from_the_truth() {
     for withheld in [Withheld::Moves, Withheld::Evidence] {

@@ -1,12 +1,14 @@
 //! Orders whose requester breaks the rules: nobody else loses by it.
 
-use assay_ledger::{Amount, DeclineReason, FailureReason, Outcome, Phase, Question, Role, Verdict};
+use assay_ledger::{
+    Amount, DeclineReason, FailureReason, Order, Outcome, Phase, Question, Role, Verdict,
+};
 use assay_machine::Machine;
 use assay_proof::parties::{Provider, Requester};
 use assay_proof::{Ask, Context, Identity, Input, OrderKeys, Output, Traced};
 use assay_sim::liars::auditors::BlindPrograms;
-use assay_sim::liars::requesters::{FalseComplaint, wrong_keys};
-use assay_sim::orders::{Actor, BALANCE, Cast, Plan, play};
+use assay_sim::liars::requesters::{DroppedInputs, FalseComplaint, Seen, wrong_keys};
+use assay_sim::orders::{Actor, BALANCE, Cast, Plan, World, play};
 
 use crate::{assert_unslashed, counter, failures, honest, run, with_auditor, with_provider};
 
@@ -141,4 +143,53 @@ fn a_requester_that_turns_its_storage_off_after_the_run_hurts_nobody() {
     let cast = with_provider(Actor::new(|me| Careless(Provider::new(me)), counter));
     let (_, failed) = without_the_requesters_nodes(Plan::default(), cast);
     assert_eq!(failed.first(), Some(&FailureReason::Unavailable));
+}
+
+/// An order whose requester has its inputs disappear as soon as it has seen this.
+fn dropped(seen: Seen, plan: Plan, cast: Cast) -> (World, Order) {
+    let cast = Cast {
+        requester: Box::new(move |me, keys| {
+            Box::new(DroppedInputs::new(Requester::new(me, keys), seen))
+        }),
+        ..cast
+    };
+    let (world, order) = run(plan, cast);
+    // The records are firm: the ledger keeps them, and nodes of somebody else would keep the files.
+    let refused = world.refused();
+    let firm = refused.iter().filter(|(_, why)| why.contains("firm"));
+    assert_eq!(firm.count(), order.head.terms.inputs.len(), "{refused:?}");
+    (world, order)
+}
+
+#[test]
+fn inputs_that_disappear_after_a_bad_draw_of_segments_hurt_nobody() {
+    let (world, order) = dropped(Seen::Segments, Plan::default(), honest());
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    assert_eq!((failures(&order), &order.disputes[..]), (vec![], &[][..]));
+    assert_unslashed(&world, Role::Provider, 0);
+    assert_unslashed(&world, Role::Auditor, 0);
+
+    // A provider that keeps no copies of its own loses its bond by it.
+    let careless = Actor::new(|me| Careless(Provider::new(me)), counter);
+    let (_, order) = dropped(Seen::Segments, Plan::default(), with_provider(careless));
+    assert_eq!(failures(&order)[0].reason, FailureReason::Unavailable);
+    assert_eq!(failures(&order)[0].slashed, Amount::tokens(50));
+}
+
+#[test]
+fn inputs_that_disappear_once_a_provider_is_drawn_cost_it_nothing() {
+    for copies in [1, 2] {
+        let plan = Plan {
+            copies,
+            ..Plan::default()
+        };
+        let (world, order) = dropped(Seen::Provider, plan, honest());
+        assert_unslashed(&world, Role::Provider, 0);
+        let declined = FailureReason::Declined(DeclineReason::Inputs);
+        let reasons: Vec<_> = failures(&order).iter().map(|of| of.reason).collect();
+        assert_eq!(reasons, [declined; 2], "{copies}");
+        // It has nothing for it, and the money that it held back comes back.
+        assert!(order.head.phase == Phase::Refunded, "{copies}");
+        assert!(order.runs.iter().all(|run| run.trace.is_none()));
+    }
 }

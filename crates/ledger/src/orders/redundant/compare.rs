@@ -3,6 +3,7 @@
 use super::close;
 use crate::orders::disputes::{self, Claim, Decision};
 use crate::orders::passage::enter;
+use crate::orders::traced::audit_alone;
 use crate::orders::{escrow, runs};
 use crate::state::State;
 use crate::{
@@ -11,12 +12,15 @@ use crate::{
 };
 
 /// Compares the runs that stand. The first that differs from the one before it is disputed; when
-/// all agree, or one alone is left that a verdict found right, the result is accepted.
+/// all agree, or one alone is left that a verdict found right, the result is accepted. One alone that was
+/// compared with none is audited by validators: it was committed to like the others, and did not choose
+/// what became of them.
 pub(super) fn compare(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     let end = StepIndex(order.head.terms.steps);
     let standing: Vec<&Run> = order.standing().collect();
     let pairs = standing.iter().zip(standing.iter().skip(1));
     let difference = pairs
+        .filter(|(run, rival)| !is_undecided(order, run, rival))
         .map(|(run, rival)| (run.index, difference(run, rival, end)))
         .find_map(|(run, claim)| Some((run, claim?)));
     if let Some((run, claim)) = difference {
@@ -30,16 +34,28 @@ pub(super) fn compare(state: &mut State<'_>, order: &mut Order) -> Result<(), Re
             _ => false,
         })
     };
-    let accepted = match standing.as_slice() {
-        [] => false,
-        [alone] => judged(alone),
-        _ => true,
-    };
-    if accepted {
-        enter(state, order, Phase::Delivering);
-        return Ok(());
+    match standing.as_slice() {
+        [] => close(state, order, Outcome::NoCopies),
+        [alone] if !judged(alone) => {
+            let alone = alone.index;
+            audit_alone(state, order, alone)
+        }
+        _ => {
+            enter(state, order, Phase::Delivering);
+            Ok(())
+        }
     }
-    close(state, order, Outcome::NoCopies)
+}
+
+/// Whether two runs differ and the validators came to no verdict about it: nobody was shown to be wrong, so
+/// neither's work is lost. Whoever sets the validators too short a time pays for both.
+fn is_undecided(order: &Order, run: &Run, rival: &Run) -> bool {
+    let mut disputes = order.disputes_of(run.index);
+    disputes.any(|dispute| {
+        dispute.run == run.index
+            && dispute.rival == Some(rival.index)
+            && dispute.verdict == Some(Verdict::None)
+    })
 }
 
 /// The first thing in which two runs differ: the state they begin with, or the one they end with.
@@ -83,7 +99,7 @@ pub(super) fn decided(
         return complained(state, order, dispute.run, verdict, reason);
     };
     match verdict {
-        Verdict::None => return close(state, order, Outcome::NoVerdict),
+        Verdict::None => {}
         Verdict::Provider => runs::fail(state, order, rival, reason, &provider)?,
         Verdict::Challenger => {
             runs::fail(state, order, dispute.run, reason, &[dispute.challenger])?;

@@ -99,12 +99,14 @@ impl Procedure for Redundant {
                 root,
                 checkpoints,
                 result,
+                first_invalid,
                 lock,
                 salt,
                 openings,
             } => {
                 let trace = (root, checkpoints, result);
-                work::reveal(state, order, (from, place), trace, (lock, salt), openings)
+                let (by, sealed) = ((from, place), (lock, salt));
+                work::reveal(state, order, by, trace, *first_invalid, sealed, openings)
             }
             OrderCall::Bisect {
                 step, leaf, path, ..

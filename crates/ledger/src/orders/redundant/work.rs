@@ -14,7 +14,7 @@ use crate::orders::{asking, disputes, escrow, grants, runs};
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Opening, Order, OrderEvent,
-    OrderRefusal, Outcome, Phase, Place, Refusal, Role, Run, RunIndex, StepIndex, Trace, Verdict,
+    OrderRefusal, Outcome, Phase, Place, Refusal, Role, Run, RunIndex, StepIndex, Trace,
 };
 
 /// Draws whom to ask for every copy that has no provider, no two of one owner, and none whose owner
@@ -63,6 +63,11 @@ pub(super) fn seed(state: &mut State<'_>, order: &mut Order) -> Result<bool, Ref
     Ok(true)
 }
 
+/// Whether the seed of the runs is known.
+fn is_seeded(order: &Order) -> bool {
+    order.runs.iter().any(|run| run.seed.is_some())
+}
+
 /// Copies without a run, as far as the order may still have others.
 fn missing(order: &Order) -> usize {
     let terms = &order.head.terms;
@@ -72,9 +77,13 @@ fn missing(order: &Order) -> usize {
         .min(left)
 }
 
-/// Whether the runs that stand and those that can still be drawn are too few to be compared.
+/// Whether there is nothing to wait for: no two runs can be compared any more, and nobody has worked on one
+/// that stands.
 fn is_hopeless(order: &Order) -> bool {
-    order.standing().count() + missing(order) < 2
+    let works = order.head.phase == Phase::Running;
+    let mut standing = order.standing();
+    let worked = standing.any(|run| works || run.commitment.is_some());
+    !worked && order.standing().count() + missing(order) < 2
 }
 
 /// Withdraws an order for which nobody has worked yet. Each that accepted gets the idle fee, and so does
@@ -138,8 +147,7 @@ pub(super) fn commit(
 }
 
 /// Goes on once no run is under way any more: draws for copies that are missing, or has those that
-/// are committed revealed. Ends the order as soon as no two can be compared any more, so that
-/// nobody goes on working for nothing.
+/// are committed revealed, be it one alone: it is audited.
 fn go_on(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     if is_hopeless(order) {
         return close(state, order, Outcome::NoCopies);
@@ -154,9 +162,9 @@ fn go_on(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     show(state, order, Outcome::NoCopies)
 }
 
-/// Has the committed runs revealed if there are two; else ends the order.
+/// Has the committed runs revealed if there are any; else ends the order.
 fn show(state: &mut State<'_>, order: &mut Order, outcome: Outcome) -> Result<(), Refusal> {
-    if order.standing().count() < 2 {
+    if order.standing().all(|run| run.commitment.is_none()) {
         return close(state, order, outcome);
     }
     enter(state, order, Phase::Revealing);
@@ -169,6 +177,7 @@ pub(super) fn reveal(
     order: &mut Order,
     (provider, place): (AccountId, &Place),
     (root, checkpoints, result): (&Digest, &BoundedVec<FileId, 1024>, &FileId),
+    first_invalid: Option<StepIndex>,
     (lock, salt): (&LockKey, &Digest),
     openings: &BoundedVec<Opening, 2>,
 ) -> Result<(), Refusal> {
@@ -196,14 +205,14 @@ pub(super) fn reveal(
     // Of the last leaf, whose path and place are checked below.
     let counts = openings.last().map(|last| last.reached.counts);
     let counts = counts.unwrap_or_default();
-    runs::check_counts(order, &counts)?;
+    runs::check_counts(order, &counts, first_invalid)?;
     if let Some(run) = order.runs.get_mut(index.0 as usize) {
         run.trace = Some(Trace {
             root: *root,
             checkpoints: checkpoints.to_vec(),
             result: *result,
             counts,
-            first_invalid: None,
+            first_invalid,
             lock: *lock,
             at,
         });
@@ -270,14 +279,18 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
     let row = LIFE.iter().find(|row| row.phase == order.head.phase);
     match row.map_or(Late::Over, |row| row.late) {
         // No row of its names them.
-        Late::Over | Late::Seats(_) | Late::Validators | Late::Again | Late::Unjudged => Ok(()),
-        Late::Ends(Outcome::NoVerdict) => {
-            let decision = disputes::end(state, order, Verdict::None, FailureReason::Unavailable);
+        Late::Over | Late::Seats(_) | Late::Validators | Late::Again => Ok(()),
+        Late::Unjudged => {
+            let decision = disputes::unjudged(state, order);
             decided(state, order, decision)
         }
         Late::Unanswered => {
             asking::miss(state, order);
             begin(state, order)
+        }
+        // Others are committed: those who do it in place of the missing ones need no new seed.
+        Late::Ends(_) if order.head.phase == Phase::Taken && is_seeded(order) => {
+            seed(state, order).map(drop)
         }
         Late::Ends(outcome) => close(state, order, outcome),
         Late::Compares(outcome) if order.head.phase == Phase::Posted => {

@@ -11,7 +11,7 @@ pub(super) mod problem;
 use std::collections::BTreeSet;
 
 use super::registry;
-use crate::{Amount, LedgerTime, OrderRefusal, Parameters, Refusal, Terms};
+use crate::{Amount, LedgerTime, OrderRefusal, Parameters, ProcedureName, Refusal, Terms};
 pub use problem::TermsProblem;
 use problem::outside;
 
@@ -86,7 +86,7 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         }];
     };
     let mut found = shape(terms);
-    found.extend(registry::of(terms).problems(terms));
+    found.extend(registry::of(ProcedureName::of(terms)).problems(terms));
     found.extend(work(terms, parameters));
     found.extend(money(terms, parameters));
     found.extend(deadlines(terms, parameters));

@@ -14,7 +14,8 @@ use crate::orders::{asking, disputes, grants};
 use crate::state::State;
 use crate::{
     AccountId, Amount, AuditResults, BoundedVec, Height, Leaf, Opening, Order, OrderEvent,
-    OrderRefusal, Phase, Place, Ppm, Refusal, Role, Round, RunIndex, Seat, SegmentIndex, StepIndex,
+    OrderRefusal, Phase, Place, Ppm, ProcedureName, Refusal, Role, Round, RunIndex, Seat,
+    SegmentIndex, StepIndex, Terms,
 };
 
 /// Draws whom to ask for the seats that are empty; validators that sit in place of auditors are not
@@ -152,6 +153,7 @@ pub(super) fn draw_round(state: &mut State<'_>, order: &mut Order) -> Result<boo
 }
 
 /// Draws among the segments in which something was computed, and adds those that are always replayed.
+/// Terms of copies name no number: of one that was left alone all are replayed, or as many drawn as can be.
 ///
 /// It draws with replacement, so that the chance to miss a share of bad segments is exactly
 /// `(1 - share)^drawn`; segments drawn twice are replayed once.
@@ -160,9 +162,14 @@ fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
     let Some(trace) = order.run().and_then(|run| run.trace.as_ref()) else {
         return Vec::new();
     };
-    let worked = u64::from(trace.worked_segments(terms));
-    let draw = |_| SegmentIndex(u32::try_from(stream.below(worked)).unwrap_or(0));
-    let mut distinct: BTreeSet<_> = (0..terms.segments_drawn).map(draw).collect();
+    let worked = trace.worked_segments(terms);
+    let draw = |_| SegmentIndex(u32::try_from(stream.below(worked.into())).unwrap_or(0));
+    let most = Terms::MAX_DRAWN;
+    let mut distinct: BTreeSet<_> = match ProcedureName::of(terms) {
+        ProcedureName::Traced => (0..terms.segments_drawn).map(draw).collect(),
+        ProcedureName::Redundant if worked <= most => (0..worked).map(SegmentIndex).collect(),
+        ProcedureName::Redundant => (0..most).map(draw).collect(),
+    };
     distinct.extend(trace.always_replayed(terms));
     distinct.into_iter().collect()
 }

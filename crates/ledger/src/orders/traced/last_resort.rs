@@ -8,7 +8,7 @@
 use crate::orders::draw::Candidate;
 use crate::orders::passage::enter;
 use crate::state::State;
-use crate::{AccountId, Amount, Order, Phase, Refusal, Role, Seat};
+use crate::{AccountId, Amount, Order, Phase, ProcedureName, Refusal, Role, Seat};
 
 /// Most validators that sit in one audit. Where a third of all lie, eight that are drawn lie together
 /// with a chance of less than one in 6,500.
@@ -59,16 +59,23 @@ pub(super) fn call(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
 }
 
 /// What everybody whose reveal stands gets: auditors their fee, and validators equal parts of the fees
-/// that are left, each at most one fee.
+/// that are left, each at most one fee. Where they audit a copy that was left alone, they share the price of
+/// one that is missing: they do what it was for.
 pub(super) fn fees(order: &Order) -> Vec<(AccountId, Amount)> {
     let terms = &order.head.terms;
     let passed = || order.run().into_iter().flat_map(|run| run.passed());
     let sit = |role: Role| passed().filter(move |seat: &&Seat| seat.role == role);
     let fee = terms.auditor_fee.0;
     let auditors = sit(Role::Auditor).count() as u64;
-    let left = fee.saturating_mul(u64::from(terms.auditors).saturating_sub(auditors));
+    let (left, most) = match ProcedureName::of(terms) {
+        ProcedureName::Traced => {
+            let empty = u64::from(terms.auditors).saturating_sub(auditors);
+            (fee.saturating_mul(empty), fee)
+        }
+        ProcedureName::Redundant => (terms.price.0, terms.price.0),
+    };
     let share = left.checked_div(sit(Role::Validator).count() as u64);
-    let share = share.unwrap_or(0).min(fee);
+    let share = share.unwrap_or(0).min(most);
     let paid = |seat: &Seat| match seat.role {
         Role::Auditor => fee,
         _ => share,

@@ -15,8 +15,8 @@ use super::rules::problem::{TermsProblem, outside};
 use super::{asking, disputes, escrow, grants, runs};
 use crate::state::State;
 use crate::{
-    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, Seat, StepIndex,
-    Terms,
+    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex,
+    Seat, StepIndex, Terms,
 };
 
 /// One provider at a time, audited.
@@ -174,6 +174,18 @@ impl Procedure for Traced {
     }
 }
 
+/// Has validators audit a copy that was left alone, as a run for which auditors could not be had.
+pub(super) fn audit_alone(
+    state: &mut State<'_>,
+    order: &mut Order,
+    run: RunIndex,
+) -> Result<(), Refusal> {
+    if let Some(run) = order.runs.get_mut(run.0 as usize) {
+        run.last_resort = true;
+    }
+    last_resort::call(state, order)
+}
+
 /// Ends the run without a result, and posts the order again or refunds it.
 fn fail(
     state: &mut State<'_>,
@@ -183,6 +195,10 @@ fn fail(
 ) -> Result<(), Refusal> {
     let run = order.attempt();
     runs::fail(state, order, run, reason, rewarded)?;
+    if order.head.terms.copies > 1 {
+        // The other copies are known by now: what is public could be handed in again.
+        return close(state, order, Outcome::NoCopies);
+    }
     if order.head.begun < u32::from(order.head.terms.attempts) {
         enter(state, order, Phase::Posted);
         Ok(())

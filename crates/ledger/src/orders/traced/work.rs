@@ -109,14 +109,7 @@ pub(super) fn commit(
         .into());
     }
     runs::check_lock(order, lock)?;
-    runs::check_counts(order, &counts)?;
-    let possible = match first_invalid {
-        Some(first) => counts.invalid > 0 && (1..=counts.worked()).contains(&first.0),
-        None => counts.invalid == 0,
-    };
-    if !possible {
-        return Err(runs::bad_counts(order, &counts));
-    }
+    runs::check_counts(order, &counts, first_invalid)?;
     let Some(run) = order.run_mut() else {
         return Ok(());
     };

@@ -2,6 +2,7 @@
 
 use assay_ledger::{Amount, FailureReason, OrderCall, Outcome, Phase, Verdict, query};
 
+use super::alone::audited;
 use super::crew::{all_free, crowd, gain, lie, tokens, truth};
 use crate::world::{Run, Who, World};
 
@@ -24,6 +25,12 @@ fn play(runs: &[Run]) -> (World, assay_ledger::OrderId) {
     let mut world = crowd();
     let order = world.compared(runs);
     world.judge_all(order, runs);
+    if world.phase(order) == Phase::Committed {
+        let [alone] = world.standing(order)[..] else {
+            panic!("one alone");
+        };
+        audited(&mut world, order, &runs[alone as usize]);
+    }
     if world.phase(order) == Phase::Accepted {
         world.apply(Who::Requester, OrderCall::Accept { order });
     }
@@ -132,9 +139,9 @@ fn where_all_agree_on_a_lie_nobody_looks() {
 }
 
 /// Two that are wrong in the same step fall together. Where they came first, the third is left
-/// without anybody to compare it with: it gets its bond back, but no price.
+/// without anybody to compare it with: validators audit it, and it is paid.
 #[test]
-fn two_that_fall_together_leave_the_third_unpaid() {
+fn two_that_fall_together_do_not_take_the_thirds_pay() {
     let wrong = [lie(5, "one"), lie(5, "other")];
     for runs in orders(&[truth(), wrong[0].clone(), wrong[1].clone()]) {
         let last = runs[2] == truth();
@@ -142,11 +149,7 @@ fn two_that_fall_together_leave_the_third_unpaid() {
         let honest = runs.iter().position(|run| *run == truth()).unwrap();
         let gained = gain(&world, world.runner(order, honest as u32));
         let outcome = world.order(order).head.outcome;
-        if last {
-            assert_eq!((outcome, gained), (Some(Outcome::NoCopies), 0));
-        } else {
-            assert_eq!(outcome, Some(Outcome::Paid));
-            assert_eq!(gained, tokens(30));
-        }
+        assert_eq!(outcome, Some(Outcome::Paid));
+        assert_eq!(gained, if last { tokens(10) } else { tokens(30) });
     }
 }

@@ -197,6 +197,7 @@ impl World {
             root: of.root(),
             checkpoints,
             result,
+            first_invalid: of.first_invalid(),
             lock: lock(provider).public(),
             salt: salt(provider),
             openings: BoundedVec::new(ends.map(|step| of.opening(step)).to_vec()).unwrap(),

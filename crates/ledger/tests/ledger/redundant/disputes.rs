@@ -257,26 +257,52 @@ fn what_validators_cannot_get_counts_against_both() {
         assert_eq!(failure.reason, FailureReason::Unavailable);
     }
     assert_eq!(world.standing(order), [2]);
-    assert_eq!(record.head.outcome, Some(Outcome::NoCopies));
-    all_free(&world);
+    // The third was compared with nobody: validators look at it.
+    assert_eq!(record.head.phase, Phase::Committed);
 }
 
-#[test]
-fn without_a_verdict_all_bonds_come_back() {
+/// Two runs that differ, before the validators, so many of whom find nothing; then the time is over.
+fn unjudged(unseen: u8) -> (World, OrderId) {
     let runs = [truth(), lie(5, "liar")];
     let mut world = crowd();
     let order = world.compared(&runs);
     world.narrow(order, &runs);
-    world.expire(order);
-    let record = world.order(order);
-    assert_eq!(record.disputes[0].verdict, Some(Verdict::None));
-    assert_eq!(record.head.outcome, Some(Outcome::NoVerdict));
-    for who in [
-        world.runner(order, 0),
-        world.runner(order, 1),
-        Who::Requester,
-    ] {
-        assert_eq!(gain(&world, who), 0);
+    for i in 0..unseen {
+        let place = world.here(order);
+        let leaf = None;
+        world.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
     }
+    world.expire(order);
+    (world, order)
+}
+
+/// Whoever gives the validators too little time pays for both: nobody was shown to be wrong.
+#[test]
+fn without_a_verdict_nobody_has_worked_for_nothing() {
+    for unseen in [0, 1] {
+        let (mut world, order) = unjudged(unseen);
+        let record = world.order(order);
+        assert_eq!(record.disputes[0].verdict, Some(Verdict::None));
+        assert_eq!(world.phase(order), Phase::Accepted);
+        world.apply(Who::Requester, OrderCall::Accept { order });
+        for run in [0, 1] {
+            assert_eq!(gain(&world, world.runner(order, run)), tokens(10));
+        }
+        assert_eq!(gain(&world, Who::Requester), tokens(-20));
+        all_free(&world);
+    }
+}
+
+/// Of one more than can be liars one is honest, and both had to show it to all.
+#[test]
+fn what_an_honest_validator_could_not_get_beats_both_without_a_quorum() {
+    let (world, order) = unjudged(2);
+    let record = world.order(order);
+    assert_eq!(record.disputes[0].verdict, Some(Verdict::Neither));
+    assert_eq!(record.head.outcome, Some(Outcome::NoCopies));
+    for run in [0, 1] {
+        assert_eq!(gain(&world, world.runner(order, run)), tokens(-20));
+    }
+    assert_eq!(gain(&world, Who::Requester), 0);
     all_free(&world);
 }

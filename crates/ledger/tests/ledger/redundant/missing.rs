@@ -154,15 +154,17 @@ fn two_committed_runs_suffice_when_the_attempts_are_used() {
     assert_eq!(gain(&world, Who::Requester), tokens(-20));
 }
 
-/// What cannot be compared any more ends at once: nobody goes on working for nothing.
+/// Two runs can no longer be had. Where nobody works that ends the order at once; whoever has begun goes
+/// on, and is shown and audited alone.
 #[test]
-fn an_order_ends_once_two_runs_can_no_longer_be_had() {
-    // The first declines; with it the only chance of a comparison is gone.
+fn an_order_ends_once_nobody_works_and_two_runs_can_no_longer_be_had() {
+    // The first declines while the other works.
     let mut world = crowd();
     let order = running(&mut world, &with(2, 1));
     decline(&mut world, order, 0);
-    assert_eq!(world.order(order).head.outcome, Some(Outcome::NoCopies));
-    all_free(&world);
+    assert_eq!(world.phase(order), Phase::Running);
+    world.commit_run(order, 1, &truth());
+    assert_eq!(world.phase(order), Phase::Revealing);
     // The same after the other has committed, and with a provider that is late.
     for late in [false, true] {
         let mut world = crowd();
@@ -173,11 +175,9 @@ fn an_order_ends_once_two_runs_can_no_longer_be_had() {
         } else {
             decline(&mut world, order, 0);
         }
-        let head = world.order(order).head;
-        assert_eq!(head.outcome, Some(Outcome::NoCopies));
-        assert_eq!(gain(&world, world.runner(order, 1)), 0);
-        assert_eq!(gain(&world, Who::Requester), 0);
-        all_free(&world);
+        assert_eq!(world.phase(order), Phase::Revealing);
+        world.reveal_run(order, 1, &truth());
+        assert_eq!(world.phase(order), Phase::Committed);
     }
     // One more could be drawn, but one alone is no comparison.
     let mut world = crowd();
@@ -217,7 +217,7 @@ fn nobody_to_be_drawn_is_no_provider() {
     world.expire(order);
     assert_eq!(world.order(order).head.outcome, Some(Outcome::NoProvider));
     assert_eq!(gain(&world, Who::Requester), 0);
-    // In place of others: two committed are enough, one is not.
+    // In place of others: those that are committed are shown.
     for committed in [1, 2] {
         let mut world = World::new();
         let order = running(&mut world, &with(3, 3));
@@ -229,13 +229,8 @@ fn nobody_to_be_drawn_is_no_provider() {
         }
         assert_eq!(world.phase(order), Phase::Posted);
         world.expire(order);
-        if committed == 2 {
-            assert_eq!(world.phase(order), Phase::Revealing);
-            continue;
-        }
-        assert_eq!(world.order(order).head.outcome, Some(Outcome::NoProvider));
-        assert_eq!(gain(&world, world.runner(order, 0)), 0);
-        all_free(&world);
+        assert_eq!(world.phase(order), Phase::Revealing);
+        assert_eq!(world.standing(order).len(), committed as usize);
     }
 }
 
@@ -268,24 +263,17 @@ fn a_run_that_is_not_shown_costs_its_bond() {
     all_free(&world);
 }
 
-/// One alone is not compared with anything: it gets its bond back, and no price.
 #[test]
-fn one_shown_run_alone_is_not_accepted() {
-    for shown in [0, 1] {
-        let mut world = crowd();
-        let order = world.committed(&[truth(), truth(), truth()]);
-        for run in 0..shown {
-            world.reveal_run(order, run, &truth());
-        }
-        world.expire(order);
-        assert_eq!(world.order(order).head.outcome, Some(Outcome::NoCopies));
-        for run in 0..3 {
-            let cut = if run < shown { 0 } else { -20 };
-            assert!(gain(&world, world.runner(order, run)) >= tokens(cut));
-        }
-        assert_eq!(gain(&world, Who::Requester), 0);
-        all_free(&world);
+fn where_nobody_shows_a_run_all_lose_their_bonds() {
+    let mut world = crowd();
+    let order = world.committed(&[truth(), truth(), truth()]);
+    world.expire(order);
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::NoCopies));
+    for run in 0..3 {
+        assert_eq!(gain(&world, world.runner(order, run)), tokens(-20));
     }
+    assert_eq!(gain(&world, Who::Requester), 0);
+    all_free(&world);
 }
 
 #[test]

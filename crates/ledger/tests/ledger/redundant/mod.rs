@@ -1,5 +1,6 @@
 //! Orders that several providers do: committed, revealed, compared, and judged where they differ.
 
+pub(crate) mod alone;
 mod colluders;
 mod complaints;
 mod copying;

@@ -33,7 +33,7 @@ use crate::work::WorkFailure;
 /// stretch of drawn segments starts, checks it against the opened leaf and replays the stretch.
 /// It commits to what it found before it can know what the provider claims, and reveals when all
 /// have committed. If the two differ it bisects with its own leaves and grants the validators the
-/// keys it was granted.
+/// keys it was granted. Where its journal was rolled back to an earlier copy it replays again.
 ///
 /// Where it cannot begin (keys, inputs or checkpoint do not open, or time runs out) it says so in
 /// place of a leaf. Where only its machine is too small for the job it says nothing.
@@ -199,6 +199,7 @@ impl Auditor {
         let challenger = order.dispute().map(|dispute| dispute.challenger);
         match order.head.phase {
             Phase::Auditing if seat.commitment.is_none() => self.audit(view),
+            Phase::Auditing | Phase::Closing => drop(self.has_replayed(view)),
             Phase::Revealing if seat.results.is_none() => self.reveal(view),
             Phase::Bisecting if challenger == Some(self.me.account) => self.bisect(view),
             Phase::Attesting if challenger == Some(self.me.account) => {
@@ -210,20 +211,33 @@ impl Auditor {
 
     /// Replays what is drawn, then commits.
     fn audit(&mut self, view: &View) {
-        let (order, now, place) = (&view.order, view.height, view.round());
-        let Some(run) = order.run() else {
+        if !self.has_replayed(view) {
+            return;
+        }
+        let (now, place) = (view.height, view.round());
+        let Some(record) = self.records.get(&place.run) else {
             return;
         };
-        if let Some(record) = self.records.get(&run.index) {
-            let results = &record.results;
-            let commitment = results.commitment(&place, self.me.account, &record.salt);
-            return self.desk.submit(place, CallTag::CommitAudit, now, || {
-                Some(OrderCall::CommitAudit { place, commitment })
-            });
+        let results = &record.results;
+        let commitment = results.commitment(&place, self.me.account, &record.salt);
+        self.desk.submit(place, CallTag::CommitAudit, now, || {
+            Some(OrderCall::CommitAudit { place, commitment })
+        });
+    }
+
+    /// Replays what is drawn, unless it is on record; says whether it is. What a journal has lost that was
+    /// rolled back comes out the same again, and so does the salt: there is no second commitment to make.
+    fn has_replayed(&mut self, view: &View) -> bool {
+        let (order, now, place) = (&view.order, view.height, view.round());
+        let Some(run) = order.run() else {
+            return false;
+        };
+        if self.records.contains_key(&run.index) {
+            return true;
         }
         if self.unable {
             // To say that it could not begin would blame the provider for this machine's size.
-            return;
+            return false;
         }
         self.replay.plan(order, run);
         self.open_grant(view);
@@ -233,9 +247,10 @@ impl Auditor {
         }
         let task = self.inputs.task(order, run);
         let blind = self.keys.is_none() || self.inputs.refuses(0);
-        if blind || task.is_none() && view.pressing() {
+        let pressing = order.head.phase == Phase::Auditing && view.pressing();
+        if blind || task.is_none() && pressing {
             self.replay.give_up();
-        } else if view.pressing() {
+        } else if pressing {
             // Who is merely slow goes on: to say that it could not begin would be a lie.
             self.replay.give_up_waiting();
         }
@@ -243,25 +258,27 @@ impl Auditor {
             self.replay.go_on(view, run, (keys, &task), &mut self.desk);
         }
         let Some((initial, segments)) = self.replay.results() else {
-            return;
+            return false;
         };
         let Ok(segments) = BoundedVec::new(segments) else {
-            return;
+            return false;
         };
-        let Some(random) = self.desk.random() else {
-            return;
-        };
+        let parts: [&[u8]; 3] = [
+            &place.order.0.0,
+            &place.run.0.to_le_bytes(),
+            &place.occasion.bytes(),
+        ];
         let record = Record {
             attempt: run.index,
             results: AuditResults { initial, segments },
-            salt: Digest::of("assay/audit/salt/v1", &[&random]),
+            salt: Digest(self.me.encryption.derive("assay/audit/salt/v2", &parts)),
             leaves: self.replay.take_leaves(),
         };
         // Serialising into memory cannot fail.
         let entry = borsh::to_vec(&record).unwrap_or_default();
         self.desk.push(Output::Journal(entry));
         self.records.insert(run.index, record);
-        self.audit(view);
+        true
     }
 
     /// Opens the provider's grant; without success the keys stay away.
@@ -282,9 +299,12 @@ impl Auditor {
     }
 
     fn reveal(&mut self, view: &View) {
+        if !self.has_replayed(view) {
+            return;
+        }
         let place = view.round();
         let Some(record) = self.records.get(&place.run) else {
-            return self.desk.trouble("the journal lost what was committed to");
+            return;
         };
         let tag = CallTag::RevealAudit;
         self.desk.submit(place, tag, view.height, || {
@@ -304,9 +324,12 @@ impl Auditor {
         let Some(middle) = dispute.middle() else {
             return;
         };
+        if !self.has_replayed(view) {
+            return;
+        }
         let record = self.records.get(&dispute.run);
         let Some(leaf) = record.and_then(|r| r.leaf(order, dispute.segment, middle)) else {
-            return self.desk.trouble("the journal lost the replay's leaves");
+            return self.desk.trouble("the replay did not come to the disputed step");
         };
         let tag = CallTag::Bisect(dispute.agreed.step.0, dispute.disputed.step.0);
         let place = view.dispute();

@@ -8,7 +8,7 @@ use crate::party::CallTag;
 use crate::view::View;
 
 pub(super) const NO_TRACE: &str =
-    "the journal holds no whole trace to open; restore it from a backup";
+    "the journal holds no whole trace to open: the run is computed again";
 
 impl Provider {
     pub(super) fn open(&mut self, view: &View, tag: CallTag, steps: &[StepIndex]) {

@@ -6,7 +6,7 @@ mod work;
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{DeclineReason, Phase, Role};
+use assay_ledger::{DeclineReason, Phase, Role, Run as RunRecord};
 use assay_machine::Machine;
 
 use self::run::{Entry, Run};
@@ -33,7 +33,8 @@ use crate::view::View;
 /// Afterwards it opens leaves and grants keys exactly when the ledger says so: starts and their
 /// checkpoints' keys to the auditors before they replay, ends after all of them have committed,
 /// midpoints in a dispute, and to the validators what they need to judge. When the run stands it
-/// releases the key of its states to the requester.
+/// releases the key of its states to the requester. Where its journal was rolled back to an earlier copy it
+/// does again what is missing; nothing of what it signs depends on chance but the release's encryption.
 pub struct Provider {
     me: Identity,
     desk: Desk,
@@ -66,6 +67,11 @@ impl Machine for Provider {
         }
         self.desk.take()
     }
+}
+
+/// Whether a run is bound to what it was.
+fn is_committed(run: &RunRecord) -> bool {
+    run.commitment.is_some() || run.trace.is_some()
 }
 
 impl Provider {
@@ -165,6 +171,12 @@ impl Provider {
             return;
         };
         self.begin(view, mine);
+        let whole = |run: &Run| run.complete(&order.head.terms);
+        let answers = is_committed(mine) && mine.released.is_none();
+        if answers && !self.run.as_ref().is_some_and(whole) {
+            // Its journal is older than its commitment: the same run comes out again.
+            self.work(view);
+        }
         match order.head.phase {
             Phase::Running if mine.commitment.is_none() => self.work(view),
             Phase::Opening => {

@@ -5,9 +5,9 @@ use assay_ledger::{
     Trace as RunTrace,
 };
 
-use super::Provider;
 use super::answer::NO_TRACE;
 use super::run::Run;
+use super::{Provider, is_committed};
 use crate::keys::{GrantUse, InputKeys, RunKeys};
 use crate::party::{Ask, CallTag, FetchFailure, Output, Progress, Tag, What};
 use crate::view::View;
@@ -49,13 +49,14 @@ impl Provider {
         }
     }
 
-    /// One more piece of the run, or the commitment.
+    /// One more piece of the run, or the commitment, if that is not made.
     pub(super) fn work(&mut self, view: &View) {
         let (order, now) = (&view.order, view.height);
         let Some(mine) = order.run_of(self.me.account) else {
             return;
         };
         let place = order.work(mine.index);
+        let committed = is_committed(mine);
         if let Some(keys) = &self.keys {
             let sets = [(0, keys.inputs())];
             self.inputs.fetch(order, place, &sets, &mut self.desk, now);
@@ -67,11 +68,11 @@ impl Provider {
         if task.is_none() && self.keys.is_some() && view.pressing() {
             self.decline = Some(DeclineReason::Inputs);
         }
-        if let Some(reason) = self.decline {
+        if let Some(reason) = self.decline.filter(|_| !committed) {
             let call = || Some(OrderCall::Decline { place, reason });
             return self.desk.submit(place, CallTag::Decline, now, call);
         }
-        let kept = self.keep_inputs(view, place);
+        let kept = committed || self.keep_inputs(view, place);
         let (Some(run), Some(keys), Some(task)) = (&mut self.run, &self.keys, task) else {
             return;
         };
@@ -88,7 +89,7 @@ impl Provider {
         }
         if run.complete(&order.head.terms) {
             // Without copies it depends on the requester's; to be late would cost it for sure.
-            if kept || view.pressing() {
+            if !committed && (kept || view.pressing()) {
                 self.commit(view);
             }
             return;
@@ -269,11 +270,13 @@ impl Provider {
             let openings = ends.iter().map(|step| run.opening(terms, *step));
             let openings: Option<Vec<_>> = openings.collect();
             let result = files.pop()?;
+            let (_, first_invalid) = run.counts()?;
             Some(OrderCall::RevealRun {
                 place,
                 root,
                 checkpoints: BoundedVec::new(files).ok()?,
                 result,
+                first_invalid,
                 lock: keys.lock(),
                 salt: keys.salt(),
                 openings: BoundedVec::new(openings?).ok()?,

@@ -3,9 +3,11 @@
 mod blind;
 mod copying;
 mod false_challenger;
+mod rewound;
 mod rubber_stamp;
 
 pub use blind::BlindPrograms;
 pub use copying::CopyingAuditor;
 pub use false_challenger::FalseChallenge;
+pub use rewound::RewoundAuditor;
 pub use rubber_stamp::rubber_stamp;

@@ -11,6 +11,8 @@ use assay_proof::{Ask, CallTag, Context, Identity, Input, Output, Traced, What};
 pub enum Withheld {
     /// Everything after the assignment: it takes the order and falls silent.
     Run,
+    /// What a copy has committed to.
+    Reveal,
     /// The leaves at which replays start.
     Starts,
     /// The leaves at which drawn segments end.
@@ -85,7 +87,8 @@ impl WithholdingProvider {
 
     fn submitted(&self, kind: CallTag, call: Call) -> Option<Call> {
         match (self.withheld, kind, call) {
-            (Withheld::Starts, CallTag::OpenStarts, _)
+            (Withheld::Reveal, CallTag::RevealRun, _)
+            | (Withheld::Starts, CallTag::OpenStarts, _)
             | (Withheld::Ends, CallTag::OpenEnds, _)
             | (Withheld::Moves, CallTag::Bisect(..), _)
             | (Withheld::Release, CallTag::Deliver, _) => None,
