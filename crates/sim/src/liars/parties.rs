@@ -11,7 +11,7 @@ use assay_proof::parties::Requester;
 use serde::{Deserialize, Serialize};
 
 use super::auditors::{BlindPrograms, CopyingAuditor, FalseChallenge, rubber_stamp};
-use super::judges::ConstantJudge;
+use super::judges::{ConstantJudge, Copied, CopyingJudge};
 use super::providers::{
     CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
     WithholdingProvider,
@@ -55,6 +55,8 @@ pub enum PartyLiar {
     Blind,
     /// A validator that attests in every dispute that it found nothing.
     ConstantJudge,
+    /// A validator that copies what another found.
+    CopyingJudge,
     /// A requester that complains about a good result.
     FalseComplaint,
     /// A requester that grants keys its order was not posted with.
@@ -63,7 +65,7 @@ pub enum PartyLiar {
 
 impl PartyLiar {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Lazy,
         Self::Copy,
         Self::OtherData,
@@ -80,6 +82,7 @@ impl PartyLiar {
         Self::FalseChallenger,
         Self::Blind,
         Self::ConstantJudge,
+        Self::CopyingJudge,
         Self::FalseComplaint,
         Self::WrongKeys,
     ];
@@ -103,6 +106,7 @@ impl PartyLiar {
             Self::FalseChallenger => "false-challenger",
             Self::Blind => "blind",
             Self::ConstantJudge => "constant-judge",
+            Self::CopyingJudge => "copying-judge",
             Self::FalseComplaint => "false-complaint",
             Self::WrongKeys => "wrong-keys",
         }
@@ -125,7 +129,7 @@ impl PartyLiar {
             Self::RubberStamp | Self::CopyingAuditor | Self::FalseChallenger | Self::Blind => {
                 Some(Role::Auditor)
             }
-            Self::ConstantJudge => Some(Role::Validator),
+            Self::ConstantJudge | Self::CopyingJudge => Some(Role::Validator),
             Self::FalseComplaint | Self::WrongKeys => None,
         }
     }
@@ -232,6 +236,13 @@ impl PartyLiars {
                 from_the_start: false,
             }),
             PartyLiar::ConstantJudge => Actor::new(|me| ConstantJudge::new(me, None), counter),
+            PartyLiar::CopyingJudge => {
+                let copied = match self.lie % 2 {
+                    0 => Copied::Finding,
+                    _ => Copied::Commitment,
+                };
+                Actor::new(move |me| CopyingJudge::new(me, copied.clone()), counter)
+            }
             PartyLiar::FalseComplaint | PartyLiar::WrongKeys => return None,
         })
     }
