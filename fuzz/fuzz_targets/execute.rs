@@ -49,6 +49,7 @@ fn seeds() -> Vec<Vec<u8>> {
         "reveal_audit",
         "complain",
         "bisect",
+        "commit_finding",
         "attest",
         "accept",
         "ask_grant",
@@ -101,7 +102,8 @@ fn aimed(world: &World, bytes: &[u8]) -> Option<Call> {
         | OrderCall::RevealAudit { place, .. }
         | OrderCall::Bisect { place, .. }
         | OrderCall::Deliver { place, .. }
-        | OrderCall::Attest { place, .. } => *place = there(aim, *place),
+        | OrderCall::Attest { place, .. }
+        | OrderCall::CommitFinding { place, .. } => *place = there(aim, *place),
     }
     Some(call)
 }

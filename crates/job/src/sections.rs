@@ -161,7 +161,7 @@ impl Default for Deadlines {
             reveal: Length::minutes(5),
             complain: Length::minutes(5),
             dispute: Length::minutes(5),
-            attest: Length::minutes(10),
+            attest: Length::minutes(20),
         }
     }
 }

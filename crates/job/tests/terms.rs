@@ -80,7 +80,7 @@ fn what_this_network_refuses_is_named_by_the_field_of_the_job_file() {
     for (more, field) in [
         ("[deadlines]\nrun = 1", "deadlines.run"),
         ("[deadlines]\ngrant = \"31d\"", "deadlines.grant"),
-        ("[deadlines]\nattest = \"599999ms\"", "deadlines.attest"),
+        ("[deadlines]\nattest = \"1199999ms\"", "deadlines.attest"),
         ("[audit]\nsegment_steps = 161", "audit.segment_steps"),
         ("[market]\nprice = \"0\"", "market.price"),
         (

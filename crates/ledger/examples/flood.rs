@@ -46,7 +46,7 @@ fn main() -> Result<(), Failure> {
             run,
             open,
             dispute,
-            attest: attest.max(600_000),
+            attest: attest.max(1_200_000),
             ..terms.deadlines
         };
         terms.price = Amount(50_000 << (n % 8));

@@ -42,7 +42,8 @@ impl Call {
     ///
     /// An order that ends after many failed runs and audit rounds writes more than
     /// [`Call::MAX_COST`]: it leaves an index for everybody who ever took part, and each of them
-    /// had a bond at stake.
+    /// had a bond at stake. So may the one attestation of many that pays the validators of a large set for
+    /// their verdict.
     pub fn cost(&self) -> u32 {
         match self {
             // Two accounts.
@@ -64,7 +65,8 @@ impl Call {
                 | OrderCall::OpenStarts { .. }
                 | OrderCall::CommitAudit { .. }
                 | OrderCall::OpenEnds { .. }
-                | OrderCall::Bisect { .. },
+                | OrderCall::Bisect { .. }
+                | OrderCall::CommitFinding { .. },
             ) => Self::POST_COST,
             // What may end an order frees the bond of every party and seat besides.
             Call::Order(_) => Self::MAX_COST,

@@ -234,7 +234,7 @@ impl Genesis {
     }
 
     fn check(&self) -> Result<(), GenesisError> {
-        if let Some(problem) = self.parameters.problem() {
+        if let Some(problem) = self.parameters.problem(self.validators.len()) {
             return Err(GenesisError::Parameters(problem));
         }
         distinct(self.accounts.iter().map(|account| (account.account, ())))?;

@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
+use crate::state::quorum;
 use crate::{Amount, Call, Deadlines, Offer, Ppm, Role};
 
 /// The longest deadline or delay that any network may have, in milliseconds: a year.
@@ -18,7 +19,7 @@ const MAX_MIN_BLOCKS: u32 = 1 << 16;
 /// minutes, may lose a bond.
 const FLOORS: Deadlines = Deadlines {
     assign: 60_000,
-    attest: 600_000,
+    attest: 1_200_000,
     ..Deadlines::all(300_000)
 };
 
@@ -61,6 +62,9 @@ pub struct Parameters {
     pub max_open_orders: u32,
     /// Deposited with a complaint; goes to the provider when the complaint is unfounded.
     pub complaint_deposit: Amount,
+    /// Paid to each validator that committed to what the verdict on a dispute says and revealed it in time:
+    /// of the loser's bond, or of the deposit of a complaint that was wrong.
+    pub judge_fee: Amount,
     /// How many times what a role earns in an order the order may lock of its bond.
     pub max_bond_multiple: u32,
     /// How long whoever is asked to take part in an order has to answer, in milliseconds of ledger time.
@@ -131,6 +135,8 @@ impl Default for Parameters {
             order_deposit: Amount(100_000),
             max_open_orders: 64,
             complaint_deposit: Amount::tokens(1),
+            // Twice what the two calls cost.
+            judge_fee: Amount(5_000),
             max_bond_multiple: 20,
             answer_ms: 30_000,
             idle_rate: Ppm(50_000),
@@ -185,8 +191,8 @@ impl Parameters {
         }
     }
 
-    /// What is wrong with these parameters, if anything.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
+    /// What is wrong with these parameters in a network of so many validators, if anything.
+    pub(crate) fn problem(&self, validators: usize) -> Option<&'static str> {
         let rate = |rate: Ppm| rate > Ppm::ONE;
         if Role::ALL
             .iter()
@@ -208,6 +214,22 @@ impl Parameters {
         let mut floors = self.floors.named().into_iter();
         if self.max_deadline_ms == 0 || floors.any(|(_, floor)| floor > self.max_deadline_ms) {
             return Some("the longest deadline must be above zero, and no floor above it");
+        }
+        if self.floors.attest / 4 < self.floors.reveal {
+            return Some(
+                "a quarter of the least time for validators to attest must be enough to reveal in",
+            );
+        }
+        // The smallest sums that they are paid of.
+        let unrewarded = |bond: Amount| Amount(bond.0 - self.reward_rate.of(bond).0);
+        let bonds = [self.provider_bond, self.auditor_bond].map(unrewarded);
+        let sums = [self.complaint_deposit, bonds[0], bonds[1]];
+        let all = self.judge_fee.checked_mul(quorum(validators) as u64);
+        if !sums.iter().all(|sum| all.is_some_and(|all| all <= *sum)) {
+            return Some(
+                "the deposit of a complaint, and what of a least bond is no reward, must be enough to pay \
+                 the judge_fee to a quorum of validators",
+            );
         }
         if self.storage_bond_per_gib == Amount::ZERO {
             return Some("a storage node must lock something for what it keeps");

@@ -34,9 +34,13 @@ impl Chain {
 
     /// Validators that must agree: 2f + 1 of n = 3f + 1, and `n - f` for any n.
     pub(crate) fn quorum(&self) -> usize {
-        let count = self.validators.len();
-        count - count.saturating_sub(1) / 3
+        quorum(self.validators.len())
     }
+}
+
+/// [`Chain::quorum`] of so many validators.
+pub(crate) fn quorum(validators: usize) -> usize {
+    validators - validators.saturating_sub(1) / 3
 }
 
 /// The last block executed.

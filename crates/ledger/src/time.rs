@@ -73,6 +73,21 @@ impl Moment {
         }
     }
 
+    /// This moment, and so many eighths of the way from one moment to another later.
+    pub(crate) fn later(self, eighths: u64, (from, to): (Moment, Moment)) -> Moment {
+        let part = |whole: u64| whole.saturating_mul(eighths) / 8;
+        let blocks = part(to.height.0.saturating_sub(from.height.0));
+        Moment {
+            time: self.time.after(part(to.time.since(from.time))),
+            height: Height(self.height.0.saturating_add(blocks)),
+        }
+    }
+
+    /// Whether the block `now` is as late as this, by its time and by its height.
+    pub(crate) fn is_reached(self, now: Moment) -> bool {
+        now.time >= self.time && now.height >= self.height
+    }
+
     /// Whether a deadline is over in the block `now`.
     pub fn is_over(self, now: Moment) -> bool {
         now.time > self.time && now.height > self.height

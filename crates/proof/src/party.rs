@@ -104,7 +104,9 @@ pub enum CallTag {
     Deliver,
     /// A bisection move between these two steps.
     Bisect(u64, u64),
-    /// A validator's finding.
+    /// A validator's salted finding.
+    CommitFinding,
+    /// The finding behind it.
     Attest,
     /// The requester's objection.
     Complain,

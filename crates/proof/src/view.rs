@@ -100,6 +100,14 @@ impl View {
         self.time.since(since) >= deadline.since(since) / 4
     }
 
+    /// Whether half of the phase's time and half of its least number of blocks are over.
+    pub(crate) fn is_past_half(&self) -> bool {
+        let (since, deadline) = (self.order.head.since, self.order.head.deadline);
+        let half = |from: u64, to: u64| from + to.saturating_sub(from) / 2;
+        self.time.0 >= half(since.time.0, deadline.time.0)
+            && self.height.0 >= half(since.height.0, deadline.height.0)
+    }
+
     /// Whether so little of the phase is left that a party must make do with what it has: the
     /// last quarter of its time, and never less than the last two seconds. A phase that has not had
     /// its least number of blocks is not over yet, but for the last two of them.

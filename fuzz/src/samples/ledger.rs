@@ -361,9 +361,14 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
             leaf,
             path: Some(opening(1).path),
         },
+        OrderCall::CommitFinding {
+            place: dispute,
+            commitment: leaf,
+        },
         OrderCall::Attest {
             place: dispute,
             leaf: None,
+            salt: Some(leaf),
         },
     ]
 }

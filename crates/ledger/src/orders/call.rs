@@ -152,6 +152,16 @@ pub enum OrderCall {
         place: Place,
         /// The leaf, or `None` when the evidence could not be had or opened.
         leaf: Option<Digest>,
+        /// The salt of its commitment; `None` for a validator that did not commit in time.
+        salt: Option<Digest>,
+    },
+    /// A validator commits to what it found at the disputed step, while nobody can know of another what it
+    /// found: see [`Attestation::commitment`](crate::Attestation::commitment).
+    CommitFinding {
+        /// The dispute.
+        place: Place,
+        /// The commitment.
+        commitment: Digest,
     },
 }
 
@@ -176,6 +186,7 @@ impl OrderCall {
             OrderCall::Bisect { .. } => "bisect",
             OrderCall::Deliver { .. } => "deliver",
             OrderCall::Attest { .. } => "attest",
+            OrderCall::CommitFinding { .. } => "commit_finding",
         }
     }
 
@@ -209,7 +220,8 @@ impl OrderCall {
             | OrderCall::RevealAudit { place, .. }
             | OrderCall::Bisect { place, .. }
             | OrderCall::Deliver { place, .. }
-            | OrderCall::Attest { place, .. } => Some(*place),
+            | OrderCall::Attest { place, .. }
+            | OrderCall::CommitFinding { place, .. } => Some(*place),
         }
     }
 }

@@ -4,7 +4,7 @@ use assay_crypto::Digest;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Height, Leaf, RunIndex, SegmentIndex, StepIndex};
+use crate::{AccountId, Height, Leaf, Moment, Place, RunIndex, SegmentIndex, StepIndex};
 
 /// What a dispute is about.
 #[derive(
@@ -56,6 +56,10 @@ pub struct Dispute {
     pub provider_move: Option<Digest>,
     /// The challenger's.
     pub challenger_move: Option<Digest>,
+    /// What validators committed to having found, in the order in which it came.
+    pub commitments: Vec<FindingCommitment>,
+    /// When as many had committed as a verdict takes, if so many did: since then findings are revealed.
+    pub closed: Option<Moment>,
     /// What validators attested.
     pub attestations: Vec<Attestation>,
     /// How it ended.
@@ -79,6 +83,15 @@ impl Dispute {
     }
 }
 
+/// A finding that its validator has committed to without showing it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct FindingCommitment {
+    /// The validator.
+    pub validator: AccountId,
+    /// See [`Attestation::commitment`].
+    pub commitment: Digest,
+}
+
 /// One validator's finding.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Attestation {
@@ -86,6 +99,24 @@ pub struct Attestation {
     pub validator: AccountId,
     /// The leaf it found.
     pub leaf: Option<Digest>,
+}
+
+impl Attestation {
+    /// What the validator posts before anybody shows a finding. It binds the validator and the dispute, so
+    /// nobody can post another's commitment and later reveal what the other revealed.
+    pub fn commitment(&self, place: &Place, salt: &Digest) -> Digest {
+        // Serialising into memory cannot fail.
+        let leaf = borsh::to_vec(&self.leaf).unwrap_or_default();
+        let parts: [&[u8]; 6] = [
+            &place.order.0.0,
+            &place.run.0.to_le_bytes(),
+            &place.occasion.bytes(),
+            &self.validator.0,
+            &leaf,
+            &salt.0,
+        ];
+        Digest::of("assay/finding/v1", &parts)
+    }
 }
 
 /// How a dispute ended.

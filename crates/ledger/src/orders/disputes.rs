@@ -1,4 +1,5 @@
-//! Disputes, for every procedure: opened, narrowed down to one step, judged by the validators.
+//! Disputes, for every procedure: opened, and narrowed down to one step, which the validators judge
+//! ([`super::judging`]).
 
 use assay_crypto::{Digest, merkle};
 
@@ -6,8 +7,8 @@ use super::passage::enter;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
-    AccountId, Attestation, Dispute, FailureReason, Leaf, Opening, Order, OrderEvent, OrderRefusal,
-    Phase, Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
+    AccountId, Dispute, FailureReason, Leaf, Opening, Order, OrderEvent, OrderRefusal, Phase,
+    Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
 };
 
 /// What a dispute is opened with.
@@ -22,12 +23,14 @@ pub(super) struct Claim {
 }
 
 /// How a dispute ended. Its procedure goes on from there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub(super) struct Decision {
     pub(super) verdict: Verdict,
     /// How the challenged provider failed, where it did.
     pub(super) reason: FailureReason,
+    /// The validators that are paid for having found it.
+    pub(super) judges: Vec<AccountId>,
 }
 
 /// Opens a dispute about a run, at the phase that can settle it.
@@ -52,6 +55,8 @@ pub(super) fn open(
         claimed: claim.claimed,
         provider_move: None,
         challenger_move: None,
+        commitments: Vec::new(),
+        closed: None,
         attestations: Vec::new(),
         verdict: None,
     };
@@ -109,14 +114,6 @@ pub(super) fn has_to_bisect(order: &Order, account: AccountId) -> bool {
             dispute.challenger_move
         };
         made.is_none()
-    })
-}
-
-/// Whether a validator has not attested in the open dispute.
-pub(super) fn has_to_attest(order: &Order, account: AccountId) -> bool {
-    order.dispute().is_some_and(|dispute| {
-        let mut made = dispute.attestations.iter();
-        made.all(|made| made.validator != account)
     })
 }
 
@@ -225,51 +222,6 @@ pub(super) fn other_counts(order: &Order, step: StepIndex) -> Refusal {
     OrderRefusal::OtherCounts { order, step }.into()
 }
 
-/// Records a validator's finding; a quorum of equal ones is the verdict.
-pub(super) fn attest(
-    state: &mut State<'_>,
-    order: &mut Order,
-    validator: AccountId,
-    leaf: Option<Digest>,
-) -> Result<Option<Decision>, Refusal> {
-    let id = order.head.id;
-    let done = || OrderRefusal::AlreadyDone { order: id };
-    if !has_to_attest(order, validator) {
-        return Err(done().into());
-    }
-    let dispute = order.disputes.last_mut().ok_or_else(done)?;
-    dispute.attestations.push(Attestation { validator, leaf });
-    state.emit(OrderEvent::Attested { validator, leaf }.of(id));
-    let equal = dispute.attestations.iter().filter(|made| made.leaf == leaf);
-    if equal.count() < state.chain.quorum() {
-        return Ok(None);
-    }
-    Ok(decide(state, order, leaf))
-}
-
-/// Ends the open dispute by what a quorum of validators found.
-fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Option<Decision> {
-    let dispute = order.dispute()?;
-    let reason = match found {
-        Some(_) => FailureReason::WrongResult,
-        None => FailureReason::Unavailable,
-    };
-    let verdict = if found == Some(dispute.disputed.leaf) {
-        Verdict::Provider
-    } else {
-        match dispute.question {
-            // Both had to store it.
-            _ if found.is_none() && dispute.rival.is_some() => Verdict::Neither,
-            // Nobody can be right against what could not be had: who had to store it loses.
-            _ if found.is_none() => Verdict::Challenger,
-            Question::Start | Question::Result => Verdict::Challenger,
-            Question::Initial | Question::Step if found == dispute.claimed => Verdict::Challenger,
-            Question::Initial | Question::Step => Verdict::Neither,
-        }
-    };
-    end(state, order, verdict, reason)
-}
-
 /// Ends the open dispute because a move was not made in time.
 pub(super) fn silence(state: &mut State<'_>, order: &mut Order) -> Option<Decision> {
     let moves = order
@@ -280,25 +232,7 @@ pub(super) fn silence(state: &mut State<'_>, order: &mut Order) -> Option<Decisi
         Some((None, Some(_))) => Verdict::Challenger,
         _ => Verdict::Neither,
     };
-    end(state, order, verdict, FailureReason::Silent)
-}
-
-/// Ends the open dispute because the validators came to no verdict in time. That decides for nobody, but
-/// for one thing: where one validator more than can be liars could not get what the provider has to show to
-/// all of them, an honest one could not. Of two copies both have to show it.
-pub(super) fn unjudged(state: &mut State<'_>, order: &mut Order) -> Option<Decision> {
-    let dispute = order.dispute()?;
-    let unseen = dispute.attestations.iter().filter(|of| of.leaf.is_none());
-    let liars = state.chain.validators.len() - state.chain.quorum();
-    let verdict = match dispute.question {
-        Question::Result => Verdict::None,
-        _ if unseen.count() > liars => match dispute.rival {
-            Some(_) => Verdict::Neither,
-            None => Verdict::Challenger,
-        },
-        _ => Verdict::None,
-    };
-    end(state, order, verdict, FailureReason::Unavailable)
+    end(state, order, verdict, FailureReason::Silent, Vec::new())
 }
 
 /// Ends the open dispute, if there is one.
@@ -307,9 +241,14 @@ fn end(
     order: &mut Order,
     verdict: Verdict,
     reason: FailureReason,
+    judges: Vec<AccountId>,
 ) -> Option<Decision> {
     let open = order.disputes.last_mut();
     open.filter(|last| last.verdict.is_none())?.verdict = Some(verdict);
     state.emit(OrderEvent::Decided { verdict }.of(order.head.id));
-    Some(Decision { verdict, reason })
+    Some(Decision {
+        verdict,
+        reason,
+        judges,
+    })
 }

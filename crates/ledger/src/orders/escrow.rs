@@ -44,14 +44,37 @@ pub(crate) fn pay_idle(
     pay_from_escrow(state, order, account, fee)
 }
 
-/// Pays an order's complaint deposit out.
+/// Pays an order's complaint deposit out: to the validators that are paid for having judged the complaint,
+/// and what is left to `account`.
 pub(crate) fn pay_deposit(
     state: &mut State<'_>,
     order: &mut Order,
     account: AccountId,
+    judges: &[AccountId],
 ) -> Result<(), Refusal> {
-    let deposit = std::mem::take(&mut order.head.deposit);
-    pay(state, order.head.id, account, deposit)
+    let (id, deposit) = (order.head.id, std::mem::take(&mut order.head.deposit));
+    let left = pay_judges(state, id, judges, deposit)?;
+    pay(state, id, account, left)
+}
+
+/// Pays each of the validators that found what the verdict says its fee out of `from`, or an equal part of
+/// it where it is too small; returns what is left.
+fn pay_judges(
+    state: &mut State<'_>,
+    order: OrderId,
+    judges: &[AccountId],
+    from: Amount,
+) -> Result<Amount, Refusal> {
+    let Some(most) = from.0.checked_div(judges.len() as u64) else {
+        return Ok(from);
+    };
+    let fee = state.chain.parameters.judge_fee.min(Amount(most));
+    let mut left = from;
+    for judge in judges {
+        pay(state, order, *judge, fee)?;
+        left = money::minus(left, fee)?;
+    }
+    Ok(left)
 }
 
 /// One locked part of one bond, and the order that locked it.
@@ -62,16 +85,26 @@ pub(crate) struct Locked {
     pub(crate) amount: Amount,
 }
 
+/// Who is paid of a bond that is cut.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Reward<'a> {
+    /// Providers and auditors that were right or worked in vain.
+    pub(crate) right: &'a [AccountId],
+    /// Validators that found what the verdict says.
+    pub(crate) judges: &'a [AccountId],
+}
+
 /// Cuts `rate` of a locked bond and releases the rest of it; returns what was cut.
 ///
-/// [`Parameters::reward_rate`](crate::Parameters::reward_rate) of it is split evenly among
-/// `rewarded`, what is left goes to the pot.
+/// [`Parameters::reward_rate`](crate::Parameters::reward_rate) of it is split evenly among those who were
+/// right; of the rest each judge gets [`Parameters::judge_fee`](crate::Parameters::judge_fee), and what is
+/// left goes to the pot.
 pub(crate) fn slash(
     state: &mut State<'_>,
     locked: &Locked,
     rate: Ppm,
     reason: SlashReason,
-    rewarded: &[AccountId],
+    rewarded: Reward<'_>,
 ) -> Result<Amount, Refusal> {
     let Locked {
         order,
@@ -90,12 +123,17 @@ pub(crate) fn slash(
     state.emit(slashed.of(order));
 
     let reward = state.chain.parameters.reward_rate.of(cut);
-    let share = Amount(reward.0.checked_div(rewarded.len() as u64).unwrap_or(0));
+    let Reward { right, judges } = rewarded;
+    let share = Amount(reward.0.checked_div(right.len() as u64).unwrap_or(0));
     let mut left = cut;
-    for receiver in rewarded {
+    for receiver in right {
         pay(state, order, *receiver, share)?;
         left = money::minus(left, share)?;
     }
+    // Whatever the judges get is taken of what is nobody's: what deters a cheat stays as it is.
+    let rest = money::minus(cut, reward)?;
+    let after = pay_judges(state, order, judges, rest)?;
+    left = money::minus(left, money::minus(rest, after)?)?;
     money::to_pot(state, left)?;
     Ok(cut)
 }

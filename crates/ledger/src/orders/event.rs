@@ -69,6 +69,8 @@ pub enum OrderEvent {
     },
     /// A provider released the key of its states to the requester.
     Delivered { provider: AccountId },
+    /// A validator committed to what it found.
+    FindingCommitted { validator: AccountId },
     /// A validator attested.
     Attested {
         validator: AccountId,

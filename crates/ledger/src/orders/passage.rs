@@ -44,7 +44,7 @@ pub(super) fn finish(
     outcome: Outcome,
 ) -> Result<(), Refusal> {
     let requester = order.head.requester;
-    escrow::pay_deposit(state, order, requester)?;
+    escrow::pay_deposit(state, order, requester, &[])?;
     let rest = order.head.escrow;
     escrow::pay_from_escrow(state, order, requester, rest)?;
     order.head.outcome = Some(outcome);

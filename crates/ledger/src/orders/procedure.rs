@@ -8,7 +8,7 @@
 use super::draw::Pools;
 use super::rules::problem::TermsProblem;
 use crate::state::State;
-use crate::{AccountId, Order, OrderCall, Place, Refusal, Terms};
+use crate::{AccountId, Moment, Order, OrderCall, Place, Refusal, Terms};
 
 /// One way of working on an order.
 pub(crate) trait Procedure: Sync {
@@ -19,8 +19,8 @@ pub(crate) trait Procedure: Sync {
     /// only of calls that name a place, and that their row allows `from`.
     fn place(&self, order: &Order, from: AccountId, call: &OrderCall) -> Option<Place>;
 
-    /// Whether such a move, other than a grant, is still to be made.
-    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall) -> bool;
+    /// Whether such a move, other than a grant, is still to be made in the block `now`.
+    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall, now: Moment) -> bool;
 
     /// Makes a move that its row allows, at its place; the caller saves the order.
     fn make(

@@ -66,7 +66,9 @@ pub enum OrderRefusal {
         idle: u64,
         invalid: u64,
     },
-    #[error("order {order}: results and salt do not give the commitment of this auditor")]
+    #[error(
+        "order {order}: what is revealed, with its salt, is not what this account committed to"
+    )]
     CommitmentMismatch { order: OrderId },
     #[error("order {order}: results must list exactly the drawn segments, in ascending order")]
     WrongSegments { order: OrderId },
@@ -78,6 +80,12 @@ pub enum OrderRefusal {
     BadRelease { order: OrderId, run: RunIndex },
     #[error("this account has {most} open orders, as many as it may; wait until one is over")]
     TooManyOpen { most: u32 },
+    #[error("order {order}: findings are revealed by now, nobody can commit to one any more")]
+    FindingsOpen { order: OrderId },
+    #[error(
+        "order {order}: findings are sealed until a quorum has committed to one or three quarters of the time are over; who has committed reveals first"
+    )]
+    FindingsSealed { order: OrderId },
 }
 
 fn list(steps: &[StepIndex]) -> String {

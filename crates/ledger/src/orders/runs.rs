@@ -2,7 +2,7 @@
 
 use assay_crypto::release::{LockKey, Release};
 
-use super::escrow::{self, Locked};
+use super::escrow::{self, Locked, Reward};
 use super::grants;
 use crate::accounts::money;
 use crate::state::State;
@@ -45,14 +45,14 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// Ends a run without a result: cuts the provider's bond as `reason` demands, rewards `rewarded`
+/// Ends a run without a result: cuts the provider's bond as `reason` demands, pays `rewarded` of it
 /// and frees its auditors.
 pub(super) fn fail(
     state: &mut State<'_>,
     order: &mut Order,
     index: RunIndex,
     reason: FailureReason,
-    rewarded: &[AccountId],
+    rewarded: Reward<'_>,
 ) -> Result<(), Refusal> {
     let id = order.head.id;
     let run = order

@@ -38,7 +38,8 @@ pub(crate) fn turn(
         return Ok(None);
     };
     let validators = query::validators(store)?;
-    if !is_awaited(&order, &validators, sender, call) {
+    let now = query::now(store)?;
+    if !is_awaited(&order, (&validators, now), sender, call) {
         return Ok(None);
     }
     let grantee = match call {
@@ -61,7 +62,7 @@ pub(crate) fn turn(
 
 fn is_awaited(
     order: &Order,
-    validators: &[AccountId],
+    (validators, now): (&[AccountId], Moment),
     sender: AccountId,
     call: &OrderCall,
 ) -> bool {
@@ -76,7 +77,7 @@ fn is_awaited(
     };
     let open = || match call {
         OrderCall::Grant { grantee, .. } => procedure.may_be_granted(order, validators, *grantee),
-        _ => procedure.is_open(order, sender, call),
+        _ => procedure.is_open(order, sender, call, now),
     };
     mine && here() && open()
 }

@@ -103,9 +103,14 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
             leaf: opening.leaf(),
             path: Some(opening.path),
         },
+        OrderCall::CommitFinding {
+            place: world.here(order),
+            commitment: Digest::ZERO,
+        },
         OrderCall::Attest {
             place: world.here(order),
             leaf: Some(Digest::ZERO),
+            salt: None,
         },
         OrderCall::Complain { order },
         OrderCall::Accept { order },
@@ -254,21 +259,15 @@ fn only_the_moves_of_the_table_take_effect() {
     let moves = [(provider, "bisect"), (auditors[0], "bisect")];
     check(&world, Phase::Bisecting, &[&holders[..], &moves].concat());
     world.bisect(order, &truth, &lie);
-    let attest: Vec<_> = (0..4).map(|i| (Who::Validator(i), "attest")).collect();
+    let attest: Vec<_> = (0..4)
+        .map(|i| (Who::Validator(i), "commit_finding"))
+        .collect();
     check(&world, Phase::Attesting, &[&holders[..], &attest].concat());
     let leaf = world
         .order(order)
         .dispute()
         .map(|dispute| dispute.disputed.leaf);
-    for i in 0..3 {
-        world.apply(
-            Who::Validator(i),
-            OrderCall::Attest {
-                place: world.here(order),
-                leaf,
-            },
-        );
-    }
+    world.judge(order, &[0, 1, 2].map(|i| (i, leaf)));
     world.kept_back = true;
     world.audit(order, &truth, |_, _| truth.clone());
     check(&world, Phase::Delivering, &[(provider, "deliver")]);
@@ -283,15 +282,7 @@ fn only_the_moves_of_the_table_take_effect() {
     let holders = [requester, provider].map(|who| (who, "grant"));
     check(&world, Phase::Attesting, &[&holders[..], &attest].concat());
     let leaf = Some(truth.at(StepIndex(terms().steps)));
-    for i in 0..3 {
-        world.apply(
-            Who::Validator(i),
-            OrderCall::Attest {
-                place: world.here(order),
-                leaf,
-            },
-        );
-    }
+    world.judge(order, &[0, 1, 2].map(|i| (i, leaf)));
     check(&world, Phase::Settled, &[]);
 }
 
@@ -381,7 +372,9 @@ fn only_the_moves_of_the_table_take_effect_among_copies() {
     let call = world.bisect_call(order, step, &runs[0]);
     world.apply(crew[0], call);
     world.narrow(order, &runs);
-    let attest: Vec<_> = (0..4).map(|i| (Who::Validator(i), "attest")).collect();
+    let attest: Vec<_> = (0..4)
+        .map(|i| (Who::Validator(i), "commit_finding"))
+        .collect();
     let judging = [&holders[..], &attest].concat();
     check(&world, Phase::Attesting, &judging, &[0, 1, 2, 3, 4, 5, 6]);
     world.kept_back = true;

@@ -3,23 +3,16 @@
 use assay_crypto::{Digest, merkle};
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, AuditResults, BoundedVec, FailureReason, OrderCall,
-    OrderId, OrderRefusal, Outcome, Phase, Ppm, Question, Refusal, SegmentIndex, StepIndex,
+    OrderId, OrderRefusal, Outcome, Phase, Ppm, Question, Refusal, SegmentIndex, Status, StepIndex,
     Verdict, query,
 };
 
+use crate::judges::{commits, reveals, says};
 use crate::world::{BOND, Run, Who, World, blocks, parameters, sealed, starts, terms};
 
 fn attest_by(world: &mut World, order: OrderId, validators: &[u8], leaf: Option<Digest>) {
-    for i in validators {
-        world.apply(
-            Who::Validator(*i),
-            OrderCall::Attest {
-                place: world.here(order),
-                leaf,
-            },
-        );
-    }
-    world.deliver(order);
+    let findings: Vec<_> = validators.iter().map(|i| (*i, leaf)).collect();
+    world.judge(order, &findings);
 }
 
 fn attest(world: &mut World, order: OrderId, leaf: Option<Digest>) {
@@ -153,7 +146,8 @@ fn when_both_are_wrong_both_pay() {
     assert_eq!(bond(&world, provider), BOND.0 - terms().provider_bond.0);
     assert_eq!(bond(&world, auditors[0]), BOND.0 - terms().auditor_bond.0);
     let both = terms().provider_bond.0 + terms().auditor_bond.0;
-    assert_eq!(query::supply(&world.store).unwrap().pot.0, both);
+    let judges = 3 * parameters().judge_fee.0;
+    assert_eq!(query::supply(&world.store).unwrap().pot.0, both - judges);
 }
 
 #[test]
@@ -362,37 +356,35 @@ fn only_validators_attest_and_once_each() {
     let lie = Run::lie(&terms(), 0, "provider");
     let (mut world, order, auditors) = audited(&lie, |_| {});
     let leaf = Some(Run::truth(&terms()).leaves[0]);
-    let call = OrderCall::Attest {
-        place: world.here(order),
-        leaf,
-    };
-    for outsider in [
-        Who::Requester,
-        auditors[0],
-        world.provider(order),
-        Who::Stranger,
-    ] {
-        assert!(matches!(
-            world.refuse(outsider, call.clone()),
-            Refusal::Order(OrderRefusal::NotYourMove { .. })
-        ));
+    let place = world.here(order);
+    for call in [commits(place, (0, leaf)), reveals(place, (0, leaf))] {
+        for outsider in [
+            Who::Requester,
+            auditors[0],
+            world.provider(order),
+            Who::Stranger,
+        ] {
+            assert!(matches!(
+                world.would(outsider, call.clone()),
+                Status::Refused(Refusal::Order(OrderRefusal::NotYourMove { .. }))
+            ));
+        }
     }
-    world.apply(Who::Validator(0), call.clone());
-    assert_eq!(
-        world.refuse(Who::Validator(0), call.clone()),
-        Refusal::Order(OrderRefusal::AlreadyDone { order })
-    );
+    let done = Status::Refused(OrderRefusal::AlreadyDone { order }.into());
+    let findings = [(0, leaf), (1, leaf), (2, None)];
+    for (by, found) in findings {
+        let call = commits(place, (by, found));
+        world.apply(Who::Validator(by), call.clone());
+        assert_eq!(world.would(Who::Validator(by), call), done);
+    }
     // Two of four are no quorum, nor are three that differ.
-    world.apply(Who::Validator(1), call.clone());
-    world.apply(
-        Who::Validator(2),
-        OrderCall::Attest {
-            place: world.here(order),
-            leaf: None,
-        },
-    );
+    for (by, found) in findings {
+        let call = reveals(place, (by, found));
+        world.apply(Who::Validator(by), call.clone());
+        assert_eq!(world.would(Who::Validator(by), call), done);
+    }
     assert_eq!(world.phase(order), Phase::Attesting);
-    world.apply(Who::Validator(3), call);
+    world.apply(Who::Validator(3), says(place, (3, leaf)));
     assert_eq!(world.failures(order).len(), 1);
 }
 
@@ -407,8 +399,9 @@ fn without_a_verdict_the_challenger_gets_nothing_and_it_goes_on() {
     for (n, judges) in [&[0u8, 1][..], &[2, 3]].into_iter().enumerate() {
         // Both auditors say the same, one after the other; two of four are no quorum.
         assert_eq!(world.order(order).disputes.len(), n + 1);
-        attest_by(&mut world, order, judges, leaf);
-        attest_by(&mut world, order, &[(2 * n as u8 + 2) % 4], None);
+        let mut findings: Vec<_> = judges.iter().map(|i| (*i, leaf)).collect();
+        findings.push(((2 * n as u8 + 2) % 4, None));
+        world.judge(order, &findings);
         world.advance(blocks(terms().deadlines.attest) + 1);
         let verdict = world.order(order).disputes[n].verdict;
         assert_eq!(verdict, Some(Verdict::None));
@@ -434,8 +427,8 @@ fn a_provider_that_shows_its_evidence_to_some_judges_only_loses_at_the_deadline(
     let blind = |results: &mut AuditResults| results.initial = None;
     let (mut world, order, auditors) = audited(&truth, blind);
     let provider = world.provider(order);
-    attest_by(&mut world, order, &[0, 1], Some(truth.leaves[0]));
-    attest_by(&mut world, order, &[2, 3], None);
+    let leaf = Some(truth.leaves[0]);
+    world.judge(order, &[(0, leaf), (1, leaf), (2, None), (3, None)]);
     assert_eq!(world.phase(order), Phase::Attesting);
     world.advance(blocks(terms().deadlines.attest) + 1);
     let record = world.order(order);
@@ -510,7 +503,7 @@ fn complaints_are_judged() {
             assert_eq!(record.head.outcome, Some(Outcome::Paid));
             assert_eq!(
                 world.balance(provider).0,
-                before.1 + terms().price.0 + deposit
+                before.1 + terms().price.0 + deposit - 3 * parameters().judge_fee.0
             );
             let idle = terms().idle_fee(&parameters()).0;
             let left = before.0 - fee - deposit + idle;

@@ -70,7 +70,7 @@ struct Way {
     /// Whether provider and requester show the judges the key.
     shows: (bool, bool),
     liar: Liar,
-    /// Whether the liar attests before the others.
+    /// Whether the liar commits and attests before the others.
     liar_first: bool,
 }
 
@@ -119,30 +119,22 @@ fn play(way: Way) -> (World, OrderId) {
         }
     }
     if world.phase(order) == Phase::Attesting {
-        let attest = |world: &mut World, by: u8, leaf| {
-            let place = world.here(order);
-            if world.phase(order) == Phase::Attesting {
-                world.apply(Who::Validator(by), OrderCall::Attest { place, leaf });
-            }
-        };
         let lie = match way.liar {
             Liar::TheLeaf => Some(Stored::Good.found()),
             Liar::AnotherLeaf => Some(Some(Digest::of("lie", &[]))),
             Liar::NothingThere => Some(None),
             Liar::Silent => None,
         };
-        if let Some(leaf) = lie.filter(|_| way.liar_first) {
-            attest(&mut world, 3, leaf);
-        }
+        let mut findings = Vec::new();
         // A judge to whom nobody shows the key has nothing to say.
         if way.shows.0 || way.shows.1 {
-            for honest in 0..3 {
-                attest(&mut world, honest, way.stored.found());
-            }
+            findings.extend((0..3).map(|honest| (honest, way.stored.found())));
         }
-        if let Some(leaf) = lie.filter(|_| !way.liar_first) {
-            attest(&mut world, 3, leaf);
+        if let Some(leaf) = lie {
+            let at = if way.liar_first { 0 } else { findings.len() };
+            findings.insert(at, (3, leaf));
         }
+        world.judge(order, &findings);
     }
     wait(&mut world, order);
     (world, order)

@@ -190,6 +190,11 @@ fn order_calls() -> Vec<OrderCall> {
         OrderCall::Attest {
             place: dispute,
             leaf: None,
+            salt: Some(leaf),
+        },
+        OrderCall::CommitFinding {
+            place: dispute,
+            commitment: leaf,
         },
     ]
 }
@@ -210,7 +215,7 @@ fn golden_transactions() {
     let mut all = Vec::new();
     let numbers = (0..4u8).map(|call| [0, call]);
     let numbers = numbers.chain((0..6).map(|call| [1, call]));
-    let numbers: Vec<_> = numbers.chain((0..17).map(|call| [2, call])).collect();
+    let numbers: Vec<_> = numbers.chain((0..18).map(|call| [2, call])).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
         let tx = sign(call);
@@ -296,7 +301,7 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "80da189d627041482c721d22e7c04e9feabda29c4d360a1c0d7235e6a514967c"
+        "90bf15252c1a733cbd6b34c5b8e25ddb5e6bc9bdbabf3cb473baf452f469373f"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
@@ -315,15 +320,8 @@ fn golden_history() {
     world.audit(order, &lie, |_, _| truth.clone());
     world.bisect(order, &lie, &truth);
     let step = world.order(order).dispute().unwrap().disputed.step;
-    for i in 0..3 {
-        world.apply(
-            Who::Validator(i),
-            OrderCall::Attest {
-                place: world.here(order),
-                leaf: Some(truth.at(step)),
-            },
-        );
-    }
+    let leaf = Some(truth.at(step));
+    world.judge(order, &[0, 1, 2].map(|i| (i, leaf)));
     world.assign(order);
     world.grant_to_provider(order);
     world.commit(order, &truth);
@@ -332,7 +330,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "fae9cbbf3c29b7d20c06110d115f1e8000bafc8fbd9316f99c325ab39b48c7d6"
+        "128fc79eac274f0b3982325c0d960cf14c18d06325498a2ada67aba3e6782e2c"
     );
     let order = world.order(order);
     reads_back(&order.head);

@@ -201,11 +201,7 @@ fn a_complaint_that_nobody_judges_in_time_is_lost() {
     let order = world.accepted();
     let provider = world.provider(order);
     world.apply(Who::Requester, OrderCall::Complain { order });
-    for i in 0..2 {
-        let place = world.here(order);
-        let leaf = None;
-        world.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
-    }
+    world.judge(order, &[(0, None), (1, None)]);
     world.advance(blocks(terms().deadlines.attest) + 1);
     let head = world.order(order).head;
     assert_eq!(head.outcome, Some(Outcome::Paid));

@@ -10,7 +10,10 @@ use crate::world::{BOND, Run, Who, World, parameters, terms};
 /// A network whose phases last a minute and five blocks at least.
 fn world() -> World {
     World::with(Parameters {
-        floors: Deadlines::all(60_000),
+        floors: Deadlines {
+            reveal: 15_000,
+            ..Deadlines::all(60_000)
+        },
         min_blocks: 5,
         ..parameters()
     })
@@ -128,7 +131,7 @@ fn phases_below_the_floors_are_refused() {
     let mut world = world();
     let short = Terms {
         deadlines: Deadlines {
-            reveal: 59_999,
+            dispute: 59_999,
             ..Deadlines::all(60_000)
         },
         ..terms()
@@ -136,6 +139,6 @@ fn phases_below_the_floors_are_refused() {
     world.post(&at_the_floors());
     let refusal = world.refuse(Who::Requester, OrderCall::Post(Box::new(short)));
     let text = refusal.to_string();
-    assert!(text.contains("the reveal deadline is 59.999 s"), "{text}");
+    assert!(text.contains("the dispute deadline is 59.999 s"), "{text}");
     assert!(text.contains("from 60.000 s"), "{text}");
 }

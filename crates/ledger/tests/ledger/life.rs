@@ -2,7 +2,7 @@
 
 use assay_ledger::{Amount, FailureReason, OrderCall, Outcome, Phase, Ppm, RunIndex, query};
 
-use crate::world::{BALANCE, BOND, FEE, Run, Who, World, blocks, terms};
+use crate::world::{BALANCE, BOND, FEE, Run, Who, World, blocks, parameters, terms};
 
 fn fees(world: &World, who: Who) -> Amount {
     FEE.checked_mul(world.nonce(who)).unwrap()
@@ -87,16 +87,8 @@ fn a_lie_is_caught_and_another_provider_is_paid() {
     let auditors = world.audit(order, &lie, |_, _| truth.clone());
     world.bisect(order, &lie, &truth);
     let disputed = world.order(order).dispute().unwrap().disputed.step;
-    for i in 0..3 {
-        let leaf = Some(truth.at(disputed));
-        world.apply(
-            Who::Validator(i),
-            OrderCall::Attest {
-                place: world.here(order),
-                leaf,
-            },
-        );
-    }
+    let leaf = Some(truth.at(disputed));
+    world.judge(order, &[0, 1, 2].map(|i| (i, leaf)));
     let record = world.order(order);
     assert_eq!(
         (record.head.phase, record.next_run()),
@@ -117,7 +109,8 @@ fn a_lie_is_caught_and_another_provider_is_paid() {
     for auditor in &auditors {
         assert_eq!(gained(&world, *auditor), micro(half) / 2);
     }
-    assert_eq!(query::supply(&world.store).unwrap().pot, half);
+    let pot = half.0 - 3 * parameters().judge_fee.0;
+    assert_eq!(query::supply(&world.store).unwrap().pot, Amount(pot));
     assert_eq!(gained(&world, liar), 0);
     all_free(&world);
 

@@ -100,6 +100,7 @@ fn of_order(event: &OrderEvent) -> String {
         ),
         OrderEvent::Narrowed { agreed, disputed } => format!("narrowed {agreed} {disputed}"),
         OrderEvent::Delivered { provider } => format!("delivered {}", name(provider)),
+        OrderEvent::FindingCommitted { validator } => format!("committed {}", name(validator)),
         OrderEvent::Attested { validator, .. } => format!("attested {}", name(validator)),
         OrderEvent::Decided { verdict } => format!("decided {verdict:?}"),
         OrderEvent::Slashed {
@@ -124,13 +125,22 @@ pub(crate) fn lines<'a>(told: impl Iterator<Item = &'a Told>) -> String {
 
 /// Compares line by line, so that a difference shows its surroundings.
 pub(crate) fn expect(told: &str, expected: &str) {
+    let difference = difference(told, expected);
+    assert!(difference.is_empty(), "{difference}");
+}
+
+/// What was told and what was expected; nothing where they are the same.
+fn difference(told: &str, expected: &str) -> String {
     let expected: String = expected
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .map(|line| format!("{line}\n"))
         .collect();
-    assert!(told == expected, "told:\n{told}\nexpected:\n{expected}");
+    match told == expected {
+        true => String::new(),
+        false => format!("told:\n{told}\nexpected:\n{expected}"),
+    }
 }
 
 #[test]
@@ -150,11 +160,8 @@ fn a_cheaters_life_is_told_whole() {
     world.audit(order, &lie, |_, _| truth.clone());
     world.bisect(order, &lie, &truth);
     let disputed = world.order(order).dispute().unwrap().disputed.step;
-    for i in 0..3 {
-        let leaf = Some(truth.at(disputed));
-        let place = world.here(order);
-        world.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
-    }
+    let leaf = Some(truth.at(disputed));
+    world.judge(order, &[0, 1, 2].map(|i| (i, leaf)));
     world.assign(order);
     world.grant_to_provider(order);
     world.commit(order, &truth);
@@ -171,14 +178,18 @@ fn each_deadlines_life_is_told_in_its_blocks() {
         REACH.map(|(phase, _)| phase),
         LEFT_ALONE.map(|(phase, _)| phase)
     );
+    let mut differences = String::new();
     for ((phase, reach), (_, expected)) in REACH.into_iter().zip(LEFT_ALONE) {
         let mut world = World::new();
         let order = reach(&mut world, &truth);
         wait(&mut world, order);
         let own = world.told.iter().filter(|told| told.tx.is_none());
-        println!("left alone when {phase}");
-        expect(&lines(own), expected);
+        let difference = difference(&lines(own), expected);
+        if !difference.is_empty() {
+            differences.push_str(&format!("left alone when {phase}, {difference}"));
+        }
     }
+    assert!(differences.is_empty(), "{differences}");
 }
 
 #[test]
@@ -223,10 +234,10 @@ fn two_orders_in_one_block_are_told_one_after_the_other() {
     expect(
         &lines(world.told[before..].iter()),
         "
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(2) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
-            12 block asked provider Provider(0) Provider(2) Provider(1)
+            12 block asked provider Provider(2) Provider(0) Provider(1)
             12 block phase asked
         ",
     );
@@ -237,45 +248,45 @@ const SETTLED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.5
     3 0 phase posted
-    4 block asked provider Provider(0) Provider(2) Provider(1)
+    4 block asked provider Provider(2) Provider(0) Provider(1)
     4 block phase asked
-    5 0 accepted Provider(0)
-    5 0 drawn Provider(0) run 0
+    5 0 accepted Provider(2)
+    5 0 drawn Provider(2) run 0
     5 0 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(0)
+    7 0 granted Requester to Provider(2)
     7 0 phase running
-    8 0 file Provider(0)
-    8 1 file Provider(0)
-    8 2 file Provider(0)
-    8 3 file Provider(0)
-    8 4 file Provider(0)
-    8 5 file Provider(0)
-    8 6 file Provider(0)
-    9 0 trace Provider(0)
+    8 0 file Provider(2)
+    8 1 file Provider(2)
+    8 2 file Provider(2)
+    8 3 file Provider(2)
+    8 4 file Provider(2)
+    8 5 file Provider(2)
+    8 6 file Provider(2)
+    9 0 trace Provider(2)
     9 0 phase committed
-    10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+    10 block asked auditor Auditor(3) Auditor(4) Auditor(0) Auditor(1) Auditor(2)
     10 block phase called
-    11 0 accepted Auditor(0)
-    11 1 accepted Auditor(2)
+    11 0 accepted Auditor(3)
+    11 1 accepted Auditor(4)
     11 1 phase seated
-    12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+    12 block drawn Auditor(3) Auditor(4) segments [1, 3, 4]
     12 block phase opening
-    13 1 granted Provider(0) to Auditor(0)
-    13 2 granted Provider(0) to Auditor(2)
+    13 1 granted Provider(2) to Auditor(3)
+    13 2 granted Provider(2) to Auditor(4)
     13 2 phase auditing
-    14 0 committed Auditor(0)
-    15 0 committed Auditor(2)
+    14 0 committed Auditor(3)
+    15 0 committed Auditor(4)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(0)
-    18 0 revealed Auditor(2)
+    17 0 revealed Auditor(3)
+    18 0 revealed Auditor(4)
     18 0 phase delivering
-    19 0 delivered Provider(0)
+    19 0 delivered Provider(2)
     19 0 phase accepted
-    32 block paid Provider(0) 10.0
-    32 block paid Auditor(0) 0.5
-    32 block paid Auditor(2) 0.5
+    32 block paid Provider(2) 10.0
+    32 block paid Auditor(3) 0.5
+    32 block paid Auditor(4) 0.5
     32 block paid Requester 0.5
     32 block ended Paid
 ";
@@ -285,95 +296,101 @@ const CHEATED: &str = "
     2 0 file Requester
     3 0 posted escrow 11.5
     3 0 phase posted
-    4 block asked provider Provider(0) Provider(2) Provider(1)
+    4 block asked provider Provider(2) Provider(0) Provider(1)
     4 block phase asked
-    5 0 accepted Provider(0)
-    5 0 drawn Provider(0) run 0
+    5 0 accepted Provider(2)
+    5 0 drawn Provider(2) run 0
     5 0 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(0)
+    7 0 granted Requester to Provider(2)
     7 0 phase running
-    8 0 file Provider(0)
-    8 1 file Provider(0)
-    8 2 file Provider(0)
-    8 3 file Provider(0)
-    8 4 file Provider(0)
-    8 5 file Provider(0)
-    8 6 file Provider(0)
-    9 0 trace Provider(0)
+    8 0 file Provider(2)
+    8 1 file Provider(2)
+    8 2 file Provider(2)
+    8 3 file Provider(2)
+    8 4 file Provider(2)
+    8 5 file Provider(2)
+    8 6 file Provider(2)
+    9 0 trace Provider(2)
     9 0 phase committed
-    10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+    10 block asked auditor Auditor(3) Auditor(4) Auditor(0) Auditor(1) Auditor(2)
     10 block phase called
-    11 0 accepted Auditor(0)
-    11 1 accepted Auditor(2)
+    11 0 accepted Auditor(3)
+    11 1 accepted Auditor(4)
     11 1 phase seated
-    12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+    12 block drawn Auditor(3) Auditor(4) segments [1, 3, 4]
     12 block phase opening
-    13 1 granted Provider(0) to Auditor(0)
-    13 2 granted Provider(0) to Auditor(2)
+    13 1 granted Provider(2) to Auditor(3)
+    13 2 granted Provider(2) to Auditor(4)
     13 2 phase auditing
-    14 0 committed Auditor(0)
-    15 0 committed Auditor(2)
+    14 0 committed Auditor(3)
+    15 0 committed Auditor(4)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(0)
-    18 0 revealed Auditor(2)
-    18 0 disputed run 0 by Auditor(0) Step segment 0
+    17 0 revealed Auditor(3)
+    18 0 revealed Auditor(4)
+    18 0 disputed run 0 by Auditor(3) Step segment 1
     18 0 phase bisecting
-    20 0 narrowed 0 2
+    20 0 narrowed 4 6
     20 0 phase bisecting
-    22 0 narrowed 0 1
+    22 0 narrowed 4 5
     22 0 phase attesting
-    23 0 attested Validator(0)
-    24 0 attested Validator(1)
-    25 0 attested Validator(2)
-    25 0 decided Challenger
-    25 0 slashed Provider(0) provider 20.0 Provider(WrongResult)
-    25 0 paid Auditor(0) 5.0
-    25 0 paid Auditor(2) 5.0
-    25 0 failed run 0 Provider(0) WrongResult
-    25 0 phase posted
-    26 block asked provider Provider(2) Provider(1)
-    26 block phase asked
-    27 0 accepted Provider(2)
-    27 0 drawn Provider(2) run 1
-    27 0 phase taken
-    28 block phase assigned
-    29 0 granted Requester to Provider(2)
-    29 0 phase running
-    30 0 file Provider(2)
-    30 1 file Provider(2)
-    30 2 file Provider(2)
-    30 3 file Provider(2)
-    30 4 file Provider(2)
-    30 5 file Provider(2)
-    30 6 file Provider(2)
-    31 0 trace Provider(2)
-    31 0 phase committed
-    32 block asked auditor Auditor(4) Auditor(3) Auditor(2) Auditor(1) Auditor(0)
-    32 block phase called
-    33 0 accepted Auditor(4)
-    33 1 accepted Auditor(3)
-    33 1 phase seated
-    34 block drawn Auditor(4) Auditor(3) segments [0, 2, 3, 5]
-    34 block phase opening
-    35 1 granted Provider(2) to Auditor(4)
-    35 2 granted Provider(2) to Auditor(3)
-    35 2 phase auditing
+    23 0 committed Validator(0)
+    23 1 committed Validator(1)
+    23 2 committed Validator(2)
+    24 0 attested Validator(0)
+    24 1 attested Validator(1)
+    24 2 attested Validator(2)
+    24 2 decided Challenger
+    24 2 slashed Provider(2) provider 20.0 Provider(WrongResult)
+    24 2 paid Auditor(3) 5.0
+    24 2 paid Auditor(4) 5.0
+    24 2 paid Validator(0) 0.005
+    24 2 paid Validator(1) 0.005
+    24 2 paid Validator(2) 0.005
+    24 2 failed run 0 Provider(2) WrongResult
+    24 2 phase posted
+    25 block asked provider Provider(0) Provider(1)
+    25 block phase asked
+    26 0 accepted Provider(0)
+    26 0 drawn Provider(0) run 1
+    26 0 phase taken
+    27 block phase assigned
+    28 0 granted Requester to Provider(0)
+    28 0 phase running
+    29 0 file Provider(0)
+    29 1 file Provider(0)
+    29 2 file Provider(0)
+    29 3 file Provider(0)
+    29 4 file Provider(0)
+    29 5 file Provider(0)
+    29 6 file Provider(0)
+    30 0 trace Provider(0)
+    30 0 phase committed
+    31 block asked auditor Auditor(2) Auditor(4) Auditor(3) Auditor(0) Auditor(1)
+    31 block phase called
+    32 0 accepted Auditor(2)
+    32 1 accepted Auditor(4)
+    32 1 phase seated
+    33 block drawn Auditor(2) Auditor(4) segments [0, 1, 2, 5]
+    33 block phase opening
+    34 1 granted Provider(0) to Auditor(2)
+    34 2 granted Provider(0) to Auditor(4)
+    34 2 phase auditing
+    35 0 committed Auditor(2)
     36 0 committed Auditor(4)
-    37 0 committed Auditor(3)
-    37 0 phase closing
-    38 0 phase revealing
+    36 0 phase closing
+    37 0 phase revealing
+    38 0 revealed Auditor(2)
     39 0 revealed Auditor(4)
-    40 0 revealed Auditor(3)
-    40 0 phase delivering
-    41 0 delivered Provider(2)
-    41 0 phase accepted
-    42 0 paid Provider(2) 10.0
-    42 0 paid Auditor(4) 0.5
-    42 0 paid Auditor(3) 0.5
-    42 0 paid Requester 0.5
-    42 0 ended Paid
+    39 0 phase delivering
+    40 0 delivered Provider(0)
+    40 0 phase accepted
+    41 0 paid Provider(0) 10.0
+    41 0 paid Auditor(2) 0.5
+    41 0 paid Auditor(4) 0.5
+    41 0 paid Requester 0.5
+    41 0 ended Paid
 ";
 
 const LEFT_ALONE: [(Phase, &str); 16] = [

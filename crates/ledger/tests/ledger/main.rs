@@ -18,6 +18,7 @@ mod files;
 mod formats;
 mod grants;
 mod hostile_terms;
+mod judges;
 mod keeping;
 mod last_resort;
 mod ledger_time;

@@ -9,6 +9,7 @@ use assay_ledger::{
 };
 
 use crate::adversaries::calls;
+use crate::judges::{commits, reveals};
 use crate::life::REACH;
 use crate::world::{Run, Who, World, blocks, salt, terms};
 
@@ -31,7 +32,8 @@ pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
         | OrderCall::RevealAudit { place, .. }
         | OrderCall::Bisect { place, .. }
         | OrderCall::Deliver { place, .. }
-        | OrderCall::Attest { place, .. } => *place = to,
+        | OrderCall::Attest { place, .. }
+        | OrderCall::CommitFinding { place, .. } => *place = to,
         OrderCall::Post(_)
         | OrderCall::Cancel { .. }
         | OrderCall::Accept { .. }
@@ -113,13 +115,14 @@ fn a_move_for_another_place_is_refused_in_every_phase() {
             }
         }
     }
-    // Not `commit_trace`, whose files are not recorded here: see below.
+    // Not `commit_trace`, whose files are not recorded here, and not `attest`, which waits for
+    // commitments: see below.
     let names: Vec<_> = refused.keys().copied().collect();
     let expected = [
         "answer",
-        "attest",
         "bisect",
         "commit_audit",
+        "commit_finding",
         "decline",
         "deliver",
         "grant",
@@ -165,9 +168,12 @@ fn an_attestation_counts_in_its_own_dispute() {
     let first = world.here(order);
     assert_eq!(first.occasion, Occasion::Dispute(0));
     let leaf = Some(truth.leaves[0]);
-    let attest = |place| Call::from(OrderCall::Attest { place, leaf });
+    let attest = |place, i| Call::from(reveals(place, (i, leaf)));
+    let commit = |place, i| Call::from(commits(place, (i, leaf)));
+    let seal = |place| (0..3).map(move |i| (Who::Validator(i), commit(place, i)));
+    world.block(seal(first).collect());
     // The third of them is the verdict, the fourth comes too late in the very same block.
-    let calls = (0..4).map(|i| (Who::Validator(i), attest(first)));
+    let calls = (0..4).map(|i| (Who::Validator(i), attest(first, i)));
     let receipts = world.block(calls.collect());
     let second = world.here(order);
     assert_eq!(second.occasion, Occasion::Dispute(1));
@@ -186,13 +192,29 @@ fn an_attestation_counts_in_its_own_dispute() {
     assert_eq!(record.disputes[0].attestations.len(), 3);
     assert_eq!(record.dispute().unwrap().challenger, auditors[1].id());
     for i in 0..4 {
-        let refusal = world.refuse(Who::Validator(i), attest(first));
-        assert!(other_place(&refusal), "{refusal}");
+        for late in [attest(first, i), commit(first, i)] {
+            let Status::Refused(refusal) = world.would(Who::Validator(i), late) else {
+                panic!("it counts in the second dispute");
+            };
+            assert!(other_place(&refusal), "{refusal}");
+        }
     }
     assert_eq!(world.order(order).disputes[1].attestations, []);
-    for i in 0..3 {
-        world.apply(Who::Validator(i), attest(second));
+    // A commitment to a finding has to name the dispute, whether or not the call does.
+    let commitment = crate::judges::commitment(first, (3, leaf));
+    let call = OrderCall::CommitFinding {
+        place: second,
+        commitment,
+    };
+    world.apply(Who::Validator(3), call);
+    for i in 0..2 {
+        world.apply(Who::Validator(i), commit(second, i));
     }
+    assert_eq!(
+        world.refuse(Who::Validator(3), attest(second, 3)),
+        OrderRefusal::CommitmentMismatch { order }.into()
+    );
+    world.judge(order, &[0, 1, 2].map(|i| (i, leaf)));
     let record = world.order(order);
     assert_eq!(record.disputes[1].verdict, Some(Verdict::Provider));
     assert_eq!(record.disputes[0].attestations.len(), 3);

@@ -17,6 +17,7 @@ use assay_ledger::{
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
+use crate::judges::{commits, reveals, says};
 use crate::redundant::crew::{copies, crowd, enlist};
 use crate::watch;
 use crate::world::{
@@ -510,17 +511,28 @@ impl Life {
     }
 
     fn attest(&mut self, record: &Order, calls: &mut Calls) {
-        let place = here(record);
-        let honest = self.finding(record, record.dispute().unwrap());
+        let (place, dispute) = (here(record), record.dispute().unwrap());
+        let honest = self.finding(record, dispute);
         for i in 0..4 {
-            if self.likely(70) {
-                let leaf = if self.likely(85) {
-                    honest
-                } else {
-                    Some(self.digest())
-                };
-                calls.push((Who::Validator(i), OrderCall::Attest { place, leaf }));
+            let who = Who::Validator(i);
+            // One in seven lies, and stays with it in this dispute.
+            let parts: [&[u8]; 3] = [&place.order.0.0, &place.occasion.bytes(), &[i]];
+            let lie = Digest::of("test/judge", &parts);
+            let leaf = match lie.0[0] % 7 {
+                0 => Some(lie),
+                _ => honest,
+            };
+            if !self.likely(70) {
+                continue;
             }
+            let mut committed = dispute.commitments.iter();
+            let call = match committed.find(|of| of.validator == who.id()) {
+                None if dispute.closed.is_none() && self.likely(80) => commits(place, (i, leaf)),
+                None => says(place, (i, leaf)),
+                Some(_) if self.likely(5) => says(place, (i, leaf)),
+                Some(_) => reveals(place, (i, leaf)),
+            };
+            calls.push((who, call));
         }
     }
 
@@ -605,7 +617,7 @@ impl Life {
         grantee: AccountId,
         leaf: Digest,
     ) -> OrderCall {
-        match self.random.below(12) {
+        match self.random.below(13) {
             11 => OrderCall::Answer {
                 place,
                 accept: leaf.0[0] > 99,
@@ -637,6 +649,11 @@ impl Life {
             5 => OrderCall::Attest {
                 place,
                 leaf: Some(leaf),
+                salt: (leaf.0[0] > 99).then_some(leaf),
+            },
+            12 => OrderCall::CommitFinding {
+                place,
+                commitment: leaf,
             },
             6 => OrderCall::Complain { order },
             7 => OrderCall::Accept { order },
@@ -887,11 +904,8 @@ fn rare_lives() -> Vec<World> {
             (0, _) | (_, 0) => Run::lie(&terms(), 0, &format!("auditor {i}")),
             _ => truth.clone(),
         });
-        let place = world.here(order);
         let leaf = Some(truth.leaves[0]);
-        for i in 0..3 {
-            world.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
-        }
+        world.judge(order, &[0, 1, 2].map(|i| (i, leaf)));
         crate::life::wait(&mut world, order);
         lives.push(world);
     }

@@ -50,9 +50,14 @@ fn calls(world: &World, order: &Order) -> Vec<Call> {
             leaf: digest,
             path: None,
         },
+        OrderCall::CommitFinding {
+            place: here(order),
+            commitment: digest,
+        },
         OrderCall::Attest {
             place: here(order),
             leaf: Some(digest),
+            salt: None,
         },
         OrderCall::Complain { order: id },
         OrderCall::Accept { order: id },
@@ -155,7 +160,8 @@ fn each_phase_waits_for_those_it_punishes() {
                     all.push(format!("{provider} bisect"));
                     all.push(format!("{challenger} bisect"));
                 } else {
-                    all.extend((0..4).map(|i| format!("Validator({i}) attest")));
+                    // Nobody is heard yet.
+                    all.extend((0..4).map(|i| format!("Validator({i}) commit_finding")));
                 }
                 all
             }

@@ -173,7 +173,10 @@ pub(crate) fn time(height: Height) -> LedgerTime {
 pub(crate) fn parameters() -> Parameters {
     Parameters {
         unbonding_ms: ms(5),
-        floors: Deadlines::all(ms(2)),
+        floors: Deadlines {
+            reveal: ms(2) / 4,
+            ..Deadlines::all(ms(2))
+        },
         min_blocks: 1,
         order_deposit: Amount::ZERO,
         max_open_orders: 100_000,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use assay_ledger::{Call, OrderCall, Phase, execute_block};
 
+use crate::judges::{commits, reveals};
 use crate::life::REACH;
 use crate::world::{Run, Who, World, salt, sealed, starts, terms};
 
@@ -38,8 +39,14 @@ fn reached(phase: Phase) -> (World, assay_ledger::OrderId, Run) {
 fn a_move_writes_the_records_that_it_changes() {
     let (world, order, _) = reached(Phase::Attesting);
     let place = world.here(order);
-    let attest = OrderCall::Attest { place, leaf: None };
-    assert_eq!(tags(&world, Who::Validator(0), attest), "osty");
+    let commit = commits(place, (0, None));
+    assert_eq!(tags(&world, Who::Validator(0), commit), "osty");
+    let mut sealed_all = world.clone();
+    for i in 0..3 {
+        sealed_all.apply(Who::Validator(i), commits(place, (i, None)));
+    }
+    let attest = reveals(place, (0, None));
+    assert_eq!(tags(&sealed_all, Who::Validator(0), attest), "osty");
     let grant = OrderCall::Grant {
         place,
         grantee: Who::Validator(0).id(),

@@ -2,9 +2,9 @@
 //! cannot be had.
 
 use assay_crypto::Digest;
-use assay_ledger::{Dispute, Order, OrderCall, Phase, Question, StepIndex};
+use assay_ledger::{Attestation, Dispute, Order, OrderCall, Phase, Question, StepIndex};
 
-use super::auditor::Auditor;
+use super::auditor::{Auditor, salt};
 use crate::scene::{Agent, Scene};
 use crate::work;
 
@@ -25,8 +25,22 @@ impl Agent for Validator {
         if order.head.phase != Phase::Attesting || said.any(|made| made.validator == scene.me) {
             return;
         }
-        let leaf = finding(scene, order, dispute);
-        scene.say(OrderCall::Attest { place, leaf });
+        let mut committed = dispute.commitments.iter();
+        let committed = committed.any(|made| made.validator == scene.me);
+        let (leaf, validator) = (finding(scene, order, dispute), scene.me);
+        match (committed, dispute.closed) {
+            (false, None) => {
+                let finding = Attestation { validator, leaf };
+                let commitment = finding.commitment(&place, &salt());
+                scene.say(OrderCall::CommitFinding { place, commitment });
+            }
+            (true, Some(_)) => {
+                let salt = Some(salt());
+                scene.say(OrderCall::Attest { place, leaf, salt });
+            }
+            // A quorum of the others has committed: all are honest, and nobody needs one more.
+            _ => {}
+        }
     }
 }
 

@@ -27,8 +27,10 @@ impl Town {
         self.store.apply(&executed.writes);
         let receipts = executed.receipts.receipts;
         for (receipt, transaction) in receipts.iter().zip(&transactions) {
-            // Whoever is asked answers at once, and pays for it, also where others have decided by then.
-            let may_come_late = matches!(transaction.call.name(), "answer" | "attest");
+            // Whoever is asked answers at once, and pays for it, also where others have decided by then; so
+            // does a validator that judges.
+            let name = transaction.call.name();
+            let may_come_late = matches!(name, "answer" | "commit_finding" | "attest");
             if let Status::Refused(refusal) = &receipt.status
                 && !may_come_late
             {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::auditors::{
     BlindPrograms, CopyingAuditor, FalseChallenge, RewoundAuditor, rubber_stamp,
 };
-use super::judges::ConstantJudge;
+use super::judges::{ConstantJudge, Copied, CopyingJudge};
 use super::providers::{
     CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
     WithholdingProvider,
@@ -59,6 +59,8 @@ pub enum PartyLiar {
     RewoundAuditor,
     /// A validator that attests in every dispute that it found nothing.
     ConstantJudge,
+    /// A validator that copies what another found.
+    CopyingJudge,
     /// A requester that complains about a good result.
     FalseComplaint,
     /// A requester that grants keys its order was not posted with.
@@ -69,7 +71,7 @@ pub enum PartyLiar {
 
 impl PartyLiar {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Lazy,
         Self::Copy,
         Self::OtherData,
@@ -87,6 +89,7 @@ impl PartyLiar {
         Self::Blind,
         Self::RewoundAuditor,
         Self::ConstantJudge,
+        Self::CopyingJudge,
         Self::FalseComplaint,
         Self::WrongKeys,
         Self::DroppedInputs,
@@ -112,6 +115,7 @@ impl PartyLiar {
             Self::Blind => "blind",
             Self::RewoundAuditor => "rewound-auditor",
             Self::ConstantJudge => "constant-judge",
+            Self::CopyingJudge => "copying-judge",
             Self::FalseComplaint => "false-complaint",
             Self::WrongKeys => "wrong-keys",
             Self::DroppedInputs => "dropped-inputs",
@@ -137,7 +141,7 @@ impl PartyLiar {
             | Self::FalseChallenger
             | Self::Blind
             | Self::RewoundAuditor => Some(Role::Auditor),
-            Self::ConstantJudge => Some(Role::Validator),
+            Self::ConstantJudge | Self::CopyingJudge => Some(Role::Validator),
             Self::FalseComplaint | Self::WrongKeys | Self::DroppedInputs => None,
         }
     }
@@ -251,9 +255,16 @@ impl PartyLiars {
             }),
             PartyLiar::RewoundAuditor => Actor::new(RewoundAuditor::new, counter),
             PartyLiar::ConstantJudge => Actor::new(|me| ConstantJudge::new(me, None), counter),
+            PartyLiar::CopyingJudge => {
+                let copied = match self.lie % 2 {
+                    0 => Copied::Finding,
+                    _ => Copied::Commitment,
+                };
+                Actor::new(move |me| CopyingJudge::new(me, copied.clone()), counter)
+            }
             PartyLiar::FalseComplaint | PartyLiar::WrongKeys | PartyLiar::DroppedInputs => {
                 return None;
-            },
+            }
         })
     }
 }

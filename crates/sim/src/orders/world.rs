@@ -117,7 +117,7 @@ impl World {
     }
 
     /// What a member has more than at the start, bond and fees aside.
-    pub(crate) fn earned(&self, at: usize) -> i128 {
+    pub fn earned(&self, at: usize) -> i128 {
         let fees = self.0.books().fees.get(&at).copied().unwrap_or_default();
         i128::from(self.balance(at).0) + i128::from(fees) - i128::from(BALANCE.0)
     }

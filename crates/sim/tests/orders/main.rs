@@ -11,6 +11,7 @@ mod auditors;
 mod exchange;
 mod honest;
 mod interrupted;
+mod judges;
 mod mixed;
 mod property;
 mod providers;

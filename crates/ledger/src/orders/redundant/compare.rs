@@ -2,13 +2,14 @@
 
 use super::close;
 use crate::orders::disputes::{self, Claim, Decision};
+use crate::orders::escrow::Reward;
 use crate::orders::passage::enter;
 use crate::orders::traced::audit_alone;
 use crate::orders::{escrow, runs};
 use crate::state::State;
 use crate::{
-    AccountId, FailureReason, Leaf, Order, Outcome, Phase, Question, Refusal, Run, RunIndex,
-    SegmentIndex, StepIndex, Verdict,
+    AccountId, Leaf, Order, Outcome, Phase, Question, Refusal, Run, RunIndex, SegmentIndex,
+    StepIndex, Verdict,
 };
 
 /// Compares the runs that stand. The first that differs from the one before it is disputed; when
@@ -85,29 +86,39 @@ pub(super) fn decided(
     order: &mut Order,
     decision: Option<Decision>,
 ) -> Result<(), Refusal> {
-    let (Some(Decision { verdict, reason }), Some(dispute)) =
-        (decision, order.disputes.last().cloned())
-    else {
+    let (Some(decision), Some(dispute)) = (decision, order.disputes.last().cloned()) else {
         return Ok(());
     };
+    let Some(rival) = dispute.rival else {
+        return complained(state, order, dispute.run, &decision);
+    };
+    let Decision {
+        verdict,
+        reason,
+        judges,
+    } = decision;
     let provider: Vec<AccountId> = order
         .run_at(dispute.run)
         .map(|run| run.provider)
         .into_iter()
         .collect();
-    let Some(rival) = dispute.rival else {
-        return complained(state, order, dispute.run, verdict, reason);
+    let challenger = [dispute.challenger];
+    let right = match verdict {
+        Verdict::Provider => &provider[..],
+        Verdict::Challenger => &challenger,
+        Verdict::Neither | Verdict::None => &[],
     };
+    let judges = &judges;
+    let rewarded = Reward { right, judges };
     match verdict {
         Verdict::None => {}
-        Verdict::Provider => runs::fail(state, order, rival, reason, &provider)?,
-        Verdict::Challenger => {
-            runs::fail(state, order, dispute.run, reason, &[dispute.challenger])?;
+        Verdict::Provider => runs::fail(state, order, rival, reason, rewarded)?,
+        Verdict::Challenger | Verdict::Neither => {
+            runs::fail(state, order, dispute.run, reason, rewarded)?;
         }
-        Verdict::Neither => {
-            runs::fail(state, order, dispute.run, reason, &[])?;
-            runs::fail(state, order, rival, reason, &[])?;
-        }
+    }
+    if verdict == Verdict::Neither {
+        runs::fail(state, order, rival, reason, Reward::default())?;
     }
     compare(state, order)
 }
@@ -118,18 +129,23 @@ fn complained(
     state: &mut State<'_>,
     order: &mut Order,
     run: RunIndex,
-    verdict: Verdict,
-    reason: FailureReason,
+    decision: &Decision,
 ) -> Result<(), Refusal> {
+    let Decision {
+        verdict,
+        reason,
+        judges,
+    } = decision;
     let right = matches!(verdict, Verdict::Provider | Verdict::None);
     let requester = order.head.requester;
     let provider = order.run_at(run).map(|run| run.provider);
-    let deposit = if right { provider } else { None }.unwrap_or(requester);
-    escrow::pay_deposit(state, order, deposit)?;
     if right {
+        escrow::pay_deposit(state, order, provider.unwrap_or(requester), judges)?;
         return close(state, order, Outcome::Paid);
     }
-    runs::fail(state, order, run, reason, &[])?;
+    escrow::pay_deposit(state, order, requester, &[])?;
+    let right = &[];
+    runs::fail(state, order, run, *reason, Reward { right, judges })?;
     // The others committed to the same state: theirs may be delivered.
     if order.standing().next().is_some() {
         enter(state, order, Phase::Accepted);

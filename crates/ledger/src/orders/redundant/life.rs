@@ -93,6 +93,7 @@ pub(crate) const LIFE: &[Row] = &[
         phase: Phase::Attesting,
         deadline: Some(Span::Attest),
         moves: &[
+            awaited("commit_finding", Mover::Validators),
             awaited("attest", Mover::Validators),
             awaited("grant", Mover::Holders),
         ],

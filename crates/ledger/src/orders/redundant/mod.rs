@@ -10,9 +10,9 @@ use super::draw::Pools;
 use super::passage::finish;
 use super::procedure::Procedure;
 use super::rules::problem::TermsProblem;
-use super::{asking, disputes, grants, runs};
+use super::{asking, disputes, grants, judging, runs};
 use crate::state::State;
-use crate::{AccountId, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms};
+use crate::{AccountId, Moment, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms};
 
 /// Several providers at a time, compared.
 pub(crate) struct Redundant;
@@ -47,7 +47,7 @@ impl Procedure for Redundant {
         }
     }
 
-    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall) -> bool {
+    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall, now: Moment) -> bool {
         let run = order.run_of(from);
         match call {
             OrderCall::CommitRun { .. } | OrderCall::Decline { .. } => {
@@ -57,7 +57,8 @@ impl Procedure for Redundant {
             OrderCall::RevealRun { .. } => run.is_some_and(|run| run.trace.is_none()),
             OrderCall::Deliver { .. } => run.is_some_and(|run| run.released.is_none()),
             OrderCall::Bisect { .. } => disputes::has_to_bisect(order, from),
-            OrderCall::Attest { .. } => disputes::has_to_attest(order, from),
+            OrderCall::CommitFinding { .. } => judging::has_to_commit(order, from, now),
+            OrderCall::Attest { .. } => judging::has_to_attest(order, from, now),
             _ => true,
         }
     }
@@ -112,8 +113,11 @@ impl Procedure for Redundant {
                 step, leaf, path, ..
             } => disputes::bisect(state, order, from, (*step, *leaf), path.as_ref()),
             OrderCall::Deliver { release, .. } => work::deliver(state, order, from, release),
-            OrderCall::Attest { leaf, .. } => {
-                let decision = disputes::attest(state, order, from, *leaf)?;
+            OrderCall::CommitFinding { commitment, .. } => {
+                judging::commit(state, order, from, *commitment)
+            }
+            OrderCall::Attest { place, leaf, salt } => {
+                let decision = judging::attest(state, order, (from, place), *leaf, *salt)?;
                 compare::decided(state, order, decision)
             }
             // It is posted before there is an order to move in; the others stand in no row.

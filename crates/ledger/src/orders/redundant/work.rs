@@ -8,9 +8,10 @@ use super::compare::{compare, decided};
 use super::life::LIFE;
 use crate::files::must_be_kept;
 use crate::orders::draw::Pools;
+use crate::orders::escrow::Reward;
 use crate::orders::life::Late;
 use crate::orders::passage::{enter, resume};
-use crate::orders::{asking, disputes, escrow, grants, runs};
+use crate::orders::{asking, disputes, escrow, grants, judging, runs};
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Opening, Order, OrderEvent,
@@ -127,7 +128,13 @@ pub(super) fn decline(
 ) -> Result<(), Refusal> {
     let run = own(order, provider, |run| run.commitment.is_none())?;
     state.emit(OrderEvent::Declined { provider, reason }.of(order.head.id));
-    runs::fail(state, order, run, FailureReason::Declined(reason), &[])?;
+    runs::fail(
+        state,
+        order,
+        run,
+        FailureReason::Declined(reason),
+        Reward::default(),
+    )?;
     go_on(state, order)
 }
 
@@ -281,7 +288,7 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
         // No row of its names them.
         Late::Over | Late::Seats(_) | Late::Validators | Late::Again => Ok(()),
         Late::Unjudged => {
-            let decision = disputes::unjudged(state, order);
+            let decision = judging::unjudged(state, order);
             decided(state, order, decision)
         }
         Late::Unanswered => {
@@ -305,7 +312,13 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
             for run in ungranted {
                 let provider = order.run_at(run).map(|run| run.provider);
                 escrow::pay_idle(state, order, provider)?;
-                runs::fail(state, order, run, FailureReason::NotGranted, &[])?;
+                runs::fail(
+                    state,
+                    order,
+                    run,
+                    FailureReason::NotGranted,
+                    Reward::default(),
+                )?;
             }
             if is_hopeless(order) {
                 return close(state, order, outcome);
@@ -319,19 +332,31 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
         }
         Late::Fails(FailureReason::Withheld) if order.head.phase == Phase::Delivering => {
             for run in indexes(order, |run| run.released.is_none()) {
-                runs::fail(state, order, run, FailureReason::Withheld, &[])?;
+                runs::fail(
+                    state,
+                    order,
+                    run,
+                    FailureReason::Withheld,
+                    Reward::default(),
+                )?;
             }
             delivered(state, order)
         }
         Late::Fails(FailureReason::Withheld) => {
             for run in indexes(order, |run| run.trace.is_none()) {
-                runs::fail(state, order, run, FailureReason::Withheld, &[])?;
+                runs::fail(
+                    state,
+                    order,
+                    run,
+                    FailureReason::Withheld,
+                    Reward::default(),
+                )?;
             }
             compare(state, order)
         }
         Late::Fails(reason) => {
             for run in indexes(order, |run| run.commitment.is_none()) {
-                runs::fail(state, order, run, reason, &[])?;
+                runs::fail(state, order, run, reason, Reward::default())?;
             }
             go_on(state, order)
         }

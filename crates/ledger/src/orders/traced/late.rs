@@ -4,9 +4,10 @@ use super::audit::standing;
 use super::life::LIFE;
 use super::resolve::{decided, draw_again, resolve, slash_seat};
 use super::{audit, close, fail, last_resort, work};
+use crate::orders::escrow::Reward;
 use crate::orders::life::Late;
 use crate::orders::passage::enter;
-use crate::orders::{asking, disputes, escrow};
+use crate::orders::{asking, disputes, escrow, judging};
 use crate::state::State;
 use crate::{AccountId, Order, Outcome, Phase, Refusal, Seat, SlashReason};
 
@@ -16,7 +17,7 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
     match row.map_or(Late::Over, |row| row.late) {
         Late::Over => Ok(()),
         Late::Unjudged => {
-            let decision = disputes::unjudged(state, order);
+            let decision = judging::unjudged(state, order);
             decided(state, order, decision)
         }
         Late::Unanswered => {
@@ -45,12 +46,13 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
                 // A requester that were rewarded would make it late.
                 _ => Vec::new(),
             };
-            fail(state, order, reason, &harmed)
+            let right = &harmed;
+            fail(state, order, reason, Reward { right, judges: &[] })
         }
         Late::Seats(SlashReason::NoCommitment) => commitments_over(state, order),
         Late::Seats(reason) => {
             for auditor in accounts(order, |seat| seat.results.is_none()) {
-                slash_seat(state, order, auditor, reason, &[])?;
+                slash_seat(state, order, auditor, reason, Reward::default())?;
             }
             resolve(state, order)
         }
@@ -63,7 +65,8 @@ pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
 
 fn commitments_over(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     for auditor in accounts(order, |seat| seat.commitment.is_none()) {
-        slash_seat(state, order, auditor, SlashReason::NoCommitment, &[])?;
+        let reason = SlashReason::NoCommitment;
+        slash_seat(state, order, auditor, reason, Reward::default())?;
     }
     if standing(order).next().is_none() {
         return draw_again(state, order);

@@ -12,10 +12,10 @@ use super::draw::Pools;
 use super::passage::{enter, finish};
 use super::procedure::Procedure;
 use super::rules::problem::{TermsProblem, outside};
-use super::{asking, disputes, escrow, grants, runs};
+use super::{asking, disputes, escrow, grants, judging, runs};
 use crate::state::State;
 use crate::{
-    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex,
+    AccountId, FailureReason, Moment, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex,
     Seat, StepIndex, Terms,
 };
 
@@ -51,7 +51,7 @@ impl Procedure for Traced {
         }
     }
 
-    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall) -> bool {
+    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall, now: Moment) -> bool {
         let round = order.round();
         let seat = order.seat(from);
         match call {
@@ -62,7 +62,8 @@ impl Procedure for Traced {
                 seat.is_some_and(|seat| seat.commitment.is_some() && seat.results.is_none())
             }
             OrderCall::Bisect { .. } => disputes::has_to_bisect(order, from),
-            OrderCall::Attest { .. } => disputes::has_to_attest(order, from),
+            OrderCall::CommitFinding { .. } => judging::has_to_commit(order, from, now),
+            OrderCall::Attest { .. } => judging::has_to_attest(order, from, now),
             _ => true,
         }
     }
@@ -139,8 +140,11 @@ impl Procedure for Traced {
                 }
                 Ok(())
             }
-            OrderCall::Attest { leaf, .. } => {
-                let decision = disputes::attest(state, order, from, *leaf)?;
+            OrderCall::CommitFinding { commitment, .. } => {
+                judging::commit(state, order, from, *commitment)
+            }
+            OrderCall::Attest { place, leaf, salt } => {
+                let decision = judging::attest(state, order, (from, place), *leaf, *salt)?;
                 resolve::decided(state, order, decision)
             }
         }
@@ -191,7 +195,7 @@ fn fail(
     state: &mut State<'_>,
     order: &mut Order,
     reason: FailureReason,
-    rewarded: &[AccountId],
+    rewarded: escrow::Reward<'_>,
 ) -> Result<(), Refusal> {
     let run = order.attempt();
     runs::fail(state, order, run, reason, rewarded)?;

@@ -5,7 +5,7 @@ use super::audit::{seat_mut, standing};
 use super::{close, fail, last_resort};
 use crate::accounts::money;
 use crate::orders::disputes::{self, Claim, Decision};
-use crate::orders::escrow::{self, Locked};
+use crate::orders::escrow::{self, Locked, Reward};
 use crate::orders::passage::enter;
 use crate::state::State;
 use crate::{
@@ -107,13 +107,18 @@ pub(super) fn decided(
     order: &mut Order,
     decision: Option<Decision>,
 ) -> Result<(), Refusal> {
-    let (Some(Decision { verdict, reason }), Some(dispute)) =
-        (decision, order.disputes.last().cloned())
-    else {
+    let (Some(decision), Some(dispute)) = (decision, order.disputes.last().cloned()) else {
         return Ok(());
     };
-    let right = allies(order, &dispute);
+    let Decision {
+        verdict,
+        reason,
+        judges,
+    } = &decision;
+    let (verdict, reason) = (*verdict, *reason);
+    let allies = allies(order, &dispute);
     let provider: Vec<AccountId> = order.provider().into_iter().collect();
+    let paid = |right| Reward { right, judges };
     let wrong = match reason {
         FailureReason::Silent => SlashReason::SilentChallenge,
         _ => SlashReason::FalseChallenge,
@@ -123,14 +128,14 @@ pub(super) fn decided(
         // do anything.
         (Question::Result, Verdict::Provider | Verdict::None) => {
             for provider in provider {
-                escrow::pay_deposit(state, order, provider)?;
+                escrow::pay_deposit(state, order, provider, judges)?;
             }
             close(state, order, Outcome::Paid)
         }
         (Question::Result, Verdict::Challenger | Verdict::Neither) => {
             let requester = order.head.requester;
-            escrow::pay_deposit(state, order, requester)?;
-            fail(state, order, reason, &right)
+            escrow::pay_deposit(state, order, requester, &[])?;
+            fail(state, order, reason, paid(&allies))
         }
         // Nobody was shown to be right: somebody else looks.
         (_, Verdict::None) => {
@@ -138,13 +143,13 @@ pub(super) fn decided(
             resolve(state, order)
         }
         (_, Verdict::Provider) => {
-            slash_seat(state, order, dispute.challenger, wrong, &provider)?;
+            slash_seat(state, order, dispute.challenger, wrong, paid(&provider))?;
             resolve(state, order)
         }
-        (_, Verdict::Challenger) => fail(state, order, reason, &right),
+        (_, Verdict::Challenger) => fail(state, order, reason, paid(&allies)),
         (_, Verdict::Neither) => {
-            slash_seat(state, order, dispute.challenger, wrong, &[])?;
-            fail(state, order, reason, &[])
+            slash_seat(state, order, dispute.challenger, wrong, Reward::default())?;
+            fail(state, order, reason, paid(&[]))
         }
     }
 }
@@ -202,7 +207,7 @@ pub(super) fn slash_seat(
     order: &mut Order,
     auditor: AccountId,
     reason: SlashReason,
-    rewarded: &[AccountId],
+    rewarded: Reward<'_>,
 ) -> Result<(), Refusal> {
     let id = order.head.id;
     let Some(seat) = seat_mut(order, auditor) else {

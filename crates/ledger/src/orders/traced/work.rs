@@ -8,6 +8,7 @@ use assay_crypto::release::LockKey;
 use super::{close, fail};
 use crate::files::must_be_kept;
 use crate::orders::draw::{Candidate, Pools};
+use crate::orders::escrow::Reward;
 use crate::orders::passage::{enter, resume};
 use crate::orders::{asking, escrow, runs};
 use crate::state::State;
@@ -87,7 +88,12 @@ pub(super) fn decline(
     reason: DeclineReason,
 ) -> Result<(), Refusal> {
     state.emit(OrderEvent::Declined { provider, reason }.of(order.head.id));
-    fail(state, order, FailureReason::Declined(reason), &[])
+    fail(
+        state,
+        order,
+        FailureReason::Declined(reason),
+        Reward::default(),
+    )
 }
 
 /// Commits the provider to its run.

@@ -5,7 +5,7 @@ use assay_ledger::{
     RunIndex, StepIndex,
 };
 
-use super::crew::{all_free, crowd, gain, tokens, truth};
+use super::crew::{all_free, crowd, gain, judged, tokens, truth};
 use crate::world::{Who, World, parameters, terms};
 
 fn accepted() -> (World, OrderId) {
@@ -33,7 +33,8 @@ fn a_wrong_complaint_pays_its_deposit_to_the_provider() {
     world.attest(order, Some(truth().at(StepIndex(terms().steps))));
     assert_eq!(world.order(order).head.outcome, Some(Outcome::Paid));
     let gains = [0, 1, 2].map(|run| gain(&world, world.runner(order, run)));
-    assert_eq!(gains, [tokens(11), tokens(10), tokens(10)]);
+    let judges = i128::from(judged(&world.order(order)));
+    assert_eq!(gains, [tokens(11) - judges, tokens(10), tokens(10)]);
     assert_eq!(gain(&world, Who::Requester), tokens(-31));
     all_free(&world);
 }

@@ -2,13 +2,13 @@
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    AccountCall, Amount, BoundedString, BoundedVec, Call, Deadlines, FileId, Offer, OrderCall,
-    OrderId, Phase, Role, RunIndex, StepIndex, Terms, Trace, query,
+    AccountCall, AccountId, Amount, BoundedString, BoundedVec, Call, Deadlines, FileId, Offer,
+    Order, OrderCall, OrderId, Phase, Role, RunIndex, StepIndex, Terms, Trace, query,
 };
 
 use crate::world::{
-    AUDITORS, BALANCE, BOND, FEE, PROVIDERS, Run, Who, World, file, file_id, lock, ms, over, salt,
-    sealed, terms,
+    AUDITORS, BALANCE, BOND, FEE, PROVIDERS, Run, Who, World, file, file_id, lock, ms, over,
+    parameters, salt, sealed, terms,
 };
 
 /// The usual terms, for so many copies.
@@ -263,11 +263,7 @@ impl World {
 
     /// A quorum of validators attests this.
     pub(crate) fn attest(&mut self, order: OrderId, leaf: Option<Digest>) {
-        for i in 0..3 {
-            let place = self.here(order);
-            self.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
-        }
-        self.deliver(order);
+        self.judge(order, &[0, 1, 2].map(|i| (i, leaf)));
     }
 
     /// Every dispute is narrowed down by both sides, and judged by what replay gives.
@@ -278,4 +274,14 @@ impl World {
             self.attest(order, Some(truth().at(step)));
         }
     }
+}
+
+/// What judges of its disputes are paid, in micro-tokens.
+pub(crate) fn judged(order: &Order) -> u64 {
+    let paid = order.disputes.iter().map(|dispute| {
+        let mut committed = dispute.commitments.iter().map(|of| of.validator);
+        let revealed = |by: &AccountId| dispute.attestations.iter().any(|of| of.validator == *by);
+        committed.by_ref().filter(revealed).count() as u64
+    });
+    paid.sum::<u64>() * parameters().judge_fee.0
 }

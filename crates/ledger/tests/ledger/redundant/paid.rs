@@ -86,34 +86,34 @@ fn the_life_of_a_trio_is_told_whole() {
 const TRIO: &str = "
     3 0 posted escrow 32.0
     3 0 phase posted
-    4 block asked provider Provider(0) Provider(2) Provider(1)
+    4 block asked provider Provider(2) Provider(0) Provider(1)
     4 block phase asked
-    5 0 accepted Provider(0)
-    5 1 accepted Provider(2)
+    5 0 accepted Provider(2)
+    5 1 accepted Provider(0)
     5 2 accepted Provider(1)
-    5 2 drawn Provider(0) run 0
-    5 2 drawn Provider(2) run 1
+    5 2 drawn Provider(2) run 0
+    5 2 drawn Provider(0) run 1
     5 2 drawn Provider(1) run 2
     5 2 phase taken
     6 block phase assigned
-    7 0 granted Requester to Provider(0)
-    8 0 granted Requester to Provider(2)
+    7 0 granted Requester to Provider(2)
+    8 0 granted Requester to Provider(0)
     9 0 granted Requester to Provider(1)
     9 0 phase running
-    10 0 committed Provider(0)
-    11 0 committed Provider(2)
+    10 0 committed Provider(2)
+    11 0 committed Provider(0)
     12 0 committed Provider(1)
     12 0 phase revealing
-    14 0 trace Provider(0)
-    16 0 trace Provider(2)
+    14 0 trace Provider(2)
+    16 0 trace Provider(0)
     18 0 trace Provider(1)
     18 0 phase delivering
-    19 0 delivered Provider(0)
-    20 0 delivered Provider(2)
+    19 0 delivered Provider(2)
+    20 0 delivered Provider(0)
     21 0 delivered Provider(1)
     21 0 phase accepted
-    22 0 paid Provider(0) 10.0
     22 0 paid Provider(2) 10.0
+    22 0 paid Provider(0) 10.0
     22 0 paid Provider(1) 10.0
     22 0 paid Requester 2.0
     22 0 ended Paid

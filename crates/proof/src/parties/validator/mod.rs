@@ -1,23 +1,23 @@
 //! The validator as a judge: replays what is in dispute and says what it found.
 
 mod beginning;
+mod findings;
 mod grants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
-use assay_ledger::{
-    AccountId, Dispute, Grant, Moment, OrderCall, Phase, Place, Question, RunIndex,
-};
+use assay_ledger::{AccountId, Dispute, Grant, Moment, Phase, Place, Question, RunIndex};
 use assay_machine::Machine;
 
 use self::beginning::{Beginning, target};
+use self::findings::Findings;
 use super::close;
 use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::ReaderKeys;
 use crate::party::{
-    Answer, Ask, CallTag, Context, FetchFailure, Identity, Input, Output, Tag, Traced, What,
+    Answer, Ask, Context, FetchFailure, Identity, Input, Output, Tag, Traced, What,
 };
 use crate::view::View;
 use crate::work::{Start, Work, WorkDone, WorkFailure};
@@ -30,15 +30,19 @@ const LEAST_BLOCKS: u32 = 5;
 ///
 /// Requester, provider and challenger each grant it keys. One grant under which the inputs open
 /// and the stored state has the leaf that both parties accept is enough, whoever it came from;
-/// a grant that opens nothing proves nothing. Only when all have failed, or time is up, does it
-/// attest that the evidence could not be had, and never sooner than some blocks and seconds after the
+/// a grant that opens nothing proves nothing. Only when all have failed, or half of the time is over, does it
+/// find that the evidence could not be had, and never sooner than some blocks and seconds after the
 /// last grant, however short the phase: a judge that had no time to look found nothing. One whose machine is too small attests nothing.
+///
+/// It commits to what it found before anybody shows a finding, with a salt that its journal keeps, and
+/// reveals it when the ledger says so.
 ///
 /// About [`Question::Start`] only the provider's grant counts, and only when it comes with the
 /// witness that the challenger was granted these very keys.
 pub struct Validator {
     me: Identity,
     desk: Desk,
+    findings: Findings,
     case: Case,
     finished: bool,
 }
@@ -87,8 +91,8 @@ impl Machine for Validator {
 
     fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
         match input {
-            // It draws nothing, and keeps no journal.
-            Input::Seed(_) | Input::Journal(_) => {}
+            Input::Seed(seed) => self.desk.seed(seed),
+            Input::Journal(entry) => self.findings.remember(&entry),
             Input::Message { .. } => {}
             Input::News | Input::Wake => self.act(at.view),
             Input::Answer(tag, answer) => {
@@ -103,12 +107,13 @@ impl Machine for Validator {
 }
 
 impl Validator {
-    /// A validator. It keeps no journal: what it attested is on the ledger.
+    /// A validator with an empty journal.
     pub fn new(me: Identity) -> Validator {
         Validator {
             case: Case::at(None, me.account),
             me,
             desk: Desk::default(),
+            findings: Findings::default(),
             finished: false,
         }
     }
@@ -170,15 +175,14 @@ impl Validator {
             self.case = Case::at(Some(place), self.me.account);
             self.desk.clear();
         }
+        self.case.finding = self.findings.at(place).or(self.case.finding);
         if self.case.finding.is_none() && !self.case.unable {
             self.open_grants(view, dispute);
             self.examine(view, dispute);
         }
         if let Some(leaf) = self.case.finding {
-            let tag = CallTag::Attest;
-            self.desk.submit(place, tag, view.height, || {
-                Some(OrderCall::Attest { place, leaf })
-            });
+            let to = (&self.me, dispute);
+            self.findings.say(view, to, leaf, &mut self.desk);
         }
     }
 
@@ -281,7 +285,7 @@ impl Validator {
         // Who complains has to show what was released to it: otherwise a complaint would win by being about
         // nothing.
         let about = dispute.question != Question::Result || task.is_some() && proven;
-        if looked && about && (hopeless || view.pressing() && !replaying) {
+        if looked && about && (hopeless || view.is_past_half() && !replaying) {
             case.finding = Some(None);
         }
     }
