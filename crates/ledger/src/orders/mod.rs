@@ -53,5 +53,5 @@ pub(crate) use queue::draw_waiting;
 pub use record::{Failure, FailureReason, Grant, Head, Run, SealedKeys, Trace};
 pub use refusal::OrderRefusal;
 pub use round::{Leaf, Round, Seat};
-pub use terms::{Deadlines, Input, JobKind, Terms};
+pub use terms::{Deadlines, Input, JobKind, JobMethod, Terms};
 pub use turn::Turn;

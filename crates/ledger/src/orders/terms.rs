@@ -13,6 +13,9 @@ use crate::{
 /// The name of a kind of job, such as `finetune`.
 pub type JobKind = BoundedString<32>;
 
+/// The name of a way of training, such as `lora`; empty for a kind that has only one.
+pub type JobMethod = BoundedString<32>;
+
 /// The terms of an order. Fixed when it is posted.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Terms {
@@ -35,6 +38,14 @@ pub struct Terms {
     /// have to replay is bounded by it. The ledger cannot see whether it is true; every machine tells
     /// from specification and model what a step takes, and refuses an order that says less.
     pub step_units: u64,
+    /// Bytes of memory that a run takes at most of a machine that computes on its processors: states,
+    /// buffers, model and what is read of the inputs. Offers are compared with it. The ledger cannot see
+    /// whether it is true either; every machine tells from specification, model and inputs what a run
+    /// takes, and refuses an order that says less.
+    pub memory: u64,
+    /// How the model is changed, by a name that the kind knows: see
+    /// [`rules::methods`](crate::rules::methods). Every machine compares it with the specification.
+    pub method: JobMethod,
     /// When the run is given up because its steps come to nothing.
     pub stop: StopRule,
     /// Paid to the provider of an accepted run that computed all its steps: see [`Terms::earned`].

@@ -528,6 +528,8 @@ pub(crate) fn terms() -> Terms {
         steps: 22,
         segment_steps: 4,
         step_units: 1,
+        memory: 1 << 20,
+        method: BoundedString::new("lora").unwrap(),
         stop: StopRule {
             stop_after: 4,
             max_invalid: 10,
