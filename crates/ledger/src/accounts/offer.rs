@@ -153,7 +153,7 @@ pub enum Unmet {
         given: LedgerTime,
         least: LedgerTime,
     },
-    /// It takes part in as many orders as it offers to.
+    /// It takes part in as many orders as it offers to, or is asked for so many.
     Busy { orders: u16 },
     /// Too little of its bond is free.
     Free { free: Amount, bond: Amount },
@@ -199,7 +199,7 @@ impl fmt::Display for Unmet {
             Unmet::Busy { orders } => {
                 write!(
                     f,
-                    "it takes part in {orders} orders, as many as it offers to"
+                    "it takes part in {orders} orders, or is asked to: as many as it offers"
                 )
             }
             Unmet::Free { free, bond } => {

@@ -116,7 +116,7 @@ impl Able {
     pub(crate) fn of(registration: &Registration) -> Option<Able> {
         let offer = registration.offer.as_ref()?;
         let out = registration.leaving || registration.suspended;
-        if out || registration.serving >= offer.orders {
+        if out || registration.taken() >= offer.orders {
             return None;
         }
         let kinds = offer.kinds.iter().filter_map(place);

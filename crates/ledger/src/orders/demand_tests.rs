@@ -88,6 +88,7 @@ fn registration(stream: &mut Stream) -> Registration {
         leaving: stream.below(8) == 0,
         offer: (stream.below(8) > 0).then_some(offer),
         serving: stream.below(3) as u16,
+        asked: stream.below(2) as u16,
         missed: 0,
         suspended: stream.below(8) == 0,
     }

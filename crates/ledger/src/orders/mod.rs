@@ -28,6 +28,7 @@ mod record;
 mod redundant;
 mod refusal;
 mod registry;
+mod reimburse;
 mod round;
 pub mod rules;
 mod runs;

@@ -143,6 +143,8 @@ impl Deadlines {
 }
 
 impl Terms {
+    /// Accounts on a list, unless there are more places.
+    pub const MOST_ASKED: u32 = 8;
     /// Most steps of a run: keeps the longest path, and with it an opening, short.
     pub const MAX_STEPS: u64 = 1 << 20;
     /// Most segments of a run: all checkpoint names fit one transaction.
@@ -232,16 +234,33 @@ impl Terms {
         parameters.idle_rate.of(self.price)
     }
 
+    /// Answers whose fees the order pays: those to [`Parameters::answer_lists`] lists for each run that it
+    /// can have.
+    pub fn most_answers(&self, parameters: &Parameters) -> u32 {
+        let lists = u32::from(parameters.answer_lists).saturating_mul(self.most_runs());
+        lists.saturating_mul(self.list_length())
+    }
+
+    /// Accounts on the longest list for the order.
+    pub(crate) fn list_length(&self) -> u32 {
+        let places = self.auditors.max(self.copies);
+        Terms::MOST_ASKED.max(places.into())
+    }
+
     /// What the requester pays in when posting: the price of every copy, every auditor's fee, the
     /// idle fee of as many providers as it can keep waiting, which is one where there is one at a time,
-    /// and the deposit of an open order, which nothing is paid from. `None` on overflow.
+    /// the fees of the answers of all who may be asked, and the deposit of an open order, which nothing
+    /// is paid from. `None` on overflow.
     pub fn escrow(&self, parameters: &Parameters) -> Option<Amount> {
         let waiting = match self.copies {
             0 | 1 => 1,
             _ => self.most_runs(),
         };
         let idle = self.idle_fee(parameters).checked_mul(waiting.into())?;
-        let held = idle.checked_add(parameters.order_deposit)?;
+        let answers = u64::from(self.most_answers(parameters));
+        let answers = parameters.answer_fee().checked_mul(answers)?;
+        let held = idle.checked_add(answers)?;
+        let held = held.checked_add(parameters.order_deposit)?;
         self.pay()?.checked_add(held)
     }
 

@@ -175,6 +175,9 @@ pub(crate) fn parameters() -> Parameters {
         unbonding_ms: ms(5),
         floors: Deadlines::all(ms(2)),
         min_blocks: 1,
+        // Answers cost nothing, so nothing comes back for them: `answers.rs` is about that.
+        base_fee: Amount::ZERO,
+        byte_fee: Amount::ZERO,
         order_deposit: Amount::ZERO,
         max_open_orders: 100_000,
         kept_ms: ms(20),

@@ -31,6 +31,8 @@ struct OfferReport {
     free: Amount,
     /// Orders under way.
     serving: u16,
+    /// Orders that it is asked to take part in, and others may take.
+    asked: u16,
     /// Times that it was asked to take part in an order and did not answer.
     missed: u32,
     /// Whether the node.toml of --config asks for another offer; absent where it asks for none.
@@ -60,7 +62,7 @@ impl State {
             of if of.leaving => Self::Leaving,
             of if of.suspended => Self::Suspended,
             _ if offer.orders == 0 => Self::Paused,
-            of if of.serving >= offer.orders => Self::Busy,
+            of if of.taken() >= offer.orders => Self::Busy,
             _ => Self::Open,
         }
     }
@@ -112,6 +114,7 @@ pub(super) fn show(
             bond: found.bond,
             free: found.free(),
             serving: found.serving,
+            asked: found.asked,
             missed: found.missed,
             differs_from_config: wished.map(|wished| wished != offer),
             offer,
@@ -129,7 +132,7 @@ pub(super) fn show(
             let rows = fields(&of.offer);
             let more = [
                 ("state", of.state.told(of)),
-                ("under way", format!("{} orders", of.serving)),
+                ("under way", format!("{} orders, and asked for {}", of.serving, of.asked)),
                 ("bond", format!("{} tokens, {} of them free", of.bond, of.free)),
             ];
             let rows = rows.into_iter().chain(more).map(|(name, value)| [name.to_owned(), value]);
@@ -234,6 +237,7 @@ mod tests {
             leaving: false,
             offer: Some(Offer::standard()),
             serving: 0,
+            asked: 0,
             missed: 1,
             suspended: false,
         };
