@@ -70,6 +70,7 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         kind: job.kind.name().to_owned(),
         spec: job.specification.clone(),
         model: vec![],
+        memory: u64::MAX,
         inputs: vec![],
         seed: Digest::ZERO,
         steps: job.steps,

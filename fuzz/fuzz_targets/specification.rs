@@ -35,6 +35,7 @@ fn verdict(bytes: &[u8], steps: u64) -> BuildError {
         kind: kind.name().to_owned(),
         spec: bytes.to_vec(),
         model: vec![],
+        memory: u64::MAX,
         inputs: vec![],
         seed: Digest::ZERO,
         steps,

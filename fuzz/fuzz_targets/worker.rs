@@ -23,6 +23,7 @@ fn asks() -> Vec<Ask> {
             kind: "finetune".to_owned(),
             spec: b"{}".to_vec(),
             model: vec![1; 41],
+            memory: u64::MAX,
             inputs: vec![("model".to_owned(), Digest([1; 32]))],
             seed: Digest([2; 32]),
             steps: 8,

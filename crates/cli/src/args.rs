@@ -83,6 +83,8 @@ pub(crate) enum Command {
     /// Show balances, pay, and give up roles
     #[command(subcommand)]
     Account(commands::account::Account),
+    #[command(subcommand)]
+    Offer(commands::offer::OfferCommand),
     /// Keep files, encrypted, on the network's storage nodes
     #[command(subcommand)]
     Vault(commands::vault::Vault),

@@ -33,6 +33,11 @@ impl Home {
         })
     }
 
+    /// A directory that is named.
+    pub(crate) fn at(dir: &Path) -> Self {
+        Self(dir.to_owned())
+    }
+
     /// The user's account key.
     pub(crate) fn key(&self) -> PathBuf {
         let own = self.0.join("key.json");

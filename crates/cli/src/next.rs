@@ -5,7 +5,7 @@ use std::{env, path::Path};
 use crate::args::Global;
 
 /// Commands that read the user's directory or ask a node, so that they need the same options.
-const NETWORK: [&str; 5] = ["account", "job", "network", "vault", "why"];
+const NETWORK: [&str; 6] = ["account", "job", "network", "offer", "vault", "why"];
 
 /// A path as a shell reads it back.
 pub(crate) fn quoted(path: &Path) -> String {

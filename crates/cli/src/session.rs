@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -14,6 +15,7 @@ use assay_api::{
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{AccountId, Call, Genesis, Registration, Role, query};
 use assay_node::{
+    config::NodeConfig,
     reach::Reach,
     transport::{Limits, Protocols, Standing, Transport},
 };
@@ -36,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A verified connection to a network on behalf of the user.
 pub(crate) struct Session {
     home: Home,
+    /// The account's key file.
+    key: PathBuf,
     light: LightNode,
 }
 
@@ -58,10 +62,30 @@ impl Session {
                 .devnet_node()
                 .unwrap_or_else(|| DEFAULT_NODE.to_owned()),
         };
-        let node = HttpNode::new(&base)?;
         Ok(Self {
+            key: home.key(),
             home,
-            light: LightNode::new(node, genesis, MAX_AGE)?,
+            light: LightNode::new(HttpNode::new(&base)?, genesis, MAX_AGE)?,
+        })
+    }
+
+    /// As [`Session::open`], for the account of a node, by its configuration.
+    pub(crate) fn of_node(config: &NodeConfig, global: &Global) -> Result<Self, Failure> {
+        let genesis = read_genesis(&config.genesis)?;
+        let home = Home::at(config.genesis.parent().unwrap_or(Path::new("")));
+        let own = config
+            .http
+            .as_ref()
+            .map(|address| match address.is_wildcard() {
+                true => format!("http://127.0.0.1:{}", address.port()),
+                false => format!("http://{address}"),
+            });
+        let base = global.node.clone().or(own).or_else(|| home.devnet_node());
+        let base = base.unwrap_or_else(|| DEFAULT_NODE.to_owned());
+        Ok(Self {
+            key: config.key.clone(),
+            home,
+            light: LightNode::new(HttpNode::new(&base)?, genesis, MAX_AGE)?,
         })
     }
 
@@ -77,7 +101,7 @@ impl Session {
 
     /// The user's key.
     pub(crate) fn key(&self) -> Result<SecretKey, Failure> {
-        Ok(assay_node::keys::load(&self.home.key())?)
+        Ok(assay_node::keys::load(&self.key)?)
     }
 
     /// Puts a call of the user's account on the chain and waits for its receipt.
@@ -85,7 +109,7 @@ impl Session {
     /// One command after the other: two that make the same call at the same moment would sign the
     /// same transaction, and both take its one receipt for theirs.
     pub(crate) fn call(&self, key: &SecretKey, call: impl Into<Call>) -> Result<Included, Failure> {
-        let locked = File::open(self.home.key()).and_then(|file| file.lock().map(|()| file));
+        let locked = File::open(&self.key).and_then(|file| file.lock().map(|()| file));
         let _turn = locked.map_err(|error| {
             let context = "the key file cannot be locked";
             Failure::new(Kind::Failed, anyhow::Error::from(error).context(context))
@@ -163,7 +187,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     built.map_err(|error| Failure::new(Kind::Failed, error))
 }
 
-fn read_genesis(path: &std::path::Path) -> Result<Genesis, Failure> {
+fn read_genesis(path: &Path) -> Result<Genesis, Failure> {
     let text = std::fs::read(path).map_err(|error| {
         let context = format!("cannot read the genesis file {}", path.display());
         anyhow::Error::from(error).context(context)

@@ -3,6 +3,8 @@
 use assay_proof::ProgramError;
 use thiserror::Error;
 
+use crate::bytes::Bytes;
+
 /// A specification and inputs that no program can be built from.
 #[derive(Debug, Error)]
 pub enum BuildError {
@@ -24,6 +26,14 @@ pub enum BuildError {
         told: String,
         /// What the model has.
         found: String,
+    },
+    /// A run takes more memory than its order says.
+    #[error("a run takes {takes} of memory, and the order says {said}")]
+    MoreMemory {
+        /// What it takes.
+        takes: Bytes,
+        /// What the order says.
+        said: Bytes,
     },
     /// An input that this kind needs is not there.
     #[error("there is no input named {0:?}")]

@@ -72,6 +72,12 @@ impl Kind for Finetune {
         program::notes(specification, inputs)
     }
 
+    fn method(&self, specification: &[u8]) -> Result<Option<&'static str>, BuildError> {
+        Ok(Some(
+            Specification::decode(specification)?.adapter.method_name(),
+        ))
+    }
+
     fn step(&self, specification: &[u8], model: &ModelShape) -> Result<Step, BuildError> {
         let model = model.config();
         let model = model.map_err(|e| BuildError::input(MODEL, e))?;

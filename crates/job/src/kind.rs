@@ -76,6 +76,16 @@ pub trait Kind: Send + Sync {
         language::shape(inputs)
     }
 
+    /// How the model is changed, by the name that the terms of an order have for it; none of a kind that
+    /// has one way only.
+    ///
+    /// # Errors
+    /// When the specification is not canonical.
+    fn method(&self, specification: &[u8]) -> Result<Option<&'static str>, BuildError> {
+        let _ = specification;
+        Ok(None)
+    }
+
     /// One step, from the specification and the model's shape. An adapter that is only scored is
     /// not in it: its shape stands in its own files.
     ///

@@ -48,7 +48,7 @@ pub use local::{
     run_saved,
 };
 pub use machine::{MachineError, self_test};
-pub use memory::available_memory;
+pub use memory::{available_memory, machine_memory};
 pub use parts::{Casting, Part, Player, parts};
 pub use price::{Price, Sizes};
 pub use problem::Problem;

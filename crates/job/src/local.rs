@@ -311,6 +311,7 @@ fn task(job: &Job, inputs: &Inputs, seed: Digest) -> Task {
         kind: job.kind.name().to_owned(),
         spec: job.specification.clone(),
         model: model.unwrap_or_default(),
+        memory: u64::MAX,
         inputs: inputs.iter().map(input).collect(),
         seed,
         steps: job.steps,

@@ -69,6 +69,10 @@ pub struct Price {
     /// evaluation on the way.
     #[serde(skip)]
     pub work: u64,
+    /// No part of the total: all of it on a machine that computes on its processors and has the model on
+    /// its disk. It is the same whichever machine tells it, so that the terms of an order can.
+    #[serde(skip)]
+    pub anywhere: u64,
 }
 
 impl Price {
@@ -105,15 +109,20 @@ impl Price {
             step: step.operators.saturating_add(watched.operators),
             loading: 0,
             work: step.work.saturating_add(watched.work),
+            anywhere: 0,
         };
-        Ok(price.computed_here(&step, &watched).loaded())
+        let processor = price.on_processor(&step, &watched).loaded();
+        let anywhere = processor.total().saturating_sub(inputs.resident);
+        // A device has in its own memory what a processor computes in.
+        let here = match on_device() {
+            true => price.loaded(),
+            false => processor,
+        };
+        Ok(Self { anywhere, ..here })
     }
 
-    /// With what a processor computes in; a device has that in its own memory.
-    fn computed_here(self, step: &Footprint, watched: &Footprint) -> Self {
-        if on_device() {
-            return self;
-        }
+    /// With what a processor computes in.
+    fn on_processor(self, step: &Footprint, watched: &Footprint) -> Self {
         let packed = step.packed.max(watched.packed);
         let buffers = step.step.saturating_add(watched.step);
         Self {

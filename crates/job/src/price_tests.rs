@@ -77,6 +77,25 @@ fn just_enough_memory_is_enough() {
     ));
 }
 
+/// Whoever says too little of it has an order that every machine refuses, however large it is; those who
+/// offer as much as the order says are never asked for more.
+#[test]
+fn a_run_takes_no_more_than_its_order_says() {
+    let job = job(&[]);
+    let (mut task, takes) = (local(&job).task, price(&job).anywhere);
+    task.memory = takes;
+    assert!(Limited { memory: 1 << 40 }.build(&task).is_ok());
+    task.memory -= 1;
+    for memory in [takes - 1, 1 << 40] {
+        let ProgramError::Refused(text) = refused(&task, memory) else {
+            panic!("{memory} bytes decide whether it is refused");
+        };
+        assert!(text.contains("the order says"), "{text}");
+    }
+    let built = crate::Registry.build(&task);
+    assert!(matches!(built, Err(ProgramError::Refused(_))));
+}
+
 #[test]
 fn an_evaluation_is_priced_by_its_batch() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");

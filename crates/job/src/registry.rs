@@ -50,7 +50,7 @@ pub struct Registry;
 
 impl Programs for Registry {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
-        let (kind, _) = agreed(task)?;
+        let (kind, _) = priced(task)?;
         kind.program(task).map_err(ProgramError::from)
     }
 }
@@ -71,6 +71,19 @@ pub(crate) fn agreed(task: &Task) -> Result<(&'static dyn Kind, ModelShape), Pro
         }
     }
     Ok((kind, told))
+}
+
+/// The kind of a task, and what a run takes: no more than its order says, which those who take part have
+/// compared with what they offer (`docs/decisions/0330-offers-of-memory-and-methods.md`).
+fn priced(task: &Task) -> Result<(&'static dyn Kind, Price), ProgramError> {
+    let (kind, model) = agreed(task)?;
+    let sizes = Sizes::of(&by_name(task))?;
+    let price = kind.price(&task.spec, &model, &sizes)?;
+    let (takes, said) = (Bytes(price.anywhere), Bytes(task.memory));
+    match price.anywhere > task.memory {
+        true => Err(BuildError::MoreMemory { takes, said }.into()),
+        false => Ok((kind, price)),
+    }
 }
 
 /// The shape that the terms of an order tell of its model.
@@ -112,9 +125,7 @@ pub struct Limited {
 
 impl Programs for Limited {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
-        let (kind, model) = agreed(task)?;
-        let sizes = Sizes::of(&by_name(task))?;
-        let price = kind.price(&task.spec, &model, &sizes)?;
+        let (kind, price) = priced(task)?;
         if price.total() > self.memory {
             let memory = Bytes(self.memory);
             return Err(ProgramError::TooLarge(format!(

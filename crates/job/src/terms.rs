@@ -34,14 +34,14 @@ pub struct Draft(Terms);
 
 impl Draft {
     /// Drafts the terms of `job`. `model` is what they tell of its model
-    /// ([`ModelShape::to_bytes`]), `contents` are the digests of its inputs' plaintexts by name,
+    /// ([`ModelShape::to_bytes`]), `sizes` are those of its inputs, `contents` are the digests of its inputs' plaintexts by name,
     /// and `keys` are the order's; none for a draft that is only looked at and never posted.
     ///
     /// # Errors
     /// [`JobError::Terms`] when no ledger could hold them.
     pub fn new(
         job: &Job,
-        model: &[u8],
+        (model, sizes): (&[u8], &Sizes),
         contents: impl Fn(&str) -> Digest,
         keys: Option<&OrderKeys>,
     ) -> Result<Self, JobError> {
@@ -64,10 +64,8 @@ impl Draft {
         let specification = job.specification.clone();
         // Of a model that cannot be computed nothing is known, and no run is made of it.
         let shape = ModelShape::from_bytes(model).ok();
-        let priced = shape.and_then(|shape| {
-            let sizes = Sizes::default();
-            job.kind.price(&specification, &shape, &sizes).ok()
-        });
+        let priced = shape.and_then(|shape| job.kind.price(&specification, &shape, sizes).ok());
+        let method = job.kind.method(&specification).ok().flatten();
         // Copies are compared, not audited.
         let audited = job.market.copies < 2;
         let nobody = || LockSecret::from_seed(&[0; 32]).public();
@@ -79,6 +77,8 @@ impl Draft {
             steps: job.steps,
             segment_steps: job.audit.segment_steps,
             step_units: priced.map_or(1, |price| price.work.max(1)),
+            memory: priced.map_or(1, |price| price.anywhere.max(1)),
+            method: BoundedString::new(method.unwrap_or_default()).map_err(too_long("method"))?,
             stop: job.stop_rule(),
             price: job.market.price,
             provider_bond: job.market.provider_bond,
@@ -159,7 +159,8 @@ impl Job {
     pub fn problems(&self, network: &Network) -> Vec<Problem> {
         // Any model will do, since a ledger looks at no size of it.
         let model = [ModelShape::VERSION; ModelShape::BYTES];
-        let draft = match Draft::new(self, &model, |_| Digest::ZERO, None) {
+        let about = (&model[..], &Sizes::default());
+        let draft = match Draft::new(self, about, |_| Digest::ZERO, None) {
             Ok(draft) => draft,
             Err(JobError::Terms(problems)) => return problems,
             Err(error) => {

@@ -212,6 +212,7 @@ impl Genesis {
                 leaving: false,
                 offer: registration.offer.clone(),
                 serving: 0,
+                asked: 0,
                 missed: 0,
                 suspended: false,
             };

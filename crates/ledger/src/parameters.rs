@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::state::quorum;
-use crate::{Amount, Call, Deadlines, Offer, Ppm, Role};
+use crate::{Amount, Call, Deadlines, Offer, Ppm, Role, Transaction};
 
 /// The longest deadline or delay that any network may have, in milliseconds: a year.
 pub const MAX_DEADLINE_MS: u64 = 365 * 86_400_000;
@@ -69,6 +69,9 @@ pub struct Parameters {
     pub max_bond_multiple: u32,
     /// How long whoever is asked to take part in an order has to answer, in milliseconds of ledger time.
     pub answer_ms: u64,
+    /// Lists of those who are asked to take part whose answers an order pays the fees of, for each run that
+    /// it can have; when they are used up nobody else is asked.
+    pub answer_lists: u16,
     /// Share of the price that a requester owes whoever it keeps waiting: a provider that accepted
     /// while the order is withdrawn, or is handed no keys in time.
     pub idle_rate: Ppm,
@@ -139,6 +142,7 @@ impl Default for Parameters {
             judge_fee: Amount(5_000),
             max_bond_multiple: 20,
             answer_ms: 30_000,
+            answer_lists: 8,
             idle_rate: Ppm(50_000),
             standard_offer: Offer::standard(),
             min_share: Ppm(500_000),
@@ -179,6 +183,11 @@ impl Parameters {
     pub fn min_fee(&self, length: usize) -> Amount {
         let bytes = self.byte_fee.0.saturating_mul(length as u64);
         Amount(self.base_fee.0.saturating_add(bytes))
+    }
+
+    /// What whoever is asked to take part in an order gets for its answer: the least fee of one.
+    pub fn answer_fee(&self) -> Amount {
+        self.min_fee(Transaction::ANSWER_BYTES)
     }
 
     /// The least bond of a role.
@@ -253,6 +262,9 @@ impl Parameters {
         }
         if self.answer_ms == 0 {
             return Some("whoever is asked must have some time to answer");
+        }
+        if self.answer_lists == 0 {
+            return Some("an order must pay the answers to at least one list");
         }
         if self.max_timers == 0 || self.max_draws == 0 {
             return Some("a block must end at least one deadline and draw for at least one order");

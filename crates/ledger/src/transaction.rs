@@ -54,6 +54,9 @@ struct Unsigned<'a> {
 }
 
 impl Transaction {
+    /// Bytes of one that answers whether its sender takes part in an order; every one has as many.
+    pub const ANSWER_BYTES: usize = 32 + 32 + 8 + 8 + 42 + 64;
+
     /// Signs a call.
     pub fn sign(
         secret: &SecretKey,

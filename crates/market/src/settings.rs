@@ -93,6 +93,8 @@ impl Settings {
             steps: self.steps(),
             segment_steps: SEGMENT_STEPS,
             step_units: 1,
+            memory: 1 << 20,
+            method: BoundedString::new("lora").unwrap_or_default(),
             stop: StopRule {
                 stop_after: 1,
                 max_invalid: 4.min(self.steps()),

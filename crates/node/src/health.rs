@@ -30,6 +30,8 @@ pub enum Topic {
     Address,
     /// Roles that the ledger has and the configuration has not.
     Roles,
+    /// Offers that the ledger and the configuration have differently.
+    Offer,
 }
 
 impl Topic {
@@ -42,6 +44,7 @@ impl Topic {
             Self::Files => "files",
             Self::Address => "address",
             Self::Roles => "roles",
+            Self::Offer => "offer",
         }
     }
 
@@ -50,7 +53,7 @@ impl Topic {
         match self {
             Self::Files => Some(&FILES_SAID),
             Self::Disk => Some(&DISK_SAID),
-            Self::Blocks | Self::Clock | Self::Address | Self::Roles => None,
+            Self::Blocks | Self::Clock | Self::Address | Self::Roles | Self::Offer => None,
         }
     }
 }

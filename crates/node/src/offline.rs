@@ -273,6 +273,7 @@ pub fn rerun(
         kind: order.head.terms.kind.to_string(),
         spec: order.head.terms.spec.to_vec(),
         model: order.head.terms.model.to_vec(),
+        memory: order.head.terms.memory,
         inputs: task_inputs,
         seed: accepted.seed.unwrap_or(Digest::ZERO),
         steps: order.head.terms.steps,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use assay_api::ChainError;
 use assay_crypto::{Digest, aead::FileKey};
 use assay_job::keys::{self, KeysError};
-use assay_job::{BuildError, Draft, Inputs, Job, JobError, Network};
+use assay_job::{BuildError, Draft, Inputs, Job, JobError, Network, Sizes};
 use assay_ledger::{
     AccountId, Amount, Event, FileId, Order, OrderCall, OrderEvent, OrderId, Phase, SegmentIndex,
     query, query::Which,
@@ -117,7 +117,8 @@ impl Requester {
         }
         let model = job.model(inputs)?.to_bytes();
         let contents = assay_job::contents(inputs);
-        let draft = Draft::new(job, &model, contents, None)?;
+        let sizes = Sizes::of(inputs).map_err(JobError::from)?;
+        let draft = Draft::new(job, (&model, &sizes), contents, None)?;
         let same = own
             .iter()
             .find(|order| draft.is_same_work(&order.head.terms));
@@ -148,7 +149,8 @@ impl Requester {
         let keys = keys::derive(&self.services.key, file_keys);
         let contents = assay_job::contents(inputs);
         let model = job.model(inputs)?.to_bytes();
-        let draft = Draft::new(job, &model, contents, Some(&keys))?;
+        let sizes = Sizes::of(inputs).map_err(JobError::from)?;
+        let draft = Draft::new(job, (&model, &sizes), contents, Some(&keys))?;
         // Whatever can be known to fail fails here, before the first byte leaves.
         let lasting = self.check(job, &draft, inputs, private)?;
 

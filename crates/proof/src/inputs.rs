@@ -134,6 +134,7 @@ impl Inputs {
             kind: terms.kind.to_string(),
             spec: terms.spec.to_vec(),
             model: terms.model.to_vec(),
+            memory: terms.memory,
             inputs: inputs.collect::<Option<_>>()?,
             seed: run.seed?,
             steps: terms.steps,

@@ -19,6 +19,10 @@ pub struct Task {
     /// The sizes of its model, as the order on the ledger tells them; empty for a kind that works on
     /// none.
     pub model: Vec<u8>,
+    /// Bytes of memory that a run takes at most, as the order on the ledger says: a program that takes
+    /// more on a machine that computes on its processors is refused by every machine. The largest number
+    /// where nobody has said anything.
+    pub memory: u64,
     /// Decrypted inputs in the order's own sequence.
     pub inputs: Vec<TaskInput>,
     /// Public randomness of this attempt: every choice the job makes is drawn from it.

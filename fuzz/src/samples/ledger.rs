@@ -146,6 +146,8 @@ pub fn terms() -> Terms {
         steps: 3,
         segment_steps: 2,
         step_units: 1,
+        memory: 1 << 20,
+        method: text("lora"),
         stop: StopRule {
             stop_after: 2,
             max_invalid: 2,

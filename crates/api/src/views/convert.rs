@@ -94,6 +94,7 @@ impl RoleView {
             leaving: of.leaving,
             offer: of.offer,
             serving: of.serving,
+            asked: of.asked,
             missed: of.missed,
             suspended: of.suspended,
         }

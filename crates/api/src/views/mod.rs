@@ -194,6 +194,8 @@ pub struct RoleView {
     pub offer: Option<Offer>,
     /// Orders under way that lock a part of the bond.
     pub serving: u16,
+    /// Open lists of those who are asked to take part in an order, with it among them.
+    pub asked: u16,
     /// Times that it was asked to take part in an order and did not answer.
     pub missed: u32,
     /// It did not answer: drawn no more until it offers again.

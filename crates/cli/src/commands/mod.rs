@@ -10,6 +10,7 @@ pub(crate) mod market;
 pub(crate) mod merge;
 pub(crate) mod network;
 pub(crate) mod node;
+pub(crate) mod offer;
 pub(crate) mod split;
 pub(crate) mod train;
 pub(crate) mod try_job;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Keys(keys) => keys.run(&cli.global, output),
         Command::Market(market) => market.run(&cli.global, output),
         Command::Account(account) => account.run(&cli.global, output),
+        Command::Offer(offer) => offer.run(&cli.global, output),
         Command::Vault(vault) => vault.run(&cli.global, output),
         Command::Node(node) => node.run(output),
         Command::Network(network) => network.run(&cli.global, output),

@@ -217,6 +217,7 @@ pub(crate) fn task_of(order: &Order, inputs: &Inputs) -> Task {
         kind: order.head.terms.kind.to_string(),
         spec: order.head.terms.spec.to_vec(),
         model: order.head.terms.model.to_vec(),
+        memory: order.head.terms.memory,
         inputs: order.head.terms.inputs.iter().map(input).collect(),
         seed: order
             .result_run()

@@ -154,6 +154,8 @@ impl World {
             steps: 100,
             segment_steps: 10,
             step_units: 1,
+            memory: 1 << 20,
+            method: BoundedString::new("lora").unwrap_or_default(),
             stop: StopRule {
                 stop_after: 10,
                 max_invalid: 10,

@@ -98,6 +98,7 @@ fn register(
         leaving: false,
         offer: offer.cloned(),
         serving: before.as_ref().map_or(0, |r| r.serving),
+        asked: before.as_ref().map_or(0, |r| r.asked),
         missed: before.as_ref().map_or(0, |r| r.missed),
         suspended: false,
     };
@@ -146,6 +147,10 @@ fn unregister(state: &mut State<'_>, account: AccountId, role: Role) -> Result<(
     registration.leaving = true;
     money::start_unbonding(state, role, &account, &mut registration, free)?;
     state.save_registration(role, &account, &registration);
+    if role.is_drawn() {
+        // The share of those who take some order may be larger without it.
+        sweep::rouse(state);
+    }
     state.emit(AccountEvent::Unregistered { account, role });
     Ok(())
 }

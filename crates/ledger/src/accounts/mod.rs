@@ -142,6 +142,8 @@ pub struct Registration {
     pub offer: Option<Offer>,
     /// Orders under way that lock a part of the bond.
     pub serving: u16,
+    /// Open lists of those who are asked to take part in an order, with it among them.
+    pub asked: u16,
     /// Times that it was asked to take part in an order and did not answer.
     pub missed: u32,
     /// It did not answer: drawn no more until it is registered again, for a fee.
@@ -157,6 +159,12 @@ impl Registration {
         Amount(self.bond.0.saturating_sub(self.locked.0))
     }
 
+    /// Slots that are taken: each order under way takes one, and each that it is asked for, so that
+    /// nobody is asked for more than it could do.
+    pub fn taken(&self) -> u16 {
+        self.serving.saturating_add(self.asked)
+    }
+
     /// Why it is not drawn in `role` for an order with these terms now; nothing if it can be.
     pub fn refuses(&self, role: Role, terms: &Terms) -> Vec<Unmet> {
         if self.leaving {
@@ -169,8 +177,8 @@ impl Registration {
             return vec![Unmet::NoOffer];
         };
         let mut unmet = offer.refuses(role, terms);
-        if self.serving >= offer.orders {
-            let orders = self.serving;
+        let orders = self.taken();
+        if orders >= offer.orders {
             unmet.push(Unmet::Busy { orders });
         }
         let (free, bond) = (self.free(), terms.bond(role));

@@ -9,14 +9,14 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, BoundedVec, Deadlines, JobKind, LedgerTime, Role, Terms, rules};
+use crate::{Amount, BoundedVec, Deadlines, JobKind, JobMethod, LedgerTime, Role, Terms, rules};
 
 /// What a provider or an auditor agrees to.
 ///
 /// Pay is compared by the step, the one measure of work that the ledger can tell from terms alone and
 /// that nobody can lie about: a run has exactly as many. What a step costs to compute depends on the
-/// specification, which is bytes to the ledger; that, and the memory it takes, whoever is drawn weighs
-/// on its own machine.
+/// specification, which is bytes to the ledger; that whoever is drawn weighs on its own machine. Memory
+/// and method are compared as the terms tell them: every machine refuses an order that tells them wrongly.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Offer {
     /// The kinds of jobs it takes.
@@ -31,11 +31,16 @@ pub struct Offer {
     pub least_time: Deadlines,
     /// Orders in which it takes part at once; with 0 it takes no new ones.
     pub orders: u16,
+    /// Most bytes of memory that it gives a run.
+    pub memory: u64,
+    /// The ways of training that it takes, of kinds that have several.
+    pub methods: BoundedVec<JobMethod, 16>,
 }
 
 impl Offer {
     /// An offer that suits most machines: a ten-thousandth of a token for a step, at most 100 tokens
-    /// at stake, time enough for a machine that is busy or slow to answer, four orders at once.
+    /// at stake, time enough for a machine that is busy or slow to answer, four orders at once, 4 GiB of
+    /// memory, every method.
     pub fn standard() -> Offer {
         Offer {
             least_pay: Amount(100),
@@ -46,6 +51,7 @@ impl Offer {
                 ..Deadlines::all(30_000)
             },
             orders: 4,
+            memory: 4 << 30,
             ..Offer::anything()
         }
     }
@@ -61,6 +67,8 @@ impl Offer {
             most_bond: Amount(u64::MAX),
             least_time: Deadlines::all(0),
             orders: u16::MAX,
+            memory: u64::MAX,
+            methods: BoundedVec::new(rules::methods().collect::<Vec<_>>()).unwrap_or_default(),
         }
     }
 
@@ -72,6 +80,15 @@ impl Offer {
             unmet.push(Unmet::Kind {
                 kind: terms.kind.clone(),
             });
+        }
+        if !terms.method.is_empty() && !self.methods.contains(&terms.method) {
+            unmet.push(Unmet::Method {
+                method: terms.method.clone(),
+            });
+        }
+        if terms.memory > self.memory {
+            let (memory, most) = (terms.memory, self.memory);
+            unmet.push(Unmet::Memory { memory, most });
         }
         let (pay, bond, steps) = match role {
             Role::Auditor => (terms.auditor_fee, terms.auditor_bond, terms.audited_steps()),
@@ -118,6 +135,10 @@ pub(crate) fn acts(role: Role, copies: bool) -> [&'static str; 4] {
 pub enum Unmet {
     /// The kind of job is not among those offered.
     Kind { kind: JobKind },
+    /// The method is not among those offered.
+    Method { method: JobMethod },
+    /// A run takes more bytes of memory than are offered.
+    Memory { memory: u64, most: u64 },
     /// The pay is too little for the steps.
     Pay {
         pay: Amount,
@@ -132,7 +153,7 @@ pub enum Unmet {
         given: LedgerTime,
         least: LedgerTime,
     },
-    /// It takes part in as many orders as it offers to.
+    /// It takes part in as many orders as it offers to, or is asked for so many.
     Busy { orders: u16 },
     /// Too little of its bond is free.
     Free { free: Amount, bond: Amount },
@@ -149,6 +170,15 @@ impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unmet::Kind { kind } => write!(f, "it does no {} jobs", kind.as_str()),
+            Unmet::Method { method } => {
+                write!(f, "it does not train by the method {}", method.as_str())
+            }
+            Unmet::Memory { memory, most } => write!(
+                f,
+                "a run takes {} MiB of memory, and it gives {}",
+                memory.div_ceil(1 << 20),
+                most >> 20
+            ),
             Unmet::Pay { pay, steps, least } => {
                 write!(f, "{steps} steps pay {pay}, and it asks for {least}")
             }
@@ -169,7 +199,7 @@ impl fmt::Display for Unmet {
             Unmet::Busy { orders } => {
                 write!(
                     f,
-                    "it takes part in {orders} orders, as many as it offers to"
+                    "it takes part in {orders} orders, or is asked to: as many as it offers"
                 )
             }
             Unmet::Free { free, bond } => {
@@ -201,6 +231,8 @@ mod tests {
             steps: 22,
             segment_steps: 4,
             step_units: 1,
+            memory: 4 << 30,
+            method: JobMethod::new("lora").unwrap(),
             stop: crate::StopRule {
                 stop_after: 4,
                 max_invalid: 10,
@@ -237,6 +269,15 @@ mod tests {
             assert_eq!(refuses(role, |_| ()), Vec::<String>::new());
             let other = |terms: &mut Terms| terms.kind = JobKind::new("mine").unwrap();
             assert_eq!(refuses(role, other), ["it does no mine jobs"]);
+            let larger = |terms: &mut Terms| terms.memory += 1;
+            let told = "a run takes 4097 MiB of memory, and it gives 4096";
+            assert_eq!(refuses(role, larger), [told]);
+            let other = |terms: &mut Terms| terms.method = JobMethod::new("mine").unwrap();
+            let told = "it does not train by the method mine";
+            assert_eq!(refuses(role, other), [told]);
+            // A kind that has one way only names none.
+            let none = |terms: &mut Terms| terms.method = JobMethod::default();
+            assert_eq!(refuses(role, none), [""; 0]);
         }
         assert_eq!(
             refuses(provider, |terms| terms.price = Amount(2_199)),
@@ -292,6 +333,7 @@ mod tests {
     fn whoever_offers_anything_refuses_nothing() {
         let mut worst = terms();
         worst.price = Amount(1);
+        worst.memory = u64::MAX;
         worst.provider_bond = Amount(u64::MAX);
         worst.deadlines = Deadlines::all(0);
         for role in [Role::Provider, Role::Auditor] {

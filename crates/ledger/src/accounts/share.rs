@@ -13,6 +13,8 @@ impl Offer {
         let times = self.least_time.named();
         let mut times = times.iter().zip(other.least_time.named());
         other.kinds.iter().all(|kind| self.kinds.contains(kind))
+            && (other.methods.iter()).all(|method| self.methods.contains(method))
+            && self.memory >= other.memory
             && self.least_pay <= other.least_pay
             && self.most_bond >= other.most_bond
             && times.all(|((_, own), (_, other))| *own <= other)

@@ -75,6 +75,7 @@ fn post(
         asked: None,
         declined: Vec::new(),
         escrow,
+        answers: terms.most_answers(&state.chain.parameters),
         deposit: Amount::ZERO,
         begun: 0,
         disputed: 0,

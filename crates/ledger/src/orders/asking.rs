@@ -4,19 +4,19 @@
 //! Nobody is bound who has not accepted: until then nothing is locked, and no key is handed over. The
 //! window closes as soon as the answers that are still missing can change nothing; who has not
 //! answered when its time is over has missed, which suspends its offer. To accept and then to have no
-//! bond or slot free is no miss: others had a claim to it first.
+//! bond or slot free is no miss: others had a claim to it first. The order pays the fees of the answers,
+//! and nobody is asked for more orders at once than it has slots.
 
 use std::collections::BTreeSet;
 
 use super::draw::{self, Candidate, Pools};
 use super::passage::enter;
+use super::reimburse;
 use crate::state::State;
 use crate::{
     AccountId, Asked, Invited, Order, OrderEvent, OrderRefusal, Phase, Refusal, Registration, Role,
+    Terms, sweep,
 };
-
-/// Accounts on one list.
-const MOST_ASKED: usize = 8;
 
 /// Accounts that one search remembers to have declined, so that they are not asked again.
 const REMEMBERED: usize = 32;
@@ -44,13 +44,21 @@ pub(super) fn ask(
     }
     let mut stream = draw::stream(state, order, &role.to_string());
     let declined: BTreeSet<AccountId> = order.head.declined.iter().copied().collect();
-    let most = MOST_ASKED.max(wanted);
+    let most = (Terms::MOST_ASKED as usize).max(wanted);
+    let most = most.min(order.head.answers as usize);
+    if most < wanted {
+        return Ok(false);
+    }
     let terms = &order.head.terms;
     let drawn = pools.draw(state, (role, terms), &mut stream, (wanted, most), |of| {
         may(of) && !declined.contains(&of.account)
     });
     if drawn.is_empty() {
         return Ok(false);
+    }
+    for of in &drawn {
+        reimburse::hold(state, role, &of.account);
+        pools.asked(role, &of.account);
     }
     let ranked: Vec<Invited> = drawn
         .into_iter()
@@ -109,6 +117,7 @@ pub(super) fn answer(
         accept,
     };
     state.emit(answered.of(id));
+    reimburse::pay(state, order, from)?;
     Ok(is_decided(state, order))
 }
 
@@ -142,33 +151,44 @@ fn is_able(state: &State<'_>, order: &Order, role: Role, invited: &Invited) -> b
 }
 
 /// Closes the window: those that serve, first in rank first.
-pub(super) fn close(state: &State<'_>, order: &mut Order) -> Vec<Invited> {
+pub(super) fn close(state: &mut State<'_>, order: &mut Order) -> Result<Vec<Invited>, Refusal> {
     let Some(asked) = order.head.asked.take() else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
+    reimburse::dismiss(state, order, &asked)?;
     let accepted = asked
         .ranked
         .into_iter()
         .filter(|of| of.accepts == Some(true));
     let able = accepted.filter(|of| is_able(state, order, asked.role, of));
-    able.take(usize::from(asked.wanted)).collect()
+    Ok(able.take(usize::from(asked.wanted)).collect())
 }
 
-/// Records who has not answered in time, and suspends its offer.
-pub(super) fn miss(state: &mut State<'_>, order: &Order) {
+/// Records who has not answered in time, and suspends its offer. It is on the list no more, and is paid
+/// nothing for it.
+pub(super) fn miss(state: &mut State<'_>, order: &mut Order) {
     let id = order.head.id;
-    for invited in order.head.asked.iter().flat_map(|asked| &asked.ranked) {
-        if invited.accepts.is_some() {
-            continue;
-        }
-        let (account, role) = (invited.account, order.head.asked.as_ref().map(|of| of.role));
-        let Some(role) = role else { continue };
+    let Some(asked) = &mut order.head.asked else {
+        return;
+    };
+    let role = asked.role;
+    let silent: Vec<Invited> = asked
+        .ranked
+        .extract_if(.., |of| of.accepts.is_none())
+        .collect();
+    for Invited { account, .. } in &silent {
+        reimburse::let_go(state, role, account);
+        let account = *account;
         if let Some(mut registration) = state.registration(role, &account) {
             registration.missed = registration.missed.saturating_add(1);
             registration.suspended = true;
             state.save_registration(role, &account, &registration);
         }
         state.emit(OrderEvent::Missed { account }.of(id));
+    }
+    if !silent.is_empty() {
+        // Without them the share of those who take some order that lies aside may be large enough.
+        sweep::rouse(state);
     }
 }
 

@@ -1,12 +1,12 @@
 //! What terms ask of those who could take part, as far as offers speak of it, and the classes that
 //! orders which wait are told apart by.
 //!
-//! A *demand* is exact. A *class* is coarse: pay, bond and times in powers of two. Its [`Class::best`] is
+//! A *demand* is exact. A *class* is coarse: pay, bond, times and memory in powers of two. Its [`Class::best`] is
 //! the best that an order of the class can ask for, so where nobody takes that, nobody takes any
 //! order of the class, however many there are. Where somebody does, each is looked at alone.
 
 use crate::accounts::acts;
-use crate::{Deadlines, JobKind, Registration, Role, Terms, rules};
+use crate::{Deadlines, JobKind, JobMethod, Registration, Role, Terms, rules};
 
 /// What terms ask of one role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub(crate) struct Demand {
     bond: u64,
     /// The lengths of the phases to act in, in milliseconds.
     times: [u64; 4],
+    /// The place of the method among those that there are, counted from 1; 0 for none.
+    method: u8,
+    /// What a run takes, in bytes.
+    memory: u64,
 }
 
 impl Demand {
@@ -39,6 +43,11 @@ impl Demand {
             pay: pay.0.checked_div(steps).unwrap_or(u64::MAX),
             bond: terms.bond(role).0,
             times: times(role, copies, &terms.deadlines),
+            method: match terms.method.is_empty() {
+                true => 0,
+                false => method_place(&terms.method).unwrap_or(u8::MAX),
+            },
+            memory: terms.memory,
         }
     }
 
@@ -49,7 +58,9 @@ impl Demand {
             (_, false) => &able.times[1],
             (_, true) => &able.times[2],
         };
-        able.kinds.checked_shr(self.kind.into()).unwrap_or(0) & 1 == 1
+        is_in(able.kinds, self.kind)
+            && is_in(able.methods, self.method)
+            && self.memory <= able.memory
             && able.pay <= self.pay
             && self.bond <= able.bond
             && times
@@ -80,6 +91,8 @@ impl Demand {
             second,
             third,
             fourth,
+            self.method,
+            bits(self.memory),
         ]
     }
 }
@@ -91,6 +104,9 @@ pub(crate) struct Able {
     kinds: u32,
     pay: u64,
     bond: u64,
+    /// One bit for each method, above that of no method.
+    methods: u32,
+    memory: u64,
     /// Least times as an auditor, as the one provider, and as one of several.
     times: [[u64; 4]; 3],
 }
@@ -100,14 +116,16 @@ impl Able {
     pub(crate) fn of(registration: &Registration) -> Option<Able> {
         let offer = registration.offer.as_ref()?;
         let out = registration.leaving || registration.suspended;
-        if out || registration.serving >= offer.orders {
+        if out || registration.taken() >= offer.orders {
             return None;
         }
         let kinds = offer.kinds.iter().filter_map(place);
-        let kinds = kinds.filter_map(|place| 1u32.checked_shl(place.into()));
+        let methods = offer.methods.iter().filter_map(method_place);
         let least = |role, copies| times(role, copies, &offer.least_time);
         Some(Able {
-            kinds: kinds.fold(0, |all, kind| all | kind),
+            kinds: set(kinds),
+            methods: set(methods) | 1,
+            memory: offer.memory,
             pay: offer.least_pay.0,
             bond: offer.most_bond.0.min(registration.free().0),
             times: [
@@ -141,7 +159,10 @@ impl Rank {
 }
 
 /// The class of what is asked of one role; all zeros for what needs nobody's offer.
-pub(crate) type HalfClass = [u8; 8];
+pub(crate) type HalfClass = [u8; 10];
+
+/// Where nobody is drawn.
+const NOBODY: HalfClass = [0; 10];
 
 /// The class of what an order that waits asks: of those who are drawn for it, and of those without
 /// whom they are not.
@@ -150,13 +171,13 @@ pub(crate) struct Class(pub(crate) [HalfClass; 2]);
 
 impl Class {
     /// Of orders that are served whoever offers what.
-    pub(crate) const FREE: Class = Class([[0; 8]; 2]);
+    pub(crate) const FREE: Class = Class([NOBODY; 2]);
 
     /// Of an order that waits for a provider, which is not drawn where nobody could audit it.
     pub(crate) fn of_posted(terms: &Terms) -> Class {
         let provider = Demand::of(Role::Provider, terms).class();
         let auditor = match terms.auditors {
-            0 => [0; 8],
+            0 => NOBODY,
             _ => Demand::of(Role::Auditor, terms).class(),
         };
         Class([provider, auditor])
@@ -164,12 +185,12 @@ impl Class {
 
     /// Of an order that waits for auditors.
     pub(crate) fn of_committed(terms: &Terms) -> Class {
-        Class([Demand::of(Role::Auditor, terms).class(), [0; 8]])
+        Class([Demand::of(Role::Auditor, terms).class(), NOBODY])
     }
 
     /// As it stands in keys.
-    pub(crate) fn bytes(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
+    pub(crate) fn bytes(&self) -> [u8; 20] {
+        let mut bytes = [0; 20];
         let parts = self.0.iter().flatten();
         bytes
             .iter_mut()
@@ -187,7 +208,7 @@ impl Class {
 
 /// The best that an order of a class can ask for; `None` for what needs nobody's offer.
 pub(crate) fn best(class: &HalfClass) -> Option<Demand> {
-    let [role, kind, pay, bond, times @ ..] = *class;
+    let [role, kind, pay, bond, times @ .., method, memory] = *class;
     let (role, copies) = match role {
         1 => (Role::Auditor, false),
         2 => (Role::Provider, false),
@@ -201,6 +222,8 @@ pub(crate) fn best(class: &HalfClass) -> Option<Demand> {
         pay: highest(pay),
         bond: lowest(bond),
         times: times.map(highest),
+        method,
+        memory: lowest(memory),
     })
 }
 
@@ -208,6 +231,22 @@ pub(crate) fn best(class: &HalfClass) -> Option<Demand> {
 fn place(kind: &JobKind) -> Option<u8> {
     let place = rules::kinds().position(|known| known == kind.as_str())?;
     u8::try_from(place).ok()
+}
+
+/// The place of a method among those that there are, counted from 1.
+fn method_place(method: &JobMethod) -> Option<u8> {
+    let place = rules::methods().position(|known| known == *method)?;
+    u8::try_from(place).ok()?.checked_add(1)
+}
+
+/// A set of places, one bit for each.
+fn set(places: impl Iterator<Item = u8>) -> u32 {
+    let bits = places.filter_map(|place| 1u32.checked_shl(place.into()));
+    bits.fold(0, |all, bit| all | bit)
+}
+
+fn is_in(set: u32, place: u8) -> bool {
+    set.checked_shr(place.into()).unwrap_or(0) & 1 == 1
 }
 
 /// The lengths of the phases in which a role has to act.

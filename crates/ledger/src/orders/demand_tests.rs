@@ -27,6 +27,11 @@ fn kind(stream: &mut Stream) -> JobKind {
     JobKind::new(KINDS[stream.below(3) as usize]).unwrap()
 }
 
+fn method(stream: &mut Stream) -> JobMethod {
+    const METHODS: [&str; 3] = ["", "lora", "full"];
+    JobMethod::new(METHODS[stream.below(3) as usize]).unwrap()
+}
+
 fn terms(stream: &mut Stream, delivery_key: &LockKey) -> Terms {
     let kind = match kind(stream).as_str() {
         // No order can be posted for a kind that there is not; an offer may name it.
@@ -41,6 +46,8 @@ fn terms(stream: &mut Stream, delivery_key: &LockKey) -> Terms {
         steps: 1 + number(stream),
         segment_steps: 1 + stream.below(4) as u32,
         step_units: 1,
+        memory: number(stream),
+        method: method(stream),
         stop: StopRule {
             stop_after: 1,
             max_invalid: 1,
@@ -61,12 +68,15 @@ fn terms(stream: &mut Stream, delivery_key: &LockKey) -> Terms {
 
 fn registration(stream: &mut Stream) -> Registration {
     let kinds: Vec<JobKind> = (0..stream.below(3)).map(|_| kind(stream)).collect();
+    let methods: Vec<JobMethod> = (0..stream.below(3)).map(|_| method(stream)).collect();
     let offer = Offer {
         kinds: BoundedVec::new(kinds).unwrap(),
         least_pay: Amount(number(stream)),
         most_bond: Amount(number(stream)),
         least_time: deadlines(stream),
         orders: stream.below(3) as u16,
+        memory: number(stream),
+        methods: BoundedVec::new(methods).unwrap(),
     };
     let locked = number(stream);
     Registration {
@@ -78,6 +88,7 @@ fn registration(stream: &mut Stream) -> Registration {
         leaving: stream.below(8) == 0,
         offer: (stream.below(8) > 0).then_some(offer),
         serving: stream.below(3) as u16,
+        asked: stream.below(2) as u16,
         missed: 0,
         suspended: stream.below(8) == 0,
     }

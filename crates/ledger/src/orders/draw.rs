@@ -62,6 +62,15 @@ impl Pools {
         drawn
     }
 
+    /// Notes that somebody is asked once more, for the draws that follow in this block.
+    pub(crate) fn asked(&mut self, role: Role, account: &AccountId) {
+        let known = self.roles.get_mut(&role).into_iter().flatten();
+        for of in known.filter(|of| of.account == *account) {
+            of.registration.asked = of.registration.asked.saturating_add(1);
+            of.able = Able::of(&of.registration);
+        }
+    }
+
     /// Whether those who take it among those who `may` hold at least `share` of the bonds of all who would
     /// if nobody were busy with other orders.
     pub(crate) fn free(

@@ -29,6 +29,17 @@ pub(crate) fn pay_from_escrow(
     pay(state, order.head.id, account, amount)
 }
 
+/// Pays out of an order's escrow what somebody has spent on it, which is no pay.
+pub(crate) fn reimburse(
+    state: &mut State<'_>,
+    order: &mut Order,
+    account: AccountId,
+    amount: Amount,
+) -> Result<(), Refusal> {
+    order.head.escrow = money::minus(order.head.escrow, amount)?;
+    money::credit(state, &account, amount)
+}
+
 /// Pays out of an order's escrow what the requester owes for having kept somebody waiting; to the pot
 /// where nobody has accepted yet.
 pub(crate) fn pay_idle(

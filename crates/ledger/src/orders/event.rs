@@ -95,6 +95,8 @@ pub enum OrderEvent {
     },
     /// It ended.
     Ended { outcome: Outcome },
+    /// An account got the fee of its answer, or of one that it may have sent in vain.
+    Reimbursed { account: AccountId, amount: Amount },
 }
 
 impl OrderEvent {

@@ -1,7 +1,7 @@
 //! From one phase to the next, and to the end.
 
 use super::lives::row;
-use super::{escrow, grants};
+use super::{escrow, grants, reimburse};
 use crate::state::State;
 use crate::{Order, OrderEvent, Outcome, Phase, Refusal};
 
@@ -43,12 +43,15 @@ pub(super) fn finish(
     order: &mut Order,
     outcome: Outcome,
 ) -> Result<(), Refusal> {
+    if let Some(asked) = order.head.asked.take() {
+        reimburse::dismiss(state, order, &asked)?;
+    }
+    order.head.answers = 0;
     let requester = order.head.requester;
     escrow::pay_deposit(state, order, requester, &[])?;
     let rest = order.head.escrow;
     escrow::pay_from_escrow(state, order, requester, rest)?;
     order.head.outcome = Some(outcome);
-    order.head.asked = None;
     order.head.declined.clear();
     order.head.phase = match outcome {
         Outcome::Paid | Outcome::Failed => Phase::Settled,

@@ -41,8 +41,10 @@ pub struct Head {
     pub asked: Option<Asked>,
     /// Who declined in the present search, the latest last; they are not asked again in it.
     pub declined: Vec<AccountId>,
-    /// Money held for providers and auditors.
+    /// Money held for providers and auditors, and for the fees of answers.
     pub escrow: Amount,
+    /// Answers whose fees the escrow can still pay: no list is longer.
+    pub answers: u32,
     /// The complainant's deposit while its complaint is open.
     pub deposit: Amount,
     /// Runs begun: each has a record of its own.

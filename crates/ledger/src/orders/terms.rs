@@ -13,6 +13,9 @@ use crate::{
 /// The name of a kind of job, such as `finetune`.
 pub type JobKind = BoundedString<32>;
 
+/// The name of a way of training, such as `lora`; empty for a kind that has only one.
+pub type JobMethod = BoundedString<32>;
+
 /// The terms of an order. Fixed when it is posted.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Terms {
@@ -35,6 +38,14 @@ pub struct Terms {
     /// have to replay is bounded by it. The ledger cannot see whether it is true; every machine tells
     /// from specification and model what a step takes, and refuses an order that says less.
     pub step_units: u64,
+    /// Bytes of memory that a run takes at most of a machine that computes on its processors: states,
+    /// buffers, model and what is read of the inputs. Offers are compared with it. The ledger cannot see
+    /// whether it is true either; every machine tells from specification, model and inputs what a run
+    /// takes, and refuses an order that says less.
+    pub memory: u64,
+    /// How the model is changed, by a name that the kind knows: see
+    /// [`rules::methods`](crate::rules::methods). Every machine compares it with the specification.
+    pub method: JobMethod,
     /// When the run is given up because its steps come to nothing.
     pub stop: StopRule,
     /// Paid to the provider of an accepted run that computed all its steps: see [`Terms::earned`].
@@ -132,6 +143,8 @@ impl Deadlines {
 }
 
 impl Terms {
+    /// Accounts on a list, unless there are more places.
+    pub const MOST_ASKED: u32 = 8;
     /// Most steps of a run: keeps the longest path, and with it an opening, short.
     pub const MAX_STEPS: u64 = 1 << 20;
     /// Most segments of a run: all checkpoint names fit one transaction.
@@ -221,16 +234,33 @@ impl Terms {
         parameters.idle_rate.of(self.price)
     }
 
+    /// Answers whose fees the order pays: those to [`Parameters::answer_lists`] lists for each run that it
+    /// can have.
+    pub fn most_answers(&self, parameters: &Parameters) -> u32 {
+        let lists = u32::from(parameters.answer_lists).saturating_mul(self.most_runs());
+        lists.saturating_mul(self.list_length())
+    }
+
+    /// Accounts on the longest list for the order.
+    pub(crate) fn list_length(&self) -> u32 {
+        let places = self.auditors.max(self.copies);
+        Terms::MOST_ASKED.max(places.into())
+    }
+
     /// What the requester pays in when posting: the price of every copy, every auditor's fee, the
     /// idle fee of as many providers as it can keep waiting, which is one where there is one at a time,
-    /// and the deposit of an open order, which nothing is paid from. `None` on overflow.
+    /// the fees of the answers of all who may be asked, and the deposit of an open order, which nothing
+    /// is paid from. `None` on overflow.
     pub fn escrow(&self, parameters: &Parameters) -> Option<Amount> {
         let waiting = match self.copies {
             0 | 1 => 1,
             _ => self.most_runs(),
         };
         let idle = self.idle_fee(parameters).checked_mul(waiting.into())?;
-        let held = idle.checked_add(parameters.order_deposit)?;
+        let answers = u64::from(self.most_answers(parameters));
+        let answers = parameters.answer_fee().checked_mul(answers)?;
+        let held = idle.checked_add(answers)?;
+        let held = held.checked_add(parameters.order_deposit)?;
         self.pay()?.checked_add(held)
     }
 

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod adversaries;
+mod answers;
 mod audits;
 mod consent;
 mod contracts;

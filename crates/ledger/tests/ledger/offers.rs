@@ -1,11 +1,11 @@
 //! Whoever's offer the terms do not meet is never drawn.
 
 use assay_ledger::{
-    AccountCall, AccountRefusal, Amount, BoundedString, BoundedVec, Offer, Outcome, Phase, Refusal,
-    Role, Terms, Unmet,
+    AccountCall, AccountRefusal, Amount, BoundedString, BoundedVec, JobMethod, Offer, Outcome,
+    Phase, Refusal, Role, Terms, Unmet,
 };
 
-use crate::world::{Run, Who, World, blocks, ms, terms};
+use crate::world::{AUDITORS, Run, Who, World, blocks, ms, terms};
 
 /// Terms that machines with the usual offer take.
 fn usual() -> Terms {
@@ -130,6 +130,44 @@ fn only_those_are_drawn_whose_offer_the_terms_meet() {
     let busy = Unmet::Busy { orders: 4 };
     assert_eq!(registration.refuses(Role::Provider, &usual()), [busy]);
     world.advance(2);
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::NoProvider));
+}
+
+#[test]
+fn whoever_has_too_little_memory_or_another_method_is_passed_over() {
+    let mut world = World::new();
+    let terms = Terms {
+        memory: 8 << 30,
+        method: JobMethod::new("full").unwrap(),
+        ..usual()
+    };
+    let just_enough = Offer {
+        memory: terms.memory,
+        ..Offer::standard()
+    };
+    let too_small = Offer {
+        memory: terms.memory - 1,
+        ..Offer::standard()
+    };
+    let adapters = Offer {
+        methods: BoundedVec::new([JobMethod::new("lora").unwrap()]).unwrap(),
+        ..just_enough.clone()
+    };
+    everybody(&mut world, &just_enough);
+    offer(&mut world, Who::Provider(0), too_small.clone());
+    offer(&mut world, Who::Provider(1), adapters);
+    for _ in 0..4 {
+        let order = world.post(&terms);
+        assert_eq!(world.assign(order), Who::Provider(2));
+    }
+    // Nor is anybody drawn whose run nobody could audit.
+    let mut world = World::new();
+    everybody(&mut world, &just_enough);
+    for auditor in 0..AUDITORS {
+        offer(&mut world, Who::Auditor(auditor), too_small.clone());
+    }
+    let order = world.post(&terms);
+    world.advance(blocks(terms.deadlines.assign) + 2);
     assert_eq!(world.order(order).head.outcome, Some(Outcome::NoProvider));
 }
 

@@ -178,6 +178,9 @@ pub(crate) fn parameters() -> Parameters {
             ..Deadlines::all(ms(2))
         },
         min_blocks: 1,
+        // Answers cost nothing, so nothing comes back for them: `answers.rs` is about that.
+        base_fee: Amount::ZERO,
+        byte_fee: Amount::ZERO,
         order_deposit: Amount::ZERO,
         max_open_orders: 100_000,
         kept_ms: ms(20),
@@ -531,6 +534,8 @@ pub(crate) fn terms() -> Terms {
         steps: 22,
         segment_steps: 4,
         step_units: 1,
+        memory: 1 << 20,
+        method: BoundedString::new("lora").unwrap(),
         stop: StopRule {
             stop_after: 4,
             max_invalid: 10,

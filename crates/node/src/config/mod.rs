@@ -15,8 +15,10 @@
 //! [storage]
 //! quota = "20 GiB"
 //!
-//! [provider.offer]                    # what orders it takes; each line may be left out. An auditor
-//! kinds = ["finetune", "evaluate"]    # has an [auditor.offer]
+//! [provider.offer]                    # what orders it takes when the role is registered; each line may
+//! kinds = ["finetune", "evaluate"]    # be left out. An auditor has an [auditor.offer]
+//! methods = ["lora", "full"]          # ways of training
+//! memory = "14 GiB"                   # for a run; most of what the machine has, if left out
 //! least_pay = 100                     # micro-units for each step
 //! most_bond = 100000000               # micro-units that one order may lock
 //! orders = 4                          # at once
@@ -49,10 +51,10 @@ use std::{
 };
 
 use assay_crypto::PublicKey;
-use assay_ledger::Role;
+use assay_ledger::{Offer, Role};
 use serde::Deserialize;
 
-pub use self::offer::{LeastTime, OfferConfig};
+pub use self::offer::{LeastTime, OfferConfig, offered_memory};
 pub use self::size::{BadSize, ByteSize};
 use crate::address::Address;
 
@@ -115,7 +117,8 @@ pub struct ValidatorConfig {
 pub struct WorkConfig {
     /// Bond locked when registering, in micro-units; the network's least bond if absent.
     pub bond: Option<u64>,
-    /// What orders it takes; the usual ones if absent.
+    /// What orders it takes when the role is registered; the usual ones if absent. Later the offer on the
+    /// ledger counts, which `assay offer` changes.
     #[serde(default)]
     pub offer: OfferConfig,
     /// Threads for computing; `ASSAY_THREADS` or all processors if absent. Roles of one node share
@@ -251,6 +254,31 @@ impl NodeConfig {
     pub fn memory(&self) -> u64 {
         let set = self.work.as_ref().and_then(|work| work.memory);
         set.map_or_else(free_memory, |size| size.0)
+    }
+
+    /// What the node offers in `role` when it registers it; `None` of a role that orders are not drawn
+    /// to. What programs may take by `work.memory` bounds what is offered of it.
+    pub fn offer(&self, role: Role) -> Option<Offer> {
+        let work = match role {
+            Role::Provider => &self.provider,
+            Role::Auditor => &self.auditor,
+            Role::Validator | Role::Storage => return None,
+        };
+        let set = self.work.as_ref().and_then(|work| work.memory);
+        let memory = set.map_or_else(offered_memory, |size| size.0);
+        let offer = work.as_ref().map(|work| work.offer.clone());
+        Some(offer.unwrap_or_default().offer(memory))
+    }
+
+    /// Whether the configuration says something of what it offers in `role`.
+    pub fn sets_offer(&self, role: Role) -> bool {
+        let work = match role {
+            Role::Provider => &self.provider,
+            Role::Auditor => &self.auditor,
+            Role::Validator | Role::Storage => return false,
+        };
+        work.as_ref()
+            .is_some_and(|work| work.offer != OfferConfig::default())
     }
 
     /// Threads for the programs of the roles that compute; all processors if none are set.

@@ -29,6 +29,7 @@ use assay_ledger::{
 };
 
 use crate::{
+    config::offered_memory,
     keys::{self, KeyError},
     needs::{self, NeedError},
     shares::{self, ShareError},
@@ -240,7 +241,10 @@ fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genes
             bond: BOND,
             encryption_key: seat.key.encryption().public(),
             address: BoundedString::new(seat.listen.to_string())?,
-            offer: seat.role.is_drawn().then(Offer::standard),
+            offer: seat.role.is_drawn().then(|| Offer {
+                memory: offered_memory(),
+                ..Offer::standard()
+            }),
         });
     }
     registrations.sort_by_key(|registration| (registration.account, registration.role));

@@ -168,7 +168,7 @@ fn the_usual_offer_takes_the_shipped_examples() {
         let file = examples.join(name).with_extension("toml");
         let text = fs::read_to_string(&file).unwrap();
         let job = assay_job::read(&text, &examples).unwrap();
-        let draft = assay_job::Draft::new(&job, &[], |_| Digest::ZERO, None);
+        let draft = assay_job::Draft::new(&job, (&[], &Default::default()), |_| Digest::ZERO, None);
         let terms = draft.unwrap().place([]);
         let auditor = (terms.copies < 2).then_some(Role::Auditor);
         for role in [Some(Role::Provider), auditor].into_iter().flatten() {

@@ -1,6 +1,10 @@
 //! What the node offers on the ledger, and that the ledger's address for it stays its own.
 //!
-//! A role is registered again when its offer in the configuration has changed, or its address: a new
+//! What orders a role takes stands in the configuration only until it is registered. From then on the
+//! ledger's offer counts, whatever the configuration says: a node keeps it, and renews it as it is when
+//! it was suspended. `assay offer set` changes it; where the two differ, the node says so.
+//!
+//! A role is registered again when it was suspended, or when its address has changed: a new
 //! `listen` or `advertise`, a name that stands for another machine now, or somebody who registered
 //! the account elsewhere. Each time costs a fee, so it is done ever more slowly if it has to be done again and again, and not
 //! at all while another process answers at the ledger's address with this node's key: of two
@@ -134,8 +138,10 @@ pub(super) struct Wanted {
     /// Micro-units to bond at first; if absent the network's least bond, and of a storage node as much
     /// as its room takes.
     pub(super) bond: Option<u64>,
-    /// What orders it takes, of a role that orders are drawn to.
+    /// What orders it takes once it is registered, of a role that orders are drawn to.
     pub(super) offer: Option<Offer>,
+    /// Whether the configuration says something of that.
+    pub(super) is_set: bool,
     /// Bytes that it keeps for others at most, of a storage node.
     pub(super) room: u64,
 }
@@ -143,16 +149,13 @@ pub(super) struct Wanted {
 /// The roles the node offers on the ledger, as its configuration says. The validators are those of the
 /// genesis; one only keeps its address right.
 pub(super) fn wanted(config: &NodeConfig) -> Vec<Wanted> {
-    let work = |work: &Option<WorkConfig>| {
-        let work = work.clone().unwrap_or_default();
-        (work.bond, Some(work.offer.offer()))
-    };
+    let work = |work: &Option<WorkConfig>| work.as_ref().and_then(|work| work.bond);
     let of = |role: &Role| {
-        let (bond, offer) = match role {
-            Role::Validator => (None, None),
+        let bond = match role {
+            Role::Validator => None,
             Role::Provider => work(&config.provider),
             Role::Auditor => work(&config.auditor),
-            Role::Storage => (config.storage.as_ref().and_then(|of| of.bond), None),
+            Role::Storage => config.storage.as_ref().and_then(|of| of.bond),
         };
         let room = match (role, &config.storage) {
             (Role::Storage, Some(storage)) => storage.quota.0,
@@ -161,7 +164,8 @@ pub(super) fn wanted(config: &NodeConfig) -> Vec<Wanted> {
         Wanted {
             role: *role,
             bond,
-            offer,
+            offer: config.offer(*role),
+            is_set: config.sets_offer(*role),
             room,
         }
     };
@@ -203,6 +207,11 @@ impl Offers {
                     }
                 }
             }
+            match self.other_offer() {
+                Ok(None) => self.health.clear(Topic::Offer),
+                Ok(Some(problem)) => self.health.raise(Topic::Offer, problem),
+                Err(error) => warn!(reason = told(&error), "registrations cannot be read"),
+            }
             match self.left_over() {
                 Ok(None) => self.health.clear(Topic::Roles),
                 Ok(Some(problem)) => self.health.raise(Topic::Roles, problem),
@@ -242,9 +251,27 @@ impl Offers {
         Ok(None)
     }
 
+    /// A role of which the ledger has another offer than the configuration.
+    fn other_offer(&self) -> Result<Option<String>, ReadError> {
+        let account = self.services.sender.account();
+        let state = self.services.chain.state();
+        for wanted in self.roles.iter().filter(|wanted| wanted.is_set) {
+            let role = wanted.role;
+            let known = query::registration(&*state, role, &account)?;
+            if known.is_some_and(|known| !known.leaving && known.offer != wanted.offer) {
+                return Ok(Some(format!(
+                    "the offer as {role} on the ledger, which counts, is not that of node.toml: bring \
+                     it there with `assay offer set {role} --config node.toml`, or take \
+                     [{role}.offer] out of the file"
+                )));
+            }
+        }
+        Ok(None)
+    }
+
     /// Sees to it that the ledger has this role at this node's address, with its offer.
     async fn look_after(&self, wanted: &Wanted, pace: &mut Pace) -> Result<(), String> {
-        let (role, bond, offer) = (wanted.role, wanted.bond, &wanted.offer);
+        let (role, bond) = (wanted.role, wanted.bond);
         let account = self.services.sender.account();
         let known = query::registration(&*self.services.chain.state(), role, &account);
         let known = known.map_err(|error| told(&error))?;
@@ -266,7 +293,7 @@ impl Offers {
         let bond = match &known {
             Some(known) if known.address.as_str() == text && known.encryption_key == key => {
                 // Whoever missed an answer is asked no more until it says again what it offers.
-                if known.offer == *offer && !known.suspended {
+                if !known.suspended {
                     return Ok(());
                 }
                 Amount::ZERO
@@ -286,11 +313,15 @@ impl Offers {
                 bond.map_or(least, Amount)
             }
         };
+        let offer = match &known {
+            Some(known) => known.offer.clone(),
+            None => wanted.offer.clone(),
+        };
         if !pace.allows(Instant::now()) {
             let at = known.map_or("nowhere".to_owned(), |known| known.address.to_string());
             return Err(format!(
-                "the ledger has this node's role {role} at {at} and not at {text}, or with another \
-                 offer; it is registered again in a while, since each time costs a fee"
+                "the ledger has this node's role {role} at {at} and not at {text}, or suspended; it is \
+                 registered again in a while, since each time costs a fee"
             ));
         }
         let call = AccountCall::Register {
@@ -298,7 +329,7 @@ impl Offers {
             bond,
             encryption_key: key,
             address: BoundedString::new(text).map_err(|error| told(&error))?,
-            offer: offer.clone(),
+            offer,
         };
         let called = self.services.sender.call(call).await;
         // What never got into a block cost nothing.

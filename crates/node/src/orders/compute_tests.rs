@@ -64,6 +64,7 @@ fn work(seed: u8, steps: u64) -> Work {
             kind: "test".to_owned(),
             spec: Vec::new(),
             model: Vec::new(),
+            memory: u64::MAX,
             inputs: Vec::new(),
             seed: Digest([seed; 32]),
             steps,

@@ -10,7 +10,7 @@ use std::{
 use assay_api::ChainView;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::{Bytes, Lengths, Price};
-use assay_ledger::{AccountId, FileCall, FileId, FileRecord, OrderId, Terms, query, rules};
+use assay_ledger::{AccountId, FileCall, FileId, FileRecord, Order, OrderId, Terms, query, rules};
 use assay_proof::{
     Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced, WorkFailure,
 };
@@ -48,16 +48,31 @@ fn run_fits(terms: &Terms, inputs: &Lengths, memory: u64) -> Result<(), FetchFai
     }
 }
 
-/// Whether the specification is one of a kind that this version knows, and a step no more work than the
-/// terms say. Told from the terms alone, by every machine alike.
-fn makes_sense(terms: &Terms) -> Result<(), String> {
-    let price = Price::of_terms(terms, &Lengths::new()).map_err(|error| told(&error))?;
+/// Whether the specification is one of a kind that this version knows, of the method that the terms name,
+/// a step no more work than they say, and a run, with inputs that are at least so long, no more memory.
+/// Told from what is public, by every machine alike.
+fn makes_sense(terms: &Terms, inputs: &Lengths) -> Result<(), String> {
+    let price = Price::of_terms(terms, inputs).map_err(|error| told(&error))?;
     let (takes, said) = (price.work, terms.step_units);
-    match takes > said {
-        true => Err(format!(
+    if takes > said {
+        return Err(format!(
             "a step takes {takes} products, and the terms say {said}"
+        ));
+    }
+    let (takes, said) = (Bytes(price.anywhere), Bytes(terms.memory));
+    if price.anywhere > terms.memory {
+        return Err(format!(
+            "a run takes {takes} of memory, and the terms say {said}"
+        ));
+    }
+    let kind = assay_job::kind(terms.kind.as_str());
+    let method = kind.and_then(|kind| kind.method(&terms.spec).ok()?);
+    let (does, said) = (method.unwrap_or_default(), terms.method.as_str());
+    match does == said {
+        true => Ok(()),
+        false => Err(format!(
+            "the specification asks for the method {does:?}, and the terms say {said:?}"
         )),
-        false => Ok(()),
     }
 }
 
@@ -131,7 +146,7 @@ impl Services {
     fn as_told(&self, order: OrderId) -> Result<(), WorkFailure> {
         let head = query::head(&*self.chain.state(), &order);
         match head.map_err(|error| WorkFailure::Local(told(&error)))? {
-            Some(head) => makes_sense(&head.terms).map_err(WorkFailure::Refused),
+            Some(head) => makes_sense(&head.terms, &Lengths::new()).map_err(WorkFailure::Refused),
             None => Ok(()),
         }
     }
@@ -153,21 +168,19 @@ impl Services {
     /// Refuses an order of which the public terms tell that it cannot be done here, or nowhere.
     fn weigh(&self, order: OrderId) -> Result<(), FetchFailure> {
         let unread = |error| FetchFailure::Unavailable(told(&error));
-        if let Some(order) = query::order(&*self.chain.state(), &order).map_err(unread)? {
-            makes_sense(&order.head.terms).map_err(FetchFailure::Corrupt)?;
+        let found = query::order(&*self.chain.state(), &order).map_err(unread)?;
+        if let Some(order) = &found {
+            let (_, lengths) = self.lengths(order)?;
+            makes_sense(&order.head.terms, &lengths).map_err(FetchFailure::Corrupt)?;
         }
         self.check_sizes(order)
     }
 
-    /// Refuses an order whose inputs are longer, by their records on the ledger, than the network
-    /// allows, and one whose run takes more than there is here. No ledger takes the former, so that is
-    /// said on every machine alike.
-    fn check_sizes(&self, order: OrderId) -> Result<(), FetchFailure> {
+    /// The length classes of an order's inputs, by their records on the ledger, and the least that
+    /// each can have.
+    fn lengths(&self, order: &Order) -> Result<(Vec<u64>, Lengths), FetchFailure> {
         let unread = |error| FetchFailure::Unavailable(told(&error));
         let state = self.chain.state();
-        let Some(order) = query::order(&*state, &order).map_err(unread)? else {
-            return Ok(());
-        };
         let (mut classes, mut lengths) = (Vec::new(), Lengths::new());
         for input in &order.head.terms.inputs {
             let record = query::file(&*state, &input.file, &order.head.requester);
@@ -175,6 +188,18 @@ impl Services {
             lengths.insert(input.name.to_string(), length::at_least(class.unwrap_or(0)));
             classes.extend(class);
         }
+        Ok((classes, lengths))
+    }
+
+    /// Refuses an order whose inputs are longer, by their records on the ledger, than the network
+    /// allows, and one whose run takes more than there is here. No ledger takes the former, so that is
+    /// said on every machine alike.
+    fn check_sizes(&self, order: OrderId) -> Result<(), FetchFailure> {
+        let unread = |error| FetchFailure::Unavailable(told(&error));
+        let Some(order) = query::order(&*self.chain.state(), &order).map_err(unread)? else {
+            return Ok(());
+        };
+        let (classes, lengths) = self.lengths(&order)?;
         self.allows(&classes)?;
         run_fits(&order.head.terms, &lengths, self.memory)
     }
@@ -400,6 +425,8 @@ impl Perform<Traced> for ForOrder<'_> {
 
 #[cfg(test)]
 mod tests {
+    use assay_job::Sizes;
+
     use super::*;
 
     #[test]
@@ -438,7 +465,8 @@ mod tests {
             tie_word_embeddings: false,
         };
         let terms = |model: &[u8]| {
-            let draft = assay_job::Draft::new(&job, model, |_| Digest::ZERO, None);
+            let draft =
+                assay_job::Draft::new(&job, (model, &Sizes::default()), |_| Digest::ZERO, None);
             draft.unwrap().place([])
         };
         let lengths = |bytes| Lengths::from(["model", "train"].map(|name| (name.into(), bytes)));
@@ -452,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_say_less_than_a_step_takes_are_refused() {
+    fn terms_that_say_less_than_the_work_takes_or_another_method_are_refused() {
         let file = r#"kind = "finetune"
             name = "n"
             model = { path = "m" }
@@ -474,13 +502,28 @@ mod tests {
             mlp_bias: false,
             tie_word_embeddings: false,
         };
-        let draft = assay_job::Draft::new(&job, &shape.to_bytes(), |_| Digest::ZERO, None);
+        let draft = assay_job::Draft::new(
+            &job,
+            (&shape.to_bytes(), &Sizes::default()),
+            |_| Digest::ZERO,
+            None,
+        );
         let mut terms = draft.unwrap().place([]);
         // Sixteen tokens pass through all weights, forwards and back.
         assert!(terms.step_units > 16 * 2 * 16 * 32, "{}", terms.step_units);
-        assert_eq!(makes_sense(&terms), Ok(()));
+        let lengths = |bytes| Lengths::from(["model", "train"].map(|name| (name.into(), bytes)));
+        let refused = |terms: &Terms| makes_sense(terms, &lengths(0)).unwrap_err();
+        assert_eq!(makes_sense(&terms, &lengths(0)), Ok(()));
+        // Texts that are longer than was said of take more memory, too.
+        assert!(makes_sense(&terms, &lengths(1_000)).is_err());
         terms.step_units -= 1;
-        assert!(makes_sense(&terms).unwrap_err().contains("products"));
+        assert!(refused(&terms).contains("products"));
+        terms.step_units += 1;
+        terms.memory -= 1;
+        assert!(refused(&terms).contains("of memory"));
+        terms.memory += 1;
+        terms.method = assay_ledger::JobMethod::new("full").unwrap();
+        assert!(refused(&terms).contains("the method \"lora\""));
     }
 
     #[test]

@@ -201,6 +201,7 @@ impl WorkerDesk {
             kind: task.kind.clone(),
             spec: task.spec.clone(),
             model: task.model.clone(),
+            memory: task.memory,
             inputs: names
                 .map(|input| (input.name.clone(), input.handle.content()))
                 .collect(),

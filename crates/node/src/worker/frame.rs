@@ -61,6 +61,8 @@ pub struct Piece {
     pub spec: Vec<u8>,
     /// The sizes of its model, as its order tells them.
     pub model: Vec<u8>,
+    /// Bytes of memory that a run takes at most, as its order says.
+    pub memory: u64,
     /// Names of its inputs and their content digests.
     pub inputs: Vec<(String, Digest)>,
     /// Its randomness.

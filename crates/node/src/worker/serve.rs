@@ -189,6 +189,7 @@ impl Kept {
             kind: piece.kind,
             spec: piece.spec,
             model: piece.model,
+            memory: piece.memory,
             inputs,
             seed: piece.seed,
             steps: piece.steps,

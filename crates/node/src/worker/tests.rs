@@ -112,6 +112,7 @@ fn piece(number: u64, spec: &[u8], inputs: &[u8]) -> Piece {
         kind: "toy".to_owned(),
         spec: spec.to_vec(),
         model: vec![],
+        memory: u64::MAX,
         inputs: inputs
             .iter()
             .map(|n| (format!("input {n}"), Digest([*n; 32])))

@@ -248,6 +248,8 @@ fn terms(plan: &Plan, inputs: Vec<TermsInput>, keys: &OrderKeys) -> Terms {
         steps: plan.steps,
         segment_steps: plan.segment_steps,
         step_units: 1,
+        memory: 1 << 30,
+        method: BoundedString::new("lora").expect("short"),
         stop: plan.stop(),
         price: plan.money.price,
         provider_bond: plan.money.provider_bond,

@@ -14,6 +14,7 @@ fn task() -> Task {
         kind: "counter".to_owned(),
         spec: vec![1],
         model: vec![],
+        memory: u64::MAX,
         inputs: vec![TaskInput::in_memory("data", vec![1, 2, 3])],
         seed: Digest::of("seed", &[]),
         steps: 10,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use assay_crypto::Digest;
-use assay_job::{Job, Local, Network, Price};
+use assay_job::{Job, Local, Network, Price, Sizes};
 use assay_ledger::{Amount, Ppm};
 use assay_model::ModelShape;
 use assay_node::node::read_genesis;
@@ -76,7 +76,8 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
     let assay_job::Checked { first, price } = checked;
     let notes = job.notes(&local.inputs).map_err(unfit)?;
     let model = job.model(&local.inputs).map_err(unfit)?;
-    let takers = takers(&job, &model, &network.parameters, global)?;
+    let sizes = Sizes::of(&local.inputs).map_err(failed)?;
+    let takers = takers(&job, (&model, &sizes), &network.parameters, global)?;
     let told = takers.as_ref().map(told).unwrap_or_default();
     let eligible_share = takers.as_ref().and_then(|takers| takers.share);
     let odds = |part: u64| {

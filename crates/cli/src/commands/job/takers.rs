@@ -1,7 +1,7 @@
 //! Who of a running network would take a job, and why the others would not.
 
 use assay_crypto::Digest;
-use assay_job::{Draft, Job};
+use assay_job::{Draft, Job, Sizes};
 use assay_ledger::{AccountId, Parameters, Ppm, Role, Terms, Unmet, eligible_share};
 use assay_model::ModelShape;
 use serde::Serialize;
@@ -38,15 +38,16 @@ pub(super) struct Takers {
 /// no such network, or no node of it answers.
 pub(super) fn takers(
     job: &Job,
-    model: &ModelShape,
+    (model, sizes): (&ModelShape, &Sizes),
     parameters: &Parameters,
     global: &Global,
 ) -> Result<Option<Takers>, Failure> {
     if !Home::find(global).is_ok_and(|home| home.genesis().exists()) {
         return Ok(None);
     }
-    // Offers look neither at the keys of terms nor at their inputs.
-    let draft = Draft::new(job, &model.to_bytes(), |_| Digest::ZERO, None);
+    // Offers look neither at the keys of terms nor at the places of their inputs.
+    let about = (&model.to_bytes()[..], sizes);
+    let draft = Draft::new(job, about, |_| Digest::ZERO, None);
     let terms = draft.map_err(unfit)?.place([]);
     match of_network(&terms, parameters, global) {
         Ok(takers) => Ok(Some(takers)),

@@ -77,6 +77,17 @@ pub(super) enum Adapter {
 }
 
 impl Adapter {
+    /// The method's name, as it stands in job files and in the terms of orders.
+    pub(super) fn method_name(&self) -> &'static str {
+        match self {
+            Self::Lora { .. } => "lora",
+            Self::Ia3 { .. } => "ia3",
+            Self::BitFit { .. } => "bitfit",
+            Self::PrivateLora { .. } => "private_lora",
+            Self::Full => "full",
+        }
+    }
+
     /// Checks the settings without a model.
     pub(super) fn check(&self) -> Result<(), MethodError> {
         // A method for the largest model says whether any can have these settings; one for a small

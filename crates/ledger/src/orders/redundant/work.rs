@@ -41,7 +41,7 @@ pub(super) fn draw(
 
 /// Begins the runs of those who accepted; where copies are still missing, others are asked.
 pub(super) fn begin(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
-    for provider in asking::close(state, order) {
+    for provider in asking::close(state, order)? {
         runs::begin(state, order, &provider)?;
     }
     match missing(order) {

@@ -1,4 +1,4 @@
-//! `finetune`: LoRA training of a language model.
+//! `finetune`: training of a language model, or of an adapter for it.
 
 use super::Rule;
 use crate::Terms;
@@ -17,6 +17,10 @@ impl Rule for Finetune {
 
     fn on_model(&self) -> bool {
         true
+    }
+
+    fn methods(&self) -> &'static [&'static str] {
+        &["lora", "ia3", "bitfit", "private_lora", "full"]
     }
 
     fn check_terms(&self, terms: &Terms) -> Result<(), String> {

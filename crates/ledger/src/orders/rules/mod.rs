@@ -11,7 +11,9 @@ pub(super) mod problem;
 use std::collections::BTreeSet;
 
 use super::registry;
-use crate::{Amount, LedgerTime, OrderRefusal, Parameters, ProcedureName, Refusal, Terms};
+use crate::{
+    Amount, JobMethod, LedgerTime, OrderRefusal, Parameters, ProcedureName, Refusal, Terms,
+};
 pub use problem::TermsProblem;
 use problem::outside;
 
@@ -31,6 +33,12 @@ pub trait Rule: Sync {
     /// Whether it works on a model, whose sizes the terms then tell.
     fn on_model(&self) -> bool;
 
+    /// The names of the ways in which it is done, one of which terms name; none of a kind that has only
+    /// one, whose terms name none.
+    fn methods(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether the terms make sense for this kind, beyond what holds for every order.
     ///
     /// # Errors
@@ -44,6 +52,12 @@ const RULES: &[&dyn Rule] = &[&finetune::Finetune, &evaluate::Evaluate];
 /// The names of all kinds.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|rule| rule.kind())
+}
+
+/// The names of the methods of all kinds.
+pub fn methods() -> impl Iterator<Item = JobMethod> {
+    let all = RULES.iter().flat_map(|rule| rule.methods());
+    all.filter_map(|name| JobMethod::new(*name).ok())
 }
 
 /// Whether an order may have these terms in a network with these parameters.
@@ -93,6 +107,9 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     let problem = |field| move |text| TermsProblem { field, text };
     found.extend(inputs(terms, *rule).map(problem("inputs")));
     found.extend(model(&terms.model, *rule).map(problem("model")));
+    found.extend(method(&terms.method, *rule).map(problem("method")));
+    let text = "memory is 0: a run takes some".to_owned();
+    found.extend((terms.memory == 0).then_some(problem("memory")(text)));
     found.extend(rule.check_terms(terms).err().map(problem("spec")));
     let key = terms.delivery_key.check().err();
     found.extend(key.map(|error| problem("delivery_key")(error.to_string())));
@@ -274,6 +291,18 @@ fn model(told: &[u8], rule: &dyn Rule) -> Option<String> {
     }
 }
 
+fn method(named: &str, rule: &dyn Rule) -> Option<String> {
+    let (kind, known) = (rule.kind(), rule.methods());
+    match known.is_empty() {
+        true if named.is_empty() => None,
+        true => Some(format!("a {kind} job has no methods: leave `method` empty")),
+        false if known.contains(&named) => None,
+        false => Some(format!(
+            "a {kind} job has the methods {known:?}, not {named:?}"
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,6 +325,15 @@ mod tests {
         fn check_terms(&self, _: &Terms) -> Result<(), String> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_kind_with_methods_names_one_of_them_and_another_none() {
+        assert_eq!(method("lora", &finetune::Finetune), None);
+        assert!(method("", &finetune::Finetune).is_some());
+        assert!(method("mine", &finetune::Finetune).is_some());
+        assert_eq!(method("", &OnNothing), None);
+        assert!(method("lora", &OnNothing).is_some());
     }
 
     #[test]

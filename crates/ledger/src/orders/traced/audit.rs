@@ -63,7 +63,7 @@ fn missing(order: &Order) -> usize {
 pub(super) fn seat(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     let (at, bond) = (state.now(), order.head.terms.auditor_bond);
     let share = order.head.asked.as_ref().and_then(|asked| asked.share);
-    let accepted = asking::close(state, order);
+    let accepted = asking::close(state, order)?;
     for auditor in &accepted {
         money::lock(state, Role::Auditor, &auditor.account, bond)?;
     }

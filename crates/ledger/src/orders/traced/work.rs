@@ -48,7 +48,7 @@ pub(super) fn draw(
 
 /// Begins the run of the first in rank that accepted; where nobody has, others are asked.
 pub(super) fn begin(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
-    let accepted = asking::close(state, order);
+    let accepted = asking::close(state, order)?;
     let Some(provider) = accepted.first() else {
         resume(state, order, Phase::Posted);
         return Ok(());
