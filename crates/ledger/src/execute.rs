@@ -235,10 +235,7 @@ pub fn execute_verified_block(
     let left = pay_proposer(&mut state, admission.fees);
     let mut pools: Pools = state.load(&keys::pools()).unwrap_or_default();
     // All fees together were part of the supply, which fits.
-    pools.treasury = pools
-        .treasury
-        .checked_add(left)
-        .unwrap_or(pools.treasury);
+    pools.treasury = pools.treasury.checked_add(left).unwrap_or(pools.treasury);
     state.save(keys::pools(), &pools);
     let info = BlockInfo::next(before, context);
     state.save(keys::block(), &info);

@@ -5,7 +5,10 @@
 
 use super::lives::row;
 use super::{keys, registry};
-use crate::{AccountId, Amount, Call, Moment, Order, OrderCall, OrderId, ProcedureName, ReadError, Store, query};
+use crate::{
+    AccountId, Amount, Call, Moment, Order, OrderCall, OrderId, ProcedureName, ReadError, Store,
+    query,
+};
 
 /// One move that an order waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -25,7 +25,9 @@ fn close(order: &Order) -> Option<Outcome> {
     match (order.head.phase, order.head.outcome) {
         (Phase::Settled, _) => Some(Outcome::Settled),
         (Phase::Cancelled, _) => Some(Outcome::Cancelled),
-        (Phase::Refunded, ending) => Some(Outcome::Refunded(ending.unwrap_or(Ending::AttemptsUsed))),
+        (Phase::Refunded, ending) => {
+            Some(Outcome::Refunded(ending.unwrap_or(Ending::AttemptsUsed)))
+        }
         _ => None,
     }
 }

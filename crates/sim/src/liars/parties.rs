@@ -253,7 +253,7 @@ impl PartyLiars {
             PartyLiar::ConstantJudge => Actor::new(|me| ConstantJudge::new(me, None), counter),
             PartyLiar::FalseComplaint | PartyLiar::WrongKeys | PartyLiar::DroppedInputs => {
                 return None;
-            },
+            }
         })
     }
 }

@@ -195,7 +195,11 @@ fn a_copy_whose_rival_vanishes_is_audited_by_validators_and_paid() {
                 Withheld::Run => FailureReason::Late,
                 _ => FailureReason::Withheld,
             };
-            assert_eq!((reasons, order.disputes.len()), (vec![expected], 0), "{told}");
+            assert_eq!(
+                (reasons, order.disputes.len()),
+                (vec![expected], 0),
+                "{told}"
+            );
             let providers = world.all(Role::Provider);
             assert!(earned(&world, providers[0]) > Amount::tokens(90), "{told}");
             let alone = order.standing().next().unwrap();
@@ -219,7 +223,10 @@ fn a_liar_whose_accomplice_vanishes_is_caught_by_validators() {
         assert_eq!(order.head.outcome, Some(Outcome::NoCopies), "seed {seed}");
         let reasons: Vec<_> = failures(&order).iter().map(|of| of.reason).collect();
         let expected = [FailureReason::WrongResult, FailureReason::Late];
-        assert!(expected.iter().all(|reason| reasons.contains(reason)), "{reasons:?}");
+        assert!(
+            expected.iter().all(|reason| reasons.contains(reason)),
+            "{reasons:?}"
+        );
         for provider in world.all(Role::Provider) {
             assert!(world.balance(provider) < BALANCE, "seed {seed}: paid");
         }

@@ -119,13 +119,18 @@ fn a_restored_backup_loses_no_dispute() {
             cast.providers[0] = liar();
             cast
         };
-        moments(&plan(2), copies, (backup, &[Role::Provider]), |world, told| {
-            let order = world.order();
-            assert_eq!(order.head.outcome, Some(Outcome::Paid), "{told}");
-            let reasons: Vec<_> = failures(&order).iter().map(|of| of.reason).collect();
-            assert_eq!(reasons, [FailureReason::WrongResult], "{told}");
-            assert_unslashed(world, Role::Provider, 1);
-        });
+        moments(
+            &plan(2),
+            copies,
+            (backup, &[Role::Provider]),
+            |world, told| {
+                let order = world.order();
+                assert_eq!(order.head.outcome, Some(Outcome::Paid), "{told}");
+                let reasons: Vec<_> = failures(&order).iter().map(|of| of.reason).collect();
+                assert_eq!(reasons, [FailureReason::WrongResult], "{told}");
+                assert_unslashed(world, Role::Provider, 1);
+            },
+        );
     }
 }
 
@@ -154,7 +159,8 @@ fn who_does_not_do_it_again_loses_its_bond() {
     let auditor = || {
         let resigned = |me| Resigned(Auditor::new(me), |phase| phase == Phase::Auditing);
         let mut cast = honest();
-        cast.auditors.insert(0, Actor::new(resigned, counter).bonded(HEAVY));
+        cast.auditors
+            .insert(0, Actor::new(resigned, counter).bonded(HEAVY));
         cast
     };
     for (cast, role, until) in [

@@ -15,8 +15,8 @@ use super::rules::problem::{TermsProblem, outside};
 use super::{asking, disputes, escrow, grants, runs};
 use crate::state::State;
 use crate::{
-    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex,
-    Seat, StepIndex, Terms,
+    AccountId, FailureReason, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex, Seat,
+    StepIndex, Terms,
 };
 
 /// One provider at a time, audited.

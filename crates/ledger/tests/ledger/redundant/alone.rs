@@ -129,7 +129,11 @@ fn whatever_the_other_does_an_honest_copy_is_paid() {
 /// What has vanished with its bond is no evidence: whoever is alone is looked at.
 #[test]
 fn a_liar_whose_accomplice_makes_way_for_it_is_caught() {
-    for (from, leaves) in [(1, Leaves::Declines), (9, Leaves::IsLate), (22, Leaves::HidesRun)] {
+    for (from, leaves) in [
+        (1, Leaves::Declines),
+        (9, Leaves::IsLate),
+        (22, Leaves::HidesRun),
+    ] {
         let wrong = lie(from, "liar");
         let (mut world, order) = left(leaves, &wrong);
         let liar = world.runner(order, 0);

@@ -329,7 +329,9 @@ impl Auditor {
         }
         let record = self.records.get(&dispute.run);
         let Some(leaf) = record.and_then(|r| r.leaf(order, dispute.segment, middle)) else {
-            return self.desk.trouble("the replay did not come to the disputed step");
+            return self
+                .desk
+                .trouble("the replay did not come to the disputed step");
         };
         let tag = CallTag::Bisect(dispute.agreed.step.0, dispute.disputed.step.0);
         let place = view.dispute();

@@ -18,7 +18,9 @@ impl Seen {
     fn is_drawn(self, order: &Order) -> bool {
         match self {
             Seen::Provider => order.head.phase == Phase::Assigned,
-            Seen::Segments => order.round().is_some_and(|round| !round.segments.is_empty()),
+            Seen::Segments => order
+                .round()
+                .is_some_and(|round| !round.segments.is_empty()),
         }
     }
 }
