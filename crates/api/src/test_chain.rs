@@ -149,6 +149,7 @@ impl TestChain {
             height,
             timestamp_ms,
             beacon,
+            view: None,
         };
         let executed = execute_block(&inner.store, &context, &transactions).unwrap();
         inner.store.apply(&executed.writes);

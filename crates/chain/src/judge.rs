@@ -172,12 +172,14 @@ pub(crate) fn execute(
     let Header {
         height,
         timestamp_ms,
+        view,
         ..
     } = *header;
     let context = BlockContext {
         height,
         timestamp_ms,
         beacon: beacon(header),
+        view: Some(view),
     };
     let executed = execute_verified_block(parent.state, &context, transactions);
     let executed = executed.map_err(|error| match error {

@@ -50,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             height: Height(height),
             timestamp_ms: 1_000 * height,
             beacon: Digest::of("throughput beacon", &[&height.to_le_bytes()]),
+            view: None,
         };
         let start = now()?;
         for tx in &txs {

@@ -14,6 +14,7 @@ use std::collections::btree_map::Entry;
 use assay_crypto::Digest;
 use thiserror::Error;
 
+use crate::accounts::money;
 use crate::state::{BlockInfo, Chain, Pools, State};
 use crate::{
     Account, AccountId, Amount, BlockReceipts, ChainId, Height, MAX_TX_BYTES, ReadError, Receipt,
@@ -30,6 +31,9 @@ pub struct BlockContext {
     /// Randomness that nobody knew before the parent block was final; [`Digest::ZERO`] when the
     /// block carries none, and then nothing is drawn in it.
     pub beacon: Digest,
+    /// The view of the consensus in which the block was proposed: it tells whose turn it was, and who earns
+    /// a share of its fees. `None` for a block that was made without a consensus.
+    pub view: Option<u64>,
 }
 
 /// What executing a block gives.
@@ -228,12 +232,10 @@ pub fn execute_verified_block(
     for (account, value) in &admission.accounts {
         state.save_account(account, value);
     }
+    let left = pay_proposer(&mut state, admission.fees);
     let mut pools: Pools = state.load(&keys::pools()).unwrap_or_default();
     // All fees together were part of the supply, which fits.
-    pools.treasury = pools
-        .treasury
-        .checked_add(admission.fees)
-        .unwrap_or(pools.treasury);
+    pools.treasury = pools.treasury.checked_add(left).unwrap_or(pools.treasury);
     state.save(keys::pools(), &pools);
     let info = BlockInfo::next(before, context);
     state.save(keys::block(), &info);
@@ -248,6 +250,23 @@ pub fn execute_verified_block(
         receipts,
         receipts_root,
     })
+}
+
+/// Pays the owner of whoever proposed the block its share of the fees; returns what is left.
+fn pay_proposer(state: &mut State<'_>, fees: Amount) -> Amount {
+    let turn = state.context.view;
+    let Some(proposer) = turn.and_then(|view| state.chain.proposer(view)) else {
+        return fees;
+    };
+    let share = state.chain.parameters.proposer_rate.of(fees);
+    let Some(left) = fees.checked_sub(share).filter(|_| share > Amount::ZERO) else {
+        return fees;
+    };
+    let owner = state.owner(&proposer);
+    match money::credit(state, &owner, share) {
+        Ok(()) => left,
+        Err(_) => fees,
+    }
 }
 
 fn execute_one(state: &mut State<'_>, tx: &Transaction) -> Receipt {

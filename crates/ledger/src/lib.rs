@@ -51,7 +51,7 @@
 //! let call = AccountCall::Transfer { to: bob.public(), amount: Amount::tokens(20) };
 //! let tx = Transaction::sign(&alice, genesis.chain_id(), 0, "0.01".parse()?, call);
 //! let beacon = Digest::of("example beacon", &[]);
-//! let context = BlockContext { height: Height(1), timestamp_ms: 1_000, beacon };
+//! let context = BlockContext { height: Height(1), timestamp_ms: 1_000, beacon, view: None };
 //! let executed = execute_block(&store, &context, &[tx])?;
 //! assert_eq!(executed.receipts.receipts[0].status, Status::Applied);
 //! store.apply(&executed.writes);

@@ -117,6 +117,8 @@ pub struct Parameters {
     pub max_input_bytes: u64,
     /// Most that the length classes of all inputs of an order may come to together, in bytes.
     pub max_task_bytes: u64,
+    /// Share of a block's fees that goes to the owner of whoever proposed it; the rest to the treasury.
+    pub proposer_rate: Ppm,
 }
 
 impl Default for Parameters {
@@ -160,6 +162,7 @@ impl Default for Parameters {
             max_judge_units: 1 << 48,
             max_input_bytes: 64 << 30,
             max_task_bytes: 80 << 30,
+            proposer_rate: Ppm(500_000),
         }
     }
 }
@@ -216,6 +219,7 @@ impl Parameters {
             self.idle_rate,
             self.min_share,
             self.least_free,
+            self.proposer_rate,
         ];
         if rates.into_iter().any(rate) {
             return Some("a rate is above 1,000,000 parts per million");

@@ -32,6 +32,12 @@ impl Chain {
         value.map(|value| store::decode(&key, &value)).transpose()
     }
 
+    /// Whose turn it is to propose in a view: they take turns, in ascending order of their accounts.
+    pub(crate) fn proposer(&self, view: u64) -> Option<AccountId> {
+        let at = view.checked_rem(self.validators.len() as u64)?;
+        self.validators.get(usize::try_from(at).ok()?).copied()
+    }
+
     /// Validators that must agree: 2f + 1 of n = 3f + 1, and `n - f` for any n.
     pub(crate) fn quorum(&self) -> usize {
         quorum(self.validators.len())
@@ -74,7 +80,7 @@ impl BlockInfo {
 /// Money that belongs to nobody in particular.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Pools {
-    /// Fees.
+    /// Fees, as far as they did not go to proposers.
     pub(crate) treasury: Amount,
     /// What slashed bonds left over.
     pub(crate) pot: Amount,

@@ -25,7 +25,7 @@ pub struct Transaction {
     pub sender: AccountId,
     /// The sender's next nonce.
     pub nonce: u64,
-    /// Paid to the treasury whether the call succeeds or not.
+    /// Paid whether the call succeeds or not, to the treasury and to who proposed the block.
     pub fee: Amount,
     /// What is asked for.
     pub call: Call,

@@ -438,6 +438,7 @@ impl World {
             height: Height(self.height),
             timestamp_ms: 1_700_000_000_000 + 1_000 * self.height,
             beacon: digest(&format!("beacon {}", self.height)),
+            view: Some(self.height),
         };
         let executed = execute_verified_block(&self.store, &context, &transactions)
             .expect("transactions that may be in a block");

@@ -15,6 +15,7 @@ mod kill;
 mod light;
 mod offline;
 mod pool;
+mod proposers;
 mod submit;
 mod support;
 

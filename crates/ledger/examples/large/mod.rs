@@ -87,6 +87,7 @@ impl World {
             height: Height(self.height),
             timestamp_ms: GAP_MS * self.height,
             beacon: Digest::of("scale beacon", &[&self.height.to_le_bytes()]),
+            view: None,
         };
         let began = Instant::now();
         let executed = execute_verified_block(&self.store, &context, &txs)?;

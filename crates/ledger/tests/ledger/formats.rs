@@ -420,7 +420,7 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         g.registrations = BoundedVec::new(registrations).unwrap();
     });
     assert!(matches!(silent, GenesisError::Offer { .. }));
-    let odd: [&dyn Fn(&mut Genesis); 18] = [
+    let odd: [&dyn Fn(&mut Genesis); 19] = [
         &|g| g.parameters.answer_ms = 0,
         &|g| g.parameters.idle_rate = Ppm(1_000_001),
         &|g| g.parameters.provider_bond = Amount::ZERO,
@@ -439,6 +439,7 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         &|g| g.parameters.max_bond_multiple = 0,
         &|g| g.parameters.max_task_bytes = g.parameters.max_input_bytes - 1,
         &|g| g.parameters.max_task_bytes = 8 * MAX_FILE_BYTES + 1,
+        &|g| g.parameters.proposer_rate = Ppm(1_000_001),
     ];
     for change in odd {
         assert!(matches!(check(change), GenesisError::Parameters(_)));

@@ -30,6 +30,7 @@ mod offers;
 mod orders;
 mod owners;
 mod places;
+mod proposers;
 mod random;
 mod redundant;
 mod roots;

@@ -278,6 +278,7 @@ impl World {
             height: Height(height),
             timestamp_ms: self.stamp() + self.gap_ms,
             beacon: Digest::of("test/beacon", &parts),
+            view: None,
         }
     }
 

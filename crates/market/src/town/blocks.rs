@@ -51,6 +51,7 @@ impl Town {
             height: Height(self.height + 1),
             timestamp_ms: self.stamp + 1_000,
             beacon: Digest::of("assay/market/trial/v1", &[&beacon.to_le_bytes()]),
+            view: None,
         };
         let executed = execute_verified_block(&self.store, &context, &[])?;
         Ok(executed.receipts.events)
@@ -62,6 +63,7 @@ impl Town {
             height: Height(self.height),
             timestamp_ms: self.stamp,
             beacon: Digest::of("assay/market/beacon/v1", &parts),
+            view: None,
         }
     }
 

@@ -124,6 +124,7 @@ impl Replica {
             height,
             timestamp_ms: header.timestamp_ms,
             beacon: beacon(header),
+            view: Some(header.view),
         };
         let executed = execute_block(&*self.state, &context, &transactions)
             .map_err(|source| ReplicaError::Invalid { height, source })?;

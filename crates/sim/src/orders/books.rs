@@ -135,6 +135,7 @@ impl Books {
             height,
             timestamp_ms,
             beacon,
+            view: None,
         };
         self.execute(&context, &taken).map(drop)
     }

@@ -140,6 +140,7 @@ impl World {
             height: block.header.height,
             timestamp_ms: block.header.timestamp_ms,
             beacon: beacon(&block.header),
+            view: Some(block.header.view),
         };
         let receipts = self.0.books().execute(&context, &block.transactions)?;
         if receipts != block.header.receipts_root {

@@ -156,7 +156,9 @@ fn dropped(seen: Seen, plan: Plan, cast: Cast) -> (World, Order) {
     let (world, order) = run(plan, cast);
     // The records are firm: the ledger keeps them, and nodes of somebody else would keep the files.
     let refused = world.refused();
-    let firm = refused.iter().filter(|(_, why)| why.contains("firm"));
+    let firm = refused
+        .iter()
+        .filter(|(_, why)| why.contains("whatever its owner wants"));
     assert_eq!(firm.count(), order.head.terms.inputs.len(), "{refused:?}");
     (world, order)
 }
