@@ -9,10 +9,12 @@
 use std::collections::BTreeSet;
 
 use super::draw::{self, Candidate, Pools};
+use super::keys;
 use super::passage::enter;
 use crate::state::State;
 use crate::{
-    AccountId, Asked, Invited, Order, OrderEvent, OrderRefusal, Phase, Refusal, Registration, Role,
+    AccountId, Answered, Asked, Invited, Order, OrderEvent, OrderRefusal, Phase, Refusal,
+    Registration, Role,
 };
 
 /// Accounts on one list.
@@ -142,16 +144,33 @@ fn is_able(state: &State<'_>, order: &Order, role: Role, invited: &Invited) -> b
 }
 
 /// Closes the window: those that serve, first in rank first.
-pub(super) fn close(state: &State<'_>, order: &mut Order) -> Vec<Invited> {
+pub(super) fn close(state: &mut State<'_>, order: &mut Order) -> Vec<Invited> {
     let Some(asked) = order.head.asked.take() else {
         return Vec::new();
     };
+    keep(state, order, &asked);
     let accepted = asked
         .ranked
         .into_iter()
         .filter(|of| of.accepts == Some(true));
     let able = accepted.filter(|of| is_able(state, order, asked.role, of));
     able.take(usize::from(asked.wanted)).collect()
+}
+
+/// Puts a list on record whose window is closed, or whose order ends before.
+pub(super) fn keep(state: &mut State<'_>, order: &Order, asked: &Asked) {
+    let answers = asked.ranked.iter().map(|of| (of.account, of.accepts));
+    let answered = Answered {
+        number: asked.number,
+        role: asked.role,
+        wanted: asked.wanted,
+        share: asked.share,
+        // The phase began with it.
+        drawn: order.head.since.height,
+        closed: state.now(),
+        answers: answers.collect(),
+    };
+    state.save(keys::list(&order.head.id, asked.number), &answered);
 }
 
 /// Records who has not answered in time, and suspends its offer.

@@ -1,7 +1,7 @@
 //! From one phase to the next, and to the end.
 
 use super::lives::row;
-use super::{escrow, grants};
+use super::{asking, escrow, grants};
 use crate::state::State;
 use crate::{Order, OrderEvent, Outcome, Phase, Refusal};
 
@@ -48,7 +48,9 @@ pub(super) fn finish(
     let rest = order.head.escrow;
     escrow::pay_from_escrow(state, order, requester, rest)?;
     order.head.outcome = Some(outcome);
-    order.head.asked = None;
+    if let Some(asked) = order.head.asked.take() {
+        asking::keep(state, order, &asked);
+    }
     order.head.declined.clear();
     order.head.phase = match outcome {
         Outcome::Paid | Outcome::Failed => Phase::Settled,

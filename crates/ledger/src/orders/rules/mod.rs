@@ -11,7 +11,7 @@ pub(super) mod problem;
 use std::collections::BTreeSet;
 
 use super::registry;
-use crate::{Amount, LedgerTime, OrderRefusal, Parameters, Refusal, Terms};
+use crate::{Amount, Lasting, OrderRefusal, Parameters, Refusal, Terms};
 pub use problem::TermsProblem;
 use problem::outside;
 
@@ -211,10 +211,10 @@ fn deadlines(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         .map(|(((name, length), field), low)| TermsProblem {
             field,
             text: format!(
-                "the {name} deadline is {} of ledger time, the network takes from {} to {}",
-                LedgerTime(length),
-                LedgerTime(low),
-                LedgerTime(high)
+                "the {name} deadline is {:#} of ledger time, the network takes from {:#} to {:#}",
+                Lasting(length),
+                Lasting(low),
+                Lasting(high)
             ),
         })
         .collect()
