@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use assay_ledger::Lasting;
 use serde::{Serialize, de::DeserializeOwned};
 use ureq::{
     Agent,
@@ -42,7 +43,7 @@ pub enum HttpNodeError {
         source: Box<ureq::Error>,
     },
     /// Somebody takes the connection and says nothing.
-    #[error("what listens at {0} gave no answer within {wait} s", wait = TIMEOUT.as_secs())]
+    #[error("what listens at {0} gave no answer within {wait}", wait = Lasting::from(TIMEOUT))]
     Silent(String),
     /// The node answered with an error.
     #[error("{}", body.error)]

@@ -103,6 +103,12 @@ impl Core {
             .has_next(|sender| execute::next_nonce(parent, sender).ok())
     }
 
+    /// Whether a block on `parent` would draw for an order. Each order stands in line for one block: what
+    /// nobody takes leaves the line, and starts no further block.
+    pub(crate) fn has_draw(&self, parent: &View) -> bool {
+        query::awaits_draw(parent).unwrap_or(false)
+    }
+
     /// Builds a block on `parent`. `header` has everything but the roots.
     pub(crate) fn build(&self, parent: &View, mut header: Header) -> Option<Block> {
         let parameters = query::parameters(parent).ok().flatten();

@@ -18,7 +18,7 @@ mod trial;
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 
 use crate::{
     args::{Cli, Command},
@@ -27,7 +27,8 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return refuse_usage(&error),
     };
@@ -47,6 +48,17 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// The command line. A variable of the environment that is empty says nothing.
+fn command() -> clap::Command {
+    let empty = |name: &str| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    [("dir", "ASSAY_DIR"), ("node", "ASSAY_NODE")]
+        .into_iter()
+        .filter(|(_, variable)| empty(variable))
+        .fold(Cli::command(), |command, (option, _)| {
+            command.mut_arg(option, |option| option.env(None::<&str>))
+        })
 }
 
 /// Help and version are answers; anything else is a mistake, told as JSON if that was asked

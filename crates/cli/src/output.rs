@@ -5,12 +5,16 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use assay_ledger::LedgerTime;
+use assay_ledger::{Lasting, LedgerTime};
 use comfy_table::{Table, presets};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
 use crate::{failure::Failure, next};
+
+/// Bytes of a result that is told once more where it could not be written. What a command changes it says
+/// in fewer.
+const SHORT: usize = 2_000;
 
 /// The shape of a failure under `--json`.
 #[derive(Serialize)]
@@ -68,8 +72,12 @@ impl Output {
                 let context = "what was asked for is done, and its result cannot be written to \
                                standard output";
                 let failure = Failure::from(anyhow::Error::from(e).context(context));
-                failure
-                    .hint("do not repeat it blindly; the result was: ".to_owned() + line.trim_end())
+                let line = line.trim_end();
+                failure.hint(match line.len() {
+                    0..=SHORT => format!("do not repeat it blindly; the result was: {line}"),
+                    _ => "where it only shows something, send its output elsewhere and ask again"
+                        .to_owned(),
+                })
             }),
         }
     }
@@ -231,26 +239,9 @@ pub(crate) fn short(name: impl Display) -> String {
     name.to_string().chars().take(12).collect()
 }
 
-/// How long it is until a ledger time, in the two largest units that count; "no time" once it has come.
-pub(crate) fn left(now: LedgerTime, until: LedgerTime) -> String {
-    let seconds = until.since(now).div_ceil(1_000);
-    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
-    let mut rest = seconds;
-    let counts = units.map(|(unit, length)| {
-        let count = rest / length;
-        rest %= length;
-        (count, unit)
-    });
-    let from = counts.iter().position(|(count, _)| *count > 0);
-    let counts = counts.iter().skip(from.unwrap_or(counts.len())).take(2);
-    let told: Vec<String> = counts
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, unit)| format!("{count} {unit}"))
-        .collect();
-    match told.is_empty() {
-        true => "no time".to_owned(),
-        false => told.join(" "),
-    }
+/// How long it is until a ledger time, in whole seconds at least; "no time" once it has come.
+pub(crate) fn left(now: LedgerTime, until: LedgerTime) -> Lasting {
+    Lasting(until.since(now).div_ceil(1_000).saturating_mul(1_000))
 }
 
 #[cfg(test)]
@@ -258,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_left_is_told_in_two_units() {
+    fn time_left_is_told_in_whole_seconds() {
         for (ms, told) in [
             (0, "no time"),
             (1, "1 s"),
@@ -266,9 +257,9 @@ mod tests {
             (3_600_000, "1 h"),
             (90_061_000, "1 d 1 h"),
         ] {
-            assert_eq!(left(LedgerTime(5), LedgerTime(5 + ms)), told);
+            assert_eq!(left(LedgerTime(5), LedgerTime(5 + ms)).to_string(), told);
         }
-        assert_eq!(left(LedgerTime(9), LedgerTime(5)), "no time");
+        assert_eq!(left(LedgerTime(9), LedgerTime(5)).to_string(), "no time");
     }
 
     #[test]

@@ -16,17 +16,26 @@ const ASIDE: &str = "unfinished-result";
 /// Names that an error shows.
 const SHOWN: usize = 3;
 
-/// Makes sure that `dir` is an empty folder, creating it where needed. Called before any work, so
-/// that nothing is computed for a folder that cannot take it.
+/// Makes sure that `dir` is an empty folder or can be made. Called before any work, so that nothing is
+/// computed for a folder that cannot take it; work that then fails leaves no folder behind.
 ///
 /// # Errors
-/// When it holds anything, is no folder, or cannot be created.
+/// When it holds anything, is no folder, or cannot be made.
 pub(crate) fn claim(dir: &Path) -> Result<(), Failure> {
-    claim_beside::<&str>(dir, &[])
+    let ancestors = dir.ancestors();
+    let new: Vec<&Path> = ancestors
+        .take_while(|path| !path.as_os_str().is_empty() && fs::symlink_metadata(path).is_err())
+        .collect();
+    let claimed = claim_beside::<&str>(dir, &[]);
+    // Innermost first. One that somebody has put something into meanwhile stays.
+    for made in new {
+        let _ = fs::remove_dir(made);
+    }
+    claimed
 }
 
-/// As [`claim`], but files of these names may lie there: what this very work left when it was
-/// interrupted.
+/// As [`claim`], but the folder is made, and files of these names may lie there: what this very work left
+/// when it was interrupted.
 ///
 /// # Errors
 /// As [`claim`].
@@ -179,7 +188,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (new, file) = (dir.path().join("a/b"), dir.path().join("file"));
         claim(&new).unwrap();
+        assert!(!dir.path().join("a").exists(), "it is not needed yet");
+        fs::create_dir_all(&new).unwrap();
         claim(&new).unwrap();
+        assert!(new.is_dir(), "it was there before");
         fs::write(new.join("model.safetensors"), b"").unwrap();
         let refused = claim(&new).unwrap_err();
         assert!(refused.to_string().contains("is not empty"), "{refused}");

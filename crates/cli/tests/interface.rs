@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::process::Command;
+
 use serde_json::Value;
 use support::assay;
 
@@ -62,6 +64,57 @@ fn errors_are_sentences_or_one_object() {
 
     let text = assay(dir.path(), &["keys", "lose"]);
     assert_eq!((text.code, text.out.as_str()), (2, ""));
+}
+
+#[test]
+fn an_empty_variable_says_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = |node: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+        command.args(["network", "--json", "--dir"]).arg(dir.path());
+        command.env_remove("ASSAY_NODE").env("ASSAY_DIR", "");
+        let run = command.envs(node.map(|node| ("ASSAY_NODE", node))).output();
+        run.unwrap()
+    };
+    let unset = network(None);
+    assert_eq!(network(Some("")), unset);
+    assert_ne!(network(Some("nowhere")), unset, "a wrong one is told");
+    let shown = Command::new(env!("CARGO_BIN_EXE_assay"))
+        .args(["keys", "show"])
+        .env("ASSAY_DIR", "")
+        .env("HOME", dir.path())
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(shown.stderr).unwrap();
+    assert!(!told.contains("it is empty"), "{told}");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_short_error() {
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_assay"))
+        .args(["job", "schema"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(1));
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert!(told.contains("cannot be written"), "{told}");
+    assert!(
+        !told.contains("$schema") && told.lines().count() < 4,
+        "{told}"
+    );
+}
+
+#[test]
+fn a_merge_that_fails_leaves_no_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = examples("glassllm");
+    let out = dir.path().join("deep/merged");
+    let merge = ["merge", &model, "/nowhere", "--out", out.to_str().unwrap()];
+    assert_eq!(assay(dir.path(), &merge).code, 1);
+    assert!(!dir.path().join("deep").exists());
 }
 
 #[test]

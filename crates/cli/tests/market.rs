@@ -53,8 +53,10 @@ fn the_example_is_played_with_its_own_terms() {
 /// The crate that plays knows no jobs, so it has the numbers of a silent job file of its own.
 #[test]
 fn what_is_played_for_is_what_a_silent_job_file_gets() {
-    let (market, audit) = (assay_job::Market::default(), assay_job::Audit::default());
+    let audit = assay_job::Audit::default();
     let settings = Settings::default();
+    let steps = settings.segments * audit.segment_steps;
+    let market = assay_job::Market::usual(steps.into(), &audit);
     assert_eq!(settings.price, market.price);
     assert_eq!(settings.provider_bond, market.provider_bond);
     assert_eq!(settings.auditor_bond, market.auditor_bond);

@@ -32,10 +32,10 @@ struct Net {
 
 impl Net {
     fn start() -> Self {
-        Self::with_quota("10 GiB")
+        Self::with_quota(10 << 30)
     }
 
-    fn with_quota(quota: &str) -> Self {
+    fn with_quota(quota: u64) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let home = temp.path().join("net");
         fs::create_dir_all(temp.path().join("work")).unwrap();
@@ -43,15 +43,10 @@ impl Net {
             providers: 0,
             auditors: 0,
             http: Some(([127, 0, 0, 1], 0).into()),
+            quota: Some(quota),
             ..Plan::default()
         };
         lay_out(&home, &plan).unwrap();
-        for node in 0..plan.storage {
-            let config = home.join(format!("nodes/storage-{node}/node.toml"));
-            let text = fs::read_to_string(&config).unwrap();
-            assert!(text.contains("10 GiB"));
-            fs::write(&config, text.replace("10 GiB", quota)).unwrap();
-        }
         let dir = home.to_str().unwrap();
         let devnet = Process::start(
             &["devnet", "--dir", dir, "--json"],
@@ -178,7 +173,7 @@ fn chmod(path: &Path, mode: u32) {
 
 #[test]
 fn what_cannot_be_stored_is_refused_before_a_byte_is_sent() {
-    let net = Net::with_quota("64 MiB");
+    let net = Net::with_quota(64 << 20);
     fs::write(net.at("rows"), marked_bytes(1_000)).unwrap();
     fs::create_dir_all(net.at("d/deep")).unwrap();
     fs::write(net.at("d/deep/rows"), "x").unwrap();

@@ -23,7 +23,7 @@ use crate::inputs::{ADAPTER, Inputs, MODEL};
 use crate::kind::{Job, Kind};
 use crate::language::{self, Reading};
 use crate::price::{Price, Sizes};
-use crate::sections::{Audit, Deadlines, Market, within};
+use crate::sections::{Audit, Deadlines, Market, MarketTable, within};
 use crate::source::InputSource;
 use crate::step::Step;
 use scoring::{Scoring, decode};
@@ -52,7 +52,7 @@ struct EvaluateFile {
     #[serde(default)]
     audit: Audit,
     #[serde(default)]
-    market: Market,
+    market: MarketTable,
     #[serde(default)]
     deadlines: Deadlines,
 }
@@ -199,7 +199,7 @@ impl Kind for Evaluate {
             steps: 0,
             steps_field: "data.path",
             audit: file.audit,
-            market: file.market,
+            market: Market::usual(0, &Audit::default()),
             deadlines: file.deadlines,
         };
         // One pass over the data: only the data says how many steps that is.
@@ -208,6 +208,7 @@ impl Kind for Evaluate {
         let rows = language::rows(&read, DATA, &base, &specification.data)?;
         job.steps = rows.batches(specification.evaluation.batch_size as usize) as u64;
         job.audit = job.audit.over(job.steps);
+        job.market = file.market.over(job.steps, &job.audit);
         Ok(job)
     }
 

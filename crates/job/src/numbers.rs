@@ -27,6 +27,11 @@ impl Tokens {
     }
 }
 
+/// Reads an amount for a field that may be left out.
+pub(crate) fn tokens<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Amount>, D::Error> {
+    Tokens::deserialize(from).map(Some)
+}
+
 impl Visitor<'_> for Tokens {
     type Value = Amount;
 

@@ -15,7 +15,7 @@ use crate::inputs::Inputs;
 use crate::kind::Job;
 use crate::price::Sizes;
 use crate::problem::Problem;
-use crate::sections::{Audit, Market};
+use crate::sections::{Audit, LEAST_BOND};
 
 /// Longest name of a stored input, in bytes: what a file's record holds.
 const MAX_RECORD_NAME: usize = FileRecord::MAX_NAME_BYTES;
@@ -240,17 +240,14 @@ impl Job {
     /// Settings of an audit that a job done in several copies does not have. What stands there by
     /// itself does no harm.
     fn not_audited(&self) -> Vec<Problem> {
-        let (audit, market) = (Audit::default(), Market::default());
+        let audit = Audit::default();
         let set = [
             ("audit.auditors", self.audit.auditors != audit.auditors),
             ("audit.segments", self.audit.segments != audit.segments),
-            (
-                "market.auditor_fee",
-                self.market.auditor_fee != market.auditor_fee,
-            ),
+            ("market.auditor_fee", self.market.auditor_fee > Amount::ZERO),
             (
                 "market.auditor_bond",
-                self.market.auditor_bond != market.auditor_bond,
+                self.market.auditor_bond != LEAST_BOND,
             ),
         ];
         let copies = self.market.copies;

@@ -18,7 +18,7 @@ use crate::accounts::money;
 use crate::state::{BlockInfo, Chain, Pools, State};
 use crate::{
     Account, AccountId, Amount, BlockReceipts, ChainId, Height, MAX_TX_BYTES, ReadError, Receipt,
-    Status, Store, Transaction, begin, call, keys,
+    Status, Store, Transaction, begin, call, keys, totals,
 };
 
 /// What a block brings along besides its transactions.
@@ -245,8 +245,10 @@ pub fn execute_verified_block(
     let receipts = txs.iter().map(|tx| execute_one(&mut state, tx)).collect();
     let receipts = BlockReceipts { events, receipts };
     let receipts_root = receipts.tree().root();
+    let mut writes = state.finish()?;
+    totals::count(store, &mut writes)?;
     Ok(Executed {
-        writes: state.finish()?,
+        writes,
         receipts,
         receipts_root,
     })

@@ -7,7 +7,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::state::Chain;
+use crate::state::{Chain, Pools};
+use crate::totals::Totals;
 use crate::{
     Account, AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, ChainId, Height, Offer,
     Parameters, Registration, Role,
@@ -231,6 +232,12 @@ impl Genesis {
             parameters: self.parameters.clone(),
         };
         put(keys::chain(), borsh::to_vec(&chain));
+        let pools = Pools {
+            // What was just written reads back.
+            held: Totals::of_all(state.iter()).unwrap_or_default(),
+            ..Pools::default()
+        };
+        state.insert(keys::pools(), borsh::to_vec(&pools).unwrap_or_default());
         Ok(state)
     }
 

@@ -5,7 +5,7 @@
 //! ```text
 //! c                                    the chain: id, name, supply, validators, parameters
 //! b                                    height, stamp and ledger time of the last block
-//! m                                    treasury and pot
+//! m                                    treasury, pot, and how much other money there is of each sort
 //! t kind(1) due(8) ...                 a timer: what happens by itself, and from when on
 //!
 //! a account(32)                        account                              accounts/keys.rs
@@ -13,7 +13,7 @@
 //! e node(32)                           owner of a node that consented to have one
 //!
 //! f file(32) owner(32)                 file record                          files/keys.rs
-//! v file(32) owner(32)                 contract under which a file is kept
+//! i file(32) owner(32)                 contract under which a file is kept
 //! l owner(32) file(32)                 index: the files of an owner
 //! g file(32) owner(32) grantee(32)     grant of a file
 //! h grantee(32) file(32) owner(32)     index: the grants to an account
@@ -21,6 +21,7 @@
 //! o order(32)                          head of an order                     orders/keys.rs
 //! n order(32) run(4)                   a run
 //! s order(32) dispute(2)               a dispute
+//! d order(32) list(2)                  what came of a list of those who were asked
 //! k order(32) run(4) occasion(3) from(32) to(32)   keys that one party granted another
 //! w rank(1) since(8) order(32)         index: orders in line for a draw, with the class of each
 //! v rank(1) class(16) since(8) order(32)   index: orders that found nobody, by what they ask

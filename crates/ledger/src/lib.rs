@@ -84,6 +84,7 @@ mod store;
 mod sweep;
 mod time;
 mod timers;
+mod totals;
 mod transaction;
 
 pub use accounts::{
@@ -109,7 +110,7 @@ pub use ids::{
     RunIndex, SegmentIndex, StepIndex, TxId,
 };
 pub use orders::{
-    Asked, Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure,
+    Answered, Asked, Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure,
     FailureReason, FindingCommitment, Grant, Head, Hearing, Input, Invited, JobKind, JobMethod,
     Late, Leaf, Move, Mover, Occasion, Opening, Order, OrderCall, OrderEvent, OrderRefusal,
     Outcome, Phase, Place, ProcedureName, Question, Reached, Round, Row, Run, SealedKeys, Seat,
@@ -119,5 +120,5 @@ pub use parameters::{MAX_DEADLINE_MS, MAX_FILE_BYTES, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};
 pub use refusal::Refusal;
 pub use store::{MemoryStore, Pairs, ReadError, Store};
-pub use time::{MAX_BLOCK_MS, Moment};
+pub use time::{Lasting, MAX_BLOCK_MS, Moment};
 pub use transaction::{DecodeError, MAX_TX_BYTES, Transaction};

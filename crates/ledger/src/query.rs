@@ -13,9 +13,9 @@ use crate::state::{BlockInfo, Chain, Pools};
 use crate::store::decode;
 use crate::timers::{self, Timer};
 use crate::{
-    Account, AccountId, Amount, Call, ChainId, FileContract, FileGrant, FileId, FileRecord, Grant,
-    Head, Height, LedgerTime, Moment, Order, OrderId, Parameters, Phase, Place, ReadError,
-    Registration, Role, RunIndex, Store, Turn, keys,
+    Account, AccountId, Amount, Answered, Call, ChainId, FileContract, FileGrant, FileId,
+    FileRecord, Grant, Head, Height, LedgerTime, Moment, Order, OrderId, Parameters, Phase, Place,
+    ReadError, Registration, Role, RunIndex, Store, Turn, keys,
 };
 
 /// What a read gives.
@@ -211,6 +211,12 @@ pub fn order(store: &dyn Store, order: &OrderId) -> Read<Option<Order>> {
     }))
 }
 
+/// The lists of an order whose windows are closed, in the order in which they were drawn.
+pub fn lists(store: &dyn Store, head: &Head) -> Read<Vec<Answered>> {
+    let lists = (0..head.lists).map(|number| read(store, &order_keys::list(&head.id, number)));
+    lists.filter_map(Result::transpose).collect()
+}
+
 /// An order's head alone.
 pub fn head(store: &dyn Store, order: &OrderId) -> Read<Option<Head>> {
     read(store, &order_keys::head(order))
@@ -234,6 +240,13 @@ pub fn grants(store: &dyn Store, order: &OrderId, run: RunIndex) -> Read<Vec<Gra
 /// The move that a call of `sender` would be, if its order waits for it.
 pub fn turn(store: &dyn Store, sender: AccountId, call: &Call) -> Read<Option<Turn>> {
     turn::turn(store, sender, call)
+}
+
+/// Whether an order stands in line for a draw, which the next block with a beacon makes. Those that nobody
+/// takes lie aside and do not count.
+pub fn awaits_draw(store: &dyn Store) -> Read<bool> {
+    let lines = order_keys::lines();
+    Ok(!store.scan(&lines, &lines, 1)?.is_empty())
 }
 
 /// Every order, final ones included. Reads all of them: for small states and tests.
@@ -362,8 +375,26 @@ pub fn genesis_supply(store: &dyn Store) -> Read<Option<Amount>> {
     Ok(chain(store)?.map(|chain| chain.supply))
 }
 
-/// Counts all the money; reads the whole state.
+/// Where all the money is, as blocks have counted it.
 pub fn supply(store: &dyn Store) -> Read<Supply> {
+    let pools: Pools = read(store, &keys::pools())?.unwrap_or_default();
+    let held = pools.held;
+    let parts = [held.balances, held.bonds, held.unbonding, held.escrow];
+    let all = parts.into_iter().chain([pools.treasury, pools.pot]);
+    Ok(Supply {
+        balances: held.balances,
+        bonds: held.bonds,
+        unbonding: held.unbonding,
+        escrow: held.escrow,
+        treasury: pools.treasury,
+        pot: pools.pot,
+        total: sum(all),
+        genesis: chain(store)?.map(|chain| chain.supply).unwrap_or_default(),
+    })
+}
+
+/// Counts all the money anew; reads the whole state.
+pub fn counted_supply(store: &dyn Store) -> Read<Supply> {
     let pools: Pools = read(store, &keys::pools())?.unwrap_or_default();
     let balances = sum(accounts(store)?.iter().map(|(_, account)| account.balance));
     let mut registered = Vec::new();

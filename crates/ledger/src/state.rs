@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::accounts::keys::{account_of, registration, registrations};
+use crate::totals::Totals;
 use crate::{
     Account, AccountId, Amount, BlockContext, BoundedString, ChainId, Event, Height, LedgerTime,
     Moment, Parameters, ReadError, Registration, Role, Store, accounts, keys, store,
@@ -77,13 +78,15 @@ impl BlockInfo {
     }
 }
 
-/// Money that belongs to nobody in particular.
+/// Money that belongs to nobody in particular, and how much there is of all other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Pools {
     /// Fees, as far as they did not go to proposers.
     pub(crate) treasury: Amount,
     /// What slashed bonds left over.
     pub(crate) pot: Amount,
+    /// All other money.
+    pub(crate) held: Totals,
 }
 
 /// A state under change. Writes of a call stay apart until [`State::commit`], so that a refused

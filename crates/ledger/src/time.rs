@@ -5,7 +5,7 @@
 //! come: what a halt left out is never caught up. `docs/decisions/0316-ledger-time.md` says what those
 //! who stamp the blocks can gain.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,48 @@ impl LedgerTime {
 impl fmt::Display for LedgerTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:03} s", self.0 / 1_000, self.0 % 1_000)
+    }
+}
+
+/// A length of time in milliseconds, as people are told it: in its two largest units, rounded down, below ten
+/// seconds to a tenth of one; with `#` to the millisecond, for lengths that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lasting(pub u64);
+
+impl From<Duration> for Lasting {
+    fn from(duration: Duration) -> Self {
+        Lasting(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u64); 3] = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)];
+        let exact = f.alternate();
+        let mut told = Vec::new();
+        let mut rest = self.0;
+        for (unit, length) in UNITS {
+            if rest >= length {
+                told.push(format!("{} {unit}", rest / length));
+            }
+            rest %= length;
+        }
+        let (seconds, ms) = (rest / 1_000, rest % 1_000);
+        match rest {
+            0 if self.0 == 0 => told.push("no time".to_owned()),
+            0 => {}
+            1..1_000 if told.is_empty() => told.push(format!("{ms} ms")),
+            _ if exact && ms > 0 => told.push(format!("{seconds}.{ms:03} s")),
+            1_000..10_000 if told.is_empty() && ms >= 100 => {
+                told.push(format!("{seconds}.{} s", ms / 100));
+            }
+            1..1_000 => {}
+            _ => told.push(format!("{seconds} s")),
+        }
+        if !exact {
+            told.truncate(2);
+        }
+        f.write_str(&told.join(" "))
     }
 }
 
@@ -97,5 +139,33 @@ impl Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ledger time {} and block {}", self.time, self.height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_told_in_two_units() {
+        for (ms, told, exact) in [
+            (0, "no time", "no time"),
+            (1, "1 ms", "1 ms"),
+            (999, "999 ms", "999 ms"),
+            (1_000, "1 s", "1 s"),
+            (2_340, "2.3 s", "2.340 s"),
+            (9_950, "9.9 s", "9.950 s"),
+            (59_999, "59 s", "59.999 s"),
+            (60_001, "1 min", "1 min 0.001 s"),
+            (150_000, "2 min 30 s", "2 min 30 s"),
+            (3_600_000, "1 h", "1 h"),
+            (3_601_000, "1 h 1 s", "1 h 1 s"),
+            (90_061_000, "1 d 1 h", "1 d 1 h 1 min 1 s"),
+            (7 * 86_400_000, "7 d", "7 d"),
+        ] {
+            assert_eq!(Lasting(ms).to_string(), told);
+            assert_eq!(format!("{:#}", Lasting(ms)), exact);
+        }
+        assert_eq!(Lasting::from(Duration::from_secs(60)), Lasting(60_000));
     }
 }

@@ -98,6 +98,13 @@ impl Timer {
     }
 }
 
+/// The timer under any key of the state, if it is one.
+pub(crate) fn of_key(key: &[u8]) -> Option<(u64, Timer)> {
+    (key.first() == Some(&TAG))
+        .then(|| Timer::of(key))
+        .flatten()
+}
+
 /// The timers of each kind with what tells that they are due, in the order in which a block looks at
 /// the kinds; each ascending by when it is due. What spreads work over blocks counts blocks.
 pub(crate) fn kinds() -> [(Vec<u8>, Clock); 7] {

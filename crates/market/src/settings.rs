@@ -47,8 +47,8 @@ impl Default for Settings {
         Self {
             price: Amount::tokens(10),
             provider_bond: Amount::tokens(20),
-            auditor_bond: Amount::tokens(5),
-            auditor_fee: Amount(500_000),
+            auditor_bond: Amount::tokens(25),
+            auditor_fee: Amount(2_500_000),
             segments: 16,
             drawn: 4,
             auditors: 2,

@@ -11,7 +11,7 @@
 //! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes;
 //!   [`inputs`] are those that orders read, kept at hand.
 //! - [`split`]: split training of an adapter between two or three nodes.
-//! - `health`, [`logs`], [`metrics`] and [`progress`]: what a node says of itself; its JSON API is
+//! - `health`, [`logs`], [`metrics`], [`pace`] and [`progress`]: what a node says of itself; its JSON API is
 //!   the crate `assay-api`, which shows this and the chain.
 
 pub mod address;
@@ -32,6 +32,7 @@ mod needs;
 pub mod node;
 pub mod offline;
 pub mod orders;
+pub mod pace;
 pub mod progress;
 pub mod reach;
 pub mod requester;

@@ -26,7 +26,10 @@ use assay_ledger::{
 use assay_proof::{Audience, StepReport, Task, TaskInput, WorkFailure};
 
 pub use self::blobs::Blobs;
-use crate::logs::expecting_panics;
+use crate::{
+    logs::expecting_panics,
+    pace::{Pace, Paces},
+};
 
 /// Why something could not be recomputed.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +99,7 @@ pub struct Ledger {
     state: MemoryStore,
     /// Every bond cut for an order, with the transaction that brought it about, if it was one.
     slashes: Vec<Slash>,
+    paces: Paces,
     genesis: Genesis,
     blocks: u64,
     unproven: u64,
@@ -143,16 +147,20 @@ impl Ledger {
         let history = history::open(dir).map_err(unreadable)?;
         let proven = history.last_certified().map_err(unreadable)?.0;
         let mut replay = history.replay()?;
-        let mut slashes = Vec::new();
+        let (mut slashes, mut paces) = (Vec::new(), Paces::default());
         while replay.header().height.0 < proven
             && let Some(block) = replay.advance()?
         {
             collect(&block, &mut slashes);
+            let done = block.receipts.iter().flat_map(|of| &of.events);
+            let time = (block.header.timestamp_ms, block.transactions.len());
+            paces.block(time, block.events.iter().chain(done));
             progress(block.header.height.0, proven);
         }
         Ok(Self {
             state: replay.state().clone(),
             slashes,
+            paces,
             genesis: history.genesis().clone(),
             blocks: proven,
             unproven: history.head().0 - proven,
@@ -185,6 +193,11 @@ impl Ledger {
     /// [`OfflineError::UnknownOrder`].
     pub fn order(&self, id: OrderId) -> Result<Order, OfflineError> {
         query::order(&self.state, &id)?.ok_or(OfflineError::UnknownOrder(id))
+    }
+
+    /// Where the time of an order went.
+    pub fn pace(&self, order: OrderId) -> Pace {
+        self.paces.of(order).cloned().unwrap_or_default()
     }
 
     /// The first time a provider was slashed for an order.

@@ -108,6 +108,7 @@ fn delivered(of: &RunKeys, to: &OrderKeys) -> Run {
             at: Height(2),
         }),
         released: Some(release.released),
+        released_at: Some(Height(3)),
         opened: Vec::new(),
         rounds: Vec::new(),
         last_resort: false,

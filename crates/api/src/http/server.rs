@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_ledger::Lasting;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -303,7 +304,10 @@ async fn whole(request: Request) -> Result<Request, ApiError> {
         )),
         Err(_) => Err(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("the body was not here after {:?}", began.elapsed()),
+            format!(
+                "the body was not here after {}",
+                Lasting::from(began.elapsed())
+            ),
             "send the whole body at once",
         )),
     }

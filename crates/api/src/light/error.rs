@@ -1,7 +1,7 @@
 //! Why a node's word is not good enough.
 
 use assay_chain::light::LightError as Evidence;
-use assay_ledger::{Amount, Refusal, TxId};
+use assay_ledger::{Amount, Lasting, Refusal, TxId};
 
 use crate::{client::HttpNodeError, proof::BadProof, view::Said};
 
@@ -22,26 +22,26 @@ pub enum LightError {
     Untrue(String, #[source] Evidence),
     /// The node only shows old blocks.
     #[error(
-        "the node at {node} shows nothing newer than {age} s ago: {}",
+        "the node at {node} shows nothing newer than {age} ago: {}",
         stopped(.problems)
     )]
     Stale {
         /// The node.
         node: String,
-        /// Age of its newest header in seconds.
-        age: u64,
+        /// Age of its newest header.
+        age: Lasting,
         /// What it says is in its way.
         problems: Vec<String>,
     },
     /// The node's newest header and this machine's clock are too far apart.
     #[error(
-        "the newest block of the node at {node} is {seconds} s {side} by this machine's clock: {whose}"
+        "the newest block of the node at {node} is {apart} {side} by this machine's clock: {whose}"
     )]
     Clock {
         /// The node.
         node: String,
         /// How far apart they are.
-        seconds: u64,
+        apart: Lasting,
         /// `old` or `in the future`.
         side: &'static str,
         /// Which clock seems wrong, and what to do.
@@ -87,7 +87,7 @@ fn stopped(problems: &[String]) -> String {
 
 /// Why a header of `stamp` is no news at `now`, given the node's clock.
 pub(super) fn apart(node: String, now: u64, stamp: u64, theirs: Option<u64>) -> LightError {
-    let seconds = now.abs_diff(stamp) / 1_000;
+    let apart = Lasting(now.abs_diff(stamp));
     let agree = |one: u64, other: u64| one.abs_diff(other) < now.abs_diff(stamp) / 2;
     let (with_block, with_us) = match theirs {
         Some(theirs) => (agree(theirs, stamp), agree(theirs, now)),
@@ -97,26 +97,26 @@ pub(super) fn apart(node: String, now: u64, stamp: u64, theirs: Option<u64>) -> 
     if old && !with_block {
         return LightError::Stale {
             node,
-            age: seconds,
+            age: apart,
             problems: Vec::new(),
         };
     }
     let own = if old { "ahead" } else { "behind" };
     LightError::Clock {
         node,
-        seconds,
+        apart,
         side: if old { "old" } else { "in the future" },
         whose: match (with_block, with_us) {
             (true, false) => format!(
-                "this machine's clock seems to be {seconds} s {own}, since the node's agrees with \
+                "this machine's clock seems to be {apart} {own}, since the node's agrees with \
                  the block; set it by NTP"
             ),
             (false, true) => format!(
-                "the validators' clocks seem to be {seconds} s ahead, since the node's agrees with \
+                "the validators' clocks seem to be {apart} ahead, since the node's agrees with \
                  this machine's; whoever runs them should set them by NTP"
             ),
             _ => format!(
-                "this machine's clock is {seconds} s {own}, or the validators' are off; compare \
+                "this machine's clock is {apart} {own}, or the validators' are off; compare \
                  it with another machine's"
             ),
         },
@@ -137,18 +137,18 @@ mod tests {
     fn a_clock_that_is_off_is_told_by_how_much_and_whose() {
         let ahead = told(NOW + 600_000, NOW, Some(NOW + 300));
         assert!(
-            ahead.contains("600 s old") && ahead.contains("seems to be 600 s ahead"),
+            ahead.contains("10 min old") && ahead.contains("seems to be 10 min ahead"),
             "{ahead}"
         );
         let behind = told(NOW - 600_000, NOW, Some(NOW + 300));
-        assert!(behind.contains("600 s in the future"), "{behind}");
+        assert!(behind.contains("10 min in the future"), "{behind}");
         assert!(
-            behind.contains("this machine's clock seems to be 600 s behind"),
+            behind.contains("this machine's clock seems to be 10 min behind"),
             "{behind}"
         );
         let theirs = told(NOW, NOW + 90_000, Some(NOW - 10));
         assert!(
-            theirs.contains("validators' clocks seem to be 90 s ahead"),
+            theirs.contains("validators' clocks seem to be 1 min 30 s ahead"),
             "{theirs}"
         );
         let unknown = told(NOW, NOW + 90_000, None);
@@ -159,14 +159,14 @@ mod tests {
     fn a_network_that_stands_still_is_no_clock() {
         for theirs in [None, Some(NOW), Some(NOW - 2_000)] {
             let stale = told(NOW, NOW - 120_000, theirs);
-            assert!(stale.contains("nothing newer than 120 s ago"), "{stale}");
+            assert!(stale.contains("nothing newer than 2 min ago"), "{stale}");
         }
     }
 
     #[test]
     fn what_a_standing_node_says_of_itself_is_told() {
         let stale = |problems| {
-            let (node, age) = ("http://a".to_owned(), 61);
+            let (node, age) = ("http://a".to_owned(), Lasting(61_000));
             LightError::Stale {
                 node,
                 age,

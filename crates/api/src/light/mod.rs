@@ -17,8 +17,8 @@ use assay_chain::{
 };
 use assay_crypto::SecretKey;
 use assay_ledger::{
-    AccountCall, AccountRefusal, Amount, Call, Genesis, Pairs, Parameters, ReadError, Refusal,
-    Status, Store, Transaction, TxId, query,
+    AccountCall, AccountRefusal, Amount, Call, Genesis, Lasting, Pairs, Parameters, ReadError,
+    Refusal, Status, Store, Transaction, TxId, query,
 };
 
 use tracing::warn;
@@ -275,8 +275,8 @@ impl LightNode {
                 "behind"
             };
             warn!(
-                "this machine's clock is {} s {side} that of the node at {}",
-                apart / 1_000,
+                "this machine's clock is {} {side} that of the node at {}",
+                Lasting(apart),
                 self.base()
             );
         }

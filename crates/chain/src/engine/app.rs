@@ -84,6 +84,9 @@ impl App {
         let earliest = start + millis(pace.min_interval);
         let latest = start + millis(pace.block_interval);
         sleep_until(runtime, earliest).await;
+        if self.core.has_draw(parent) {
+            return now_ms(runtime).max(start + 1);
+        }
         loop {
             let arrived = self.core.arrived.notified();
             futures::pin_mut!(arrived);

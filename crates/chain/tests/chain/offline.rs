@@ -36,7 +36,7 @@ fn a_stopped_chain_can_be_read_and_replayed() {
     assert_eq!(replay.header().height, history.head());
     let account = assay_ledger::query::account(replay.state(), &to).unwrap();
     assert_eq!(account.balance.0, 30);
-    let supply = assay_ledger::query::supply(replay.state()).unwrap();
+    let supply = assay_ledger::query::counted_supply(replay.state()).unwrap();
     assert_eq!(supply.total, Some(supply.genesis));
     // Evidence for all but possibly the very last blocks.
     let client = assay_chain::light::LightClient::new(&network.genesis).unwrap();

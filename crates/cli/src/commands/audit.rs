@@ -266,7 +266,7 @@ fn examine(
         done.map_err(untrue)
     };
     let run = rerun(&honest)?;
-    let supply = query::supply(ledger.state()).map_err(trial::failed)?;
+    let supply = query::counted_supply(ledger.state()).map_err(trial::failed)?;
     let mut accounts = accounts(dir, ledger.genesis())?;
     accounts.insert("requester".to_owned(), honest.head.requester);
     let cheater = match cheated {
@@ -282,6 +282,7 @@ fn examine(
                 cheater_caught: trial::caught(&order)
                     && second.trace_agrees
                     && second.result_agrees,
+                cheater_pace: ledger.pace(order.head.id),
             })
         }
     };
@@ -300,6 +301,7 @@ fn examine(
         supply_conserved: supply.total == Some(supply.genesis),
         samples: run.delivery.samples,
         notes: run.delivery.notes,
+        pace: ledger.pace(job),
         cheater,
     };
     let Value::Object(recomputed) = serde_json::to_value(&recomputed).map_err(trial::failed)?

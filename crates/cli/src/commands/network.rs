@@ -2,7 +2,7 @@
 
 use assay_api::views::{HeadView, Network, RoleView};
 use assay_crypto::Digest;
-use assay_ledger::{Amount, query::Supply};
+use assay_ledger::{Amount, Lasting, query::Supply};
 use clap::Args;
 use serde::Serialize;
 
@@ -78,7 +78,7 @@ fn people(report: &NetworkReport, output: &Output) -> String {
         ("node", report.node.clone()),
         (
             "height",
-            format!("{}, {} ms ago", report.head.height, report.age_ms),
+            format!("{}, {} ago", report.head.height, Lasting(report.age_ms)),
         ),
         ("supply", format!("{}, {adds_up}", tokens(supply.genesis))),
         ("  balances", tokens(supply.balances)),

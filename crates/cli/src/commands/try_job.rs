@@ -224,7 +224,9 @@ fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
         }
         equal => format!("  {equal} providers came to the same result\n"),
     };
+    text += &format!("  {}\n", report.pace.told());
     if let Some(cheater) = &report.cheater {
+        text += &format!("  with a cheater {}\n", cheater.cheater_pace.told());
         text += if cheater.cheater_caught {
             "  the cheater was caught and slashed; its order was completed by another\n"
         } else {

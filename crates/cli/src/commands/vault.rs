@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use assay_api::views::FileList;
 use assay_crypto::{Digest, PublicKey};
-use assay_ledger::{FileId, query};
+use assay_ledger::{FileId, LedgerTime, query};
 use assay_node::files::unfinished::{UnfinishedError, Uploads};
 use assay_vault::upload::Leftover;
 use clap::Subcommand;
@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::{
     args::Global,
     failure::{Failure, Kind},
-    output::{Output, table},
+    output::{Output, left, table},
     session::{Session, runtime},
 };
 
@@ -44,7 +44,7 @@ pub(crate) enum Vault {
         /// The file, or a directory that is stored as one bundle
         path: PathBuf,
         /// A name for people [default: the path's last part]
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         name: Option<String>,
         /// Storage nodes that hold it
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -137,6 +137,8 @@ const PLAIN_TYPE: &str = "application/octet-stream";
 #[derive(Serialize)]
 struct Listing {
     files: Vec<Entry>,
+    /// The ledger time, in milliseconds.
+    now: LedgerTime,
     /// Whether the node knows more files than it listed.
     more: bool,
 }
@@ -150,6 +152,10 @@ struct Entry {
     length_class: u64,
     slices: u32,
     placement: Vec<PublicKey>,
+    /// The record ends at this ledger time, in milliseconds, unless it is renewed.
+    until: Option<LedgerTime>,
+    /// Whether the owner cannot end it before.
+    firm: bool,
 }
 
 impl Vault {
@@ -202,7 +208,12 @@ fn list(session: &Session, owner: Option<PublicKey>, output: &Output) -> Result<
         let verified = session
             .light()
             .read(|store| query::file(store, &claimed.id, &owner))?;
+        let contract = session
+            .light()
+            .read(|store| query::file_contract(store, &claimed.id, &owner))?;
         files.extend(verified.map(|record| Entry {
+            until: contract.as_ref().map(|contract| contract.until),
+            firm: contract.is_some_and(|contract| contract.firm),
             file: record.id,
             name: record.name.to_string(),
             media_type: record.media_type.to_string(),
@@ -214,6 +225,7 @@ fn list(session: &Session, owner: Option<PublicKey>, output: &Output) -> Result<
     output.result(
         &Listing {
             files,
+            now: session.light().read(query::now)?.time,
             more: told.more,
         },
         |listing| {
@@ -223,9 +235,11 @@ fn list(session: &Session, owner: Option<PublicKey>, output: &Output) -> Result<
                     file.name.clone(),
                     assay_node::config::ByteSize(file.length_class).to_string(),
                     file.placement.len().to_string(),
+                    file.until
+                        .map_or_else(String::new, |until| left(listing.now, until).to_string()),
                 ]
             });
-            table(["file", "name", "size", "copies"], rows)
+            table(["file", "name", "size", "copies", "ends in"], rows)
         },
     )
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Tell how an order or a transaction came to its end, from verified evidence
 ///
-/// For an order: who was drawn, what was audited with which odds, what was disputed, who judged,
+/// For an order: who was asked and what they said, who was drawn, what was audited with which odds, what was disputed, who judged,
 /// who was paid or slashed and for what. For a transaction: whether it took effect, and why not.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  assay why 5d20...\n  assay why 5d20... --json")]
@@ -72,7 +72,13 @@ impl Why {
                 outcome: order.head.outcome,
                 detection_of_a_tenth_ppm: story::detection(&order).ppm(),
                 failures: failures.collect(),
-                story: story(&order, session.light().read(query::now)?),
+                story: story(
+                    &order,
+                    &session
+                        .light()
+                        .read(|store| query::lists(store, &order.head))?,
+                    session.light().read(query::now)?,
+                ),
             };
             return output.result(&report, |report| {
                 let mut text = facts([

@@ -15,6 +15,7 @@ use assay_job::{Delivery, Inputs, Job, Registry};
 use assay_ledger::{Order, OrderId, Phase, Role};
 use assay_node::{
     devnet::{Devnet, DevnetOptions, Plan},
+    pace::Pace,
     requester::Requester,
     worker::{InProcess, Runner, WorkerDesk},
 };
@@ -52,6 +53,7 @@ pub(crate) struct Finished {
     pub(crate) order: Order,
     pub(crate) delivery: Delivery,
     pub(crate) state_digest: Digest,
+    pub(crate) pace: Pace,
 }
 
 impl Trial {
@@ -115,6 +117,8 @@ impl Trial {
                  `assay why {id} --dir {dir}` tells the whole story"
             )));
         }
+        let chain = &self.requester.services().chain;
+        let pace = Pace::of(&**chain, &order).await.map_err(failed)?;
         let state = self.requester.result(&order).await.map_err(failed)?;
         let kind = job.kind;
         let specification = &order.head.terms.spec;
@@ -135,6 +139,7 @@ impl Trial {
             order,
             delivery,
             state_digest,
+            pace,
         })
     }
 

@@ -13,6 +13,7 @@ use assay_ledger::{
 };
 use assay_node::{
     devnet::{Devnet, chain_dir},
+    pace::Pace,
     requester::Requester,
 };
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,9 @@ pub(crate) struct Report {
     /// What the model's files leave open or say differently from one another.
     #[serde(default)]
     pub(crate) notes: Vec<String>,
+    /// Where the time of the honest order went.
+    #[serde(default)]
+    pub(crate) pace: Pace,
     /// The order in which a provider cheated.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) cheater: Option<Cheater>,
@@ -102,6 +106,9 @@ pub(crate) struct Cheater {
     pub(crate) slash_tx: Option<TxId>,
     /// Whether it was slashed, paid nothing, and the order completed by another.
     pub(crate) cheater_caught: bool,
+    /// Where its time went.
+    #[serde(default)]
+    pub(crate) cheater_pace: Pace,
 }
 
 /// Names of a devnet's accounts.
@@ -177,7 +184,7 @@ pub(super) async fn make(
 ) -> Result<Report, ReadError> {
     let chain = &requester.services().chain;
     let state = chain.state();
-    let supply = query::supply(&*state)?;
+    let supply = query::counted_supply(&*state)?;
     let mut names = names(devnet);
     names.insert(
         "requester".to_owned(),
@@ -189,6 +196,7 @@ pub(super) async fn make(
             cheater_job_id: done.order.head.id,
             slash_tx: slash_tx(&**chain, &done.order).await,
             cheater_caught: caught(&done.order),
+            cheater_pace: done.pace.clone(),
         }),
     };
     Ok(Report {
@@ -206,6 +214,7 @@ pub(super) async fn make(
         supply_conserved: supply.total == Some(supply.genesis),
         samples: honest.delivery.samples,
         notes: honest.delivery.notes,
+        pace: honest.pace,
         cheater,
     })
 }

@@ -14,7 +14,7 @@ use crate::error::JobError;
 use crate::inputs::{ADAPTER, MODEL};
 use crate::kind::Job;
 use crate::language::{self, Reading};
-use crate::sections::{Audit, Deadlines, Market, within};
+use crate::sections::{Audit, Deadlines, MarketTable, within};
 use crate::source::InputSource;
 
 /// A fine-tuning job file.
@@ -35,7 +35,7 @@ pub(super) struct FinetuneFile {
     #[serde(default)]
     audit: Audit,
     #[serde(default)]
-    market: Market,
+    market: MarketTable,
     #[serde(default)]
     deadlines: Deadlines,
 }
@@ -228,10 +228,12 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         let field = "adapter.path";
         inputs.push(InputSource::folder(ADAPTER, field, folder, path, FILES));
     }
+    let steps = specification.training.steps;
+    let audit = file.audit.over(steps);
     Ok(Job {
         kind: &Finetune,
         name: file.name,
-        steps: specification.training.steps,
+        steps,
         steps_field: "training.steps",
         specification: specification.encode(),
         inputs,
@@ -241,8 +243,8 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
             .iter()
             .map(|path| source(HELDOUT, "data.heldout", path))
             .collect(),
-        audit: file.audit.over(specification.training.steps),
-        market: file.market,
+        market: file.market.over(steps, &audit),
+        audit,
         deadlines: file.deadlines,
     })
 }

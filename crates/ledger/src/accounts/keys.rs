@@ -17,6 +17,10 @@ pub(crate) fn registration(role: Role, account: &AccountId) -> Vec<u8> {
     join(b'r', &[&[role.byte()], &account.0])
 }
 
+pub(crate) fn all_registrations() -> Vec<u8> {
+    vec![b'r']
+}
+
 pub(crate) fn registrations(role: Role) -> Vec<u8> {
     vec![b'r', role.byte()]
 }

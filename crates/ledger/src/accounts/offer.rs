@@ -9,7 +9,9 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, BoundedVec, Deadlines, JobKind, JobMethod, LedgerTime, Role, Terms, rules};
+use crate::{
+    Amount, BoundedVec, Deadlines, JobKind, JobMethod, Lasting, LedgerTime, Role, Terms, rules,
+};
 
 /// What a provider or an auditor agrees to.
 ///
@@ -194,7 +196,9 @@ impl fmt::Display for Unmet {
                 least,
             } => write!(
                 f,
-                "the {phase} deadline is {given} of ledger time, and it needs {least}"
+                "the {phase} deadline is {:#} of ledger time, and it needs {:#}",
+                Lasting(given.0),
+                Lasting(least.0)
             ),
             Unmet::Busy { orders } => {
                 write!(
@@ -298,7 +302,7 @@ mod tests {
         );
         assert_eq!(
             refuses(provider, |terms| terms.deadlines.run = 59_999),
-            ["the run deadline is 59.999 s of ledger time, and it needs 60.000 s"]
+            ["the run deadline is 59.999 s of ledger time, and it needs 1 min"]
         );
         assert_eq!(refuses(auditor, |terms| terms.deadlines.run = 2), [""; 0]);
         assert_eq!(refuses(auditor, |terms| terms.deadlines.audit = 2).len(), 1);

@@ -4,7 +4,7 @@ use assay_crypto::EncryptionKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Ppm, Role};
+use crate::{AccountId, Height, Ppm, Role};
 
 /// Accounts that were asked to take part in an order, first in rank first.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -36,4 +36,23 @@ pub struct Invited {
     pub encryption_key: EncryptionKey,
     /// Its answer, once it has given one.
     pub accepts: Option<bool>,
+}
+
+/// What came of a list, kept for whoever asks later.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Answered {
+    /// Which of the order's lists.
+    pub number: u16,
+    /// As what its accounts were asked.
+    pub role: Role,
+    /// How many were needed.
+    pub wanted: u8,
+    /// For auditors, the share of bonds from which they were drawn.
+    pub share: Option<Ppm>,
+    /// Height at which it was drawn.
+    pub drawn: Height,
+    /// Height at which its window closed.
+    pub closed: Height,
+    /// Who was asked, first in rank first, with the answer that was given.
+    pub answers: Vec<(AccountId, Option<bool>)>,
 }

@@ -10,12 +10,13 @@
 use std::collections::BTreeSet;
 
 use super::draw::{self, Candidate, Pools};
+use super::keys;
 use super::passage::enter;
 use super::reimburse;
 use crate::state::State;
 use crate::{
-    AccountId, Asked, Invited, Order, OrderEvent, OrderRefusal, Phase, Refusal, Registration, Role,
-    Terms, sweep,
+    AccountId, Answered, Asked, Invited, Order, OrderEvent, OrderRefusal, Phase, Refusal,
+    Registration, Role, Terms, sweep,
 };
 
 /// Accounts that one search remembers to have declined, so that they are not asked again.
@@ -155,7 +156,7 @@ pub(super) fn close(state: &mut State<'_>, order: &mut Order) -> Result<Vec<Invi
     let Some(asked) = order.head.asked.take() else {
         return Ok(Vec::new());
     };
-    reimburse::dismiss(state, order, &asked)?;
+    dismiss(state, order, &asked)?;
     let accepted = asked
         .ranked
         .into_iter()
@@ -164,9 +165,43 @@ pub(super) fn close(state: &mut State<'_>, order: &mut Order) -> Result<Vec<Invi
     Ok(able.take(usize::from(asked.wanted)).collect())
 }
 
+/// Ends a list before anybody on it has missed, or after those who did were struck off: puts it on record,
+/// and frees whoever is on it.
+pub(super) fn dismiss(
+    state: &mut State<'_>,
+    order: &mut Order,
+    asked: &Asked,
+) -> Result<(), Refusal> {
+    keep(state, order, asked);
+    reimburse::dismiss(state, order, asked)
+}
+
+/// Puts a list on record, unless it is there already with those who missed.
+fn keep(state: &mut State<'_>, order: &Order, asked: &Asked) {
+    let key = keys::list(&order.head.id, asked.number);
+    if state.load::<Answered>(&key).is_some() {
+        return;
+    }
+    let answers = asked.ranked.iter().map(|of| (of.account, of.accepts));
+    let answered = Answered {
+        number: asked.number,
+        role: asked.role,
+        wanted: asked.wanted,
+        share: asked.share,
+        // The phase began with it.
+        drawn: order.head.since.height,
+        closed: state.now(),
+        answers: answers.collect(),
+    };
+    state.save(key, &answered);
+}
+
 /// Records who has not answered in time, and suspends its offer. It is on the list no more, and is paid
 /// nothing for it.
 pub(super) fn miss(state: &mut State<'_>, order: &mut Order) {
+    if let Some(asked) = &order.head.asked {
+        keep(state, order, asked);
+    }
     let id = order.head.id;
     let Some(asked) = &mut order.head.asked else {
         return;

@@ -22,6 +22,11 @@ pub(crate) fn dispute(order: &OrderId, number: u16) -> Vec<u8> {
     join(b's', &[&order.0.0, &number.to_be_bytes()])
 }
 
+/// What came of a list of those who were asked.
+pub(crate) fn list(order: &OrderId, number: u16) -> Vec<u8> {
+    join(b'd', &[&order.0.0, &number.to_be_bytes()])
+}
+
 pub(crate) fn grant(at: &Place, from: &AccountId, to: &AccountId) -> Vec<u8> {
     let occasion = at.occasion.bytes();
     let run = at.run.0.to_be_bytes();

@@ -40,7 +40,7 @@ pub(crate) mod turn;
 mod waiting;
 
 pub(crate) use apply::{apply, late};
-pub use asked::{Asked, Invited};
+pub use asked::{Answered, Asked, Invited};
 pub use call::{AuditResults, DeclineReason, Opening, OrderCall};
 pub use counts::{Counts, Reached, StopRule, Taken};
 pub use dispute::{Attestation, Dispute, FindingCommitment, Question, Verdict};

@@ -1,7 +1,7 @@
 //! From one phase to the next, and to the end.
 
 use super::lives::row;
-use super::{escrow, grants, reimburse};
+use super::{asking, escrow, grants};
 use crate::state::State;
 use crate::{Order, OrderEvent, Outcome, Phase, Refusal};
 
@@ -44,7 +44,7 @@ pub(super) fn finish(
     outcome: Outcome,
 ) -> Result<(), Refusal> {
     if let Some(asked) = order.head.asked.take() {
-        reimburse::dismiss(state, order, &asked)?;
+        asking::dismiss(state, order, &asked)?;
     }
     order.head.answers = 0;
     let requester = order.head.requester;

@@ -79,6 +79,8 @@ pub struct Run {
     pub trace: Option<Trace>,
     /// The key of its states, released to the requester: see [`Trace::lock`].
     pub released: Option<Released>,
+    /// Height at which it was released.
+    pub released_at: Option<Height>,
     /// Leaves that were opened with the trace: leaf 0 and the last one.
     pub opened: Vec<Leaf>,
     /// Audit draws; the last one is current.

@@ -31,6 +31,7 @@ pub(super) fn begin(
         commitment: None,
         trace: None,
         released: None,
+        released_at: None,
         opened: Vec::new(),
         rounds: Vec::new(),
         last_resort: false,
@@ -144,8 +145,10 @@ pub(super) fn deliver(
     if !proven {
         return Err(OrderRefusal::BadRelease { order: id, run }.into());
     }
+    let at = state.now();
     if let Some(run) = order.runs.get_mut(run.0 as usize) {
         run.released = Some(release.released);
+        run.released_at = Some(at);
     }
     state.emit(OrderEvent::Delivered { provider }.of(id));
     Ok(())

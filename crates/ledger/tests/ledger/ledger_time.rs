@@ -140,5 +140,5 @@ fn phases_below_the_floors_are_refused() {
     let refusal = world.refuse(Who::Requester, OrderCall::Post(Box::new(short)));
     let text = refusal.to_string();
     assert!(text.contains("the dispute deadline is 59.999 s"), "{text}");
-    assert!(text.contains("from 60.000 s"), "{text}");
+    assert!(text.contains("from 1 min"), "{text}");
 }

@@ -24,7 +24,7 @@ use assay_chain::{
     light::{CertifiedHeader, LightClient},
 };
 use assay_crypto::PublicKey;
-use assay_ledger::{Genesis, Height, TxId};
+use assay_ledger::{Genesis, Height, Lasting, TxId};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tracing::{debug, warn};
 
@@ -241,7 +241,10 @@ impl Follower {
         let agreed = self.read().replica.head().timestamp_ms;
         let age = Duration::from_millis(clock::now().0.saturating_sub(agreed));
         if age > OLD {
-            let text = format!("its newest block is {} s old by our clock", age.as_secs());
+            let text = format!(
+                "its newest block is {} old by our clock",
+                Lasting::from(age)
+            );
             return Err(ChainError::Unreachable(text));
         }
         self.pulse().trouble = None;

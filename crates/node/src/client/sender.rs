@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use assay_api::{ChainError, ChainView, Included, Said, SubmitError};
 use assay_crypto::{PublicKey, SecretKey};
 use assay_ledger::{
-    Amount, Call, ChainId, Height, MAX_TX_BYTES, Receipt, Refusal, Status, Transaction, query,
+    Amount, Call, ChainId, Height, Lasting, MAX_TX_BYTES, Receipt, Refusal, Status, Transaction,
+    query,
 };
 use tokio::{sync::Mutex, time::timeout};
 use tracing::{debug, info};
@@ -46,7 +47,8 @@ pub enum CallError {
     },
     /// It was in no block when time ran out; it may still get there.
     #[error(
-        "`{call}` was not in a block after {waited:?}{said}; look at its receipt before repeating it"
+        "`{call}` was not in a block after {}{said}; look at its receipt before repeating it",
+        Lasting::from(*.waited)
     )]
     Late {
         /// Name of the call.

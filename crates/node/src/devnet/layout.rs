@@ -29,7 +29,7 @@ use assay_ledger::{
 };
 
 use crate::{
-    config::offered_memory,
+    config::{free_memory, offered_memory},
     keys::{self, KeyError},
     needs::{self, NeedError},
     shares::{self, ShareError},
@@ -50,6 +50,8 @@ pub struct Plan {
     pub http: Option<SocketAddr>,
     /// Least time between two blocks without transactions, in milliseconds.
     pub block_interval_ms: u64,
+    /// Bytes that each storage node offers; as much as disk and memory allow unless told.
+    pub quota: Option<u64>,
 }
 
 impl Default for Plan {
@@ -61,6 +63,7 @@ impl Default for Plan {
             auditors: 2,
             http: None,
             block_interval_ms: 200,
+            quota: None,
         }
     }
 }
@@ -73,8 +76,17 @@ const PURSE: Amount = Amount::tokens(10_000);
 const BOND: Amount = Amount::tokens(1_000);
 /// There while a network is laid out.
 pub(super) const MARKER: &str = "laying-out";
-/// Disk that a storage node offers.
-const QUOTA: &str = "10 GiB";
+/// The most that a storage node offers: what its bond stands for, and some to spare.
+const MOST_QUOTA: u64 = 8 << 40;
+
+/// What each storage node of a network in `dir` offers unless told: seven eighths of the room on the disk,
+/// which they share since equal pieces are there once, and at most ten times the free memory, of which a
+/// full node may take a tenth of what it keeps.
+fn quota(dir: &Path) -> u64 {
+    let room = needs::room(dir).unwrap_or(0);
+    let memory = free_memory().saturating_mul(10);
+    (room - room / 8).min(memory).clamp(1 << 20, MOST_QUOTA)
+}
 
 /// Why a network's files could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +202,7 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
         }
     }
     keys::save(&dir.join("requester/key.json"), &requester)?;
+    let quota = plan.quota.unwrap_or_else(|| quota(dir));
     for seat in &seats {
         let home = dir.join("nodes").join(&seat.name);
         keys::save(&home.join("key.json"), &seat.key)?;
@@ -203,7 +216,7 @@ pub fn lay_out(dir: &Path, plan: &Plan) -> Result<Genesis, LayoutError> {
         }
         write(
             &home.join("node.toml"),
-            configuration(seat, &seats, plan).as_bytes(),
+            configuration(seat, &seats, (plan, quota)).as_bytes(),
         )?;
     }
     // Last: a directory with a genesis is a network with everything else in place.
@@ -277,7 +290,7 @@ fn genesis(seats: &[Seat], requester: &SecretKey, dealt: &Dealt) -> Result<Genes
     })
 }
 
-fn configuration(seat: &Seat, seats: &[Seat], plan: &Plan) -> String {
+fn configuration(seat: &Seat, seats: &[Seat], (plan, quota): (&Plan, u64)) -> String {
     let mut text = format!(
         "roles = [\"{}\"]\nkey = \"key.json\"\ndir = \"data\"\ngenesis = \"../../genesis.json\"\n\
          listen = \"{}\"\n",
@@ -293,7 +306,7 @@ fn configuration(seat: &Seat, seats: &[Seat], plan: &Plan) -> String {
             "\n[validator]\nlisten = \"{}\"\nshare = \"share.json\"\nblock_interval_ms = {}",
             seat.consensus, plan.block_interval_ms
         ),
-        Role::Storage => writeln!(text, "\n[storage]\nquota = \"{QUOTA}\""),
+        Role::Storage => writeln!(text, "\n[storage]\nquota = \"{} MiB\"", quota >> 20),
         Role::Provider | Role::Auditor => Ok(()),
     };
     for peer in seats.iter().filter(|peer| peer.role == Role::Validator) {

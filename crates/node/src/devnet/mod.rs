@@ -9,9 +9,11 @@ mod tests;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use assay_api::ChainView;
 use assay_ledger::{Genesis, Role};
 
 pub use self::{
@@ -21,13 +23,18 @@ pub use self::{
 use crate::{
     client::protocol::Request,
     config::{ConfigError, NodeConfig},
+    inputs::InputStore,
     lock::{DirectoryLock, LockError},
     needs::{self, NeedError},
-    node::{Listening, Node, NodeError, Options, count, read_genesis},
+    node::{Listening, Node, NodeError, Options, Shared, VAULT, count, read_genesis},
     requester::Requester,
     roles::OnReport,
+    storage::Neighbours,
     worker::Runner,
 };
+
+/// Where the nodes of a network keep the inputs of orders, in its directory.
+const INPUTS: &str = "inputs";
 
 /// Pause between two looks at whether the network works.
 const LOOK: Duration = Duration::from_millis(500);
@@ -141,6 +148,20 @@ impl Devnet {
             let listening = Listening::of(config).await.map_err(failed)?;
             listening.check().map_err(NodeError::from).map_err(failed)?;
         }
+        // Equal files are on the disk once, whichever nodes have them.
+        let inputs = InputStore::new(dir.join(INPUTS));
+        let storing = configurations.iter().filter(|(_, of)| of.storage.is_some());
+        let vaults = storing.map(|(_, of)| of.dir.join(VAULT)).collect();
+        let neighbours = Arc::new(Neighbours::new(vaults));
+        let shared = |chain, inputs| {
+            Some(Shared {
+                chain,
+                inputs,
+                neighbours: neighbours.clone(),
+            })
+        };
+        // Validators come first.
+        let mut chain: Option<Arc<dyn ChainView>> = None;
         let mut nodes = Vec::new();
         let mut peers = Vec::new();
         for ((name, config), node_lock) in configurations.into_iter().zip(locks) {
@@ -151,6 +172,7 @@ impl Devnet {
                 on_report: options.on_report.clone(),
                 lock: Some(node_lock),
                 runner: (options.runner)(&config),
+                shared: shared(chain.clone(), inputs.beside()),
                 ..Options::default()
             };
             let node = Node::start(&config, start)
@@ -159,6 +181,7 @@ impl Devnet {
                     name: name.clone(),
                     source,
                 })?;
+            chain.get_or_insert_with(|| node.services().chain.clone());
             nodes.push((name, node));
         }
         let genesis_file = dir.join("genesis.json");
@@ -187,6 +210,7 @@ impl Devnet {
             requester: true,
             on_report: options.on_report.clone(),
             runner: (options.runner)(&config),
+            shared: shared(chain, inputs),
             ..Options::default()
         };
         let requester = Node::start(&config, start).await.map_err(failed)?;

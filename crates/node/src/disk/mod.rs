@@ -30,6 +30,12 @@ pub trait Files: Debug + Send + Sync {
     /// Writes a new file and makes its bytes durable; its name is not.
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// Gives a file a second name, which nothing has: the same bytes, taking their room once. What its name
+    /// is, is not durable yet. Not every file system can.
+    fn link(&self, _file: &Path, _name: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Gives a file another name, replacing what had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 

@@ -136,6 +136,11 @@ impl Spooled {
         self.discarded.store(true, Ordering::Relaxed);
     }
 
+    /// An order needs it again.
+    pub(super) fn keep(&self) {
+        self.discarded.store(false, Ordering::Relaxed);
+    }
+
     /// What another process of this machine needs to read it.
     pub fn passage(&self) -> io::Result<Passage> {
         let path = fs::canonicalize(&self.path)?;

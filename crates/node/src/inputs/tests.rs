@@ -34,8 +34,12 @@ impl Lab {
         }
     }
 
+    fn folder(&self) -> PathBuf {
+        self.dir.path().join("inputs")
+    }
+
     fn store(&self) -> InputStore {
-        InputStore::new(self.dir.path().join("inputs"))
+        InputStore::new(self.folder())
     }
 
     async fn fetch(&self, store: &InputStore) -> Result<Handle, FetchFailure> {
@@ -53,7 +57,7 @@ impl Lab {
 
     /// The files of inputs.
     fn files(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.dir.path().join("inputs"));
+        let entries = fs::read_dir(self.folder());
         let entries = entries.into_iter().flatten();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
@@ -168,10 +172,7 @@ async fn another_key_content_or_length_opens_nothing_and_leaves_nothing() {
             length_class,
             ..lab.record.clone()
         };
-        let store = InputStore {
-            kept_free: 0,
-            ..lab.store()
-        };
+        let store = InputStore::leaving(lab.folder(), 0);
         let wrong = store.fetch(client, &record, lab.key.clone(), None).await;
         let is_lie = match &wrong {
             Err(FetchFailure::Corrupt(_)) => true,
@@ -187,10 +188,7 @@ async fn another_key_content_or_length_opens_nothing_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_without_room_is_told_before_anything_is_fetched() {
     let lab = Lab::new().await;
-    let full = InputStore {
-        kept_free: u64::MAX,
-        ..lab.store()
-    };
+    let full = InputStore::leaving(lab.folder(), u64::MAX);
     let Err(FetchFailure::TooLarge(text)) = lab.fetch(&full).await else {
         panic!("it was fetched");
     };
@@ -210,6 +208,39 @@ async fn a_sweep_removes_what_no_order_needs_and_nobody_holds() {
     lab.store().sweep(&BTreeSet::from([lab.record.id]));
     assert_eq!(lab.files().len(), 1);
     lab.store().sweep(&BTreeSet::new());
+    assert!(lab.files().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_share_have_one_file_until_the_last_lets_go_of_it() {
+    let lab = Lab::new().await;
+    let (owner, files) = (lab.record.owner, [lab.record.id]);
+    let first = lab.store();
+    let nodes = [first.beside(), first.beside()];
+    let (a, b) = tokio::join!(lab.fetch(&nodes[0]), lab.fetch(&nodes[1]));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert_eq!(lab.files().len(), 1);
+    nodes[0].release(owner, &files).await;
+    drop(a);
+    assert!(whole(&b).unwrap() == text(), "the other one needs it");
+    drop(b);
+    assert_eq!(lab.files().len(), 1, "it may be needed again");
+    nodes[1].release(owner, &files).await;
+    assert!(lab.files().is_empty());
+    // Whoever comes while the last one holds it needs it, too.
+    let held = lab.fetch(&nodes[0]).await.unwrap();
+    nodes[0].release(owner, &files).await;
+    let again = lab.fetch(&nodes[1]).await.unwrap();
+    drop((held, again));
+    assert_eq!(lab.files().len(), 1);
+    // What the nodes need is known when all have said it.
+    first.sweep(&BTreeSet::new());
+    nodes[0].sweep(&BTreeSet::from(files));
+    assert_eq!(lab.files().len(), 1);
+    nodes[1].sweep(&BTreeSet::new());
+    assert_eq!(lab.files().len(), 1, "one of them needs it");
+    let alone = lab.store();
+    alone.sweep(&BTreeSet::new());
     assert!(lab.files().is_empty());
 }
 

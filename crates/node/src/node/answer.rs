@@ -10,7 +10,7 @@ use assay_api::{
 use assay_crypto::PublicKey;
 use assay_ledger::{Amount, Height, ReadError, Role, Store, query};
 use assay_vault::wire as vault;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     client::protocol::{Request, Response},
@@ -165,13 +165,21 @@ async fn answer(chain: &dyn ChainView, request: Request) -> Result<Response, Ref
 
 async fn blocks(chain: &dyn ChainView, first: Height) -> Result<Response, ChainError> {
     let mut heights = chain.heights();
-    // Running out of time is an answer too: there is no such block yet.
-    let _ = timeout(BLOCK_WAIT, heights.wait_for(|height| *height >= first)).await;
-    let found = chain.stretch(first).await?;
-    Ok(Response::Blocks {
-        blocks: found.blocks,
-        evidence: found.evidence.map(|evidence| evidence.to_bytes()),
-    })
+    let until = Instant::now() + BLOCK_WAIT;
+    loop {
+        heights.mark_unchanged();
+        let found = chain.stretch(first).await?;
+        // A block that is there may still lack the evidence that it is final, which the next one brings.
+        // Running out of time is an answer too: there is no such block yet.
+        if !found.blocks.is_empty()
+            || !matches!(timeout_at(until, heights.changed()).await, Ok(Ok(())))
+        {
+            return Ok(Response::Blocks {
+                blocks: found.blocks,
+                evidence: found.evidence.map(|evidence| evidence.to_bytes()),
+            });
+        }
+    }
 }
 
 async fn submit(chain: &dyn ChainView, transaction: Vec<u8>) -> Result<Response, Refused> {

@@ -12,22 +12,26 @@ mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use assay_api::HttpServer;
+use assay_api::{ChainView, HttpServer};
 use assay_chain::{Chain, Pace};
 use assay_job::Registry;
 use assay_ledger::AccountId;
 use tokio::task::{AbortHandle, JoinSet};
 
 pub use self::{error::NodeError, start::read_genesis};
-pub(crate) use self::{listening::Listening, start::count};
+pub(crate) use self::{
+    listening::Listening,
+    start::{VAULT, count},
+};
 use crate::{
     client::Following,
     health::Health,
+    inputs::InputStore,
     lock::{DirectoryLock, KeyLock},
     orders::Services,
     progress::ProgressBoard,
     roles::OnReport,
-    storage::StorageRole,
+    storage::{Neighbours, StorageRole},
     worker::{InProcess, Runner},
 };
 
@@ -47,6 +51,19 @@ pub struct Options {
     pub min_block_interval: Duration,
     /// The node's directory, where it is taken already.
     pub lock: Option<DirectoryLock>,
+    /// What it has in common with other nodes of this process.
+    pub shared: Option<Shared>,
+}
+
+/// What the nodes of one process have in common: what one of them has, the others need not have again.
+pub struct Shared {
+    /// The chain of a validator among them, for those that are none: what it has verified nobody else has to
+    /// verify again.
+    pub chain: Option<Arc<dyn ChainView>>,
+    /// The inputs of orders.
+    pub inputs: InputStore,
+    /// The storage nodes.
+    pub neighbours: Arc<Neighbours>,
 }
 
 impl Default for Options {
@@ -57,6 +74,7 @@ impl Default for Options {
             on_report: Arc::new(|_, _, _| {}),
             min_block_interval: Pace::default().min_interval,
             lock: None,
+            shared: None,
         }
     }
 }

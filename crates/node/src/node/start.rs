@@ -38,6 +38,9 @@ use crate::{
 /// How long a call may take to get into a block before its party hears that it did not.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where a storage node keeps its pieces, in its directory.
+pub(crate) const VAULT: &str = "vault";
+
 /// What a node holds before its parts are put together.
 struct Opened {
     key: assay_crypto::SecretKey,
@@ -126,14 +129,18 @@ impl Node {
         }
         if let Some(settings) = &config.storage {
             let limits = assay_vault::storage::StorageConfig::new(settings.quota.0);
-            let role = StorageRole::open(&config.dir.join("vault"), limits)?;
+            let shared = options.shared.as_ref();
+            let neighbours = shared.map(|of| of.neighbours.clone()).unwrap_or_default();
+            let role = StorageRole::open_among(&config.dir.join(VAULT), limits, neighbours)?;
             let _ = desk.storage.set(role);
         }
         let pace = options.min_block_interval;
         let validator = start_validator(config, &listening, &genesis, &key, pace)?;
-        let (chain, following): (Arc<dyn ChainView>, _) = match &validator {
-            Some(validator) => (LocalChain::new(validator.clone(), genesis), None),
-            None => {
+        let beside = options.shared.as_ref().and_then(|of| of.chain.clone());
+        let (chain, following): (Arc<dyn ChainView>, _) = match (&validator, beside) {
+            (Some(validator), _) => (LocalChain::new(validator.clone(), genesis), None),
+            (None, Some(chain)) => (chain, None),
+            (None, None) => {
                 let nodes = sources(&genesis, &others, key.public(), &transport);
                 if nodes.is_empty() {
                     return Err(NodeError::Alone);
@@ -156,7 +163,10 @@ impl Node {
             key,
             upload: UploadConfig::default(),
             uploads: config.dir.join("uploads"),
-            inputs: InputStore::new(config.dir.join("inputs")),
+            inputs: options.shared.map_or_else(
+                || InputStore::new(config.dir.join("inputs")),
+                |of| of.inputs,
+            ),
             memory: config.memory(),
             on_work: watch_work(desk.board.clone()),
         });

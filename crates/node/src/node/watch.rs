@@ -10,7 +10,7 @@ use std::{
 use assay_api::ChainView;
 use assay_chain::{Chain, light::CertifiedHeader};
 use assay_crypto::PublicKey;
-use assay_ledger::Height;
+use assay_ledger::{Height, Lasting};
 
 use crate::{
     client::protocol::{Request, Response},
@@ -156,9 +156,9 @@ impl Watch {
         self.health.raise(
             Topic::Blocks,
             format!(
-                "no new block since height {} for {} s: {why}",
+                "no new block since height {} for {}: {why}",
                 newest.0,
-                quiet.as_secs()
+                Lasting::from(quiet)
             ),
         );
     }
@@ -237,7 +237,7 @@ fn agreed(heads: &BTreeMap<PublicKey, Heard>) -> Option<i64> {
 /// `12 s ahead of` or `12 s behind`.
 fn seconds(ms: i64) -> String {
     let side = if ms > 0 { "ahead of" } else { "behind" };
-    format!("{} s {side}", ms.unsigned_abs() / 1_000)
+    format!("{} {side}", Lasting(ms.unsigned_abs()))
 }
 
 #[cfg(test)]
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(agreed(&heard(&[Some(600_000), None])), Some(600_000));
         let one_liar = heard(&[Some(-40), Some(i64::MAX), Some(30)]);
         assert_eq!(agreed(&one_liar), Some(30));
-        assert_eq!(seconds(600_100), "600 s ahead of");
-        assert_eq!(seconds(-5_900), "5 s behind");
+        assert_eq!(seconds(600_100), "10 min ahead of");
+        assert_eq!(seconds(-5_900), "5.9 s behind");
     }
 }

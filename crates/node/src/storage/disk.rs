@@ -12,13 +12,16 @@
 //! for good once its shard is synced. What the digest must match, what may be kept and for how long
 //! is the vault's business, in [`assay_vault::storage`]. One file per piece was preferred to a
 //! database: pieces are large, equal bytes have equal names, and any tool can copy or inspect them.
+//!
+//! Storage nodes of one process may be [`Neighbours`]. A piece that one of them has is then a second name of
+//! the same file for the others, and takes no more room; each removes its own name.
 
 use std::{
     collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -34,6 +37,7 @@ pub struct DirectoryBackend<F: Files = System> {
     root: PathBuf,
     files: F,
     counter: AtomicU64,
+    neighbours: Arc<Neighbours>,
     /// Directories whose own names this process has made durable.
     durable: Mutex<BTreeSet<PathBuf>>,
     /// Kept for as long as this process may write.
@@ -106,10 +110,18 @@ impl<F: Files> DirectoryBackend<F> {
         Self {
             root: root.to_owned(),
             files,
+            neighbours: Arc::default(),
             counter: AtomicU64::new(0),
             durable: Mutex::default(),
             _lock: lock,
         }
+    }
+
+    /// Shares the files of equal pieces with other storage nodes of this machine.
+    #[must_use]
+    pub fn among(mut self, neighbours: Arc<Neighbours>) -> Self {
+        self.neighbours = neighbours;
+        self
     }
 
     fn partial(&self) -> PathBuf {
@@ -117,18 +129,12 @@ impl<F: Files> DirectoryBackend<F> {
     }
 
     fn shelf(&self, shelf: Shelf) -> PathBuf {
-        self.root.join(match shelf {
-            Shelf::Pieces => "pieces",
-            Shelf::Holdings => "holdings",
-        })
+        shelf_in(&self.root, shelf)
     }
 
     /// Directory and file of a value.
     fn place(&self, shelf: Shelf, digest: &Digest) -> (PathBuf, PathBuf) {
-        let name = digest.to_string();
-        let shard = self.shelf(shelf).join(&name[..2]);
-        let file = shard.join(name);
-        (shard, file)
+        place_in(&self.root, shelf, digest)
     }
 
     fn write(&self, shelf: Shelf, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
@@ -137,15 +143,38 @@ impl<F: Files> DirectoryBackend<F> {
             .partial()
             .join(format!("{}-{number}", std::process::id()));
         let (shard, file) = self.place(shelf, digest);
-        let written = self.files.write_synced(&aside, bytes).and_then(|()| {
+        // Until the piece has its name, so that a neighbour which is sent it at the same moment finds it.
+        let _turn = (shelf == Shelf::Pieces).then(|| self.neighbours.turn(*digest));
+        let linked = shelf == Shelf::Pieces && self.links(digest, bytes, &aside);
+        let made = match linked {
+            true => Ok(()),
+            false => self.files.write_synced(&aside, bytes),
+        };
+        let written = made.and_then(|()| {
             self.have_shard(&shard, shelf)?;
             self.files.rename(&aside, &file)
         });
-        if written.is_err() {
-            let _already_failing = self.files.remove(&aside);
+        if written.is_err() || linked {
+            // Two names of one file stay two when one is renamed to the other.
+            let _gone_or_failing = self.files.remove(&aside);
         }
         written?;
         self.files.sync_dir(&shard)
+    }
+
+    /// Whether a neighbour has the same bytes, and `aside` is a second name of its file now. That they are
+    /// the same is seen by reading them: a damaged file must not spread.
+    fn links(&self, digest: &Digest, bytes: &[u8], aside: &Path) -> bool {
+        let others = self
+            .neighbours
+            .roots
+            .iter()
+            .filter(|root| **root != self.root);
+        let mut files = others.map(|root| place_in(root, Shelf::Pieces, digest).1);
+        files.any(|file| {
+            self.files.read(&file).is_ok_and(|found| found == bytes)
+                && self.files.link(&file, aside).is_ok()
+        })
     }
 
     /// Makes sure that a shard is there and survives a crash. That one is there does not say so: an
@@ -214,6 +243,64 @@ impl<F: Files> Backend for DirectoryBackend<F> {
 
     fn list(&self, shelf: Shelf) -> Result<Vec<(Digest, u64)>, BackendError> {
         self.names(shelf).map_err(failed)
+    }
+}
+
+fn shelf_in(root: &Path, shelf: Shelf) -> PathBuf {
+    root.join(match shelf {
+        Shelf::Pieces => "pieces",
+        Shelf::Holdings => "holdings",
+    })
+}
+
+fn place_in(root: &Path, shelf: Shelf, digest: &Digest) -> (PathBuf, PathBuf) {
+    let name = digest.to_string();
+    let shard = shelf_in(root, shelf).join(&name[..2]);
+    let file = shard.join(name);
+    (shard, file)
+}
+
+/// Storage nodes of one process, which keep files of equal pieces once.
+#[derive(Debug, Default)]
+pub struct Neighbours {
+    roots: Vec<PathBuf>,
+    /// Pieces that one of them is writing.
+    writing: Mutex<BTreeSet<Digest>>,
+    written: Condvar,
+}
+
+impl Neighbours {
+    /// Storage nodes with these directories.
+    pub fn new(roots: Vec<PathBuf>) -> Self {
+        Self {
+            roots,
+            ..Self::default()
+        }
+    }
+
+    /// Waits until no neighbour writes a piece, and keeps them from it until what is returned is dropped.
+    fn turn(&self, digest: Digest) -> Turn<'_> {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        while !writing.insert(digest) {
+            let waited = self.written.wait(writing);
+            writing = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        Turn(self, digest)
+    }
+}
+
+struct Turn<'a>(&'a Neighbours, Digest);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Turn(neighbours, digest) = self;
+        let mut writing = neighbours
+            .writing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        writing.remove(digest);
+        drop(writing);
+        neighbours.written.notify_all();
     }
 }
 

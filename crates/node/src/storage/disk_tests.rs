@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt};
 
 use super::*;
 
@@ -112,4 +112,58 @@ fn foreign_files_are_not_listed() {
         .unwrap();
     fs::write(shard.path().join(".DS_Store"), b"x").unwrap();
     assert_eq!(backend.list(Shelf::Pieces).unwrap(), [(digest(b"a"), 1)]);
+}
+
+/// The two copies of a piece, sent to two nodes of one process at the same moment, are one file.
+#[test]
+fn neighbours_have_one_file_of_equal_pieces_and_each_its_own_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = ["a", "b"].map(|name| dir.path().join(name));
+    let neighbours = Arc::new(Neighbours::new(roots.to_vec()));
+    let nodes = roots.each_ref().map(|root| {
+        let backend = DirectoryBackend::open(root).unwrap();
+        backend.among(neighbours.clone())
+    });
+    let file = |root: &Path, name: &Digest| place_in(root, Shelf::Pieces, name).1;
+    let inode = |root: &Path, name: &Digest| fs::metadata(file(root, name)).unwrap().ino();
+    for round in 0..20_u8 {
+        let bytes = [round; 1_000];
+        let name = digest(&bytes);
+        let node = |at: usize| {
+            let (node, bytes) = (&nodes[at], &bytes);
+            move || node.put(Shelf::Pieces, &name, bytes).unwrap()
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(node(0));
+            scope.spawn(node(1));
+        });
+        let [a, b] = roots.each_ref().map(|root| inode(root, &name));
+        assert_eq!(a, b, "round {round}");
+        // Again changes nothing, and leaves nothing aside.
+        node(0)();
+        assert_eq!(inode(&roots[0], &name), b);
+        let aside = fs::read_dir(roots[0].join("partial")).unwrap();
+        assert_eq!(aside.count(), 0);
+        nodes[0].delete(Shelf::Pieces, &name).unwrap();
+        let left = nodes[1].get(Shelf::Pieces, &name).unwrap();
+        assert_eq!(left.as_deref(), Some(&bytes[..]));
+    }
+    // A damaged file does not spread.
+    let name = digest(b"good");
+    nodes[1].put(Shelf::Pieces, &name, b"good").unwrap();
+    fs::write(file(&roots[1], &name), b"evil").unwrap();
+    nodes[0].put(Shelf::Pieces, &name, b"good").unwrap();
+    assert_eq!(
+        nodes[0].get(Shelf::Pieces, &name).unwrap().unwrap(),
+        b"good"
+    );
+    // What says which pieces form a file is each node's own.
+    for node in &nodes {
+        node.put(Shelf::Holdings, &name, b"list").unwrap();
+    }
+    let holdings = roots
+        .each_ref()
+        .map(|root| place_in(root, Shelf::Holdings, &name).1);
+    let [a, b] = holdings.map(|path| fs::metadata(path).unwrap().ino());
+    assert_ne!(a, b);
 }

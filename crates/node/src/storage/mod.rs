@@ -6,5 +6,5 @@
 mod disk;
 mod role;
 
-pub use disk::DirectoryBackend;
+pub use disk::{DirectoryBackend, Neighbours};
 pub use role::{StorageError, StorageRole};

@@ -16,7 +16,7 @@ use assay_vault::{
 use tokio::sync::Semaphore;
 use tracing::warn;
 
-use super::DirectoryBackend;
+use super::{DirectoryBackend, Neighbours};
 use crate::{clock, metrics, needs};
 
 /// Requests waiting for the disk at once; further ones are told to come back.
@@ -62,10 +62,24 @@ impl StorageRole {
     /// # Errors
     /// [`StorageError`] when the disk does not answer.
     pub fn open(dir: &Path, config: StorageConfig) -> Result<Self, StorageError> {
+        Self::open_among(dir, config, Arc::default())
+    }
+
+    /// [`Self::open`] among other storage nodes of this process, with which it shares the files of equal
+    /// pieces.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_among(
+        dir: &Path,
+        config: StorageConfig,
+        neighbours: Arc<Neighbours>,
+    ) -> Result<Self, StorageError> {
         let backend = DirectoryBackend::open(dir).map_err(|source| StorageError::Directory {
             path: dir.to_owned(),
             source,
         })?;
+        let backend = backend.among(neighbours);
         let (service, damaged) =
             Service::open(config, backend, clock::now()).map_err(StorageError::Open)?;
         for row in damaged {

@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use assay_crypto::PublicKey;
+use assay_ledger::Lasting;
 
 use super::{
     frame::FrameError,
@@ -39,7 +40,7 @@ pub enum RequestError {
         peer: PublicKey,
     },
     /// The peer did not answer at any of its addresses.
-    #[error("node {peer} is unreachable at {} (tried for {timeout:?}): check that it runs, that udp is open, and that the address and the key belong together", Addresses(.addresses))]
+    #[error("node {peer} is unreachable at {} (tried for {}): check that it runs, that udp is open, and that the address and the key belong together", Addresses(.addresses), Lasting::from(*.timeout))]
     Unreachable {
         /// The peer.
         peer: PublicKey,
@@ -61,7 +62,7 @@ pub enum RequestError {
         source: Cause,
     },
     /// The peer took too long.
-    #[error("node {peer} did not answer `{request}` within {timeout:?}; try another node")]
+    #[error("node {peer} did not answer `{request}` within {}; try another node", Lasting::from(*.timeout))]
     Timeout {
         /// The peer.
         peer: PublicKey,

@@ -156,20 +156,16 @@ fn a_model_is_stored_fetched_and_trained_on_without_another_copy() {
 /// disk that everything takes at the end, when it takes most.
 async fn through_the_vault(dir: &Path, shape: &Shape, local: &Local) -> (WorkDone, u64) {
     let net = dir.join("net");
+    // A quarter of a node is one account's, until its files are recorded.
+    let quota = 5 * sealed_length(shape.bytes()) + (1 << 30);
     let plan = Plan {
+        quota: Some(quota),
         validators: 1,
         storage: 1,
         providers: 1,
         auditors: 0,
         ..Plan::default()
     };
-    lay_out(&net, &plan).unwrap();
-    // A quarter of a node is one account's, until its files are recorded.
-    let config = net.join("nodes/storage-0/node.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let quota = 5 * sealed_length(shape.bytes()) + (1 << 30);
-    let text = text.replace("\"10 GiB\"", &format!("\"{} MiB\"", quota >> 20));
-    fs::write(&config, text).unwrap();
     let options = DevnetOptions {
         runner: Box::new(|_| Box::new(InProcess::new(Box::new(Limited { memory: MEMORY })))),
         on_report: Arc::new(|_, _, _| ()),

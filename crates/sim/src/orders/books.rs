@@ -149,8 +149,8 @@ impl Books {
         let executed = execute_verified_block(&self.store, context, transactions)?;
         self.store.apply(&executed.writes);
         self.height = context.height;
-        let supply = query::supply(&self.store)?;
-        if supply.total != Some(supply.genesis) {
+        let supply = query::counted_supply(&self.store)?;
+        if supply.total != Some(supply.genesis) || supply != query::supply(&self.store)? {
             let height = self.height.0;
             return Err(BooksError::Supply { height, supply });
         }

@@ -182,6 +182,30 @@ fn an_order_whose_honest_party_loses_or_that_does_not_end_is_no_success() {
     assert!(report.orders[0].outcome.starts_with("still "));
 }
 
+/// Four times an order waits for a beacon and for nothing else. Blocks without a transaction are far apart
+/// here, and it waits for none of them.
+#[test]
+fn an_order_that_waits_for_a_draw_starts_a_block_at_once() {
+    let interval_ms = 6_000;
+    let scenario = Scenario {
+        engine: true,
+        busy: false,
+        duration_ms: 4 * interval_ms,
+        pace: PaceSettings {
+            block_interval_ms: interval_ms,
+            ..PaceSettings::default()
+        },
+        ..scenario(1, traced())
+    };
+    scenario.check().unwrap();
+    let report = sound(&scenario, |order| assert_eq!(order.outcome, PAID));
+    // Its draws start blocks, and nothing else does.
+    let calls = report.seen.iter().filter(|seen| seen.transactions > 0);
+    let idle = scenario.duration_ms / interval_ms;
+    let most = calls.count() as u64 + 4 + idle;
+    assert!(report.height <= most, "{} > {most}", report.height);
+}
+
 #[test]
 fn validators_that_run_an_engine_carry_an_order_while_one_is_killed_and_comes_back() {
     let mut order = redundant(3);

@@ -77,7 +77,10 @@ pub(super) fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), 
             ),
             ("price", order.head.terms.price.to_string()),
             ("escrow", order.head.escrow.to_string()),
-            ("time left", left(shown.now, order.head.deadline.time)),
+            (
+                "time left",
+                left(shown.now, order.head.deadline.time).to_string(),
+            ),
         ])
     })
 }

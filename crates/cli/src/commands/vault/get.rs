@@ -157,7 +157,8 @@ fn plain_name(name: &str, file: FileId) -> PathBuf {
     let plain = path
         .file_name()
         .is_some_and(|last| last == path.as_os_str());
-    if plain && !name.starts_with('.') {
+    // Hidden by the first, and taken for an option by other programs with the second.
+    if plain && !name.starts_with(['.', '-']) {
         path.to_owned()
     } else {
         file.to_string().into()

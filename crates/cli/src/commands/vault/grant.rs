@@ -332,7 +332,7 @@ fn make(
             ("file", grant.file.to_string()),
             ("owner", grant.owner.to_string()),
             ("grantee", grant.grantee.to_string()),
-            ("time left", left(report.now, grant.until)),
+            ("time left", left(report.now, grant.until).to_string()),
             ("fee", format!("{} tokens", report.fee)),
         ])
     })
@@ -366,7 +366,7 @@ fn list(session: &Session, us: PublicKey, output: &Output) -> Result<(), Failure
                 grant.file.to_string(),
                 format!("{whose} {}", short(other)),
                 grant.state.to_string(),
-                left(listing.now, grant.until),
+                left(listing.now, grant.until).to_string(),
                 grant.purpose.clone(),
             ]
         };

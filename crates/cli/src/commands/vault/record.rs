@@ -1,13 +1,13 @@
 //! `assay vault renew` and `assay vault forget`: how long a file of one's own stays recorded.
 
 use assay_crypto::PublicKey;
-use assay_ledger::{Amount, FileCall, FileId, FileRecord, Role, TxId, query};
+use assay_ledger::{Amount, FileCall, FileId, FileRecord, LedgerTime, Role, TxId, query};
 use assay_node::files::{self, Kept};
 use serde::Serialize;
 
 use crate::{
     failure::{Failure, Kind},
-    output::{Output, facts, short},
+    output::{Output, facts, left, short},
     session::{Session, runtime},
 };
 
@@ -38,7 +38,9 @@ impl Lasting {
 struct Renewed {
     file: FileId,
     /// Until this ledger time, in milliseconds.
-    until: u64,
+    until: LedgerTime,
+    /// The ledger time, in milliseconds.
+    now: LedgerTime,
     placement: Vec<PublicKey>,
     tx: TxId,
 }
@@ -87,14 +89,15 @@ pub(super) fn renew(
     let included = session.call(&key, call)?;
     let renewed = Renewed {
         file,
-        until: kept.until.0,
+        until: kept.until,
+        now: session.light().read(query::now)?.time,
         placement: record.placement.to_vec(),
         tx: included.receipt.tx,
     };
     output.result(&renewed, |renewed| {
         facts([
             ("renewed", output.strong(renewed.file)),
-            ("until ledger time", kept.until.to_string()),
+            ("ends in", left(renewed.now, kept.until).to_string()),
         ])
     })
 }

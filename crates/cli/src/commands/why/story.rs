@@ -1,6 +1,8 @@
 //! An order's record told in sentences, oldest first.
 
-use assay_ledger::{Counts, Dispute, Height, Order, Question, Role, Round, Run, Verdict};
+use assay_ledger::{
+    Answered, Counts, Dispute, Height, Order, Ppm, Question, Role, Round, Run, Verdict,
+};
 use assay_proof::odds::Probability;
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ pub(super) fn detection(order: &Order) -> Probability {
 }
 
 /// The whole story of an order, as far as its record goes at this block.
-pub(super) fn story(order: &Order, now: assay_ledger::Moment) -> Vec<Moment> {
+pub(super) fn story(order: &Order, lists: &[Answered], now: assay_ledger::Moment) -> Vec<Moment> {
     let terms = &order.head.terms;
     let mut told = Vec::new();
     let mut tell = |height: Height, text: String| told.push(Moment { height, text });
@@ -36,9 +38,30 @@ pub(super) fn story(order: &Order, now: assay_ledger::Moment) -> Vec<Moment> {
             checked(order),
         ),
     );
+    for list in lists {
+        asked(list, &mut tell);
+    }
+    if let Some(open) = &order.head.asked {
+        let count = open.ranked.len();
+        let text = format!(
+            "the beacon drew {count} accounts to be asked as {}",
+            open.role
+        );
+        tell(order.head.since.height, text);
+        for invited in &open.ranked {
+            let said = said(invited.accepts).unwrap_or("has not answered yet");
+            tell(
+                order.head.since.height,
+                format!("{} {said}", short(invited.account)),
+            );
+        }
+    }
     for run in &order.runs {
         work(order, run, &mut tell);
     }
+    // What happened in one block stays in the order in which it is told.
+    told.sort_by_key(|moment| moment.height);
+    let mut tell = |height: Height, text: String| told.push(Moment { height, text });
     match order.head.outcome {
         Some(outcome) => tell(order.head.updated, outcome.to_string()),
         None => tell(
@@ -72,6 +95,43 @@ fn checked(order: &Order) -> String {
     )
 }
 
+/// What somebody who was asked said.
+fn said(accepts: Option<bool>) -> Option<&'static str> {
+    accepts.map(|accepts| match accepts {
+        true => "accepted",
+        false => "declined",
+    })
+}
+
+/// A list of those who were asked, and what came of it.
+fn asked(list: &Answered, tell: &mut impl FnMut(Height, String)) {
+    let names: Vec<String> = list.answers.iter().map(|(who, _)| short(who)).collect();
+    let share = list.share.map_or_else(String::new, share);
+    tell(
+        list.drawn,
+        format!(
+            "the beacon drew {} to be asked as {} in this order, for {} to serve{share}",
+            names.join(", "),
+            list.role,
+            list.wanted,
+        ),
+    );
+    let mut waited = 0;
+    for (who, accepts) in &list.answers {
+        match said(*accepts) {
+            Some(said) => tell(list.closed, format!("{} {said}", short(who))),
+            None => waited += 1,
+        }
+    }
+    let accepted = list.answers.iter().filter(|(_, said)| *said == Some(true));
+    let rest = match (waited, accepted.count() >= usize::from(list.wanted)) {
+        (0, _) => return,
+        (_, true) => "were not waited for any more",
+        (_, false) => "did not answer while their window was open",
+    };
+    tell(list.closed, format!("{waited} of those asked {rest}"));
+}
+
 fn work(order: &Order, run: &Run, tell: &mut impl FnMut(Height, String)) {
     let provider = short(run.provider);
     tell(
@@ -92,6 +152,10 @@ fn work(order: &Order, run: &Run, tell: &mut impl FnMut(Height, String)) {
     run.rounds.iter().for_each(|round| audit(round, tell));
     for dispute in order.disputes_of(run.index) {
         tell(dispute.opened, quarrel(dispute));
+    }
+    if let Some(at) = run.released_at {
+        let text = format!("{provider} released the key of its result to the requester");
+        tell(at, text);
     }
     let Some(failure) = &run.failed else { return };
     let cost = if failure.slashed.0 == 0 {
@@ -120,10 +184,7 @@ fn counted(counts: &Counts) -> String {
 }
 
 /// Out of how much of the network its auditors were drawn.
-fn share(round: &Round) -> String {
-    let Some(share) = round.share else {
-        return String::new();
-    };
+fn share(share: Ppm) -> String {
     let percent = share.0 / 10_000;
     format!(", out of offers that hold {percent}% of the auditors' bonds that count")
 }
@@ -135,7 +196,7 @@ fn audit(round: &Round, tell: &mut impl FnMut(Height, String)) {
         "segments {} were drawn for replay by {}{}",
         segments.join(", "),
         auditors.join(" and "),
-        share(round)
+        round.share.map_or_else(String::new, share)
     );
     tell(round.at, text);
     for seat in &round.seats {

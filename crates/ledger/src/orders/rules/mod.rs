@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::registry;
 use crate::{
-    Amount, JobMethod, LedgerTime, OrderRefusal, Parameters, ProcedureName, Refusal, Terms,
+    Amount, JobMethod, Lasting, OrderRefusal, Parameters, ProcedureName, Refusal, Terms,
 };
 pub use problem::TermsProblem;
 use problem::outside;
@@ -228,10 +228,10 @@ fn deadlines(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         .map(|(((name, length), field), low)| TermsProblem {
             field,
             text: format!(
-                "the {name} deadline is {} of ledger time, the network takes from {} to {}",
-                LedgerTime(length),
-                LedgerTime(low),
-                LedgerTime(high)
+                "the {name} deadline is {:#} of ledger time, the network takes from {:#} to {:#}",
+                Lasting(length),
+                Lasting(low),
+                Lasting(high)
             ),
         })
         .collect()
