@@ -236,7 +236,7 @@ pub(super) fn silence(state: &mut State<'_>, order: &mut Order) -> Option<Decisi
 }
 
 /// Ends the open dispute, if there is one.
-fn end(
+pub(super) fn end(
     state: &mut State<'_>,
     order: &mut Order,
     verdict: Verdict,

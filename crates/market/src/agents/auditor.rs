@@ -60,7 +60,7 @@ pub(crate) fn has_to(scene: &Scene<'_>) -> (bool, bool) {
 }
 
 /// The salt of everybody's commitments: nobody here looks for it.
-fn salt() -> Digest {
+pub(super) fn salt() -> Digest {
     Digest::of("assay/market/salt/v1", &[])
 }
 

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use assay_sim::{
-    Fault, OrderReport, OrderSettings, PartyLiar, PartyLiars, ProcedureName, Report, Scenario,
+    Fault, OrderReport, OrderSettings, PaceSettings, PartyLiar, PartyLiars, ProcedureName, Report, Scenario,
     TermsSettings, run,
 };
 
