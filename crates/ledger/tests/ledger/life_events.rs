@@ -115,6 +115,9 @@ fn of_order(event: &OrderEvent) -> String {
             provider,
             reason,
         } => format!("failed run {run} {} {reason:?}", name(provider)),
+        OrderEvent::Reimbursed { account, amount } => {
+            format!("reimbursed {} {amount}", name(account))
+        }
         OrderEvent::Ended { outcome } => format!("ended {outcome:?}"),
     }
 }

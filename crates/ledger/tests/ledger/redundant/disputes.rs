@@ -267,11 +267,8 @@ fn unjudged(unseen: u8) -> (World, OrderId) {
     let mut world = crowd();
     let order = world.compared(&runs);
     world.narrow(order, &runs);
-    for i in 0..unseen {
-        let place = world.here(order);
-        let leaf = None;
-        world.apply(Who::Validator(i), OrderCall::Attest { place, leaf });
-    }
+    let found: Vec<_> = (0..unseen).map(|i| (i, None)).collect();
+    world.judge(order, &found);
     world.expire(order);
     (world, order)
 }
