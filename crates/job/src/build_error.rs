@@ -35,6 +35,12 @@ pub enum BuildError {
         /// What the order says.
         said: Bytes,
     },
+    /// Every machine refused to run the job, so there is no result.
+    #[error(
+        "no machine can run this job, so nothing was computed, and the provider was paid for having \
+         begun; `assay job check` says what is wrong with it"
+    )]
+    RefusedByAll,
     /// An input that this kind needs is not there.
     #[error("there is no input named {0:?}")]
     MissingInput(&'static str),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use assay_ledger::Counts;
 use assay_model::ModelShape;
-use assay_proof::{Audience, Program, Task, split_counts};
+use assay_proof::{Audience, Program, Task, is_refused, split_counts};
 
 use crate::build_error::{BuildError, chain};
 use crate::delivery::Delivery;
@@ -131,6 +131,9 @@ pub fn deliver(
     stored: &[u8],
 ) -> Result<Delivery, BuildError> {
     let split = split_counts(stored).map_err(|e| BuildError::input("result", e))?;
+    if is_refused(split.1) {
+        return Err(BuildError::RefusedByAll);
+    }
     kind.deliver(specification, inputs, private, (&split.0, split.1))
 }
 

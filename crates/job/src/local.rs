@@ -9,7 +9,7 @@ use assay_ledger::{StepIndex, Taken};
 use assay_model::ModelShape;
 use assay_proof::{
     Counted, Handle, Program, ProgramError, Programs, StepReport, Task, TaskInput, Trace,
-    WorkFailure,
+    WorkFailure, build,
 };
 
 use crate::build_error::BuildError;
@@ -76,7 +76,7 @@ pub fn run(
     task: &Task,
     progress: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
 ) -> Result<Run, WorkFailure> {
-    let mut program = Registry.build(task)?;
+    let mut program = build(&Registry, task)?;
     let mut watch = |event: Event<'_>| match event {
         Event::Step(report) => progress(report),
         _ => ControlFlow::Continue(()),

@@ -63,6 +63,22 @@ impl OrderKeys {
         }
     }
 
+    /// The randomness under which a provider's grant is sealed: fixed by the order's secret, the provider and
+    /// its run, so that the requester can later show what it granted, and never used for two messages.
+    pub fn randomness(&self, provider: &AccountId, work: &Place) -> [u8; 32] {
+        let run = work.run.0.to_le_bytes();
+        let parts: [&[u8]; 4] = [&self.secret, &provider.0, &work.order.0.0, &run];
+        Digest::of("assay/grant/requester randomness/v1", &parts).0
+    }
+
+    /// What judges are granted about a provider that gives its run back: the keys that it was granted,
+    /// with the randomness that shows it.
+    pub fn for_beginning(&self, provider: &AccountId, work: &Place) -> ReaderKeys {
+        let mut keys = ReaderKeys::of(&self.inputs, Vec::new(), None);
+        keys.witness = Some(self.randomness(provider, work));
+        keys
+    }
+
     /// What judges are granted about a run; the key of its states is shown to them if it was released.
     pub fn for_judge(&self, run: &Run) -> ReaderKeys {
         let released = run.released.as_ref();
@@ -181,8 +197,8 @@ pub struct ReaderKeys {
     pub inputs: Vec<FileKey>,
     /// Checkpoints by index, each with its key.
     pub checkpoints: Vec<(u32, FileKey)>,
-    /// Towards validators that must judge an auditor's claim to have been granted nothing
-    /// usable: the randomness of that auditor's grant. Sealing these same keys (without the
+    /// Towards validators that must judge a claim to have been granted nothing usable, by an auditor or a
+    /// provider: the randomness of that grant. Sealing these same keys (without the
     /// witness) again under it gives the very bytes on the ledger if, and only if, the claim is
     /// false.
     pub witness: Option<[u8; 32]>,
@@ -220,6 +236,13 @@ impl ReaderKeys {
         let by_requester = || shown.by_receiver(run.released.as_ref()?, to);
         let key = by_provider().or_else(by_requester)?;
         Some(checkpoint(&key, index))
+    }
+
+    /// The keys of the inputs alone, as a provider is granted them.
+    pub(crate) fn as_granted(&self) -> InputKeys {
+        InputKeys {
+            inputs: self.inputs.clone(),
+        }
     }
 
     /// The key of one checkpoint, if it is among those granted.

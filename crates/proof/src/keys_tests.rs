@@ -97,6 +97,7 @@ fn delivered(of: &RunKeys, to: &OrderKeys) -> Run {
         bond: Amount::ZERO,
         seed: None,
         at: Height(1),
+        declined: None,
         commitment: None,
         trace: Some(Trace {
             root: Digest::ZERO,

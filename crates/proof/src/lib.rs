@@ -30,6 +30,7 @@ pub mod odds;
 pub mod parties;
 mod party;
 mod program;
+mod refused;
 mod trace;
 mod view;
 mod work;
@@ -43,6 +44,7 @@ pub use party::{
     Tag, Traced, What,
 };
 pub use program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task, TaskInput};
+pub use refused::{build, is_refused};
 pub use trace::Trace;
 pub use view::View;
 pub use work::{Start, Work, WorkDone, WorkFailure, Worker, run};

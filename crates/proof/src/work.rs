@@ -8,6 +8,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::counted::Counted;
 use crate::program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task};
+use crate::refused::build;
 
 /// A run of steps `from + 1 ..= to`, beginning with the state at `from`.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,7 +104,7 @@ impl Worker {
         let count = check(work)?;
         let mut program = match self.ready.take() {
             Some((task, program)) if task == work.task => program,
-            _ => self.programs.build(&work.task)?,
+            _ => build(&self.programs, &work.task)?,
         };
         let done = drive(program.as_mut(), work, count, progress)?;
         self.ready = Some((work.task.clone(), program));
@@ -121,7 +122,7 @@ pub fn run(
     progress: &mut dyn FnMut(&StepReport) -> ControlFlow<()>,
 ) -> Result<WorkDone, WorkFailure> {
     let count = check(work)?;
-    drive(programs.build(&work.task)?.as_mut(), work, count, progress)
+    drive(build(programs, &work.task)?.as_mut(), work, count, progress)
 }
 
 /// Refuses work outside the limits; returns the number of steps to take.

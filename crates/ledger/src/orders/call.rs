@@ -48,7 +48,7 @@ pub enum OrderCall {
         /// Whether it does. To decline costs nothing.
         accept: bool,
     },
-    /// The provider of a run gives it back because it cannot be done as posted.
+    /// The provider of a run gives it back.
     Decline {
         /// The run's work.
         place: Place,
@@ -236,8 +236,8 @@ pub enum DeclineReason {
     Keys,
     /// An input file is missing or does not hold what the terms say.
     Inputs,
-    /// The specification makes no sense.
-    Specification,
+    /// Its machine cannot do it, for instance because the run takes more memory than is free there.
+    Unable,
 }
 
 /// One leaf of a trace with the path to the trace's root.

@@ -22,6 +22,9 @@ pub enum Question {
     Step,
     /// Does the result file hold the final state? Validators attest the leaf of what it holds.
     Result,
+    /// Could a provider that gives its run back have begun it? Validators attest the leaf 0 they compute if
+    /// the requester's grant to it was good and the inputs are what the terms say, else `None`.
+    Beginning,
 }
 
 /// A difference between the provider and a challenger.

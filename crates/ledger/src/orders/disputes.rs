@@ -105,6 +105,29 @@ pub(super) fn complain(state: &mut State<'_>, order: &mut Order) -> Result<(), R
     open(state, order, index, claim)
 }
 
+/// Asks the validators whether a provider that gives its run back could have begun it. Nobody's leaf is in
+/// question: what they can compute the first leaf of, could be begun.
+pub(super) fn doubt(
+    state: &mut State<'_>,
+    order: &mut Order,
+    run: RunIndex,
+) -> Result<(), Refusal> {
+    let none = Leaf {
+        step: StepIndex(0),
+        leaf: Digest::ZERO,
+    };
+    let claim = Claim {
+        challenger: order.head.requester,
+        rival: None,
+        question: Question::Beginning,
+        segment: SegmentIndex(0),
+        from: none,
+        disputed: none,
+        claimed: None,
+    };
+    open(state, order, run, claim)
+}
+
 /// Whether a party of the open dispute still has to state its leaf.
 pub(super) fn has_to_bisect(order: &Order, account: AccountId) -> bool {
     order.dispute().is_some_and(|dispute| {

@@ -2,7 +2,7 @@
 
 use crate::accounts::money;
 use crate::state::State;
-use crate::{AccountId, Amount, Order, OrderEvent, OrderId, Ppm, Refusal, Role, SlashReason};
+use crate::{AccountId, Amount, Order, OrderEvent, OrderId, Refusal, Role, SlashReason};
 
 /// Pays `amount` out of an order, a cut bond or a deposit.
 fn pay(
@@ -105,7 +105,7 @@ pub(crate) struct Reward<'a> {
     pub(crate) judges: &'a [AccountId],
 }
 
-/// Cuts `rate` of a locked bond and releases the rest of it; returns what was cut.
+/// Takes `cut` of a locked bond and releases the rest of it; returns what was cut.
 ///
 /// [`Parameters::reward_rate`](crate::Parameters::reward_rate) of it is split evenly among those who were
 /// right; of the rest each judge gets [`Parameters::judge_fee`](crate::Parameters::judge_fee), and what is
@@ -113,7 +113,7 @@ pub(crate) struct Reward<'a> {
 pub(crate) fn slash(
     state: &mut State<'_>,
     locked: &Locked,
-    rate: Ppm,
+    cut: Amount,
     reason: SlashReason,
     rewarded: Reward<'_>,
 ) -> Result<Amount, Refusal> {
@@ -123,7 +123,6 @@ pub(crate) fn slash(
         account,
         amount,
     } = *locked;
-    let cut = rate.of(amount);
     money::cut(state, role, &account, amount, cut)?;
     let slashed = OrderEvent::Slashed {
         account,

@@ -158,7 +158,12 @@ fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Op
         Some(_) => FailureReason::WrongResult,
         None => FailureReason::Unavailable,
     };
-    let verdict = if found == Some(dispute.disputed.leaf) {
+    let verdict = if dispute.question == Question::Beginning {
+        match found {
+            None => Verdict::Provider,
+            Some(_) => Verdict::Challenger,
+        }
+    } else if found == Some(dispute.disputed.leaf) {
         Verdict::Provider
     } else {
         match dispute.question {
@@ -166,7 +171,7 @@ fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Op
             _ if found.is_none() && dispute.rival.is_some() => Verdict::Neither,
             // Nobody can be right against what could not be had: who had to store it loses.
             _ if found.is_none() => Verdict::Challenger,
-            Question::Start | Question::Result => Verdict::Challenger,
+            Question::Start | Question::Result | Question::Beginning => Verdict::Challenger,
             Question::Initial | Question::Step if found == dispute.claimed => Verdict::Challenger,
             Question::Initial | Question::Step => Verdict::Neither,
         }
@@ -181,10 +186,14 @@ fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Op
 pub(super) fn unjudged(state: &mut State<'_>, order: &mut Order) -> Option<Decision> {
     let dispute = order.dispute()?;
     let unseen = dispute.attestations.iter().filter(|of| of.leaf.is_none());
+    let unseen = unseen.count();
     let liars = state.chain.validators.len() - state.chain.quorum();
     let (verdict, judges) = match dispute.question {
         Question::Result => (Verdict::None, Vec::new()),
-        _ if unseen.count() > liars => (Verdict::Challenger, paid(dispute, None)),
+        // Who says that it could not begin is not against whom it would have to be shown.
+        Question::Beginning if unseen > liars => (Verdict::Provider, Vec::new()),
+        Question::Beginning => (Verdict::None, Vec::new()),
+        _ if unseen > liars => (Verdict::Challenger, paid(dispute, None)),
         _ => (Verdict::None, Vec::new()),
     };
     end(state, order, verdict, FailureReason::Unavailable, judges)

@@ -73,6 +73,8 @@ pub struct Run {
     pub seed: Option<Digest>,
     /// Height at which the provider was found.
     pub at: Height,
+    /// Why the provider gives it back, while the validators look whether it could have begun.
+    pub declined: Option<DeclineReason>,
     /// The digest of the trace, where it is revealed later: see [`Trace::commitment`].
     pub commitment: Option<Digest>,
     /// What the provider did, once it has committed to it in the open, or revealed it.
@@ -218,6 +220,8 @@ pub enum FailureReason {
     Unavailable,
     /// The requester handed over no keys for it; the provider loses nothing.
     NotGranted,
+    /// The provider gave the order back for keys or inputs, and the validators could begin with them.
+    Unfounded,
 }
 
 impl fmt::Display for FailureReason {
@@ -230,8 +234,11 @@ impl fmt::Display for FailureReason {
             Self::Declined(DeclineReason::Inputs) => {
                 "it gave the order back: an input is missing or is not what the terms say"
             }
-            Self::Declined(DeclineReason::Specification) => {
-                "it gave the order back: the specification cannot be run"
+            Self::Declined(DeclineReason::Unable) => {
+                "it gave the order back: its machine cannot do it"
+            }
+            Self::Unfounded => {
+                "it gave the order back for keys or inputs with which the validators could begin"
             }
             Self::Late => "it committed to no run in time",
             Self::Withheld => {

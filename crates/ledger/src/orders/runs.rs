@@ -7,8 +7,8 @@ use super::grants;
 use crate::accounts::money;
 use crate::state::State;
 use crate::{
-    AccountId, Amount, Counts, Failure, FailureReason, Invited, Order, OrderEvent, OrderRefusal,
-    Outcome, Ppm, Refusal, Role, Run, RunIndex, Seat, SlashReason, StepIndex, Trace,
+    AccountId, Amount, Counts, DeclineReason, Failure, FailureReason, Invited, Order, OrderEvent,
+    OrderRefusal, Outcome, Refusal, Role, Run, RunIndex, Seat, SlashReason, StepIndex, Trace,
 };
 
 /// Begins a run of a provider that accepted; locks its bond.
@@ -28,6 +28,7 @@ pub(super) fn begin(
         bond,
         seed: None,
         at: state.now(),
+        declined: None,
         commitment: None,
         trace: None,
         released: None,
@@ -61,16 +62,21 @@ pub(super) fn fail(
         .filter(|run| run.failed.is_none())
         .ok_or(OrderRefusal::AlreadyDone { order: id })?;
     let (provider, amount) = (run.provider, run.bond);
-    let rate = match reason {
-        FailureReason::Declined(_) | FailureReason::NotGranted => Ppm(0),
-        FailureReason::Late => state.chain.parameters.late_rate,
+    let parameters = &state.chain.parameters;
+    let cut = match reason {
+        // It had the keys: to look at the inputs costs what it costs to keep somebody waiting.
+        FailureReason::Declined(DeclineReason::Unable) | FailureReason::Unfounded => {
+            order.head.terms.idle_fee(parameters).min(amount)
+        }
+        FailureReason::Declined(_) | FailureReason::NotGranted => Amount::ZERO,
+        FailureReason::Late => parameters.late_rate.of(amount),
         FailureReason::Withheld
         | FailureReason::Silent
         | FailureReason::WrongResult
-        | FailureReason::Unavailable => Ppm::ONE,
+        | FailureReason::Unavailable => amount,
     };
     free_seats(state, run)?;
-    let slashed = if rate == Ppm(0) {
+    let slashed = if cut == Amount::ZERO {
         money::unlock(state, Role::Provider, &provider, amount)?;
         Amount::ZERO
     } else {
@@ -81,7 +87,7 @@ pub(super) fn fail(
             amount,
         };
         let reason = SlashReason::Provider(reason);
-        escrow::slash(state, &locked, rate, reason, rewarded)?
+        escrow::slash(state, &locked, cut, reason, rewarded)?
     };
     let at = state.now();
     if let Some(run) = order.runs.get_mut(index.0 as usize) {
@@ -195,11 +201,13 @@ pub(super) fn pay(
     escrow::pay_from_escrow(state, order, provider, earned)
 }
 
-/// How an order ends whose accepted runs are paid: with a result, or with a run that was given up.
+/// How an order ends whose accepted runs are paid: with a result, or with a run that was given up or of
+/// which there was nothing to compute.
 pub(super) fn paid(order: &Order) -> Outcome {
     let rule = &order.head.terms.stop;
     let trace = order.result_run().and_then(|run| run.trace.as_ref());
-    if trace.is_some_and(|trace| trace.counts.has_failed(rule)) {
+    let nothing = |counts: &Counts| counts.has_failed(rule) || counts.worked() == 0;
+    if trace.is_some_and(|trace| nothing(&trace.counts)) {
         return Outcome::Failed;
     }
     Outcome::Paid

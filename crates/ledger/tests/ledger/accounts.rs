@@ -7,7 +7,7 @@ use assay_ledger::{
     execute_block, query,
 };
 
-use crate::world::{BALANCE, BOND, FEE, Who, World, blocks, parameters, terms};
+use crate::world::{BALANCE, BOND, FEE, Who, World, blocks, parameters, terms, with_fees};
 
 /// The block, or the transaction, is at fault, and not the state.
 fn invalid(result: Result<(), ExecuteError>) -> InvalidBlock {
@@ -94,7 +94,7 @@ fn a_refused_call_costs_fee_and_nonce_only() {
 
 #[test]
 fn invalid_transactions_make_a_block_invalid() {
-    let world = World::new();
+    let world = World::with(with_fees());
     let secret = Who::Stranger.secret();
     let call = transfer(Who::Requester, Amount(5));
     let sign = |chain, nonce, fee| Transaction::sign(&secret, chain, nonce, fee, call.clone());
@@ -104,7 +104,7 @@ fn invalid_transactions_make_a_block_invalid() {
     tampered.call = transfer(Who::Stranger, Amount(5));
     let mut stolen = good.clone();
     stolen.sender = Who::Requester.id();
-    let least = parameters().min_fee(good.encoded_len());
+    let least = with_fees().min_fee(good.encoded_len());
     let below = Amount(least.0 - 1);
     let poor = SecretKey::from_seed([99; 32]);
     let broke = Transaction::sign(&poor, world.chain, 0, FEE, call.clone());

@@ -12,17 +12,8 @@ use crate::offers::offer;
 use crate::redundant::crew::enlist;
 use crate::world::{
     AUDITORS, FEE, PROVIDERS, Run, Who, World, blocks, ms, over, parameters, terms, window,
+    with_fees,
 };
-
-/// Fees as networks have them.
-fn with_fees() -> Parameters {
-    let usual = Parameters::default();
-    Parameters {
-        base_fee: usual.base_fee,
-        byte_fee: usual.byte_fee,
-        ..parameters()
-    }
-}
 
 /// What an order has given back to everybody for their answers.
 fn reimbursed(world: &World, order: OrderId) -> BTreeMap<Who, u64> {
@@ -208,13 +199,12 @@ fn flood(slots: u16) -> (u16, Vec<Who>) {
     let post = OrderCall::Post(Box::new(patient.clone()));
     let first = world.posted();
     let nonce = world.nonce(Who::Requester);
-    let mut orders: Vec<OrderId> = (nonce..nonce + 60)
-        .map(|nonce| OrderId::new(world.chain, Who::Requester.id(), nonce))
-        .collect();
+    let crowd =
+        (nonce..nonce + 60).map(|nonce| OrderId::new(world.chain, Who::Requester.id(), nonce));
+    let orders: Vec<OrderId> = std::iter::once(first).chain(crowd).collect();
     for _ in 0..10 {
         world.block(vec![(Who::Requester, post.clone().into()); 6]);
     }
-    orders.push(first);
     let mut most = 0;
     for _ in 0..window() + 20 {
         for who in providers() {

@@ -229,8 +229,10 @@ fn whoever_has_no_bond_or_slot_left_is_passed_over_and_has_not_missed() {
     assert_eq!(world.provider(order), ranked[2]);
     assert_eq!(missed(&world), []);
 
-    // One slot, two orders: who accepts both serves the one that closes first.
+    // One slot left, asked for two orders: who accepts both serves the one that closes first.
     let mut world = World::new();
+    let orders = [world.posted(), world.posted()];
+    world.advance(1);
     for i in 0..3 {
         let who = Who::Provider(i);
         let mut registration = world.registration(who);
@@ -240,8 +242,6 @@ fn whoever_has_no_bond_or_slot_left_is_passed_over_and_has_not_missed() {
         });
         world.apply(who, register(who, &registration));
     }
-    let orders = [world.posted(), world.posted()];
-    world.advance(1);
     let mut calls: Vec<(Who, Call)> = Vec::new();
     for order in orders {
         for who in world.ranked(order) {

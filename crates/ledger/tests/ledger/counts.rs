@@ -35,7 +35,8 @@ fn a_run_is_paid_for_what_it_computed() {
         (vec![(Valid, 22)], 22, Outcome::Paid),
         // It stopped early.
         (vec![(Valid, 11), (Idle, 11)], 11, Outcome::Paid),
-        (vec![(Idle, 22)], 0, Outcome::Paid),
+        // There was nothing to compute.
+        (vec![(Idle, 22)], 0, Outcome::Failed),
         // Steps that gave nothing cost as much as others.
         (
             vec![(Valid, 9), (Invalid, 3), (Valid, 10)],

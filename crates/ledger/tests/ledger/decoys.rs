@@ -211,8 +211,8 @@ fn orders_that_nobody_takes_wait_for_an_offer() {
     world.advance(3);
     assert_eq!(
         world.phase(second),
-        Phase::Asked,
-        "it was asked before it was bound"
+        Phase::Posted,
+        "its one slot is taken, first by being asked and then by serving"
     );
     let untouched = others.iter().all(|id| world.phase(*id) == Phase::Posted);
     assert!(untouched);

@@ -8,6 +8,7 @@ mod audits;
 mod consent;
 mod contracts;
 mod counts;
+mod declines;
 mod decoys;
 mod deposits;
 mod disputes;

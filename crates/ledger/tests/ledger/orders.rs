@@ -151,6 +151,8 @@ fn a_provider_declines_what_does_not_open_without_penalty() {
                 reason,
             },
         );
+        // The validators look for themselves, and cannot begin either.
+        world.judge(order, &[(0, None), (1, None), (2, None)]);
         framed.push(provider);
     }
     let record = world.order(order);

@@ -188,6 +188,16 @@ pub(crate) fn parameters() -> Parameters {
     }
 }
 
+/// The same, with the fees that networks begin with.
+pub(crate) fn with_fees() -> Parameters {
+    let usual = Parameters::default();
+    Parameters {
+        base_fee: usual.base_fee,
+        byte_fee: usual.byte_fee,
+        ..parameters()
+    }
+}
+
 impl World {
     pub(crate) fn new() -> World {
         World::with(parameters())

@@ -49,7 +49,7 @@ fn finding(scene: &Scene<'_>, order: &Order, dispute: &Dispute) -> Option<Digest
     let stored = |step| scene.vault.state(order.head.id, dispute.run, step);
     let from = dispute.from;
     match dispute.question {
-        Question::Initial => Some(work::first(&run.seed?).leaf(StepIndex(0))),
+        Question::Initial | Question::Beginning => Some(work::first(&run.seed?).leaf(StepIndex(0))),
         Question::Start | Question::Result => stored(from.step).map(|state| state.leaf(from.step)),
         Question::Step => {
             let states = work::replay(&from, stored(from.step)?, dispute.disputed.step);

@@ -133,9 +133,8 @@ impl Requester {
             };
             let to = (run.provider, &run.encryption_key);
             let keys = self.keys.for_provider();
-            if let Some(randomness) = self.desk.random() {
-                handover.give(&mut self.desk, to, &keys, randomness);
-            }
+            let randomness = self.keys.randomness(&run.provider, &handover.place);
+            handover.give(&mut self.desk, to, &keys, randomness);
         }
     }
 
@@ -152,7 +151,14 @@ impl Requester {
             me: &self.me,
             place: view.dispute(),
         };
-        handover.give_validators(&mut self.desk, &self.keys.for_judge(run));
+        let keys = match dispute.question {
+            Question::Beginning => {
+                let work = order.work(run.index);
+                self.keys.for_beginning(&run.provider, &work)
+            }
+            _ => self.keys.for_judge(run),
+        };
+        handover.give_validators(&mut self.desk, &keys);
     }
 
     /// Looks at the result of an accepted run.

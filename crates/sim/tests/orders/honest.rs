@@ -123,19 +123,25 @@ fn inputs_that_do_not_hold_what_the_order_says_are_declined() {
 }
 
 #[test]
-fn a_specification_no_machine_can_run_is_declined() {
+fn what_no_machine_can_run_is_a_run_of_no_steps_and_paid_as_set_up() {
     let plan = Plan {
         spec: vec![0],
         ..Plan::default()
     };
-    let (_, order) = run(plan, honest());
-    assert_eq!(order.head.outcome, Some(Outcome::AttemptsUsed));
-    let reason = FailureReason::Declined(DeclineReason::Specification);
-    assert!(
-        failures(&order)
-            .iter()
-            .all(|failure| failure.reason == reason)
-    );
+    let (world, order) = run(plan, honest());
+    assert_eq!(order.head.outcome, Some(Outcome::Failed));
+    assert_eq!(failures(&order), []);
+    assert_eq!(order.disputes, []);
+    let trace = order.runs[0].trace.clone().unwrap();
+    let steps = order.head.terms.steps;
+    assert_eq!((trace.counts.worked(), trace.counts.idle), (0, steps));
+    // A twentieth of the price of 100 to the provider, and the auditors' fees of 5.
+    let spent = BALANCE.0 - world.balance(0).0;
+    let setup = Amount::tokens(15).0;
+    let most = setup + Amount::tokens(1).0;
+    assert!((setup..most).contains(&spent), "{spent}");
+    crate::assert_unslashed(&world, Role::Provider, 0);
+    crate::assert_unslashed(&world, Role::Auditor, 0);
 }
 
 #[test]

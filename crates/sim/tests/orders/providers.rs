@@ -1,7 +1,8 @@
 //! Orders whose first provider breaks the rules: each is caught, slashed, unpaid and replaced.
 
 use assay_ledger::{
-    Amount, FailureReason, Order, Outcome, Parameters, Phase, Question, Role, StopRule, Verdict,
+    Amount, DeclineReason, FailureReason, Order, Outcome, Parameters, Phase, Question, Role,
+    StopRule, Verdict,
 };
 use assay_machine::Machine;
 use assay_proof::lazy::{LazyPrograms, Share};
@@ -9,8 +10,8 @@ use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
 use assay_proof::{Context, Handle, Input, Output, Traced};
 use assay_sim::liars::providers::{
-    CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
-    WithholdingProvider,
+    CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, LookingProvider,
+    OtherDataPrograms, Withheld, WithholdingProvider,
 };
 use assay_sim::orders::{Actor, BALANCE, CounterPrograms, DEAD_END, OVER, Plan, STUCK};
 
@@ -324,4 +325,22 @@ fn a_challenger_needs_no_help_from_those_it_accuses() {
         within_a_stretch > 0,
         "the challengers' own keys were all that was needed"
     );
+}
+
+/// Whoever takes orders to read what they are about pays for each look: the validators can begin with what
+/// it was granted.
+#[test]
+fn a_provider_that_only_looks_pays_for_it() {
+    for reason in [DeclineReason::Keys, DeclineReason::Inputs] {
+        let looking = Actor::new(move |me| LookingProvider::new(me, reason), counter);
+        let (world, order) = run(Plan::default(), with_provider(looking));
+        assert_eq!(order.head.outcome, Some(Outcome::Paid), "{reason:?}");
+        assert_eq!(order.disputes[0].question, Question::Beginning);
+        assert_eq!(order.disputes[0].verdict, Some(Verdict::Challenger));
+        let failure = &failures(&order)[0];
+        assert_eq!(failure.reason, FailureReason::Unfounded);
+        // A twentieth of the price of 100.
+        assert_eq!(failure.slashed, Amount::tokens(5));
+        assert_unslashed(&world, Role::Provider, 1);
+    }
 }

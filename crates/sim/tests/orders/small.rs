@@ -17,15 +17,16 @@ impl Programs for Small {
 }
 
 #[test]
-fn a_provider_that_is_too_small_gives_the_order_back_and_keeps_its_bond() {
+fn a_provider_that_is_too_small_gives_the_order_back_and_pays_for_having_kept_it() {
     let (world, order) = run(Plan::default(), with_provider(Actor::provider(|| Small)));
     assert_eq!(order.head.outcome, Some(Outcome::Paid));
     assert_eq!(failures(&order).len(), 1, "{:?}", failures(&order));
     let failure = &failures(&order)[0];
-    let reason = FailureReason::Declined(DeclineReason::Specification);
+    let reason = FailureReason::Declined(DeclineReason::Unable);
     assert_eq!(failure.reason, reason);
-    assert_eq!(failure.slashed, Amount::ZERO);
-    assert_unslashed(&world, Role::Provider, 0);
+    // A twentieth of the price of 100: it has seen the inputs.
+    assert_eq!(failure.slashed, Amount::tokens(5));
+    assert_unslashed(&world, Role::Provider, 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::failure::{Failure, Kind};
 
 /// The parts of an offer that are to be others.
 #[derive(Debug, Default, Args)]
-pub(super) struct Change {
+pub(crate) struct Change {
     /// Begin with what this machine offers by itself, or the file of --config says, not with the offer as it is
     #[arg(long)]
     usual: bool,
@@ -38,7 +38,7 @@ pub(super) struct Change {
 
 /// A phase in which a provider or an auditor has to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     Run,
     Open,
     Audit,

@@ -228,6 +228,7 @@ fn quarrel(dispute: &Dispute) -> String {
             dispute.disputed.step, dispute.agreed.step
         ),
         Question::Result => "the delivered result".to_owned(),
+        Question::Beginning => "whether the provider could have begun".to_owned(),
     };
     let votes = |leaf| {
         dispute
@@ -236,8 +237,14 @@ fn quarrel(dispute: &Dispute) -> String {
             .filter(|a| a.leaf == leaf)
             .count()
     };
-    let provider = votes(Some(dispute.disputed.leaf));
-    let challenger = dispute.claimed.map_or(0, |leaf| votes(Some(leaf)));
+    let (provider, challenger) = match dispute.question {
+        // Whoever could begin found the requester right, whatever it computed.
+        Question::Beginning => (votes(None), dispute.attestations.len() - votes(None)),
+        _ => (
+            votes(Some(dispute.disputed.leaf)),
+            dispute.claimed.map_or(0, |leaf| votes(Some(leaf))),
+        ),
+    };
     let verdict = match dispute.verdict {
         None => "no verdict yet".to_owned(),
         Some(Verdict::Provider) => "the provider was right".to_owned(),

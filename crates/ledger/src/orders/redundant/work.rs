@@ -119,7 +119,8 @@ pub(super) fn advance(state: &mut State<'_>, order: &mut Order) {
     }
 }
 
-/// Gives a run back that cannot be done as posted; nobody is punished.
+/// Gives a run back. Nobody looks whether keys or inputs are at fault, while the other copies go on; what
+/// is the provider's own fault costs it the idle fee.
 pub(super) fn decline(
     state: &mut State<'_>,
     order: &mut Order,

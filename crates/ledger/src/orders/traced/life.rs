@@ -46,7 +46,12 @@ pub(crate) const LIFE: &[Row] = &[
             awaited("commit_trace", Mover::Provider),
             awaited("decline", Mover::Provider),
         ],
-        next: &[Phase::Committed, Phase::Posted, Phase::Refunded],
+        next: &[
+            Phase::Committed,
+            Phase::Attesting,
+            Phase::Posted,
+            Phase::Refunded,
+        ],
         late: Late::Fails(FailureReason::Late),
     },
     Row {

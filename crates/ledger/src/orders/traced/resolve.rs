@@ -9,8 +9,8 @@ use crate::orders::escrow::{self, Locked, Reward};
 use crate::orders::passage::enter;
 use crate::state::State;
 use crate::{
-    AccountId, AuditResults, Dispute, FailureReason, Leaf, Order, Outcome, Phase, Ppm, Question,
-    Refusal, Role, Run, SegmentIndex, SlashReason, StepIndex, Terms, Verdict,
+    AccountId, AuditResults, DeclineReason, Dispute, FailureReason, Leaf, Order, Outcome, Phase,
+    Question, Refusal, Role, Run, SegmentIndex, SlashReason, StepIndex, Terms, Verdict,
 };
 
 /// Goes on from a round whose reveals are all in. The first difference, in the order of seats,
@@ -137,6 +137,16 @@ pub(super) fn decided(
             escrow::pay_deposit(state, order, requester, &[])?;
             fail(state, order, reason, paid(&allies))
         }
+        (Question::Beginning, Verdict::Challenger | Verdict::Neither) => {
+            fail(state, order, FailureReason::Unfounded, paid(&[]))
+        }
+        // It could not begin, or nobody knows: that costs nobody anything.
+        (Question::Beginning, Verdict::Provider | Verdict::None) => {
+            let declined = order.run().and_then(|run| run.declined);
+            let reason = declined.unwrap_or(DeclineReason::Inputs);
+            let nobody = Reward::default();
+            fail(state, order, FailureReason::Declined(reason), nobody)
+        }
         // Nobody was shown to be right: somebody else looks.
         (_, Verdict::None) => {
             dismiss(state, order, dispute.challenger)?;
@@ -175,6 +185,8 @@ fn allies(order: &Order, dispute: &Dispute) -> Vec<AccountId> {
         those.map(|(auditor, _)| *auditor).collect()
     };
     match dispute.question {
+        // Nobody has audited it.
+        Question::Beginning => Vec::new(),
         Question::Result => run.passed().map(|seat| seat.auditor).collect(),
         Question::Start => that(&|auditor, results| {
             auditor == dispute.challenger || results.initial.is_none() || answer(results).is_none()
@@ -224,5 +236,5 @@ pub(super) fn slash_seat(
         account: auditor,
         amount: seat.bond,
     };
-    escrow::slash(state, &locked, Ppm::ONE, reason, rewarded).map(|_| ())
+    escrow::slash(state, &locked, locked.amount, reason, rewarded).map(|_| ())
 }

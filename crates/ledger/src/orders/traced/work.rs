@@ -10,7 +10,7 @@ use crate::files::must_be_kept;
 use crate::orders::draw::{Candidate, Pools};
 use crate::orders::escrow::Reward;
 use crate::orders::passage::{enter, resume};
-use crate::orders::{asking, escrow, runs};
+use crate::orders::{asking, disputes, escrow, runs};
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, Counts, DeclineReason, FailureReason, FileId, Order, OrderEvent,
@@ -79,8 +79,8 @@ pub(super) fn cancel(state: &mut State<'_>, order: &mut Order) -> Result<(), Ref
     close(state, order, Outcome::Withdrawn)
 }
 
-/// Gives an order back that cannot be done as posted. Nobody is punished: the ledger cannot see
-/// which of the two is at fault.
+/// Gives a run back. Its provider has seen the keys, so that costs it the idle fee; but where it says that
+/// with these keys and inputs nobody can begin, the validators look for themselves first.
 pub(super) fn decline(
     state: &mut State<'_>,
     order: &mut Order,
@@ -88,12 +88,21 @@ pub(super) fn decline(
     reason: DeclineReason,
 ) -> Result<(), Refusal> {
     state.emit(OrderEvent::Declined { provider, reason }.of(order.head.id));
-    fail(
-        state,
-        order,
-        FailureReason::Declined(reason),
-        Reward::default(),
-    )
+    match reason {
+        DeclineReason::Unable => fail(
+            state,
+            order,
+            FailureReason::Declined(reason),
+            Reward::default(),
+        ),
+        DeclineReason::Keys | DeclineReason::Inputs => {
+            let run = order.attempt();
+            if let Some(run) = order.run_mut() {
+                run.declined = Some(reason);
+            }
+            disputes::doubt(state, order, run)
+        }
+    }
 }
 
 /// Commits the provider to its run.

@@ -69,6 +69,8 @@ impl Provider {
                 keys.for_reader([view.checkpoint_at(dispute.from.step).0])
             }
             Question::Result => keys.for_judge(),
+            // That is for the requester to show.
+            Question::Beginning => return,
         };
         let handover = Handover {
             view,

@@ -27,8 +27,9 @@ use crate::view::View;
 /// Running: it opens the requester's grant, fetches the inputs, stores copies of them that do not
 /// depend on the requester, runs segment after segment, stores
 /// a checkpoint at every boundary, the first and the last state included, and commits. It gives
-/// the order back when keys or inputs do not open, the specification makes no sense, or the job
-/// takes more memory than there is.
+/// the order back when keys or inputs do not open, which validators look at, or when the job takes
+/// more memory than there is, which costs it the idle fee. What every machine refuses to run it commits to
+/// as a run of no steps.
 ///
 /// Afterwards it opens leaves and grants keys exactly when the ledger says so: starts and their
 /// checkpoints' keys to the auditors before they replay, ends after all of them have committed,
@@ -109,7 +110,7 @@ impl Provider {
             Answer::Input(result) => {
                 self.desk.missed(tag, now, &result);
                 if let Err(FetchFailure::TooLarge(_)) = &result {
-                    self.decline = Some(DeclineReason::Inputs);
+                    self.decline = Some(DeclineReason::Unable);
                 }
                 if let What::Input(place, candidate) = tag.what {
                     self.inputs.fetched((place, candidate), result);

@@ -183,7 +183,7 @@ impl Provider {
                 }
             }
             Err(WorkFailure::Refused(why) | WorkFailure::Unable(why)) => {
-                self.decline = Some(DeclineReason::Specification);
+                self.decline = Some(DeclineReason::Unable);
                 self.desk.trouble(why);
             }
             Err(failure) => self.desk.trouble(failure),

@@ -63,7 +63,7 @@ impl<'a> Beginning<'a> {
 /// which only looks like one does not pass.
 pub(super) fn target(order: &Order, dispute: &Dispute) -> StepIndex {
     match dispute.question {
-        Question::Initial => StepIndex(0),
+        Question::Initial | Question::Beginning => StepIndex(0),
         Question::Start => StepIndex((dispute.from.step.0 + 1).min(order.head.terms.steps)),
         Question::Step => dispute.disputed.step,
         Question::Result => StepIndex(order.head.terms.steps),

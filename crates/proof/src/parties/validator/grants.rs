@@ -26,6 +26,9 @@ pub(super) fn open(
         Question::Start => {
             challenged(view, dispute) == Some(grant.from) && shows_grant(view, dispute, &keys)?
         }
+        Question::Beginning => {
+            grant.from == order.head.requester && shows_grant_to_provider(view, dispute, &keys)?
+        }
         Question::Result => {
             // The key that was released, whatever file it opens, and no other.
             let last = order.head.terms.segments();
@@ -45,6 +48,7 @@ pub(super) fn all_granted(view: &View, dispute: &Dispute, me: &AccountId) -> boo
     let order = &view.order;
     let parties = match dispute.question {
         Question::Start => vec![challenged(view, dispute)],
+        Question::Beginning => vec![Some(order.head.requester)],
         _ => vec![
             challenged(view, dispute),
             Some(order.head.requester),
@@ -58,6 +62,23 @@ pub(super) fn all_granted(view: &View, dispute: &Dispute, me: &AccountId) -> boo
 /// The provider whose run is in dispute.
 fn challenged(view: &View, dispute: &Dispute) -> Option<AccountId> {
     view.order.run_at(dispute.run).map(|run| run.provider)
+}
+
+/// Whether these are the order's keys, and sealing them again under their witness gives the grant that the
+/// provider had of the requester.
+fn shows_grant_to_provider(view: &View, dispute: &Dispute, keys: &ReaderKeys) -> Option<bool> {
+    let order = &view.order;
+    let run = order.run_at(dispute.run)?;
+    let granted = GrantUse {
+        place: order.work(run.index),
+        from: order.head.requester,
+        to: run.provider,
+    };
+    let on_ledger = view.grant(granted.place, granted.from, granted.to)?;
+    let as_granted = keys.as_granted();
+    let sealed = granted.seal(&run.encryption_key, &as_granted, keys.witness?)?;
+    let whole = as_granted.match_terms(&order.head.terms.keys);
+    Some(whole && sealed == on_ledger.sealed)
 }
 
 /// Whether sealing these keys again under their witness gives the challenger's grant.

@@ -7,6 +7,7 @@ mod collapse;
 mod copy;
 mod crafted;
 mod dead_end;
+mod looking;
 mod other_data;
 mod withholding;
 
@@ -14,5 +15,6 @@ pub use collapse::CollapsePrograms;
 pub use copy::CopyPrograms;
 pub use crafted::CraftedPrograms;
 pub use dead_end::DeadEndPrograms;
+pub use looking::LookingProvider;
 pub use other_data::OtherDataPrograms;
 pub use withholding::{Withheld, WithholdingProvider};
