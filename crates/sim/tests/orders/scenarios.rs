@@ -3,8 +3,8 @@
 use std::process::{Command, Output};
 
 use assay_sim::{
-    Fault, OrderReport, OrderSettings, PaceSettings, PartyLiar, PartyLiars, ProcedureName, Report, Scenario,
-    TermsSettings, run,
+    Fault, OrderReport, OrderSettings, PaceSettings, PartyLiar, PartyLiars, ProcedureName, Report,
+    Scenario, TermsSettings, run,
 };
 
 use crate::cases;
