@@ -6,6 +6,7 @@ mod support;
 
 use std::process::Command;
 
+use assay_node::devnet::{Plan, lay_out};
 use serde_json::Value;
 use support::assay;
 
@@ -69,6 +70,12 @@ fn errors_are_sentences_or_one_object() {
 #[test]
 fn an_empty_variable_says_nothing() {
     let dir = tempfile::tempdir().unwrap();
+    // One that is laid out and does not run.
+    let plan = Plan {
+        http: Some(([127, 0, 0, 1], 0).into()),
+        ..Plan::default()
+    };
+    lay_out(dir.path(), &plan).unwrap();
     let network = |node: Option<&str>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
         command.args(["network", "--json", "--dir"]).arg(dir.path());

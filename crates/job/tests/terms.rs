@@ -89,7 +89,10 @@ fn what_this_network_refuses_is_named_by_the_field_of_the_job_file() {
         ),
         ("[market]\nauditor_bond = \"0\"", "market.auditor_bond"),
         ("[market]\nauditor_fee = \"0\"", "market.auditor_bond"),
-        ("[market]\nprice = \"0.5\"", "market.provider_bond"),
+        (
+            "[market]\nprice = \"0.5\"\nprovider_bond = \"10.000001\"",
+            "market.provider_bond",
+        ),
         (
             "[market]\nauditor_fee = \"18446744073709.551615\"",
             "market.price",

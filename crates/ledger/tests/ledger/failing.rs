@@ -143,7 +143,7 @@ fn no_query_takes_a_failing_disk_for_an_absence() {
     }
     // Not at the first read either: of what is partly read nothing is told.
     for reads in 1..5 {
-        assert!(query::supply(&Failing::after(reads, false, &world.store)).is_err());
+        assert!(query::counted_supply(&Failing::after(reads, false, &world.store)).is_err());
     }
     assert!(query::active_orders(&Failing::after(1, false, &world.store)).is_err());
 }

@@ -306,7 +306,7 @@ fn golden_genesis() {
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "95d9f7ad58d3d16a37956f3092d9bb7fe3b9aeb75de837c41ae0f6567f48693f"
+        "ee19d60fb9135793db4320b047fc38b18fba8f6ae09932fa997ca0b718dada05"
     );
 }
 

@@ -59,7 +59,7 @@ fn a_move_writes_the_records_that_it_changes() {
     let ranked = world.ranked(order);
     let answer = world.answer_call(order, true);
     assert_eq!(tags(&world, ranked[1], answer.clone()), "oty");
-    assert_eq!(tags(&world, ranked[0], answer), "noprtwxy");
+    assert_eq!(tags(&world, ranked[0], answer), "dnoprtwxy");
 
     let (world, order, truth) = reached(Phase::Bisecting);
     let step = world.middle(order);
