@@ -247,7 +247,9 @@ impl Auditor {
         }
         let task = self.inputs.task(order, run);
         let blind = self.keys.is_none() || self.inputs.refuses(0);
-        let pressing = order.head.phase == Phase::Auditing && view.pressing();
+        // What it has committed to is no matter of time any more.
+        let seat = order.seat(self.me.account);
+        let pressing = seat.is_some_and(|seat| seat.commitment.is_none()) && view.pressing();
         if blind || task.is_none() && pressing {
             self.replay.give_up();
         } else if pressing {
