@@ -180,9 +180,9 @@ fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Op
     end(state, order, verdict, reason, judges)
 }
 
-/// Ends the open dispute, which an auditor or the requester opened, because the validators came to no
-/// verdict in time. That decides for nobody, but for one thing: where one validator more than can be
-/// liars could not get what the provider has to show to all of them, an honest one could not.
+/// Ends the open dispute because the validators came to no verdict in time. That decides for nobody, but for
+/// one thing: where one validator more than can be liars could not get what the provider has to show to all
+/// of them, an honest one could not.
 pub(super) fn unjudged(state: &mut State<'_>, order: &mut Order) -> Option<Decision> {
     let dispute = order.dispute()?;
     let unseen = dispute.attestations.iter().filter(|of| of.leaf.is_none());
@@ -193,6 +193,8 @@ pub(super) fn unjudged(state: &mut State<'_>, order: &mut Order) -> Option<Decis
         // Who says that it could not begin is not against whom it would have to be shown.
         Question::Beginning if unseen > liars => (Verdict::Provider, Vec::new()),
         Question::Beginning => (Verdict::None, Vec::new()),
+        // Of two copies both had to show it.
+        _ if unseen > liars && dispute.rival.is_some() => (Verdict::Neither, paid(dispute, None)),
         _ if unseen > liars => (Verdict::Challenger, paid(dispute, None)),
         _ => (Verdict::None, Vec::new()),
     };
