@@ -156,6 +156,8 @@ fn whoever_could_not_begin_loses_nothing() {
 fn a_look_costs_no_more_than_is_locked() {
     let mut world = World::with(Parameters {
         provider_bond: Amount(1),
+        // So small a bond could not pay judges.
+        judge_fee: Amount::ZERO,
         ..parameters()
     });
     let order = world.post(&Terms {

@@ -11,7 +11,7 @@
 //! processes with one key the one that is there stays, and the one that comes ends.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -29,6 +29,7 @@ use crate::{
     health::{Health, Topic},
     keys,
     orders::Services,
+    reach::own_ip,
     told,
     transport::{Limits, Protocols, RequestError, Standing, Transport},
 };
@@ -91,18 +92,6 @@ impl Reach {
                 .to_owned(),
         )
     }
-}
-
-/// The address by which this machine would reach another; nothing is sent.
-fn own_ip(peer: SocketAddr) -> Option<std::net::IpAddr> {
-    let any: SocketAddr = match peer {
-        SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
-        SocketAddr::V6(_) => ([0u16; 8], 0).into(),
-    };
-    let socket = UdpSocket::bind(any).ok()?;
-    socket.connect(peer).ok()?;
-    let ip = socket.local_addr().ok()?.ip();
-    (!ip.is_unspecified()).then_some(ip)
 }
 
 /// When the address may be registered next.

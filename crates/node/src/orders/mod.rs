@@ -1,6 +1,7 @@
 //! Drives the parties of orders: what they watch, and what is done for them.
 
 mod compute;
+mod fits;
 mod perform;
 mod records;
 
