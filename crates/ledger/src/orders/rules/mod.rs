@@ -11,9 +11,7 @@ pub(super) mod problem;
 use std::collections::BTreeSet;
 
 use super::registry;
-use crate::{
-    Amount, JobMethod, Lasting, OrderRefusal, Parameters, ProcedureName, Refusal, Terms,
-};
+use crate::{Amount, JobMethod, Lasting, OrderRefusal, Parameters, ProcedureName, Refusal, Terms};
 pub use problem::TermsProblem;
 use problem::outside;
 
