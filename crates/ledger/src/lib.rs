@@ -111,10 +111,10 @@ pub use ids::{
 };
 pub use orders::{
     Answered, Asked, Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure,
-    FailureReason, FindingCommitment, Grant, Head, Hearing, Input, Invited, JobKind, JobMethod,
-    Late, Leaf, Move, Mover, Occasion, Opening, Order, OrderCall, OrderEvent, OrderRefusal,
-    Outcome, Phase, Place, ProcedureName, Question, Reached, Round, Row, Run, SealedKeys, Seat,
-    SlashReason, Span, StopRule, Taken, Terms, Trace, Turn, Verdict, rules,
+    FailureReason, Finding, FindingCommitment, Grant, Head, Hearing, Input, Invited, JobKind,
+    JobMethod, Late, Leaf, Move, Mover, Occasion, Opening, Order, OrderCall, OrderEvent,
+    OrderRefusal, Outcome, Phase, Piece, Place, ProcedureName, Question, Reached, Round, Row, Run,
+    SealedKeys, Seat, SlashReason, Span, StopRule, Taken, Terms, Trace, Turn, Verdict, rules,
 };
 pub use parameters::{MAX_DEADLINE_MS, MAX_FILE_BYTES, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};

@@ -43,6 +43,11 @@ impl Chain {
     pub(crate) fn quorum(&self) -> usize {
         quorum(self.validators.len())
     }
+
+    /// Validators that may lie: f of n = 3f + 1.
+    pub(crate) fn liars(&self) -> usize {
+        self.validators.len() - self.quorum()
+    }
 }
 
 /// [`Chain::quorum`] of so many validators.

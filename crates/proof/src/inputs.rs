@@ -107,6 +107,12 @@ impl Inputs {
         self.have.get(place)?.as_ref()
     }
 
+    /// The first input that is not here, by its place in the terms.
+    pub(crate) fn missing(&self) -> Option<u8> {
+        let at = self.have.iter().position(Option::is_none)?;
+        u8::try_from(at).ok()
+    }
+
     /// Gives every set of keys another chance, since other ones stand in their places now.
     pub(crate) fn new_keys(&mut self) {
         self.refused.clear();

@@ -6,7 +6,7 @@
 
 use assay_crypto::aead::FileKey;
 use assay_crypto::{Digest, EncryptionSecret};
-use assay_ledger::{AccountId, Call, FileId, Place, SegmentIndex};
+use assay_ledger::{AccountId, Call, FileId, Piece, Place, SegmentIndex};
 use assay_machine::{Machine, Protocol};
 
 use crate::handle::Handle;
@@ -63,6 +63,10 @@ pub enum What {
     Input(u32, u32),
     /// A copy of one's own of an input, by its place in the terms.
     Copy(u32),
+    /// A state of one's own, by its checkpoint, to show it again.
+    Reread(u32),
+    /// Something that is shown again to judges.
+    Shown(Piece),
     /// A checkpoint by index, with the place of the key that is tried.
     Checkpoint(u32, u32),
     /// The leaf at step 0, and that state, from the specification.
@@ -171,7 +175,7 @@ pub enum Ask {
         /// Digest that the plaintext must have, as the order names it.
         content: Digest,
     },
-    /// Bring an input that is here to storage nodes of one's own choice, encrypted as the order names
+    /// Bring a file that is here to storage nodes of one's own choice, encrypted as the order names
     /// it, and record it on the ledger. Answered like [`Ask::Store`].
     Keep {
         /// A name for people.
@@ -182,6 +186,8 @@ pub enum Ask {
         key: FileKey,
         /// The plaintext.
         bytes: Handle,
+        /// To other nodes than it is recorded at, where there are some: somebody cannot get it there.
+        again: bool,
     },
     /// Encrypt a file, place it in the vault and record it on the ledger. Storing the same bytes
     /// under the same key again gives the same file.

@@ -8,9 +8,9 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
 use assay_ledger::{
     Acceptance, AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext,
     BoundedBytes, BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Counts, Deadlines,
-    DeclineReason, Executed, FileCall, FileId, FileRecord, Genesis, GenesisAccount,
+    DeclineReason, Executed, FileCall, FileId, FileRecord, Finding, Genesis, GenesisAccount,
     GenesisRegistration, Height, Input, Keeping, LedgerTime, MemoryStore, Occasion, Offer, Opening,
-    OrderCall, OrderId, Parameters, Place, Reached, Role, RunIndex, SealedKeys, SegmentIndex,
+    OrderCall, OrderId, Parameters, Piece, Place, Reached, Role, RunIndex, SealedKeys, SegmentIndex,
     StepIndex, StopRule, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block,
     query,
 };
@@ -369,8 +369,13 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
         },
         OrderCall::Attest {
             place: dispute,
-            leaf: None,
+            found: Finding::Missing(Piece::Input(1)),
             salt: Some(leaf),
+        },
+        OrderCall::Attest {
+            place: dispute,
+            found: Finding::Leaf(leaf),
+            salt: None,
         },
     ]
 }

@@ -6,8 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BoundedVec, Counts, FileId, OrderId, Place, Reached, SealedKeys, SegmentIndex,
-    StepIndex, Terms,
+    AccountId, BoundedVec, Counts, FileId, Finding, OrderId, Place, Reached, SealedKeys,
+    SegmentIndex, StepIndex, Terms,
 };
 
 /// A request about an order. What is a move in one run of an order names its [`Place`].
@@ -150,8 +150,8 @@ pub enum OrderCall {
     Attest {
         /// The dispute.
         place: Place,
-        /// The leaf, or `None` when the evidence could not be had or opened.
-        leaf: Option<Digest>,
+        /// The leaf, or what of the evidence could not be had or opened.
+        found: Finding,
         /// The salt of its commitment; `None` for a validator that did not commit in time.
         salt: Option<Digest>,
     },

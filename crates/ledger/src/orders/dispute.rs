@@ -59,6 +59,9 @@ pub struct Dispute {
     pub provider_move: Option<Digest>,
     /// The challenger's.
     pub challenger_move: Option<Digest>,
+    /// Who could not get what, when validators first looked. Where something stands here they look again,
+    /// and who has to show it has had another chance.
+    pub named: Vec<Attestation>,
     /// What validators committed to having found, in the order in which it came.
     pub commitments: Vec<FindingCommitment>,
     /// When as many had committed as a verdict takes, if so many did: since then findings are revealed.
@@ -100,8 +103,63 @@ pub struct FindingCommitment {
 pub struct Attestation {
     /// The validator.
     pub validator: AccountId,
-    /// The leaf it found.
-    pub leaf: Option<Digest>,
+    /// What it found.
+    pub found: Finding,
+}
+
+/// What a validator found.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The leaf at the disputed step.
+    Leaf(Digest),
+    /// This could not be had, or not opened.
+    Missing(Piece),
+}
+
+impl Finding {
+    /// The leaf, if it found one.
+    pub fn leaf(&self) -> Option<Digest> {
+        match self {
+            Finding::Leaf(leaf) => Some(*leaf),
+            Finding::Missing(_) => None,
+        }
+    }
+
+    /// The piece that was missing, if it found none.
+    pub fn missing(&self) -> Option<Piece> {
+        match self {
+            Finding::Leaf(_) => None,
+            Finding::Missing(piece) => Some(*piece),
+        }
+    }
+}
+
+/// Something that has to be shown to validators.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Piece {
+    /// Keys that open inputs and state.
+    Keys,
+    /// An input, by its place in the terms.
+    Input(u8),
+    /// The state at the start of a segment; one past the last is the result.
+    State(SegmentIndex),
 }
 
 impl Attestation {
@@ -109,13 +167,13 @@ impl Attestation {
     /// nobody can post another's commitment and later reveal what the other revealed.
     pub fn commitment(&self, place: &Place, salt: &Digest) -> Digest {
         // Serialising into memory cannot fail.
-        let leaf = borsh::to_vec(&self.leaf).unwrap_or_default();
+        let found = borsh::to_vec(&self.found).unwrap_or_default();
         let parts: [&[u8]; 6] = [
             &place.order.0.0,
             &place.run.0.to_le_bytes(),
             &place.occasion.bytes(),
             &self.validator.0,
-            &leaf,
+            &found,
             &salt.0,
         ];
         Digest::of("assay/finding/v1", &parts)

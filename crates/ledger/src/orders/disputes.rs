@@ -55,6 +55,7 @@ pub(super) fn open(
         claimed: claim.claimed,
         provider_move: None,
         challenger_move: None,
+        named: Vec::new(),
         commitments: Vec::new(),
         closed: None,
         attestations: Vec::new(),

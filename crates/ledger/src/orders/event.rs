@@ -5,8 +5,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Amount, DeclineReason, Event, FailureReason, OrderId, Outcome, Phase, Question,
-    Role, RunIndex, SegmentIndex, StepIndex, Verdict,
+    AccountId, Amount, DeclineReason, Event, FailureReason, Finding, OrderId, Outcome, Phase,
+    Piece, Question, Role, RunIndex, SegmentIndex, StepIndex, Verdict,
 };
 
 /// Something that happened to an order.
@@ -74,8 +74,10 @@ pub enum OrderEvent {
     /// A validator attested.
     Attested {
         validator: AccountId,
-        leaf: Option<Digest>,
+        found: Finding,
     },
+    /// So many validators could not get what had to be shown to them that it is to be shown again.
+    Unseen { pieces: Vec<Piece> },
     /// A dispute ended.
     Decided { verdict: Verdict },
     /// A bond was cut.

@@ -7,13 +7,16 @@
 //! fewer than a quorum reveal the same, because some lie or fall silent, the others decide. But it may
 //! have copied, and is not paid.
 
+use std::collections::BTreeSet;
+
 use assay_crypto::Digest;
 
 use super::disputes::{Decision, end};
+use super::passage::enter;
 use crate::state::State;
 use crate::{
-    AccountId, Attestation, Dispute, FailureReason, FindingCommitment, Moment, Order, OrderEvent,
-    OrderRefusal, Phase, Place, Question, Refusal, Verdict,
+    AccountId, Attestation, Dispute, FailureReason, Finding, FindingCommitment, Moment, Order,
+    OrderEvent, OrderRefusal, Phase, Piece, Place, Question, Refusal, Verdict,
 };
 
 /// Of the time that validators have, the eighths in which they commit.
@@ -118,12 +121,15 @@ pub(super) fn commit(
     Ok(())
 }
 
-/// Records a validator's finding; a quorum of equal ones is the verdict.
+/// Records a validator's finding; a quorum of equal leaves is the verdict. That something is missing has to
+/// be found twice: where one validator more than can be liars says so, it is to be shown again, and where as
+/// many still miss something, an honest one does, and who had to show it to all of them loses. Who
+/// complains about a result needs a quorum for that too.
 pub(super) fn attest(
     state: &mut State<'_>,
     order: &mut Order,
     (validator, place): (AccountId, &Place),
-    leaf: Option<Digest>,
+    found: Finding,
     salt: Option<Digest>,
 ) -> Result<Option<Decision>, Refusal> {
     let id = order.head.id;
@@ -132,7 +138,7 @@ pub(super) fn attest(
     if has_attested(dispute, validator) {
         return Err(done().into());
     }
-    let finding = Attestation { validator, leaf };
+    let finding = Attestation { validator, found };
     let committed = commitment_of(dispute, validator);
     let heard = heard_from(dispute, validator);
     if order.hearing(state.moment()) < Some(heard) {
@@ -143,12 +149,47 @@ pub(super) fn attest(
     }
     let dispute = order.disputes.last_mut().ok_or_else(done)?;
     dispute.attestations.push(finding);
-    state.emit(OrderEvent::Attested { validator, leaf }.of(id));
-    let equal = dispute.attestations.iter().filter(|made| made.leaf == leaf);
-    if equal.count() < state.chain.quorum() {
-        return Ok(None);
+    state.emit(OrderEvent::Attested { validator, found }.of(id));
+    // A piece is missing, whichever it is.
+    let same = |made: &&Attestation| made.found.leaf() == found.leaf();
+    let equal = dispute.attestations.iter().filter(same).count();
+    let (quorum, liars) = (state.chain.quorum(), state.chain.liars());
+    // Who says that it could not begin has nothing to show.
+    let looks_again = !dispute.named.is_empty() || dispute.question == Question::Beginning;
+    let enough = match (found, dispute.question) {
+        (Finding::Leaf(_), _) | (Finding::Missing(_), Question::Beginning) => equal >= quorum,
+        (Finding::Missing(_), _) if !looks_again => false,
+        (Finding::Missing(_), Question::Result) => equal >= quorum,
+        (Finding::Missing(_), _) => equal > liars,
+    };
+    if enough {
+        return Ok(decide(state, order, found.leaf()));
     }
-    Ok(decide(state, order, leaf))
+    if found.leaf().is_none() && !looks_again && equal > liars {
+        look_again(state, order);
+    }
+    Ok(None)
+}
+
+/// Has what was missing shown again, to those who missed it: one validator more than can be liars did.
+/// What the others found stands.
+fn look_again(state: &mut State<'_>, order: &mut Order) {
+    let Some(dispute) = order.disputes.last_mut() else {
+        return;
+    };
+    let made = std::mem::take(&mut dispute.attestations).into_iter();
+    let (found, named) = made.partition(|made| made.found.leaf().is_some());
+    (dispute.attestations, dispute.named) = (found, named);
+    // Whoever has not revealed what it committed to looks again too.
+    let (stand, named) = (&dispute.attestations, &dispute.named);
+    let stands = |by| stand.iter().any(|made| made.validator == by);
+    dispute.commitments.retain(|of| stands(of.validator));
+    dispute.closed = None;
+    let pieces = named.iter().filter_map(|made| made.found.missing());
+    let pieces: BTreeSet<Piece> = pieces.collect();
+    let pieces = pieces.into_iter().collect();
+    state.emit(OrderEvent::Unseen { pieces }.of(order.head.id));
+    enter(state, order, Phase::Attesting);
 }
 
 /// Ends the open dispute by what a quorum of validators found.
@@ -180,31 +221,19 @@ fn decide(state: &mut State<'_>, order: &mut Order, found: Option<Digest>) -> Op
     end(state, order, verdict, reason, judges)
 }
 
-/// Ends the open dispute because the validators came to no verdict in time. That decides for nobody, but for
-/// one thing: where one validator more than can be liars could not get what the provider has to show to all
-/// of them, an honest one could not.
+/// Ends the open dispute because the validators came to no verdict in time: that decides for nobody.
 pub(super) fn unjudged(state: &mut State<'_>, order: &mut Order) -> Option<Decision> {
-    let dispute = order.dispute()?;
-    let unseen = dispute.attestations.iter().filter(|of| of.leaf.is_none());
-    let unseen = unseen.count();
-    let liars = state.chain.validators.len() - state.chain.quorum();
-    let (verdict, judges) = match dispute.question {
-        Question::Result => (Verdict::None, Vec::new()),
-        // Who says that it could not begin is not against whom it would have to be shown.
-        Question::Beginning if unseen > liars => (Verdict::Provider, Vec::new()),
-        Question::Beginning => (Verdict::None, Vec::new()),
-        // Of two copies both had to show it.
-        _ if unseen > liars && dispute.rival.is_some() => (Verdict::Neither, paid(dispute, None)),
-        _ if unseen > liars => (Verdict::Challenger, paid(dispute, None)),
-        _ => (Verdict::None, Vec::new()),
-    };
-    end(state, order, verdict, FailureReason::Unavailable, judges)
+    let (verdict, reason) = (Verdict::None, FailureReason::Unavailable);
+    end(state, order, verdict, reason, Vec::new())
 }
 
 /// Who is paid for a verdict: whoever found it, and had committed to that before it could know what others
 /// found.
 fn paid(dispute: &Dispute, found: Option<Digest>) -> Vec<AccountId> {
-    let right = dispute.attestations.iter().filter(|of| of.leaf == found);
+    let right = dispute
+        .attestations
+        .iter()
+        .filter(|of| of.found.leaf() == found);
     let committed = right.filter(|of| commitment_of(dispute, of.validator).is_some());
     committed.map(|of| of.validator).collect()
 }

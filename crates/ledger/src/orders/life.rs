@@ -193,8 +193,7 @@ pub enum Late {
     Again,
     /// Who is silent loses the dispute; where both are, both do.
     Silence,
-    /// The dispute ends without a verdict: enough findings that nothing could be had beat who had to store
-    /// it; otherwise nobody was shown to be wrong, and the order goes on.
+    /// The dispute ends without a verdict: nobody was shown to be wrong, and the order goes on.
     Unjudged,
 }
 
@@ -227,8 +226,7 @@ impl fmt::Display for Late {
             Late::Again => f.write_str("goes on waiting for a block with a beacon"),
             Late::Silence => f.write_str("who is silent loses the dispute; both silent, both lose"),
             Late::Unjudged => f.write_str(
-                "f + 1 findings that something could not be had beat whoever had to store it; else nobody \
-                 was shown to be wrong, and it goes on",
+                "nobody was shown to be wrong: who challenged gets nothing, and it goes on",
             ),
         }
     }

@@ -43,7 +43,7 @@ pub(crate) use apply::{apply, late};
 pub use asked::{Answered, Asked, Invited};
 pub use call::{AuditResults, DeclineReason, Opening, OrderCall};
 pub use counts::{Counts, Reached, StopRule, Taken};
-pub use dispute::{Attestation, Dispute, FindingCommitment, Question, Verdict};
+pub use dispute::{Attestation, Dispute, Finding, FindingCommitment, Piece, Question, Verdict};
 pub use event::{OrderEvent, SlashReason};
 pub(crate) use grants::forget_keys;
 pub use judging::Hearing;

@@ -142,7 +142,11 @@ impl Order {
     /// The place of the dispute under way.
     pub fn dispute_place(&self) -> Option<Place> {
         let dispute = self.dispute()?;
-        Some(self.place(dispute.run, Occasion::Dispute(dispute.number)))
+        let occasion = match dispute.named.is_empty() {
+            true => Occasion::Dispute(dispute.number),
+            false => Occasion::SecondLook(dispute.number),
+        };
+        Some(self.place(dispute.run, occasion))
     }
 
     fn place(&self, run: RunIndex, occasion: Occasion) -> Place {

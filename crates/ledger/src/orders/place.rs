@@ -55,6 +55,8 @@ pub enum Occasion {
     Dispute(u16),
     /// A list of accounts that are asked to take part, counted from 0 in each order.
     List(u16),
+    /// The second look at the dispute of this number, in which what was missing is shown again.
+    SecondLook(u16),
 }
 
 impl Occasion {
@@ -65,6 +67,7 @@ impl Occasion {
             Occasion::Round(number) => (1, number),
             Occasion::Dispute(number) => (2, number),
             Occasion::List(number) => (3, number),
+            Occasion::SecondLook(number) => (4, number),
         };
         let [high, low] = u16::to_be_bytes(number);
         [kind, high, low]
@@ -78,6 +81,7 @@ impl std::fmt::Display for Place {
             Occasion::Work => Ok(()),
             Occasion::Round(number) => write!(f, ", audit round {number}"),
             Occasion::Dispute(number) => write!(f, ", dispute {number}"),
+            Occasion::SecondLook(number) => write!(f, ", second look at dispute {number}"),
             Occasion::List(number) => write!(f, ", list {number}"),
         }
     }

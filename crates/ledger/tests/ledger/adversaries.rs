@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    BoundedVec, Call, DeclineReason, Order, OrderCall, OrderId, Phase, Place, Status, StepIndex,
-    Trace, query,
+    BoundedVec, Call, DeclineReason, Finding, Order, OrderCall, OrderId, Phase, Place, Status,
+    StepIndex, Trace, query,
 };
 
 use crate::redundant::crew::{copies, crowd, files};
@@ -109,7 +109,7 @@ fn calls_with(world: &World, order: OrderId, who: Who, truth: Run) -> Vec<Call> 
         },
         OrderCall::Attest {
             place: world.here(order),
-            leaf: Some(Digest::ZERO),
+            found: Finding::Leaf(Digest::ZERO),
             salt: None,
         },
         OrderCall::Complain { order },

@@ -6,9 +6,10 @@ use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
     BoundedVec, Call, ChainId, Counts, DeclineReason, Event, FileCall, FileGrant, FileId,
-    FileRefusal, Genesis, GenesisError, Grant, Head, Height, LedgerTime, MAX_FILE_BYTES,
-    MAX_TX_BYTES, Moment, Occasion, Opening, Order, OrderCall, OrderId, OrderRefusal, Place, Ppm,
-    Reached, Refusal, Role, RunIndex, SegmentIndex, StepIndex, Terms, Transaction, query, root,
+    FileRefusal, Finding, Genesis, GenesisError, Grant, Head, Height, LedgerTime, MAX_FILE_BYTES,
+    MAX_TX_BYTES, Moment, Occasion, Opening, Order, OrderCall, OrderId, OrderRefusal, Piece, Place,
+    Ppm, Reached, Refusal, Role, RunIndex, SegmentIndex, StepIndex, Terms, Transaction, query,
+    root,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use proptest::prelude::*;
@@ -189,7 +190,7 @@ fn order_calls() -> Vec<OrderCall> {
         },
         OrderCall::Attest {
             place: dispute,
-            leaf: None,
+            found: Finding::Missing(Piece::State(SegmentIndex(2))),
             salt: Some(leaf),
         },
         OrderCall::CommitFinding {

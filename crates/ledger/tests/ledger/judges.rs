@@ -2,38 +2,42 @@
 
 use assay_crypto::Digest;
 use assay_ledger::{
-    Amount, Attestation, Hearing, Moment, OrderCall, OrderId, OrderRefusal, Parameters, Phase,
-    Place, Ppm, Refusal, Status, StepIndex, Verdict, query,
+    Amount, Attestation, Finding, Hearing, Moment, Occasion, OrderCall, OrderId, OrderRefusal,
+    Parameters, Phase, Piece, Place, Ppm, Refusal, Status, StepIndex, Verdict, query,
 };
 
 use crate::world::{Run, Who, World, blocks, genesis, parameters, salt, terms};
 
-/// What a validator found.
-pub(crate) type Finding = (u8, Option<Digest>);
+/// What a validator found: a leaf, or that it was granted no keys.
+pub(crate) type Found = (u8, Option<Digest>);
+
+fn finding(leaf: Option<Digest>) -> Finding {
+    leaf.map_or(Finding::Missing(Piece::Keys), Finding::Leaf)
+}
 
 /// The commitment of a validator to what it found in the dispute at `place`.
-pub(crate) fn commitment(place: Place, (by, leaf): Finding) -> Digest {
+pub(crate) fn commitment(place: Place, (by, leaf): Found) -> Digest {
     let by = Who::Validator(by);
-    let validator = by.id();
-    Attestation { validator, leaf }.commitment(&place, &salt(by))
+    let (validator, found) = (by.id(), finding(leaf));
+    Attestation { validator, found }.commitment(&place, &salt(by))
 }
 
 /// The call by which it commits.
-pub(crate) fn commits(place: Place, finding: Finding) -> OrderCall {
-    let commitment = commitment(place, finding);
+pub(crate) fn commits(place: Place, found: Found) -> OrderCall {
+    let commitment = commitment(place, found);
     OrderCall::CommitFinding { place, commitment }
 }
 
 /// The call by which it reveals what it committed to.
-pub(crate) fn reveals(place: Place, (by, leaf): Finding) -> OrderCall {
-    let salt = Some(salt(Who::Validator(by)));
-    OrderCall::Attest { place, leaf, salt }
+pub(crate) fn reveals(place: Place, (by, leaf): Found) -> OrderCall {
+    let (found, salt) = (finding(leaf), Some(salt(Who::Validator(by))));
+    OrderCall::Attest { place, found, salt }
 }
 
 /// The call of one that did not commit.
-pub(crate) fn says(place: Place, (_, leaf): Finding) -> OrderCall {
-    let salt = None;
-    OrderCall::Attest { place, leaf, salt }
+pub(crate) fn says(place: Place, (_, leaf): Found) -> OrderCall {
+    let (found, salt) = (finding(leaf), None);
+    OrderCall::Attest { place, found, salt }
 }
 
 impl World {
@@ -60,8 +64,18 @@ impl World {
     }
 
     /// These validators commit to what they found, as far as they still can, and say it as soon as they are
-    /// heard; until all have, or the dispute is over.
-    pub(crate) fn judge(&mut self, order: OrderId, findings: &[Finding]) {
+    /// heard; those who missed something say so again in a second look. Until all have, or the dispute is
+    /// over.
+    pub(crate) fn judge(&mut self, order: OrderId, findings: &[Found]) {
+        self.look(order, findings);
+        if let Occasion::SecondLook(_) = self.here(order).occasion {
+            let again = findings.iter().filter(|(_, leaf)| leaf.is_none());
+            self.look(order, &again.copied().collect::<Vec<_>>());
+        }
+    }
+
+    /// As [`World::judge`], once.
+    pub(crate) fn look(&mut self, order: OrderId, findings: &[Found]) {
         let place = self.here(order);
         let all = findings.iter().copied();
         let sealed = all.map(|of| (Who::Validator(of.0), commits(place, of).into()));
@@ -90,7 +104,7 @@ impl World {
 
 /// An order in which validators judge leaf 0, of which the provider, or else an auditor, lies; and the true
 /// leaf.
-fn disputed(provider_lies: bool) -> (World, OrderId, Digest) {
+pub(crate) fn disputed(provider_lies: bool) -> (World, OrderId, Digest) {
     let mut world = World::new();
     let truth = Run::truth(&terms());
     let lie = Run::lie(&terms(), 0, "liar");
@@ -104,7 +118,7 @@ fn disputed(provider_lies: bool) -> (World, OrderId, Digest) {
     (world, order, truth.leaves[0])
 }
 
-fn earned(world: &World, order: OrderId) -> [u64; 4] {
+pub(crate) fn earned(world: &World, order: OrderId) -> [u64; 4] {
     [0, 1, 2, 3].map(|i| world.paid(order, Who::Validator(i).id()))
 }
 

@@ -102,6 +102,7 @@ fn of_order(event: &OrderEvent) -> String {
         OrderEvent::Delivered { provider } => format!("delivered {}", name(provider)),
         OrderEvent::FindingCommitted { validator } => format!("committed {}", name(validator)),
         OrderEvent::Attested { validator, .. } => format!("attested {}", name(validator)),
+        OrderEvent::Unseen { pieces } => format!("unseen {pieces:?}"),
         OrderEvent::Decided { verdict } => format!("decided {verdict:?}"),
         OrderEvent::Slashed {
             account,

@@ -35,6 +35,7 @@ mod proposers;
 mod random;
 mod redundant;
 mod roots;
+mod second_look;
 mod storage_liars;
 mod table;
 mod tailored;

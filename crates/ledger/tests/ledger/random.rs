@@ -10,9 +10,9 @@ use assay_crypto::stream::Stream;
 use assay_ledger::{
     AccountCall, AccountId, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
     BoundedVec, Call, Counts, Deadlines, DeclineReason, Dispute, Event, FileCall, FileEvent,
-    FileId, FileRecord, Occasion, Offer, Order, OrderCall, OrderId, Outcome, Parameters, Phase,
-    Place, ProcedureName, Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms, Trace,
-    query,
+    FileId, FileRecord, Finding, Occasion, Offer, Order, OrderCall, OrderId, Outcome, Parameters,
+    Phase, Place, ProcedureName, Question, Role, RunIndex, StepIndex, StopRule, Taken, Terms,
+    Trace, query,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -660,7 +660,7 @@ impl Life {
             },
             5 => OrderCall::Attest {
                 place,
-                leaf: Some(leaf),
+                found: Finding::Leaf(leaf),
                 salt: (leaf.0[0] > 99).then_some(leaf),
             },
             12 => OrderCall::CommitFinding {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{Call, Order, OrderCall, Phase, Status, query};
+use assay_ledger::{Call, Finding, Order, OrderCall, Phase, Status, query};
 
 use crate::life::REACH;
 use crate::places::{moved, others};
@@ -56,7 +56,7 @@ fn calls(world: &World, order: &Order) -> Vec<Call> {
         },
         OrderCall::Attest {
             place: here(order),
-            leaf: Some(digest),
+            found: Finding::Leaf(digest),
             salt: None,
         },
         OrderCall::Complain { order: id },

@@ -2,7 +2,9 @@
 //! cannot be had.
 
 use assay_crypto::Digest;
-use assay_ledger::{Attestation, Dispute, Order, OrderCall, Phase, Question, StepIndex};
+use assay_ledger::{
+    Attestation, Dispute, Finding, Order, OrderCall, Phase, Piece, Question, StepIndex,
+};
 
 use super::auditor::{Auditor, salt};
 use crate::scene::{Agent, Scene};
@@ -27,16 +29,18 @@ impl Agent for Validator {
         }
         let mut committed = dispute.commitments.iter();
         let committed = committed.any(|made| made.validator == scene.me);
-        let (leaf, validator) = (finding(scene, order, dispute), scene.me);
+        let leaf = finding(scene, order, dispute);
+        let found = leaf.map_or(Finding::Missing(Piece::Keys), Finding::Leaf);
+        let validator = scene.me;
         match (committed, dispute.closed) {
             (false, None) => {
-                let finding = Attestation { validator, leaf };
+                let finding = Attestation { validator, found };
                 let commitment = finding.commitment(&place, &salt());
                 scene.say(OrderCall::CommitFinding { place, commitment });
             }
             (true, Some(_)) => {
                 let salt = Some(salt());
-                scene.say(OrderCall::Attest { place, leaf, salt });
+                scene.say(OrderCall::Attest { place, found, salt });
             }
             // A quorum of the others has committed: all are honest, and nobody needs one more.
             _ => {}

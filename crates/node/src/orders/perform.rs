@@ -339,7 +339,8 @@ impl Perform<Traced> for ForOrder<'_> {
                 file,
                 key,
                 bytes,
-            } => Answer::Stored(services.keep(order, name, (file, key), bytes).await),
+                again,
+            } => Answer::Stored(services.keep(order, name, (file, key), bytes, again).await),
             Ask::Store { name, key, bytes } => {
                 let bytes = Handle::in_memory(bytes);
                 let place = services

@@ -50,7 +50,8 @@ impl Services {
         })
     }
 
-    /// Brings an input that is here to storage nodes, and records it, unless it is recorded.
+    /// Brings a file that is here to storage nodes, and records it, unless it is recorded; or, if it is to
+    /// be brought `again`, to others than it is recorded at, if there are enough.
     ///
     /// # Errors
     /// A sentence that says why it is not there.
@@ -60,11 +61,14 @@ impl Services {
         name: String,
         (file, key): (FileId, FileKey),
         bytes: Handle,
+        again: bool,
     ) -> Result<FileId, String> {
         let owner = self.sender.account();
         let state = self.chain.state();
         let recorded = query::file(&*state, &file, &owner).map_err(|error| told(&error))?;
-        if let Some(record) = recorded {
+        let recorded_at = recorded.iter().flat_map(|record| record.placement.iter());
+        let recorded_at: BTreeSet<AccountId> = recorded_at.copied().collect();
+        if let Some(record) = recorded.filter(|_| !again) {
             let nodes = self.storage_nodes().map_err(|error| told(&error))?;
             if record.placement.iter().any(|node| nodes.contains(node)) {
                 return Ok(file);
@@ -89,7 +93,10 @@ impl Services {
             true => self.put(call).await,
             false => Err(format!("it became file {}, not {file}", record.id)),
         };
-        let apart = self.of_the_requester(order).map_err(|error| told(&error))?;
+        let mut apart = self.of_the_requester(order).map_err(|error| told(&error))?;
+        if again {
+            apart.extend(recorded_at);
+        }
         let candidates = self.candidates(&apart).await?;
         let stored = files::upload(
             &self.transport,

@@ -298,7 +298,8 @@ impl Life {
         content: Digest,
     ) -> Result<Vec<u8>, FetchFailure> {
         let vault = self.shared.vault();
-        vault.fetch_of_any(file, owners, key, content)
+        let me = self.place().secret.public();
+        vault.fetch_of_any(me, file, owners, key, content)
     }
 
     async fn store(&self, name: String, key: FileKey, bytes: Vec<u8>) -> Result<FileId, String> {
@@ -347,7 +348,8 @@ impl Perform<Traced> for Life {
         match ask {
             Ask::Submit(call) => Answer::Submitted(self.submit(*call).await),
             Ask::Fetch { file, owner, key } => {
-                let fetched = self.shared.vault().fetch(file, owner, &key, None);
+                let me = place.secret.public();
+                let fetched = self.shared.vault().fetch_by(me, file, owner, &key, None);
                 self.delay().await;
                 Answer::Fetched(fetched)
             }
@@ -363,8 +365,16 @@ impl Perform<Traced> for Life {
             }
             Ask::Store { name, key, bytes } => Answer::Stored(self.store(name, key, bytes).await),
             Ask::Keep {
-                name, key, bytes, ..
+                name,
+                file,
+                key,
+                bytes,
+                again,
             } => {
+                if again {
+                    let owner = place.secret.public();
+                    self.shared.vault().shown.insert((file, owner));
+                }
                 let bytes = bytes.whole(u64::MAX).map(|bytes| bytes.into_owned());
                 Answer::Stored(match bytes {
                     Ok(bytes) => self.store(name, key, bytes).await,

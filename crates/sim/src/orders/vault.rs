@@ -15,6 +15,12 @@ pub struct Vault {
     pub lost: BTreeSet<FileId>,
     /// Owners whose storage nodes answer no more.
     pub gone: BTreeSet<AccountId>,
+    /// Readers that get nothing from the nodes where files were brought at first.
+    pub far: BTreeSet<AccountId>,
+    /// Readers that get nothing from any node.
+    pub cut_off: BTreeSet<AccountId>,
+    /// Files that their owners have brought to other nodes too.
+    pub(super) shown: BTreeSet<(FileId, AccountId)>,
 }
 
 impl Vault {
@@ -68,12 +74,33 @@ impl Vault {
         Ok(bytes.clone())
     }
 
+    /// Hands a file out to somebody.
+    ///
+    /// # Errors
+    /// As [`Vault::fetch`]; to whoever reaches none of its nodes it is unavailable.
+    pub fn fetch_by(
+        &self,
+        reader: AccountId,
+        file: FileId,
+        owner: AccountId,
+        key: &FileKey,
+        content: Option<Digest>,
+    ) -> Result<Vec<u8>, FetchFailure> {
+        let far = self.far.contains(&reader) && !self.shown.contains(&(file, owner));
+        if far || self.cut_off.contains(&reader) {
+            let text = format!("{reader} reaches no node with {file} of {owner}");
+            return Err(FetchFailure::Unavailable(text));
+        }
+        self.fetch(file, owner, key, content)
+    }
+
     /// Hands an input out, from the first of these owners whose nodes have it.
     ///
     /// # Errors
-    /// As [`Vault::fetch`] of the first owner.
+    /// As [`Vault::fetch_by`] of the first owner.
     pub fn fetch_of_any(
         &self,
+        reader: AccountId,
         file: FileId,
         owners: &[AccountId],
         key: &FileKey,
@@ -81,7 +108,7 @@ impl Vault {
     ) -> Result<Vec<u8>, FetchFailure> {
         let mut fetched = owners
             .iter()
-            .map(|owner| self.fetch(file, *owner, key, Some(content)));
+            .map(|owner| self.fetch_by(reader, file, *owner, key, Some(content)));
         let first = fetched.next();
         let first = first.unwrap_or(Err(FetchFailure::Unavailable(file.to_string())));
         first.or_else(|failure| fetched.find_map(Result::ok).ok_or(failure))

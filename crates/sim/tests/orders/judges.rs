@@ -1,13 +1,15 @@
 //! Validators that judge without looking.
 
-use assay_ledger::{FailureReason, Order, Parameters, Role};
+use assay_ledger::{AccountId, FailureReason, Order, Outcome, Parameters, Piece, Role, Verdict};
 use assay_machine::Machine;
 use assay_proof::odds::Probability;
-use assay_proof::{Context, Identity, Input, Output, Traced};
-use assay_sim::liars::judges::{Copied, CopyingJudge, LoudJudge, Overheard};
-use assay_sim::orders::{Actor, Cast, Plan, World};
+use assay_proof::parties::{Provider, Validator};
+use assay_proof::{Ask, Context, Identity, Input, Output, Traced};
+use assay_sim::liars::auditors::FalseChallenge;
+use assay_sim::liars::judges::{ConstantJudge, Copied, CopyingJudge, LoudJudge, Overheard};
+use assay_sim::orders::{Actor, Cast, Plan, World, play};
 
-use crate::{assert_caught, cases, counter, lazy, run, with_provider};
+use crate::{HEAVY, assert_caught, cases, counter, failures, lazy, run, with_provider};
 
 /// A validator that is away.
 struct Away;
@@ -55,7 +57,7 @@ fn earned(world: &World) -> (Vec<i128>, u64) {
 
 #[test]
 fn whoever_copies_a_finding_is_heard_and_earns_nothing() {
-    let honest = assay_proof::parties::Validator::new;
+    let honest = Validator::new;
     let (world, order) = judged(honest, Copied::Finding);
     assert_caught(&world, &order, FailureReason::WrongResult);
     assert_eq!(earned(&world), (vec![fee(), fee(), 0, 0], 0));
@@ -65,7 +67,7 @@ fn whoever_copies_a_finding_is_heard_and_earns_nothing() {
 
 #[test]
 fn whoever_copies_a_commitment_is_not_heard() {
-    let honest = assay_proof::parties::Validator::new;
+    let honest = Validator::new;
     let mut cast = with_provider(lazy(Probability::ALWAYS, 1));
     let copied = |me| CopyingJudge::new(me, Copied::Commitment);
     cast.validators[2] = Actor::new(copied, counter);
@@ -121,4 +123,112 @@ fn a_judge_that_is_killed_reveals_what_it_committed_to() {
         }
     }
     assert!(kills > 40, "{kills} kills are no test");
+}
+
+/// An honest provider whose work a false challenge brings before these judges, of which the first gets
+/// nothing from the nodes where files were brought at first, or from any.
+fn far(provider: Actor, liars: usize, cut_off: bool) -> (Order, Vec<i128>, AccountId) {
+    let mut cast = with_provider(provider);
+    let challenge = || FalseChallenge {
+        honest: counter(),
+        truthful: 0,
+    };
+    let auditor = Actor::auditor(challenge).bonded(HEAVY);
+    cast.auditors.insert(0, auditor);
+    for liar in 0..liars {
+        cast.validators[1 + liar] = Actor::new(|me| ConstantJudge::new(me, None), counter);
+    }
+    let plan = Plan {
+        deadline: 60,
+        ..Plan::default()
+    };
+    play(plan, cast, counter, async |play| {
+        let judges = play.all(Role::Validator);
+        let first = play.members()[judges[0]].account;
+        match cut_off {
+            true => play.vault().cut_off.insert(first),
+            false => play.vault().far.insert(first),
+        };
+        let order = play.run().await;
+        let earned = judges.into_iter().map(|at| play.earned(at));
+        (order, earned.collect(), first)
+    })
+}
+
+fn honest_provider() -> Actor {
+    Actor::provider(counter)
+}
+
+/// The one dispute about the first run ended for the provider.
+fn assert_upheld(order: &Order) {
+    assert_eq!(order.head.outcome, Some(Outcome::Paid));
+    assert_eq!(failures(order), []);
+    assert_eq!(order.disputes[0].verdict, Some(Verdict::Provider));
+}
+
+#[test]
+fn a_judge_behind_a_bad_link_hurts_nobody() {
+    for cut_off in [false, true] {
+        let (order, earned, _) = far(honest_provider(), 0, cut_off);
+        assert_upheld(&order);
+        assert_eq!(order.disputes[0].named, []);
+        assert_eq!(earned, [0, fee(), fee(), fee()]);
+    }
+}
+
+#[test]
+fn judges_that_lie_that_nothing_was_shown_hurt_nobody() {
+    let mut cast = with_provider(honest_provider());
+    let challenge = || FalseChallenge {
+        honest: counter(),
+        truthful: 0,
+    };
+    cast.auditors
+        .insert(0, Actor::auditor(challenge).bonded(HEAVY));
+    cast.validators[0] = Actor::new(|me| ConstantJudge::new(me, None), counter);
+    let (_, order) = run(Plan::default(), cast);
+    assert_upheld(&order);
+}
+
+/// With as many liars beside it as there may be, its finding would decide: so it looks again, where the
+/// provider has shown it what it missed.
+#[test]
+fn what_a_judge_could_not_get_is_shown_to_it_again() {
+    let (order, earned, first) = far(honest_provider(), 1, false);
+    assert_upheld(&order);
+    let named = &order.disputes[0].named;
+    let pieces: Vec<_> = named.iter().filter_map(|of| of.found.missing()).collect();
+    assert_eq!(pieces.len(), 2, "{named:?}");
+    assert!(
+        pieces.iter().any(|piece| *piece != Piece::Keys),
+        "{pieces:?}"
+    );
+    let mut found = order.disputes[0].attestations.iter();
+    assert!(found.any(|of| of.validator == first && of.found.leaf().is_some()));
+    assert!(earned[0] >= 0 && earned[1] == 0, "{earned:?}");
+}
+
+/// An honest provider but for one thing: it shows nothing again.
+struct Once(Provider);
+
+impl Machine for Once {
+    type Protocol = Traced;
+
+    fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        let mut outputs = self.0.step(at, input);
+        let again =
+            |output: &Output| matches!(output, Output::Ask(_, Ask::Keep { again: true, .. }));
+        outputs.retain(|output| !again(output));
+        outputs
+    }
+}
+
+/// The control: whoever does not show it again loses, for an honest judge did not get it.
+#[test]
+fn whoever_does_not_show_it_again_loses() {
+    let once = Actor::new(|me| Once(Provider::new(me)), counter);
+    let (order, _, _) = far(once, 1, false);
+    assert_eq!(failures(&order)[0].reason, FailureReason::Unavailable);
+    assert_eq!(order.disputes[0].verdict, Some(Verdict::Challenger));
+    assert_eq!(order.disputes[0].attestations.len(), 4);
 }

@@ -234,7 +234,7 @@ fn quarrel(dispute: &Dispute) -> String {
         dispute
             .attestations
             .iter()
-            .filter(|a| a.leaf == leaf)
+            .filter(|a| a.found.leaf() == leaf)
             .count()
     };
     let (provider, challenger) = match dispute.question {
@@ -252,9 +252,13 @@ fn quarrel(dispute: &Dispute) -> String {
         Some(Verdict::Neither) => "neither was right".to_owned(),
         Some(Verdict::None) => "the validators came to no quorum".to_owned(),
     };
+    let again = match dispute.named.len() {
+        0 => String::new(),
+        missed => format!("{missed} could not get something, which was shown again; "),
+    };
     format!(
-        "{} disputed {subject}; {} validators attested ({provider} for the provider, {challenger} \
-         for the challenger): {verdict}",
+        "{} disputed {subject}; {again}{} validators attested ({provider} for the provider, \
+         {challenger} for the challenger): {verdict}",
         short(dispute.challenger),
         dispute.attestations.len(),
     )

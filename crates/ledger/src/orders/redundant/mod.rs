@@ -116,8 +116,8 @@ impl Procedure for Redundant {
             OrderCall::CommitFinding { commitment, .. } => {
                 judging::commit(state, order, from, *commitment)
             }
-            OrderCall::Attest { place, leaf, salt } => {
-                let decision = judging::attest(state, order, (from, place), *leaf, *salt)?;
+            OrderCall::Attest { place, found, salt } => {
+                let decision = judging::attest(state, order, (from, place), *found, *salt)?;
                 compare::decided(state, order, decision)
             }
             // It is posted before there is an order to move in; the others stand in no row.

@@ -16,7 +16,7 @@ const MOST: usize = 8;
 
 /// Validators whose reveals must stand: one more than can be liars, and at most [`MOST`].
 pub(super) fn needed(state: &State<'_>) -> usize {
-    let liars = state.chain.validators.len() - state.chain.quorum();
+    let liars = state.chain.liars();
     MOST.min(liars + 1)
 }
 

@@ -143,8 +143,8 @@ impl Procedure for Traced {
             OrderCall::CommitFinding { commitment, .. } => {
                 judging::commit(state, order, from, *commitment)
             }
-            OrderCall::Attest { place, leaf, salt } => {
-                let decision = judging::attest(state, order, (from, place), *leaf, *salt)?;
+            OrderCall::Attest { place, found, salt } => {
+                let decision = judging::attest(state, order, (from, place), *found, *salt)?;
                 resolve::decided(state, order, decision)
             }
         }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod run;
+mod shown;
 mod work;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use assay_ledger::{DeclineReason, Phase, Role, Run as RunRecord};
 use assay_machine::Machine;
 
 use self::run::{Entry, Run};
+use self::shown::Shown;
 use super::asked::Consent;
 use super::close;
 use crate::desk::Desk;
@@ -33,9 +35,10 @@ use crate::view::View;
 ///
 /// Afterwards it opens leaves and grants keys exactly when the ledger says so: starts and their
 /// checkpoints' keys to the auditors before they replay, ends after all of them have committed,
-/// midpoints in a dispute, and to the validators what they need to judge. When the run stands it
-/// releases the key of its states to the requester. Where its journal was rolled back to an earlier copy it
-/// does again what is missing; nothing of what it signs depends on chance but the release's encryption.
+/// midpoints in a dispute, and to the validators what they need to judge, of which it brings to other
+/// storage nodes what they could not get. When the run stands it releases the key of its states to the
+/// requester. Where its journal was rolled back to an earlier copy it does again what is missing; nothing
+/// of what it signs depends on chance but the release's encryption.
 pub struct Provider {
     me: Identity,
     desk: Desk,
@@ -46,6 +49,7 @@ pub struct Provider {
     /// Inputs of which it has a copy of its own in the vault, by their place in the terms.
     kept: BTreeSet<u32>,
     decline: Option<DeclineReason>,
+    shown: Shown,
     started: bool,
     finished: bool,
 }
@@ -87,6 +91,7 @@ impl Provider {
             run: None,
             kept: BTreeSet::new(),
             decline: None,
+            shown: Shown::default(),
             started: false,
             finished: false,
         }
@@ -118,8 +123,10 @@ impl Provider {
             }
             Answer::Fetched(result) => {
                 self.desk.missed(tag, now, &result);
-                if let What::Checkpoint(..) = tag.what {
-                    self.resumed(result);
+                match (tag.what, result) {
+                    (What::Checkpoint(..), result) => self.resumed(result),
+                    (What::Reread(checkpoint), Ok(state)) => self.shown.reread(checkpoint, state),
+                    _ => {}
                 }
             }
             Answer::Stored(result) => match (tag.what, result, &mut self.run) {
@@ -130,6 +137,7 @@ impl Provider {
                 (What::Copy(place), Ok(_), _) => {
                     self.kept.insert(place);
                 }
+                (What::Shown(piece), Ok(_), _) => self.shown.shown(piece),
                 (_, Err(why), _) => {
                     self.desk.trouble(why);
                     self.desk.rest(tag, now);
@@ -195,7 +203,10 @@ impl Provider {
             }
             Phase::Delivering if mine.released.is_none() => self.deliver(view, mine),
             Phase::Bisecting => self.bisect(view),
-            Phase::Attesting => self.grant_validators(view),
+            Phase::Attesting => {
+                self.grant_validators(view);
+                self.show_again(view, mine);
+            }
             _ => {}
         }
     }

@@ -164,6 +164,7 @@ impl Provider {
                     file: input.file,
                     key: key.clone(),
                     bytes: handle.clone(),
+                    again: false,
                 })
             });
         }

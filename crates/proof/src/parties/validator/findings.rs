@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_crypto::Digest;
-use assay_ledger::{Attestation, Dispute, Hearing, Moment, OrderCall, Place};
+use assay_ledger::{Attestation, Dispute, Finding, Hearing, Moment, OrderCall, Place};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::desk::Desk;
@@ -15,7 +15,7 @@ use crate::view::View;
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 struct Record {
     place: Place,
-    leaf: Option<Digest>,
+    found: Finding,
     salt: Digest,
 }
 
@@ -34,8 +34,8 @@ impl Findings {
     }
 
     /// What it found in the dispute at `place`, if that is settled.
-    pub(super) fn at(&self, place: Place) -> Option<Option<Digest>> {
-        self.records.get(&place).map(|record| record.leaf)
+    pub(super) fn at(&self, place: Place) -> Option<Finding> {
+        self.records.get(&place).map(|record| record.found)
     }
 
     /// Makes the move that is a judge's with this finding: it commits while findings are sealed, and then
@@ -44,7 +44,7 @@ impl Findings {
         &mut self,
         view: &View,
         (me, dispute): (&Identity, &Dispute),
-        leaf: Option<Digest>,
+        found: Finding,
         desk: &mut Desk,
     ) {
         let (place, now) = (view.dispute(), view.height);
@@ -54,13 +54,13 @@ impl Findings {
         };
         let mut made = dispute.commitments.iter();
         let committed = made.any(|made| made.validator == me.account);
-        let (leaf, salt) = match (committed, view.order.hearing(moment)) {
+        let (found, salt) = match (committed, view.order.hearing(moment)) {
             (false, Some(Hearing::Sealed)) => {
-                let Some(record) = self.record(place, leaf, desk) else {
+                let Some(record) = self.record(place, found, desk) else {
                     return;
                 };
-                let (leaf, validator) = (record.leaf, me.account);
-                let finding = Attestation { validator, leaf };
+                let (found, validator) = (record.found, me.account);
+                let finding = Attestation { validator, found };
                 let commitment = finding.commitment(&place, &record.salt);
                 return desk.submit(place, CallTag::CommitFinding, now, || {
                     Some(OrderCall::CommitFinding { place, commitment })
@@ -70,21 +70,21 @@ impl Findings {
                 let Some(record) = self.records.get(&place) else {
                     return desk.trouble("the journal lost what was committed to");
                 };
-                (record.leaf, Some(record.salt))
+                (record.found, Some(record.salt))
             }
-            (false, Some(Hearing::Open)) => (leaf, None),
+            (false, Some(Hearing::Open)) => (found, None),
             _ => return,
         };
         desk.submit(place, CallTag::Attest, now, || {
-            Some(OrderCall::Attest { place, leaf, salt })
+            Some(OrderCall::Attest { place, found, salt })
         });
     }
 
     /// What is committed to at `place`; written down if it is not yet.
-    fn record(&mut self, place: Place, leaf: Option<Digest>, desk: &mut Desk) -> Option<&Record> {
+    fn record(&mut self, place: Place, found: Finding, desk: &mut Desk) -> Option<&Record> {
         if !self.records.contains_key(&place) {
             let salt = Digest::of("assay/finding/salt/v1", &[&desk.random()?]);
-            let record = Record { place, leaf, salt };
+            let record = Record { place, found, salt };
             // Serialising into memory cannot fail.
             let entry = borsh::to_vec(&record).unwrap_or_default();
             desk.push(Output::Journal(entry));

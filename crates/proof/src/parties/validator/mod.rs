@@ -6,11 +6,12 @@ mod grants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_crypto::Digest;
-use assay_ledger::{AccountId, Dispute, Grant, Moment, Phase, Place, Question, RunIndex};
+use assay_ledger::{
+    AccountId, Dispute, Finding, Grant, Moment, Phase, Piece, Place, Question, RunIndex,
+};
 use assay_machine::Machine;
 
-use self::beginning::{Beginning, target};
+use self::beginning::{Beginning, begins_at, target};
 use self::findings::Findings;
 use super::close;
 use crate::desk::Desk;
@@ -32,7 +33,9 @@ const LEAST_BLOCKS: u32 = 5;
 /// and the stored state has the leaf that both parties accept is enough, whoever it came from;
 /// a grant that opens nothing proves nothing. Only when all have failed, or half of the time is over, does it
 /// find that the evidence could not be had, and never sooner than some blocks and seconds after the
-/// last grant, however short the phase: a judge that had no time to look found nothing. One whose machine is too small attests nothing.
+/// last grant, however short the phase: a judge that had no time to look found nothing. It says what it was
+/// that was missing, and where that is shown again it looks again. One whose machine is too small attests
+/// nothing.
 ///
 /// It commits to what it found before anybody shows a finding, with a salt that its journal keeps, and
 /// reveals it when the ledger says so.
@@ -57,7 +60,7 @@ struct Case {
     states: BTreeMap<u32, Vec<u8>>,
     /// Grants whose keys, state or leaf turned out wrong.
     useless: BTreeSet<u32>,
-    finding: Option<Option<Digest>>,
+    finding: Option<Finding>,
     /// The job is more than this machine can hold: it attests nothing.
     unable: bool,
     /// How many grants there were, and since when.
@@ -180,9 +183,9 @@ impl Validator {
             self.open_grants(view, dispute);
             self.examine(view, dispute);
         }
-        if let Some(leaf) = self.case.finding {
+        if let Some(found) = self.case.finding {
             let to = (&self.me, dispute);
-            self.findings.say(view, to, leaf, &mut self.desk);
+            self.findings.say(view, to, found, &mut self.desk);
         }
     }
 
@@ -286,7 +289,12 @@ impl Validator {
         // nothing.
         let about = dispute.question != Question::Result || task.is_some() && proven;
         if looked && about && (hopeless || view.is_past_half() && !replaying) {
-            case.finding = Some(None);
+            let piece = match (proven, case.inputs.missing()) {
+                (false, _) => Piece::Keys,
+                (true, Some(input)) => Piece::Input(input),
+                (true, None) => Piece::State(begins_at(view, dispute)),
+            };
+            case.finding = Some(Finding::Missing(piece));
         }
     }
 
@@ -306,7 +314,7 @@ impl Validator {
                     _ => done.leaves.last(),
                 };
                 match found.filter(|_| expected) {
-                    Some(leaf) => case.finding = Some(Some(*leaf)),
+                    Some(leaf) => case.finding = Some(Finding::Leaf(*leaf)),
                     None => {
                         case.useless.insert(candidate);
                     }

@@ -1,7 +1,7 @@
 //! A validator that attests without looking.
 
 use assay_crypto::Digest;
-use assay_ledger::{Attestation, Hearing, OrderCall};
+use assay_ledger::{Attestation, Finding, Hearing, OrderCall, Piece};
 use assay_machine::Machine;
 use assay_proof::{CallTag, Context, Identity, Input, Output, Traced};
 
@@ -10,13 +10,14 @@ use super::bench::Bench;
 /// Attests the same thing in every dispute.
 pub struct ConstantJudge {
     me: Identity,
-    leaf: Option<Digest>,
+    found: Finding,
 }
 
 impl ConstantJudge {
     /// A validator that always finds this leaf, or always nothing.
     pub fn new(me: Identity, leaf: Option<Digest>) -> ConstantJudge {
-        ConstantJudge { me, leaf }
+        let found = leaf.map_or(Finding::Missing(Piece::Keys), Finding::Leaf);
+        ConstantJudge { me, found }
     }
 }
 
@@ -27,12 +28,12 @@ impl Machine for ConstantJudge {
         let (Input::News, Some(bench)) = (input, Bench::at(at.view, self.me.account)) else {
             return Vec::new();
         };
-        let (place, leaf, validator) = (bench.place, self.leaf, self.me.account);
+        let (place, found, validator) = (bench.place, self.found, self.me.account);
         // Whoever reads the ledger knows it anyway.
         let salt = Digest::ZERO;
         let (tag, call) = match (bench.hearing, bench.own()) {
             (Hearing::Sealed, None) => {
-                let finding = Attestation { validator, leaf };
+                let finding = Attestation { validator, found };
                 let commitment = finding.commitment(&place, &salt);
                 let call = OrderCall::CommitFinding { place, commitment };
                 (CallTag::CommitFinding, call)
@@ -40,7 +41,7 @@ impl Machine for ConstantJudge {
             (Hearing::Sealed, Some(_)) => return Vec::new(),
             (_, own) => {
                 let salt = own.map(|_| salt);
-                (CallTag::Attest, OrderCall::Attest { place, leaf, salt })
+                (CallTag::Attest, OrderCall::Attest { place, found, salt })
             }
         };
         vec![bench.call(tag, call)]

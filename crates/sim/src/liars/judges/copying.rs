@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_crypto::Digest;
-use assay_ledger::{Attestation, Hearing, OrderCall, Place};
+use assay_ledger::{Attestation, Finding, Hearing, OrderCall, Place};
 use assay_machine::Machine;
 use assay_proof::parties::Validator;
 use assay_proof::{CallTag, Context, Identity, Input, Output, Traced};
@@ -24,16 +24,16 @@ pub enum Copied {
 
 /// What a judge let others know before it could be revealed, and the dispute.
 #[derive(Clone, Default)]
-pub struct Overheard(Arc<Mutex<Option<(Place, Option<Digest>)>>>);
+pub struct Overheard(Arc<Mutex<Option<(Place, Finding)>>>);
 
 impl Overheard {
-    fn set(&self, finding: (Place, Option<Digest>)) {
+    fn set(&self, finding: (Place, Finding)) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(finding);
     }
 
-    fn at(&self, place: Place) -> Option<Option<Digest>> {
+    fn at(&self, place: Place) -> Option<Finding> {
         let heard = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.filter(|(at, _)| *at == place).map(|(_, leaf)| leaf)
+        heard.filter(|(at, _)| *at == place).map(|(_, found)| found)
     }
 }
 
@@ -57,17 +57,17 @@ impl CopyingJudge {
             Copied::Finding => None,
             Copied::Commitment => Some(bench.dispute.commitments.first()?.commitment),
             Copied::Overheard(heard) => {
-                let leaf = heard.at(place)?;
-                Some(Attestation { validator, leaf }.commitment(&place, &salt))
+                let found = heard.at(place)?;
+                Some(Attestation { validator, found }.commitment(&place, &salt))
             }
         };
         if let Some(commitment) = commitment {
             let call = OrderCall::CommitFinding { place, commitment };
             return Some((CallTag::CommitFinding, call));
         }
-        let leaf = bench.dispute.attestations.first()?.leaf;
+        let found = bench.dispute.attestations.first()?.found;
         let salt = bench.own().map(|_| salt);
-        Some((CallTag::Attest, OrderCall::Attest { place, leaf, salt }))
+        Some((CallTag::Attest, OrderCall::Attest { place, found, salt }))
     }
 }
 
@@ -106,10 +106,9 @@ impl Machine for LoudJudge {
         for output in &outputs {
             // Place, finding and salt, before it commits to them.
             if let Output::Journal(entry) = output
-                && let Ok((place, leaf, _)) =
-                    borsh::from_slice::<(Place, Option<Digest>, Digest)>(entry)
+                && let Ok((place, found, _)) = borsh::from_slice::<(Place, Finding, Digest)>(entry)
             {
-                self.heard.set((place, leaf));
+                self.heard.set((place, found));
             }
         }
         outputs
