@@ -1,7 +1,7 @@
 //! A validator that attests without looking.
 
 use assay_crypto::Digest;
-use assay_ledger::{Attestation, Hearing, OrderCall};
+use assay_ledger::{AccountId, Attestation, Dispute, Hearing, OrderCall};
 use assay_machine::Machine;
 use assay_proof::{CallTag, Context, Identity, Input, Output, Traced};
 
@@ -24,25 +24,35 @@ impl Machine for ConstantJudge {
     type Protocol = Traced;
 
     fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
-        let (Input::News, Some(bench)) = (input, Bench::at(at.view, self.me.account)) else {
-            return Vec::new();
-        };
-        let (place, leaf, validator) = (bench.place, self.leaf, self.me.account);
-        // Whoever reads the ledger knows it anyway.
-        let salt = Digest::ZERO;
-        let (tag, call) = match (bench.hearing, bench.own()) {
-            (Hearing::Sealed, None) => {
-                let finding = Attestation { validator, leaf };
-                let commitment = finding.commitment(&place, &salt);
-                let call = OrderCall::CommitFinding { place, commitment };
-                (CallTag::CommitFinding, call)
-            }
-            (Hearing::Sealed, Some(_)) => return Vec::new(),
-            (_, own) => {
-                let salt = own.map(|_| salt);
-                (CallTag::Attest, OrderCall::Attest { place, leaf, salt })
-            }
-        };
-        vec![bench.call(tag, call)]
+        attest(self.me.account, at, &input, |_| self.leaf)
     }
+}
+
+/// Commits to and attests at once what `finds` says of an open dispute, unless that was done.
+pub(super) fn attest(
+    validator: AccountId,
+    at: &Context<'_>,
+    input: &Input,
+    finds: impl Fn(&Dispute) -> Option<Digest>,
+) -> Vec<Output> {
+    let (Input::News, Some(bench)) = (input, Bench::at(at.view, validator)) else {
+        return Vec::new();
+    };
+    let (place, leaf) = (bench.place, finds(bench.dispute));
+    // Whoever reads the ledger knows it anyway.
+    let salt = Digest::ZERO;
+    let (tag, call) = match (bench.hearing, bench.own()) {
+        (Hearing::Sealed, None) => {
+            let finding = Attestation { validator, leaf };
+            let commitment = finding.commitment(&place, &salt);
+            let call = OrderCall::CommitFinding { place, commitment };
+            (CallTag::CommitFinding, call)
+        }
+        (Hearing::Sealed, Some(_)) => return Vec::new(),
+        (_, own) => {
+            let salt = own.map(|_| salt);
+            (CallTag::Attest, OrderCall::Attest { place, leaf, salt })
+        }
+    };
+    vec![bench.call(tag, call)]
 }
