@@ -41,12 +41,12 @@ mod world;
 
 pub use liars::parties::{PartyLiar, PartyLiars};
 pub use liars::validators::LiarKind;
-pub use orders::{OrderReport, PartyReport};
+pub use orders::{Change, Deed, Ending, Happening, OrderReport, PartyReport, ProcedureName, Rule};
 pub use report::Report;
 pub use run::run;
 pub use scenario::{
-    Fault, Liars, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES, MAX_ORDERS,
-    OrderSettings, PaceSettings, ProcedureName, Scenario, ScenarioError, TermsSettings,
+    BesideSettings, Fault, Liars, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES,
+    MAX_ORDERS, OrderSettings, PaceSettings, Scenario, ScenarioError, TermsSettings,
 };
 pub use watch::Seen;
 pub use world::WorldError;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_sim::{Report, Scenario, ScenarioError, WorldError, run};
+use assay_sim::{OrderReport, Report, Rule, Scenario, ScenarioError, WorldError, run};
 use clap::{Parser, Subcommand};
 
 /// Runs the whole network in one thread from one seed.
@@ -40,9 +40,21 @@ enum Command {
     Draw {
         /// The seed.
         seed: u64,
-        /// An order with its terms and liars, and not a network with faults.
+        /// Orders with their terms, liars and storage, and not a network with faults.
         #[arg(long)]
         order: bool,
+    },
+    /// Runs the drawn orders of many seeds, and names every seed in which somebody honest loses.
+    Worlds {
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// How many seeds.
+        #[arg(long, default_value_t = 1_000)]
+        count: u64,
+        /// A rule that they do without, as scenario files spell it.
+        #[arg(long)]
+        without: Vec<String>,
     },
 }
 
@@ -57,6 +69,8 @@ enum Failure {
     Scenario(#[from] ScenarioError),
     #[error(transparent)]
     World(#[from] WorldError),
+    #[error("no rule is called `{0}`")]
+    NoRule(String),
     #[error("two runs of one scenario differ: chains {0} and {1}, traces {2} and {3}")]
     Differs(String, String, String, String),
     #[error(
@@ -125,6 +139,52 @@ fn answer(cli: &Cli) -> Result<(), Failure> {
             write!(std::io::stdout(), "{}", drawn.to_toml())?;
             Ok(())
         }
+        Command::Worlds {
+            from,
+            count,
+            without,
+        } => worlds(*from, *count, without),
+    }
+}
+
+/// Runs the drawn orders of so many seeds.
+fn worlds(from: u64, count: u64, without: &[String]) -> Result<(), Failure> {
+    let rule = |name: &String| {
+        let mut all = Rule::ALL.into_iter();
+        let found = all.find(|rule| rule.name() == name);
+        found.ok_or_else(|| Failure::NoRule(name.clone()))
+    };
+    let without: Vec<Rule> = without.iter().map(rule).collect::<Result<_, _>>()?;
+    let mut out = std::io::stdout();
+    let mut unsafe_ones = 0u64;
+    for (done, seed) in (from..)
+        .take(usize::try_from(count).unwrap_or(usize::MAX))
+        .enumerate()
+    {
+        let scenario = Scenario::drawn_without(seed, &without);
+        scenario.check()?;
+        let report = run(&scenario)?;
+        if !report.is_safe() {
+            unsafe_ones += 1;
+            let wrongs: Vec<String> = report.orders.iter().flat_map(OrderReport::wrongs).collect();
+            writeln!(out, "seed {seed}: {}", wrongs.join("; "))?;
+        }
+        if (done + 1) % 1_000 == 0 {
+            writeln!(
+                out,
+                "{} worlds up to seed {seed}: {unsafe_ones} are not sound",
+                done + 1
+            )?;
+            out.flush()?;
+        }
+    }
+    writeln!(
+        out,
+        "{count} worlds from seed {from}: {unsafe_ones} are not sound"
+    )?;
+    match unsafe_ones {
+        0 => Ok(()),
+        _ => Err(Failure::Unsafe),
     }
 }
 

@@ -12,7 +12,7 @@ use commonware_runtime::{Runner as _, Supervisor as _};
 
 use crate::founding::{Endowment, client, genesis, members, registration, runner, validator_keys};
 use crate::links::Link;
-use crate::orders::{self, Beginning, CounterPrograms, OrderReport, World as Orders};
+use crate::orders::{self, Beginning, CounterPrograms, World as Orders};
 use crate::report::Report;
 use crate::scenario::{Fault, LinkSettings, Scenario};
 use crate::world::{World, WorldError};
@@ -99,12 +99,22 @@ async fn play(context: Context, scenario: Scenario) -> Result<Report, WorldError
         play.world.wait_until(at_ms).await;
         play.perform(step).await?;
     }
-    play.world.wait_until(scenario.duration_ms).await;
+    let mut told = scenario.clone();
+    if let Some((_, orders)) = order.as_ref().filter(|_| !scenario.busy) {
+        // Once nothing can happen to the orders any more, nobody is left to do anything.
+        while !orders.is_over() && play.world.now_ms() < scenario.duration_ms {
+            let next = play.world.now_ms() + 1_000;
+            play.world.wait_until(next.min(scenario.duration_ms)).await;
+        }
+        told.duration_ms = play.world.now_ms();
+    } else {
+        play.world.wait_until(scenario.duration_ms).await;
+    }
     let lowest = play.world.compare();
     let failures = play.world.failures();
-    let orders = order.map(|(settings, orders)| OrderReport::new(settings, &orders));
+    let orders = order.map(|(settings, orders)| settings.report(&orders));
     let noted = play.world.watch().lock();
-    let mut report = Report::new(&scenario, &noted, lowest, failures, play.killed);
+    let mut report = Report::new(&told, &noted, lowest, failures, play.killed);
     report.trace = auditor.state();
     report.orders = orders.into_iter().collect();
     Ok(report)
@@ -120,14 +130,10 @@ fn modelled(scenario: &Scenario) -> Result<Report, WorldError> {
         let most = scenario.duration_ms / 1_000;
         let played = runner(seed).start(async |context| {
             let mut play = orders::Play::begin(&context, plan, cast, || CounterPrograms)?;
-            let is_over = |play: &orders::Play| {
-                let order = play.find_order();
-                order.is_some_and(|order| order.head.phase.is_final())
-            };
-            while !is_over(&play) && play.height().0 < most {
+            while !play.is_over() && play.height().0 < most {
                 play.block().await?;
             }
-            let report = OrderReport::new(order, &play);
+            let report = order.report(&play);
             Ok::<_, WorldError>((report, context.auditor().state()))
         });
         let (report, trace) = played?;

@@ -26,7 +26,7 @@ use assay_crypto::Digest;
 use assay_job::{Bytes, Limited, Local, Sizes, available_memory};
 use assay_ledger::{StepIndex, Taken};
 use assay_node::client::Sender;
-use assay_node::devnet::{Devnet, DevnetOptions, Plan, lay_out};
+use assay_node::devnet::{Devnet, DevnetOptions, Plan};
 use assay_node::files::{fresh_key, place, sealed_length};
 use assay_node::inputs::InputStore;
 use assay_node::orders::Services;

@@ -1,9 +1,10 @@
 //! Liars of orders by name, as scenario files spell them.
 
 use std::fmt::{Display, Formatter, Result as Written};
+use std::sync::Arc;
 
 use assay_crypto::Digest;
-use assay_ledger::Role;
+use assay_ledger::{DeclineReason, Role};
 use assay_proof::Handle;
 use assay_proof::lazy::{LazyPrograms, Share};
 use assay_proof::odds::Probability;
@@ -11,15 +12,15 @@ use assay_proof::parties::Requester;
 use serde::{Deserialize, Serialize};
 
 use super::auditors::{
-    BlindPrograms, CopyingAuditor, FalseChallenge, RewoundAuditor, rubber_stamp,
+    BlindPrograms, CopyingAuditor, FalseChallenge, RewoundAuditor, VanishingAuditor, rubber_stamp,
 };
-use super::judges::{ConstantJudge, Copied, CopyingJudge};
+use super::judges::{ConstantJudge, Copied, CopyingJudge, LateJudge, SidingJudge, SilentJudge};
 use super::providers::{
-    CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, OtherDataPrograms, Withheld,
-    WithholdingProvider,
+    CollapsePrograms, CopyPrograms, CraftedPrograms, DeadEndPrograms, LookingProvider,
+    OtherDataPrograms, Withheld, WithholdingProvider,
 };
-use super::requesters::{DroppedInputs, FalseComplaint, Seen, wrong_keys};
-use crate::orders::{Actor, Cast, CounterPrograms, DEAD_END, OVER};
+use super::requesters::{DroppedInputs, FalseComplaint, KeylessRequester, Seen, wrong_keys};
+use crate::orders::{Actor, Cast, CounterPrograms, DEAD_END, MakeRequester, OVER};
 
 /// In which way a party of an order lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,10 @@ pub enum PartyLiar {
     KeyKept,
     /// A provider whose result lies under another key than the one it releases.
     OtherKey,
+    /// A provider that gives every order back once it has its keys.
+    Declining,
+    /// A provider that never answers when it is asked.
+    Unanswering,
     /// An auditor that does not look.
     RubberStamp,
     /// An auditor that posts what another one posted.
@@ -55,23 +60,39 @@ pub enum PartyLiar {
     FalseChallenger,
     /// An auditor that claims to have been granted nothing.
     Blind,
-    /// An auditor that rolls its journal back once it knows what it should have found.
-    RewoundAuditor,
+    /// An auditor that takes a seat and never commits.
+    NoCommitment,
+    /// An auditor that commits and never reveals.
+    NoReveal,
     /// A validator that attests in every dispute that it found nothing.
     ConstantJudge,
+    /// A validator that attests something that nobody said.
+    GarbageJudge,
+    /// A validator that attests whatever the challenger claims.
+    SidingJudge,
+    /// A validator that judges nothing, and audits nothing.
+    SilentJudge,
+    /// A validator that keeps what it found back until the time is nearly over.
+    LateJudge,
+    /// An auditor that rolls its journal back once it knows what it should have found.
+    RewoundAuditor,
     /// A validator that copies what another found.
     CopyingJudge,
     /// A requester that complains about a good result.
     FalseComplaint,
     /// A requester that grants keys its order was not posted with.
     WrongKeys,
+    /// A requester that hands over no keys.
+    NoKeys,
+    /// A requester that withdraws its order as soon as it sees the seed.
+    Withdrawing,
     /// A requester whose inputs disappear once segments are drawn.
     DroppedInputs,
 }
 
 impl PartyLiar {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 31] = [
         Self::Lazy,
         Self::Copy,
         Self::OtherData,
@@ -83,15 +104,25 @@ impl PartyLiar {
         Self::NoEvidence,
         Self::KeyKept,
         Self::OtherKey,
+        Self::Declining,
+        Self::Unanswering,
         Self::RubberStamp,
         Self::CopyingAuditor,
         Self::FalseChallenger,
         Self::Blind,
+        Self::NoCommitment,
+        Self::NoReveal,
         Self::RewoundAuditor,
         Self::ConstantJudge,
+        Self::GarbageJudge,
+        Self::SidingJudge,
+        Self::SilentJudge,
+        Self::LateJudge,
         Self::CopyingJudge,
         Self::FalseComplaint,
         Self::WrongKeys,
+        Self::NoKeys,
+        Self::Withdrawing,
         Self::DroppedInputs,
     ];
 
@@ -109,15 +140,25 @@ impl PartyLiar {
             Self::NoEvidence => "no-evidence",
             Self::KeyKept => "key-kept",
             Self::OtherKey => "other-key",
+            Self::Declining => "declining",
+            Self::Unanswering => "unanswering",
             Self::RubberStamp => "rubber-stamp",
             Self::CopyingAuditor => "copying-auditor",
             Self::FalseChallenger => "false-challenger",
             Self::Blind => "blind",
-            Self::RewoundAuditor => "rewound-auditor",
+            Self::NoCommitment => "no-commitment",
+            Self::NoReveal => "no-reveal",
             Self::ConstantJudge => "constant-judge",
-            Self::CopyingJudge => "copying-judge",
+            Self::GarbageJudge => "garbage-judge",
+            Self::SidingJudge => "siding-judge",
+            Self::SilentJudge => "silent-judge",
+            Self::LateJudge => "late-judge",
             Self::FalseComplaint => "false-complaint",
             Self::WrongKeys => "wrong-keys",
+            Self::NoKeys => "no-keys",
+            Self::Withdrawing => "withdrawing",
+            Self::RewoundAuditor => "rewound-auditor",
+            Self::CopyingJudge => "copying-judge",
             Self::DroppedInputs => "dropped-inputs",
         }
     }
@@ -135,14 +176,27 @@ impl PartyLiar {
             | Self::Garbage
             | Self::NoEvidence
             | Self::KeyKept
-            | Self::OtherKey => Some(Role::Provider),
+            | Self::OtherKey
+            | Self::Declining
+            | Self::Unanswering => Some(Role::Provider),
             Self::RubberStamp
             | Self::CopyingAuditor
             | Self::FalseChallenger
             | Self::Blind
+            | Self::NoCommitment
+            | Self::NoReveal
             | Self::RewoundAuditor => Some(Role::Auditor),
-            Self::ConstantJudge | Self::CopyingJudge => Some(Role::Validator),
-            Self::FalseComplaint | Self::WrongKeys | Self::DroppedInputs => None,
+            Self::ConstantJudge
+            | Self::GarbageJudge
+            | Self::SidingJudge
+            | Self::SilentJudge
+            | Self::LateJudge
+            | Self::CopyingJudge => Some(Role::Validator),
+            Self::FalseComplaint
+            | Self::WrongKeys
+            | Self::NoKeys
+            | Self::Withdrawing
+            | Self::DroppedInputs => None,
         }
     }
 }
@@ -159,7 +213,7 @@ impl Display for PartyLiar {
 pub struct PartyLiars {
     /// In which way.
     pub kind: PartyLiar,
-    /// Which of the role that this kind has; empty for the requester, who is alone.
+    /// Which of the role that this kind has; the first order's requester, where none is named.
     #[serde(default)]
     pub who: Vec<usize>,
     /// How much of the work is faked, in thousandths, by those who fake work.
@@ -175,23 +229,47 @@ fn everything() -> u32 {
 }
 
 impl PartyLiars {
-    /// Puts the liars in the places of honest parties of an order.
-    pub(crate) fn enter(&self, cast: &mut Cast) {
-        match self.kind {
+    /// Who lies, of its role.
+    pub(crate) fn named(&self) -> impl Iterator<Item = usize> {
+        let first = self.kind.role().is_none() && self.who.is_empty();
+        let named = self.who.iter().copied();
+        named.chain(first.then_some(0))
+    }
+
+    /// How a requester lies; none for other roles.
+    fn requester(&self) -> Option<MakeRequester> {
+        Some(match self.kind {
             PartyLiar::FalseComplaint => {
-                cast.requester =
-                    Box::new(|me, keys| Box::new(FalseComplaint::new(Requester::new(me, keys))));
+                Arc::new(|me, keys| Box::new(FalseComplaint::new(Requester::new(me, keys))))
             }
-            PartyLiar::WrongKeys => {
-                cast.requester = Box::new(|me, keys| Box::new(wrong_keys(me, &keys)));
+            PartyLiar::WrongKeys => Arc::new(|me, keys| Box::new(wrong_keys(me, &keys))),
+            PartyLiar::NoKeys => {
+                Arc::new(|me, keys| Box::new(KeylessRequester::new(Requester::new(me, keys))))
             }
-            PartyLiar::DroppedInputs => {
-                cast.requester = Box::new(|me, keys| {
-                    let honest = Requester::new(me, keys);
-                    Box::new(DroppedInputs::new(honest, Seen::Segments))
-                });
+            PartyLiar::Withdrawing => Arc::new(|me, keys| {
+                Box::new(KeylessRequester::withdrawing(Requester::new(me, keys)))
+            }),
+            PartyLiar::DroppedInputs => Arc::new(|me, keys| {
+                let honest = Requester::new(me, keys);
+                Box::new(DroppedInputs::new(honest, Seen::Segments))
+            }),
+            _ => return None,
+        })
+    }
+
+    /// Puts the liars in the places of honest parties.
+    pub(crate) fn enter(&self, cast: &mut Cast) {
+        if let Some(requester) = self.requester() {
+            for who in self.named() {
+                match who.checked_sub(1) {
+                    None => cast.requester = requester.clone(),
+                    Some(other) => {
+                        if let Some(place) = cast.others.get_mut(other) {
+                            *place = requester.clone();
+                        }
+                    }
+                }
             }
-            _ => {}
         }
         let actors = match self.kind.role() {
             Some(Role::Provider) => &mut cast.providers,
@@ -243,6 +321,11 @@ impl PartyLiars {
                 |me| WithholdingProvider::new(me, Withheld::Evidence),
                 move || LazyPrograms { honest, share },
             ),
+            PartyLiar::Declining => Actor::new(
+                |me| LookingProvider::new(me, DeclineReason::Unable),
+                counter,
+            ),
+            PartyLiar::Unanswering => withholding(Withheld::Answer),
             PartyLiar::RubberStamp => Actor::auditor(move || rubber_stamp(honest)),
             PartyLiar::CopyingAuditor => Actor::new(CopyingAuditor::new, counter),
             PartyLiar::FalseChallenger => Actor::auditor(move || FalseChallenge {
@@ -253,8 +336,17 @@ impl PartyLiars {
                 honest,
                 from_the_start: false,
             }),
+            PartyLiar::NoCommitment => Actor::new(VanishingAuditor::before_committing, counter),
+            PartyLiar::NoReveal => Actor::new(VanishingAuditor::before_revealing, counter),
             PartyLiar::RewoundAuditor => Actor::new(RewoundAuditor::new, counter),
             PartyLiar::ConstantJudge => Actor::new(|me| ConstantJudge::new(me, None), counter),
+            PartyLiar::GarbageJudge => {
+                let leaf = Digest::of("assay/sim/lie/v1", &[]);
+                Actor::new(move |me| ConstantJudge::new(me, Some(leaf)), counter)
+            }
+            PartyLiar::SidingJudge => Actor::new(SidingJudge::new, counter),
+            PartyLiar::SilentJudge => Actor::new(|_| SilentJudge, counter),
+            PartyLiar::LateJudge => Actor::new(LateJudge::new, counter),
             PartyLiar::CopyingJudge => {
                 let copied = match self.lie % 2 {
                     0 => Copied::Finding,
@@ -262,9 +354,11 @@ impl PartyLiars {
                 };
                 Actor::new(move |me| CopyingJudge::new(me, copied.clone()), counter)
             }
-            PartyLiar::FalseComplaint | PartyLiar::WrongKeys | PartyLiar::DroppedInputs => {
-                return None;
-            }
+            PartyLiar::FalseComplaint
+            | PartyLiar::WrongKeys
+            | PartyLiar::NoKeys
+            | PartyLiar::Withdrawing
+            | PartyLiar::DroppedInputs => return None,
         })
     }
 }

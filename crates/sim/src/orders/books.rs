@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
-    Admission, AdmitError, BlockContext, Call, ChainId, Event, ExecuteError, Genesis, GenesisError,
-    Height, Invalid, MAX_TX_BYTES, MemoryStore, ReadError, Status, Transaction,
-    execute_verified_block, query, query::Supply,
+    AccountId, Admission, AdmitError, Amount, BlockContext, Call, ChainId, Event, ExecuteError,
+    Genesis, GenesisError, Height, Invalid, MAX_TX_BYTES, MemoryStore, OrderEvent, OrderId,
+    ReadError, SlashReason, Status, Transaction, execute_verified_block, query, query::Supply,
 };
 use tokio::sync::oneshot;
+
+use super::rules::{self, Rule};
 
 /// What came of a call: nothing, or why the ledger refused it.
 pub(super) type Receipt = Result<(), String>;
@@ -70,9 +72,14 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(genesis: &Genesis) -> Result<Self, BooksError> {
+    /// The ledger of a genesis, without these rules.
+    pub(super) fn new(genesis: &Genesis, leave_out: &[Rule]) -> Result<Self, BooksError> {
+        let rules = leave_out.iter();
+        let allowed = genesis.parameters.clone();
+        let numbers = rules.fold(allowed, |numbers, rule| rule.leave_out_of(numbers));
+        let state = rules::with_numbers(genesis.state()?, &numbers);
         Ok(Self {
-            store: MemoryStore::new(genesis.state()?),
+            store: MemoryStore::new(state),
             height: Height(0),
             events: Vec::new(),
             refused: Vec::new(),
@@ -90,9 +97,7 @@ impl Books {
         secret: &SecretKey,
         call: Call,
     ) -> oneshot::Receiver<Receipt> {
-        let account = query::account(&self.store, &secret.public());
-        let before = self.waiting.iter().filter(|w| w.member == member).count();
-        let nonce = account.expect("a state in memory").nonce + before as u64;
+        let nonce = self.next_nonce(member, secret.public());
         let parameters = query::parameters(&self.store).expect("a state in memory");
         let fee = parameters.unwrap_or_default().min_fee(MAX_TX_BYTES);
         let (answer, receipt) = oneshot::channel();
@@ -102,6 +107,13 @@ impl Books {
             answer,
         });
         receipt
+    }
+
+    /// The nonce of the next call of a member.
+    pub(super) fn next_nonce(&self, member: usize, account: AccountId) -> u64 {
+        let account = query::account(&self.store, &account);
+        let before = self.waiting.iter().filter(|w| w.member == member).count();
+        account.expect("a state in memory").nonce + before as u64
     }
 
     /// What waits, for validators that make blocks of it.
@@ -175,6 +187,46 @@ impl Books {
             self.answer(waiting, result);
         }
         Ok(executed.receipts_root)
+    }
+
+    /// What orders did, in order.
+    fn of_orders(&self) -> impl Iterator<Item = (OrderId, &OrderEvent)> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Order { order, event } => Some((*order, event)),
+            _ => None,
+        })
+    }
+
+    /// What an account has lost of its bond: in which order, how much, and why.
+    pub(super) fn cuts(&self, of: AccountId) -> Vec<(OrderId, Amount, SlashReason)> {
+        let cuts = self.of_orders().filter_map(|(order, event)| match event {
+            OrderEvent::Slashed {
+                account,
+                amount,
+                reason,
+                ..
+            } if *account == of => Some((order, *amount, *reason)),
+            _ => None,
+        });
+        cuts.collect()
+    }
+
+    /// What an order paid an account.
+    pub(super) fn paid(&self, by: OrderId, to: AccountId) -> u64 {
+        let sums = self.of_orders().filter_map(|(order, event)| match event {
+            OrderEvent::Paid { account, amount } if (order, *account) == (by, to) => Some(amount.0),
+            _ => None,
+        });
+        sums.sum()
+    }
+
+    /// The orders in which an account was asked, and is said not to have answered.
+    pub(super) fn missed(&self, by: AccountId) -> Vec<OrderId> {
+        let missed = self.of_orders().filter_map(|(order, event)| match event {
+            OrderEvent::Missed { account } if *account == by => Some(order),
+            _ => None,
+        });
+        missed.collect()
     }
 
     fn answer(&mut self, waiting: Waiting, result: Receipt) {

@@ -1,5 +1,7 @@
 //! Who takes part in an order.
 
+use std::sync::Arc;
+
 use assay_machine::Machine;
 use assay_proof::OrderKeys;
 use assay_proof::Programs;
@@ -9,13 +11,13 @@ use assay_proof::{Identity, Party, Traced};
 use super::bench::Bench;
 
 /// Makes a party anew, at the start and after every kill.
-pub type MakeParty = Box<dyn Fn(Identity) -> Box<Party> + Send>;
+pub type MakeParty = Arc<dyn Fn(Identity) -> Box<Party> + Send + Sync>;
 
 /// Makes the requester, who holds the order's keys.
-pub type MakeRequester = Box<dyn Fn(Identity, OrderKeys) -> Box<Party> + Send>;
+pub type MakeRequester = Arc<dyn Fn(Identity, OrderKeys) -> Box<Party> + Send + Sync>;
 
 /// Makes the programs of one machine.
-pub type MakePrograms = Box<dyn Fn() -> Box<dyn Programs> + Send>;
+pub type MakePrograms = Arc<dyn Fn() -> Box<dyn Programs> + Send + Sync>;
 
 /// One machine: what it runs, on which programs, with how much bond.
 pub struct Actor {
@@ -30,28 +32,34 @@ pub struct Actor {
 impl Actor {
     /// A machine with a usual bond.
     pub fn new<P: Machine<Protocol = Traced> + 'static, R: Programs + 'static>(
-        party: impl Fn(Identity) -> P + Send + 'static,
-        programs: impl Fn() -> R + Send + 'static,
+        party: impl Fn(Identity) -> P + Send + Sync + 'static,
+        programs: impl Fn() -> R + Send + Sync + 'static,
     ) -> Actor {
         Actor {
-            party: Box::new(move |me| Box::new(party(me))),
-            programs: Box::new(move || Box::new(programs())),
+            party: Arc::new(move |me| Box::new(party(me))),
+            programs: Arc::new(move || Box::new(programs())),
             bond: 1_000,
         }
     }
 
     /// An honest provider, if its programs are.
-    pub fn provider<R: Programs + 'static>(programs: impl Fn() -> R + Send + 'static) -> Actor {
+    pub fn provider<R: Programs + 'static>(
+        programs: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Actor {
         Actor::new(Provider::new, programs)
     }
 
     /// An honest auditor, if its programs are.
-    pub fn auditor<R: Programs + 'static>(programs: impl Fn() -> R + Send + 'static) -> Actor {
+    pub fn auditor<R: Programs + 'static>(
+        programs: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Actor {
         Actor::new(Auditor::new, programs)
     }
 
     /// An honest validator, if its programs are: it judges, and audits where auditors cannot be had.
-    pub fn validator<R: Programs + 'static>(programs: impl Fn() -> R + Send + 'static) -> Actor {
+    pub fn validator<R: Programs + 'static>(
+        programs: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Actor {
         Actor::new(Bench::new, programs)
     }
 
@@ -63,8 +71,10 @@ impl Actor {
 
 /// Everybody.
 pub struct Cast {
-    /// The requester.
+    /// The requester of the first order.
     pub requester: MakeRequester,
+    /// Those of orders beside it, from number 1 on.
+    pub others: Vec<MakeRequester>,
     /// Providers; one with a far larger bond than the others is drawn first.
     pub providers: Vec<Actor>,
     /// Auditors.
@@ -80,12 +90,18 @@ impl Cast {
         programs: fn() -> R,
     ) -> Cast {
         Cast {
-            requester: Box::new(|me, keys| Box::new(Requester::new(me, keys))),
+            requester: Cast::honest_requester(),
+            others: Vec::new(),
             providers: (0..providers).map(|_| Actor::provider(programs)).collect(),
             auditors: (0..auditors).map(|_| Actor::auditor(programs)).collect(),
             validators: (0..validators)
                 .map(|_| Actor::validator(programs))
                 .collect(),
         }
+    }
+
+    /// A requester that keeps to the protocol.
+    pub fn honest_requester() -> MakeRequester {
+        Arc::new(|me, keys| Box::new(Requester::new(me, keys)))
     }
 }

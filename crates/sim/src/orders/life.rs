@@ -1,7 +1,11 @@
-//! One party of an order with all that a node would have for it, through as many lives as it takes.
+//! The parties of orders with all that a node would have for them, through as many lives as it takes.
+//!
+//! A member plays its part in every order of its world at once, in one process: whoever kills it ends
+//! all of them.
 
 mod watch_and_log;
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -12,22 +16,22 @@ use std::time::{Duration, UNIX_EPOCH};
 use assay_crypto::aead::FileKey;
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
-use assay_ledger::{AccountId, Amount, Call, FileCall, FileId, Order, Role};
+use assay_ledger::{AccountId, Amount, Call, FileCall, FileId, Role};
 use assay_machine::Millis;
 use assay_node::drive::{
     DriveError, Journal, JournalKey, Memory, NoMail, Perform, Runtime, run_on,
 };
-use assay_proof::{
-    Answer, Ask, FetchFailure, Handle, Identity, Outcome, Party, Traced, View, Worker,
-};
+use assay_proof::{Answer, Ask, FetchFailure, Handle, Identity, Outcome, Party, Traced, Worker};
 use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Clock as _, Supervisor as _};
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 
 use self::watch_and_log::{Mortal, News};
-use super::cast::{MakeParty, MakePrograms};
+use super::rules::Rule;
+use super::setup::Maker;
 use super::shared::{BLOCK, Shared};
+use super::stage::Stage;
+use super::vault::Vault;
 use crate::disk::Disk;
 
 /// What is known of a party.
@@ -39,7 +43,7 @@ pub struct Member {
     pub role: Option<Role>,
     /// Its account.
     pub account: AccountId,
-    /// How the order ended for it, once it said so.
+    /// How an order ended for it, once it said so of one.
     pub outcome: Option<Outcome>,
     /// How often it was killed.
     pub kills: u32,
@@ -59,8 +63,8 @@ pub(super) struct Place {
 struct Now {
     member: Member,
     dice: Stream,
-    /// Ends the life under way.
-    end: Option<Arc<End>>,
+    /// Ends the life under way in each order.
+    ends: BTreeMap<usize, Arc<End>>,
     /// It does not come back.
     away: bool,
 }
@@ -94,7 +98,7 @@ impl Place {
             now: Mutex::new(Now {
                 member,
                 dice,
-                end: None,
+                ends: BTreeMap::new(),
                 away: false,
             }),
         }
@@ -104,12 +108,15 @@ impl Place {
         self.now().member.clone()
     }
 
-    /// Ends the life under way without warning; what was asked for goes unanswered.
+    /// Ends the lives under way without warning; what was asked for goes unanswered.
     pub(super) fn kill(&self) {
         let mut now = self.now();
-        if let Some(end) = now.end.take() {
+        let ends = std::mem::take(&mut now.ends);
+        if !ends.is_empty() {
             self.disk.cut();
             now.member.kills += 1;
+        }
+        for end in ends.into_values() {
             end.came.store(true, Ordering::Relaxed);
             end.told.notify_one();
         }
@@ -143,12 +150,17 @@ impl Place {
         }
     }
 
-    /// A life begins, unless the party is away for good.
-    fn begin(&self) -> Option<Arc<End>> {
+    /// A life begins in an order, unless the party is away for good.
+    fn begin(&self, stage: usize) -> Option<Arc<End>> {
         let mut now = self.now();
         let end = Arc::new(End::default());
-        now.end = Some(end.clone());
+        now.ends.insert(stage, end.clone());
         (!now.away).then_some(end)
+    }
+
+    /// The part in an order is over.
+    fn leave(&self, stage: usize) {
+        self.now().ends.remove(&stage);
     }
 
     fn below(&self, bound: u64) -> u64 {
@@ -156,36 +168,37 @@ impl Place {
     }
 }
 
-/// Plays the part of the member in this place until the order has ended or it stays away.
-pub(super) async fn live(
-    context: Context,
-    shared: Arc<Shared>,
-    at: usize,
-    make: MakeParty,
-    programs: MakePrograms,
-) {
-    let Some(place) = shared.places.get(at) else {
+/// Plays a part until its order has ended or the member stays away.
+pub(super) async fn live(context: Context, shared: Arc<Shared>, maker: Maker) {
+    let Maker {
+        at,
+        stage,
+        party,
+        programs,
+    } = maker;
+    let (Some(place), Some(scene)) = (shared.places.get(at), shared.stages.get(stage)) else {
         return;
     };
-    let mut views = shared.views.subscribe();
-    while let Some(end) = place.begin() {
+    let mut views = scene.views.subscribe();
+    while let Some(end) = place.begin(stage) {
         let life = Life {
             context: context.child("life"),
             shared: shared.clone(),
             at,
+            stage,
             end: end.clone(),
             worker: Mutex::new(Worker::new(programs())),
         };
         let driven = tokio::select! {
             biased;
             () = end.told.notified() => None,
-            driven = life.drive(make(place.identity())) => Some(driven),
+            driven = life.drive(party(place.identity())) => Some(driven),
         };
         match driven {
             Some(Ok(outcome)) => {
                 place.now().member.outcome = Some(outcome);
-                if !next_attempt(&mut views, &shared).await {
-                    return;
+                if !scene.next_attempt(&mut views).await {
+                    return place.leave(stage);
                 }
             }
             Some(Err(error)) if !end.came.load(Ordering::Relaxed) => {
@@ -200,23 +213,6 @@ pub(super) async fn live(
     }
 }
 
-/// Waits until the order is in another attempt than now, or has another list of who is asked; false if it
-/// ended before.
-async fn next_attempt(views: &mut broadcast::Receiver<Arc<View>>, shared: &Shared) -> bool {
-    let now = |view: Arc<View>| (view.order.attempt(), view.order.head.lists);
-    let before = shared.view().map(now);
-    let is_over = |order: &Order| order.head.phase.is_final();
-    while !shared.view().is_some_and(|view| is_over(&view.order)) {
-        if matches!(views.recv().await, Err(RecvError::Closed)) {
-            return false;
-        }
-        if shared.view().map(now) != before {
-            return true;
-        }
-    }
-    false
-}
-
 /// Every party has a disk of its own, with chances of its own.
 fn seed_of_disk(secret: &SecretKey) -> u64 {
     let seed = Digest::of("assay/sim/disk/v1", &[&secret.public().0]).0;
@@ -228,6 +224,7 @@ struct Life {
     context: Context,
     shared: Arc<Shared>,
     at: usize,
+    stage: usize,
     end: Arc<End>,
     worker: Mutex<Worker>,
 }
@@ -235,8 +232,8 @@ struct Life {
 impl Life {
     async fn drive(&self, mut party: Box<Party>) -> Result<Outcome, DriveError> {
         let place = self.place();
-        let path = PathBuf::from(place.member().name);
-        let key = JournalKey::new(&place.secret, "order");
+        let path = PathBuf::from(format!("{} in order {}", place.member().name, self.stage));
+        let key = JournalKey::new(&place.secret, &format!("order {}", self.stage));
         let opened = Journal::open_on(&place.disk.mount(), &path, key, None);
         let (journal, past) = opened.map_err(|source| DriveError::Journal { path, source })?;
         let memory = Memory {
@@ -248,7 +245,7 @@ impl Life {
         };
         let news = News {
             life: self,
-            views: self.shared.views.subscribe(),
+            views: self.stage().views.subscribe(),
             begun: false,
         };
         run_on(self, &mut *party, Some(memory), news, NoMail, self, |_| {}).await
@@ -256,6 +253,10 @@ impl Life {
 
     fn place(&self) -> &Place {
         &self.shared.places[self.at]
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.shared.stages[self.stage]
     }
 
     /// Whether the party is to be killed now.
@@ -364,6 +365,10 @@ impl Perform<Traced> for Life {
                 Answer::Input(fetched.map(Handle::in_memory))
             }
             Ask::Store { name, key, bytes } => Answer::Stored(self.store(name, key, bytes).await),
+            Ask::Keep { key, bytes, .. } if self.shared.leaves_out(Rule::CopiesOfInputs) => {
+                let bytes = bytes.whole(u64::MAX).unwrap_or_default();
+                Answer::Stored(Ok(Vault::name(&key, &bytes)))
+            }
             Ask::Keep {
                 name,
                 file,

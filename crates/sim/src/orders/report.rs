@@ -1,17 +1,39 @@
-//! What came of an order.
+//! What came of the orders of one network.
 
 use std::collections::BTreeMap;
 
-use assay_ledger::{AccountId, Amount, Order, Outcome};
+use assay_ledger::{AccountId, Amount, FailureReason, Order, Outcome, Role};
 use comfy_table::Table;
 use serde::Serialize;
 
 use super::World;
-use crate::scenario::{OrderSettings, ProcedureName};
+use super::plan::ProcedureName;
 
-/// What came of one order of a scenario.
+/// What came of one `[[orders]]` of a scenario: its order, and those beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OrderReport {
+    /// How the orders ended, the first one first.
+    pub endings: Vec<Ending>,
+    /// Everybody.
+    pub parties: Vec<PartyReport>,
+    /// Honest parties that have lost bond in an order, or money in all orders together, fees aside.
+    pub losses: Vec<String>,
+    /// Honest parties that were not paid: whose work stands in an order that has ended, or who were
+    /// kept waiting for keys.
+    pub unpaid: Vec<String>,
+    /// Honest parties that were asked, and are said not to have answered.
+    pub missed: Vec<String>,
+    /// Orders that waited for a draw for longer than the stated bound, although somebody takes them.
+    pub closed: Vec<String>,
+    /// What no party may bring about and yet happened.
+    pub failures: Vec<String>,
+    /// Hash over all blocks and what they did.
+    pub history: String,
+}
+
+/// What came of one order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ending {
     /// How it was to be done.
     pub procedure: ProcedureName,
     /// Whether it ended in the time there was.
@@ -26,16 +48,6 @@ pub struct OrderReport {
     pub failed_runs: usize,
     /// Disputes.
     pub disputes: usize,
-    /// Everybody.
-    pub parties: Vec<PartyReport>,
-    /// Honest parties that have lost money when it ended, fees aside.
-    pub losses: Vec<String>,
-    /// Honest parties whose work stands and was not paid, in an order that has ended.
-    pub unpaid: Vec<String>,
-    /// What no party may bring about and yet happened.
-    pub failures: Vec<String>,
-    /// Hash over all blocks and what they did.
-    pub history: String,
 }
 
 /// What came of the order for one party.
@@ -54,76 +66,109 @@ pub struct PartyReport {
 }
 
 impl OrderReport {
-    pub(crate) fn new(settings: &OrderSettings, world: &World) -> Self {
-        let order = world.find_order();
-        let ended = order.as_ref().filter(|order| order.head.phase.is_final());
+    /// `lie_of` tells how somebody lies, by its role and its place among those who have it.
+    pub(crate) fn new(
+        world: &World,
+        lie_of: impl Fn(Option<Role>, usize) -> Option<&'static str>,
+    ) -> Self {
+        let orders = world.find_orders();
+        let known: Vec<&Order> = orders.iter().flatten().collect();
+        let all_ended = world.is_over();
+        let number = |id| {
+            let place = orders
+                .iter()
+                .flatten()
+                .position(|order| order.head.id == id);
+            place.unwrap_or_default()
+        };
         let mut parties = Vec::new();
-        let (mut losses, mut unpaid) = (Vec::new(), Vec::new());
+        let (mut losses, mut unpaid, mut missed) = (Vec::new(), Vec::new(), Vec::new());
         let mut places = BTreeMap::new();
         for (at, member) in world.members().into_iter().enumerate() {
             let place: &mut usize = places.entry(member.role).or_default();
-            let lie = settings.lie_of(member.role, *place);
+            let lie = lie_of(member.role, *place);
             *place += 1;
-            let earned = world.earned(at);
-            let slashed = world.slashed(at);
-            // What a requester has paid for is no loss.
-            let paid =
-                ended.filter(|order| order.head.outcome.is_some_and(|out| PAID.contains(&out)));
-            let price = match (member.role, paid) {
-                (None, Some(order)) => order.head.terms.pay().map_or(0, |price| price.0),
-                _ => 0,
-            };
-            let gain = earned - slashed + i128::from(price);
-            if ended.is_some() && lie.is_none() && gain < 0 {
-                losses.push(format!("{} lost {}", member.name, tokens(-gain)));
-            }
-            if lie.is_none()
-                && earned <= 0
-                && ended.is_some_and(|order| has_worked(order, member.account))
-            {
-                unpaid.push(member.name.clone());
+            let (account, name) = (member.account, &member.name);
+            let (earned, cuts) = (world.earned(at), world.cuts(at));
+            let slashed: i128 = cuts.iter().map(|(_, amount, _)| i128::from(amount.0)).sum();
+            if lie.is_none() {
+                for (order, amount, reason) in cuts {
+                    let order = number(order);
+                    losses.push(format!("{name} lost {amount} in order {order}: {reason:?}"));
+                }
+                let gain = earned - slashed + bought(&known, account);
+                if all_ended && gain < 0 {
+                    losses.push(format!("{name} has {} less", tokens(-gain)));
+                }
+                let due = |order: &&&Order| {
+                    let ended = order.head.phase.is_final();
+                    ended && (has_worked(order, account) || has_waited(order, account))
+                };
+                let worked = known.iter().filter(due);
+                for order in worked.filter(|order| world.paid(order.head.id, account) == 0) {
+                    unpaid.push(format!("{name} in order {}", number(order.head.id)));
+                }
+                for order in world.missed(account) {
+                    missed.push(format!("{name} in order {}", number(order)));
+                }
             }
             parties.push(PartyReport {
                 name: member.name,
-                lie: lie.map(|lie| lie.name()),
+                lie,
                 earned,
                 slashed,
                 kills: member.kills,
             });
         }
-        let refused = match &order {
-            Some(_) => None,
-            None => world.refused().pop().map(|(_, why)| why),
-        };
+        let refused = || world.refused().pop().map(|(_, why)| why);
+        let endings = orders.iter().zip(world.procedures());
         Self {
-            procedure: settings.procedure,
-            ended: ended.is_some(),
-            outcome: match (&order, refused) {
-                (Some(order), _) => match order.head.outcome {
-                    Some(outcome) => outcome.to_string(),
-                    None => format!("still {}", order.head.phase),
-                },
-                (None, Some(why)) => format!("not posted: {why}"),
-                (None, None) => "not posted".to_owned(),
-            },
-            blocks: ended
-                .map_or(world.height(), |order| order.head.since.height)
-                .0,
-            runs: order.as_ref().map_or(0, |order| order.runs.len()),
-            failed_runs: order.as_ref().map_or(0, |order| order.failed().count()),
-            disputes: order.as_ref().map_or(0, |order| order.disputes.len()),
+            endings: endings
+                .map(|(order, procedure)| Ending {
+                    procedure,
+                    ..Ending::of(order.as_ref(), world.height().0, refused)
+                })
+                .collect(),
             parties,
             losses,
             unpaid,
+            missed,
+            closed: world.closed(),
             failures: world.failures(),
             history: world.history().to_string(),
         }
     }
 
-    /// Whether it ended, nobody honest lost anything, and nothing broke.
+    /// What came of the first order.
+    ///
+    /// # Panics
+    /// Never: there is one.
+    pub fn first(&self) -> &Ending {
+        self.endings.first().expect("an order")
+    }
+
+    /// Whether all orders ended, nobody honest lost anything, and nothing broke.
     pub fn is_sound(&self) -> bool {
-        let nobody = self.losses.is_empty() && self.unpaid.is_empty();
-        self.ended && nobody && self.failures.is_empty()
+        self.wrongs().is_empty()
+    }
+
+    /// Everything that must not be.
+    pub fn wrongs(&self) -> Vec<String> {
+        let found = [
+            ("", &self.losses),
+            ("unpaid: ", &self.unpaid),
+            ("missed: ", &self.missed),
+            ("", &self.closed),
+            ("failed: ", &self.failures),
+        ];
+        let found = found.into_iter();
+        let told = |(what, found): (&str, &Vec<String>)| {
+            let told = found.iter().map(|wrong| format!("{what}{wrong}"));
+            told.collect::<Vec<_>>()
+        };
+        let open = self.endings.iter().filter(|ending| !ending.ended);
+        let open = open.map(|ending| ending.outcome.clone());
+        found.flat_map(told).chain(open).collect()
     }
 
     /// For people to read.
@@ -132,24 +177,29 @@ impl OrderReport {
             [] => "none".to_owned(),
             some => some.join("\n"),
         };
-        let procedure = match self.procedure {
-            ProcedureName::Traced => "traced",
-            ProcedureName::Redundant => "redundant",
-        };
-        let rows = [
-            ("procedure", procedure.to_owned()),
-            ("outcome", self.outcome.clone()),
-            ("blocks", self.blocks.to_string()),
-            (
-                "runs",
-                format!("{} ({} failed)", self.runs, self.failed_runs),
-            ),
-            ("disputes", self.disputes.to_string()),
+        let mut rows = Vec::new();
+        for ending in &self.endings {
+            let procedure = match ending.procedure {
+                ProcedureName::Traced => "traced",
+                ProcedureName::Redundant => "redundant",
+            };
+            let runs = format!("{} ({} failed)", ending.runs, ending.failed_runs);
+            rows.extend([
+                ("procedure", procedure.to_owned()),
+                ("outcome", ending.outcome.clone()),
+                ("blocks", ending.blocks.to_string()),
+                ("runs", runs),
+                ("disputes", ending.disputes.to_string()),
+            ]);
+        }
+        rows.extend([
             ("honest losers", none_or(&self.losses)),
             ("unpaid work", none_or(&self.unpaid)),
+            ("answers missed", none_or(&self.missed)),
+            ("kept waiting", none_or(&self.closed)),
             ("failures", none_or(&self.failures)),
             ("history", self.history.clone()),
-        ];
+        ]);
         let mut summary = plain();
         for (name, value) in rows {
             summary.add_row([name.to_owned(), value]);
@@ -169,8 +219,50 @@ impl OrderReport {
     }
 }
 
+impl Ending {
+    fn of(order: Option<&Order>, height: u64, refused: impl Fn() -> Option<String>) -> Self {
+        let ended = order.filter(|order| order.head.phase.is_final());
+        Self {
+            procedure: ProcedureName::Traced,
+            ended: ended.is_some(),
+            outcome: match (order, refused()) {
+                (Some(order), _) => match order.head.outcome {
+                    Some(outcome) => outcome.to_string(),
+                    None => format!("still {}", order.head.phase),
+                },
+                (None, Some(why)) => format!("not posted: {why}"),
+                (None, None) => "not posted".to_owned(),
+            },
+            blocks: ended.map_or(height, |order| order.head.since.height.0),
+            runs: order.map_or(0, |order| order.runs.len()),
+            failed_runs: order.map_or(0, |order| order.failed().count()),
+            disputes: order.map_or(0, |order| order.disputes.len()),
+        }
+    }
+}
+
+/// What a requester has spent on orders that it had to pay: no loss.
+fn bought(orders: &[&Order], requester: AccountId) -> i128 {
+    let own = orders
+        .iter()
+        .filter(|order| order.head.requester == requester);
+    let paid = own.filter(|order| order.head.outcome.is_some_and(|out| PAID.contains(&out)));
+    let prices = paid.filter_map(|order| order.head.terms.pay());
+    prices.map(|price| i128::from(price.0)).sum()
+}
+
 /// The outcomes for which a requester pays.
 const PAID: [Outcome; 2] = [Outcome::Paid, Outcome::Failed];
+
+/// Whether an account took an order and was left without keys: its requester owes it the idle fee. Of
+/// copies, as long as no other one holds keys.
+fn has_waited(order: &Order, account: AccountId) -> bool {
+    let own = order.runs.iter().filter(|run| run.provider == account);
+    own.into_iter().any(|run| match run.failed {
+        Some(failure) => failure.reason == FailureReason::NotGranted,
+        None => [Some(Outcome::Withdrawn), Some(Outcome::NotGranted)].contains(&order.head.outcome),
+    })
+}
 
 /// Whether an account is the provider of a committed run that stands, or sat in an audit of it whose
 /// answers stand.

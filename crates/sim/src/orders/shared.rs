@@ -1,38 +1,41 @@
 //! What the tasks of a world share: the ledger, the files, everybody's place and what all see.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use assay_api::told;
-use assay_crypto::SecretKey;
-use assay_ledger::{
-    Acceptance, AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, ChainId, FileCall,
-    FileId, FileRecord, Keeping, LedgerTime, OrderId, Parameters,
-};
+use assay_ledger::{AccountCall, AccountId, Call, FileCall, FileId, Order, consent, query};
+use assay_ledger::{CONSENT_DOMAIN, Role};
 use assay_node::drive::DriveError;
 use assay_proof::View;
-use tokio::sync::broadcast;
 
 use super::books::{Books, BooksError};
+use super::happenings::{self, Change, Coming, Deed};
 use super::life::Place;
-use super::setup::{Beginning, Plan};
+use super::plan::Plan;
+use super::rules::{self, Rule};
+use super::setup::Beginning;
+use super::shelf::Shelf;
+use super::stage::{self, Stage};
 use super::vault::Vault;
+use super::waits::Waits;
 
 /// Time between two blocks.
 pub(super) const BLOCK: Duration = Duration::from_secs(1);
-/// Views that a party may lag behind; it needs the newest only.
-const BACKLOG: usize = 4;
 
 /// What all tasks have in common.
 pub(super) struct Shared {
     pub(super) plan: Plan,
     pub(super) places: Vec<Place>,
-    pub(super) views: broadcast::Sender<Arc<View>>,
-    pub(super) order: OrderId,
-    storage: SecretKey,
+    /// The orders, the first one first.
+    pub(super) stages: Vec<Stage>,
+    shelf: Shelf,
     books: Mutex<Books>,
     vault: Mutex<Vault>,
-    view: Mutex<Option<Arc<View>>>,
+    coming: Mutex<Vec<Coming>>,
+    waits: Mutex<Waits>,
+    /// Orders that nobody drew for although somebody takes them.
+    pub(super) closed: Mutex<Vec<String>>,
     pub(super) failures: Mutex<Vec<String>>,
 }
 
@@ -45,23 +48,29 @@ impl Shared {
         let Beginning {
             plan,
             places,
-            order,
-            storage,
+            stages,
+            doers,
+            shelf,
             books,
             vault,
             genesis: _,
         } = beginning;
-        Self {
+        let coming = plan.happenings.iter().zip(doers).map(Coming::new);
+        let coming = coming.collect();
+        let shared = Self {
             plan,
             places,
-            views: broadcast::Sender::new(BACKLOG),
-            order,
-            storage,
+            stages,
+            shelf,
             books: Mutex::new(books),
             vault: Mutex::new(vault),
-            view: Mutex::default(),
+            coming: Mutex::new(coming),
+            waits: Mutex::default(),
+            closed: Mutex::default(),
             failures: Mutex::default(),
-        }
+        };
+        shared.post();
+        shared
     }
 
     pub(super) fn books(&self) -> MutexGuard<'_, Books> {
@@ -72,11 +81,6 @@ impl Shared {
         lock(&self.vault)
     }
 
-    /// The order after the last block, once there is one.
-    pub(super) fn view(&self) -> Option<Arc<View>> {
-        lock(&self.view).clone()
-    }
-
     /// A party cannot go on, which is nobody's doing.
     pub(super) fn failed(&self, at: usize, error: &DriveError) {
         let name = self.places.get(at).map(|place| place.member().name);
@@ -84,51 +88,139 @@ impl Shared {
         lock(&self.failures).push(failure);
     }
 
-    /// Shows everybody the state after a block.
+    /// Shows everybody the state after a block, and brings about what happens then.
     pub(super) fn show(&self) -> Result<(), BooksError> {
-        let view = View::read(&self.books().store, &self.order)?;
-        if let Some(view) = view.map(Arc::new) {
-            *lock(&self.view) = Some(view.clone());
-            // Nobody may be looking.
-            let _ = self.views.send(view);
+        for stage in &self.stages {
+            let Some(id) = stage.id().filter(|_| !stage.is_over()) else {
+                continue;
+            };
+            let view = View::read(&self.books().store, &id)?;
+            if let Some(mut view) = view {
+                if self.leaves_out(Rule::KeysAtAcceptance) {
+                    rules::with_keys_of_now(&self.books().store, &mut view.order)?;
+                }
+                stage.show(view);
+            }
+        }
+        self.look()?;
+        self.post();
+        self.happen();
+        Ok(())
+    }
+
+    /// Notes orders that wait for longer than they may.
+    fn look(&self) -> Result<(), BooksError> {
+        let views: Vec<_> = self.stages.iter().map(Stage::view).collect();
+        let orders: Vec<Option<&Order>> = views
+            .iter()
+            .map(|view| view.as_ref().map(|view| &view.order))
+            .collect();
+        let books = self.books();
+        if let Some(late) = lock(&self.waits).look(&books.store, &orders)? {
+            let height = books.height;
+            let closed = format!("order {late} waits for a draw at height {height}");
+            lock(&self.closed).push(closed);
         }
         Ok(())
     }
 
-    /// Records a file that the one node keeps.
+    /// Whether this world is without a rule.
+    pub(super) fn leaves_out(&self, rule: Rule) -> bool {
+        self.plan.leave_out.contains(&rule)
+    }
+
+    /// Records a file on some of the nodes.
     pub(super) fn put(&self, file: FileId, owner: AccountId, name: &str) -> FileCall {
-        put((file, owner, name), self.books().chain, &self.storage)
+        let chain = self.books().chain;
+        self.shelf
+            .put((file, owner, name), chain, &mut self.vault())
     }
-}
 
-/// Records a file that one node agreed to keep as long as it can, from the first block on.
-pub(super) fn put(
-    (file, owner, name): (FileId, AccountId, &str),
-    chain: ChainId,
-    storage: &SecretKey,
-) -> FileCall {
-    let record = record(file, owner, name, storage.public());
-    let until = LedgerTime(Parameters::default().max_kept_ms);
-    let keeping = Keeping::of(chain, &record, until);
-    let agreed = Acceptance::sign(storage, &keeping, Amount::ZERO, until);
-    FileCall::Put {
-        record: Box::new(record),
-        until,
-        firm: true,
-        acceptances: BoundedVec::new([agreed]).expect("one node"),
+    /// Posts the orders whose time it is.
+    fn post(&self) {
+        let (mut books, mut vault) = (self.books(), self.vault());
+        for stage in &self.stages {
+            if let Some(place) = self.places.get(stage.requester) {
+                stage.post(&place.secret, &mut books, &mut vault, &self.shelf);
+            }
+        }
     }
-}
 
-fn record(file: FileId, owner: AccountId, name: &str, storage: AccountId) -> FileRecord {
-    FileRecord {
-        id: file,
-        owner,
-        name: BoundedString::new(name).expect("a short name"),
-        length_class: 1,
-        slices: 1,
-        root: file.0,
-        placement: BoundedVec::new([storage]).expect("one node"),
-        media_type: BoundedString::default(),
-        key_envelope: BoundedBytes::default(),
+    fn happen(&self) {
+        let now = self.books().height;
+        let phase_of = |order: usize| Some(self.stages.get(order)?.view()?.order.head.phase);
+        let mut due = Vec::new();
+        lock(&self.coming).retain_mut(|coming| {
+            let is_due = coming.is_due(now, phase_of);
+            due.extend(is_due.then_some((coming.what, coming.doer)));
+            !is_due
+        });
+        for (deed, doer) in due {
+            self.bring_about(deed, doer);
+        }
+    }
+
+    fn bring_about(&self, deed: Deed, doer: Option<usize>) {
+        match deed {
+            Deed::Flood { orders, seconds } => {
+                let doer = doer.and_then(|at| Some((at, self.places.get(at)?)));
+                if let Some((at, place)) = doer {
+                    let (mut books, mut vault) = (self.books(), self.vault());
+                    let scene = (&mut *books, &mut *vault, &self.shelf);
+                    stage::flood((at, &place.secret), scene, (orders, seconds));
+                }
+            }
+            Deed::NodeDies { node } => self.vault().bury(node),
+            Deed::NodeLoses { node } => {
+                let height = self.books().height;
+                self.vault().forget(node, height.0);
+            }
+            Deed::InputsGone { requester } => {
+                let requesters = self.members(None);
+                let at = requesters.get(requester).copied();
+                if let Some(place) = at.and_then(|at| self.places.get(at)) {
+                    let gone = place.secret.public();
+                    self.vault().gone.insert(gone);
+                }
+            }
+            Deed::Change { role, who, into } => {
+                let at = self.members(Some(role)).get(who).copied();
+                if let Some(at) = at {
+                    self.change(at, role, into);
+                }
+            }
+        }
+    }
+
+    /// The members with that role, by their place.
+    fn members(&self, role: Option<Role>) -> Vec<usize> {
+        let places = self.places.iter().enumerate();
+        let of = places.filter(|(_, place)| place.member().role == role);
+        of.map(|(at, _)| at).collect()
+    }
+
+    fn change(&self, at: usize, role: Role, into: Change) {
+        let (Some(place), Some(owner)) = (self.places.get(at), self.places.first()) else {
+            return;
+        };
+        let mut books = self.books();
+        let account = place.secret.public();
+        let (who, secret, call): (usize, _, Call) = if into == Change::Owned {
+            let text = consent(books.chain, &owner.secret.public());
+            let own = AccountCall::Own {
+                node: account,
+                consent: place.secret.sign(CONSENT_DOMAIN, &text),
+            };
+            (0, &owner.secret, own.into())
+        } else {
+            let before = query::registration(&books.store, role, &account);
+            let Some(before) = before.expect("a state in memory") else {
+                return;
+            };
+            let call = happenings::call((&place.secret, role), &before, into);
+            (at, &place.secret, call.into())
+        };
+        // What the ledger says to it is in the list of refused calls.
+        drop(books.submit(who, secret, call));
     }
 }

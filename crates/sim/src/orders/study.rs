@@ -11,7 +11,8 @@ use std::fmt;
 use assay_ledger::{Amount, FailureReason, Outcome, Role};
 
 use super::cast::{Actor, Cast};
-use super::setup::{BALANCE, Plan};
+use super::plan::Plan;
+use super::setup::BALANCE;
 use super::world::{World, run};
 use assay_proof::Programs;
 use assay_proof::lazy::Share;

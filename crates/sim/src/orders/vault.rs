@@ -21,6 +21,10 @@ pub struct Vault {
     pub cut_off: BTreeSet<AccountId>,
     /// Files that their owners have brought to other nodes too.
     pub(super) shown: BTreeSet<(FileId, AccountId)>,
+    /// On which storage nodes files are, where that is known.
+    kept: BTreeMap<(FileId, AccountId), Vec<usize>>,
+    /// Storage nodes that are dead.
+    dead: BTreeSet<usize>,
 }
 
 impl Vault {
@@ -29,11 +33,62 @@ impl Vault {
         Digest::of("assay/sim/content/v1", &[bytes])
     }
 
+    /// The name of these bytes under this key.
+    pub(super) fn name(key: &FileKey, bytes: &[u8]) -> FileId {
+        FileId(Digest::of("assay/sim/file/v1", &[&key.0, bytes]))
+    }
+
     /// Keeps a file; the same bytes under the same key are the same file.
     pub fn store(&mut self, owner: AccountId, key: &FileKey, bytes: Vec<u8>) -> FileId {
-        let file = FileId(Digest::of("assay/sim/file/v1", &[&key.0, &bytes]));
+        let file = Vault::name(key, &bytes);
         self.files.insert((file, owner), (key.clone(), bytes));
         file
+    }
+
+    /// Says on which of so many nodes a file is kept from now on: as many as are asked for, as far as
+    /// there are so many that live.
+    pub(super) fn place(
+        &mut self,
+        kept: (FileId, AccountId),
+        nodes: usize,
+        replicas: usize,
+    ) -> Vec<usize> {
+        let mut alive: Vec<usize> = (0..nodes)
+            .filter(|node| !self.dead.contains(node))
+            .collect();
+        let rank = |node: &usize| {
+            let (file, owner) = (&kept.0.0.0, &kept.1.0);
+            Digest::of(
+                "assay/sim/placement/v1",
+                &[file, owner, &node.to_le_bytes()],
+            )
+            .0
+        };
+        alive.sort_by_cached_key(rank);
+        alive.truncate(replicas);
+        self.kept.insert(kept, alive.clone());
+        alive
+    }
+
+    /// A storage node dies, with all that it keeps.
+    pub(super) fn bury(&mut self, node: usize) {
+        self.dead.insert(node);
+    }
+
+    /// A storage node loses one of the files that it keeps: the one in this place, counted around.
+    pub(super) fn forget(&mut self, node: usize, place: u64) {
+        let mut all: Vec<_> = self.kept.values_mut().collect();
+        all.retain(|nodes| nodes.contains(&node));
+        let count = all.len().max(1) as u64;
+        if let Some(nodes) = all.get_mut((place % count) as usize) {
+            nodes.retain(|keeps| *keeps != node);
+        }
+    }
+
+    /// Whether no node has the file any more.
+    fn is_lost(&self, file: FileId, owner: AccountId) -> bool {
+        let nodes = self.kept.get(&(file, owner));
+        nodes.is_some_and(|nodes| nodes.iter().all(|node| self.dead.contains(node)))
     }
 
     /// Puts other bytes in a file's place, under the same keys.
@@ -61,7 +116,7 @@ impl Vault {
         content: Option<Digest>,
     ) -> Result<Vec<u8>, FetchFailure> {
         let unavailable = || FetchFailure::Unavailable(format!("{file} of {owner}"));
-        if self.lost.contains(&file) || self.gone.contains(&owner) {
+        if self.lost.contains(&file) || self.gone.contains(&owner) || self.is_lost(file, owner) {
             return Err(unavailable());
         }
         let (stored, bytes) = self.files.get(&(file, owner)).ok_or_else(unavailable)?;

@@ -8,7 +8,8 @@ use assay_chain::{FinalizedBlock, beacon};
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
 use assay_ledger::{
-    AccountId, Amount, BlockContext, Event, Height, Order, Role, Transaction, query,
+    AccountId, Amount, BlockContext, Event, Height, Order, OrderId, Role, SlashReason, Transaction,
+    query,
 };
 use assay_proof::Programs;
 use commonware_runtime::deterministic::Context;
@@ -17,8 +18,10 @@ use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _}
 use super::books::BooksError;
 use super::cast::Cast;
 use super::life::{Member, Place, live};
-use super::setup::{BALANCE, Beginning, Makers, Plan};
+use super::plan::{Plan, ProcedureName};
+use super::setup::{BALANCE, Beginning, Makers};
 use super::shared::{BLOCK, Shared, lock};
+use super::stage::Stage;
 use super::vault::Vault;
 use crate::disk::Disk;
 use crate::founding::{Endowment, GENESIS_MS, runner};
@@ -50,10 +53,29 @@ impl World {
     }
 
     pub(crate) fn find_order(&self) -> Option<Order> {
-        query::order(&self.0.books().store, &self.0.order).expect("a state in memory")
+        self.find_orders().into_iter().next().flatten()
     }
 
-    /// Everybody; the requester comes first, then providers, auditors and validators.
+    /// All orders as they stand, the first one first; none for one that is in no block yet.
+    pub(crate) fn find_orders(&self) -> Vec<Option<Order>> {
+        let books = self.0.books();
+        let find = |id| query::order(&books.store, &id).expect("a state in memory");
+        let stages = self.0.stages.iter();
+        stages.map(|stage| stage.id().and_then(find)).collect()
+    }
+
+    /// How each of the orders is done.
+    pub(crate) fn procedures(&self) -> Vec<ProcedureName> {
+        self.0.stages.iter().map(Stage::procedure).collect()
+    }
+
+    /// Whether nothing can happen to any of the orders any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.stages.iter().all(Stage::is_over)
+    }
+
+    /// Everybody; the first order's requester comes first, then providers, auditors, validators, and
+    /// other requesters.
     pub fn members(&self) -> Vec<Member> {
         self.0.places.iter().map(Place::member).collect()
     }
@@ -116,17 +138,48 @@ impl World {
         lock(&self.0.failures).clone()
     }
 
-    /// What a member has more than at the start, bond and fees aside.
-    pub fn earned(&self, at: usize) -> i128 {
-        let fees = self.0.books().fees.get(&at).copied().unwrap_or_default();
-        i128::from(self.balance(at).0) + i128::from(fees) - i128::from(BALANCE.0)
+    /// Orders that nobody drew for within the stated time, although somebody takes them.
+    pub(crate) fn closed(&self) -> Vec<String> {
+        lock(&self.0.closed).clone()
     }
 
-    /// What a member's bond is smaller than at the start.
-    pub(crate) fn slashed(&self, at: usize) -> i128 {
+    /// What a member has more than at the start, bonds and fees aside.
+    pub fn earned(&self, at: usize) -> i128 {
         let place = &self.0.places[at];
-        let left = place.member().role.map(|role| self.bond(at, role).0);
-        i128::from(place.bond.0) - i128::from(left.unwrap_or_default())
+        let member = place.member();
+        let books = self.0.books();
+        let fees = books.fees.get(&at).copied().unwrap_or_default();
+        let unbonding = query::unbonding(&books.store).expect("a state in memory");
+        let unbonding = unbonding.iter().filter(|of| of.1 == member.account);
+        let unbonding: i128 = unbonding.map(|of| i128::from(of.3.0)).sum();
+        drop(books);
+        let bond = member.role.map(|role| self.bond(at, role));
+        let now = i128::from(self.balance(at).0)
+            + i128::from(bond.unwrap_or_default().0)
+            + unbonding
+            + i128::from(fees);
+        let cuts: i128 = self
+            .cuts(at)
+            .into_iter()
+            .map(|cut| i128::from(cut.1.0))
+            .sum();
+        now + cuts - i128::from(BALANCE.0) - i128::from(place.bond.0)
+    }
+
+    /// What a member has lost of its bond: in which order, how much, and why.
+    pub(crate) fn cuts(&self, at: usize) -> Vec<(OrderId, Amount, SlashReason)> {
+        let member = self.0.places[at].member().account;
+        self.0.books().cuts(member)
+    }
+
+    /// What an order paid an account.
+    pub(crate) fn paid(&self, order: OrderId, to: AccountId) -> u64 {
+        self.0.books().paid(order, to)
+    }
+
+    /// The orders in which an account was asked, and is said not to have answered.
+    pub(crate) fn missed(&self, by: AccountId) -> Vec<OrderId> {
+        self.0.books().missed(by)
     }
 
     /// Calls that are in no block yet.
@@ -156,11 +209,11 @@ impl World {
 
     /// Lets everybody play its part.
     pub(crate) fn enter(&self, context: &Context, makers: Makers) {
-        for (at, (make, programs)) in makers.into_iter().enumerate() {
+        for maker in makers {
             let shared = self.0.clone();
             context
                 .child("party")
-                .spawn(move |context| live(context, shared, at, make, programs));
+                .spawn(move |context| live(context, shared, maker));
         }
     }
 
@@ -210,7 +263,7 @@ impl Play {
         context: &Context,
         plan: Plan,
         cast: Cast,
-        programs: impl Fn() -> R + Send + 'static,
+        programs: impl Fn() -> R + Send + Sync + 'static,
     ) -> Result<Play, BooksError> {
         let seed = plan.seed;
         let founding = Endowment::default();
@@ -290,7 +343,7 @@ impl Play {
 pub fn play<R: Programs + 'static, T>(
     plan: Plan,
     cast: Cast,
-    programs: impl Fn() -> R + Send + 'static,
+    programs: impl Fn() -> R + Send + Sync + 'static,
     script: impl AsyncFnOnce(&mut Play) -> T,
 ) -> T {
     runner(plan.seed).start(async |context| {
@@ -314,7 +367,7 @@ pub fn play<R: Programs + 'static, T>(
 pub fn run<R: Programs + 'static>(
     plan: Plan,
     cast: Cast,
-    programs: impl Fn() -> R + Send + 'static,
+    programs: impl Fn() -> R + Send + Sync + 'static,
 ) -> (World, Order) {
     play(plan, cast, programs, async |play| {
         let order = play.run().await;

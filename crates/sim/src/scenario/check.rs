@@ -28,7 +28,7 @@ pub enum ScenarioError {
     #[error("`seed` is {0}; it must be below 2^63")]
     Seed(u64),
     /// Nothing, or for ever.
-    #[error("`duration_ms` is {0}; between 1 and {MAX_DURATION_MS} (an hour) can be simulated")]
+    #[error("`duration_ms` is {0}; between 1 and {MAX_DURATION_MS} (four hours) can be simulated")]
     Duration(u64),
     /// No link is like that.
     #[error("`latency_ms` is {0}; it must not be above {MAX_LATENCY_MS}")]
@@ -298,7 +298,7 @@ impl Scenario {
                 }
                 match away_ms {
                     1..=MAX_DURATION_MS => Ok(()),
-                    other => Err(range("away_ms", *other, "between 1 and 3600000")),
+                    other => Err(range("away_ms", *other, "between 1 and 14400000")),
                 }
             }
         }

@@ -26,9 +26,11 @@
 //! Validators are numbered from 0. What is impossible is refused with a sentence that says what is
 //! wrong; what is possible and foolish (more liars than the protocol stands) is run and reported.
 
+mod beside;
 mod check;
 mod draw;
 mod draw_order;
+mod draw_world;
 mod orders;
 
 use std::time::Duration;
@@ -36,13 +38,14 @@ use std::time::Duration;
 use assay_chain::Pace;
 use serde::{Deserialize, Serialize};
 
+pub use beside::BesideSettings;
 pub use check::ScenarioError;
-pub use orders::{MAX_ORDERS, OrderSettings, ProcedureName, TermsSettings};
+pub use orders::{MAX_ORDERS, OrderSettings, TermsSettings};
 
 use crate::liars::validators::LiarKind;
 
 /// Longest simulation, in virtual milliseconds.
-pub const MAX_DURATION_MS: u64 = 3_600_000;
+pub const MAX_DURATION_MS: u64 = 4 * 3_600_000;
 /// Most faults in one file.
 pub const MAX_FAULTS: usize = 10_000;
 /// Largest file that is read, in bytes.

@@ -6,8 +6,12 @@ use assay_ledger::{Amount, Offer, Role, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
-use crate::liars::parties::{PartyLiar, PartyLiars};
-use crate::orders::{Cast, CounterPrograms, Money, Plan};
+use super::beside::BesideSettings;
+use crate::liars::parties::PartyLiars;
+use crate::orders::{
+    Cast, CounterPrograms, Deed, Happening, Money, OrderReport, Plan, ProcedureName, Rule, Storage,
+    World,
+};
 
 /// Most orders in one file.
 pub const MAX_ORDERS: usize = 100;
@@ -21,18 +25,15 @@ const MAX_DEADLINE: u32 = 10_000;
 const MAX_KILLS: u32 = 500;
 /// Longest time that an answer may take, in seconds.
 const MAX_DELAY: u32 = 1_000;
+/// Most orders beside another one.
+const MAX_BESIDE: u64 = 15;
+/// Most storage nodes.
+const MAX_NODES: usize = 16;
+/// Most things that happen in one network.
+const MAX_HAPPENINGS: u64 = 1_000;
 
-/// How an order is done and checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProcedureName {
-    /// One provider at a time, audited.
-    Traced,
-    /// Several at once, compared.
-    Redundant,
-}
-
-/// An order in a network of its own: its requester, its parties, and the scenario's validators.
+/// An order in a network of its own: its requester, its parties, and the scenario's validators; and
+/// other orders beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrderSettings {
@@ -65,12 +66,27 @@ pub struct OrderSettings {
     /// Files and computations take up to so many seconds, at most 1,000.
     #[serde(default)]
     pub delay_seconds: u32,
+    /// Storage nodes there are, 1 to 16.
+    #[serde(default = "one")]
+    pub storage_nodes: usize,
+    /// On how many of them a file is kept, as far as so many are alive.
+    #[serde(default = "one")]
+    pub replicas: usize,
+    /// Rules that this world is without, to show what they are for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<Rule>,
     /// What it pays and locks, and how much of it is replayed.
     #[serde(default)]
     pub terms: TermsSettings,
     /// Who lies, and how.
     #[serde(default)]
     pub liars: Vec<PartyLiars>,
+    /// Orders that are posted in the same network.
+    #[serde(default)]
+    pub beside: Vec<BesideSettings>,
+    /// Registrations that change, and storage that fails.
+    #[serde(default)]
+    pub happenings: Vec<Happening>,
 }
 
 /// The terms of an order that its procedure does not fix. Money is in millionths of a token; what a
@@ -106,6 +122,10 @@ impl Default for TermsSettings {
             careful: false,
         }
     }
+}
+
+fn one() -> usize {
+    1
 }
 
 fn two() -> u8 {
@@ -169,22 +189,72 @@ impl OrderSettings {
             self.delay_seconds.into(),
             (0, MAX_DELAY.into()),
         )?;
+        within(
+            "storage_nodes",
+            self.storage_nodes as u64,
+            (1, MAX_NODES as u64),
+        )?;
+        let nodes = self.storage_nodes as u64;
+        within("replicas", self.replicas as u64, (1, nodes))?;
+        within("beside", self.beside.len() as u64, (0, MAX_BESIDE))?;
+        within(
+            "happenings",
+            self.happenings.len() as u64,
+            (0, MAX_HAPPENINGS),
+        )?;
+        self.check_liars(place, validators)?;
+        for (index, other) in self.beside.iter().enumerate() {
+            let place = format!("{place}, beside it {}", index + 1);
+            other.alone(self).check(&place, validators)?;
+            let most = MAX_BESIDE;
+            let bounds = [
+                ("requester", other.requester as u64, most),
+                (
+                    "after_seconds",
+                    other.after_seconds.into(),
+                    MAX_DEADLINE.into(),
+                ),
+            ];
+            for (field, value, most) in bounds.into_iter().filter(|of| of.1 > of.2) {
+                return Err(ScenarioError::Bounds {
+                    place,
+                    field,
+                    value,
+                    least: 0,
+                    most,
+                });
+            }
+        }
+        self.check_happenings(place)
+    }
+
+    /// How many parties of a role there are; of requesters without one.
+    fn count(&self, role: Option<Role>, validators: usize) -> usize {
+        match role {
+            None => self.requesters(),
+            Some(Role::Provider) => self.providers,
+            Some(Role::Auditor) => self.auditors,
+            Some(_) => validators,
+        }
+    }
+
+    /// Requesters of all orders.
+    pub(super) fn requesters(&self) -> usize {
+        let others = self.beside.iter().map(|other| other.requester);
+        1 + others.max().unwrap_or_default()
+    }
+
+    fn check_liars(&self, place: &str, validators: usize) -> Result<(), ScenarioError> {
         let mut known = BTreeSet::new();
         for liars in &self.liars {
             let place = format!("{place}, liars `{}`", liars.kind);
             let role = liars.kind.role();
-            let count = match role {
-                None => 0,
-                Some(Role::Provider) => self.providers,
-                Some(Role::Auditor) => self.auditors,
-                Some(_) => validators,
-            };
+            let count = self.count(role, validators);
             if role.is_some() && liars.who.is_empty() {
                 return Err(ScenarioError::NoParty { place });
             }
-            let requester = role.is_none().then_some(0).into_iter();
-            for who in liars.who.iter().copied().chain(requester) {
-                if who >= count && (role.is_some() || !liars.who.is_empty()) {
+            for who in liars.named() {
+                if who >= count {
                     return Err(ScenarioError::UnknownParty { place, who, count });
                 }
                 if !known.insert((role, who)) {
@@ -199,6 +269,34 @@ impl OrderSettings {
                     value: faked,
                     least: 1,
                     most: 1_000,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_happenings(&self, place: &str) -> Result<(), ScenarioError> {
+        for (index, happening) in self.happenings.iter().enumerate() {
+            let (who, count) = match happening.what {
+                Deed::Change { role, who, .. } if role.is_drawn() => {
+                    (who, self.count(Some(role), 0))
+                }
+                Deed::Change { who, .. } => (who, 0),
+                Deed::InputsGone { requester } => (requester, self.requesters()),
+                Deed::Flood { .. } => continue,
+                Deed::NodeDies { node } | Deed::NodeLoses { node } => (node, self.storage_nodes),
+            };
+            let place = format!("{place}, happening {}", index + 1);
+            if who >= count {
+                return Err(ScenarioError::UnknownParty { place, who, count });
+            }
+            if happening.order > self.beside.len() {
+                return Err(ScenarioError::Bounds {
+                    place,
+                    field: "order",
+                    value: happening.order as u64,
+                    least: 0,
+                    most: self.beside.len() as u64,
                 });
             }
         }
@@ -228,6 +326,17 @@ impl OrderSettings {
                 auditor_bond: Amount(self.terms.auditor_bond),
                 auditor_fee: Amount(self.terms.auditor_fee),
             },
+            beside: self
+                .beside
+                .iter()
+                .map(|other| other.plan(self, seed))
+                .collect(),
+            storage: Storage {
+                nodes: self.storage_nodes,
+                replicas: self.replicas,
+            },
+            happenings: self.happenings.clone(),
+            leave_out: self.leave_out.clone(),
             ..Plan::default()
         }
     }
@@ -236,17 +345,30 @@ impl OrderSettings {
     pub(crate) fn cast(&self, validators: usize) -> Cast {
         let sizes = (self.providers, self.auditors, validators);
         let mut cast = Cast::honest(sizes, || CounterPrograms);
+        let others = 1..self.requesters();
+        cast.others = others.map(|_| Cast::honest_requester()).collect();
         for liars in &self.liars {
             liars.enter(&mut cast);
         }
         cast
     }
 
+    /// What came of it.
+    pub(crate) fn report(&self, world: &World) -> OrderReport {
+        OrderReport::new(world, |role, who| self.lie_of(role, who))
+    }
+
     /// How a member lies, if it does.
-    pub(crate) fn lie_of(&self, role: Option<Role>, who: usize) -> Option<PartyLiar> {
-        let of = |liars: &&PartyLiars| {
-            liars.kind.role() == role && (role.is_none() || liars.who.contains(&who))
-        };
-        self.liars.iter().find(of).map(|liars| liars.kind)
+    fn lie_of(&self, role: Option<Role>, who: usize) -> Option<&'static str> {
+        let of =
+            |liars: &&PartyLiars| liars.kind.role() == role && liars.named().any(|at| at == who);
+        let liars = self.liars.iter().find(of).map(|liars| liars.kind.name());
+        if role.is_none() && who >= self.requesters() {
+            // Strangers are there to be in the way.
+            return Some("flood");
+        }
+        let does = |happening: &&Happening| happening.liar() == Some((role, who));
+        let doer = || self.happenings.iter().find(does).map(Happening::name);
+        liars.or_else(doer)
     }
 }

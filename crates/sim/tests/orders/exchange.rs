@@ -1,6 +1,8 @@
 //! The exchange of a result for its price between real parties, one of which stops at every moment there
 //! is: for a while, or for good.
 
+use std::sync::Arc;
+
 use assay_ledger::{AccountId, FailureReason, Order, Outcome, Phase, Role, Run, Verdict};
 use assay_proof::parties::Requester;
 use assay_sim::liars::requesters::FalseComplaint;
@@ -149,7 +151,7 @@ fn where_both_are_gone_the_one_that_did_its_part_is_paid() {
 #[test]
 fn a_false_complaint_wins_nothing_from_a_provider_that_is_gone() {
     let liar = || Cast {
-        requester: Box::new(|me, keys| Box::new(FalseComplaint::new(Requester::new(me, keys)))),
+        requester: Arc::new(|me, keys| Box::new(FalseComplaint::new(Requester::new(me, keys)))),
         ..honest()
     };
     let mut unanswered = 0;

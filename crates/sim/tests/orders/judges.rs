@@ -29,7 +29,7 @@ fn fee() -> i128 {
 /// A cheated order that four validators judge: two honest ones of this kind, one that copies, and one that
 /// is away, so that the copy is needed for a verdict.
 fn judged<J: Machine<Protocol = Traced> + 'static>(
-    honest: impl Fn(Identity) -> J + Clone + Send + 'static,
+    honest: impl Fn(Identity) -> J + Clone + Send + Sync + 'static,
     copied: Copied,
 ) -> (World, Order) {
     let copying = move |me| CopyingJudge::new(me, copied.clone());

@@ -1,5 +1,7 @@
 //! Orders whose first provider breaks the rules: each is caught, slashed, unpaid and replaced.
 
+use std::sync::Arc;
+
 use assay_ledger::{
     Amount, DeclineReason, FailureReason, Order, Outcome, Parameters, Phase, Question, Role,
     StopRule, Verdict,
@@ -307,7 +309,7 @@ fn a_challenger_needs_no_help_from_those_it_accuses() {
             },
         );
         let mut cast = with_provider(liar);
-        cast.requester = Box::new(|me, keys| Box::new(Unhelpful(Requester::new(me, keys))));
+        cast.requester = Arc::new(|me, keys| Box::new(Unhelpful(Requester::new(me, keys))));
         let plan = Plan {
             seed: seed.into(),
             drawn: 32,

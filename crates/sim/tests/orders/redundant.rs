@@ -1,5 +1,7 @@
 //! Orders done in several copies: compared, never voted on.
 
+use std::sync::Arc;
+
 use assay_ledger::{Amount, FailureReason, Order, Outcome, Question, Role, Verdict};
 use assay_proof::odds::Probability;
 use assay_proof::parties::Requester;
@@ -267,7 +269,7 @@ fn who_is_silent_in_a_dispute_or_shows_the_judges_nothing_saves_nobody_from_the_
 fn a_false_complaint_about_an_accepted_result_costs_the_deposit() {
     let honest = cast(3);
     let cast = Cast {
-        requester: Box::new(|me, keys| Box::new(FalseComplaint::new(Requester::new(me, keys)))),
+        requester: Arc::new(|me, keys| Box::new(FalseComplaint::new(Requester::new(me, keys)))),
         ..honest
     };
     let (world, order) = run(three(4), cast);

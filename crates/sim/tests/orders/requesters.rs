@@ -1,5 +1,7 @@
 //! Orders whose requester breaks the rules: nobody else loses by it.
 
+use std::sync::Arc;
+
 use assay_ledger::{
     Amount, DeclineReason, FailureReason, Order, Outcome, Phase, Question, Role, Verdict,
 };
@@ -14,10 +16,10 @@ use crate::{assert_unslashed, counter, failures, honest, run, with_auditor, with
 
 /// An honest network with this requester.
 fn with_requester<P: Machine<Protocol = Traced> + 'static>(
-    requester: impl Fn(Identity, OrderKeys) -> P + Send + 'static,
+    requester: impl Fn(Identity, OrderKeys) -> P + Send + Sync + 'static,
 ) -> Cast {
     Cast {
-        requester: Box::new(move |me, keys| Box::new(requester(me, keys))),
+        requester: Arc::new(move |me, keys| Box::new(requester(me, keys))),
         ..honest()
     }
 }
@@ -148,7 +150,7 @@ fn a_requester_that_turns_its_storage_off_after_the_run_hurts_nobody() {
 /// An order whose requester has its inputs disappear as soon as it has seen this.
 fn dropped(seen: Seen, plan: Plan, cast: Cast) -> (World, Order) {
     let cast = Cast {
-        requester: Box::new(move |me, keys| {
+        requester: Arc::new(move |me, keys| {
             Box::new(DroppedInputs::new(Requester::new(me, keys), seen))
         }),
         ..cast

@@ -37,8 +37,13 @@ fn redundant(providers: usize) -> OrderSettings {
         deadline_seconds: 200,
         kills_per_mille: 0,
         delay_seconds: 0,
+        storage_nodes: 1,
+        replicas: 1,
+        leave_out: Vec::new(),
         terms: TermsSettings::default(),
         liars: Vec::new(),
+        beside: Vec::new(),
+        happenings: Vec::new(),
     }
 }
 
@@ -88,8 +93,8 @@ fn two_colluders_lose_and_the_honest_one_is_paid_and_rewarded() {
         let mut order = redundant(3);
         order.liars = vec![liars(PartyLiar::Lazy, &[0, 1], 100)];
         sound(&scenario(seed, order), |order| {
-            assert_eq!(order.outcome, PAID);
-            assert!(order.disputes > 0);
+            assert_eq!(order.first().outcome, PAID);
+            assert!(order.first().disputes > 0);
             for party in order.parties.iter().filter(|party| party.lie.is_some()) {
                 assert_eq!(party.slashed, 50 * TOKEN, "{}", party.name);
                 assert!(party.earned <= 0, "{} was paid", party.name);
@@ -114,7 +119,10 @@ fn an_honest_trio_is_paid_and_kills_change_nothing() {
                 ..redundant(3)
             };
             sound(&scenario(seed, order), |order| {
-                assert_eq!((order.outcome.as_str(), order.disputes), (PAID, 0));
+                assert_eq!(
+                    (order.first().outcome.as_str(), order.first().disputes),
+                    (PAID, 0)
+                );
                 let providers = order
                     .parties
                     .iter()
@@ -178,8 +186,8 @@ fn an_order_whose_honest_party_loses_or_that_does_not_end_is_no_success() {
         ..scenario(1, traced())
     };
     let report = run(&short).unwrap();
-    assert!(!report.orders[0].ended && !report.is_safe());
-    assert!(report.orders[0].outcome.starts_with("still "));
+    assert!(!report.orders[0].first().ended && !report.is_safe());
+    assert!(report.orders[0].first().outcome.starts_with("still "));
 }
 
 /// Four times an order waits for a beacon and for nothing else. Blocks without a transaction are far apart
@@ -198,7 +206,7 @@ fn an_order_that_waits_for_a_draw_starts_a_block_at_once() {
         ..scenario(1, traced())
     };
     scenario.check().unwrap();
-    let report = sound(&scenario, |order| assert_eq!(order.outcome, PAID));
+    let report = sound(&scenario, |order| assert_eq!(order.first().outcome, PAID));
     // Its draws start blocks, and nothing else does.
     let calls = report.seen.iter().filter(|seen| seen.transactions > 0);
     let idle = scenario.duration_ms / interval_ms;
@@ -227,7 +235,7 @@ fn validators_that_run_an_engine_carry_an_order_while_one_is_killed_and_comes_ba
         ..scenario(1, order)
     };
     scenario.check().unwrap();
-    let report = sound(&scenario, |order| assert_eq!(order.outcome, PAID));
+    let report = sound(&scenario, |order| assert_eq!(order.first().outcome, PAID));
     assert!(
         report.height > 5 && report.transactions > 10,
         "{}",
@@ -300,12 +308,40 @@ fn impossible_orders_are_refused_with_what_is_wrong() {
             "and there are 0 of that role",
         ),
         (
-            liar("kind = \"wrong-keys\"\nwho = [0]"),
-            "there are 0 of that role",
+            liar("kind = \"wrong-keys\"\nwho = [1]"),
+            "there are 1 of that role",
         ),
         (
             liar("kind = \"lazy\"\nwho = [0]\nfaked_per_mille = 0"),
             "`faked_per_mille` is 0",
+        ),
+        (
+            order("copies = 3\nproviders = 3\nreplicas = 2"),
+            "`replicas` is 2; between 1 and 1",
+        ),
+        (
+            order(
+                "copies = 3\nproviders = 3\n[[orders.happenings]]\norder = 1\nwhat = { deed = \"node-dies\", node = 0 }",
+            ),
+            "happening 1: `order` is 1; between 0 and 0",
+        ),
+        (
+            order(
+                "copies = 3\nproviders = 3\n[[orders.happenings]]\nwhat = { deed = \"node-dies\", node = 1 }",
+            ),
+            "happening 1 names number 1",
+        ),
+        (
+            order(
+                "copies = 3\nproviders = 3\n[[orders.happenings]]\nwhat = { deed = \"change\", role = \"storage\", who = 0, into = \"left\" }",
+            ),
+            "happening 1 names number 0, and there are 0",
+        ),
+        (
+            order(
+                "copies = 3\nproviders = 3\n[[orders.beside]]\nrequester = 16\nprocedure = \"traced\"\nattempts = 1\nsteps = 2\nsegment_steps = 1\ndeadline_seconds = 9",
+            ),
+            "beside it 1: `requester` is 16",
         ),
         (
             format!(

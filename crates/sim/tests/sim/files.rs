@@ -40,7 +40,10 @@ fn impossible_files_are_refused_with_what_is_wrong() {
             "validators = 4\nduration_ms = 0".into(),
             "`duration_ms` is 0",
         ),
-        ("validators = 4\nduration_ms = 3600001".into(), "(an hour)"),
+        (
+            "validators = 4\nduration_ms = 14400001".into(),
+            "(four hours)",
+        ),
         ("validators = -1\nduration_ms = 1".into(), "invalid value"),
         (with("seed = -1"), "invalid value"),
         (with("spede = 1"), "unknown field `spede`"),

@@ -5,9 +5,11 @@ mod copying;
 mod false_challenger;
 mod rewound;
 mod rubber_stamp;
+mod vanishing;
 
 pub use blind::BlindPrograms;
 pub use copying::CopyingAuditor;
 pub use false_challenger::FalseChallenge;
 pub use rewound::RewoundAuditor;
 pub use rubber_stamp::rubber_stamp;
+pub use vanishing::VanishingAuditor;

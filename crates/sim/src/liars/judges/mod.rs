@@ -4,6 +4,12 @@
 mod bench;
 mod constant;
 mod copying;
+mod late;
+mod siding;
+mod silent;
 
 pub use constant::ConstantJudge;
 pub use copying::{Copied, CopyingJudge, LoudJudge, Overheard};
+pub use late::LateJudge;
+pub use siding::SidingJudge;
+pub use silent::SilentJudge;

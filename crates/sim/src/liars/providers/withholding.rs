@@ -9,6 +9,8 @@ use assay_proof::{Ask, CallTag, Context, Identity, Input, Output, Traced, What};
 /// What is kept back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withheld {
+    /// The answer, when it is asked whether it takes part.
+    Answer,
     /// Everything after the assignment: it takes the order and falls silent.
     Run,
     /// What a copy has committed to.
@@ -87,7 +89,8 @@ impl WithholdingProvider {
 
     fn submitted(&self, kind: CallTag, call: Call) -> Option<Call> {
         match (self.withheld, kind, call) {
-            (Withheld::Reveal, CallTag::RevealRun, _)
+            (Withheld::Answer, CallTag::Answer, _)
+            | (Withheld::Reveal, CallTag::RevealRun, _)
             | (Withheld::Starts, CallTag::OpenStarts, _)
             | (Withheld::Ends, CallTag::OpenEnds, _)
             | (Withheld::Moves, CallTag::Bisect(..), _)

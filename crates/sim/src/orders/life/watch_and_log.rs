@@ -22,7 +22,7 @@ pub(super) struct News<'a> {
 impl Watch<Traced> for News<'_> {
     async fn news(&mut self) -> Option<View> {
         let known = match self.begun {
-            false => self.life.shared.view(),
+            false => self.life.stage().view(),
             true => None,
         };
         self.begun = true;
