@@ -3,6 +3,7 @@
 
 mod layout;
 mod plan;
+mod ports;
 #[cfg(test)]
 mod tests;
 
