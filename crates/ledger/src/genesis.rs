@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::state::{Chain, Pools};
-use crate::totals::Totals;
+use crate::totals;
 use crate::{
     Account, AccountId, Amount, BoundedBytes, BoundedString, BoundedVec, ChainId, Height, Offer,
     Parameters, Registration, Role,
@@ -234,7 +234,7 @@ impl Genesis {
         put(keys::chain(), borsh::to_vec(&chain));
         let pools = Pools {
             // What was just written reads back.
-            held: Totals::of_all(state.iter()).unwrap_or_default(),
+            held: totals::of_all(state.iter()).unwrap_or_default(),
             ..Pools::default()
         };
         state.insert(keys::pools(), borsh::to_vec(&pools).unwrap_or_default());

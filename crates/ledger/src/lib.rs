@@ -71,6 +71,7 @@ mod event;
 mod execute;
 mod files;
 mod genesis;
+mod held;
 mod ids;
 mod keys;
 mod orders;

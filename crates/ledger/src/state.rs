@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::accounts::keys::{account_of, registration, registrations};
-use crate::totals::Totals;
+use crate::held::Totals;
 use crate::{
     Account, AccountId, Amount, BlockContext, BoundedString, ChainId, Event, Height, LedgerTime,
     Moment, Parameters, ReadError, Registration, Role, Store, accounts, keys, store,

@@ -2,77 +2,43 @@
 //!
 //! A block knows every record that it changes, before and after, so the differences are all that it has to add
 //! up; nobody has to read the whole state to know where the money is. Which records hold money is said
-//! once, in [`Totals::of`].
-
-use borsh::{BorshDeserialize, BorshSerialize};
+//! once, in [`held`].
 
 use crate::accounts::keys as account_keys;
 use crate::files::keys as file_keys;
+use crate::held::Totals;
 use crate::orders::keys as order_keys;
 use crate::state::{Pools, Writes};
 use crate::timers::{self, Timer};
 use crate::{Account, Amount, FileContract, Head, ReadError, Registration, Store, keys, store};
 
-/// Money by what it is for. With treasury and pot it is all there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) struct Totals {
-    /// Spendable.
-    pub(crate) balances: Amount,
-    /// Bonds, locked parts included.
-    pub(crate) bonds: Amount,
-    /// Bonds on their way back.
-    pub(crate) unbonding: Amount,
-    /// Held by orders, and for what storage nodes earn.
-    pub(crate) escrow: Amount,
+/// The money in one record.
+fn held(key: &[u8], value: &[u8]) -> Result<Totals, ReadError> {
+    let mut held = Totals::default();
+    if key.starts_with(&account_keys::accounts()) {
+        held.balances = store::decode::<Account>(key, value)?.balance;
+    } else if key.starts_with(&account_keys::all_registrations()) {
+        held.bonds = store::decode::<Registration>(key, value)?.bond;
+    } else if key.starts_with(&order_keys::heads()) {
+        let head = store::decode::<Head>(key, value)?;
+        held.escrow = sum(head.escrow, head.deposit);
+    } else if key.starts_with(&file_keys::contracts()) {
+        held.escrow = store::decode::<FileContract>(key, value)?.escrow;
+    } else if let Some((_, Timer::Bond(..))) = timers::of_key(key) {
+        held.unbonding = store::decode(key, value)?;
+    }
+    Ok(held)
 }
 
-impl Totals {
-    /// The money in one record.
-    fn of(key: &[u8], value: &[u8]) -> Result<Totals, ReadError> {
-        let mut held = Totals::default();
-        if key.starts_with(&account_keys::accounts()) {
-            held.balances = store::decode::<Account>(key, value)?.balance;
-        } else if key.starts_with(&account_keys::all_registrations()) {
-            held.bonds = store::decode::<Registration>(key, value)?.bond;
-        } else if key.starts_with(&order_keys::heads()) {
-            let head = store::decode::<Head>(key, value)?;
-            held.escrow = sum(head.escrow, head.deposit);
-        } else if key.starts_with(&file_keys::contracts()) {
-            held.escrow = store::decode::<FileContract>(key, value)?.escrow;
-        } else if let Some((_, Timer::Bond(..))) = timers::of_key(key) {
-            held.unbonding = store::decode(key, value)?;
-        }
-        Ok(held)
+/// The money in all records of a genesis.
+pub(crate) fn of_all<'r>(
+    records: impl Iterator<Item = (&'r Vec<u8>, &'r Vec<u8>)>,
+) -> Result<Totals, ReadError> {
+    let mut totals = Totals::default();
+    for (key, value) in records {
+        totals = totals.changed(Totals::default(), held(key, value)?);
     }
-
-    /// The money in all records of a genesis.
-    pub(crate) fn of_all<'r>(
-        records: impl Iterator<Item = (&'r Vec<u8>, &'r Vec<u8>)>,
-    ) -> Result<Totals, ReadError> {
-        let mut totals = Totals::default();
-        for (key, value) in records {
-            totals = totals.changed(Totals::default(), Totals::of(key, value)?);
-        }
-        Ok(totals)
-    }
-
-    /// These with one record's money replaced. Sums of a conserved supply neither overflow nor fall below zero.
-    fn changed(self, before: Totals, after: Totals) -> Totals {
-        let each = |of: fn(&Totals) -> Amount| {
-            Amount(
-                of(&self)
-                    .0
-                    .wrapping_sub(of(&before).0)
-                    .wrapping_add(of(&after).0),
-            )
-        };
-        Totals {
-            balances: each(|of| of.balances),
-            bonds: each(|of| of.bonds),
-            unbonding: each(|of| of.unbonding),
-            escrow: each(|of| of.escrow),
-        }
-    }
+    Ok(totals)
 }
 
 fn sum(a: Amount, b: Amount) -> Amount {
@@ -90,16 +56,16 @@ pub(crate) fn count(store: &dyn Store, writes: &mut Writes) -> Result<(), ReadEr
     };
     let mut pools: Pools = store::decode(&key, pools)?;
     for (key, value) in writes.iter() {
-        let held = |value: Option<&[u8]>| match value {
-            Some(value) => Totals::of(key, value),
+        let of = |value: Option<&[u8]>| match value {
+            Some(value) => held(key, value),
             None => Ok(Totals::default()),
         };
-        let after = held(value.as_deref())?;
+        let after = of(value.as_deref())?;
         // Most records hold none, and of those nothing has to be read.
         if after == Totals::default() && !may_hold(key) {
             continue;
         }
-        let before = held(store.get(key)?.as_deref())?;
+        let before = of(store.get(key)?.as_deref())?;
         pools.held = pools.held.changed(before, after);
     }
     // Serialising into memory cannot fail.

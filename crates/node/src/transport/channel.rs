@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use assay_crypto::PublicKey;
-use assay_ledger::Lasting;
 use futures::future::BoxFuture;
 use iroh::endpoint::{RecvStream, SendStream};
 use tokio::time::timeout;
@@ -39,7 +38,7 @@ pub enum ChannelError {
         source: Cause,
     },
     /// Nothing came, or nothing was taken, for too long.
-    #[error("node {peer} was silent for {}", Lasting::from(*.patience))]
+    #[error("node {peer} was silent for {patience:?}")]
     Silent {
         /// The other side.
         peer: PublicKey,

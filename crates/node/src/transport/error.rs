@@ -3,7 +3,6 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use assay_crypto::PublicKey;
-use assay_ledger::Lasting;
 
 use super::{
     frame::FrameError,
@@ -40,7 +39,7 @@ pub enum RequestError {
         peer: PublicKey,
     },
     /// The peer did not answer at any of its addresses.
-    #[error("node {peer} is unreachable at {} (tried for {}): check that it runs, that udp is open, and that the address and the key belong together", Addresses(.addresses), Lasting::from(*.timeout))]
+    #[error("node {peer} is unreachable at {} (tried for {timeout:?}): check that it runs, that udp is open, and that the address and the key belong together", Addresses(.addresses))]
     Unreachable {
         /// The peer.
         peer: PublicKey,
@@ -62,7 +61,7 @@ pub enum RequestError {
         source: Cause,
     },
     /// The peer took too long.
-    #[error("node {peer} did not answer `{request}` within {}; try another node", Lasting::from(*.timeout))]
+    #[error("node {peer} did not answer `{request}` within {timeout:?}; try another node")]
     Timeout {
         /// The peer.
         peer: PublicKey,

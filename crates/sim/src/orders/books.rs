@@ -1,6 +1,6 @@
 //! The ledger that all parties see: calls that wait for a block, and what blocks make of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
@@ -218,6 +218,26 @@ impl Books {
             _ => None,
         });
         sums.sum()
+    }
+
+    /// What an account was given back of its answers' fees, less what its own orders gave others.
+    pub(super) fn given_back(&self, of: AccountId) -> i128 {
+        let mut own = BTreeSet::new();
+        let mut sum = 0;
+        for (order, event) in self.of_orders() {
+            match event {
+                OrderEvent::OrderPosted { requester, .. } if *requester == of => {
+                    own.insert(order);
+                }
+                OrderEvent::Reimbursed { account, amount } => {
+                    let amount = i128::from(amount.0);
+                    sum += if *account == of { amount } else { 0 };
+                    sum -= if own.contains(&order) { amount } else { 0 };
+                }
+                _ => {}
+            }
+        }
+        sum
     }
 
     /// The orders in which an account was asked, and is said not to have answered.

@@ -21,7 +21,7 @@ use assay_machine::Millis;
 use assay_node::drive::{
     DriveError, Journal, JournalKey, Memory, NoMail, Perform, Runtime, run_on,
 };
-use assay_proof::{Answer, Ask, FetchFailure, Handle, Identity, Outcome, Party, Traced, Worker};
+use assay_proof::{Answer, Ask, Handle, Identity, Outcome, Party, Traced, Worker};
 use commonware_runtime::deterministic::Context;
 use commonware_runtime::{Clock as _, Supervisor as _};
 use tokio::sync::Notify;
@@ -291,18 +291,6 @@ impl Life {
         }
     }
 
-    fn fetch_input(
-        &self,
-        file: FileId,
-        owners: &[AccountId],
-        key: &FileKey,
-        content: Digest,
-    ) -> Result<Vec<u8>, FetchFailure> {
-        let vault = self.shared.vault();
-        let me = self.place().secret.public();
-        vault.fetch_of_any(me, file, owners, key, content)
-    }
-
     async fn store(&self, name: String, key: FileKey, bytes: Vec<u8>) -> Result<FileId, String> {
         let owner = self.place().secret.public();
         let file = self.shared.vault().store(owner, &key, bytes);
@@ -314,8 +302,8 @@ impl Life {
     /// An answer may take some blocks.
     async fn delay(&self) {
         let blocks = self.place().below(self.shared.plan.delay + 1);
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         if blocks > 0 {
-            let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
             self.context.sleep(BLOCK.saturating_mul(blocks)).await;
         }
     }
@@ -346,10 +334,10 @@ impl Perform<Traced> for Life {
             return pending().await;
         }
         let place = self.place();
+        let me = place.secret.public();
         match ask {
             Ask::Submit(call) => Answer::Submitted(self.submit(*call).await),
             Ask::Fetch { file, owner, key } => {
-                let me = place.secret.public();
                 let fetched = self.shared.vault().fetch_by(me, file, owner, &key, None);
                 self.delay().await;
                 Answer::Fetched(fetched)
@@ -360,15 +348,11 @@ impl Perform<Traced> for Life {
                 key,
                 content,
             } => {
-                let fetched = self.fetch_input(file, &owners, &key, content);
+                let fetched = (self.shared.vault()).fetch_of_any(me, file, &owners, &key, content);
                 self.delay().await;
                 Answer::Input(fetched.map(Handle::in_memory))
             }
             Ask::Store { name, key, bytes } => Answer::Stored(self.store(name, key, bytes).await),
-            Ask::Keep { key, bytes, .. } if self.shared.leaves_out(Rule::CopiesOfInputs) => {
-                let bytes = bytes.whole(u64::MAX).unwrap_or_default();
-                Answer::Stored(Ok(Vault::name(&key, &bytes)))
-            }
             Ask::Keep {
                 name,
                 file,
@@ -377,12 +361,12 @@ impl Perform<Traced> for Life {
                 again,
             } => {
                 if again {
-                    let owner = place.secret.public();
-                    self.shared.vault().shown.insert((file, owner));
+                    self.shared.vault().shown.insert((file, me));
                 }
-                let bytes = bytes.whole(u64::MAX).map(|bytes| bytes.into_owned());
-                Answer::Stored(match bytes {
-                    Ok(bytes) => self.store(name, key, bytes).await,
+                let left_out = self.shared.leaves_out(Rule::CopiesOfInputs);
+                Answer::Stored(match bytes.whole(u64::MAX) {
+                    Ok(bytes) if left_out => Ok(Vault::name(&key, &bytes)),
+                    Ok(bytes) => self.store(name, key, bytes.into_owned()).await,
                     Err(error) => Err(error.to_string()),
                 })
             }

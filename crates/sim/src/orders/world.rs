@@ -148,7 +148,8 @@ impl World {
         let place = &self.0.places[at];
         let member = place.member();
         let books = self.0.books();
-        let fees = books.fees.get(&at).copied().unwrap_or_default();
+        let fees = i128::from(books.fees.get(&at).copied().unwrap_or_default());
+        let fees = fees - books.given_back(member.account);
         let unbonding = query::unbonding(&books.store).expect("a state in memory");
         let unbonding = unbonding.iter().filter(|of| of.1 == member.account);
         let unbonding: i128 = unbonding.map(|of| i128::from(of.3.0)).sum();
@@ -157,7 +158,7 @@ impl World {
         let now = i128::from(self.balance(at).0)
             + i128::from(bond.unwrap_or_default().0)
             + unbonding
-            + i128::from(fees);
+            + fees;
         let cuts: i128 = self
             .cuts(at)
             .into_iter()

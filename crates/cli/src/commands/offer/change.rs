@@ -9,7 +9,7 @@ use crate::failure::{Failure, Kind};
 
 /// The parts of an offer that are to be others.
 #[derive(Debug, Default, Args)]
-pub(in crate::commands) struct Change {
+pub(crate) struct Change {
     /// Begin with what this machine offers by itself, or the file of --config says, not with the offer as it is
     #[arg(long)]
     usual: bool,

@@ -371,11 +371,3 @@ fn is_audited(phase: Phase) -> bool {
         Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing
     )
 }
-
-/// A tag of the auditor's round.
-fn tag(view: &View, what: What) -> Tag {
-    Tag {
-        place: view.round(),
-        what,
-    }
-}

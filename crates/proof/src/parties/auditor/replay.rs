@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use assay_crypto::Digest;
 use assay_ledger::{Order, Run, SegmentIndex, StepIndex};
 
-use super::tag;
 use crate::desk::Desk;
 use crate::keys::ReaderKeys;
-use crate::party::{Ask, What};
+use crate::party::{Ask, Tag, What};
 use crate::program::Task;
 use crate::view::View;
 use crate::work::{Start, Work, WorkDone};
@@ -168,5 +167,13 @@ impl Replay {
     /// The leaves of every replayed segment's states.
     pub(super) fn take_leaves(&mut self) -> Vec<(SegmentIndex, Vec<Digest>)> {
         std::mem::take(&mut self.leaves).into_iter().collect()
+    }
+}
+
+/// A tag of the auditor's round.
+fn tag(view: &View, what: What) -> Tag {
+    Tag {
+        place: view.round(),
+        what,
     }
 }
