@@ -306,13 +306,14 @@ fn a_network_of_12_gib_refuses_what_it_cannot_hold_with_its_price_and_goes_on() 
         ("[training]", "[deadlines]\nassign = 10\n\n[training]"),
     ];
     let huge = job(dir.path(), "huge.toml", &huge);
+    let checked = net.run(&["job", "check", &huge, "--json"]);
+    let told = checked.json()["takers"].to_string();
+    assert!(told.contains("MiB of memory, and it gives"), "{told}");
     let posted = net.run(&["job", "post", &huge, "--json"]);
     assert_ne!(posted.code, 0, "{}", posted.out);
     assert!(net.lives(), "the network died: {}", net.log());
-    let log = net.log();
-    assert!(log.contains("GiB for a step"), "no price in {log}");
-    // The terms told it: nothing was fetched, and no program built.
-    assert_eq!(net.worker(), None, "{log}");
+    // The terms told it: nobody was drawn, nothing was fetched, and no program built.
+    assert_eq!(net.worker(), None, "{}", net.log());
 
     // A worker that is killed in the middle of an order is replaced, and the order settles.
     let small = job(dir.path(), "small.toml", &[]);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use assay_crypto::EncryptionKey;
 use assay_ledger::{
-    AccountId, Grant, Height, LedgerTime, Order, OrderId, Place, ReadError, Role, SegmentIndex,
-    StepIndex, Store, query,
+    AccountId, Dispute, Grant, Height, LedgerTime, Order, OrderId, Place, Question, ReadError,
+    Role, SegmentIndex, StepIndex, Store, query,
 };
 
 /// Milliseconds before a deadline in which nobody waits any more for what has not come.
@@ -92,6 +92,14 @@ impl View {
     pub(crate) fn checkpoint_at(&self, step: StepIndex) -> SegmentIndex {
         let length = u64::from(self.order.head.terms.segment_steps.max(1));
         SegmentIndex(u32::try_from(step.0 / length).unwrap_or(u32::MAX))
+    }
+
+    /// The checkpoint that has to be shown for a dispute.
+    pub(crate) fn begins_at(&self, dispute: &Dispute) -> SegmentIndex {
+        match dispute.question {
+            Question::Result => SegmentIndex(self.order.head.terms.segments()),
+            _ => self.checkpoint_at(dispute.from.step),
+        }
     }
 
     /// Whether a quarter of the phase's time is over.

@@ -234,7 +234,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "63989dd3712cd01e7a3eab6f54d544444f3a3db2207f435badfa593d0c791260"
+        "7b7f12e53a72c27846005128ed2f284ec14606392edea4c2a9068918facb317f"
     );
 }
 
@@ -302,12 +302,12 @@ fn golden_genesis() {
     assert_eq!(serde_json::from_str::<Genesis>(&json).unwrap(), genesis);
     assert_eq!(
         genesis.chain_id().to_string(),
-        "90bf15252c1a733cbd6b34c5b8e25ddb5e6bc9bdbabf3cb473baf452f469373f"
+        "0fa8f9832e1b8a523f4dac639c1a941b508a9bf0c826eb692aeaf718b4dd6c85"
     );
     let state = genesis.state().unwrap();
     assert_eq!(
         root::genesis(&state).unwrap().root.to_string(),
-        "ee19d60fb9135793db4320b047fc38b18fba8f6ae09932fa997ca0b718dada05"
+        "a3941ca9b866500cdab97d15e8b158300f42f0fcb8d01c131c102f9efeee80a3"
     );
 }
 
@@ -331,7 +331,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "128fc79eac274f0b3982325c0d960cf14c18d06325498a2ada67aba3e6782e2c"
+        "fe815f650c151760b9f436ba2192c67790b5af1c323d6ec7292cba7d1368b2a6"
     );
     let order = world.order(order);
     reads_back(&order.head);

@@ -269,28 +269,28 @@ const SETTLED: &str = "
     8 6 file Provider(2)
     9 0 trace Provider(2)
     9 0 phase committed
-    10 block asked auditor Auditor(3) Auditor(4) Auditor(0) Auditor(1) Auditor(2)
+    10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
     10 block phase called
-    11 0 accepted Auditor(3)
-    11 1 accepted Auditor(4)
+    11 0 accepted Auditor(4)
+    11 1 accepted Auditor(1)
     11 1 phase seated
-    12 block drawn Auditor(3) Auditor(4) segments [1, 3, 4]
+    12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
     12 block phase opening
-    13 1 granted Provider(2) to Auditor(3)
-    13 2 granted Provider(2) to Auditor(4)
+    13 1 granted Provider(2) to Auditor(4)
+    13 2 granted Provider(2) to Auditor(1)
     13 2 phase auditing
-    14 0 committed Auditor(3)
-    15 0 committed Auditor(4)
+    14 0 committed Auditor(4)
+    15 0 committed Auditor(1)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(3)
-    18 0 revealed Auditor(4)
+    17 0 revealed Auditor(4)
+    18 0 revealed Auditor(1)
     18 0 phase delivering
     19 0 delivered Provider(2)
     19 0 phase accepted
     32 block paid Provider(2) 10.0
-    32 block paid Auditor(3) 0.5
     32 block paid Auditor(4) 0.5
+    32 block paid Auditor(1) 0.5
     32 block paid Requester 0.5
     32 block ended Paid
 ";
@@ -317,27 +317,27 @@ const CHEATED: &str = "
     8 6 file Provider(2)
     9 0 trace Provider(2)
     9 0 phase committed
-    10 block asked auditor Auditor(3) Auditor(4) Auditor(0) Auditor(1) Auditor(2)
+    10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
     10 block phase called
-    11 0 accepted Auditor(3)
-    11 1 accepted Auditor(4)
+    11 0 accepted Auditor(4)
+    11 1 accepted Auditor(1)
     11 1 phase seated
-    12 block drawn Auditor(3) Auditor(4) segments [1, 3, 4]
+    12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
     12 block phase opening
-    13 1 granted Provider(2) to Auditor(3)
-    13 2 granted Provider(2) to Auditor(4)
+    13 1 granted Provider(2) to Auditor(4)
+    13 2 granted Provider(2) to Auditor(1)
     13 2 phase auditing
-    14 0 committed Auditor(3)
-    15 0 committed Auditor(4)
+    14 0 committed Auditor(4)
+    15 0 committed Auditor(1)
     15 0 phase closing
     16 0 phase revealing
-    17 0 revealed Auditor(3)
-    18 0 revealed Auditor(4)
-    18 0 disputed run 0 by Auditor(3) Step segment 1
+    17 0 revealed Auditor(4)
+    18 0 revealed Auditor(1)
+    18 0 disputed run 0 by Auditor(4) Step segment 0
     18 0 phase bisecting
-    20 0 narrowed 4 6
+    20 0 narrowed 0 2
     20 0 phase bisecting
-    22 0 narrowed 4 5
+    22 0 narrowed 0 1
     22 0 phase attesting
     23 0 committed Validator(0)
     23 1 committed Validator(1)
@@ -347,52 +347,52 @@ const CHEATED: &str = "
     24 2 attested Validator(2)
     24 2 decided Challenger
     24 2 slashed Provider(2) provider 20.0 Provider(WrongResult)
-    24 2 paid Auditor(3) 5.0
     24 2 paid Auditor(4) 5.0
+    24 2 paid Auditor(1) 5.0
     24 2 paid Validator(0) 0.005
     24 2 paid Validator(1) 0.005
     24 2 paid Validator(2) 0.005
     24 2 failed run 0 Provider(2) WrongResult
     24 2 phase posted
-    25 block asked provider Provider(0) Provider(1)
+    25 block asked provider Provider(1) Provider(0)
     25 block phase asked
-    26 0 accepted Provider(0)
-    26 0 drawn Provider(0) run 1
+    26 0 accepted Provider(1)
+    26 0 drawn Provider(1) run 1
     26 0 phase taken
     27 block phase assigned
-    28 0 granted Requester to Provider(0)
+    28 0 granted Requester to Provider(1)
     28 0 phase running
-    29 0 file Provider(0)
-    29 1 file Provider(0)
-    29 2 file Provider(0)
-    29 3 file Provider(0)
-    29 4 file Provider(0)
-    29 5 file Provider(0)
-    29 6 file Provider(0)
-    30 0 trace Provider(0)
+    29 0 file Provider(1)
+    29 1 file Provider(1)
+    29 2 file Provider(1)
+    29 3 file Provider(1)
+    29 4 file Provider(1)
+    29 5 file Provider(1)
+    29 6 file Provider(1)
+    30 0 trace Provider(1)
     30 0 phase committed
-    31 block asked auditor Auditor(2) Auditor(4) Auditor(3) Auditor(0) Auditor(1)
+    31 block asked auditor Auditor(4) Auditor(1) Auditor(0) Auditor(3) Auditor(2)
     31 block phase called
-    32 0 accepted Auditor(2)
-    32 1 accepted Auditor(4)
+    32 0 accepted Auditor(4)
+    32 1 accepted Auditor(1)
     32 1 phase seated
-    33 block drawn Auditor(2) Auditor(4) segments [0, 1, 2, 5]
+    33 block drawn Auditor(4) Auditor(1) segments [4, 5]
     33 block phase opening
-    34 1 granted Provider(0) to Auditor(2)
-    34 2 granted Provider(0) to Auditor(4)
+    34 1 granted Provider(1) to Auditor(4)
+    34 2 granted Provider(1) to Auditor(1)
     34 2 phase auditing
-    35 0 committed Auditor(2)
-    36 0 committed Auditor(4)
+    35 0 committed Auditor(4)
+    36 0 committed Auditor(1)
     36 0 phase closing
     37 0 phase revealing
-    38 0 revealed Auditor(2)
-    39 0 revealed Auditor(4)
+    38 0 revealed Auditor(4)
+    39 0 revealed Auditor(1)
     39 0 phase delivering
-    40 0 delivered Provider(0)
+    40 0 delivered Provider(1)
     40 0 phase accepted
-    41 0 paid Provider(0) 10.0
-    41 0 paid Auditor(2) 0.5
+    41 0 paid Provider(1) 10.0
     41 0 paid Auditor(4) 0.5
+    41 0 paid Auditor(1) 0.5
     41 0 paid Requester 0.5
     41 0 ended Paid
 ";
@@ -401,10 +401,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Posted,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
-            35 block missed Provider(0)
             35 block missed Provider(2)
+            35 block missed Provider(0)
             35 block missed Provider(1)
             35 block phase posted
             35 block paid Requester 11.5
@@ -414,10 +414,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Asked,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
-            35 block missed Provider(0)
             35 block missed Provider(2)
+            35 block missed Provider(0)
             35 block missed Provider(1)
             35 block phase posted
             35 block paid Requester 11.5
@@ -427,10 +427,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Taken,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(2) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
         ",
@@ -438,10 +438,10 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Assigned,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            12 block paid Provider(0) 0.5
+            12 block paid Provider(2) 0.5
             12 block paid Requester 11.0
             12 block ended NotGranted
         ",
@@ -449,15 +449,15 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Running,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            14 block slashed Provider(0) provider 4.0 Provider(Late)
-            14 block failed run 0 Provider(0) Late
+            14 block slashed Provider(2) provider 4.0 Provider(Late)
+            14 block failed run 0 Provider(2) Late
             14 block phase posted
-            15 block asked provider Provider(2) Provider(1)
+            15 block asked provider Provider(0) Provider(1)
             15 block phase asked
-            46 block missed Provider(2)
+            46 block missed Provider(0)
             46 block missed Provider(1)
             46 block phase posted
             47 block paid Requester 11.5
@@ -467,22 +467,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Committed,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            41 block missed Auditor(0)
-            41 block missed Auditor(2)
             41 block missed Auditor(4)
             41 block missed Auditor(1)
             41 block missed Auditor(3)
+            41 block missed Auditor(2)
+            41 block missed Auditor(0)
             41 block phase committed
             42 block phase committed
-            43 block drawn Validator(2) Validator(3) segments [1, 2]
+            43 block drawn Validator(3) Validator(0) segments [3, 5]
             43 block phase opening
-            51 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            51 block failed run 0 Provider(0) Withheld
+            51 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            51 block failed run 0 Provider(2) Withheld
             51 block phase posted
             56 block paid Requester 11.5
             56 block ended NoProvider
@@ -491,22 +491,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Called,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            41 block missed Auditor(0)
-            41 block missed Auditor(2)
             41 block missed Auditor(4)
             41 block missed Auditor(1)
             41 block missed Auditor(3)
+            41 block missed Auditor(2)
+            41 block missed Auditor(0)
             41 block phase committed
             42 block phase committed
-            43 block drawn Validator(2) Validator(3) segments [1, 2]
+            43 block drawn Validator(3) Validator(0) segments [3, 5]
             43 block phase opening
-            51 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            51 block failed run 0 Provider(0) Withheld
+            51 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            51 block failed run 0 Provider(2) Withheld
             51 block phase posted
             56 block paid Requester 11.5
             56 block ended NoProvider
@@ -515,20 +515,20 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Seated,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
-            20 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            20 block failed run 0 Provider(0) Withheld
+            20 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            20 block failed run 0 Provider(2) Withheld
             20 block phase posted
-            21 block asked provider Provider(1) Provider(2)
+            21 block asked provider Provider(0) Provider(1)
             21 block phase asked
+            52 block missed Provider(0)
             52 block missed Provider(1)
-            52 block missed Provider(2)
             52 block phase posted
             53 block paid Requester 11.5
             53 block ended NoProvider
@@ -537,20 +537,20 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Opening,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
-            20 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            20 block failed run 0 Provider(0) Withheld
+            20 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            20 block failed run 0 Provider(2) Withheld
             20 block phase posted
-            21 block asked provider Provider(1) Provider(2)
+            21 block asked provider Provider(0) Provider(1)
             21 block phase asked
+            52 block missed Provider(0)
             52 block missed Provider(1)
-            52 block missed Provider(2)
             52 block phase posted
             53 block paid Requester 11.5
             53 block ended NoProvider
@@ -559,32 +559,32 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Auditing,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
-            22 block slashed Auditor(0) auditor 5.0 NoCommitment
-            22 block slashed Auditor(2) auditor 5.0 NoCommitment
+            22 block slashed Auditor(4) auditor 5.0 NoCommitment
+            22 block slashed Auditor(1) auditor 5.0 NoCommitment
             22 block phase committed
-            23 block asked auditor Auditor(4) Auditor(3) Auditor(1)
+            23 block asked auditor Auditor(0) Auditor(2) Auditor(3)
             23 block phase called
-            54 block missed Auditor(4)
+            54 block missed Auditor(0)
+            54 block missed Auditor(2)
             54 block missed Auditor(3)
-            54 block missed Auditor(1)
             54 block phase committed
             55 block phase committed
-            56 block drawn Validator(1) Validator(3) segments [1, 3, 4, 5]
+            56 block drawn Validator(1) Validator(0) segments [1, 3, 4]
             56 block phase opening
-            64 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            64 block failed run 0 Provider(0) Withheld
+            64 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            64 block failed run 0 Provider(2) Withheld
             64 block phase posted
-            65 block asked provider Provider(1) Provider(2)
+            65 block asked provider Provider(0) Provider(1)
             65 block phase asked
+            96 block missed Provider(0)
             96 block missed Provider(1)
-            96 block missed Provider(2)
             96 block phase posted
             97 block paid Requester 11.5
             97 block ended NoProvider
@@ -593,22 +593,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Closing,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
-            23 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            23 block paid Auditor(0) 5.0
-            23 block paid Auditor(2) 5.0
-            23 block failed run 0 Provider(0) Withheld
+            23 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            23 block paid Auditor(4) 5.0
+            23 block paid Auditor(1) 5.0
+            23 block failed run 0 Provider(2) Withheld
             23 block phase posted
-            24 block asked provider Provider(1) Provider(2)
+            24 block asked provider Provider(1) Provider(0)
             24 block phase asked
             55 block missed Provider(1)
-            55 block missed Provider(2)
+            55 block missed Provider(0)
             55 block phase posted
             56 block paid Requester 11.5
             56 block ended NoProvider
@@ -617,32 +617,32 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Revealing,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
-            26 block slashed Auditor(0) auditor 5.0 NoReveal
-            26 block slashed Auditor(2) auditor 5.0 NoReveal
+            26 block slashed Auditor(4) auditor 5.0 NoReveal
+            26 block slashed Auditor(1) auditor 5.0 NoReveal
             26 block phase committed
-            27 block asked auditor Auditor(1) Auditor(3) Auditor(4)
+            27 block asked auditor Auditor(3) Auditor(0) Auditor(2)
             27 block phase called
-            58 block missed Auditor(1)
             58 block missed Auditor(3)
-            58 block missed Auditor(4)
+            58 block missed Auditor(0)
+            58 block missed Auditor(2)
             58 block phase committed
             59 block phase committed
-            60 block drawn Validator(1) Validator(3) segments [1, 3, 5]
+            60 block drawn Validator(1) Validator(3) segments [0, 4, 5]
             60 block phase opening
-            68 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            68 block failed run 0 Provider(0) Withheld
+            68 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            68 block failed run 0 Provider(2) Withheld
             68 block phase posted
-            69 block asked provider Provider(1) Provider(2)
+            69 block asked provider Provider(1) Provider(0)
             69 block phase asked
             100 block missed Provider(1)
-            100 block missed Provider(2)
+            100 block missed Provider(0)
             100 block phase posted
             101 block paid Requester 11.5
             101 block ended NoProvider
@@ -651,22 +651,22 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Bisecting,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
             29 block decided Neither
-            29 block slashed Auditor(0) auditor 5.0 SilentChallenge
-            29 block slashed Provider(0) provider 20.0 Provider(Silent)
-            29 block failed run 0 Provider(0) Silent
+            29 block slashed Auditor(4) auditor 5.0 SilentChallenge
+            29 block slashed Provider(2) provider 20.0 Provider(Silent)
+            29 block failed run 0 Provider(2) Silent
             29 block phase posted
-            30 block asked provider Provider(1) Provider(2)
+            30 block asked provider Provider(1) Provider(0)
             30 block phase asked
             61 block missed Provider(1)
-            61 block missed Provider(2)
+            61 block missed Provider(0)
             61 block phase posted
             62 block paid Requester 11.5
             62 block ended NoProvider
@@ -675,34 +675,34 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Attesting,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
             30 block decided None
-            30 block disputed run 0 by Auditor(2) Initial segment 0
+            30 block disputed run 0 by Auditor(1) Initial segment 0
             30 block phase attesting
             42 block decided None
             42 block phase committed
-            43 block asked auditor Auditor(3) Auditor(1) Auditor(4)
+            43 block asked auditor Auditor(3) Auditor(2) Auditor(0)
             43 block phase called
             74 block missed Auditor(3)
-            74 block missed Auditor(1)
-            74 block missed Auditor(4)
+            74 block missed Auditor(2)
+            74 block missed Auditor(0)
             74 block phase committed
             75 block phase committed
-            76 block drawn Validator(2) Validator(3) segments [1, 3, 5]
+            76 block drawn Validator(2) Validator(3) segments [0, 2, 3, 5]
             76 block phase opening
-            84 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            84 block failed run 0 Provider(0) Withheld
+            84 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            84 block failed run 0 Provider(2) Withheld
             84 block phase posted
-            85 block asked provider Provider(1) Provider(2)
+            85 block asked provider Provider(1) Provider(0)
             85 block phase asked
             116 block missed Provider(1)
-            116 block missed Provider(2)
+            116 block missed Provider(0)
             116 block phase posted
             117 block paid Requester 11.5
             117 block ended NoProvider
@@ -711,19 +711,19 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Delivering,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
-            26 block slashed Provider(0) provider 20.0 Provider(Withheld)
-            26 block failed run 0 Provider(0) Withheld
+            26 block slashed Provider(2) provider 20.0 Provider(Withheld)
+            26 block failed run 0 Provider(2) Withheld
             26 block phase posted
-            27 block asked provider Provider(2) Provider(1)
+            27 block asked provider Provider(0) Provider(1)
             27 block phase asked
-            58 block missed Provider(2)
+            58 block missed Provider(0)
             58 block missed Provider(1)
             58 block phase posted
             59 block paid Requester 11.5
@@ -733,16 +733,16 @@ const LEFT_ALONE: [(Phase, &str); 16] = [
     (
         Phase::Accepted,
         "
-            4 block asked provider Provider(0) Provider(2) Provider(1)
+            4 block asked provider Provider(2) Provider(0) Provider(1)
             4 block phase asked
             6 block phase assigned
-            10 block asked auditor Auditor(0) Auditor(2) Auditor(4) Auditor(1) Auditor(3)
+            10 block asked auditor Auditor(4) Auditor(1) Auditor(3) Auditor(2) Auditor(0)
             10 block phase called
-            12 block drawn Auditor(0) Auditor(2) segments [0, 2]
+            12 block drawn Auditor(4) Auditor(1) segments [0, 3, 4]
             12 block phase opening
-            32 block paid Provider(0) 10.0
-            32 block paid Auditor(0) 0.5
-            32 block paid Auditor(2) 0.5
+            32 block paid Provider(2) 10.0
+            32 block paid Auditor(4) 0.5
+            32 block paid Auditor(1) 0.5
             32 block paid Requester 0.5
             32 block ended Paid
         ",

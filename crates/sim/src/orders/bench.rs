@@ -57,7 +57,11 @@ impl Bench {
             }
         }
         outputs.retain(|output| !matches!(output, Output::End(_)));
-        outputs
+        signed(outputs, AUDITORS)
+    }
+
+    fn judge(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
+        signed(self.judge.step(at, input), JUDGES)
     }
 }
 
@@ -72,7 +76,22 @@ fn is_judges(tag: &Tag) -> bool {
         tag.what,
         What::Call(CallTag::Bisect(..) | CallTag::Grant(_))
     );
-    matches!(tag.place.occasion, Occasion::Dispute(_)) && !spoken
+    let occasion = tag.place.occasion;
+    matches!(occasion, Occasion::Dispute(_) | Occasion::SecondLook(_)) && !spoken
+}
+
+/// In front of what each part writes down, which is of no use to the other.
+const JUDGES: u8 = 0;
+const AUDITORS: u8 = 1;
+
+/// Says in each journal entry whose it is.
+fn signed(mut outputs: Vec<Output>, by: u8) -> Vec<Output> {
+    for output in &mut outputs {
+        if let Output::Journal(entry) = output {
+            entry.insert(0, by);
+        }
+    }
+    outputs
 }
 
 impl Machine for Bench {
@@ -82,21 +101,25 @@ impl Machine for Bench {
         match input {
             Input::Seed(seed) => {
                 self.seed = Digest(seed);
-                self.judge.step(at, Input::Seed(seed))
+                self.judge(at, Input::Seed(seed))
             }
-            Input::Journal(entry) => {
-                self.journal.push(entry);
-                Vec::new()
-            }
+            Input::Journal(entry) => match entry.split_first() {
+                Some((&JUDGES, entry)) => self.judge(at, Input::Journal(entry.to_vec())),
+                Some((_, entry)) => {
+                    self.journal.push(entry.to_vec());
+                    Vec::new()
+                }
+                None => Vec::new(),
+            },
             Input::Message { .. } => Vec::new(),
             Input::News | Input::Wake => {
                 self.sit(at);
                 let mut outputs = self.audit(at, Input::News);
-                outputs.extend(self.judge.step(at, Input::News));
+                outputs.extend(self.judge(at, Input::News));
                 outputs
             }
             Input::Answer(tag, answer) => match is_judges(&tag) {
-                true => self.judge.step(at, Input::Answer(tag, answer)),
+                true => self.judge(at, Input::Answer(tag, answer)),
                 false => self.audit(at, Input::Answer(tag, answer)),
             },
         }

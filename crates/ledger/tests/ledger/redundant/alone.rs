@@ -4,7 +4,7 @@ use assay_ledger::{
     Amount, DeclineReason, FailureReason, OrderCall, OrderId, Outcome, Phase, RunIndex, Taken,
 };
 
-use super::crew::{all_free, copies, crowd, gain, lie, tokens, truth};
+use super::crew::{all_free, copies, crowd, gain, judged, lie, tokens, truth};
 use crate::last_resort::{open, sit};
 use crate::world::{Run, Who, World, terms};
 
@@ -205,8 +205,10 @@ fn a_complaint_about_a_copy_left_alone_is_judged() {
         world.apply(Who::Requester, OrderCall::Complain { order });
         let last = truth().at(assay_ledger::StepIndex(terms().steps));
         world.attest(order, good.then_some(last));
+        let fees = judged(&world.order(order));
         let (outcome, gained) = match good {
-            true => (Outcome::Paid, tokens(10 + 1)),
+            // The judges are paid from the deposit.
+            true => (Outcome::Paid, tokens(10 + 1) - i128::from(fees)),
             false => (Outcome::NoCopies, tokens(-20)),
         };
         assert_eq!(world.order(order).head.outcome, Some(outcome));
@@ -230,5 +232,12 @@ pub(crate) fn rare() -> Vec<World> {
     crate::life::wait(&mut wrong, order);
     let (mut hidden, order) = left(Leaves::HidesRun, &truth());
     crate::life::wait(&mut hidden, order);
-    vec![silent, wrong, hidden]
+    // A bad result, where others have committed to the same.
+    let mut bad = crowd();
+    let order = bad.compared(&[truth(), truth(), truth()]);
+    bad.apply(Who::Requester, OrderCall::Complain { order });
+    bad.attest(order, None);
+    assert_eq!(bad.phase(order), Phase::Accepted);
+    crate::life::wait(&mut bad, order);
+    vec![silent, wrong, hidden, bad]
 }

@@ -35,8 +35,8 @@ impl Shown {
 }
 
 impl Provider {
-    /// Brings each piece that judges missed to other storage nodes. Keys are granted anew anyway, in a place
-    /// of their own.
+    /// Brings all that a judge needs to other storage nodes: who missed one piece may not have come to the
+    /// next. Keys are granted anew anyway, in a place of their own.
     pub(super) fn show_again(&mut self, view: &View, mine: &RunRecord) {
         let (place, now) = (view.dispute(), view.height);
         let Some(dispute) = view.order.dispute() else {
@@ -48,8 +48,12 @@ impl Provider {
                 ..Shown::default()
             };
         }
-        let named = dispute.named.iter();
-        let pieces: BTreeSet<Piece> = named.filter_map(|of| of.found.missing()).collect();
+        if dispute.named.is_empty() {
+            return;
+        }
+        let inputs = (0..).zip(view.order.head.terms.inputs.iter());
+        let mut pieces: BTreeSet<Piece> = inputs.map(|(at, _)| Piece::Input(at)).collect();
+        pieces.insert(Piece::State(view.begins_at(dispute)));
         for piece in pieces.difference(&self.shown.done.clone()) {
             match *piece {
                 Piece::Keys => {}

@@ -59,14 +59,6 @@ impl<'a> Beginning<'a> {
     }
 }
 
-/// The checkpoint that has to be shown for the dispute.
-pub(super) fn begins_at(view: &View, dispute: &Dispute) -> SegmentIndex {
-    match dispute.question {
-        Question::Result => SegmentIndex(view.order.head.terms.segments()),
-        _ => view.checkpoint_at(dispute.from.step),
-    }
-}
-
 /// How far a judge replays. About a start it takes one step more than it attests, so that a state
 /// which only looks like one does not pass.
 pub(super) fn target(order: &Order, dispute: &Dispute) -> StepIndex {

@@ -11,7 +11,7 @@ use assay_ledger::{
 };
 use assay_machine::Machine;
 
-use self::beginning::{Beginning, begins_at, target};
+use self::beginning::{Beginning, target};
 use self::findings::Findings;
 use super::close;
 use crate::desk::Desk;
@@ -292,7 +292,7 @@ impl Validator {
             let piece = match (proven, case.inputs.missing()) {
                 (false, _) => Piece::Keys,
                 (true, Some(input)) => Piece::Input(input),
-                (true, None) => Piece::State(begins_at(view, dispute)),
+                (true, None) => Piece::State(view.begins_at(dispute)),
             };
             case.finding = Some(Finding::Missing(piece));
         }
