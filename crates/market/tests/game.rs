@@ -102,7 +102,8 @@ fn a_bond_that_is_too_small_deters_nobody() {
 #[test]
 fn an_auditor_that_would_have_to_work_for_more_than_it_can_lose_stamps() {
     let settings = Settings {
-        cost: Amount::tokens(40),
+        // A quarter of it is more than what an auditor has at stake.
+        cost: Amount::tokens(120),
         ..Settings::default()
     };
     let report = played(&settings, &orders(20, 0));

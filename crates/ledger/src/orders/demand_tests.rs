@@ -67,15 +67,15 @@ fn terms(stream: &mut Stream, delivery_key: &LockKey) -> Terms {
 }
 
 fn registration(stream: &mut Stream) -> Registration {
-    let kinds: Vec<JobKind> = (0..stream.below(3)).map(|_| kind(stream)).collect();
-    let methods: Vec<JobMethod> = (0..stream.below(3)).map(|_| method(stream)).collect();
+    let kinds: Vec<JobKind> = (0..1 + stream.below(3)).map(|_| kind(stream)).collect();
+    let methods: Vec<JobMethod> = (0..2 + stream.below(3)).map(|_| method(stream)).collect();
     let offer = Offer {
         kinds: BoundedVec::new(kinds).unwrap(),
         least_pay: Amount(number(stream)),
         most_bond: Amount(number(stream)),
         least_time: deadlines(stream),
         orders: stream.below(3) as u16,
-        memory: number(stream),
+        memory: number(stream) + number(stream),
         methods: BoundedVec::new(methods).unwrap(),
     };
     let locked = number(stream);
