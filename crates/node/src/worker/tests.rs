@@ -257,7 +257,7 @@ fn frames_keep_their_bytes() {
 }
 
 const GOLDEN_LENGTH: usize = 4 + 1 + 8 + 4 + 7 + 5 + 4 + 4 + 11 + 8 + 32 + 32 + 8 + 4 + 12 + 1 + 16;
-const GOLDEN_WORK: &str = "91c7c70c5842350741e7e90b1c5ee3743b88d199686aa8c1d4cd7926b9dbcc61";
+const GOLDEN_WORK: &str = "a8b8cbafff6d38ae24580acf029006e14dbf7e4c192b1637e4eabb1fe43e9848";
 
 #[test]
 fn frames_from_nowhere_are_errors_and_take_no_memory() {
