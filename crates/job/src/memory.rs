@@ -61,7 +61,7 @@ fn least_around(root: &Path, path: &str, of: fn(&Path) -> Option<u64>) -> Option
     let around = group
         .ancestors()
         .take_while(|folder| folder.starts_with(root));
-    around.filter_map(|group| of(group)).min()
+    around.filter_map(of).min()
 }
 
 fn number(folder: &Path, name: &str) -> Option<u64> {

@@ -215,7 +215,8 @@ impl OrderSettings {
                     MAX_DEADLINE.into(),
                 ),
             ];
-            for (field, value, most) in bounds.into_iter().filter(|of| of.1 > of.2) {
+            let beyond = bounds.into_iter().find(|(_, value, most)| value > most);
+            if let Some((field, value, most)) = beyond {
                 return Err(ScenarioError::Bounds {
                     place,
                     field,

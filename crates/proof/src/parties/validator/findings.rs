@@ -1,6 +1,7 @@
 //! What a judge found, from its commitment to its reveal.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use assay_crypto::Digest;
 use assay_ledger::{Attestation, Dispute, Finding, Hearing, Moment, OrderCall, Place};
@@ -82,14 +83,16 @@ impl Findings {
 
     /// What is committed to at `place`; written down if it is not yet.
     fn record(&mut self, place: Place, found: Finding, desk: &mut Desk) -> Option<&Record> {
-        if !self.records.contains_key(&place) {
-            let salt = Digest::of("assay/finding/salt/v1", &[&desk.random()?]);
-            let record = Record { place, found, salt };
-            // Serialising into memory cannot fail.
-            let entry = borsh::to_vec(&record).unwrap_or_default();
-            desk.push(Output::Journal(entry));
-            self.records.insert(place, record);
+        match self.records.entry(place) {
+            Entry::Occupied(entry) => Some(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let salt = Digest::of("assay/finding/salt/v1", &[&desk.random()?]);
+                let record = Record { place, found, salt };
+                // Serialising into memory cannot fail.
+                let bytes = borsh::to_vec(&record).unwrap_or_default();
+                desk.push(Output::Journal(bytes));
+                Some(entry.insert(record))
+            }
         }
-        self.records.get(&place)
     }
 }
