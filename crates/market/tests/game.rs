@@ -103,7 +103,7 @@ fn a_bond_that_is_too_small_deters_nobody() {
 fn an_auditor_that_would_have_to_work_for_more_than_it_can_lose_stamps() {
     let settings = Settings {
         // A quarter of it is more than what an auditor has at stake.
-        cost: Amount::tokens(120),
+        cost: Amount::tokens(400),
         ..Settings::default()
     };
     let report = played(&settings, &orders(20, 0));
