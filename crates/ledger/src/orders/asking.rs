@@ -199,18 +199,17 @@ fn keep(state: &mut State<'_>, order: &Order, asked: &Asked) {
 /// Records who has not answered in time, and suspends its offer. It is on the list no more, and is paid
 /// nothing for it.
 pub(super) fn miss(state: &mut State<'_>, order: &mut Order) {
-    if let Some(asked) = &order.head.asked {
-        keep(state, order, asked);
-    }
     let id = order.head.id;
-    let Some(asked) = &mut order.head.asked else {
+    let Some(mut asked) = order.head.asked.take() else {
         return;
     };
+    keep(state, order, &asked);
     let role = asked.role;
     let silent: Vec<Invited> = asked
         .ranked
         .extract_if(.., |of| of.accepts.is_none())
         .collect();
+    order.head.asked = Some(asked);
     for Invited { account, .. } in &silent {
         reimburse::let_go(state, role, account);
         let account = *account;

@@ -8,7 +8,7 @@ use assay_proof::Programs;
 use assay_proof::parties::{Auditor, Provider, Requester};
 use assay_proof::{Identity, Party, Traced};
 
-use super::bench::Bench;
+use super::validator::HonestValidator;
 
 /// Makes a party anew, at the start and after every kill.
 pub type MakeParty = Arc<dyn Fn(Identity) -> Box<Party> + Send + Sync>;
@@ -60,7 +60,7 @@ impl Actor {
     pub fn validator<R: Programs + 'static>(
         programs: impl Fn() -> R + Send + Sync + 'static,
     ) -> Actor {
-        Actor::new(Bench::new, programs)
+        Actor::new(HonestValidator::new, programs)
     }
 
     /// The same machine with another bond.

@@ -17,7 +17,6 @@
               fails the test by panicking"
 )]
 
-mod bench;
 mod books;
 mod cast;
 mod counter;
@@ -31,11 +30,11 @@ mod shared;
 mod shelf;
 mod stage;
 mod study;
+mod validator;
 mod vault;
 mod waits;
 mod world;
 
-pub use bench::Bench;
 pub use books::BooksError;
 pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
 pub use counter::{CounterPrograms, DEAD_END, OVER, STUCK};
@@ -47,5 +46,6 @@ pub use rules::Rule;
 pub use setup::BALANCE;
 pub(crate) use setup::Beginning;
 pub use study::{Faked, Study, Tally};
+pub use validator::HonestValidator;
 pub use vault::Vault;
 pub use world::{Play, World, play, run};

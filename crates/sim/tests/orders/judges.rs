@@ -6,21 +6,12 @@ use assay_proof::odds::Probability;
 use assay_proof::parties::{Provider, Validator};
 use assay_proof::{Ask, Context, Identity, Input, Output, Traced};
 use assay_sim::liars::auditors::FalseChallenge;
-use assay_sim::liars::judges::{ConstantJudge, Copied, CopyingJudge, LoudJudge, Overheard};
+use assay_sim::liars::judges::{
+    ConstantJudge, Copied, CopyingJudge, LoudJudge, Overheard, SilentJudge,
+};
 use assay_sim::orders::{Actor, Cast, Plan, World, play};
 
 use crate::{HEAVY, assert_caught, cases, counter, failures, lazy, run, with_provider};
-
-/// A validator that is away.
-struct Away;
-
-impl Machine for Away {
-    type Protocol = Traced;
-
-    fn step(&mut self, _: &Context<'_>, _: Input) -> Vec<Output> {
-        Vec::new()
-    }
-}
 
 fn fee() -> i128 {
     Parameters::devnet().judge_fee.0.into()
@@ -38,7 +29,7 @@ fn judged<J: Machine<Protocol = Traced> + 'static>(
             Actor::new(honest.clone(), counter),
             Actor::new(honest, counter),
             Actor::new(copying, counter),
-            Actor::new(|_| Away, counter),
+            Actor::new(|_| SilentJudge, counter),
         ],
         ..with_provider(lazy(Probability::ALWAYS, 1))
     };

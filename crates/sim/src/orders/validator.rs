@@ -7,7 +7,7 @@ use assay_proof::parties::{Auditor, Validator};
 use assay_proof::{CallTag, Context, Identity, Input, Output, Tag, Traced, What};
 
 /// Judges disputes; takes a seat in an audit when it is drawn for one, and gets up when that is over.
-pub struct Bench {
+pub struct HonestValidator {
     me: Identity,
     judge: Validator,
     auditor: Option<Auditor>,
@@ -16,10 +16,10 @@ pub struct Bench {
     seed: Digest,
 }
 
-impl Bench {
+impl HonestValidator {
     /// A validator with an empty journal.
-    pub fn new(me: Identity) -> Bench {
-        Bench {
+    pub fn new(me: Identity) -> HonestValidator {
+        HonestValidator {
             judge: Validator::new(me.clone()),
             me,
             auditor: None,
@@ -94,7 +94,7 @@ fn signed(mut outputs: Vec<Output>, by: u8) -> Vec<Output> {
     outputs
 }
 
-impl Machine for Bench {
+impl Machine for HonestValidator {
     type Protocol = Traced;
 
     fn step(&mut self, at: &Context<'_>, input: Input) -> Vec<Output> {
