@@ -55,6 +55,10 @@ pub struct Plan {
     pub quota: Option<u64>,
 }
 
+/// A block takes four validators some 60 ms of the cores that the nodes compute on. What waits starts one at
+/// once, so a devnet needs others for its deadlines alone.
+const IDLE_MS: u64 = 1_000;
+
 impl Default for Plan {
     fn default() -> Self {
         Self {
@@ -63,7 +67,7 @@ impl Default for Plan {
             providers: 3,
             auditors: 2,
             http: None,
-            block_interval_ms: 200,
+            block_interval_ms: IDLE_MS,
             quota: None,
         }
     }
