@@ -17,7 +17,20 @@ fn shown(bytes: &[u8], range: Range<u64>) -> (Digest, RangeOpening) {
 
 /// Lengths around what a chunk, a power of two of chunks, and a piece hold.
 const LENGTHS: [usize; 16] = [
-    0, 1, 7, 1_015, 1_016, 1_017, 1_024, 2_040, 2_041, 3_000, 4_088, 16_384, 16_400, 65_536,
+    0,
+    1,
+    7,
+    1_015,
+    1_016,
+    1_017,
+    1_024,
+    2_040,
+    2_041,
+    3_000,
+    4_088,
+    16_384,
+    16_400,
+    65_536,
     (1 << 20) + 5,
     (4 << 20) + 16,
 ];
@@ -27,7 +40,16 @@ fn ranges_of_awkward_lengths_open() {
     for length in LENGTHS {
         let bytes = text(length);
         let end = length as u64;
-        let starts = [0, 1, 1_015, 1_016, 16_384, end / 2, end.saturating_sub(1), end];
+        let starts = [
+            0,
+            1,
+            1_015,
+            1_016,
+            16_384,
+            end / 2,
+            end.saturating_sub(1),
+            end,
+        ];
         for start in starts.into_iter().filter(|start| *start <= end) {
             for count in [0, 1, 32, 1_016, 16_384] {
                 let range = start..(start + count).min(end);
@@ -70,7 +92,10 @@ fn decoding_is_bounded() {
     let bytes = borsh::to_vec(&opening).unwrap();
     assert_eq!(borsh::from_slice::<RangeOpening>(&bytes).unwrap(), opening);
     let json = serde_json::to_string(&opening).unwrap();
-    assert_eq!(serde_json::from_str::<RangeOpening>(&json).unwrap(), opening);
+    assert_eq!(
+        serde_json::from_str::<RangeOpening>(&json).unwrap(),
+        opening
+    );
     for wrong in [
         borsh::to_vec(&(u32::MAX, 0_u32)).unwrap(),
         borsh::to_vec(&(MAX_SHOWN as u32 + 1, 0_u32)).unwrap(),

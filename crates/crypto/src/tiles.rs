@@ -341,7 +341,15 @@ mod tests {
 
     #[test]
     fn bytes_of_other_lengths_have_other_digests() {
-        let lengths = [0, 1, 2, TILE_BYTES - 1, TILE_BYTES, TILE_BYTES + 1, 3 * TILE_BYTES];
+        let lengths = [
+            0,
+            1,
+            2,
+            TILE_BYTES - 1,
+            TILE_BYTES,
+            TILE_BYTES + 1,
+            3 * TILE_BYTES,
+        ];
         let digests = lengths.map(|length| Tiled::of(&vec![0; length]).digest());
         for (i, left) in digests.iter().enumerate() {
             for right in &digests[i + 1..] {
