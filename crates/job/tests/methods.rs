@@ -41,7 +41,7 @@ const ALL: &str = r#"target_modules = ["q_proj", "k_proj", "v_proj", "o_proj", "
 const GOLDEN: [(&str, &str); 12] = [
     (
         "lora",
-        "23bf6b85e9eaefd5cd84e6617cca6998f40c837cf8d841cd5c27416b95488d6d",
+        "eda2daac25b389e1450ec99cd4eccf52ac980bd535bf2abbf22fa980de749edd",
     ),
     (
         "dora",

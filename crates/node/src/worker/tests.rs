@@ -361,8 +361,7 @@ fn an_input_is_read_where_it_lies_and_one_that_is_not_there_is_no_refusal() {
     assert!(matches!(worker.answer(), Answer::Missing { piece: 3, .. }));
     worker.ask(&Ask::Open(Box::new(passage.clone())));
     worker.ask(&work(4));
-    assert!(
-        matches!(worker.answer(), Answer::Done { piece: 4, state, .. } if state[Counts::BYTES..] == [30])
-    );
+    let first = StateFile::encode(&Counts::default(), vec![30]);
+    assert!(matches!(worker.answer(), Answer::Done { piece: 4, state, .. } if state == first));
     worker.end().unwrap();
 }
