@@ -228,7 +228,7 @@ fn commitments_and_keys_keep_their_bytes() {
     let checkpoint = run_keys(1).checkpoint(2);
     assert_eq!(
         Digest(checkpoint.0).to_string(),
-        "1d187424bc08f87948990c002dc1fa6c08335b028f9b392975348424b77342e0"
+        "cc6e2f58c8c41e20f7e8bd1f577047e5a517766a0fae63975662d29addceaf5b"
     );
     let mut bytes = vec![2, 0, 0, 0];
     bytes.extend([1; 32]);

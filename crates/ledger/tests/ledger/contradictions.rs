@@ -6,8 +6,8 @@ use assay_crypto::tiles::{TILE_BYTES, Tiled};
 use assay_crypto::{Digest, merkle};
 use assay_ledger::{
     Contradiction, Examined, FailureReason, NoContradiction, NotTheSlices, OrderCall, OrderId,
-    OrderRefusal, Outcome, Phase, Promised, Reached, Refusal, RunIndex, StateFile, StepIndex,
-    Trace, examine, sealed_digest,
+    OrderRefusal, Outcome, Phase, Promised, Reached, Refusal, RunIndex, StateFile, Status,
+    StepIndex, Trace, examine, sealed_digest,
 };
 
 use crate::life::wait;
@@ -323,7 +323,9 @@ fn only_the_released_key_counts_and_only_the_requester_shows_it() {
         if let OrderCall::Contradict { place, .. } = &mut moved {
             *place = other;
         }
-        let refusal = world.refuse(Who::Requester, moved);
+        let Status::Refused(refusal) = world.would(Who::Requester, moved) else {
+            panic!("it counts at {other:?}");
+        };
         assert!(matches!(
             refused(&refusal),
             OrderRefusal::OtherPlace { .. } | OrderRefusal::UnknownOrder { .. }
