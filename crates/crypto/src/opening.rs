@@ -24,9 +24,9 @@ const PREFIX: u64 = 8;
 /// Bytes of a chunk.
 const CHUNK: u64 = blake3::CHUNK_LEN as u64;
 /// The most bytes of chunks in an opening: enough for a range of 31 KiB, wherever it begins.
-pub const MAX_SHOWN: usize = 32 * 1024;
+const MAX_SHOWN: usize = 32 * 1024;
 /// The most chaining values in an opening: two for each level of a tree over 2^50 bytes.
-pub const MAX_BESIDE: usize = 80;
+const MAX_BESIDE: usize = 80;
 /// The longest byte string of which ranges are shown, in bytes.
 pub const MAX_OPENED: u64 = 1 << 50;
 
@@ -41,7 +41,7 @@ pub struct RangeOpening {
 }
 
 impl BorshDeserialize for RangeOpening {
-    /// Refuses more than [`MAX_SHOWN`] bytes and [`MAX_BESIDE`] chaining values before reading them.
+    /// Refuses more than 32 KiB of chunks and 80 chaining values before reading them.
     fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<RangeOpening> {
         let mut bounded = |most: usize| {
             let length = u32::deserialize_reader(reader)? as usize;
