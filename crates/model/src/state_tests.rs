@@ -49,7 +49,7 @@ fn the_format_and_the_digest_are_frozen() {
     );
     assert_eq!(
         state().digest().to_string(),
-        "f8e404c5b50bcf2317fd3d27d0f9ac7dedad6cb81510e3177ce55b90343cb852"
+        "a8028049b90f0d570a227cd0a1ad3f82e7616983c62a982902d7356882036f9a"
     );
 }
 
