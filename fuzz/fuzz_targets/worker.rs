@@ -2,8 +2,9 @@
 #![no_main]
 
 use assay_crypto::Digest;
+use assay_crypto::tiles::Tiled;
 use assay_fuzz::{canonical, to_borsh};
-use assay_ledger::{Counts, Reached, StopRule, Taken, FileId, StepIndex};
+use assay_ledger::{Counts, FileId, Reached, StepIndex, StopRule, Taken};
 use assay_node::inputs::Passage;
 use assay_node::worker::{Answer, Ask, Piece, read_frame};
 use assay_proof::{StepReport, WorkFailure};
@@ -69,7 +70,7 @@ fn answers() -> Vec<Answer> {
             piece: 1,
             leaves: vec![Digest([3; 32])],
             last: Reached {
-                state: Digest([3; 32]),
+                state: Tiled::of(&[3]),
                 counts: Counts::default(),
             },
             state: vec![8],

@@ -9,6 +9,8 @@
 //! - [`seal`] and [`open`]: HPKE (RFC 9180, base mode) to an [`EncryptionKey`].
 //! - [`aead`]: ChaCha20-Poly1305 (RFC 8439) for the slices of one file.
 //! - [`merkle`]: trees of the RFC 6962 shape whose root also fixes the number of leaves.
+//! - [`RangeOpening`]: a range of a byte string, shown alone under its digest.
+//! - [`tiles`]: the digest of bytes that open tile by tile.
 //! - [`content`]: the digest of a file's plaintext, slice by slice, wherever its bytes lie
 //!   ([`ReadAt`]).
 //! - [`release`]: a file key that is handed to one receiver in public, so that everybody can check it and
@@ -22,14 +24,17 @@ pub mod content;
 mod digest;
 mod hex_text;
 pub mod merkle;
+mod opening;
 mod read_at;
 pub mod release;
 mod seal;
 mod sign;
 pub mod stream;
+pub mod tiles;
 
 pub use digest::{Digest, Hasher};
 pub use hex_text::ParseHexError;
+pub use opening::{MAX_OPENED, RangeOpening};
 pub use read_at::{Part, ReadAt, Reader};
 pub use seal::{EncryptionKey, EncryptionSecret, OpenError, SEAL_OVERHEAD, SealError, Sealed};
 pub use seal::{open, seal};

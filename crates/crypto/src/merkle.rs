@@ -65,6 +65,11 @@ impl Tree {
         Tree { levels }
     }
 
+    /// All nodes, lowest level first.
+    pub(crate) fn levels(&self) -> &[Vec<Digest>] {
+        &self.levels
+    }
+
     /// Number of leaves.
     pub fn count(&self) -> u64 {
         self.levels[0].len() as u64
@@ -127,15 +132,15 @@ impl Path {
     }
 }
 
-fn hash_leaf(leaf: &Digest) -> Digest {
+pub(crate) fn hash_leaf(leaf: &Digest) -> Digest {
     Digest::of("assay/merkle/leaf/v1", &[&leaf.0])
 }
 
-fn hash_node(left: &Digest, right: &Digest) -> Digest {
+pub(crate) fn hash_node(left: &Digest, right: &Digest) -> Digest {
     Digest::of("assay/merkle/node/v1", &[&left.0, &right.0])
 }
 
-fn hash_root(count: u64, top: Digest) -> Digest {
+pub(crate) fn hash_root(count: u64, top: Digest) -> Digest {
     Digest::of("assay/merkle/root/v1", &[&count.to_le_bytes(), &top.0])
 }
 

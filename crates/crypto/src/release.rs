@@ -22,7 +22,7 @@ use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT as G;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -100,6 +100,25 @@ impl std::fmt::Debug for LockedKey {
 impl std::fmt::Debug for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Shown")
+    }
+}
+
+/// As hexadecimal text, key first: who puts it where everybody can read it wants everybody to know the key.
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&hex::encode([&self.key[..], &self.proof].concat()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Shown, D::Error> {
+        let mut bytes = [0; 96];
+        let text = <String as Deserialize>::deserialize(from)?;
+        hex::decode_to_slice(text, &mut bytes).map_err(serde::de::Error::custom)?;
+        Ok(Shown {
+            key: std::array::from_fn(|at| bytes[at]),
+            proof: std::array::from_fn(|at| bytes[32 + at]),
+        })
     }
 }
 

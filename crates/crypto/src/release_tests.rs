@@ -132,6 +132,18 @@ fn nobody_can_show_another_key() {
 }
 
 #[test]
+fn what_is_shown_is_written_as_text_too() {
+    let (_, receiver, release) = released();
+    let shown = release.released.show(&receiver).unwrap();
+    let text = serde_json::to_string(&shown).unwrap();
+    assert_eq!(text.len(), 2 + 2 * 96);
+    assert!(serde_json::from_str::<Shown>(&text).unwrap() == shown);
+    for wrong in ["\"\"", "\"00\"", "5"] {
+        assert!(serde_json::from_str::<Shown>(wrong).is_err());
+    }
+}
+
+#[test]
 fn locks_that_lock_nothing_are_refused() {
     let identity = LockKey([0; 32]);
     let odd = LockKey([0xff; 32]);

@@ -3,10 +3,10 @@
 //! ```text
 //! tile    = H("assay/tile/v2", bytes)
 //! tensor  = H("assay/tensor/v2", name, element, rows, columns, merkle root over its tiles)
-//! whole   = H("assay/state/v3", head, merkle root over its tensors, in order)
+//! whole   = H("assay/adapter/v2", head, merkle root over its tensors, in order)
 //! ```
 //!
-//! with `assay/base/v2` or `assay/adapter/v2` for a base or an adapter. The head is what is no tensor:
+//! of an adapter, with `assay/base/v2` for a base. The head is what is no tensor:
 //! counters and settings, or the digest of settings.
 
 use std::io;
@@ -29,8 +29,6 @@ pub const MAX_PROOF_BYTES: usize = TILE_BYTES + MAX_NAME + MAX_HEAD + 2 * (4 + 3
 /// What a digest is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whole {
-    /// A training state.
-    State,
     /// The frozen tensors of a model.
     Base,
     /// An adapter.
@@ -40,7 +38,6 @@ pub enum Whole {
 impl Whole {
     fn domain(self) -> &'static str {
         match self {
-            Self::State => "assay/state/v3",
             Self::Base => "assay/base/v2",
             Self::Adapter => "assay/adapter/v2",
         }

@@ -42,7 +42,7 @@ fn tensors() -> Tensors {
 }
 
 fn digest() -> Digest {
-    tensors().digest(Whole::State)
+    tensors().digest(Whole::Adapter)
 }
 
 fn shape(i: usize) -> Shape {
@@ -66,9 +66,8 @@ fn digests_are_frozen() {
         tile_digest(&values(1, 3)).to_string(),
         values_root(&values(2, TILE + 1)).to_string(),
         tensor_digest("a", 2, 3, &values(3, 6)).to_string(),
-        digest().to_string(),
         tensors().digest(Whole::Base).to_string(),
-        tensors().digest(Whole::Adapter).to_string(),
+        digest().to_string(),
         Digest::of(
             "assay/test",
             &[&borsh::to_vec(&prove(4, 4).unwrap()).unwrap()],
@@ -78,11 +77,10 @@ fn digests_are_frozen() {
     assert_eq!(found, GOLDEN);
 }
 
-const GOLDEN: [&str; 7] = [
+const GOLDEN: [&str; 6] = [
     "13f6cd00789a6e9226521ca865dd7f0391e9551e29b87414eae596157d5d1527",
     "d46e59a27ad402842db2837ba871cab38067cd1b752ef8da3ead307b88b83f0d",
     "0cd408edf1c2ac54d9c8fc2623399607bf99f47b1c3ce0e4500cc204ca1ecf49",
-    "ef5c961665791b3a2ed0a0c4ff1a5df641ca749b043b1b8f8e3572c08417ded8",
     "2369f3a8a45d62cac0dc5f6ebcbe369faba6d1f59251366598ca05a815c6e91c",
     "98009db3c895cb2a4d0d12cfcd4bd9cec75ffd16a48a6879b56198affa9b66b3",
     "34f93bc47b65025b6d59800052432e98e7550fd8e6ab246829ecfd06a103724a",
@@ -93,23 +91,23 @@ fn every_tile_of_every_tensor_is_shown() {
     for (i, values) in all().iter().enumerate() {
         for (tile, expected) in values.chunks(TILE).enumerate() {
             let proof = prove(i, tile as u64).unwrap();
-            assert_eq!(proof.verify(Whole::State, &digest()), Ok(()));
+            assert_eq!(proof.verify(Whole::Adapter, &digest()), Ok(()));
             assert_eq!(bits(&proof.values()), bits(expected));
             let bytes = borsh::to_vec(&proof).unwrap();
             assert!(bytes.len() <= MAX_PROOF_BYTES);
             assert_eq!(TileProof::try_from_slice(&bytes).unwrap(), proof);
-            let otherwise = [Whole::Base, Whole::Adapter].map(|w| proof.verify(w, &digest()));
-            assert_eq!(otherwise, [Err(Unproven::OtherDigest); 2]);
+            let otherwise = proof.verify(Whole::Base, &digest());
+            assert_eq!(otherwise, Err(Unproven::OtherDigest));
             let mut short = proof.clone();
             short.bytes.pop();
-            let refused = short.verify(Whole::State, &digest());
+            let refused = short.verify(Whole::Adapter, &digest());
             assert!(
                 matches!(refused, Err(Unproven::Length { .. })),
                 "{refused:?}"
             );
             let mut beyond = proof;
             beyond.tile += 5;
-            let refused = beyond.verify(Whole::State, &digest());
+            let refused = beyond.verify(Whole::Adapter, &digest());
             assert_eq!(refused, Err(Unproven::NoSuchTile(beyond.tile)));
         }
         assert_eq!(prove(i, values.len().div_ceil(TILE) as u64), None);
@@ -143,14 +141,14 @@ fn the_digest_covers_order_names_shapes_and_head() {
     for i in 0..SHAPES.len() - 1 {
         let mut swapped = tensors();
         swapped.digests.swap(i, i + 1);
-        digests.push(swapped.digest(Whole::State));
+        digests.push(swapped.digest(Whole::Adapter));
         let mut fewer = tensors();
         fewer.digests.remove(i);
-        digests.push(fewer.digest(Whole::State));
+        digests.push(fewer.digest(Whole::Adapter));
     }
     let mut head = tensors();
     head.head[47] ^= 1;
-    digests.push(head.digest(Whole::State));
+    digests.push(head.digest(Whole::Adapter));
     let six = values(9, 6);
     digests.push(tensor_digest("a", 2, 3, &six));
     digests.push(tensor_digest("a", 3, 2, &six));
@@ -176,7 +174,7 @@ proptest! {
         bytes[at.index(reach)] ^= 1u8 << bit;
         if let Ok(other) = TileProof::try_from_slice(&bytes) {
             prop_assert!(other != proof);
-            prop_assert!(other.verify(Whole::State, &digest()).is_err());
+            prop_assert!(other.verify(Whole::Adapter, &digest()).is_err());
         }
     }
 
@@ -190,9 +188,9 @@ proptest! {
         proof.shape = Shape { rows, cols: if small < 3 { small } else { cols } };
         (proof.tile, proof.place, proof.tensors) = (tile, place, tensors);
         proof.bytes.truncate(length);
-        prop_assert!(proof.verify(Whole::State, &digest()).is_err());
+        prop_assert!(proof.verify(Whole::Adapter, &digest()).is_err());
         proof.shape = Shape { rows: small, cols: small };
         proof.tile = small;
-        prop_assert!(proof.verify(Whole::State, &digest()).is_err());
+        prop_assert!(proof.verify(Whole::Adapter, &digest()).is_err());
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
-use assay_ledger::Counts;
+use assay_ledger::{Counts, StateFile};
 use assay_model::ModelShape;
-use assay_proof::{Audience, Program, Task, is_refused, split_counts};
+use assay_proof::{Audience, Program, Task, is_refused};
 
 use crate::build_error::{BuildError, chain};
 use crate::delivery::Delivery;
@@ -130,7 +130,7 @@ pub fn deliver(
     (inputs, private): (&Inputs, &Inputs),
     stored: &[u8],
 ) -> Result<Delivery, BuildError> {
-    let split = split_counts(stored).map_err(|e| BuildError::input("result", e))?;
+    let split = StateFile::decode(stored).map_err(|e| BuildError::input("result", e))?;
     if is_refused(split.1) {
         return Err(BuildError::RefusedByAll);
     }

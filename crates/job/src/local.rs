@@ -32,7 +32,7 @@ pub struct Run {
     pub trace_root: Digest,
     /// Digest of the last state.
     pub state_digest: Digest,
-    /// The last state, as it is stored: see [`assay_proof::with_counts`].
+    /// The last state, as it is stored: see [`assay_ledger::StateFile`].
     pub state: Vec<u8>,
     /// The first step that could not be taken.
     pub fault: Option<Fault>,
@@ -148,7 +148,7 @@ pub fn run_saved(
         }
     }
     Ok(Run {
-        state_digest: program.reached().state,
+        state_digest: program.reached().state.digest(),
         state: program.encode(),
         trace_root: Trace::new(leaves).root(),
         fault,

@@ -41,51 +41,51 @@ const ALL: &str = r#"target_modules = ["q_proj", "k_proj", "v_proj", "o_proj", "
 const GOLDEN: [(&str, &str); 12] = [
     (
         "lora",
-        "23bf6b85e9eaefd5cd84e6617cca6998f40c837cf8d841cd5c27416b95488d6d",
+        "eda2daac25b389e1450ec99cd4eccf52ac980bd535bf2abbf22fa980de749edd",
     ),
     (
         "dora",
-        "7bcf1a9a2cce778d09ea0126d956f2918b76e1f32ecad110a396a96a31b4878a",
+        "d5f704afd9a1b4140b56302435b6c14305c1e713bb5e96b9355d3023b993776e",
     ),
     (
         "rslora with dropout",
-        "e1786fc0582009c26f8cc4a00457982254183a88954a940c9b172195a7499460",
+        "62c87b0b25e153c44c707e9fabdd2ab59df3b49cd96c4fe37dfdee0f0a880f31",
     ),
     (
         "ia3",
-        "a090b22089a37de8d36d72b2a5c40d184f05eee322c1459e0151afbb0282ab15",
+        "275b0ced27cde0908c4c269c7b09f230370e51e7b129bebdc81eb6cdca1e5536",
     ),
     (
         "bitfit",
-        "a0462986b036bf175ff8cc9e5670e12d3d90e9d4f9faa2139cefc6ae318eb2fa",
+        "a3c7ffc9368ba3d0c3211f91fa253a4c4da5382e9dfbde6e56902e74360f49ea",
     ),
     (
         "private lora",
-        "f567a67f614c39c3e8ca344554fddd599159164732fdd52a277de4acc658b056",
+        "8c8e0db5180299864104701dab14700d7aff38cc4845eb746fd1736b66ee3452",
     ),
     (
         "full",
-        "fc8f236080d54262ee4f8cbd93ab401247b061696a0e7d2dd13476e54751aae8",
+        "ba2e7b9bb80cc0008300fb9e803c7e40d9a109b8c53d4426ea2c9fc61a21a820",
     ),
     (
         "lora on bfloat16",
-        "c91dd665cfc751438f7ee1e56835d13f99454fb485548be50dc40036bd959bdc",
+        "d4320e9e9eac6b6e41028f84cd320d5607a5c8332d34a4b08e640cd93dd9f1f0",
     ),
     (
         "lora on int8",
-        "13c09a8129cc4c95977949b5954b82431d999e1cc3c8d885933b7eb30e9b76fc",
+        "74162cc4bce06f0654ac653fc40a6b3c90e2823baced6fab13929c07e1217166",
     ),
     (
         "lora on nf4",
-        "933fe20dd0bc9430ee754a4c0a9242862925acb1e7c9df786f258b4d912aa0e1",
+        "0ece1ca3063dd5ad076b40a1ce4291fa933ee90c23488bfb53d73f3080d18dbf",
     ),
     (
         "lora on w8a8",
-        "64890a7e0ab1aac855b2ae4b11e38d4e919d4ada4aa6a0b17b72f02a87034156",
+        "8e42fc2e3a91c0d355b4ccf0ddbb6ddf599287941482ca484c83df20ba75390c",
     ),
     (
         "lora with bfloat16 activations",
-        "2454cd487f1fedc9b444cc9018a860c4404bfcde9e72cae31b771fc27385bb06",
+        "8b8077d6dcebe1da496f3f96019c313334775ee377f3dbc123bffd1416bdaea7",
     ),
 ];
 

@@ -111,11 +111,13 @@ pub use ids::{
     RunIndex, SegmentIndex, StepIndex, TxId,
 };
 pub use orders::{
-    Answered, Asked, Attestation, AuditResults, Counts, Deadlines, DeclineReason, Dispute, Failure,
-    FailureReason, Finding, FindingCommitment, Grant, Head, Hearing, Input, Invited, JobKind,
-    JobMethod, Late, Leaf, Move, Mover, Occasion, Opening, Order, OrderCall, OrderEvent,
-    OrderRefusal, Outcome, Phase, Piece, Place, ProcedureName, Question, Reached, Round, Row, Run,
-    SealedKeys, Seat, SlashReason, Span, StopRule, Taken, Terms, Trace, Turn, Verdict, rules,
+    Answered, Asked, Attestation, AuditResults, Contradiction, Counts, Deadlines, DeclineReason,
+    Dispute, Examined, Failure, FailureReason, Finding, FindingCommitment, Grant, Head, Hearing,
+    InSlice, Input, Invited, JobKind, JobMethod, Late, Leaf, Move, Mover, NoContradiction,
+    NodePlace, NotAStateFile, NotTheSlices, Occasion, Opening, Order, OrderCall, OrderEvent,
+    OrderRefusal, Outcome, Phase, Piece, Place, ProcedureName, Promised, Question, Reached, Round,
+    Row, Run, SealedKeys, Seat, SlashReason, SliceRange, Span, StateFile, StopRule, Taken, Terms,
+    Trace, Turn, Verdict, examine, rules, sealed_digest,
 };
 pub use parameters::{MAX_DEADLINE_MS, MAX_FILE_BYTES, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};

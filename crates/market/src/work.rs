@@ -7,32 +7,39 @@ use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
 use assay_crypto::merkle::{Path, Tree};
+use assay_crypto::tiles::Tiled;
 use assay_ledger::{Counts, Leaf, Opening, Reached, SegmentIndex, StepIndex, Taken, Terms};
 
 /// Where a run begins.
 pub(crate) fn first(seed: &Digest) -> Reached {
     Reached {
-        state: Digest::of("assay/market/first/v1", &[&seed.0]),
+        state: stored(Digest::of("assay/market/first/v1", &[&seed.0])),
         counts: Counts::default(),
     }
 }
 
 /// What a step makes of a state.
 pub(crate) fn next(before: &Reached, step: StepIndex) -> Reached {
-    let parts: [&[u8]; 2] = [&before.state.0, &step.0.to_le_bytes()];
+    let parts: [&[u8]; 2] = [&before.state.root.0, &step.0.to_le_bytes()];
     counted(before, Digest::of("assay/market/step/v1", &parts))
 }
 
 /// What somebody says that a step made of a state, without having computed it.
 pub(crate) fn made_up(before: &Reached, step: StepIndex) -> Reached {
-    let parts: [&[u8]; 2] = [&before.state.0, &step.0.to_le_bytes()];
+    let parts: [&[u8]; 2] = [&before.state.root.0, &step.0.to_le_bytes()];
     counted(before, Digest::of("assay/market/made up/v1", &parts))
 }
 
 fn counted(before: &Reached, state: Digest) -> Reached {
     let mut counts = before.counts;
     counts.add(Taken::Valid);
+    let state = stored(state);
     Reached { state, counts }
+}
+
+/// A state, of which nobody stores anything.
+fn stored(root: Digest) -> Tiled {
+    Tiled { length: 1, root }
 }
 
 /// The states from one that is known, up to a step.

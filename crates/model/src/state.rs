@@ -1,16 +1,11 @@
 //! The state of a training run.
 
-use assay_crypto::Digest;
-use assay_graph::{Shape, Tensors, TileProof, Whole, tensor_digest};
 use assay_kernel::BiasPowers;
 
 use crate::adapter::{Adapter, Method};
 use crate::config::ModelConfig;
 use crate::error::InvalidStep;
 use crate::graph::Input;
-
-/// Name, rows, columns and values of a tensor.
-type Named<'a> = (String, usize, usize, &'a [f32]);
 
 /// Everything a step reads and writes: the adapter, AdamW's moments and running powers, and the
 /// number of steps done. With the base, the data and the seed it determines the rest of the run.
@@ -51,62 +46,6 @@ impl TrainState {
     /// Steps done.
     pub fn step(&self) -> u64 {
         self.step
-    }
-
-    /// The digest a trace commits to: [`TrainState::head`] and the Merkle root over the tensors
-    /// (every one of the adapter, then the first moments of the trained ones, then their second
-    /// moments), each tensor a Merkle root over tiles of 16 KiB.
-    pub fn digest(&self) -> Digest {
-        self.tensors().digest(Whole::State)
-    }
-
-    /// What the digest covers beside the tensors: the digest of method and tensor list, the steps
-    /// done, and the running powers.
-    pub fn head(&self) -> [u8; 48] {
-        let mut head = [0; 48];
-        head[..32].copy_from_slice(self.adapter.layout_digest().as_bytes());
-        head[32..40].copy_from_slice(&self.step.to_le_bytes());
-        head[40..44].copy_from_slice(&self.powers.beta1.to_le_bytes());
-        head[44..].copy_from_slice(&self.powers.beta2.to_le_bytes());
-        head
-    }
-
-    /// Head and tensors under [`TrainState::digest`], which name these `NAME`, `first:NAME` and
-    /// `second:NAME`.
-    pub fn tensors(&self) -> Tensors {
-        let digest =
-            |(name, rows, cols, values): Named<'_>| tensor_digest(&name, rows, cols, values);
-        Tensors {
-            head: self.head().to_vec(),
-            digests: self.named().map(digest).collect(),
-        }
-    }
-
-    /// Shows one tile of the tensor that stands at `place` among [`TrainState::tensors`]; none, when
-    /// there is no such tile.
-    pub fn prove_tile(&self, place: usize, tile: u64) -> Option<TileProof> {
-        let (name, rows, cols, values) = self.named().nth(place)?;
-        let shape = Shape {
-            rows: rows as u64,
-            cols: cols as u64,
-        };
-        self.tensors()
-            .prove(place as u64, &name, shape, values, tile)
-    }
-
-    /// Every tensor with its name and shape, in the order of the digest.
-    fn named(&self) -> impl Iterator<Item = Named<'_>> {
-        let params = &self.adapter.params;
-        let moments = [("first:", &self.first), ("second:", &self.second)];
-        let moments = moments.into_iter().flat_map(move |(prefix, all)| {
-            let trained = params.iter().zip(all).filter(|(p, _)| p.info.is_trained());
-            trained.map(move |(param, values)| (prefix, &param.info, values))
-        });
-        let plain = params.iter().map(|p| ("", &p.info, &p.values));
-        plain.chain(moments).map(|(prefix, info, values)| {
-            let name = format!("{prefix}{}", info.name);
-            (name, info.rows, info.cols, values.as_slice())
-        })
     }
 
     /// The values that a step reads as `input`, if it is part of the state: a tensor of the

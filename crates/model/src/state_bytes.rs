@@ -15,6 +15,8 @@
 //! are checked before anything is allocated. Every value must be finite, and there is one encoding
 //! of a state.
 
+use assay_crypto::Digest;
+use assay_crypto::tiles::{Tiles, Writer, collected};
 use assay_kernel::{BiasPowers, all_finite};
 
 use crate::adapter::{Adapter, Method, Param, ParamInfo, layout_digest};
@@ -27,21 +29,35 @@ const VERSION: u64 = 2;
 const HEADER: usize = 64;
 
 impl TrainState {
-    /// The state as bytes; see the format in `state_bytes.rs`.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// Length of the state's bytes.
+    pub fn length(&self) -> usize {
+        let moments = self.first.iter().chain(&self.second);
+        HEADER + 4 * (self.adapter.values() + moments.map(Vec::len).sum::<usize>())
+    }
+
+    /// Writes the state as bytes; see the format in `state_bytes.rs`.
+    pub fn write(&self, to: &mut Writer<'_>) {
         let params = &self.adapter.params;
-        let mut out = Vec::with_capacity(HEADER + 12 * self.adapter.values());
-        out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(self.adapter.layout_digest().as_bytes());
-        out.extend_from_slice(&self.step.to_le_bytes());
-        out.extend_from_slice(&self.powers.beta1.to_le_bytes());
-        out.extend_from_slice(&self.powers.beta2.to_le_bytes());
+        to.put(MAGIC);
+        to.put(&VERSION.to_le_bytes());
+        to.put(self.adapter.layout_digest().as_bytes());
+        to.put(&self.step.to_le_bytes());
+        to.put(&self.powers.beta1.to_le_bytes());
+        to.put(&self.powers.beta2.to_le_bytes());
         let tensors = params.iter().map(|p| &p.values);
         for values in tensors.chain(&self.first).chain(&self.second) {
-            out.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+            to.put_values(values);
         }
-        out
+    }
+
+    /// The state as bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        collected(|to| self.write(to))
+    }
+
+    /// The digest of these bytes, tile by tile: what a trace commits to.
+    pub fn digest(&self) -> Digest {
+        Tiles::written(|to| self.write(to)).tiled().digest()
     }
 
     /// Reads [`TrainState::to_bytes`] of a state of this method on this model.

@@ -12,7 +12,7 @@ use assay_model::{
 
 /// After five steps. It changes with the kernel specification and the enumeration of steps, never
 /// with a machine.
-const GOLDEN: &str = "d1c45801d3c0e915be70958e53a62fa313077a79c1534595b80c7f689d628428";
+const GOLDEN: &str = "58b8c09d9bd7502c773f73e704cb830dc8b340a2d7aa95d843ad5e87feb980da";
 
 /// The commitment to all operators of the first step.
 const GOLDEN_TRACE: &str = "33901d3a497de15e7ccd6ff7f16e10b3cea779cae3335890d014fabcb2ef296f";

@@ -251,35 +251,35 @@ fn folders_of_every_adapter_come_back() {
 const GOLDEN: [(&str, &str); 8] = [
     (
         "lora",
-        "4068c754c1d7c56419b068bb11355a5e6cdd498bae753c7765d075e889e51521",
+        "35209a655ca93af39b5dc796da7b007c17001b5a39cd9b76729509bc2ceedacc",
     ),
     (
         "lora with dropout",
-        "2f0f543e4af1dd32111615c8b516e9643043f3e345efc44329f2523dbdc4491f",
+        "aeef36515b612ba3021f03613f68dd3617f511b7ab2ebd49d56d5a1813914d4a",
     ),
     (
         "dora",
-        "99c8cd76e4bbfa870501ee20ed3e0a06b9cce6ec41076af669192795202c15c3",
+        "adecd7442b93a4e573154652c8a1605f0d88f7e75ab9f8a9749ea7185d15b56c",
     ),
     (
         "ia3",
-        "441b60303d6618cc5d7d732b1791ef791d907141b8807ebc3929f8746428c651",
+        "8c397aa23c31f1df9ea0074ae56a2fc992c586e4d4fadcd380673161696e3ad9",
     ),
     (
         "ia3 everywhere",
-        "9b899ea44766101b603e3eb8940cf402e97235d3df1d01e4129f72647c533a16",
+        "879cf561a54d495a6b43b5cf4b90d6511295bcba8c4f40e7437835e3fd4f9bb1",
     ),
     (
         "bitfit",
-        "70feeb77a197d83cb51a8547d7a2b57146dd0cd59cf06a3f5e4b6da59dd4af40",
+        "f44612808114cafa79d5528f9aacedef45b3ac5cd22a2ca3b0a4716002a940e4",
     ),
     (
         "private lora",
-        "5cbb63496a5a2007ea971c24eaa4e00132b5d20e281d714ef1945ac030399f95",
+        "3a34fb7f07ebf2c5e7357e523b937b11021b6b5c930996d8f3edec39fc77cc89",
     ),
     (
         "full",
-        "2ca78bfbe24d249b251e36a5861a04a236ae86484d5777d97a94546324789422",
+        "5a01b29a0024da56f1b9832d75be923963edcb1348b5303c0cae7cd83d87d607",
     ),
 ];
 

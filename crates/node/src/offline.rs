@@ -301,8 +301,7 @@ pub fn rerun(
     let seconds = began.elapsed().as_secs_f64();
 
     let private = private_inputs(state, blobs, key, order)?;
-    let last = order.head.terms.segments();
-    let result_key = keys.checkpoint(accepted, last);
+    let result_key = keys.result(accepted);
     let result_key = result_key.ok_or(OfflineError::NotReleased(order.head.id))?;
     let stored = blobs.read(state, trace.result, accepted.provider, result_key)?;
     let kind = assay_job::kind(order.head.terms.kind.as_str())

@@ -8,8 +8,8 @@ use assay_crypto::{Digest, aead::FileKey};
 use assay_job::keys::{self, KeysError};
 use assay_job::{BuildError, Draft, Inputs, Job, JobError, Network, Sizes};
 use assay_ledger::{
-    AccountId, Amount, Event, FileId, Order, OrderCall, OrderEvent, OrderId, Phase, SegmentIndex,
-    query, query::Which,
+    AccountId, Amount, Event, Examined, FileId, Order, OrderCall, OrderEvent, OrderId, Phase,
+    SegmentIndex, StateFile, query, query::Which,
 };
 use assay_proof::{Audience, FetchFailure, Handle, MAX_STATE_BYTES};
 
@@ -354,7 +354,8 @@ impl Requester {
         Ok(handle)
     }
 
-    /// Fetches and decrypts the final state of a settled order.
+    /// Fetches and decrypts the final state of a settled order: its file, put together anew where not all of it
+    /// opens but the state does.
     ///
     /// # Errors
     /// [`RequestFailure`] when there is none, its keys are not here, or the vault lost it.
@@ -367,8 +368,16 @@ impl Requester {
         let last = SegmentIndex(order.head.terms.segments());
         let file = run.state_file(last).ok_or_else(nothing)?;
         let keys = keys::recover(&*self.services.chain.state(), &self.services.key, order)?;
-        let key = keys.checkpoint(run, last.0).ok_or_else(nothing)?;
-        let most = MAX_STATE_BYTES as u64;
-        Ok(self.services.fetch(file, run.provider, key, most).await?)
+        let key = keys.result(run).ok_or_else(nothing)?;
+        let Some((state, trace)) = run.last.zip(run.trace.as_ref()) else {
+            // Nobody audited it, so nothing is known of what it should be.
+            let most = MAX_STATE_BYTES as u64;
+            return Ok(self.services.fetch(file, run.provider, key, most).await?);
+        };
+        let services = &self.services;
+        match services.examine((file, run.provider), key, state).await? {
+            Examined::Good(state) => Ok(StateFile::encode(&trace.counts, state)),
+            Examined::Bad(_) => Err(nothing()),
+        }
     }
 }

@@ -1,27 +1,10 @@
 //! A program whose steps are counted, and that is stopped when they come to nothing.
 //!
-//! The counts are part of every leaf, so they travel with every stored state: [`with_counts`] puts
-//! them before the program's own bytes.
+//! The counts are part of every leaf, so they travel with every stored state: see [`StateFile`].
 
-use assay_ledger::{Counts, Reached, StepIndex, StopRule};
+use assay_ledger::{Counts, Reached, StateFile, StepIndex, StopRule};
 
 use crate::program::{Program, ProgramError, StepReport};
-
-/// The bytes of a state as it is stored: what its steps came to ([`Counts::to_bytes`]), then the
-/// program's own encoding.
-pub fn with_counts(counts: &Counts, state: &[u8]) -> Vec<u8> {
-    [&counts.to_bytes(), state].concat()
-}
-
-/// Reads [`with_counts`]: the counts and the program's own bytes.
-///
-/// # Errors
-/// [`ProgramError::Refused`] where there are fewer bytes than the counts take.
-pub fn split_counts(bytes: &[u8]) -> Result<(Counts, &[u8]), ProgramError> {
-    let short = || ProgramError::Refused("the stored state ends within its counts".to_owned());
-    let (head, state) = bytes.split_first_chunk().ok_or_else(short)?;
-    Ok((Counts::from_bytes(head), state))
-}
 
 /// A program, what its steps came to so far, and when it is stopped.
 ///
@@ -57,7 +40,8 @@ impl<'a> Counted<'a> {
         rule: StopRule,
         (bytes, steps): (&[u8], StepIndex),
     ) -> Result<Self, ProgramError> {
-        let (counts, state) = split_counts(bytes)?;
+        let decoded = StateFile::decode(bytes);
+        let (counts, state) = decoded.map_err(|e| ProgramError::Refused(e.to_string()))?;
         if !counts.fit(steps, &rule) {
             let text = format!("the stored state counts other steps than the {steps} before it");
             return Err(ProgramError::Refused(text));
@@ -86,14 +70,14 @@ impl<'a> Counted<'a> {
     /// What the leaf of the current state is made of.
     pub fn reached(&self) -> Reached {
         Reached {
-            state: self.program.digest(),
+            state: self.program.tiled(),
             counts: self.counts,
         }
     }
 
-    /// The current state as it is stored.
+    /// The file of the current state.
     pub fn encode(&self) -> Vec<u8> {
-        with_counts(&self.counts, &self.program.encode())
+        StateFile::encode(&self.counts, self.program.encode())
     }
 
     /// Why the latest step gave nothing: see [`Program::fault`].
@@ -104,7 +88,7 @@ impl<'a> Counted<'a> {
 
 #[cfg(test)]
 mod tests {
-    use assay_crypto::Digest;
+    use assay_crypto::tiles::Writer;
     use assay_ledger::Taken;
 
     use super::*;
@@ -137,12 +121,8 @@ mod tests {
             })
         }
 
-        fn encode(&self) -> Vec<u8> {
-            vec![self.1]
-        }
-
-        fn digest(&self) -> Digest {
-            Digest([self.1; 32])
+        fn write(&self, to: &mut Writer<'_>) {
+            to.put(&[self.1]);
         }
     }
 
@@ -198,8 +178,7 @@ mod tests {
             valid: 3,
             ..Counts::default()
         };
-        let bytes = with_counts(&counts, &[7]);
-        assert_eq!(split_counts(&bytes).unwrap(), (counts, &[7][..]));
+        let bytes = StateFile::encode(&counts, vec![7]);
         for (bytes, steps) in [(&bytes[..], 2), (&bytes[..31], 3), (&[], 0)] {
             let restored = Counted::restore(&mut script, RULE, (bytes, StepIndex(steps)));
             assert!(matches!(restored.err(), Some(ProgramError::Refused(_))));
@@ -209,7 +188,7 @@ mod tests {
             in_row: 1,
             ..Counts::default()
         };
-        let bytes = with_counts(&beyond, &[7]);
+        let bytes = StateFile::encode(&beyond, vec![7]);
         let restored = Counted::restore(&mut script, RULE, (&bytes, StepIndex(4)));
         assert!(restored.is_err());
     }

@@ -1,25 +1,28 @@
 //! The keys of an order: who can read what, and when.
 //!
 //! The inputs' keys are the requester's, and a provider is granted them. The states of a run are
-//! encrypted under a key that its provider alone knows until it releases it ([`assay_crypto::release`]):
+//! encrypted under keys that its provider alone knows until it releases that of the last one
+//! ([`assay_crypto::release`]):
 //!
 //! ```text
-//! a                = H(the provider's encryption secret, order, run)
+//! s, a             = H(the provider's encryption secret, order, run), for one use each
+//! checkpoint[r, c] = KDF(s, "checkpoint", c)
 //! key[r]           = a B(order, run)
-//! checkpoint[r, c] = KDF(key[r], "checkpoint", c)
+//! result[r]        = KDF(key[r], "result", 0)
 //! terms.keys       = H(input keys)
 //! ```
 //!
-//! So no requester can read a result that it has not paid for, no provider anything of another's run, and
+//! What is released is `key[r]`: it opens the result and nothing else, so that a requester that was
+//! handed garbage can show it to everybody. So no requester can read a result that it has not paid for, no provider anything of another's run, and
 //! no key ever encrypts two different checkpoints. The order's terms hold the commitment `terms.keys`, so a
 //! provider that is granted keys can tell at once whether they are the ones the order was posted with.
 
 use assay_crypto::aead::FileKey;
-use assay_crypto::release::{BadLock, LockKey, LockSecret, LockedKey, Release, Shown};
+use assay_crypto::release::{BadLock, LockKey, LockSecret, Release, Shown};
 use assay_crypto::{Digest, EncryptionKey, EncryptionSecret, Sealed};
 use assay_ledger::{AccountId, Place, Run, SealedKeys, Trace};
 use borsh::{BorshDeserialize, BorshSerialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// All keys of an order; the requester's alone.
 #[derive(Clone, Zeroize, ZeroizeOnDrop, BorshSerialize, BorshDeserialize)]
@@ -50,10 +53,15 @@ impl OrderKeys {
         &self.inputs
     }
 
-    /// Key of one checkpoint of a run that was released; the last checkpoint is the result.
-    pub fn checkpoint(&self, run: &Run, index: u32) -> Option<FileKey> {
+    /// Key of the result of a run, if it was released.
+    pub fn result(&self, run: &Run) -> Option<FileKey> {
         let key = run.released.as_ref()?.open(&self.delivery())?;
-        Some(checkpoint(&key, index))
+        Some(Trace::result_key(&key))
+    }
+
+    /// Shows to everybody what was released of a run.
+    pub fn show(&self, run: &Run) -> Option<Shown> {
+        run.released.as_ref()?.show(&self.delivery())
     }
 
     /// What the provider of a run is granted.
@@ -79,11 +87,9 @@ impl OrderKeys {
         keys
     }
 
-    /// What judges are granted about a run; the key of its states is shown to them if it was released.
+    /// What judges are granted about a run; the key of its result is shown to them if it was released.
     pub fn for_judge(&self, run: &Run) -> ReaderKeys {
-        let released = run.released.as_ref();
-        let shown = released.and_then(|released| released.show(&self.delivery()));
-        ReaderKeys::of(&self.inputs, Vec::new(), shown)
+        ReaderKeys::of(&self.inputs, Vec::new(), self.show(run))
     }
 
     fn delivery(&self) -> LockSecret {
@@ -114,7 +120,9 @@ pub struct RunKeys {
     inputs: Vec<FileKey>,
     use_of: Digest,
     lock: LockSecret,
-    key: LockedKey,
+    result: FileKey,
+    /// What all other keys of the run are derived from.
+    states: Zeroizing<[u8; 32]>,
 }
 
 impl RunKeys {
@@ -128,8 +136,9 @@ impl RunKeys {
         let use_of = Trace::locked_for(work);
         RunKeys {
             inputs: granted.inputs,
-            key: lock.key(&use_of),
+            result: Trace::result_key(&lock.key(&use_of)),
             use_of,
+            states: Zeroizing::new(secret.derive("assay/run/states/v1", &parts)),
             lock,
         }
     }
@@ -139,17 +148,30 @@ impl RunKeys {
         &self.inputs
     }
 
-    /// What binds the provider to the key of its states.
+    /// What binds the provider to the key of its result.
     pub fn lock(&self) -> LockKey {
         self.lock.public()
     }
 
-    /// Key of one of this run's checkpoints.
+    /// Key of the state at the start of one of this run's segments.
     pub fn checkpoint(&self, index: u32) -> FileKey {
-        checkpoint(&self.key, index)
+        FileKey::derive(&self.states, "checkpoint", index.into())
     }
 
-    /// Hands the key of all its states to the requester, in public; `randomness` must be fresh and secret.
+    /// Key of this run's result.
+    pub fn result(&self) -> FileKey {
+        self.result.clone()
+    }
+
+    /// Key of a checkpoint of a run of so many segments; one past the last segment is the result.
+    pub(crate) fn state(&self, index: u32, segments: u32) -> FileKey {
+        match index == segments {
+            true => self.result(),
+            false => self.checkpoint(index),
+        }
+    }
+
+    /// Hands the key of its result to the requester, in public; `randomness` must be fresh and secret.
     ///
     /// # Errors
     /// [`BadLock`] for a delivery key that no order can have.
@@ -186,7 +208,7 @@ impl RunKeys {
     }
 
     fn private(&self, purpose: &str) -> FileKey {
-        self.key.file_key(purpose, 0)
+        FileKey::derive(&self.states, purpose, 0)
     }
 }
 
@@ -202,7 +224,7 @@ pub struct ReaderKeys {
     /// witness) again under it gives the very bytes on the ledger if, and only if, the claim is
     /// false.
     pub witness: Option<[u8; 32]>,
-    /// Towards validators that judge a released result: the key of the run's states, with a proof.
+    /// Towards validators that judge a released result: its key, with a proof.
     pub shown: Option<Shown>,
 }
 
@@ -227,15 +249,15 @@ impl ReaderKeys {
         }
     }
 
-    /// The key of one checkpoint of the run at this place, if the run's key is shown here: by the provider
-    /// that is bound to it, or by the requester, `to` whom it was released. Nobody can show another one.
-    pub fn shown(&self, (work, run): (&Place, &Run), to: &LockKey, index: u32) -> Option<FileKey> {
+    /// The key of the result of the run at this place, if it is shown here: by the provider that is bound to it,
+    /// or by the requester, `to` whom it was released. Nobody can show another one.
+    pub fn shown(&self, (work, run): (&Place, &Run), to: &LockKey) -> Option<FileKey> {
         let (shown, trace) = (self.shown.as_ref()?, run.trace.as_ref()?);
         let use_of = Trace::locked_for(work);
         let by_provider = || shown.by_holder(&use_of, &trace.lock);
         let by_requester = || shown.by_receiver(run.released.as_ref()?, to);
         let key = by_provider().or_else(by_requester)?;
-        Some(checkpoint(&key, index))
+        Some(Trace::result_key(&key))
     }
 
     /// The keys of the inputs alone, as a provider is granted them.
@@ -301,10 +323,6 @@ impl GrantUse {
             zeroize::Zeroizing::new(assay_crypto::open(secret, &self.info(), &sealed).ok()?);
         borsh::from_slice(&plain).ok()
     }
-}
-
-fn checkpoint(key: &LockedKey, index: u32) -> FileKey {
-    key.file_key("checkpoint", u64::from(index))
 }
 
 fn commitment(inputs: &[FileKey]) -> Digest {

@@ -70,9 +70,10 @@ fn no_two_checkpoints_share_a_key() {
     runs.extend(others.map(|work| of(5, work)));
     let keys = |run: &RunKeys| [0, 1, 2, 3].map(|index| run.checkpoint(index).0);
     let mut all: Vec<[u8; 32]> = runs.iter().flat_map(keys).collect();
+    all.extend(runs.iter().map(|run| run.result().0));
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 20);
+    assert_eq!(all.len(), 25);
 }
 
 /// The place of the work is all that matters: a run is taken up again with the keys it was begun with.
@@ -111,6 +112,7 @@ fn delivered(of: &RunKeys, to: &OrderKeys) -> Run {
         released: Some(release.released),
         released_at: Some(Height(3)),
         opened: Vec::new(),
+        last: None,
         rounds: Vec::new(),
         last_resort: false,
         failed: None,
@@ -122,22 +124,22 @@ fn the_requester_reads_what_was_released_and_nothing_before() {
     let keys = keys();
     let work = place(0, Occasion::Work);
     let mut run = delivered(&run_keys(0), &keys);
-    let key = keys.checkpoint(&run, 4);
-    assert_eq!(key, Some(run_keys(0).checkpoint(4)));
+    let key = keys.result(&run);
+    assert_eq!(key, Some(run_keys(0).result()));
     let other = OrderKeys::new(keys.inputs().to_vec(), [8; 32]);
-    assert_ne!(other.checkpoint(&run, 4), key);
+    assert_ne!(other.result(&run), key);
     let to = keys.delivery_key();
     // Both sides can show it to judges; a stranger to the order cannot.
     for judge in [keys.for_judge(&run), run_keys(0).for_judge()] {
-        assert_eq!(judge.shown((&work, &run), &to, 4), key);
+        assert_eq!(judge.shown((&work, &run), &to), key);
     }
     for judge in [other.for_judge(&run), run_keys(1).for_judge()] {
-        assert_eq!(judge.shown((&work, &run), &to, 4), None);
+        assert_eq!(judge.shown((&work, &run), &to), None);
     }
     let judge = keys.for_judge(&run);
-    assert_eq!(judge.shown((&work, &run), &other.delivery_key(), 4), None);
+    assert_eq!(judge.shown((&work, &run), &other.delivery_key()), None);
     run.released = None;
-    assert_eq!(keys.checkpoint(&run, 4), None);
+    assert_eq!(keys.result(&run), None);
     assert!(keys.for_judge(&run).shown.is_none());
 }
 
@@ -226,7 +228,7 @@ fn commitments_and_keys_keep_their_bytes() {
     let checkpoint = run_keys(1).checkpoint(2);
     assert_eq!(
         Digest(checkpoint.0).to_string(),
-        "1d187424bc08f87948990c002dc1fa6c08335b028f9b392975348424b77342e0"
+        "cc6e2f58c8c41e20f7e8bd1f577047e5a517766a0fae63975662d29addceaf5b"
     );
     let mut bytes = vec![2, 0, 0, 0];
     bytes.extend([1; 32]);

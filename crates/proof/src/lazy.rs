@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
+use assay_crypto::tiles::Writer;
 use assay_ledger::{StepIndex, Taken};
 
 use crate::odds::Probability;
@@ -114,11 +115,7 @@ impl Program for Lazy {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
-        self.honest.encode()
-    }
-
-    fn digest(&self) -> Digest {
-        self.honest.digest()
+    fn write(&self, to: &mut Writer<'_>) {
+        self.honest.write(to);
     }
 }

@@ -35,7 +35,7 @@ mod trace;
 mod view;
 mod work;
 
-pub use counted::{Counted, split_counts, with_counts};
+pub use counted::Counted;
 pub use handle::{Audience, Handle, Source, whole};
 pub use inputs::holders;
 pub use keys::{GrantUse, InputKeys, OrderKeys, ReaderKeys, RunKeys};

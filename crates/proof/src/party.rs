@@ -5,8 +5,9 @@
 //! already is not asked for again.
 
 use assay_crypto::aead::FileKey;
+use assay_crypto::tiles::Tiled;
 use assay_crypto::{Digest, EncryptionSecret};
-use assay_ledger::{AccountId, Call, FileId, Piece, Place, SegmentIndex};
+use assay_ledger::{AccountId, Call, Examined, FileId, Piece, Place, SegmentIndex};
 use assay_machine::{Machine, Protocol};
 
 use crate::handle::Handle;
@@ -69,6 +70,8 @@ pub enum What {
     Shown(Piece),
     /// A checkpoint by index, with the place of the key that is tried.
     Checkpoint(u32, u32),
+    /// What a released result holds, with the place of the key that is tried.
+    Result(u32),
     /// The leaf at step 0, and that state, from the specification.
     First,
     /// The run through one segment.
@@ -112,15 +115,19 @@ pub enum CallTag {
     CommitFinding,
     /// The finding behind it.
     Attest,
-    /// The requester's objection.
+    /// The requester's objection that a result cannot be had.
     Complain,
+    /// The requester's proof that a result is a wrong one.
+    Contradict,
     /// The requester's approval.
     Accept,
 }
 
 /// What came of a party's request.
 pub enum Answer {
-    /// The plaintext of a state.
+    /// What a result holds.
+    Examined(Result<Examined, FetchFailure>),
+    /// The file of a state.
     Fetched(Result<Vec<u8>, FetchFailure>),
     /// A handle on an input, whose content has the digest that was asked for.
     Input(Result<Handle, FetchFailure>),
@@ -163,6 +170,18 @@ pub enum Ask {
         owner: AccountId,
         /// Its key.
         key: FileKey,
+    },
+    /// Fetch the sealed slices of a result, whatever its manifest and their tags say, and compare what they
+    /// hold with the state that the last leaf binds.
+    Examine {
+        /// The file.
+        file: FileId,
+        /// Whose record of it counts.
+        owner: AccountId,
+        /// Its key.
+        key: FileKey,
+        /// What the state hashes to.
+        state: Tiled,
     },
     /// Fetch an input, and keep it at hand while somebody has its handle.
     FetchInput {

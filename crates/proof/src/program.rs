@@ -1,13 +1,14 @@
 //! What a job computes, seen from the proof: a chain of steps over one state.
 
 use assay_crypto::Digest;
-use assay_ledger::{StepIndex, StopRule, Taken};
+use assay_crypto::tiles::{Tiled, Tiles, Writer, collected};
+use assay_ledger::{StateFile, StepIndex, StopRule, Taken};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::handle::Handle;
 
-/// The longest encoded state a party accepts, in bytes.
-pub const MAX_STATE_BYTES: usize = 256 << 20;
+/// The longest stored state a party accepts, with what stands beside it in its file, in bytes.
+pub const MAX_STATE_BYTES: usize = StateFile::MAX_BYTES as usize;
 
 /// Everything a program is a function of. Two equal tasks give equal traces on every machine.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,7 +69,8 @@ impl TaskInput {
 ///   content. What `build` and `restore` let through, `advance` never refuses.
 /// - A step is [`Taken::Idle`] only where the run is over: from then on the program is not asked
 ///   again. Whatever takes less work than a step should is idle or invalid, and never valid.
-/// - `restore(encode())` changes nothing, and equal digests mean equal states.
+/// - To restore what [`write`](Program::write) writes changes nothing. What it writes is what is stored and
+///   what the trace's leaf binds, so no kind can bind something other than it stores.
 pub trait Program: Send {
     /// Makes the state that the specification begins with, `state[0]`, the current one.
     fn restart(&mut self) -> Result<(), ProgramError>;
@@ -80,16 +82,25 @@ pub trait Program: Send {
     /// Turns `state[step - 1]` into `state[step]`; `step` counts from 1.
     fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError>;
 
-    /// The current state's canonical bytes.
-    fn encode(&self) -> Vec<u8>;
-
-    /// The digest of the current state, which the trace's leaf binds to its index.
-    fn digest(&self) -> Digest;
+    /// Writes the current state's canonical bytes.
+    fn write(&self, to: &mut Writer<'_>);
 
     /// Why the latest step could not be taken, for people; `None` if it could, or if the program
     /// does not know.
     fn fault(&self) -> Option<String> {
         None
+    }
+}
+
+impl dyn Program + '_ {
+    /// The current state's canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        collected(|to| self.write(to))
+    }
+
+    /// What these bytes hash to, which the trace's leaf binds to its index.
+    pub fn tiled(&self) -> Tiled {
+        Tiles::written(|to| self.write(to)).tiled()
     }
 }
 

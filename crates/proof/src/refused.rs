@@ -6,10 +6,10 @@
 //! step: its first leaf says that there is nothing to run, which auditors find too, and it is paid for having
 //! begun (`docs/decisions/0332-inputs-that-every-machine-refuses.md`).
 
-use assay_crypto::Digest;
-use assay_ledger::{Counts, StepIndex};
+use assay_crypto::tiles::Writer;
+use assay_ledger::{StateFile, StepIndex};
 
-use crate::program::{MAX_STATE_BYTES, Program, ProgramError, Programs, StepReport, Task};
+use crate::program::{Program, ProgramError, Programs, StepReport, Task};
 
 /// The one state there is.
 const STATE: &[u8] = b"every machine refuses to run this";
@@ -35,12 +35,8 @@ impl Program for Refused {
         Ok(StepReport::idle(step))
     }
 
-    fn encode(&self) -> Vec<u8> {
-        STATE.to_vec()
-    }
-
-    fn digest(&self) -> Digest {
-        Digest::of("assay/refused/v1", &[])
+    fn write(&self, to: &mut Writer<'_>) {
+        to.put(STATE);
     }
 
     fn fault(&self) -> Option<String> {
@@ -61,10 +57,11 @@ pub fn is_refused(state: &[u8]) -> bool {
 pub fn build(programs: &dyn Programs, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
     let begun = programs.build(task).and_then(|mut program| {
         program.restart()?;
-        let length = program.encode().len();
-        match length.saturating_add(Counts::BYTES) > MAX_STATE_BYTES {
+        let length = program.tiled().length;
+        let most = StateFile::MAX_STATE;
+        match length > most {
             true => Err(ProgramError::Refused(format!(
-                "its first state has {length} bytes, and at most {MAX_STATE_BYTES} are stored"
+                "its first state has {length} bytes, and at most {most} are stored"
             ))),
             false => Ok(program),
         }
@@ -79,6 +76,7 @@ pub fn build(programs: &dyn Programs, task: &Task) -> Result<Box<dyn Program>, P
 mod tests {
     use std::ops::ControlFlow;
 
+    use assay_crypto::Digest;
     use assay_ledger::StopRule;
 
     use super::*;
@@ -108,12 +106,8 @@ mod tests {
             Ok(StepReport::idle(step))
         }
 
-        fn encode(&self) -> Vec<u8> {
-            vec![0; self.0]
-        }
-
-        fn digest(&self) -> Digest {
-            Digest::of("long", &[])
+        fn write(&self, to: &mut Writer<'_>) {
+            to.put(&vec![0; self.0]);
         }
     }
 
@@ -147,11 +141,11 @@ mod tests {
     fn what_every_machine_refuses_is_a_run_of_no_steps() {
         let why = ProgramError::Refused("no such model".to_owned());
         let mut go_on = |_: &StepReport| ControlFlow::Continue(());
-        for kind in [Kind(Err(why)), Kind(Ok(MAX_STATE_BYTES))] {
+        for kind in [Kind(Err(why)), Kind(Ok(StateFile::MAX_STATE as usize + 1))] {
             let whole = run(&kind, &work(Start::Initial, 0, 6), &mut go_on).unwrap();
             assert_eq!(whole.leaves.len(), 7);
             assert_eq!((whole.last.counts.worked(), whole.last.counts.idle), (0, 6));
-            assert!(is_refused(&whole.state[Counts::BYTES..]));
+            assert!(is_refused(StateFile::decode(&whole.state).unwrap().1));
             // In parts it is the same, from what is stored in between.
             let first = run(&kind, &work(Start::Initial, 0, 2), &mut go_on).unwrap();
             let rest = run(&kind, &work(Start::State(first.state), 2, 6), &mut go_on).unwrap();

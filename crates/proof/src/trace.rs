@@ -1,6 +1,6 @@
 //! The trace of a run: one leaf for each state, under one Merkle root.
 //!
-//! `leaf[i] = H("assay/trace/v2", i, digest(state[i]), counts[i])` for `i` in `0..=steps`
+//! `leaf[i] = H("assay/trace/v2", i, digest of state[i], counts[i])` for `i` in `0..=steps`
 //! ([`Reached::leaf`](assay_ledger::Reached::leaf)); the root of all leaves goes on the ledger, single
 //! leaves are shown later with their paths.
 

@@ -28,7 +28,7 @@ pub struct Work {
 pub enum Start {
     /// As the specification makes it; only at step 0.
     Initial,
-    /// A stored state, from a checkpoint: see [`with_counts`](crate::with_counts).
+    /// The file of a state, from a checkpoint: see [`StateFile`](assay_ledger::StateFile).
     State(Vec<u8>),
 }
 
@@ -39,7 +39,7 @@ pub struct WorkDone {
     pub leaves: Vec<Digest>,
     /// What the last of them is made of.
     pub last: Reached,
-    /// The state at `to` as it is stored: see [`with_counts`](crate::with_counts).
+    /// The file of the state at `to`: see [`StateFile`](assay_ledger::StateFile).
     pub state: Vec<u8>,
     /// One report for each step taken.
     pub reports: Vec<StepReport>,

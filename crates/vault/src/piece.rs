@@ -43,7 +43,7 @@ impl Piece {
 
     /// The name under which every storage node keeps this piece.
     pub fn digest(&self) -> Digest {
-        Digest::of("assay/vault/piece/v1", &[&self.0])
+        assay_ledger::sealed_digest(&self.0)
     }
 
     /// The sealed bytes.

@@ -61,6 +61,14 @@ pub enum Request {
     },
     /// Will the node keep a committed file for the asking account, once that records it?
     Accept(Asked),
+    /// Of which slices does a file consist that is kept here? Who has the list can fetch them without being
+    /// able to open the manifest.
+    Slices {
+        /// The file.
+        file: FileId,
+        /// Merkle root over the digests of its slices.
+        root: Digest,
+    },
 }
 
 /// What a storage node is asked to keep: what a record of it will say.
@@ -131,6 +139,11 @@ pub enum Response {
     },
     /// The node agrees to keep what was asked.
     Accepted(Acceptance),
+    /// The slices of the file asked for.
+    Slices {
+        /// Their digests, in order; the reader compares their root.
+        slices: Digests<{ MAX_SLICES as usize }>,
+    },
 }
 
 /// At most [`MAX_HAS`] pieces with their lengths in bytes.

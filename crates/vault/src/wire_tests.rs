@@ -32,6 +32,10 @@ fn requests() -> Vec<Request> {
             length_class: 2,
             until: LedgerTime(3),
         }),
+        Request::Slices {
+            file: FileId(digest(10)),
+            root: digest(11),
+        },
     ]
 }
 
@@ -76,6 +80,9 @@ fn responses() -> Vec<Response> {
             by: LedgerTime(7),
             signature: assay_crypto::Signature([8; 64]),
         }),
+        Response::Slices {
+            slices: Digests::new(vec![digest(9)]).unwrap(),
+        },
     ]
 }
 
@@ -101,6 +108,7 @@ fn request_bytes_are_frozen() {
         "010700".to_owned(),
         format!("010701{}", d(7)),
         format!("0108{}{}01000000{}{}", d(8), d(9), le(2), le(3)),
+        format!("0109{}{}", d(10), d(11)),
     ];
     assert_eq!(requests().len(), golden.len());
     for (request, golden) in requests().iter().zip(golden) {
@@ -135,6 +143,7 @@ fn response_bytes_are_frozen() {
         format!("0107{}{}{}{}", le(1), le(2), le(3), le(4)),
         format!("010801000000{}05000000", d(4)),
         format!("0109{}{}{}", le(6), le(7), "08".repeat(64)),
+        format!("010a01000000{}", d(9)),
     ];
     assert_eq!(responses().len(), golden.len());
     for (response, golden) in responses().iter().zip(golden) {

@@ -4,15 +4,16 @@ use std::sync::OnceLock;
 
 use assay_crypto::merkle::{self, Tree};
 use assay_crypto::release::LockSecret;
-use assay_crypto::{Digest, EncryptionKey, SecretKey, Signature};
+use assay_crypto::tiles::Tiled;
+use assay_crypto::{Digest, EncryptionKey, RangeOpening, SecretKey, Signature};
 use assay_ledger::{
     Acceptance, AccountCall, AccountId, Admission, Amount, AskGrant, AuditResults, BlockContext,
-    BoundedBytes, BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Counts, Deadlines,
-    DeclineReason, Executed, FileCall, FileId, FileRecord, Finding, Genesis, GenesisAccount,
-    GenesisRegistration, Height, Input, Keeping, LedgerTime, MemoryStore, Occasion, Offer, Opening,
-    OrderCall, OrderId, Parameters, Piece, Place, Reached, Role, RunIndex, SealedKeys, SegmentIndex,
-    StepIndex, StopRule, Terms, Trace, Transaction, ValidatorInfo, consent, execute_verified_block,
-    query,
+    BoundedBytes, BoundedString, BoundedVec, CONSENT_DOMAIN, Call, ChainId, Contradiction, Counts,
+    Deadlines, DeclineReason, Executed, FileCall, FileId, FileRecord, Finding, Genesis,
+    GenesisAccount, GenesisRegistration, Height, Input, Keeping, LedgerTime, MemoryStore, Occasion,
+    Offer, Opening, OrderCall, OrderId, Parameters, Piece, Place, Reached, Role, RunIndex,
+    SealedKeys, SegmentIndex, SliceRange, StepIndex, StopRule, Terms, Trace, Transaction,
+    ValidatorInfo, consent, execute_verified_block, query,
 };
 
 /// Accounts of [`genesis`]: 4 validators, 2 providers, 3 auditors, 2 storage nodes, 1 requester.
@@ -174,7 +175,10 @@ fn lock(number: u8) -> LockSecret {
 /// What the run that [`terms`] ask for has reached after so many steps.
 pub fn reached(step: u64) -> Reached {
     Reached {
-        state: digest(&format!("state {step}")),
+        state: Tiled {
+            length: 32,
+            root: digest(&format!("state {step}")),
+        },
         counts: Counts {
             valid: step,
             ..Counts::default()
@@ -376,6 +380,19 @@ fn order_calls(order: OrderId) -> Vec<OrderCall> {
             place: dispute,
             found: Finding::Leaf(leaf),
             salt: None,
+        },
+        OrderCall::Contradict {
+            place: work,
+            shown: lock(4).show(&Trace::locked_for(&work)),
+            contradiction: Box::new(Contradiction::Length {
+                slice: 0,
+                length: 100,
+                first: SliceRange {
+                    digest: leaf,
+                    path: opening(1).path,
+                    opening: RangeOpening::new("fuzz", &[7; 100], 0..0).expect("a range of it"),
+                },
+            }),
         },
     ]
 }

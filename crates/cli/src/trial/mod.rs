@@ -12,7 +12,7 @@ use std::{
 
 use assay_crypto::Digest;
 use assay_job::{Delivery, Inputs, Job, Registry};
-use assay_ledger::{Order, OrderId, Phase, Role};
+use assay_ledger::{Order, OrderId, Phase, Role, StateFile};
 use assay_node::{
     devnet::{Devnet, DevnetOptions, Plan},
     pace::Pace,
@@ -22,7 +22,6 @@ use assay_node::{
 use assay_proof::{
     Programs, StepReport, Task, Work, WorkDone, WorkFailure,
     lazy::{LazyPrograms, Share},
-    split_counts,
 };
 
 pub(crate) use self::example::{on_model, unpack as unpack_example};
@@ -129,9 +128,9 @@ impl Trial {
             let delivered = assay_job::deliver(kind, &specification, (&inputs, &private), &state);
             let delivery = delivered.map_err(|error| undelivered(error, &task))?;
             let mut program = Registry.build(&task).map_err(failed)?;
-            let (_, state) = split_counts(&state).map_err(failed)?;
+            let (_, state) = StateFile::decode(&state).map_err(failed)?;
             program.restore(state).map_err(failed)?;
-            Ok::<_, Failure>((delivery, program.digest()))
+            Ok::<_, Failure>((delivery, program.tiled().digest()))
         });
         let (mut delivery, state_digest) = judged.await.map_err(failed)??;
         delivery.name_base(job.model_path().as_deref());

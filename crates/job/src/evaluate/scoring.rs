@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assay_crypto::Digest;
+use assay_crypto::tiles::Writer;
 use assay_data::DataSet;
 use assay_kernel::Kernel;
 use assay_ledger::{StepIndex, Taken};
@@ -103,12 +103,8 @@ impl Program for Scoring {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
-        encode(&self.score)
-    }
-
-    fn digest(&self) -> Digest {
-        Digest::of("assay/score/v1", &[&encode(&self.score)])
+    fn write(&self, to: &mut Writer<'_>) {
+        to.put(&encode(&self.score));
     }
 
     fn fault(&self) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assay_crypto::Digest;
+use assay_crypto::tiles::{Tiled, Tiles, Writer, collected};
 use assay_data::{Batch, DataSet, Sampler};
 use assay_kernel::Kernel;
 use assay_ledger::{StepIndex, Taken};
@@ -156,14 +156,19 @@ impl Course {
         Ok(())
     }
 
-    /// The current state's canonical bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        self.state.to_bytes()
+    /// Writes the current state's canonical bytes.
+    pub fn write(&self, to: &mut Writer<'_>) {
+        self.state.write(to);
     }
 
-    /// The digest of the current state.
-    pub fn digest(&self) -> Digest {
-        self.state.digest()
+    /// The current state's canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        collected(|to| self.write(to))
+    }
+
+    /// What these bytes hash to.
+    pub fn tiled(&self) -> Tiled {
+        Tiles::written(|to| self.write(to)).tiled()
     }
 
     /// Takes step `step`, counted from 1. `compute` is given the training state, the batch and the

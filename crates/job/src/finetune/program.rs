@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_crypto::Digest;
+use assay_crypto::tiles::Writer;
 use assay_kernel::Kernel;
 use assay_ledger::{Counts, StepIndex};
 use assay_model::{
@@ -80,12 +80,8 @@ impl Program for Finetuning {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
-        self.course.encode()
-    }
-
-    fn digest(&self) -> Digest {
-        self.course.digest()
+    fn write(&self, to: &mut Writer<'_>) {
+        self.course.write(to);
     }
 
     fn fault(&self) -> Option<String> {

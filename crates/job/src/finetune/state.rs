@@ -12,7 +12,7 @@
 //! ..      with load_best_model_at_end the adapter of that step: every tensor, as f32 bits
 //! ```
 
-use assay_crypto::Digest;
+use assay_crypto::tiles::Writer;
 use assay_model::{Adapter, Method, ModelConfig, TrainState};
 
 use super::training::Evaluation;
@@ -75,22 +75,21 @@ impl State {
         }
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let train = self.train.to_bytes();
+    pub(super) fn write(&self, to: &mut Writer<'_>) {
         let Some(watch) = &self.watch else {
-            return train;
+            return self.train.write(to);
         };
-        let mut out = (train.len() as u64).to_le_bytes().to_vec();
-        out.extend_from_slice(&train);
-        out.extend_from_slice(&watch.summary());
+        to.put(&(self.train.length() as u64).to_le_bytes());
+        self.train.write(to);
+        to.put(&watch.summary());
         if let Some(best) = &watch.best {
-            let values = best.params().iter().flat_map(|p| &p.values);
-            out.extend(values.flat_map(|value| value.to_le_bytes()));
+            for param in best.params() {
+                to.put_values(&param.values);
+            }
         }
-        out
     }
 
-    /// Reads [`Self::to_bytes`] of a run with these settings; `first` gives the adapter's shape.
+    /// Reads [`Self::write`] of a run with these settings; `first` gives the adapter's shape.
     pub(super) fn from_bytes(
         bytes: &[u8],
         method: &Method,
@@ -120,17 +119,6 @@ impl State {
             train,
             watch: Some(watch),
         })
-    }
-
-    pub(super) fn digest(&self) -> Digest {
-        let train = self.train.digest();
-        let Some(watch) = &self.watch else {
-            return train;
-        };
-        let best = watch.best.as_ref().map(Adapter::digest);
-        let best = best.as_ref().map_or(&[][..], |digest| digest.as_bytes());
-        let parts: [&[u8]; 3] = [train.as_bytes(), &watch.summary(), best];
-        Digest::of("assay/watched-state/v1", &parts)
     }
 }
 

@@ -1,13 +1,13 @@
 //! What may be asked about orders.
 
-use assay_crypto::release::{LockKey, Release};
+use assay_crypto::release::{LockKey, Release, Shown};
 use assay_crypto::{Digest, merkle};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BoundedVec, Counts, FileId, Finding, OrderId, Place, Reached, SealedKeys,
-    SegmentIndex, StepIndex, Terms,
+    AccountId, BoundedVec, Contradiction, Counts, FileId, Finding, OrderId, Place, Reached,
+    SealedKeys, SegmentIndex, StepIndex, Terms,
 };
 
 /// A request about an order. What is a move in one run of an order names its [`Place`].
@@ -26,7 +26,8 @@ pub enum OrderCall {
         /// The order.
         order: OrderId,
     },
-    /// The requester says that the result file does not hold the accepted final state.
+    /// The requester says that the result file cannot be had, or does not hold the accepted final state, and
+    /// has the validators look.
     Complain {
         /// The order.
         order: OrderId,
@@ -163,6 +164,16 @@ pub enum OrderCall {
         /// The commitment.
         commitment: Digest,
     },
+    /// The requester shows that the result file does not hold the accepted final state, which ends the run at
+    /// once.
+    Contradict {
+        /// The run's work.
+        place: Place,
+        /// The key that was released to it, with a proof.
+        shown: Shown,
+        /// Where the file contradicts itself.
+        contradiction: Box<Contradiction>,
+    },
 }
 
 impl OrderCall {
@@ -187,6 +198,7 @@ impl OrderCall {
             OrderCall::Deliver { .. } => "deliver",
             OrderCall::Attest { .. } => "attest",
             OrderCall::CommitFinding { .. } => "commit_finding",
+            OrderCall::Contradict { .. } => "contradict",
         }
     }
 
@@ -221,7 +233,8 @@ impl OrderCall {
             | OrderCall::Bisect { place, .. }
             | OrderCall::Deliver { place, .. }
             | OrderCall::Attest { place, .. }
-            | OrderCall::CommitFinding { place, .. } => Some(*place),
+            | OrderCall::CommitFinding { place, .. }
+            | OrderCall::Contradict { place, .. } => Some(*place),
         }
     }
 }

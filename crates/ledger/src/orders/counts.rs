@@ -1,6 +1,7 @@
 //! What the steps of a run came to: counted in every leaf of its trace, and what the run is paid by.
 
 use assay_crypto::Digest;
+use assay_crypto::tiles::Tiled;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
@@ -129,8 +130,8 @@ pub struct StopRule {
     Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
 pub struct Reached {
-    /// Digest of the state.
-    pub state: Digest,
+    /// What the state hashes to, as its kind of job writes it.
+    pub state: Tiled,
     /// What the steps up to it came to.
     pub counts: Counts,
 }
@@ -141,7 +142,7 @@ impl Reached {
     pub fn leaf(&self, step: StepIndex) -> Digest {
         let parts: [&[u8]; 3] = [
             &step.0.to_le_bytes(),
-            &self.state.0,
+            &self.state.digest().0,
             &self.counts.to_bytes(),
         ];
         Digest::of("assay/trace/v2", &parts)
@@ -204,11 +205,14 @@ mod tests {
     #[test]
     fn equal_states_at_other_steps_or_with_other_counts_have_other_leaves() {
         let reached = Reached {
-            state: Digest([2; 32]),
+            state: Tiled {
+                length: 7,
+                root: Digest([2; 32]),
+            },
             counts: after(&[Taken::Valid]),
         };
         let leaf = reached.leaf(StepIndex(1));
-        let expected = "7b10ad4786ab9f6a9ec7db127255c847c78e19740aba078a9a6b61617bb6e157";
+        let expected = "fd2ede520e206ef5a6cb82acf9ce0e8822e1c52dbb38feeb87090cf43899788b";
         assert_eq!(leaf.to_string(), expected);
         assert_ne!(leaf, reached.leaf(StepIndex(2)));
         for step in [Taken::Valid, Taken::Invalid, Taken::Idle] {

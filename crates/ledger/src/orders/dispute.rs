@@ -20,7 +20,8 @@ pub enum Question {
     Start,
     /// Which leaf follows at `disputed` from the agreed one? Validators replay.
     Step,
-    /// Does the result file hold the final state? Validators attest the leaf of what it holds.
+    /// Does the result file hold the final state? Validators attest the last leaf if it does, and a leaf of zeros
+    /// if it holds something else.
     Result,
     /// Could a provider that gives its run back have begun it? Validators attest the leaf 0 they compute if
     /// the requester's grant to it was good and the inputs are what the terms say, else `None`.

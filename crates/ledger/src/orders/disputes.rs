@@ -4,7 +4,6 @@
 use assay_crypto::{Digest, merkle};
 
 use super::passage::enter;
-use crate::accounts::money;
 use crate::state::State;
 use crate::{
     AccountId, Dispute, FailureReason, Leaf, Opening, Order, OrderEvent, OrderRefusal, Phase,
@@ -76,34 +75,6 @@ pub(super) fn open(
     order.head.disputed = order.head.disputed.saturating_add(1);
     enter(state, order, phase);
     Ok(())
-}
-
-/// Puts the delivered result before the validators.
-pub(super) fn complain(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
-    let requester = order.head.requester;
-    let deposit = state.chain.parameters.complaint_deposit;
-    money::debit(state, &requester, deposit)?;
-    order.head.deposit = deposit;
-    let Some(run) = order.result_run() else {
-        return Ok(());
-    };
-    let step = StepIndex(order.head.terms.steps);
-    let leaf = run.opened(step).unwrap_or(Digest::ZERO);
-    let last = Leaf { step, leaf };
-    let segment = SegmentIndex(order.head.terms.segments().saturating_sub(1));
-    let (index, claim) = (
-        run.index,
-        Claim {
-            challenger: requester,
-            rival: None,
-            question: Question::Result,
-            segment,
-            from: last,
-            disputed: last,
-            claimed: None,
-        },
-    );
-    open(state, order, index, claim)
 }
 
 /// Asks the validators whether a provider that gives its run back could have begun it. Nobody's leaf is in

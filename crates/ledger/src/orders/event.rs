@@ -99,6 +99,8 @@ pub enum OrderEvent {
     Ended { outcome: Outcome },
     /// An account got the fee of its answer, or of one that it may have sent in vain.
     Reimbursed { account: AccountId, amount: Amount },
+    /// The requester showed that a run's result is not its final state.
+    Contradicted { run: RunIndex },
 }
 
 impl OrderEvent {

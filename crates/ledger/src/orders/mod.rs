@@ -7,6 +7,8 @@ mod apply;
 mod asked;
 mod asking;
 mod call;
+mod complaint;
+mod contradiction;
 mod counts;
 mod demand;
 mod dispute;
@@ -33,6 +35,7 @@ mod reimburse;
 mod round;
 pub mod rules;
 mod runs;
+mod state_file;
 pub(crate) mod stored;
 mod terms;
 pub(crate) mod traced;
@@ -42,6 +45,10 @@ mod waiting;
 pub(crate) use apply::{apply, late};
 pub use asked::{Answered, Asked, Invited};
 pub use call::{AuditResults, DeclineReason, Opening, OrderCall};
+pub use contradiction::{
+    Contradiction, Examined, NoContradiction, NotTheSlices, Promised, SliceRange, examine,
+    sealed_digest,
+};
 pub use counts::{Counts, Reached, StopRule, Taken};
 pub use dispute::{Attestation, Dispute, Finding, FindingCommitment, Piece, Question, Verdict};
 pub use event::{OrderEvent, SlashReason};
@@ -56,5 +63,6 @@ pub(crate) use queue::draw_waiting;
 pub use record::{Failure, FailureReason, Grant, Head, Run, SealedKeys, Trace};
 pub use refusal::OrderRefusal;
 pub use round::{Leaf, Round, Seat};
+pub use state_file::{InSlice, NodePlace, NotAStateFile, StateFile};
 pub use terms::{Deadlines, Input, JobKind, JobMethod, Terms};
 pub use turn::Turn;

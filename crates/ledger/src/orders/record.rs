@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use assay_crypto::release::{LockKey, Released};
+use assay_crypto::aead::FileKey;
+use assay_crypto::release::{LockKey, LockedKey, Released};
+use assay_crypto::tiles::Tiled;
 use assay_crypto::{Digest, EncryptionKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -79,12 +81,14 @@ pub struct Run {
     pub commitment: Option<Digest>,
     /// What the provider did, once it has committed to it in the open, or revealed it.
     pub trace: Option<Trace>,
-    /// The key of its states, released to the requester: see [`Trace::lock`].
+    /// The key of its result, released to the requester: see [`Trace::lock`].
     pub released: Option<Released>,
     /// Height at which it was released.
     pub released_at: Option<Height>,
     /// Leaves that were opened with the trace: leaf 0 and the last one.
     pub opened: Vec<Leaf>,
+    /// What the state in the last leaf hashes to, once that is opened.
+    pub last: Option<Tiled>,
     /// Audit draws; the last one is current.
     pub rounds: Vec<Round>,
     /// Auditors could not be had, or a copy was left alone: validators audit it from now on.
@@ -214,7 +218,8 @@ pub enum FailureReason {
     Withheld,
     /// A dispute move was not made in time.
     Silent,
-    /// The validators found another leaf than the provider committed to.
+    /// The validators found another leaf than the provider committed to, or what it stored as its result
+    /// was shown not to be the final state.
     WrongResult,
     /// The validators could not get or open what the provider committed to.
     Unavailable,
@@ -245,7 +250,7 @@ impl fmt::Display for FailureReason {
                 "it did not open leaves, hand over keys or release its result in time"
             }
             Self::Silent => "it made no move in a dispute",
-            Self::WrongResult => "the validators computed another result",
+            Self::WrongResult => "its result is not what the work gives",
             Self::Unavailable => "the validators could not get what it had committed to",
             Self::NotGranted => "the requester handed it no keys in time",
         })
@@ -283,8 +288,8 @@ pub struct Trace {
     pub counts: Counts,
     /// The first invalid step, as the provider says, if any was: its segment is always replayed.
     pub first_invalid: Option<StepIndex>,
-    /// Binds the provider to the key under which all these states are encrypted: the one that it locks
-    /// for [`Trace::locked_for`].
+    /// Binds the provider to the key under which the final state is encrypted: the one that it locks for
+    /// [`Trace::locked_for`], as [`Trace::result_key`] says.
     pub lock: LockKey,
     /// Height of the commitment.
     pub at: Height,
@@ -318,10 +323,15 @@ impl Trace {
             && (!last || counts == all)
     }
 
-    /// What the key of a run's states is for, in [`assay_crypto::release`]: one use for each run.
+    /// What the key of a run's result is for, in [`assay_crypto::release`]: one use for each run.
     pub fn locked_for(work: &Place) -> Digest {
         let parts: [&[u8]; 2] = [&work.order.0.0, &work.run.0.to_le_bytes()];
         Digest::of("assay/run/lock/v1", &parts)
+    }
+
+    /// The key of the result's file, under the key that is released.
+    pub fn result_key(key: &LockedKey) -> FileKey {
+        key.file_key("result", 0)
     }
 
     /// What a provider posts where it reveals the trace later. It binds run and provider, so nobody

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{AccountId, Moment, OrderId, Phase, Place, RunIndex, StepIndex};
+use crate::{AccountId, Moment, NoContradiction, OrderId, Phase, Place, RunIndex, StepIndex};
 
 /// Why a call about an order took no effect.
 #[derive(
@@ -86,6 +86,28 @@ pub enum OrderRefusal {
         "order {order}: findings are sealed until a quorum has committed to one or three quarters of the time are over; who has committed reveals first"
     )]
     FindingsSealed { order: OrderId },
+    #[error("order {order}: the last state has {length} bytes, and at most {most} can be stored")]
+    StateTooLong {
+        order: OrderId,
+        length: u64,
+        most: u64,
+    },
+    #[error(
+        "order {order}: the file of the last state has {expected} slices, and the result is recorded with {found}"
+    )]
+    OtherSlices {
+        order: OrderId,
+        expected: u32,
+        found: u32,
+    },
+    #[error("order {order}: the key that is shown is not the one that was released for run {run}")]
+    OtherKey { order: OrderId, run: RunIndex },
+    #[error("order {order}: nothing shows that the result of run {run} is wrong: {problem}")]
+    NothingWrong {
+        order: OrderId,
+        run: RunIndex,
+        problem: NoContradiction,
+    },
 }
 
 fn list(steps: &[StepIndex]) -> String {

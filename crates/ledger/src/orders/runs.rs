@@ -34,6 +34,7 @@ pub(super) fn begin(
         released: None,
         released_at: None,
         opened: Vec::new(),
+        last: None,
         rounds: Vec::new(),
         last_resort: false,
         failed: None,

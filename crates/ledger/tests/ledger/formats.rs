@@ -2,14 +2,15 @@
 
 use std::fmt::Debug;
 
-use assay_crypto::{Digest, EncryptionKey, SecretKey, merkle};
+use assay_crypto::tiles::Tiled;
+use assay_crypto::{Digest, EncryptionKey, RangeOpening, SecretKey, merkle};
 use assay_ledger::{
     AccountCall, AccountRefusal, Amount, AskGrant, AuditResults, BoundedBytes, BoundedString,
-    BoundedVec, Call, ChainId, Counts, DeclineReason, Event, FileCall, FileGrant, FileId,
-    FileRefusal, Finding, Genesis, GenesisError, Grant, Head, Height, LedgerTime, MAX_FILE_BYTES,
-    MAX_TX_BYTES, Moment, Occasion, Opening, Order, OrderCall, OrderId, OrderRefusal, Piece, Place,
-    Ppm, Reached, Refusal, Role, RunIndex, SegmentIndex, StepIndex, Terms, Transaction, query,
-    root,
+    BoundedVec, Call, ChainId, Contradiction, Counts, DeclineReason, Event, FileCall, FileGrant,
+    FileId, FileRefusal, Finding, Genesis, GenesisError, Grant, Head, Height, LedgerTime,
+    MAX_FILE_BYTES, MAX_TX_BYTES, Moment, Occasion, Opening, Order, OrderCall, OrderId,
+    OrderRefusal, Piece, Place, Ppm, Reached, Refusal, Role, RunIndex, SegmentIndex, SliceRange,
+    StepIndex, Terms, Transaction, query, root,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use proptest::prelude::*;
@@ -100,7 +101,10 @@ fn order_calls() -> Vec<OrderCall> {
     let leaf = Digest::of("leaf", &[]);
     let path = merkle::Path(vec![Digest::of("sibling", &[])]);
     let reached = Reached {
-        state: leaf,
+        state: Tiled {
+            length: 40_000,
+            root: leaf,
+        },
         counts: Counts {
             valid: 1,
             invalid: 2,
@@ -117,6 +121,12 @@ fn order_calls() -> Vec<OrderCall> {
     let release = lock(Who::Provider(0))
         .release(&leaf, &terms().delivery_key, &[9; 32])
         .unwrap();
+    let shown = release.released.show(&lock(Who::Requester));
+    let range = SliceRange {
+        digest: leaf,
+        path: path.clone(),
+        opening: RangeOpening::new("test", &[7; 3_000], 1_000..1_032).unwrap(),
+    };
     vec![
         OrderCall::Post(Box::new(terms())),
         OrderCall::Cancel { order },
@@ -197,6 +207,15 @@ fn order_calls() -> Vec<OrderCall> {
             place: dispute,
             commitment: leaf,
         },
+        OrderCall::Contradict {
+            place: work,
+            shown: shown.unwrap(),
+            contradiction: Box::new(Contradiction::Tile {
+                index: 2,
+                tile: range.clone(),
+                node: Some(range),
+            }),
+        },
     ]
 }
 
@@ -216,7 +235,7 @@ fn golden_transactions() {
     let mut all = Vec::new();
     let numbers = (0..4u8).map(|call| [0, call]);
     let numbers = numbers.chain((0..6).map(|call| [1, call]));
-    let numbers: Vec<_> = numbers.chain((0..18).map(|call| [2, call])).collect();
+    let numbers: Vec<_> = numbers.chain((0..19).map(|call| [2, call])).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
         let tx = sign(call);
@@ -234,7 +253,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "7b7f12e53a72c27846005128ed2f284ec14606392edea4c2a9068918facb317f"
+        "fd24d39ca7378233adffb9caf0763898448a89f4b1b145d06151623b1eed1ff1"
     );
 }
 
@@ -331,7 +350,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "fe815f650c151760b9f436ba2192c67790b5af1c323d6ec7292cba7d1368b2a6"
+        "fefff60aac3e2f78d77ae247bbb9dd46c4d2c41e8e8b95cb2229fc94d4ecdf14"
     );
     let order = world.order(order);
     reads_back(&order.head);

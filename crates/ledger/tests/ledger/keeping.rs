@@ -40,7 +40,10 @@ impl World {
     }
 
     /// Records a file as long and as firm as any order asks for, for nothing.
-    pub(crate) fn put(&self, record: FileRecord) -> FileCall {
+    pub(crate) fn put(&self, mut record: FileRecord) -> FileCall {
+        if let Some(stored) = self.stored.get(&record.id) {
+            (record.root, record.slices) = *stored;
+        }
         let until = self
             .ledger_time()
             .after(self.genesis.parameters.max_kept_ms);

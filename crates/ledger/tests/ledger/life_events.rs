@@ -119,6 +119,7 @@ fn of_order(event: &OrderEvent) -> String {
         OrderEvent::Reimbursed { account, amount } => {
             format!("reimbursed {} {amount}", name(account))
         }
+        OrderEvent::Contradicted { run } => format!("contradicted run {run}"),
         OrderEvent::Ended { outcome } => format!("ended {outcome:?}"),
     }
 }

@@ -7,6 +7,7 @@ mod answers;
 mod audits;
 mod consent;
 mod contracts;
+mod contradictions;
 mod counts;
 mod declines;
 mod decoys;

@@ -33,7 +33,8 @@ pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
         | OrderCall::Bisect { place, .. }
         | OrderCall::Deliver { place, .. }
         | OrderCall::Attest { place, .. }
-        | OrderCall::CommitFinding { place, .. } => *place = to,
+        | OrderCall::CommitFinding { place, .. }
+        | OrderCall::Contradict { place, .. } => *place = to,
         OrderCall::Post(_)
         | OrderCall::Cancel { .. }
         | OrderCall::Accept { .. }

@@ -22,7 +22,7 @@ use crate::redundant::crew::{copies, crowd, enlist};
 use crate::watch;
 use crate::world::{
     BOND, Run, Who, World, blocks, ends, file, file_id, here, lock, ms, salt, sealed, some_key,
-    starts, terms,
+    starts, state, terms,
 };
 
 /// Calls of a block to come.
@@ -313,7 +313,7 @@ impl Life {
                     let run = order.run_at(side).unwrap();
                     let mut opening = claim_of(order, Some(run)).opening(step);
                     if self.likely(5) {
-                        opening.reached.state = self.digest();
+                        opening.reached.state = state(self.digest());
                     }
                     let (leaf, path) = (opening.leaf(), Some(opening.path));
                     if self.likely(80) {

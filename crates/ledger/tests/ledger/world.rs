@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_crypto::merkle::Tree;
 use assay_crypto::release::LockSecret;
+use assay_crypto::tiles::Tiled;
 use assay_crypto::{Digest, EncryptionKey, SecretKey};
 use assay_ledger::{
     AccountId, Amount, AuditResults, BlockContext, BlockReceipts, BoundedBytes, BoundedString,
@@ -97,6 +98,8 @@ pub(crate) struct World {
     pub(crate) beacon_seed: u64,
     /// Whether providers keep the keys of their results back.
     pub(crate) kept_back: bool,
+    /// Merkle root and number of the slices of files that are really sealed, by their names.
+    pub(crate) stored: BTreeMap<FileId, (Digest, u32)>,
     /// Milliseconds from the last block to the next one.
     pub(crate) gap_ms: u64,
     secrets: BTreeMap<Who, SecretKey>,
@@ -236,6 +239,7 @@ impl World {
             told: Vec::new(),
             beacon_seed: 0,
             kept_back: false,
+            stored: BTreeMap::new(),
             gap_ms: BLOCK_MS,
             secrets: Who::all().map(|who| (who, who.secret())).collect(),
         };
@@ -576,6 +580,11 @@ pub(crate) fn terms() -> Terms {
     }
 }
 
+/// A short state, which is told by a digest here.
+pub(crate) fn state(root: Digest) -> Tiled {
+    Tiled { length: 32, root }
+}
+
 /// The states of a run and what its steps came to. `truth` is what replay gives; others are lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
@@ -590,7 +599,7 @@ impl Run {
 
     /// A run whose steps came to this; what is not valid leaves the state as it was.
     pub(crate) fn of(steps: &[Taken]) -> Run {
-        let state = |i: u64| Digest::of("test/state", &[&i.to_le_bytes()]);
+        let state = |i: u64| state(Digest::of("test/state", &[&i.to_le_bytes()]));
         let mut counts = Counts::default();
         let mut reached = vec![Reached {
             state: state(0),
@@ -622,7 +631,8 @@ impl Run {
     pub(crate) fn lying(self, from: u64, liar: &str) -> Run {
         let mut run = self.reached;
         for (i, reached) in run.iter_mut().enumerate().skip(from as usize) {
-            reached.state = Digest::of("test/lie", &[liar.as_bytes(), &i.to_le_bytes()]);
+            let lie = Digest::of("test/lie", &[liar.as_bytes(), &i.to_le_bytes()]);
+            reached.state = state(lie);
         }
         Run::made(run)
     }
@@ -635,7 +645,7 @@ impl Run {
 
     /// The same with another first state.
     pub(crate) fn beginning(self, state: Digest) -> Run {
-        let counts = Counts::default();
+        let (state, counts) = (crate::world::state(state), Counts::default());
         self.with(0, Reached { state, counts })
     }
 

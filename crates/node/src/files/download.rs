@@ -37,7 +37,34 @@ pub async fn download(
     sink: &mut (dyn Write + Send),
 ) -> Result<Content, DownloadError> {
     let machine = machine(config, record, key);
-    run(transport, machine, record, |_, plain| sink.write_all(plain)).await
+    let content = run(transport, machine, record, |_, plain| sink.write_all(plain)).await?;
+    opened(content)
+}
+
+/// Fetches the slices of the file that `record` describes as they are sealed, whatever opens, and hands
+/// each to `take`.
+///
+/// # Errors
+/// [`DownloadError`], naming what each storage node did.
+pub async fn fetch_sealed(
+    transport: &Transport,
+    config: DownloadConfig,
+    record: &FileRecord,
+    mut take: impl FnMut(Piece) + Send,
+) -> Result<(), DownloadError> {
+    let (expected, placement) = (Expected::from(record), Placement::from(record));
+    let machine = Download::sealed(config, expected, placement);
+    let take = |piece: &Piece, _: &[u8]| {
+        take(piece.clone());
+        Ok(())
+    };
+    run(transport, machine, record, take).await.map(drop)
+}
+
+/// What is known of a file that was opened.
+fn opened(content: Option<Content>) -> Result<Content, DownloadError> {
+    let sealed = || UnsealError::Sink(io::Error::other("the file was not opened"));
+    content.ok_or_else(|| sealed().into())
 }
 
 /// [`download`] into a `spool`, which keeps the pieces as the nodes gave them: encrypted, and there
@@ -72,7 +99,7 @@ pub async fn fetch(
         spool.push(piece)
     })
     .await?;
-    Ok((content, fetched))
+    Ok((opened(content)?, fetched))
 }
 
 fn machine(config: DownloadConfig, record: &FileRecord, key: FileKey) -> Download {
@@ -86,7 +113,7 @@ async fn run(
     mut machine: Download,
     record: &FileRecord,
     take: impl FnMut(&Piece, &[u8]) -> io::Result<()> + Send,
-) -> Result<Content, DownloadError> {
+) -> Result<Option<Content>, DownloadError> {
     let doer = ForDownload {
         transport,
         take: Mutex::new(take),

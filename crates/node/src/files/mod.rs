@@ -31,7 +31,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 pub use self::{
     agree::{Kept, Known, MOST_PRICE, STANDARD_PRICE, agreements},
-    download::{download, fetch},
+    download::{download, fetch, fetch_sealed},
     leftovers::{Deleted, Pending, delete, delete_all, pending},
     upload::{NewFile, StoreError, Stored, sealed_length, upload},
 };
@@ -150,6 +150,7 @@ impl Question for Request {
             Self::Room => "vault_room",
             Self::Pending { .. } => "vault_pending",
             Self::Accept(_) => "vault_accept",
+            Self::Slices { .. } => "vault_slices",
         }
     }
 

@@ -1,9 +1,13 @@
 use std::{io::Cursor, net::SocketAddr, path::Path, sync::Arc};
 
-use assay_crypto::SecretKey;
-use assay_ledger::{ChainId, FileRecord, LedgerTime};
+use assay_crypto::tiles::Tiled;
+use assay_crypto::{Digest, SecretKey};
+use assay_ledger::{
+    ChainId, Contradiction, Counts, Examined, FileRecord, LedgerTime, NotTheSlices, Promised,
+    StateFile, examine,
+};
 use assay_vault::{
-    Coding, content_digest,
+    Coding, Piece, content_digest,
     download::{DownloadConfig, DownloadError},
     owner_key,
     storage::{Keeper, StorageConfig},
@@ -190,6 +194,47 @@ async fn a_file_comes_back_and_its_nodes_saw_ciphertext_only() {
             let bytes = std::fs::read(file).unwrap();
             assert!(!bytes.windows(64).any(|window| window == &plain[..64]));
         }
+    }
+}
+
+/// What a requester does whose provider sealed garbage, or a good state with a manifest that does not open: it
+/// needs the sealed slices and the released key, and nothing that opens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_is_looked_at_by_its_sealed_slices() {
+    let network = Network::start(2).await;
+    let (state, key) = (text(), fresh_key().unwrap());
+    let good = StateFile::encode(&Counts::default(), state.clone());
+    let mut bad = good.clone();
+    bad[5 << 20] ^= 1;
+    for (file, is_good) in [(good, true), (bad, false)] {
+        let record = network.store(&file, &key).await.unwrap();
+        let (mut pieces, config) = (Vec::new(), DownloadConfig::default());
+        let take = |piece| pieces.push(piece);
+        fetch_sealed(&network.client, config, &record, take)
+            .await
+            .unwrap();
+        let promised = Promised {
+            state: Tiled::of(&state),
+            root: record.root,
+            slices: record.slices,
+        };
+        let digests: Vec<Digest> = pieces.iter().map(Piece::digest).collect();
+        let look = |key: &FileKey| {
+            examine(&promised, key, &digests, |slice| {
+                Ok::<_, NotTheSlices>(pieces[slice as usize].bytes().to_vec())
+            })
+            .unwrap()
+        };
+        match look(&key) {
+            Examined::Good(found) => assert!(is_good && found == state),
+            Examined::Bad(shows) => {
+                assert!(!is_good);
+                assert!(matches!(*shows, Contradiction::Tile { index: 320, .. }));
+                assert_eq!(shows.check(&promised, &key), Ok(()));
+            }
+        }
+        let other = fresh_key().unwrap();
+        assert!(matches!(look(&other), Examined::Bad(_)));
     }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::atomic::AtomicU64;
 
 use assay_crypto::Digest;
+use assay_crypto::tiles::Writer;
 use assay_ledger::{StopRule, Taken};
 use assay_proof::{Program, ProgramError, Programs, Task};
 
@@ -49,12 +50,8 @@ impl Program for Ticking {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
-        self.state.to_le_bytes().to_vec()
-    }
-
-    fn digest(&self) -> Digest {
-        Digest::of("test/ticking", &[&self.encode()])
+    fn write(&self, to: &mut Writer<'_>) {
+        to.put(&self.state.to_le_bytes());
     }
 }
 

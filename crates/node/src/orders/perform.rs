@@ -8,14 +8,18 @@ use std::{
 };
 
 use assay_api::ChainView;
+use assay_crypto::tiles::Tiled;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::Lengths;
-use assay_ledger::{AccountId, FileCall, FileId, FileRecord, Order, OrderId, query, rules};
+use assay_ledger::{
+    AccountId, Examined, FileCall, FileId, FileRecord, NotTheSlices, Order, OrderId, Promised,
+    StateFile, examine, query, rules,
+};
 use assay_proof::{
     Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced, WorkFailure,
 };
 use assay_vault::{
-    Coding, Sealer, UnsealError,
+    Coding, Piece, Sealer, UnsealError,
     download::{DownloadConfig, DownloadError},
     length,
     upload::{UploadConfig, leftover},
@@ -219,6 +223,49 @@ impl Services {
         }
     }
 
+    /// Looks at what a delivered result holds, beside the state that it should hold. Its slices are fetched as they
+    /// are sealed, so it does not matter whether its manifest or their tags open.
+    ///
+    /// # Errors
+    /// [`FetchFailure`]: whether trying again can help.
+    pub async fn examine(
+        &self,
+        (file, owner): (FileId, AccountId),
+        key: FileKey,
+        state: Tiled,
+    ) -> Result<Examined, FetchFailure> {
+        let record = self.record(file, &[owner])?;
+        let expected = StateFile::new(state.length).map(StateFile::slices);
+        if expected != Some(record.slices) {
+            // The ledger lets no such result be delivered.
+            let text = format!(
+                "{} slices hold no state of {} bytes",
+                record.slices, state.length
+            );
+            return Err(FetchFailure::Corrupt(text));
+        }
+        let mut pieces = Vec::new();
+        let config = DownloadConfig::default();
+        let take = |piece| pieces.push(piece);
+        let fetched = files::fetch_sealed(&self.transport, config, &record, take).await;
+        fetched.map_err(|error| FetchFailure::Unavailable(told(&error)))?;
+        let promised = Promised {
+            state,
+            root: record.root,
+            slices: record.slices,
+        };
+        let looked = tokio::task::spawn_blocking(move || {
+            let digests: Vec<Digest> = pieces.iter().map(Piece::digest).collect();
+            examine(&promised, &key, &digests, |slice| {
+                let piece = pieces.get(slice as usize).ok_or(NotTheSlices)?;
+                Ok::<_, NotTheSlices>(piece.bytes().to_vec())
+            })
+        });
+        let looked = looked.await;
+        let looked = looked.map_err(|error| FetchFailure::Unavailable(told(&error)))?;
+        looked.map_err(|error| FetchFailure::Unavailable(told(&error)))
+    }
+
     /// Brings a file to the vault and records it for so many milliseconds, with its key sealed to
     /// `envelope_to` if given; to none of the storage nodes `apart` if there are enough others.
     ///
@@ -322,6 +369,12 @@ impl Perform<Traced> for ForOrder<'_> {
                 let most = MAX_STATE_BYTES as u64;
                 Answer::Fetched(services.fetch(file, owner, key, most).await)
             }
+            Ask::Examine {
+                file,
+                owner,
+                key,
+                state,
+            } => Answer::Examined(services.examine((file, owner), key, state).await),
             Ask::FetchInput {
                 file,
                 owners,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use assay_crypto::{Digest, PublicKey};
 use assay_job::{Course, Fault, Saved, Store};
-use assay_ledger::{Counts, Reached, StepIndex, Taken};
-use assay_proof::{StepReport, Task, Trace, split_counts, with_counts};
+use assay_ledger::{Counts, Reached, StateFile, StepIndex, Taken};
+use assay_proof::{ProgramError, StepReport, Task, Trace};
 use tokio::runtime::Handle;
 
 use super::driver::Driver;
@@ -117,7 +117,7 @@ pub fn run_digest(task: &Task, peers: &Peers) -> Digest {
 /// What a leaf of the trace is made of.
 fn reached(course: &Course, counts: &Counts) -> Reached {
     Reached {
-        state: course.digest(),
+        state: course.tiled(),
         counts: *counts,
     }
 }
@@ -144,7 +144,9 @@ pub fn train(
         None => vec![reached(&course, &counts).leaf(StepIndex(0))],
         Some(saved) => {
             fault = saved.fault;
-            let (before, state) = split_counts(&saved.state)?;
+            let decoded = StateFile::decode(&saved.state);
+            let decoded = decoded.map_err(|e| ProgramError::Refused(e.to_string()));
+            let (before, state) = decoded?;
             course.restore(state)?;
             counts = before;
             let step = saved.leaves.len() as u64 - 1;
@@ -180,7 +182,7 @@ pub fn train(
                 run,
                 leaves: leaves.clone(),
                 fault: fault.clone(),
-                state: with_counts(&counts, &course.encode()),
+                state: StateFile::encode(&counts, course.encode()),
             })?;
         }
         progress(Progress::Step(&report));
@@ -188,9 +190,9 @@ pub fn train(
     driver.close();
     let formula = formula(&course, peers).times(driver.exchanged);
     Ok(Trained {
-        state_digest: course.digest(),
+        state_digest: course.tiled().digest(),
         trace_root: Trace::new(leaves).root(),
-        state: with_counts(&counts, &course.encode()),
+        state: StateFile::encode(&counts, course.encode()),
         resumed_at,
         exchanged: driver.exchanged,
         skipped: counts.invalid,

@@ -2,9 +2,10 @@ use std::io::{self, Cursor, PipeReader, PipeWriter};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
+use assay_crypto::tiles::{Tiled, Writer};
 use assay_crypto::{Digest, aead::FileKey};
-use assay_ledger::{Counts, Reached, StepIndex, StopRule, Taken};
-use assay_proof::{Program, ProgramError, Programs, StepReport, Task, WorkFailure, with_counts};
+use assay_ledger::{Counts, Reached, StateFile, StepIndex, StopRule, Taken};
+use assay_proof::{Program, ProgramError, Programs, StepReport, Task, WorkFailure};
 use assay_vault::{Coding, Sealer, content_digest};
 
 use super::frame::{Answer, Ask, MAX_FRAME, Piece, read_frame, write_frame};
@@ -62,12 +63,8 @@ impl Program for Toy {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
-        vec![self.state]
-    }
-
-    fn digest(&self) -> Digest {
-        Digest([self.state; 32])
+    fn write(&self, to: &mut Writer<'_>) {
+        to.put(&[self.state]);
     }
 }
 
@@ -162,7 +159,7 @@ fn inputs_are_asked_for_once_and_shared_between_desks() {
         assert_eq!(report.step.0, step);
     }
     let reached = |step, state: u8| Reached {
-        state: Digest([state; 32]),
+        state: Tiled::of(&[state]),
         counts: Counts {
             valid: step,
             ..Counts::default()
@@ -176,7 +173,7 @@ fn inputs_are_asked_for_once_and_shared_between_desks() {
             .map(|(step, state)| reached(step, state).leaf(StepIndex(step)))
             .to_vec(),
         last,
-        state: with_counts(&last.counts, &[33]),
+        state: StateFile::encode(&last.counts, vec![33]),
     };
     assert_eq!(worker.answer(), done);
     // Another desk, the same inputs: nothing is missing while the first keeps them.
@@ -186,7 +183,7 @@ fn inputs_are_asked_for_once_and_shared_between_desks() {
         ..piece(2, b"", &[1, 2])
     };
     worker.ask(&Ask::Work(Box::new(second)));
-    let first = with_counts(&Counts::default(), &[30]);
+    let first = StateFile::encode(&Counts::default(), vec![30]);
     assert!(matches!(worker.answer(), Answer::Done { piece: 2, state, .. } if state == first));
     worker.end().unwrap();
 }
@@ -364,8 +361,7 @@ fn an_input_is_read_where_it_lies_and_one_that_is_not_there_is_no_refusal() {
     assert!(matches!(worker.answer(), Answer::Missing { piece: 3, .. }));
     worker.ask(&Ask::Open(Box::new(passage.clone())));
     worker.ask(&work(4));
-    assert!(
-        matches!(worker.answer(), Answer::Done { piece: 4, state, .. } if state[Counts::BYTES..] == [30])
-    );
+    let first = StateFile::encode(&Counts::default(), vec![30]);
+    assert!(matches!(worker.answer(), Answer::Done { piece: 4, state, .. } if state == first));
     worker.end().unwrap();
 }

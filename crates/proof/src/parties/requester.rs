@@ -1,28 +1,26 @@
 //! The requester: hands out keys, checks what comes back.
 
-use assay_ledger::{OrderCall, Phase, Question, RunIndex, StepIndex};
+use assay_ledger::{Contradiction, Examined, OrderCall, Phase, Question, RunIndex};
 use assay_machine::Machine;
 
 use super::{Handover, close};
 use crate::desk::Desk;
-use crate::inputs::Inputs;
 use crate::keys::OrderKeys;
 use crate::party::{
     Answer, Ask, CallTag, Context, FetchFailure, Identity, Input, Output, Tag, Traced, What,
 };
 use crate::view::View;
-use crate::work::{Start, Work, WorkDone, WorkFailure};
 
 /// The requester of one order, which is on the ledger already.
 ///
 /// It grants each run's provider the keys of the inputs, and the validators what it has of what a dispute
-/// is about. When a run stands and its key is released, it fetches the result, checks it against the
-/// audited final leaf and accepts, or complains: then the validators look for themselves.
+/// is about. When a run stands and its key is released, it fetches the result, compares it with the state that
+/// the audited final leaf binds, and accepts. Where it is another one it shows the ledger where, which needs
+/// nobody else; where it cannot be had it complains, and the validators look for themselves.
 pub struct Requester {
     me: Identity,
     keys: OrderKeys,
     desk: Desk,
-    inputs: Inputs,
     /// The result as far as it was looked at.
     result: Delivery,
     /// Which run's result that is.
@@ -32,9 +30,11 @@ pub struct Requester {
 
 enum Delivery {
     Unseen,
-    Fetched(Vec<u8>),
     Good,
-    Bad,
+    /// It is not what was promised, and this shows it.
+    Bad(Box<Contradiction>),
+    /// Something is there, but nothing that could be looked into.
+    Unreadable,
 }
 
 impl Machine for Requester {
@@ -62,7 +62,6 @@ impl Requester {
     /// A requester that holds the order's keys. It keeps no journal.
     pub fn new(me: Identity, keys: OrderKeys) -> Requester {
         Requester {
-            inputs: Inputs::of(me.account),
             me,
             keys,
             desk: Desk::default(),
@@ -77,26 +76,21 @@ impl Requester {
         let now = view.height;
         match answer {
             Answer::Submitted(_) => self.desk.rest(tag, now),
-            Answer::Input(result) => {
-                self.desk.missed(tag, now, &result);
-                if let What::Input(place, candidate) = tag.what {
-                    self.inputs.fetched((place, candidate), result);
-                }
-            }
-            Answer::Fetched(result) => {
+            Answer::Examined(result) => {
                 self.desk.missed(tag, now, &result);
                 match result {
-                    Ok(bytes) => self.result = Delivery::Fetched(bytes),
-                    Err(FetchFailure::Corrupt(_)) => self.result = Delivery::Bad,
+                    Ok(Examined::Good(_)) => self.result = Delivery::Good,
+                    Ok(Examined::Bad(shows)) => self.result = Delivery::Bad(shows),
+                    Err(FetchFailure::Corrupt(_)) => self.result = Delivery::Unreadable,
                     Err(FetchFailure::Unavailable(_) | FetchFailure::TooLarge(_)) => {}
                 }
             }
-            Answer::Worked(result) => {
-                self.desk.rest(tag, now);
-                self.checked(view, result);
-            }
-            // It stores nothing, and nobody asks it.
-            Answer::Stored(_) | Answer::Weighed(_) => {}
+            // It stores and computes nothing, and nobody asks it.
+            Answer::Fetched(_)
+            | Answer::Input(_)
+            | Answer::Worked(_)
+            | Answer::Stored(_)
+            | Answer::Weighed(_) => {}
         }
     }
 
@@ -168,57 +162,38 @@ impl Requester {
             return;
         };
         let place = order.work(run.index);
-        let tag = |what| Tag { place, what };
-        let last = order.head.terms.segments();
         match &self.result {
             Delivery::Good => {
                 let order = order.head.id;
                 let call = || Some(OrderCall::Accept { order });
                 self.desk.submit(place, CallTag::Accept, now, call);
             }
-            Delivery::Bad => self.complain(view),
+            Delivery::Bad(shows) => {
+                let call = || {
+                    Some(OrderCall::Contradict {
+                        place,
+                        shown: self.keys.show(run)?,
+                        contradiction: shows.clone(),
+                    })
+                };
+                self.desk.submit(place, CallTag::Contradict, now, call);
+            }
+            Delivery::Unreadable => self.complain(view),
             Delivery::Unseen => {
                 // A result that no node serves is as good as none.
                 if view.pressing() {
                     return self.complain(view);
                 }
-                self.desk.ask(tag(What::Checkpoint(last, 0)), now, || {
-                    Some(Ask::Fetch {
+                let what = What::Result(0);
+                self.desk.ask(Tag { place, what }, now, || {
+                    Some(Ask::Examine {
                         file: run.trace.as_ref()?.result,
                         owner: run.provider,
-                        key: self.keys.checkpoint(run, last)?,
+                        key: self.keys.result(run)?,
+                        state: run.last?,
                     })
                 });
             }
-            Delivery::Fetched(bytes) => {
-                let sets = [(0, self.keys.inputs())];
-                self.inputs.fetch(order, place, &sets, &mut self.desk, now);
-                let Some(task) = self.inputs.task(order, run) else {
-                    return;
-                };
-                let end = StepIndex(order.head.terms.steps);
-                self.desk.ask(tag(What::Replay(0)), now, || {
-                    Some(Ask::Work(Box::new(Work {
-                        task,
-                        start: Start::State(bytes.clone()),
-                        from: end,
-                        to: end,
-                    })))
-                });
-            }
-        }
-    }
-
-    fn checked(&mut self, view: &View, result: Result<WorkDone, WorkFailure>) {
-        let order = &view.order;
-        let end = StepIndex(order.head.terms.steps);
-        let end = order.result_run().and_then(|run| run.opened(end));
-        match result {
-            Ok(done) if end.is_some() && done.leaves.last() == end.as_ref() => {
-                self.result = Delivery::Good;
-            }
-            Ok(_) | Err(WorkFailure::Refused(_)) => self.result = Delivery::Bad,
-            Err(failure) => self.desk.trouble(failure),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The smallest job there is: a hash chain over its inputs, in integers only.
 
 use assay_crypto::Digest;
+use assay_crypto::tiles::Writer;
 use assay_ledger::{StepIndex, Taken};
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
 
@@ -91,11 +92,7 @@ impl Program for Counter {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
-        self.state.0.to_vec()
-    }
-
-    fn digest(&self) -> Digest {
-        Digest::of("assay/counter/state/v1", &[&self.state.0])
+    fn write(&self, to: &mut Writer<'_>) {
+        to.put(&self.state.0);
     }
 }

@@ -342,6 +342,17 @@ impl Perform<Traced> for Life {
                 self.delay().await;
                 Answer::Fetched(fetched)
             }
+            Ask::Examine {
+                file,
+                owner,
+                key,
+                state,
+            } => {
+                let file = (file, owner);
+                let examined = self.shared.vault().examine_by(me, file, &key, state);
+                self.delay().await;
+                Answer::Examined(examined)
+            }
             Ask::FetchInput {
                 file,
                 owners,

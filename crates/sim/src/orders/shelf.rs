@@ -27,13 +27,15 @@ impl Shelf {
         let nodes = places.iter().filter_map(|node| self.nodes.get(*node));
         let nodes: Vec<&SecretKey> = nodes.collect();
         let accounts: Vec<AccountId> = nodes.iter().map(|node| node.public()).collect();
+        let content = vault.expected(file, owner);
+        let content = content.expect("a file that is in the vault");
         let record = FileRecord {
             id: file,
             owner,
             name: BoundedString::new(name).expect("a short name"),
-            length_class: 1,
-            slices: 1,
-            root: file.0,
+            length_class: content.length_class,
+            slices: content.slices,
+            root: content.root,
             placement: BoundedVec::new(accounts).expect("few nodes"),
             media_type: BoundedString::default(),
             key_envelope: BoundedBytes::default(),

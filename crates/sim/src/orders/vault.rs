@@ -1,16 +1,44 @@
-//! A vault without nodes: plaintexts in memory, handed out only under the right key.
+//! A vault without nodes: files sealed as a real vault seals them, handed out only under the right key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
 use assay_crypto::aead::FileKey;
-use assay_ledger::{AccountId, FileId};
+use assay_crypto::tiles::Tiled;
+use assay_ledger::{AccountId, Examined, FileId, NotTheSlices, Promised, examine};
 use assay_proof::FetchFailure;
+use assay_vault::{Coding, Expected, Piece, Sealer};
+
+/// A file: its key, its plaintext, and its slices as they are sealed.
+struct Kept {
+    key: FileKey,
+    bytes: Vec<u8>,
+    expected: Expected,
+    slices: Vec<Piece>,
+}
+
+impl Kept {
+    fn new(key: &FileKey, bytes: Vec<u8>) -> Kept {
+        let coding = Coding::Replicated { copies: 1 };
+        let mut sealer = Sealer::new(&bytes[..], key.clone(), coding);
+        let mut slices = Vec::new();
+        while let Some(slice) = sealer.next_slice().expect("a source in memory") {
+            slices.push(slice.piece);
+        }
+        let expected = sealer.finish().expect("a short file").expected();
+        Kept {
+            key: key.clone(),
+            bytes,
+            expected,
+            slices,
+        }
+    }
+}
 
 /// Files by name and owner.
 #[derive(Default)]
 pub struct Vault {
-    files: BTreeMap<(FileId, AccountId), (FileKey, Vec<u8>)>,
+    files: BTreeMap<(FileId, AccountId), Kept>,
     /// Files that no node answers for.
     pub lost: BTreeSet<FileId>,
     /// Owners whose storage nodes answer no more.
@@ -22,7 +50,7 @@ pub struct Vault {
     /// Files that their owners have brought to other nodes too.
     pub(super) shown: BTreeSet<(FileId, AccountId)>,
     /// On which storage nodes files are, where that is known.
-    kept: BTreeMap<(FileId, AccountId), Vec<usize>>,
+    places: BTreeMap<(FileId, AccountId), Vec<usize>>,
     /// Storage nodes that are dead.
     dead: BTreeSet<usize>,
 }
@@ -35,14 +63,20 @@ impl Vault {
 
     /// The name of these bytes under this key.
     pub(super) fn name(key: &FileKey, bytes: &[u8]) -> FileId {
-        FileId(Digest::of("assay/sim/file/v1", &[&key.0, bytes]))
+        Kept::new(key, bytes.to_vec()).expected.id
     }
 
     /// Keeps a file; the same bytes under the same key are the same file.
     pub fn store(&mut self, owner: AccountId, key: &FileKey, bytes: Vec<u8>) -> FileId {
-        let file = Vault::name(key, &bytes);
-        self.files.insert((file, owner), (key.clone(), bytes));
+        let kept = Kept::new(key, bytes);
+        let file = kept.expected.id;
+        self.files.insert((file, owner), kept);
         file
+    }
+
+    /// What the record of a file says of its content.
+    pub(super) fn expected(&self, file: FileId, owner: AccountId) -> Option<Expected> {
+        self.files.get(&(file, owner)).map(|kept| kept.expected)
     }
 
     /// Says on which of so many nodes a file is kept from now on: as many as are asked for, as far as
@@ -66,7 +100,7 @@ impl Vault {
         };
         alive.sort_by_cached_key(rank);
         alive.truncate(replicas);
-        self.kept.insert(kept, alive.clone());
+        self.places.insert(kept, alive.clone());
         alive
     }
 
@@ -77,7 +111,7 @@ impl Vault {
 
     /// A storage node loses one of the files that it keeps: the one in this place, counted around.
     pub(super) fn forget(&mut self, node: usize, place: u64) {
-        let mut all: Vec<_> = self.kept.values_mut().collect();
+        let mut all: Vec<_> = self.places.values_mut().collect();
         all.retain(|nodes| nodes.contains(&node));
         let count = all.len().max(1) as u64;
         if let Some(nodes) = all.get_mut((place % count) as usize) {
@@ -87,15 +121,14 @@ impl Vault {
 
     /// Whether no node has the file any more.
     fn is_lost(&self, file: FileId, owner: AccountId) -> bool {
-        let nodes = self.kept.get(&(file, owner));
+        let nodes = self.places.get(&(file, owner));
         nodes.is_some_and(|nodes| nodes.iter().all(|node| self.dead.contains(node)))
     }
 
     /// Puts other bytes in a file's place, under the same keys.
     pub fn replace(&mut self, file: FileId, bytes: Vec<u8>) {
-        let same = |((id, _), _): &(&(FileId, AccountId), &mut (FileKey, Vec<u8>))| *id == file;
-        for (_, (_, kept)) in self.files.iter_mut().filter(same) {
-            kept.clone_from(&bytes);
+        for (_, kept) in self.files.iter_mut().filter(|(at, _)| at.0 == file) {
+            kept.bytes.clone_from(&bytes);
         }
     }
 
@@ -115,18 +148,62 @@ impl Vault {
         key: &FileKey,
         content: Option<Digest>,
     ) -> Result<Vec<u8>, FetchFailure> {
+        let kept = self.kept(file, owner)?;
+        if kept.key != *key {
+            return Err(FetchFailure::Corrupt("another key".to_owned()));
+        }
+        if content.is_some_and(|content| content != Vault::content(&kept.bytes)) {
+            return Err(FetchFailure::Corrupt("another content".to_owned()));
+        }
+        Ok(kept.bytes.clone())
+    }
+
+    fn kept(&self, file: FileId, owner: AccountId) -> Result<&Kept, FetchFailure> {
         let unavailable = || FetchFailure::Unavailable(format!("{file} of {owner}"));
         if self.lost.contains(&file) || self.gone.contains(&owner) || self.is_lost(file, owner) {
             return Err(unavailable());
         }
-        let (stored, bytes) = self.files.get(&(file, owner)).ok_or_else(unavailable)?;
-        if stored != key {
-            return Err(FetchFailure::Corrupt("another key".to_owned()));
+        self.files.get(&(file, owner)).ok_or_else(unavailable)
+    }
+
+    /// Looks at what a result holds, for somebody.
+    ///
+    /// # Errors
+    /// As [`Vault::fetch_by`], but that no key is a wrong one.
+    pub(super) fn examine_by(
+        &self,
+        reader: AccountId,
+        (file, owner): (FileId, AccountId),
+        key: &FileKey,
+        state: Tiled,
+    ) -> Result<Examined, FetchFailure> {
+        self.must_reach(reader, file, owner)?;
+        let kept = self.kept(file, owner)?;
+        let promised = Promised {
+            state,
+            root: kept.expected.root,
+            slices: kept.expected.slices,
+        };
+        let digests: Vec<Digest> = kept.slices.iter().map(Piece::digest).collect();
+        let examined = examine(&promised, key, &digests, |slice| {
+            let piece = kept.slices.get(slice as usize).ok_or(NotTheSlices)?;
+            Ok::<_, NotTheSlices>(piece.bytes().to_vec())
+        });
+        examined.map_err(|error| FetchFailure::Corrupt(error.to_string()))
+    }
+
+    fn must_reach(
+        &self,
+        reader: AccountId,
+        file: FileId,
+        owner: AccountId,
+    ) -> Result<(), FetchFailure> {
+        let far = self.far.contains(&reader) && !self.shown.contains(&(file, owner));
+        if far || self.cut_off.contains(&reader) {
+            let text = format!("{reader} reaches no node with {file} of {owner}");
+            return Err(FetchFailure::Unavailable(text));
         }
-        if content.is_some_and(|content| content != Vault::content(bytes)) {
-            return Err(FetchFailure::Corrupt("another content".to_owned()));
-        }
-        Ok(bytes.clone())
+        Ok(())
     }
 
     /// Hands a file out to somebody.
@@ -141,11 +218,7 @@ impl Vault {
         key: &FileKey,
         content: Option<Digest>,
     ) -> Result<Vec<u8>, FetchFailure> {
-        let far = self.far.contains(&reader) && !self.shown.contains(&(file, owner));
-        if far || self.cut_off.contains(&reader) {
-            let text = format!("{reader} reaches no node with {file} of {owner}");
-            return Err(FetchFailure::Unavailable(text));
-        }
+        self.must_reach(reader, file, owner)?;
         self.fetch(file, owner, key, content)
     }
 

@@ -3,12 +3,18 @@
 
 use std::sync::Arc;
 
-use assay_ledger::{AccountId, FailureReason, Order, Outcome, Phase, Role, Run, Verdict};
-use assay_proof::parties::Requester;
+use assay_crypto::tiles::Writer;
+use assay_ledger::{
+    AccountId, FailureReason, Order, Outcome, Phase, Role, Run, StepIndex, Verdict,
+};
+use assay_proof::parties::{Provider, Requester};
+use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
+use assay_sim::liars::judges::SilentJudge;
+use assay_sim::liars::providers::{Withheld, WithholdingProvider};
 use assay_sim::liars::requesters::FalseComplaint;
-use assay_sim::orders::{BALANCE, Cast, Plan, play};
+use assay_sim::orders::{self, Actor, BALANCE, Cast, CounterPrograms, Plan, play};
 
-use crate::{counter, failures, honest};
+use crate::{HEAVY, counter, failures, honest};
 
 /// The requester's place among the members.
 const REQUESTER: usize = 0;
@@ -174,5 +180,87 @@ fn reason(run: &Run) -> FailureReason {
     match run.trace {
         None => FailureReason::Late,
         Some(_) => FailureReason::Withheld,
+    }
+}
+
+/// Programs whose states are as long as some tiles.
+#[derive(Clone, Copy)]
+struct LongPrograms;
+
+struct Long(Box<dyn Program>);
+
+impl Programs for LongPrograms {
+    fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
+        Ok(Box::new(Long(CounterPrograms.build(task)?)))
+    }
+}
+
+impl Program for Long {
+    fn restart(&mut self) -> Result<(), ProgramError> {
+        self.0.restart()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
+        self.0.restore(&bytes[..bytes.len().min(32)])
+    }
+
+    fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
+        self.0.advance(step)
+    }
+
+    fn write(&self, to: &mut Writer<'_>) {
+        for _ in 0..1_500 {
+            self.0.write(to);
+        }
+    }
+}
+
+/// A network whose first provider stores this as its result, and whose validators judge nothing.
+fn unjudged(stores: Option<Withheld>) -> Cast {
+    let mut cast = Cast::honest((2, 3, 0), || LongPrograms);
+    let judges = (0..4).map(|_| Actor::new(|_| SilentJudge, || LongPrograms));
+    cast.validators = judges.collect();
+    let first = match stores {
+        Some(withheld) => Actor::new(
+            move |me| WithholdingProvider::new(me, withheld),
+            || LongPrograms,
+        ),
+        None => Actor::new(Provider::new, || LongPrograms),
+    };
+    cast.providers.insert(0, first.bonded(HEAVY));
+    cast
+}
+
+/// The ledger judges by what the requester shows it: nobody else has to be there.
+#[test]
+fn garbage_is_not_paid_though_no_validator_looks() {
+    for withheld in [
+        Withheld::Result,
+        Withheld::ResultTile,
+        Withheld::ResultState,
+        Withheld::ResultLength,
+        Withheld::ResultKey,
+    ] {
+        let (world, order) = orders::run(plan(), unjudged(Some(withheld)), || LongPrograms);
+        let failed = failures(&order);
+        assert_eq!(failed.len(), 1, "{withheld:?}");
+        assert_eq!(failed[0].reason, FailureReason::WrongResult, "{withheld:?}");
+        assert!(failed[0].slashed.0 > 0 && failed[0].disputes.is_empty());
+        let cheater = world.all(Role::Provider)[0];
+        assert_eq!(failed[0].provider, world.members()[cheater].account);
+        assert!(world.balance(cheater) <= BALANCE, "{withheld:?}");
+        // The next one is paid, and the requester has its result.
+        assert_eq!(order.head.outcome, Some(Outcome::Paid), "{withheld:?}");
+        assert_eq!(world.refused(), [], "{withheld:?}");
+    }
+}
+
+/// What stands beside the state does not matter to whoever has the state.
+#[test]
+fn a_result_is_paid_whatever_stands_behind_it() {
+    for stores in [None, Some(Withheld::ResultNodes)] {
+        let (_, order) = orders::run(plan(), unjudged(stores), || LongPrograms);
+        assert_eq!(failures(&order), [], "{stores:?}");
+        assert_eq!(order.head.outcome, Some(Outcome::Paid), "{stores:?}");
     }
 }

@@ -187,7 +187,7 @@ fn long_segments_are_narrowed_to_the_first_skipped_step() {
 
 #[test]
 fn whatever_is_kept_back_costs_the_bond() {
-    use FailureReason::{Silent, Unavailable, Withheld as Late};
+    use FailureReason::{Silent, Unavailable, Withheld as Late, WrongResult};
     for (withheld, reason) in [
         (Withheld::Starts, Late),
         (Withheld::Ends, Late),
@@ -195,8 +195,11 @@ fn whatever_is_kept_back_costs_the_bond() {
         (Withheld::GoodGrants, Unavailable),
         (Withheld::Checkpoints, Unavailable),
         (Withheld::Keys, Unavailable),
-        (Withheld::Result, Unavailable),
-        (Withheld::ResultKey, Unavailable),
+        (Withheld::Result, WrongResult),
+        (Withheld::ResultTile, WrongResult),
+        (Withheld::ResultState, WrongResult),
+        (Withheld::ResultLength, WrongResult),
+        (Withheld::ResultKey, WrongResult),
         (Withheld::Release, Late),
     ] {
         let cheater = Actor::new(move |me| WithholdingProvider::new(me, withheld), counter);

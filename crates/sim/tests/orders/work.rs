@@ -3,10 +3,8 @@
 use std::ops::ControlFlow;
 
 use assay_crypto::Digest;
-use assay_ledger::{Counts, StepIndex, StopRule, Taken, Terms};
-use assay_proof::{
-    Start, StepReport, Task, TaskInput, Work, WorkFailure, Worker, run, with_counts,
-};
+use assay_ledger::{Counts, StateFile, StepIndex, StopRule, Taken, Terms};
+use assay_proof::{Start, StepReport, Task, TaskInput, Work, WorkFailure, Worker, run};
 use assay_sim::orders::{CounterPrograms, OVER, STUCK};
 
 fn task() -> Task {
@@ -97,7 +95,7 @@ fn what_comes_to_nothing_is_counted_until_the_run_is_given_up() {
         ..Counts::default()
     };
     let from = |state: [u8; 32]| {
-        let start = Start::State(with_counts(&counts, &state));
+        let start = Start::State(StateFile::encode(&counts, state.to_vec()));
         run(&CounterPrograms, &work(start, 3, 10), &mut go).unwrap()
     };
     let taken = |reports: Vec<StepReport>| -> Vec<Taken> {
@@ -112,7 +110,7 @@ fn what_comes_to_nothing_is_counted_until_the_run_is_given_up() {
     let [invalid, idle] = [Taken::Invalid, Taken::Idle];
     let expected = [invalid, invalid, invalid, invalid, idle, idle, idle];
     assert_eq!(taken(stuck.reports), expected);
-    assert_eq!(stuck.state[Counts::BYTES..], STUCK);
+    assert_eq!(StateFile::decode(&stuck.state).unwrap().1, STUCK);
 }
 
 #[test]

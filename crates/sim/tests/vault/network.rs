@@ -145,6 +145,36 @@ fn a_file_nobody_returns_is_named_with_what_each_node_did() {
     );
 }
 
+/// Without a key: the list comes from whoever has it, and only the recorded one counts.
+#[test]
+fn slices_are_read_as_they_are_sealed() {
+    let (mut world, file, plain) = stored(|world, file| {
+        world
+            .nodes
+            .insert(file.placement[0], Box::new(Garbage(copy_of_the_file())));
+    });
+    let read = world.slices(&file);
+    assert!(read.result.is_ok());
+    let mut sealer = sealer(&plain, key(9));
+    for (index, piece) in (0..).zip(&read.pieces) {
+        let sealed = sealer.slice(index).unwrap().unwrap();
+        assert_eq!(piece.digest(), sealed.digest);
+    }
+    assert_eq!(read.pieces.len() as u32, file.expected.slices);
+    let liar = file.placement[0];
+    assert!(read.reports.iter().all(|(node, ..)| *node == liar));
+
+    let (mut world, mut file, _) = stored(|_, _| {});
+    file.expected.root = file.expected.id.0;
+    let error = world.slices(&file).result.unwrap_err();
+    let DownloadError::Missing { part, tried, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(part, Part::List);
+    let unknown = |(_, fault): &(_, Fault)| *fault == Fault::Refused(Refusal::Unknown);
+    assert!(!tried.is_empty() && tried.iter().all(unknown), "{tried:?}");
+}
+
 #[test]
 fn one_lost_slice_is_named() {
     let disks = [1, 2].map(|_| Rc::new(MemoryBackend::new()));

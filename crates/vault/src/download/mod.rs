@@ -14,6 +14,8 @@
 //! - Slices are delivered in order, each authentic; the whole is checked at the end.
 //! - Parts that an earlier download left are used instead of asked for, if they are what they
 //!   should be.
+//! - Where a file is fetched sealed, the list of its slices comes first, from any holder: it is compared with
+//!   the root in the file's record. Nothing is opened then, so it does not matter what opens.
 //! - A slice is delivered when the one before it is taken, so whoever is slow holds up the rest.
 
 mod fetch;
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use assay_crypto::aead::FileKey;
+use assay_crypto::{Digest, merkle};
 use assay_ledger::AccountId;
 use assay_machine::{Context, Machine};
 
@@ -70,7 +73,7 @@ pub struct Download {
     placement: Placement,
     /// Until the manifest is open.
     key: Option<FileKey>,
-    unsealer: Option<Unsealer>,
+    reading: Option<Reading>,
     fetches: BTreeMap<Part, Fetch>,
     ready: BTreeMap<u32, Piece>,
     /// The first slice not yet asked for, and the first not yet handed over.
@@ -84,6 +87,46 @@ pub struct Download {
     strikes: BTreeMap<AccountId, u32>,
     tags: Tags,
     finished: bool,
+}
+
+/// A file whose slices are known.
+enum Reading {
+    Opened(Unsealer),
+    Sealed { slices: Vec<Digest>, taken: usize },
+}
+
+impl Reading {
+    fn slices(&self) -> &[Digest] {
+        match self {
+            Reading::Opened(unsealer) => unsealer.manifest().slices(),
+            Reading::Sealed { slices, .. } => slices,
+        }
+    }
+
+    /// What is in the next slice, whose digest has been compared already.
+    fn take(&mut self, index: u32, piece: &Piece) -> Result<Vec<u8>, UnsealError> {
+        match self {
+            Reading::Opened(unsealer) => unsealer.verified_slice(index, piece),
+            Reading::Sealed { taken, .. } => {
+                *taken += 1;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        match self {
+            Reading::Opened(unsealer) => unsealer.is_complete(),
+            Reading::Sealed { slices, taken } => *taken == slices.len(),
+        }
+    }
+
+    fn finish(self) -> Result<Option<Content>, UnsealError> {
+        match self {
+            Reading::Opened(unsealer) => unsealer.finish().map(Some),
+            Reading::Sealed { .. } => Ok(None),
+        }
+    }
 }
 
 impl Machine for Download {
@@ -122,13 +165,33 @@ impl Download {
         placement: Placement,
         key: FileKey,
     ) -> Self {
+        let first = (Part::Manifest, Fetch::new(expected.id.0));
+        let key = Some(key);
+        Self {
+            key,
+            ..Self::beginning(config, expected, placement, first)
+        }
+    }
+
+    /// A download of that file's slices as they are sealed.
+    pub fn sealed(config: DownloadConfig, expected: Expected, placement: Placement) -> Self {
+        let first = (Part::List, Fetch::new(expected.root));
+        Self::beginning(config, expected, placement, first)
+    }
+
+    fn beginning(
+        config: DownloadConfig,
+        expected: Expected,
+        placement: Placement,
+        first: (Part, Fetch),
+    ) -> Self {
         Self {
             config,
             expected,
             placement,
-            key: Some(key),
-            unsealer: None,
-            fetches: BTreeMap::from([(Part::Manifest, Fetch::new(expected.id.0))]),
+            key: None,
+            reading: None,
+            fetches: BTreeMap::from([first]),
             ready: BTreeMap::new(),
             next_fetch: 0,
             next_deliver: 0,
@@ -153,12 +216,9 @@ impl Download {
         if self.failed.is_some() {
             return false;
         }
-        let wanted = match &self.unsealer {
-            None => Some(self.expected.id.0),
-            Some(unsealer) => {
-                let slices = unsealer.manifest().slices();
-                slices.get(self.next_fetch as usize).copied()
-            }
+        let wanted = match &self.reading {
+            None => self.key.as_ref().map(|_| self.expected.id.0),
+            Some(reading) => reading.slices().get(self.next_fetch as usize).copied(),
         };
         if wanted != Some(piece.digest()) {
             return false;
@@ -170,13 +230,13 @@ impl Download {
     }
 
     fn open_known(&mut self, piece: &Piece) -> Result<(), UnsealError> {
-        match &mut self.unsealer {
+        match &mut self.reading {
             None => {
                 self.fetches.remove(&Part::Manifest);
                 self.open(piece)
             }
-            Some(unsealer) => {
-                unsealer.verified_slice(self.next_fetch, piece)?;
+            Some(reading) => {
+                reading.take(self.next_fetch, piece)?;
                 self.next_fetch += 1;
                 self.next_deliver += 1;
                 Ok(())
@@ -201,16 +261,24 @@ impl Download {
             return;
         };
         let fault = match reply {
-            Ok(Response::Piece { piece }) if piece.digest() == fetch.digest() => {
-                for node in fetch.overtaken(now, self.config.hedge_ms) {
-                    self.report(node, part, Fault::Late, out);
-                }
-                self.fetches.remove(&part);
-                self.flights.retain(|_, other| *other != part);
+            Ok(Response::Piece { piece })
+                if part != Part::List && piece.digest() == fetch.digest() =>
+            {
+                self.arrived(now, part, out);
                 self.take_piece(part, piece, out);
                 return;
             }
-            Ok(Response::Piece { .. }) => Fault::Corrupt,
+            Ok(Response::Slices { slices })
+                if part == Part::List
+                    && slices.as_slice().len() as u64 == u64::from(self.expected.slices)
+                    && merkle::root(slices.as_slice().to_vec()) == fetch.digest() =>
+            {
+                self.arrived(now, part, out);
+                let (slices, taken) = (slices.into_vec(), 0);
+                self.reading = Some(Reading::Sealed { slices, taken });
+                return;
+            }
+            Ok(Response::Piece { .. } | Response::Slices { .. }) => Fault::Corrupt,
             Ok(Response::Refused(refusal)) => Fault::Refused(refusal),
             Ok(_) => Fault::Nonsense,
             Err(Unreachable) => Fault::Unreachable,
@@ -219,12 +287,24 @@ impl Download {
         self.report(node, part, fault, out);
     }
 
+    /// A part is here: nobody is asked for it any more.
+    fn arrived(&mut self, now: Millis, part: Part, out: &mut Vec<Output>) {
+        let fetch = self.fetches.remove(&part);
+        let overtaken = fetch.map(|fetch| fetch.overtaken(now, self.config.hedge_ms));
+        for node in overtaken.into_iter().flatten() {
+            self.report(node, part, Fault::Late, out);
+        }
+        self.flights.retain(|_, other| *other != part);
+    }
+
     fn take_piece(&mut self, part: Part, piece: Piece, out: &mut Vec<Output>) {
         let done = match part {
             Part::Slice(index) => {
                 self.ready.insert(index, piece);
                 Ok(())
             }
+            // It is no piece.
+            Part::List => Ok(()),
             Part::Manifest => self.open(&piece).map(|()| {
                 let plain = Vec::new();
                 self.hand_over(part, plain, piece, out);
@@ -237,7 +317,8 @@ impl Download {
 
     fn open(&mut self, piece: &Piece) -> Result<(), UnsealError> {
         if let Some(key) = self.key.take() {
-            self.unsealer = Some(Unsealer::new(&self.expected, piece, key)?);
+            let unsealer = Unsealer::new(&self.expected, piece, key)?;
+            self.reading = Some(Reading::Opened(unsealer));
         }
         Ok(())
     }
@@ -260,18 +341,18 @@ impl Download {
 
     /// Delivers the next slice when it is here, or ends when there is none.
     fn deliver(&mut self, out: &mut Vec<Output>) -> Result<(), UnsealError> {
-        let Some(unsealer) = self.unsealer.as_mut().filter(|_| !self.taking) else {
+        let Some(reading) = self.reading.as_mut().filter(|_| !self.taking) else {
             return Ok(());
         };
         if let Some(piece) = self.ready.remove(&self.next_deliver) {
             let index = self.next_deliver;
-            let plain = unsealer.verified_slice(index, &piece)?;
+            let plain = reading.take(index, &piece)?;
             self.next_deliver += 1;
             self.hand_over(Part::Slice(index), plain, piece, out);
-        } else if unsealer.is_complete()
-            && let Some(unsealer) = self.unsealer.take()
+        } else if reading.is_complete()
+            && let Some(reading) = self.reading.take()
         {
-            let content = unsealer.finish()?;
+            let content = reading.finish()?;
             self.finish(Ok(content), out);
         }
         Ok(())
@@ -299,12 +380,12 @@ impl Download {
     }
 
     fn extend_window(&mut self) {
-        let Some(unsealer) = &self.unsealer else {
+        let Some(reading) = &self.reading else {
             return;
         };
         let end = self.next_deliver.saturating_add(self.config.window as u32);
         while self.next_fetch < end.min(self.expected.slices) {
-            if let Some(digest) = unsealer.manifest().slices().get(self.next_fetch as usize) {
+            if let Some(digest) = reading.slices().get(self.next_fetch as usize) {
                 let part = Part::Slice(self.next_fetch);
                 self.fetches.insert(part, Fetch::new(*digest));
             }
@@ -331,9 +412,12 @@ impl Download {
             Next::Ask(node) => {
                 let tag = self.tags.next();
                 fetch.sent(tag, node, now);
-                let digest = fetch.digest();
+                let (file, digest) = (self.expected.id, fetch.digest());
                 self.flights.insert(tag, part);
-                let request = Request::Get { digest };
+                let request = match part {
+                    Part::List => Request::Slices { file, root: digest },
+                    Part::Manifest | Part::Slice(_) => Request::Get { digest },
+                };
                 out.push(Output::Ask(tag, Ask::Send { to: node, request }));
             }
             Next::GiveUp => {
@@ -350,7 +434,7 @@ impl Download {
     /// The holders of a part: fewest faults first, and otherwise a different first one per slice.
     fn order(&self, part: Part) -> Vec<AccountId> {
         let index = match part {
-            Part::Manifest => 0,
+            Part::Manifest | Part::List => 0,
             Part::Slice(index) => index,
         };
         let mut holders = self.placement.holders(index).to_vec();
@@ -367,7 +451,7 @@ impl Download {
         out.push(Output::Report(PartFailed { node, part, fault }));
     }
 
-    fn finish(&mut self, result: Result<Content, DownloadError>, out: &mut Vec<Output>) {
+    fn finish(&mut self, result: Result<Option<Content>, DownloadError>, out: &mut Vec<Output>) {
         self.finished = true;
         self.ready.clear();
         self.fetches.clear();

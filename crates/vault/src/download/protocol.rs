@@ -22,7 +22,7 @@ impl Protocol for Fetching {
     type Ask = Ask;
     type Answer = Answer;
     type Report = PartFailed;
-    type End = Result<Content, DownloadError>;
+    type End = Result<Option<Content>, DownloadError>;
 }
 
 /// What a download reacts to.
@@ -45,7 +45,7 @@ pub enum Ask {
     Take {
         /// Which: the manifest, then the slices in order.
         part: Part,
-        /// Its plaintext; nothing for the manifest.
+        /// Its plaintext; nothing for the manifest, and nothing where slices are handed over sealed.
         plain: Vec<u8>,
         /// The piece it was in, for whoever wants to go on later.
         piece: Piece,
@@ -77,6 +77,8 @@ pub struct PartFailed {
 pub enum Part {
     /// The manifest.
     Manifest,
+    /// The list of the slices, of a file that is not opened.
+    List,
     /// A slice, from zero.
     Slice(u32),
 }
@@ -85,6 +87,7 @@ impl std::fmt::Display for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Part::Manifest => f.write_str("the manifest"),
+            Part::List => f.write_str("the list of slices"),
             Part::Slice(index) => write!(f, "slice {index}"),
         }
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use assay_crypto::Digest;
 use assay_ledger::{AccountId, FileId};
 
-use super::holding::{Holding, HoldingState};
+use super::holding::{Holding, HoldingState, key};
 use super::{Charge, MAX_CLAIMS, Output, Shelf, Slot, State, StorageNode, reply};
-use crate::piece::Piece;
+use crate::piece::{Digests, Piece};
 use crate::time::Tag;
 use crate::wire::{Flags, Refusal, Request, Response};
 
@@ -36,6 +36,7 @@ impl StorageNode {
             Request::Room => Ok(Some(self.room(&from))),
             Request::Accept(asked) => self.accept(from, &asked).map(Some),
             Request::Pending { after } => Ok(Some(self.unrecorded(&from, after))),
+            Request::Slices { file, root } => self.slices(file, root).map(Some),
         };
         match done {
             Ok(Some(response)) => reply(out, tag, response),
@@ -229,6 +230,17 @@ impl StorageNode {
             .claims
             .insert(from);
         Ok(())
+    }
+
+    /// The list of a file's slices.
+    fn slices(&self, file: FileId, root: Digest) -> Result<Response, Refusal> {
+        let kept = self.holdings.get(&key(file, root));
+        let kept = kept.filter(|kept| kept.state == HoldingState::Held);
+        // The manifest comes last.
+        let slices = kept.and_then(|kept| Some(kept.pieces.split_last()?.1.to_vec()));
+        let slices = slices.and_then(|slices| Digests::new(slices).ok());
+        let slices = slices.ok_or(Refusal::Unknown)?;
+        Ok(Response::Slices { slices })
     }
 
     fn holds(&self, digest: &Digest) -> bool {

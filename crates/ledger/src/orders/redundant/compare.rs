@@ -8,8 +8,8 @@ use crate::orders::traced::audit_alone;
 use crate::orders::{escrow, runs};
 use crate::state::State;
 use crate::{
-    AccountId, Leaf, Order, Outcome, Phase, Question, Refusal, Run, RunIndex, SegmentIndex,
-    StepIndex, Verdict,
+    AccountId, FailureReason, Leaf, Order, Outcome, Phase, Question, Refusal, Run, RunIndex,
+    SegmentIndex, StepIndex, Verdict,
 };
 
 /// Compares the runs that stand. The first that differs from the one before it is disputed; when
@@ -145,7 +145,28 @@ fn complained(
     }
     escrow::pay_deposit(state, order, requester, &[])?;
     let right = &[];
-    runs::fail(state, order, run, *reason, Reward { right, judges })?;
+    without(state, order, run, *reason, Reward { right, judges })
+}
+
+/// Goes on from a result of which it was shown that it is another one than was compared.
+pub(super) fn contradicted(
+    state: &mut State<'_>,
+    order: &mut Order,
+    run: RunIndex,
+) -> Result<(), Refusal> {
+    let reason = FailureReason::WrongResult;
+    without(state, order, run, reason, Reward::default())
+}
+
+/// Goes on without a run whose result was no good.
+fn without(
+    state: &mut State<'_>,
+    order: &mut Order,
+    run: RunIndex,
+    reason: FailureReason,
+    rewarded: Reward<'_>,
+) -> Result<(), Refusal> {
+    runs::fail(state, order, run, reason, rewarded)?;
     // The others committed to the same state: theirs may be delivered.
     if order.standing().next().is_some() {
         enter(state, order, Phase::Accepted);

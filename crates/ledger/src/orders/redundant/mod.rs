@@ -10,7 +10,7 @@ use super::draw::Pools;
 use super::passage::finish;
 use super::procedure::Procedure;
 use super::rules::problem::TermsProblem;
-use super::{asking, disputes, grants, judging, runs};
+use super::{asking, complaint, disputes, grants, judging, runs};
 use crate::state::State;
 use crate::{AccountId, Moment, Order, OrderCall, Outcome, Phase, Place, Refusal, Terms};
 
@@ -43,6 +43,7 @@ impl Procedure for Redundant {
         match order.head.phase {
             Phase::Asked => order.list_place(),
             Phase::Bisecting | Phase::Attesting => order.dispute_place(),
+            Phase::Accepted => Some(order.work(order.result_run()?.index)),
             _ => Some(order.work(order.run_of(provider)?.index)),
         }
     }
@@ -79,7 +80,15 @@ impl Procedure for Redundant {
                 Ok(())
             }
             OrderCall::Accept { .. } => close(state, order, Outcome::Paid),
-            OrderCall::Complain { .. } => disputes::complain(state, order),
+            OrderCall::Complain { .. } => complaint::open(state, order),
+            OrderCall::Contradict {
+                shown,
+                contradiction,
+                ..
+            } => {
+                let run = complaint::check(state, order, shown, contradiction)?;
+                compare::contradicted(state, order, run)
+            }
             OrderCall::Grant {
                 place,
                 grantee,

@@ -11,7 +11,7 @@ use crate::orders::draw::Pools;
 use crate::orders::escrow::Reward;
 use crate::orders::life::Late;
 use crate::orders::passage::{enter, resume};
-use crate::orders::{asking, disputes, escrow, grants, judging, runs};
+use crate::orders::{asking, complaint, disputes, escrow, grants, judging, runs};
 use crate::state::State;
 use crate::{
     AccountId, BoundedVec, DeclineReason, FailureReason, FileId, Opening, Order, OrderEvent,
@@ -237,6 +237,9 @@ pub(super) fn reveal(
         .iter()
         .map(|opening| disputes::opened(order, index, opening));
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    for opening in openings {
+        complaint::note_last(state, order, index, opening)?;
+    }
     if let Some(run) = order.runs.get_mut(index.0 as usize) {
         run.opened = opened;
     }

@@ -10,7 +10,7 @@ use super::resolve::resolve;
 use crate::accounts::money;
 use crate::orders::draw::{self, Pools};
 use crate::orders::passage::{enter, resume};
-use crate::orders::{asking, disputes, grants};
+use crate::orders::{asking, complaint, disputes, grants};
 use crate::state::State;
 use crate::{
     AccountId, Amount, AuditResults, BoundedVec, Height, Leaf, Opening, Order, OrderEvent,
@@ -240,7 +240,11 @@ pub(super) fn open_ends(
         .run()
         .ok_or(OrderRefusal::AlreadyDone { order: order_id })?;
     let expected = run.ends(&order.head.terms);
-    let ends = verified(order, run.index, expected, openings)?;
+    let run = run.index;
+    let ends = verified(order, run, expected, openings)?;
+    for opening in openings {
+        complaint::note_last(state, order, run, opening)?;
+    }
     if let Some(round) = round_mut(order) {
         round.ends = ends;
     }

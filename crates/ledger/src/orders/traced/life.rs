@@ -174,8 +174,14 @@ pub(crate) const LIFE: &[Row] = &[
         moves: &[
             awaited("accept", Mover::Requester),
             awaited("complain", Mover::Requester),
+            awaited("contradict", Mover::Requester),
         ],
-        next: &[Phase::Settled, Phase::Attesting],
+        next: &[
+            Phase::Settled,
+            Phase::Attesting,
+            Phase::Posted,
+            Phase::Refunded,
+        ],
         late: Late::Ends(Outcome::Paid),
     },
     over(Phase::Settled),

@@ -12,7 +12,7 @@ use super::draw::Pools;
 use super::passage::{enter, finish};
 use super::procedure::Procedure;
 use super::rules::problem::{TermsProblem, outside};
-use super::{asking, disputes, escrow, grants, judging, runs};
+use super::{asking, complaint, disputes, escrow, grants, judging, runs};
 use crate::state::State;
 use crate::{
     AccountId, FailureReason, Moment, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex,
@@ -43,6 +43,7 @@ impl Procedure for Traced {
             Phase::Assigned | Phase::Running | Phase::Delivering => {
                 Some(order.work(order.run()?.index))
             }
+            Phase::Accepted => Some(order.work(order.result_run()?.index)),
             Phase::Opening | Phase::Auditing | Phase::Closing | Phase::Revealing => {
                 order.round_place()
             }
@@ -88,7 +89,15 @@ impl Procedure for Traced {
                 }
             }
             OrderCall::Accept { .. } => close(state, order, Outcome::Paid),
-            OrderCall::Complain { .. } => disputes::complain(state, order),
+            OrderCall::Complain { .. } => complaint::open(state, order),
+            OrderCall::Contradict {
+                shown,
+                contradiction,
+                ..
+            } => {
+                complaint::check(state, order, shown, contradiction)?;
+                resolve::contradicted(state, order)
+            }
             OrderCall::Grant {
                 place,
                 grantee,

@@ -164,15 +164,27 @@ pub(super) fn decided(
     }
 }
 
+/// Goes on from a result of which it was shown that it is not the final state. The auditors' work was in
+/// vain.
+pub(super) fn contradicted(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let right = passed(order);
+    let (right, judges) = (&right[..], &[][..]);
+    let rewarded = Reward { right, judges };
+    fail(state, order, FailureReason::WrongResult, rewarded)
+}
+
+/// The auditors of the run under way whose reveals stand.
+fn passed(order: &Order) -> Vec<AccountId> {
+    let seats = order.run().into_iter().flat_map(Run::passed);
+    seats.map(|seat| seat.auditor).collect()
+}
+
 /// Who is right if the challenger is: auditors of the round that gave the same answer; about the
 /// result, the auditors whose work was in vain.
 fn allies(order: &Order, dispute: &Dispute) -> Vec<AccountId> {
     let answer = |results: &AuditResults| match dispute.question {
         Question::Initial => results.initial,
         _ => results.segment(dispute.segment).flatten(),
-    };
-    let Some(run) = order.run() else {
-        return Vec::new();
     };
     let standing = standing(order);
     let standing: Vec<_> = standing
@@ -187,7 +199,7 @@ fn allies(order: &Order, dispute: &Dispute) -> Vec<AccountId> {
     match dispute.question {
         // Nobody has audited it.
         Question::Beginning => Vec::new(),
-        Question::Result => run.passed().map(|seat| seat.auditor).collect(),
+        Question::Result => passed(order),
         Question::Start => that(&|auditor, results| {
             auditor == dispute.challenger || results.initial.is_none() || answer(results).is_none()
         }),

@@ -161,8 +161,8 @@ impl Auditor {
                 _ => {}
             },
             Answer::Weighed(result) => self.consent.weighed(tag, result, &mut self.desk),
-            // It stores nothing.
-            Answer::Stored(_) => {}
+            // It stores nothing, and looks at no result.
+            Answer::Stored(_) | Answer::Examined(_) => {}
         }
     }
 

@@ -80,7 +80,7 @@ impl Provider {
         handover.give_validators(&mut self.desk, &granted);
     }
 
-    /// Releases the key of its states, of which the last is the result.
+    /// Releases the key of its result.
     pub(super) fn deliver(&mut self, view: &View, mine: &RunRecord) {
         let to = view.order.head.terms.delivery_key;
         let place = view.order.work(mine.index);

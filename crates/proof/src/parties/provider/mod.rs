@@ -150,6 +150,8 @@ impl Provider {
                 }
                 self.worked(view, result);
             }
+            // It looks at no result.
+            Answer::Examined(_) => {}
         }
     }
 

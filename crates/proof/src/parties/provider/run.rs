@@ -213,6 +213,8 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use assay_crypto::tiles::Tiled;
+
     use super::*;
 
     fn digest(n: u8) -> Digest {
@@ -221,7 +223,10 @@ mod tests {
 
     fn reached(n: u8) -> Reached {
         Reached {
-            state: digest(n),
+            state: Tiled {
+                length: 1,
+                root: digest(n),
+            },
             counts: Counts::default(),
         }
     }
@@ -281,6 +286,7 @@ mod tests {
         };
         let mut bytes = vec![0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0];
         bytes.extend([7; 32]);
+        bytes.extend([1, 0, 0, 0, 0, 0, 0, 0]);
         bytes.extend([8; 32]);
         bytes.extend([0; Counts::BYTES]);
         bytes.extend([1, 5, 0, 0, 0, 0, 0, 0, 0]);

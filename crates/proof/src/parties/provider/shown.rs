@@ -63,7 +63,7 @@ impl Provider {
                         continue;
                     };
                     let Some(keys) = &self.keys else { return };
-                    let key = keys.checkpoint(segment.0);
+                    let key = keys.state(segment.0, view.order.head.terms.segments());
                     let Some(state) = self.shown.states.get(&segment.0) else {
                         let what = What::Reread(segment.0);
                         let owner = self.me.account;

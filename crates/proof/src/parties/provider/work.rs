@@ -82,7 +82,7 @@ impl Provider {
             self.desk.ask(tag, now, || {
                 Some(Ask::Store {
                     name: format!("{}/{}/checkpoint-{checkpoint}", order.head.id, place.run),
-                    key: keys.checkpoint(*checkpoint),
+                    key: keys.state(*checkpoint, order.head.terms.segments()),
                     bytes: bytes.clone(),
                 })
             });
@@ -117,7 +117,7 @@ impl Provider {
                 Some(Ask::Fetch {
                     file: *run.stored.get(&done)?,
                     owner: self.me.account,
-                    key: keys.checkpoint(done),
+                    key: keys.state(done, order.head.terms.segments()),
                 })
             });
             return;

@@ -37,14 +37,6 @@ impl<'a> Beginning<'a> {
                 leaf,
             })
         };
-        if dispute.question == Question::Result {
-            let last = SegmentIndex(order.head.terms.segments());
-            return begin(
-                StepIndex(order.head.terms.steps),
-                last,
-                dispute.disputed.leaf,
-            );
-        }
         let segment = view.checkpoint_at(dispute.from.step);
         begin(dispute.from.step, segment, dispute.from.leaf).or_else(|| {
             let run = order.run_at(dispute.run)?;
@@ -65,7 +57,6 @@ pub(super) fn target(order: &Order, dispute: &Dispute) -> StepIndex {
     match dispute.question {
         Question::Initial | Question::Beginning => StepIndex(0),
         Question::Start => StepIndex((dispute.from.step.0 + 1).min(order.head.terms.steps)),
-        Question::Step => dispute.disputed.step,
-        Question::Result => StepIndex(order.head.terms.steps),
+        Question::Step | Question::Result => dispute.disputed.step,
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn open(
             let last = order.head.terms.segments();
             let run = order.run_at(dispute.run)?;
             let to = &order.head.terms.delivery_key;
-            let key = keys.shown((&order.work(run.index), run), to, last)?;
+            let key = keys.shown((&order.work(run.index), run), to)?;
             keys.checkpoints = vec![(last, key)];
             true
         }

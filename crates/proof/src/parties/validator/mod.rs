@@ -6,8 +6,10 @@ mod grants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use assay_crypto::Digest;
 use assay_ledger::{
-    AccountId, Dispute, Finding, Grant, Moment, Phase, Piece, Place, Question, RunIndex,
+    AccountId, Dispute, Examined, Finding, Grant, Moment, Phase, Piece, Place, Question, RunIndex,
+    SegmentIndex,
 };
 use assay_machine::Machine;
 
@@ -42,6 +44,9 @@ const LEAST_BLOCKS: u32 = 5;
 ///
 /// About [`Question::Start`] only the provider's grant counts, and only when it comes with the
 /// witness that the challenger was granted these very keys.
+///
+/// About [`Question::Result`] nothing is replayed: it fetches the file, opens it under the key that was
+/// released, and compares what it holds with the state that the last leaf binds.
 pub struct Validator {
     me: Identity,
     desk: Desk,
@@ -80,6 +85,15 @@ impl Case {
             unable: false,
             granted: (0, None),
         }
+    }
+
+    /// Whether it had the time to look. A judge that is merely slow abstains: to attest that nothing could be
+    /// had would be a lie.
+    fn has_looked(&self, view: &View) -> bool {
+        self.granted.1.is_some_and(|since| {
+            let least = since.deadline(LEAST_MS, LEAST_BLOCKS);
+            view.time >= least.time && view.height >= least.height
+        })
     }
 }
 
@@ -149,6 +163,10 @@ impl Validator {
                 self.desk.rest(tag, now);
                 self.replayed(view, tag.what, result);
             }
+            Answer::Examined(result) => {
+                self.desk.missed(tag, now, &result);
+                self.examined(view, tag.what, result);
+            }
             // It stores nothing.
             Answer::Stored(_) | Answer::Weighed(_) => {}
         }
@@ -181,7 +199,10 @@ impl Validator {
         self.case.finding = self.findings.at(place).or(self.case.finding);
         if self.case.finding.is_none() && !self.case.unable {
             self.open_grants(view, dispute);
-            self.examine(view, dispute);
+            match dispute.question {
+                Question::Result => self.look(view, dispute),
+                _ => self.examine(view, dispute),
+            }
         }
         if let Some(found) = self.case.finding {
             let to = (&self.me, dispute);
@@ -280,21 +301,66 @@ impl Validator {
         }
         let proven = case.keys.values().any(Option::is_some);
         let hopeless = usable.is_empty() && grants::all_granted(view, dispute, &self.me.account);
-        // A judge that is merely slow abstains: to attest that nothing could be had would be a lie.
-        let looked = case.granted.1.is_some_and(|since| {
-            let least = since.deadline(LEAST_MS, LEAST_BLOCKS);
-            view.time >= least.time && view.height >= least.height
-        });
-        // Who complains has to show what was released to it: otherwise a complaint would win by being about
-        // nothing.
-        let about = dispute.question != Question::Result || task.is_some() && proven;
-        if looked && about && (hopeless || view.is_past_half() && !replaying) {
+        if case.has_looked(view) && (hopeless || view.is_past_half() && !replaying) {
             let piece = match (proven, case.inputs.missing()) {
                 (false, _) => Piece::Keys,
                 (true, Some(input)) => Piece::Input(input),
                 (true, None) => Piece::State(view.begins_at(dispute)),
             };
             case.finding = Some(Finding::Missing(piece));
+        }
+    }
+
+    /// Asks for what a delivered result holds, under the key that was released for it, or finds that it is not
+    /// to be had.
+    fn look(&mut self, view: &View, dispute: &Dispute) {
+        let (order, now, place) = (&view.order, view.height, view.dispute());
+        let last = SegmentIndex(order.head.terms.segments());
+        let Some(run) = order.run_at(dispute.run) else {
+            return;
+        };
+        let case = &mut self.case;
+        let mut proven = false;
+        for (candidate, of) in &case.keys {
+            let key = of.as_ref().and_then(|of| of.keys.checkpoint(last.0));
+            let Some(key) = key else { continue };
+            proven = true;
+            if case.useless.contains(candidate) {
+                continue;
+            }
+            let what = What::Result(*candidate);
+            self.desk.ask(Tag { place, what }, now, || {
+                Some(Ask::Examine {
+                    file: run.trace.as_ref()?.result,
+                    owner: run.provider,
+                    key: key.clone(),
+                    state: run.last?,
+                })
+            });
+        }
+        let hopeless = case.useless.len() == case.keys.len()
+            && grants::all_granted(view, dispute, &self.me.account);
+        // Who complains has to show what was released to it: otherwise a complaint would win by being about
+        // nothing.
+        if proven && case.has_looked(view) && (hopeless || view.is_past_half()) {
+            case.finding = Some(Finding::Missing(Piece::State(last)));
+        }
+    }
+
+    fn examined(&mut self, view: &View, what: What, result: Result<Examined, FetchFailure>) {
+        let (Some(dispute), What::Result(candidate)) = (view.order.dispute(), what) else {
+            return;
+        };
+        let case = &mut self.case;
+        match result {
+            Ok(Examined::Good(_)) => case.finding = Some(Finding::Leaf(dispute.disputed.leaf)),
+            // Which other one it is does not matter, and all say the same.
+            Ok(Examined::Bad(_)) => case.finding = Some(Finding::Leaf(Digest::ZERO)),
+            Err(FetchFailure::Corrupt(_)) => {
+                case.useless.insert(candidate);
+            }
+            Err(FetchFailure::TooLarge(_)) => case.unable = true,
+            Err(FetchFailure::Unavailable(_)) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use assay_crypto::Digest;
+use assay_crypto::tiles::Writer;
 use assay_ledger::{StepIndex, Taken};
 use assay_proof::lazy::{Share, segment_of};
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
@@ -54,11 +54,7 @@ impl Program for Copy {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
-        self.honest.encode()
-    }
-
-    fn digest(&self) -> Digest {
-        self.honest.digest()
+    fn write(&self, to: &mut Writer<'_>) {
+        self.honest.write(to);
     }
 }

@@ -1,6 +1,6 @@
 //! A provider that begins somewhere else.
 
-use assay_crypto::Digest;
+use assay_crypto::tiles::Writer;
 use assay_ledger::StepIndex;
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
 
@@ -41,11 +41,7 @@ impl Program for Crafted {
         self.honest.advance(step)
     }
 
-    fn encode(&self) -> Vec<u8> {
-        self.honest.encode()
-    }
-
-    fn digest(&self) -> Digest {
-        self.honest.digest()
+    fn write(&self, to: &mut Writer<'_>) {
+        self.honest.write(to);
     }
 }

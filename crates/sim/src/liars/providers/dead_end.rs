@@ -1,6 +1,6 @@
 //! A provider whose states nobody can go on from.
 
-use assay_crypto::Digest;
+use assay_crypto::tiles::Writer;
 use assay_ledger::{StepIndex, Taken};
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
 
@@ -53,11 +53,7 @@ impl Program for DeadEnd {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
-        self.honest.encode()
-    }
-
-    fn digest(&self) -> Digest {
-        self.honest.digest()
+    fn write(&self, to: &mut Writer<'_>) {
+        self.honest.write(to);
     }
 }

@@ -1,7 +1,7 @@
 //! A provider that does the work and then keeps back what others need to check it.
 
 use assay_crypto::aead::FileKey;
-use assay_ledger::{AccountId, Call, OrderCall, Phase, SealedKeys};
+use assay_ledger::{AccountId, Call, OrderCall, Phase, SealedKeys, StateFile};
 use assay_machine::Machine;
 use assay_proof::parties::Provider;
 use assay_proof::{Ask, CallTag, Context, Identity, Input, Output, Traced, What};
@@ -34,6 +34,14 @@ pub enum Withheld {
     Keys,
     /// The result's content: garbage under the right key.
     Result,
+    /// One byte of the result's state.
+    ResultTile,
+    /// The result's state: another one, with all nodes that belong to it.
+    ResultState,
+    /// What stands behind the result's state. The state is there, so the requester has what it pays for.
+    ResultNodes,
+    /// The result's length: there is a byte more.
+    ResultLength,
     /// The result's key: the right content under another key than the one it is bound to and releases.
     ResultKey,
     /// The release: nobody but it can read the result.
@@ -119,6 +127,10 @@ impl WithholdingProvider {
         match self.withheld {
             Withheld::Checkpoints if !result => (key, garbage(&bytes)),
             Withheld::Result if result => (key, garbage(&bytes)),
+            Withheld::ResultTile if result => (key, spoilt(bytes)),
+            Withheld::ResultState if result => (key, other_state(&bytes)),
+            Withheld::ResultNodes if result => (key, without_nodes(bytes)),
+            Withheld::ResultLength if result => (key, [&bytes[..], &[0]].concat()),
             Withheld::ResultKey if result => (FileKey::derive(&key.0, "kept back", 0), bytes),
             Withheld::Keys if !result => (FileKey::derive(&key.0, "kept back", 0), bytes),
             _ => (key, bytes),
@@ -144,6 +156,31 @@ impl Machine for WithholdingProvider {
 /// Bytes of the same length with every bit turned over.
 fn garbage(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| !byte).collect()
+}
+
+/// The same with one bit of its first byte turned over.
+fn spoilt(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(byte) = bytes.first_mut() {
+        *byte ^= 1;
+    }
+    bytes
+}
+
+/// A state of the same length with every bit turned over, in a file of its own.
+fn other_state(file: &[u8]) -> Vec<u8> {
+    match StateFile::decode(file) {
+        Ok((counts, state)) => StateFile::encode(&counts, garbage(state)),
+        Err(_) => garbage(file),
+    }
+}
+
+/// The same with every bit behind the state turned over.
+fn without_nodes(mut file: Vec<u8>) -> Vec<u8> {
+    let state = StateFile::decode(&file).map_or(0, |(_, state)| state.len());
+    for byte in file.iter_mut().skip(state) {
+        *byte = !*byte;
+    }
+    file
 }
 
 fn rubbish(grantee: &AccountId) -> SealedKeys {
