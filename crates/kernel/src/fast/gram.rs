@@ -1,0 +1,171 @@
+//! Products of all pairs of short rows of 16-bit integers, out of register tiles. Sums of integers
+//! have no order, so every path gives the same.
+//!
+//! A vector instruction multiplies 16-bit integers, adds neighbours and leaves 32-bit sums. Of values
+//! up to [`LARGEST`] a lane holds the 64 products of a row as they are. Of larger ones it holds them
+//! modulo 2^32, and a second product over the upper bytes says which multiple of 2^32 is missing: with
+//! `v = 256 h + l`, `-128 <= l < 128`, the sum over a lane is `2^16` times that of `h h'`, and a rest
+//! of at most `64 (2^8 (2^14 + 2^14) + 2^14) < 2^30` in magnitude, which 32 bits tell.
+
+use crate::arith::Arith;
+use crate::dispatch::Path;
+
+/// Values of a row.
+pub(crate) const DEPTH: usize = 512;
+
+/// The largest magnitude of which 64 products fit in a lane: `64 * 4095^2 < 2^31`.
+pub(crate) const LARGEST: i16 = 4095;
+
+/// Rows on each side of a tile.
+pub(crate) const SIDE: usize = 3;
+
+/// A row.
+pub(crate) type Row = [i16; DEPTH];
+
+/// The products of up to [`SIDE`] rows with up to [`SIDE`] others.
+pub(crate) type Products = [[i64; SIDE]; SIDE];
+
+/// Rows, and if one has a value above [`LARGEST`] the upper bytes of all of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) values: &'a [Row],
+    pub(crate) upper: Option<&'a [Row]>,
+}
+
+/// Writes the upper bytes of rows, rounded to the nearest; says whether a value passes [`LARGEST`].
+#[inline(always)]
+pub(crate) fn upper_bytes<F: Arith>(rows: &[Row], upper: &mut [Row]) -> bool {
+    let mut far = 0;
+    for (row, upper) in rows.iter().zip(upper) {
+        for (value, upper) in row.iter().zip(upper) {
+            *upper = (value >> 8) + ((value >> 7) & 1);
+            far |= i16::from(*value > LARGEST) | i16::from(*value < -LARGEST);
+        }
+    }
+    far != 0
+}
+
+/// The products of the rows from `left` on with the rows from `right` on, at most [`SIDE`] each.
+pub(crate) fn products(path: Path, rows: Rows<'_>, left: usize, right: usize) -> Products {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(path, Path::Avx2 | Path::Avx512)
+        && let (Some(a), Some(b)) = (full(rows.values, left), full(rows.values, right))
+    {
+        let upper = rows
+            .upper
+            .and_then(|upper| full(upper, left).zip(full(upper, right)));
+        // SAFETY: `Kernel` holds a path only after its instructions were detected, and that of
+        // AVX-512 asks for AVX2 too.
+        return unsafe { x86::products(a, b, upper) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = path;
+    let mut out = [[0; SIDE]; SIDE];
+    for (line, a) in out.iter_mut().zip(side(rows.values, left)) {
+        for (value, b) in line.iter_mut().zip(side(rows.values, right)) {
+            *value = if rows.upper.is_some() {
+                wide(a, b)
+            } else {
+                narrow(a, b)
+            };
+        }
+    }
+    out
+}
+
+/// The rows of a tile's side.
+fn side(rows: &[Row], at: usize) -> &[Row] {
+    let rows = rows.get(at..).unwrap_or_default();
+    rows.get(..SIDE).unwrap_or(rows)
+}
+
+/// The rows of a whole side.
+#[cfg(target_arch = "x86_64")]
+fn full(rows: &[Row], at: usize) -> Option<&[Row; SIDE]> {
+    side(rows, at).first_chunk()
+}
+
+fn wide(a: &Row, b: &Row) -> i64 {
+    let products = a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b));
+    products.map(i64::from).sum()
+}
+
+/// The product of two rows of values up to [`LARGEST`].
+fn narrow(a: &Row, b: &Row) -> i64 {
+    let (a, _) = a.as_chunks::<64>();
+    let (b, _) = b.as_chunks::<64>();
+    let part = |(a, b): (&[i16; 64], &[i16; 64])| {
+        let products = a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b));
+        i64::from(products.fold(0i32, i32::wrapping_add))
+    };
+    a.iter().zip(b).map(part).sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{DEPTH, Products, Row, SIDE};
+
+    /// Partial sums of nine products, in eight lanes each.
+    type Lanes = [[[i32; 8]; SIDE]; SIDE];
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn products(
+        left: &[Row; SIDE],
+        right: &[Row; SIDE],
+        upper: Option<(&[Row; SIDE], &[Row; SIDE])>,
+    ) -> Products {
+        let values = lanes(left, right);
+        let Some((left, right)) = upper else {
+            return values.map(|line| line.map(|lanes| lanes.into_iter().map(i64::from).sum()));
+        };
+        let upper = lanes(left, right);
+        let mut out = [[0; SIDE]; SIDE];
+        for ((out, values), upper) in out.iter_mut().zip(values).zip(upper) {
+            for ((out, values), upper) in out.iter_mut().zip(values).zip(upper) {
+                let (mut rest, mut high) = (0i64, 0i32);
+                for (value, upper) in values.into_iter().zip(upper) {
+                    rest += i64::from(value.wrapping_sub(upper << 16));
+                    high += upper;
+                }
+                *out = (i64::from(high) << 16) + rest;
+            }
+        }
+        out
+    }
+
+    /// Nine products at once: sixteen multiply-adds an instruction, sums in nine registers.
+    #[target_feature(enable = "avx2")]
+    fn lanes(left: &[Row; SIDE], right: &[Row; SIDE]) -> Lanes {
+        let left = left.each_ref().map(|row| row.as_chunks::<16>().0);
+        let right = right.each_ref().map(|row| row.as_chunks::<16>().0);
+        let mut sums = [[_mm256_setzero_si256(); SIDE]; SIDE];
+        for at in 0..DEPTH / 16 {
+            let right = right.map(|row| load(&row[at]));
+            for (sums, row) in sums.iter_mut().zip(left) {
+                let left = load(&row[at]);
+                for (sum, right) in sums.iter_mut().zip(right) {
+                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(left, right));
+                }
+            }
+        }
+        sums.map(|line| line.map(|sum| store(sum)))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn load(values: &[i16; 16]) -> __m256i {
+        // SAFETY: the array has the 32 bytes that are read, and needs no alignment.
+        unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn store(lanes: __m256i) -> [i32; 8] {
+        let mut values = [0; 8];
+        // SAFETY: the array has the 32 bytes that are written, and needs no alignment.
+        unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), lanes) };
+        values
+    }
+}
