@@ -1,0 +1,11 @@
+//! What the rules promise, against other implementations and against liars. `ASSAY_CASES` sets how many
+//! random sets of updates each property is tried with.
+
+mod attacks;
+mod common;
+mod encoding;
+mod fixtures;
+mod liars;
+mod properties;
+mod refusals;
+mod sketches;
