@@ -24,11 +24,13 @@ pub(crate) fn mean(sum: i64, by: i64) -> i32 {
 /// integers using multiplication", 1994, theorem 4.2).
 #[derive(Clone, Copy)]
 pub(crate) struct Divisor {
-    by: u64,
+    by: u32,
     factor: u64,
     shift: u32,
     /// A multiple of `by` that makes every sum positive.
-    offset: u64,
+    offset: u32,
+    /// The quotient of that.
+    back: u32,
 }
 
 impl Divisor {
@@ -37,26 +39,28 @@ impl Divisor {
 
     /// A divisor of up to 4,096.
     pub(crate) fn new(by: usize) -> Divisor {
-        let by = by.clamp(1, 4096) as u64;
+        let by = by.clamp(1, 4096) as u32;
         let shift = 31 + by.next_power_of_two().trailing_zeros();
         // An even multiple, so that what is even stays so.
-        let offset = (Self::REACH as u64).div_ceil(2 * by) * 2 * by;
+        let offset = (Self::REACH as u32).div_ceil(2 * by) * 2 * by;
         Divisor {
             by,
-            factor: (1 << shift) / by + 1,
+            factor: (1 << shift) / u64::from(by) + 1,
             shift,
             offset,
+            back: offset / by,
         }
     }
 
     /// The quotient, rounded as by [`divide`].
     #[inline]
     pub(crate) fn mean(self, sum: i32) -> i32 {
-        let sum = (self.offset as i64 + i64::from(sum)) as u64;
-        let low = (sum * self.factor) >> self.shift;
-        let twice = 2 * (sum - low * self.by);
-        let up = (twice + (low & 1) > self.by) as u64;
-        (low + up) as i32 - (self.offset / self.by) as i32
+        // Nothing wraps within the reach; unchecked, several are divided side by side.
+        let sum = self.offset.wrapping_add(sum as u32);
+        let low = (u64::from(sum).wrapping_mul(self.factor) >> self.shift) as u32;
+        let rest = sum.wrapping_sub(low.wrapping_mul(self.by));
+        let up = u32::from((rest << 1).wrapping_add(low & 1) > self.by);
+        low.wrapping_add(up).wrapping_sub(self.back) as i32
     }
 }
 

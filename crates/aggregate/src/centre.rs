@@ -39,7 +39,8 @@ fn mean_of(kernel: &Kernel, block: &Block<'_>, weights: &[i32], out: &mut [i32])
         out.fill(0);
         block.rows().for_each(|row| kernel.add_integers(row, out));
         let divisor = Divisor::new(weights.len());
-        out.iter_mut().for_each(|value| *value = divisor.mean(*value));
+        out.iter_mut()
+            .for_each(|value| *value = divisor.mean(*value));
         return;
     }
     let mut sums = vec![0; out.len()];

@@ -121,11 +121,12 @@ fn flush(count: usize, sums: &mut [i64], packed: &mut [i128]) {
 
 /// Cuts values of 24 bits into halves and their sums.
 fn cut(values: &[i32; GRAM_DEPTH], high: &mut Line, low: &mut Line, both: &mut Line) {
-    for (at, value) in values.iter().enumerate() {
-        let upper = (value + 2048) >> 12;
-        let lower = value - (upper << 12);
-        high[at] = upper as i16;
-        low[at] = lower as i16;
-        both[at] = (upper + lower) as i16;
+    let lines = high.iter_mut().zip(low).zip(both);
+    for (value, ((high, low), both)) in values.iter().zip(lines) {
+        let upper = value.wrapping_add(2048) >> 12;
+        let lower = value.wrapping_sub(upper << 12);
+        *high = upper as i16;
+        *low = lower as i16;
+        *both = upper.wrapping_add(lower) as i16;
     }
 }

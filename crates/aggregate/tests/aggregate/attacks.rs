@@ -21,7 +21,7 @@ enum Attack {
     /// A little less than the mean in every coordinate, too little to stand out (Baruch, Baruch and Goldberg, "A
     /// little is enough", 2019).
     LittleIsEnough,
-    /// The mean turned around and shortened (Xie, Koyejo and Gupta, "Fall of empires", 2020).
+    /// The mean turned around, by as much as turns the sum of nine among thirty (Xie, Koyejo and Gupta, "Fall of empires", 2020).
     InnerProduct,
 }
 
@@ -103,7 +103,7 @@ fn lie(attack: Attack, honest: &[Vec<f32>]) -> Vec<f32> {
         Attack::LittleIsEnough => (0..FEATURES)
             .map(|k| mean[k] - 1.2 * deviation(k))
             .collect(),
-        Attack::InnerProduct => mean.iter().map(|m| -2.0 * m).collect(),
+        Attack::InnerProduct => mean.iter().map(|m| -2.5 * m).collect(),
     }
 }
 
@@ -156,7 +156,7 @@ fn the_default_learns_with_one_two_and_three_liars_of_ten() {
 fn the_mean_collapses_under_three_liars_of_ten() {
     let settings = Settings::rule(Rule::Mean);
     assert!(train(0, Attack::SignFlip, &settings) < 0.1);
-    for (attack, least) in [(Attack::SignFlip, 0.9), (Attack::InnerProduct, 0.3)] {
+    for (attack, least) in [(Attack::SignFlip, 0.9), (Attack::InnerProduct, 0.9)] {
         let left = train(9, attack, &settings);
         assert!(left > least || left.is_nan(), "{attack:?}: {left}");
     }

@@ -16,7 +16,10 @@ fn golden() {
         [1, 12, 253, 4, 0, 0, 0, 1, 0, 255, 255, 255, 7, 1, 248]
     );
     let update = Encoded::decode(&bytes, 4).unwrap();
-    assert_eq!(update.digest().to_string(), "GOLDEN");
+    assert_eq!(
+        update.digest().to_string(),
+        "0463eb05a1d1bfa8b03cb8a67f53208312b170a605b323a90e9abf2426f496b7"
+    );
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Products of all pairs of short rows of 16-bit integers, out of register tiles. Sums of integers
 //! have no order, so every path gives the same.
 //!
-//! A vector instruction multiplies 16-bit integers, adds neighbours and leaves 32-bit sums. Of values
-//! up to [`LARGEST`] a lane holds the 64 products of a row as they are. Of larger ones it holds them
-//! modulo 2^32, and a second product over the upper bytes says which multiple of 2^32 is missing: with
-//! `v = 256 h + l`, `-128 <= l < 128`, the sum over a lane is `2^16` times that of `h h'`, and a rest
-//! of at most `64 (2^8 (2^14 + 2^14) + 2^14) < 2^30` in magnitude, which 32 bits tell.
+//! A vector instruction multiplies 16-bit integers, adds neighbours and leaves sums of 32 bits in eight
+//! lanes, each of which sees the same 64 values of every row. Where no lane's squares add up to `2^31`, no
+//! lane's products do (Cauchy and Schwarz), and sums modulo 2^32 are the sums. Where one does, a second
+//! product over the upper bytes says which multiple of 2^32 is missing: with `v = 256 h + l`,
+//! `-128 <= l < 128`, the sum over a lane is `2^16` times that of `h h'`, and a rest of at most
+//! `64 (2^8 (2^14 + 2^14) + 2^14) < 2^30` in magnitude, which 32 bits tell.
 
 use crate::arith::Arith;
 use crate::dispatch::Path;
@@ -13,11 +14,11 @@ use crate::dispatch::Path;
 /// Values of a row.
 pub(crate) const DEPTH: usize = 512;
 
-/// The largest magnitude of which 64 products fit in a lane: `64 * 4095^2 < 2^31`.
-pub(crate) const LARGEST: i16 = 4095;
-
 /// Rows on each side of a tile.
 pub(crate) const SIDE: usize = 3;
+
+/// Partial sums of a product of two rows.
+const LANES: usize = 8;
 
 /// A row.
 pub(crate) type Row = [i16; DEPTH];
@@ -25,24 +26,39 @@ pub(crate) type Row = [i16; DEPTH];
 /// The products of up to [`SIDE`] rows with up to [`SIDE`] others.
 pub(crate) type Products = [[i64; SIDE]; SIDE];
 
-/// Rows, and if one has a value above [`LARGEST`] the upper bytes of all of them.
+/// Rows, and the upper bytes of all where they are needed.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
     pub(crate) values: &'a [Row],
     pub(crate) upper: Option<&'a [Row]>,
 }
 
-/// Writes the upper bytes of rows, rounded to the nearest; says whether a value passes [`LARGEST`].
+/// Whether no lane of any row has squares that add up to `2^31`. Sums are of sixty-fourths, rounded up.
 #[inline(always)]
-pub(crate) fn upper_bytes<F: Arith>(rows: &[Row], upper: &mut [Row]) -> bool {
-    let mut far = 0;
+pub(crate) fn is_narrow<F: Arith>(rows: &[Row]) -> bool {
+    let mut most = 0;
+    for row in rows {
+        let mut sums = [0u32; LANES];
+        for values in row.as_chunks::<{ 2 * LANES }>().0 {
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                let [a, b] = [values[2 * lane], values[2 * lane + 1]].map(i32::from);
+                let square = |value: i32| value.wrapping_mul(value) as u32;
+                *sum = sum.wrapping_add((square(a).wrapping_add(square(b)) >> 6) + 1);
+            }
+        }
+        most = sums.into_iter().fold(most, u32::max);
+    }
+    most < 1 << 25
+}
+
+/// The upper bytes of rows, rounded to the nearest.
+#[inline(always)]
+pub(crate) fn upper_bytes<F: Arith>(rows: &[Row], upper: &mut [Row]) {
     for (row, upper) in rows.iter().zip(upper) {
         for (value, upper) in row.iter().zip(upper) {
-            *upper = (value >> 8) + ((value >> 7) & 1);
-            far |= i16::from(*value > LARGEST) | i16::from(*value < -LARGEST);
+            *upper = (value >> 8).wrapping_add((value >> 7) & 1);
         }
     }
-    far != 0
 }
 
 /// The products of the rows from `left` on with the rows from `right` on, at most [`SIDE`] each.
@@ -86,29 +102,37 @@ fn full(rows: &[Row], at: usize) -> Option<&[Row; SIDE]> {
 }
 
 fn wide(a: &Row, b: &Row) -> i64 {
-    let products = a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b));
+    let products = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| i32::from(*a).wrapping_mul(i32::from(*b)));
     products.map(i64::from).sum()
 }
 
-/// The product of two rows of values up to [`LARGEST`].
+/// The product of two rows of which [`is_narrow`] holds.
 fn narrow(a: &Row, b: &Row) -> i64 {
-    let (a, _) = a.as_chunks::<64>();
-    let (b, _) = b.as_chunks::<64>();
-    let part = |(a, b): (&[i16; 64], &[i16; 64])| {
-        let products = a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b));
-        i64::from(products.fold(0i32, i32::wrapping_add))
-    };
-    a.iter().zip(b).map(part).sum()
+    let mut sums = [0i32; LANES];
+    let (a, b) = (
+        a.as_chunks::<{ 2 * LANES }>().0,
+        b.as_chunks::<{ 2 * LANES }>().0,
+    );
+    for (a, b) in a.iter().zip(b) {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            let product = |at: usize| i32::from(a[at]).wrapping_mul(i32::from(b[at]));
+            *sum = sum.wrapping_add(product(2 * lane).wrapping_add(product(2 * lane + 1)));
+        }
+    }
+    sums.into_iter().map(i64::from).sum()
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{DEPTH, Products, Row, SIDE};
+    use super::{DEPTH, LANES, Products, Row, SIDE};
 
     /// Partial sums of nine products, in eight lanes each.
-    type Lanes = [[[i32; 8]; SIDE]; SIDE];
+    type Sums = [[[i32; LANES]; SIDE]; SIDE];
 
     #[target_feature(enable = "avx2")]
     pub(super) fn products(
@@ -137,7 +161,7 @@ mod x86 {
 
     /// Nine products at once: sixteen multiply-adds an instruction, sums in nine registers.
     #[target_feature(enable = "avx2")]
-    fn lanes(left: &[Row; SIDE], right: &[Row; SIDE]) -> Lanes {
+    fn lanes(left: &[Row; SIDE], right: &[Row; SIDE]) -> Sums {
         let left = left.each_ref().map(|row| row.as_chunks::<16>().0);
         let right = right.each_ref().map(|row| row.as_chunks::<16>().0);
         let mut sums = [[_mm256_setzero_si256(); SIDE]; SIDE];
@@ -162,7 +186,7 @@ mod x86 {
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn store(lanes: __m256i) -> [i32; 8] {
+    fn store(lanes: __m256i) -> [i32; LANES] {
         let mut values = [0; 8];
         // SAFETY: the array has the 32 bytes that are written, and needs no alignment.
         unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), lanes) };

@@ -34,7 +34,7 @@ fn sum_columns<F: Arith>(rows: &[[i32; SORT_WIDTH]]) -> [i64; SORT_WIDTH] {
     let mut sums = [0; SORT_WIDTH];
     for row in rows {
         for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += i64::from(*value);
+            *sum = sum.wrapping_add(i64::from(*value));
         }
     }
     sums
@@ -50,7 +50,7 @@ fn narrow<F: Arith>(values: &[i32], out: &mut [i16]) {
 #[inline(always)]
 fn multiply_add<F: Arith>(row: &[i32], factor: i32, sums: &mut [i64]) {
     for (sum, value) in sums.iter_mut().zip(row) {
-        *sum += i64::from(*value) * i64::from(factor);
+        *sum = sum.wrapping_add(i64::from(*value).wrapping_mul(i64::from(factor)));
     }
 }
 
@@ -70,12 +70,12 @@ fn subtract<F: Arith>(row: &[i32], sums: &mut [i32]) {
 
 #[inline(always)]
 fn distance<F: Arith>(row: &[i32], centre: &[i32]) -> i64 {
-    let square =
-        |(a, b): (&i32, &i32)| i64::from(a.wrapping_sub(*b)) * i64::from(a.wrapping_sub(*b));
-    row.iter()
-        .zip(centre)
-        .map(square)
-        .fold(0, i64::wrapping_add)
+    let square = |(a, b): (&i32, &i32)| {
+        let difference = i64::from(a.wrapping_sub(*b));
+        difference.wrapping_mul(difference)
+    };
+    let squares = row.iter().zip(centre).map(square);
+    squares.fold(0, i64::wrapping_add)
 }
 
 #[inline(always)]
@@ -83,12 +83,13 @@ fn outside<F: Arith>(row: &[i32], low: &[i32], high: &[i32]) -> u32 {
     let bounds = low.iter().zip(high);
     let count =
         |(value, (low, high)): (&i32, (&i32, &i32))| u32::from((value < low) | (value > high));
-    row.iter().zip(bounds).map(count).sum()
+    row.iter().zip(bounds).map(count).fold(0, u32::wrapping_add)
 }
 
 impl Kernel {
     /// Adds `factor` times the product of rows `i` and `j` to `sums[i * n + j]`, for every `j >= i`
-    /// of `n` rows. Sums are modulo 2^64; values up to 4,095 in magnitude take half the time.
+    /// of `n` rows. Sums are modulo 2^64; rows whose squares add up to less than `2^31` in 64 values take
+    /// half the time.
     ///
     /// # Panics
     /// If `sums` has another size.
@@ -98,15 +99,17 @@ impl Kernel {
         if count == 0 {
             return;
         }
-        let mut upper = vec![[0; GRAM_DEPTH]; count];
-        let wide = {
+        type Lines = [[i16; GRAM_DEPTH]];
+        let mut upper = Vec::new();
+        let narrow = dispatch!(self.path, gram::is_narrow(rows: &Lines) -> bool);
+        if !narrow {
+            upper.resize(count, [0; GRAM_DEPTH]);
             let upper = &mut upper[..];
-            type Rows = [[i16; GRAM_DEPTH]];
-            dispatch!(self.path, gram::upper_bytes(rows: &Rows, upper: &mut Rows) -> bool)
-        };
+            dispatch!(self.path, gram::upper_bytes(rows: &Lines, upper: &mut Lines));
+        }
         let rows = gram::Rows {
             values: rows,
-            upper: wide.then_some(&upper),
+            upper: (!narrow).then_some(&upper),
         };
         let band = |(at, sums): (usize, &mut [i64])| self.gram_band(rows, at * BAND, factor, sums);
         let bands = sums.chunks_mut(BAND * count).enumerate();
