@@ -36,15 +36,21 @@ pub(crate) fn rows() -> Result<Vec<Value>> {
         let slow = |rule: &&str| round == 0 || *rule != "bulyan";
         let rules: Vec<&str> = RULES.iter().map(|(rule, _)| *rule).filter(slow).collect();
         let sizes = [SIZE[0], SIZE[1], SAMPLES];
-        let text = example("assay-aggregate", "speed", &[&sizes[..], &rules].concat(), 1, true)?;
+        let text = example(
+            "assay-aggregate",
+            "speed",
+            &[&sizes[..], &rules[..]].concat(),
+            1,
+            true,
+        )?;
         read(&text, &mut ours);
-        if let Some(text) = peer(&[&sizes[..], &rules].concat())? {
+        if let Some(text) = peer(&[&sizes[..], &rules[..]].concat())? {
             let last = text.lines().last().unwrap_or_default();
             versions = serde_json::from_str(last).unwrap_or(Value::Null);
             read(&text, &mut theirs);
         }
     }
-    let row = |(rule, target): (&str, Option<f64>)| {
+    let row = |(rule, target): (&str, Option<f64>)| -> Result<Value> {
         let mine = median(ours.get(rule).context("no sample of ours")?);
         let peer = theirs.get(rule).map(|seconds| median(seconds));
         let name = match rule {

@@ -94,10 +94,10 @@ impl Distances {
         flush(count, &mut sums, &mut packed);
         drop(sums);
         let norms: Vec<i128> = (0..count).map(|i| packed[place(count, i, i)]).collect();
-        for i in 0..count {
-            for j in i..count {
+        for (i, one) in norms.iter().enumerate() {
+            for (j, other) in norms.iter().enumerate().skip(i) {
                 let product = &mut packed[place(count, i, j)];
-                *product = norms[i] + norms[j] - 2 * *product;
+                *product = one + other - 2 * *product;
             }
         }
         Ok(Distances { count, packed })

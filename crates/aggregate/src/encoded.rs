@@ -124,7 +124,7 @@ impl<'a> Encoded<'a> {
             bytes,
         };
         let largest = quantiser.largest();
-        for (coordinate, value) in update.from(0).enumerate() {
+        for (coordinate, value) in update.values_from(0).enumerate() {
             in_range(coordinate, value, largest)?;
         }
         Ok(update)
@@ -142,7 +142,7 @@ impl<'a> Encoded<'a> {
 
     /// All values.
     pub fn to_vec(&self) -> Vec<i32> {
-        self.from(0).collect()
+        self.values_from(0).collect()
     }
 
     /// The digest that names the update.
@@ -150,7 +150,7 @@ impl<'a> Encoded<'a> {
         Digest::of_bytes("assay/update/v1", self.bytes)
     }
 
-    fn from(&self, first: usize) -> impl Iterator<Item = i32> + 'a {
+    fn values_from(&self, first: usize) -> impl Iterator<Item = i32> + 'a {
         let width = width(self.quantiser.bits());
         let values = self.values.get(first * width..).unwrap_or_default();
         values.chunks_exact(width).map(|bytes| match *bytes {
@@ -211,7 +211,7 @@ impl Updates for EncodedUpdates<'_> {
             update,
             "there is no such update",
         ))?;
-        for (out, value) in out.iter_mut().zip(found.from(first)) {
+        for (out, value) in out.iter_mut().zip(found.values_from(first)) {
             *out = value;
         }
         Ok(())

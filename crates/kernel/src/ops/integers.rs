@@ -31,7 +31,7 @@ fn sort<F: Arith>(rows: &mut [[i32; SORT_WIDTH]], network: &[(u32, u32)]) {
 
 #[inline(always)]
 fn sum_columns<F: Arith>(rows: &[[i32; SORT_WIDTH]]) -> [i64; SORT_WIDTH] {
-    let mut sums = [0; SORT_WIDTH];
+    let mut sums = [0i64; SORT_WIDTH];
     for row in rows {
         for (sum, value) in sums.iter_mut().zip(row) {
             *sum = sum.wrapping_add(i64::from(*value));
