@@ -175,6 +175,10 @@ fn settings_read_back_from_json_and_bytes() {
         let bytes = borsh::to_vec(&settings).unwrap();
         assert_eq!(borsh::from_slice::<Settings>(&bytes).unwrap(), settings);
     }
+    let golden = [
+        0, 1, 1, 44, 1, 7, 2, 1, 44, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 16, 0, 0,
+    ];
+    assert_eq!(borsh::to_vec(&Settings::default()).unwrap(), golden);
     let text = r#"{"nearest_neighbours":{"per_thousand":300},"rule":"median"}"#;
     assert!(serde_json::from_str::<Settings>(text).is_ok());
     assert!(serde_json::from_str::<Settings>(r#"{"rule":"median","radius":1}"#).is_err());
