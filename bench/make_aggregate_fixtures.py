@@ -110,7 +110,8 @@ def cases(rng):
         yield "krum", updates, None, {"rule": {"krum": {"liars": liars}}}, krum(updates, f), 0
         keep = n - f - 2
         yield "multi-krum", updates, None, {"rule": {"multi_krum": {"liars": liars, "keep": keep}}}, krum(updates, f, keep), 0
-        if n >= 4 * f + 3:
+        # Of 12 bits, values as near to the median on both sides are many, and NumPy takes either.
+        if n >= 4 * f + 3 and bits > 12:
             yield "bulyan", updates, None, {"rule": {"bulyan": {"liars": liars}}}, bulyan(updates, f), 0
         for steps in (1, 8):
             rule = {"geometric_median": {"iterations": steps}}

@@ -104,7 +104,7 @@ pub(crate) enum Reach {
 
 /// Centred clipping (Karimireddy, He and Jaggi, "Learning from history for Byzantine robust optimization",
 /// 2021, equation 6): `centre += 1/n sum (x - centre) min(1, reach / |x - centre|)`, with factors in
-/// `2^-16`, rounded down, and the sum divided once. `squares` are the squared distances from the centre.
+/// `2^-20`, rounded down, and the sum divided once. `squares` are the squared distances from the centre.
 pub(crate) fn clip(
     kernel: &Kernel,
     updates: &dyn Updates,

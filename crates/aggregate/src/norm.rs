@@ -11,7 +11,7 @@ use crate::shape::Shape;
 use crate::updates::Updates;
 
 /// One, as a factor.
-pub(crate) const ONE: i32 = 1 << 16;
+pub(crate) const ONE: i32 = 1 << 20;
 
 /// Updates, none longer than a bound.
 pub(crate) struct Bounded<'a> {
@@ -20,7 +20,7 @@ pub(crate) struct Bounded<'a> {
 }
 
 impl<'a> Bounded<'a> {
-    /// Measures every update and finds its factor, `min(1, bound / (|x| + 2^-8))` in `2^-16`, rounded down.
+    /// Measures every update and finds its factor, `min(1, bound / (|x| + 2^-8))` in `2^-20`, rounded down.
     pub(crate) fn new(
         kernel: &Kernel,
         inner: &'a dyn Updates,
@@ -39,13 +39,13 @@ impl<'a> Bounded<'a> {
                 return ONE;
             }
             // A root that was rounded down is less than one too small.
-            ((bound << 16) / (length(square) + 1)).min(ONE as u128) as i32
+            (bound * ONE as u128 / (length(square) + 1)).min(ONE as u128) as i32
         };
         let factors = squares.into_iter().map(factor).collect();
         Ok(Bounded { inner, factors })
     }
 
-    /// The factor of each update, in `2^-16`.
+    /// The factor of each update, in `2^-20`.
     pub(crate) fn factors(&self) -> &[i32] {
         &self.factors
     }

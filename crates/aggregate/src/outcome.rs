@@ -18,7 +18,7 @@ pub enum Measured {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// Scaled down to the norm bound, by so many 65,536ths.
+    /// Scaled down to the norm bound, by so many 1,048,576ths.
     Shortened(u32),
     /// Not among the nearest of so many others, which mixed themselves without it.
     LeftOutOfMixtures(u32),
@@ -29,7 +29,7 @@ pub enum Fate {
     /// Counted with less than half of what the nearest one has in the geometric median: so many
     /// 1,048,576ths.
     Weighed(u32),
-    /// Clipped to the radius: it counted with so many 65,536ths of its way from the centre.
+    /// Clipped to the radius: it counted with so many 1,048,576ths of its way from the centre.
     Clipped(u32),
 }
 

@@ -1,6 +1,6 @@
 //! What holds for any updates.
 
-use assay_aggregate::{Rows, Rule, aggregate};
+use assay_aggregate::{Rows, Rule, Settings, aggregate};
 use assay_kernel::{Isa, Kernel};
 use proptest::prelude::*;
 
@@ -26,6 +26,16 @@ fn has_ties(rows: &[Vec<i32>]) -> bool {
         .any(|(i, j)| !seen.insert(distance(&rows[i], &rows[j])))
 }
 
+/// Two updates that are each other's nearest have one score when Bulyan has few left. Mixtures that leave
+/// out the same updates are equal, and others equally far apart. Rules that choose then go by number.
+fn may_tie(settings: &Settings) -> bool {
+    match settings.rule {
+        Rule::Bulyan { .. } => true,
+        Rule::Krum { .. } | Rule::MultiKrum { .. } => settings.nearest_neighbours.is_some(),
+        _ => false,
+    }
+}
+
 proptest! {
     #![proptest_config(cases(48))]
 
@@ -33,7 +43,7 @@ proptest! {
     fn the_order_of_updates_does_not_matter_where_no_distances_tie(rows in rows(11..16, 5..80, 20), by: u64) {
         prop_assume!(!has_ties(&rows));
         let other = permuted(&rows, by);
-        for settings in all(2) {
+        for settings in all(2).into_iter().filter(|settings| !may_tie(settings)) {
             prop_assert_eq!(run(&rows, 20, &settings).update, run(&other, 20, &settings).update, "{:?}", settings);
         }
     }
@@ -79,7 +89,7 @@ proptest! {
         let weights: Vec<u64> = (0..rows.len() as u64).map(|i| seed.rotate_left(i as u32 * 7) % 2_147_483_647 + 1).map(|w| w.min(2_147_483_647)).collect();
         let total: i128 = weights.iter().map(|w| i128::from(*w)).sum();
         let updates = Rows::new(&rows, 24).unwrap().weighted(weights.clone()).unwrap();
-        let settings = assay_aggregate::Settings::rule(Rule::Mean);
+        let settings = Settings::rule(Rule::Mean);
         let update = aggregate(&crate::common::kernel(), &updates, &settings, &crate::common::seed()).unwrap().update;
         for (at, value) in update.into_iter().enumerate() {
             let sum: i128 = rows.iter().zip(&weights).map(|(row, w)| i128::from(row[at]) * i128::from(*w)).sum();
