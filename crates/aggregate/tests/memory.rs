@@ -17,7 +17,8 @@ impl Updates for Computed {
 
     fn read(&self, update: usize, first: usize, out: &mut [i32]) -> Result<(), AggregateError> {
         for (at, out) in (first..).zip(out) {
-            let mixed = (update as u32 * 2_654_435_761) ^ (at as u32).wrapping_mul(40_503);
+            let mixed =
+                (update as u32).wrapping_mul(2_654_435_761) ^ (at as u32).wrapping_mul(40_503);
             *out = (mixed >> 19) as i32 - 4096;
         }
         Ok(())
@@ -41,7 +42,7 @@ fn peak() -> Option<u64> {
 }
 
 #[test]
-fn a_thousand_updates_of_a_hundred_thousand_are_aggregated_in_a_tenth_of_their_size() {
+fn a_thousand_updates_of_a_hundred_thousand_are_aggregated_in_a_sixth_of_their_size() {
     let shape = Shape::new(1000, 100_000, 16).unwrap();
     let whole = 4 * 1000 * 100_000;
     let liars = Liars::Count(100);
@@ -53,7 +54,7 @@ fn a_thousand_updates_of_a_hundred_thousand_are_aggregated_in_a_tenth_of_their_s
     {
         let told = peak_bytes(&shape, &settings, 1);
         // Sketches of a thousand updates are most of it.
-        assert!(told < whole / 5, "{settings:?}: {told}");
+        assert!(told < whole / 6, "{settings:?}: {told}");
     }
     let Some(before) = peak() else {
         println!("not run: there is no /proc/self/status here");
