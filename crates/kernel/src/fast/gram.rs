@@ -129,10 +129,10 @@ fn narrow(a: &Row, b: &Row) -> i64 {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{DEPTH, LANES, Products, Row, SIDE};
+    use super::{DEPTH, Products, Row, SIDE};
 
     /// Partial sums of nine products, in eight lanes each.
-    type Sums = [[[i32; LANES]; SIDE]; SIDE];
+    type Sums = [[__m256i; SIDE]; SIDE];
 
     #[target_feature(enable = "avx2")]
     pub(super) fn products(
@@ -141,26 +141,41 @@ mod x86 {
         upper: Option<(&[Row; SIDE], &[Row; SIDE])>,
     ) -> Products {
         let values = lanes(left, right);
-        let Some((left, right)) = upper else {
-            return values.map(|line| line.map(|lanes| lanes.into_iter().map(i64::from).sum()));
-        };
-        let upper = lanes(left, right);
         let mut out = [[0; SIDE]; SIDE];
-        for ((out, values), upper) in out.iter_mut().zip(values).zip(upper) {
-            for ((out, values), upper) in out.iter_mut().zip(values).zip(upper) {
-                let (mut rest, mut high) = (0i64, 0i32);
-                for (value, upper) in values.into_iter().zip(upper) {
-                    rest += i64::from(value.wrapping_sub(upper << 16));
-                    high += upper;
-                }
-                *out = (i64::from(high) << 16) + rest;
+        let upper = upper.map(|(left, right)| lanes(left, right));
+        for (i, out) in out.iter_mut().enumerate() {
+            for (j, out) in out.iter_mut().enumerate() {
+                let value = values[i][j];
+                *out = match &upper {
+                    None => total(value),
+                    Some(upper) => {
+                        let high = upper[i][j];
+                        let rest = _mm256_sub_epi32(value, _mm256_slli_epi32::<16>(high));
+                        (total(high) << 16) + total(rest)
+                    }
+                };
             }
         }
         out
     }
 
+    /// The sum of eight lanes.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn total(lanes: __m256i) -> i64 {
+        let low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(lanes));
+        let high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256::<1>(lanes));
+        let four = _mm256_add_epi64(low, high);
+        let two = _mm_add_epi64(
+            _mm256_castsi256_si128(four),
+            _mm256_extracti128_si256::<1>(four),
+        );
+        _mm_cvtsi128_si64(two).wrapping_add(_mm_extract_epi64::<1>(two))
+    }
+
     /// Nine products at once: sixteen multiply-adds an instruction, sums in nine registers.
     #[target_feature(enable = "avx2")]
+    #[inline]
     fn lanes(left: &[Row; SIDE], right: &[Row; SIDE]) -> Sums {
         let left = left.each_ref().map(|row| row.as_chunks::<16>().0);
         let right = right.each_ref().map(|row| row.as_chunks::<16>().0);
@@ -174,7 +189,7 @@ mod x86 {
                 }
             }
         }
-        sums.map(|line| line.map(|sum| store(sum)))
+        sums
     }
 
     #[target_feature(enable = "avx2")]
@@ -182,14 +197,5 @@ mod x86 {
     fn load(values: &[i16; 16]) -> __m256i {
         // SAFETY: the array has the 32 bytes that are read, and needs no alignment.
         unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
-    }
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn store(lanes: __m256i) -> [i32; LANES] {
-        let mut values = [0; 8];
-        // SAFETY: the array has the 32 bytes that are written, and needs no alignment.
-        unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), lanes) };
-        values
     }
 }
