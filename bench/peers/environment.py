@@ -1,6 +1,6 @@
 """Find the Python environment that holds the peers, and run the calling script in it.
 
-Peers live outside the checkout, in `$ASSAY_PEERS/torch` (default `~/.cache/assay-peers/torch`), made by
+Peers live outside the checkout, in `$ASSAY_PEERS/torch` (default `~/.cache/assay-peers/torch`) and beside it, made by
 `bench/setup_peers.sh`. A script calls `enter()` before it imports anything but the standard library:
 under the right interpreter that returns; under another one it starts the script again under the right
 one; without one it prints `not run` with what to do and ends with status 3.
@@ -24,13 +24,13 @@ def home() -> Path:
     return Path(os.environ.get("ASSAY_PEERS", "~/.cache/assay-peers")).expanduser()
 
 
-def enter() -> None:
-    """Continue under the peers' interpreter with one thread and no network, or say why not."""
+def enter(name: str = "torch") -> None:
+    """Continue under that environment's interpreter with one thread and no network, or say why not."""
     # Thread pools read these at import, so they are set before any other module is loaded.
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    for pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ.setdefault(pool, "1")
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error")
-    environment = home() / "torch"
+    environment = home() / name
     if Path(sys.prefix).resolve() == environment.resolve():
         return
     python = environment / "bin" / "python"

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 /// The benches that exist.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
+    /// Aggregation rules against Flower's.
+    Aggregate,
     /// Products and LoRA steps on a CUDA device against cuBLAS and PyTorch+PEFT.
     Cuda,
     /// Matrix products against the processor's peak and other libraries.
@@ -25,6 +27,7 @@ pub(crate) enum Name {
 pub(crate) fn run(name: Name) -> Result<()> {
     std::fs::create_dir_all("target/bench").context("target/bench")?;
     match name {
+        Name::Aggregate => report("aggregate", crate::aggregate::rows()?),
         Name::Cuda => report("cuda", crate::cuda::rows()?),
         Name::Gemm => report("gemm", crate::gemm::rows()?),
         Name::Train => train(),

@@ -38,7 +38,13 @@ impl Suite {
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed; one in parts reads its first
 /// seed from `ASSAY_FROM`.
-const SUITES: [Suite; 26] = [
+const SUITES: [Suite; 27] = [
+    Suite {
+        name: "aggregation rules",
+        package: "assay-aggregate",
+        filter: "",
+        count: 2_000,
+    },
     Suite {
         name: "ledger life cycles",
         package: "assay-ledger",

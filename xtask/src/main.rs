@@ -1,6 +1,7 @@
 //! Run the project's chores: `cargo xtask NAME`, nothing to install.
 #![allow(clippy::print_stdout, reason = "a chore reports on the terminal")]
 
+mod aggregate;
 mod bench;
 mod cuda;
 mod full;

@@ -11,10 +11,11 @@ use crate::{pages, shape};
 
 /// The rooms, lowest layer first: a crate may use only crates named before it. The simulator is last,
 /// since it has the liars, and the program that people run must not hold them.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 18] = [
     "assay-kernel",
     "assay-crypto",
     "assay-graph",
+    "assay-aggregate",
     "assay-data",
     "assay-model",
     "assay-ledger",
@@ -32,7 +33,8 @@ const LAYERS: [&str; 17] = [
 ];
 
 /// Crates whose code is a pure function of its inputs.
-const PROTOCOLS: [&str; 4] = [
+const PROTOCOLS: [&str; 5] = [
+    "assay-aggregate",
     "assay-ledger",
     "assay-machine",
     "assay-proof",
@@ -47,8 +49,9 @@ const PURE_ON_MODELS: [&str; 1] = ["assay-split"];
 const WITHOUT_FLOATS: [&str; 2] = ["assay-ledger", "assay-vault"];
 
 /// Crates whose results machines must agree on, floating-point ones included.
-const AGREED: [&str; 9] = [
+const AGREED: [&str; 10] = [
     "assay-graph",
+    "assay-aggregate",
     "assay-data",
     "assay-model",
     "assay-split",
@@ -60,7 +63,13 @@ const AGREED: [&str; 9] = [
 ];
 
 /// Those of them that compute with numbers of a model.
-const ON_NUMBERS: [&str; 4] = ["assay-graph", "assay-model", "assay-split", "assay-job"];
+const ON_NUMBERS: [&str; 5] = [
+    "assay-graph",
+    "assay-aggregate",
+    "assay-model",
+    "assay-split",
+    "assay-job",
+];
 
 /// Functions that every platform's library computes in its own way: none may decide what machines
 /// must agree on. Roots are not among them, which IEEE 754 rounds exactly.

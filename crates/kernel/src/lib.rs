@@ -51,7 +51,7 @@ pub use environment::{EnvironmentError, check_environment};
 pub use finite::{all_finite, all_finite_bf16};
 pub use kernel::{ConfigError, Isa, Kernel, MAX_THREADS};
 pub use matrix::{MatMut, MatRef, Store};
-pub use ops::{MAX_DEPTH_I8, PackedB, PackedI8};
+pub use ops::{GRAM_DEPTH, MAX_DEPTH_I8, PackedB, PackedI8, SORT_WIDTH};
 pub use reference::norm::clip_factor;
 pub use self_test::SelfTestError;
 pub use shape::{AdamW, AttentionShape, BiasPowers, Function, IGNORE};

@@ -6,6 +6,7 @@
 pub(crate) mod attention;
 pub(crate) mod cached;
 mod engine;
+pub(crate) mod gram;
 pub(crate) mod integer;
 mod peak;
 pub(crate) mod product;

@@ -6,12 +6,14 @@ mod bf16;
 mod dropout;
 mod embedding;
 mod function;
+mod integers;
 mod norm;
 mod optimizer;
 mod product;
 mod quantized;
 mod tensor;
 
+pub use integers::{GRAM_DEPTH, SORT_WIDTH};
 pub use product::PackedB;
 pub use quantized::{MAX_DEPTH_I8, PackedI8};
 
