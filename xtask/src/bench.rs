@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub(crate) enum Name {
     /// Products and LoRA steps on a CUDA device against cuBLAS and PyTorch+PEFT.
     Cuda,
+    /// Training steps of small models against PyTorch.
+    Estimator,
     /// Matrix products against the processor's peak and other libraries.
     Gemm,
     /// LoRA step against PyTorch+PEFT, and what an audit costs.
@@ -26,6 +28,7 @@ pub(crate) fn run(name: Name) -> Result<()> {
     std::fs::create_dir_all("target/bench").context("target/bench")?;
     match name {
         Name::Cuda => report("cuda", crate::cuda::rows()?),
+        Name::Estimator => report("estimator", crate::estimator::rows()?),
         Name::Gemm => report("gemm", crate::gemm::rows()?),
         Name::Train => train(),
         // Prints its own table and writes its own rows.

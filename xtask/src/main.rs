@@ -3,6 +3,7 @@
 
 mod bench;
 mod cuda;
+mod estimator;
 mod full;
 mod gemm;
 mod large;
