@@ -13,6 +13,8 @@ pub(crate) enum Name {
     Aggregate,
     /// Products and LoRA steps on a CUDA device against cuBLAS and PyTorch+PEFT.
     Cuda,
+    /// Training steps of small models against PyTorch.
+    Estimator,
     /// Matrix products against the processor's peak and other libraries.
     Gemm,
     /// LoRA step against PyTorch+PEFT, and what an audit costs.
@@ -29,6 +31,7 @@ pub(crate) fn run(name: Name) -> Result<()> {
     match name {
         Name::Aggregate => report("aggregate", crate::aggregate::rows()?),
         Name::Cuda => report("cuda", crate::cuda::rows()?),
+        Name::Estimator => report("estimator", crate::estimator::rows()?),
         Name::Gemm => report("gemm", crate::gemm::rows()?),
         Name::Train => train(),
         // Prints its own table and writes its own rows.

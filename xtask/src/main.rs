@@ -4,6 +4,7 @@
 mod aggregate;
 mod bench;
 mod cuda;
+mod estimator;
 mod full;
 mod gemm;
 mod large;

@@ -367,6 +367,41 @@ static void case_product_i8(void) {
     }
 }
 
+static void case_relu(void) {
+    for (usize i = 0; i < 2000; i++) {
+        float x = i == 0 ? 0.0f : i == 1 ? -0.0f : value(50, i);
+        emit_one(x <= 0.0f ? 0.0f : x);
+        emit_one(x <= 0.0f ? 0.0f : value(51, i));
+    }
+}
+
+static void case_sgd(void) {
+    usize n = 500;
+    float *p = tensor(52, n), *v = room(n);
+    for (usize i = 0; i < n; i++) v[i] = 0.0f;
+    for (uint32_t step = 0; step < 4; step++) sgd(p, tensor(53 + step, n), v, n, 0.05f, 0.9f, 0.01f);
+    emit(p, n);
+    emit(v, n);
+}
+
+static void case_images(void) {
+    static const image_shape shapes[] = {{3, 5, 7, 2}, {2, 1, 4, 3}, {1, 8, 8, 5}};
+    for (int i = 0; i < 3; i++) {
+        image_shape s = shapes[i];
+        usize n = s.images * s.height * s.width * s.channels;
+        usize pooled = s.images * (s.height / 2) * (s.width / 2) * s.channels;
+        float *x = tensor(57, n), *wide = room(9 * n), *back = room(n), *out = room(pooled);
+        patches(x, s, wide);
+        emit(wide, 9 * n);
+        patches_backward(tensor(58, 9 * n), s, back);
+        emit(back, n);
+        max_pool(x, s, out);
+        emit(out, pooled);
+        max_pool_backward(tensor(59, pooled), x, s, back);
+        emit(back, n);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -397,6 +432,9 @@ static const struct {
     {"round_bf16", case_round_bf16},
     {"quantize_rows", case_quantize_rows},
     {"product_i8", case_product_i8},
+    {"relu", case_relu},
+    {"sgd", case_sgd},
+    {"images", case_images},
 };
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-/* The operators that are more than one line: attention, softmax, the loss, AdamW. */
+/* The operators that are more than one line: attention, softmax, the loss, the optimisers. */
 #include "oracle.h"
 
 #include <math.h>
@@ -97,6 +97,14 @@ void adamw(float *p, const float *g, float *m, float *v, usize n, adamw_settings
         v[i] = fmaf(o.beta2, v[i], (1.0f - o.beta2) * (g[i] * g[i]));
         float denominator = sqrtf(v[i]) / root + o.eps;
         p[i] = fmaf(-step, m[i] / denominator, p[i] * decay);
+    }
+}
+
+void sgd(float *p, const float *g, float *v, usize n, float lr, float momentum, float weight_decay) {
+    for (usize i = 0; i < n; i++) {
+        float d = fmaf(weight_decay, p[i], g[i]);
+        v[i] = fmaf(momentum, v[i], d);
+        p[i] = fmaf(-lr, v[i], p[i]);
     }
 }
 

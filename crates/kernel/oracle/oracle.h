@@ -68,5 +68,15 @@ typedef struct {
 /* Eight-bit integers for y = x, or y = x * factors; returns their scale. */
 float quantize_row(const float *x, const float *factors, usize n, signed char *q);
 void adamw(float *p, const float *g, float *m, float *v, usize n, adamw_settings o);
+void sgd(float *p, const float *g, float *v, usize n, float lr, float momentum, float weight_decay);
+
+/* image.c: images of height * width pixels of so many channels. */
+typedef struct {
+    usize images, height, width, channels;
+} image_shape;
+void patches(const float *x, image_shape s, float *out);
+void patches_backward(const float *dout, image_shape s, float *dx);
+void max_pool(const float *x, image_shape s, float *out);
+void max_pool_backward(const float *dout, const float *x, image_shape s, float *dx);
 
 #endif

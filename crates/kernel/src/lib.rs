@@ -54,7 +54,7 @@ pub use matrix::{MatMut, MatRef, Store};
 pub use ops::{GRAM_DEPTH, MAX_DEPTH_I8, PackedB, PackedI8, SORT_WIDTH};
 pub use reference::norm::clip_factor;
 pub use self_test::SelfTestError;
-pub use shape::{AdamW, AttentionShape, BiasPowers, Function, IGNORE};
+pub use shape::{AdamW, AttentionShape, BiasPowers, Function, IGNORE, ImageShape, Sgd};
 
 /// The version of the arithmetic specification: it changes when any operator's bits change, and with
 /// operators that jobs could not ask for before. Version 2 is version 1, bit for bit, with products of

@@ -58,6 +58,61 @@ impl AttentionShape {
     }
 }
 
+/// The sizes of a batch of small images, pixel by pixel: `[images, height, width, channels]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    /// Images.
+    pub images: usize,
+    /// Rows of pixels.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Values of a pixel.
+    pub channels: usize,
+}
+
+impl ImageShape {
+    /// Pixels of a patch, 3 x 3.
+    pub const TAPS: usize = 9;
+
+    /// Pixels of one image.
+    pub fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Values of one image.
+    pub fn image_len(&self) -> usize {
+        self.pixels() * self.channels
+    }
+
+    /// Values of all images.
+    pub fn values(&self) -> usize {
+        self.images * self.image_len()
+    }
+
+    /// The shape after [`Kernel::max_pool`](crate::Kernel::max_pool): half the height and width, rounded
+    /// down.
+    #[must_use]
+    pub fn pooled(&self) -> Self {
+        Self {
+            height: self.height / 2,
+            width: self.width / 2,
+            ..*self
+        }
+    }
+}
+
+/// Settings of one step of stochastic gradient descent (momentum as PyTorch's `SGD` has it).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    /// Learning rate.
+    pub lr: f32,
+    /// How much of the velocity stays.
+    pub momentum: f32,
+    /// Weight decay, added to the gradient.
+    pub weight_decay: f32,
+}
+
 /// Settings of one AdamW step (Loshchilov and Hutter, 2019).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamW {

@@ -1,4 +1,4 @@
-//! SwiGLU, softmax and the loss.
+//! SwiGLU, the rectifier, softmax and the loss.
 
 use super::expect_len;
 use crate::arith::Arith;
@@ -102,6 +102,34 @@ impl Kernel {
                     dgate: &mut [f32],
                     dup: &mut [f32],
                 )
+            );
+        });
+    }
+
+    /// `out = x` where `x` is positive, else +0.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn relu(&self, x: &[f32], out: &mut [f32]) {
+        expect_len("out", out.len(), x.len());
+        self.for_rows(x.len(), 3, [1], [out], |r, [out]| {
+            let x = &x[r];
+            dispatch!(self.path, activation::relu(x: &[f32], out: &mut [f32]));
+        });
+    }
+
+    /// The gradient of [`Kernel::relu`] from its input `x`, overwritten.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn relu_backward(&self, dy: &[f32], x: &[f32], dx: &mut [f32]) {
+        expect_len("x", x.len(), dy.len());
+        expect_len("dx", dx.len(), dy.len());
+        self.for_rows(dy.len(), 3, [1], [dx], |r, [dx]| {
+            let (dy, x) = (&dy[r.clone()], &x[r]);
+            dispatch!(
+                self.path,
+                activation::relu_backward(dy: &[f32], x: &[f32], dx: &mut [f32])
             );
         });
     }

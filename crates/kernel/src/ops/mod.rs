@@ -6,6 +6,7 @@ mod bf16;
 mod dropout;
 mod embedding;
 mod function;
+mod image;
 mod integers;
 mod norm;
 mod optimizer;

@@ -1,4 +1,4 @@
-//! SwiGLU's gate and the softmax.
+//! SwiGLU's gate, the rectifier and the softmax.
 
 use super::elementary::{exp, sigmoid};
 
@@ -26,6 +26,30 @@ pub(crate) fn silu_mul_backward<F: Arith>(
         let s = sigmoid::<F>(gate[i]);
         dup[i] = dout[i] * (gate[i] * s);
         dgate[i] = (dout[i] * up[i]) * (s * F::fma(gate[i], 1.0 - s, 1.0));
+    }
+}
+
+/// `out = x`, and +0 where `x <= 0`: a NaN stays one.
+#[inline(always)]
+#[allow(
+    clippy::extra_unused_type_parameters,
+    reason = "for the sake of `dispatch!`"
+)]
+pub(crate) fn relu<F: Arith>(x: &[f32], out: &mut [f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = if *x <= 0.0 { 0.0 } else { *x };
+    }
+}
+
+/// `dx = dy`, and +0 where `x <= 0`.
+#[inline(always)]
+#[allow(
+    clippy::extra_unused_type_parameters,
+    reason = "for the sake of `dispatch!`"
+)]
+pub(crate) fn relu_backward<F: Arith>(dy: &[f32], x: &[f32], dx: &mut [f32]) {
+    for ((dx, dy), x) in dx.iter_mut().zip(dy).zip(x) {
+        *dx = if *x <= 0.0 { 0.0 } else { *dy };
     }
 }
 

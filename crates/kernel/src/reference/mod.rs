@@ -11,6 +11,7 @@ pub(crate) mod elementary;
 pub(crate) mod elementwise;
 pub(crate) mod embedding;
 pub(crate) mod function;
+pub(crate) mod image;
 pub(crate) mod loss;
 pub(crate) mod norm;
 pub(crate) mod optimizer;

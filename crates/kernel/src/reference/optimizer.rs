@@ -1,7 +1,7 @@
-//! AdamW with decoupled weight decay.
+//! AdamW with decoupled weight decay, and SGD with momentum.
 
 use crate::arith::Arith;
-use crate::shape::AdamW;
+use crate::shape::{AdamW, Sgd};
 
 /// The scalars of a step, computed once.
 ///
@@ -43,5 +43,15 @@ pub(crate) fn adamw<F: Arith>(
         *v = F::fma(o.beta2, *v, c.rest2 * (g * g));
         let denominator = v.sqrt() / c.root + o.eps;
         *p = F::fma(-c.step, *m / denominator, *p * c.decay);
+    }
+}
+
+/// `d = fma(weight_decay, p, g)`, `v = fma(momentum, v, d)`, `p = fma(-lr, v, p)`.
+#[inline(always)]
+pub(crate) fn sgd<F: Arith>(param: &mut [f32], grad: &[f32], velocity: &mut [f32], o: &Sgd) {
+    for ((p, g), v) in param.iter_mut().zip(grad).zip(velocity) {
+        let d = F::fma(o.weight_decay, *p, *g);
+        *v = F::fma(o.momentum, *v, d);
+        *p = F::fma(-o.lr, *v, *p);
     }
 }

@@ -68,7 +68,7 @@ fn digest(values: &[f32]) -> String {
 /// An operator's name and its outputs, one after the other.
 type Operator = (&'static str, fn(&Kernel) -> Vec<f32>);
 
-const OPERATORS: [Operator; 27] = [
+const OPERATORS: [Operator; 30] = [
     ("random", |_| operators::random()),
     ("gemm", operators::gemm),
     ("gemm_packed", operators::gemm_packed),
@@ -96,10 +96,13 @@ const OPERATORS: [Operator; 27] = [
     ("round_bf16", operators::round_bf16),
     ("quantize_rows", operators::quantize_rows),
     ("product_i8", operators::product_i8),
+    ("relu", operators::relu),
+    ("sgd", operators::sgd),
+    ("patches and max_pool", operators::images),
 ];
 
 /// The digests of `OPERATORS`, in order.
-const GOLDEN: [&str; 27] = [
+const GOLDEN: [&str; 30] = [
     "abccc3704d87bbc3ab2db2a6fa843192b6b42c85ebbb256eff4038dd703c3381",
     "726f5bc54c668e11bc96750cfb68f1536521dc8482bfb3579647970824c45540",
     "6df082c424456b73155fbebbc90e8aba17666b92227ca0c86e7ad34c35f81bae",
@@ -127,6 +130,9 @@ const GOLDEN: [&str; 27] = [
     "b3a98184f6170fc15e67a33d5e7767e23dd57deb940778283aa1fad8700a3f03",
     "5a7488c27ded1161f389bd46ad779f76cca39839daa924744679962fb0cc3eec",
     "6f187c625fbd67679ad72542284cdc5844f81ece5af5a81b912c19cea09e4d0d",
+    "526c65953dd235d9f99213af507fe61828a52c17320b344e366c7a3264f99893",
+    "028f8c90a1b22c9f07244e53d760ae1abfdea9504895c9e4dc0b597d763d6c85",
+    "b7614bf3edced11450e56bc33939b06788f95899c90350da1e9ea86a95335c07",
 ];
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod bf16;
 mod cached;
+mod images;
 mod methods;
 mod quantized;
 

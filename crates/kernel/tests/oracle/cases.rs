@@ -1,5 +1,8 @@
 //! The cases of `oracle/main.c`, computed by our kernels.
 
+#[path = "small.rs"]
+mod small;
+
 use assay_kernel::random::Stream;
 use assay_kernel::{
     AdamW, AttentionShape, BiasPowers, Function, IGNORE, Kernel, MatMut, MatRef, Store, clip_factor,
@@ -8,7 +11,7 @@ use assay_kernel::{
 /// A case and the bits of its values.
 type Case = (&'static str, fn(&Kernel) -> Vec<u32>);
 
-pub(super) const CASES: [Case; 26] = [
+pub(super) const CASES: [Case; 29] = [
     ("inputs", |_| bits(&tensor(0, 1000))),
     ("random", |_| random()),
     ("exp", |k| sweep(k, Function::Exp)),
@@ -35,6 +38,9 @@ pub(super) const CASES: [Case; 26] = [
     ("round_bf16", round_bf16),
     ("quantize_rows", quantize_rows),
     ("product_i8", product_i8),
+    ("relu", small::relu),
+    ("sgd", small::sgd),
+    ("images", small::images),
 ];
 
 /// NaN payloads are outside the specification.

@@ -1,0 +1,84 @@
+//! One digest for a run, whatever computes it.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use assay_estimator::{Shard, State, Trainer, outputs, score};
+use assay_kernel::Kernel;
+use common::{ORDER, every_kind, kernels, random, trained};
+
+/// Digests of the states after six steps: if one moves, states of runs that were committed to move too.
+const GOLDEN: [&str; 5] = [
+    "5618fbf411597cfc214ea78e2ced4d700631cf3bfa305267f4a049ef1963919c",
+    "38bb9771f2892effd0ae284cede5ba1df7c8d358d058adb955ac4254a9f48bc3",
+    "c9fcc1d07fedfd0d680c79b01b663a79273f702ebebddbe2897f782c9e9c0a66",
+    "f077282f248cf44a6075cf82cd60384f703f5e0f3cee05bd1203118653fa0b66",
+    "1a161ea18a88b70355fdfb89f8a7893eecad25541b0627a8d3d94d879df201b0",
+];
+
+#[test]
+fn a_run_of_every_model_has_one_digest_on_every_path_and_number_of_threads() {
+    let mut found = Vec::new();
+    for (name, specification) in every_kind() {
+        let shard = Shard::new(random(&specification.model, 130));
+        let mut digests = Vec::new();
+        for kernel in kernels() {
+            let state = trained(&kernel, &specification, &shard, 6);
+            assert_eq!(state.steps(), 6);
+            digests.push(state.digest().to_string());
+            assert_eq!(digests.last(), digests.first(), "{name} on {kernel:?}");
+        }
+        found.push(digests.swap_remove(0));
+    }
+    assert_eq!(found, GOLDEN);
+}
+
+#[test]
+fn scores_are_the_same_on_every_path_and_number_of_threads() {
+    for (name, specification) in every_kind() {
+        let samples = random(&specification.model, 300);
+        let shard = Shard::new(samples.clone());
+        let state = trained(&Kernel::detect().unwrap(), &specification, &shard, 3);
+        let of = |kernel: &Kernel| {
+            let bits = outputs(kernel, &state, &samples).unwrap();
+            let bits: Vec<u32> = bits.iter().map(|z| z.to_bits()).collect();
+            (bits, score(kernel, &state, &samples).unwrap())
+        };
+        let all: Vec<_> = kernels().iter().map(of).collect();
+        assert!(all.iter().all(|one| *one == all[0]), "{name}");
+    }
+}
+
+#[test]
+fn a_run_continues_from_its_bytes() {
+    let kernel = Kernel::detect().unwrap();
+    for (name, specification) in every_kind() {
+        let shard = Shard::new(random(&specification.model, 90));
+        let start = State::initial(&specification.model, &[9; 32]).unwrap();
+        let trainer = || {
+            let trainer = Trainer::new(&kernel, &specification, ORDER).unwrap();
+            trainer.with_anchor(start.parameters()).unwrap()
+        };
+        let straight = trained(&kernel, &specification, &shard, 5);
+        let half = trained(&kernel, &specification, &shard, 2);
+        let mut again = State::from_bytes(&half.to_bytes(), &specification.model).unwrap();
+        assert_eq!((again.digest(), &again), (half.digest(), &half));
+        let mut resumed = trainer();
+        for index in 2..5 {
+            resumed.step(&mut again, &shard, index).unwrap();
+        }
+        assert_eq!(again, straight, "{name}");
+    }
+}
+
+#[test]
+fn the_views_of_a_state_are_its_parameters_by_name_and_shape() {
+    let (_, specification) = every_kind().swap_remove(2);
+    let state = State::initial(&specification.model, &[0; 32]).unwrap();
+    assert_eq!(state.parameters().len(), 7_850);
+    let views: Vec<_> = state.views().collect();
+    let named = |i: usize| (views[i].info.name.as_str(), &views[i].info.shape[..]);
+    assert_eq!(named(0), ("0.weight", &[10, 784][..]));
+    assert_eq!(named(1), ("0.bias", &[10][..]));
+    assert_eq!((views[0].values.len(), views[1].values.len()), (7_840, 10));
+}
