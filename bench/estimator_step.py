@@ -2,7 +2,7 @@
 
 usage: python3 bench/estimator_step.py SHAPE [--threads N] [--repeats N]
 
-The shapes are those of the example `step_time` of `assay-estimator`. A step takes a batch of random rows that are in
+The shapes are those of the example `estimator_step` of `assay-estimator`. A step takes a batch of random rows that are in
 memory, forward, backward and SGD with momentum, in f32. One JSON line.
 """
 

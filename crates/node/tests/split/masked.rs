@@ -39,7 +39,7 @@ fn in_one_process(lab: &Lab) -> Digest {
         });
         assert_eq!(taken.unwrap().taken, Taken::Valid);
     }
-    course.digest()
+    course.tiled().digest()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Times training steps and prints one JSON object: `step_time SHAPE [STEPS]`.
+//! Times training steps and prints one JSON object: `estimator_step SHAPE [STEPS]`.
 //!
 //! `bench/estimator_step.py` times the same shapes in PyTorch. Rows are random; `ASSAY_KERNEL` and
 //! `ASSAY_THREADS` choose the path and the threads.
