@@ -13,7 +13,13 @@ const SHAPES: [&str; 4] = ["logistic", "softmax", "mlp", "cnn"];
 /// One row for each shape, on one thread.
 pub(crate) fn rows() -> Result<Vec<Value>> {
     let rows = SHAPES.into_iter().map(|shape| {
-        let ours = example("assay-estimator", "estimator_step", &[shape, "300"], 1, true)?;
+        let ours = example(
+            "assay-estimator",
+            "estimator_step",
+            &[shape, "300"],
+            1,
+            true,
+        )?;
         let ours: Value = serde_json::from_str(&ours)?;
         let peer = peer(shape)?;
         let seconds = ours["step_median_s"].as_f64();
