@@ -98,7 +98,7 @@ impl Samples {
             return Err(DataFault::Width(width));
         }
         let (rows, labelled) = (features.len() / width, labels.len());
-        if features.len() % width != 0 || rows != labelled {
+        if !features.len().is_multiple_of(width) || rows != labelled {
             return Err(DataFault::Lengths {
                 values: features.len(),
                 width,

@@ -232,8 +232,8 @@ fn garbage_of_every_kind_costs_its_provider_the_bond_at_once() {
     }
 }
 
-#[test]
-fn an_order_whose_attempts_are_used_is_refunded() {
+/// An order every provider of which delivers garbage.
+pub(crate) fn of_every_provider() -> World {
     let mut world = World::new();
     let order = world.posted();
     for run in 0..terms().attempts {
@@ -244,6 +244,27 @@ fn an_order_whose_attempts_are_used_is_refunded() {
     }
     let head = world.order(order).head;
     assert_eq!(head.outcome, Some(Outcome::AttemptsUsed));
+    world
+}
+
+/// An order of three copies, all of which are garbage.
+pub(crate) fn of_every_copy() -> World {
+    let (mut world, order, stored) = copies(3);
+    for run in 0..3 {
+        contradicted(&mut world, order, run, &stored[run as usize]);
+    }
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::NoCopies));
+    world
+}
+
+#[test]
+fn an_order_whose_attempts_are_used_is_refunded() {
+    of_every_provider();
+}
+
+#[test]
+fn an_order_of_which_no_copy_is_good_is_refunded() {
+    of_every_copy();
 }
 
 #[test]
@@ -363,8 +384,8 @@ fn a_result_in_other_slices_or_too_long_is_not_opened() {
     assert_eq!(*refused(&refusal), expected);
 }
 
-#[test]
-fn the_next_copy_counts_where_the_first_ones_result_is_garbage() {
+/// An order of three equal copies, of which the first so many delivered garbage.
+fn copies(garbage: u32) -> (World, OrderId, Vec<Stored>) {
     let mut world = crowd();
     let runs = [0, 1, 2].map(|_| ending(&text()));
     let order = world.committed(&runs);
@@ -372,7 +393,7 @@ fn the_next_copy_counts_where_the_first_ones_result_is_garbage() {
     for run in 0..3 {
         let runner = world.runner(order, run);
         let spoil = |file: &mut Vec<u8>| {
-            if run < 2 {
+            if run < garbage {
                 file[7] ^= 1;
             }
         };
@@ -383,15 +404,25 @@ fn the_next_copy_counts_where_the_first_ones_result_is_garbage() {
     for (run, of) in (0..).zip(&runs) {
         world.reveal_run(order, run, of);
     }
+    (world, order, stored)
+}
+
+/// Shows of a copy that is delivered that it is garbage.
+fn contradicted(world: &mut World, order: OrderId, run: u32, stored: &Stored) {
+    assert_eq!(world.phase(order), Phase::Accepted);
+    let key = key(world, order, RunIndex(run));
+    let contradict = call(world, order, stored.contradiction(&text(), &key));
+    world.apply(Who::Requester, contradict);
+    let failed = world.order(order).runs[run as usize].failed.unwrap();
+    assert_eq!(failed.reason, FailureReason::WrongResult);
+    assert_eq!(gain(world, world.runner(order, run)), tokens(-20));
+}
+
+#[test]
+fn the_next_copy_counts_where_the_first_ones_result_is_garbage() {
+    let (mut world, order, stored) = copies(2);
     for run in 0..2 {
-        assert_eq!(world.phase(order), Phase::Accepted);
-        let key = key(&world, order, RunIndex(run));
-        let found = stored[run as usize].contradiction(&text(), &key);
-        let contradict = call(&world, order, found);
-        world.apply(Who::Requester, contradict);
-        let failed = world.order(order).runs[run as usize].failed.unwrap();
-        assert_eq!(failed.reason, FailureReason::WrongResult);
-        assert_eq!(gain(&world, world.runner(order, run)), tokens(-20));
+        contradicted(&mut world, order, run, &stored[run as usize]);
     }
     assert_eq!(world.phase(order), Phase::Accepted);
     world.apply(Who::Requester, OrderCall::Accept { order });
