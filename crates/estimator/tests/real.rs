@@ -1,5 +1,5 @@
 //! On data that people collected: `examples/tables`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // it says how good the models are
 
 mod common;
 

@@ -88,6 +88,7 @@ fn key(world: &World, order: OrderId, run: RunIndex) -> FileKey {
 
 /// How a provider spoils what it stores.
 type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
+type BoxedSpoil = Box<dyn Fn(&mut Vec<u8>)>;
 
 /// Has a run's provider store this as its result.
 fn store(
@@ -141,7 +142,7 @@ fn refused(refusal: &Refusal) -> &OrderRefusal {
 }
 
 /// Everything that can be wrong with what a provider stores.
-fn kinds() -> Vec<(&'static str, Box<dyn Fn(&mut Vec<u8>)>)> {
+fn kinds() -> Vec<(&'static str, BoxedSpoil)> {
     let length = text().len();
     vec![
         ("a byte of the first tile", Box::new(|file| file[0] ^= 1)),
