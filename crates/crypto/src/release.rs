@@ -17,6 +17,8 @@
 //! cannot be told from a random point until then rests on the decisional Diffie-Hellman assumption, with
 //! `B` as good as random.
 
+mod same_log;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT as G;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
@@ -29,6 +31,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::Digest;
 use crate::aead::FileKey;
 use crate::hex_text::hex_text;
+use same_log::SameLog;
 
 /// The public half of a [`LockSecret`]: a lock of somebody who will release a key, or where one is
 /// released to.
@@ -279,75 +282,6 @@ impl LockedKey {
     /// The `index`-th file key for `purpose` under it.
     pub fn file_key(&self, purpose: &str, index: u64) -> FileKey {
         FileKey::derive(&self.0, purpose, index)
-    }
-}
-
-/// The relation `first = x G` and `second = x base`, about something.
-struct SameLog {
-    of: Digest,
-    first: LockKey,
-    base: RistrettoPoint,
-    second: RistrettoPoint,
-}
-
-impl SameLog {
-    fn of_lock(of: &Digest, lock: LockKey, base: RistrettoPoint, key: RistrettoPoint) -> SameLog {
-        SameLog {
-            of: Digest::of("assay/lock/shown by holder/v1", &[&of.0]),
-            first: lock,
-            base,
-            second: key,
-        }
-    }
-
-    fn of_release(released: &Released, to: LockKey, key: RistrettoPoint) -> Option<SameLog> {
-        let (first, second) = released.points()?;
-        Some(SameLog {
-            of: Digest::of("assay/lock/shown by receiver/v1", &[&released.0]),
-            first: to,
-            base: first,
-            second: second - key,
-        })
-    }
-
-    /// The randomness is fixed by secret and relation: it repeats only for the same proof.
-    fn prove(&self, secret: &Scalar) -> [u8; 64] {
-        let mut bytes = secret.to_bytes();
-        let parts: [&[u8]; 4] = [
-            &bytes,
-            &self.of.0,
-            &encode(&self.base),
-            &encode(&self.second),
-        ];
-        let mut k = scalar("assay/lock/same log random/v1", &parts);
-        bytes.zeroize();
-        let challenge = self.challenge(&[k * G, k * self.base]);
-        let response = k + challenge * secret;
-        k.zeroize();
-        join(challenge.to_bytes(), response.to_bytes())
-    }
-
-    fn holds(&self, proof: &[u8; 64]) -> Option<()> {
-        let [challenge, z] = scalars::<2>(proof)?;
-        let (minus, first) = (-challenge, point(&self.first.0)?);
-        let commitments = [
-            RistrettoPoint::vartime_double_scalar_mul_basepoint(&minus, &first, &z),
-            RistrettoPoint::vartime_multiscalar_mul([z, minus], [self.base, self.second]),
-        ];
-        (self.challenge(&commitments) == challenge).then_some(())
-    }
-
-    fn challenge(&self, commitments: &[RistrettoPoint; 2]) -> Scalar {
-        let [a, b] = commitments.map(|point| encode(&point));
-        let parts: [&[u8]; 6] = [
-            &self.of.0,
-            &self.first.0,
-            &encode(&self.base),
-            &encode(&self.second),
-            &a,
-            &b,
-        ];
-        scalar("assay/lock/same log/v1", &parts)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a node does for the parties of orders.
 
+mod examine;
+
 use std::{
     collections::BTreeSet,
     io::{self, Write},
@@ -8,18 +10,14 @@ use std::{
 };
 
 use assay_api::ChainView;
-use assay_crypto::tiles::Tiled;
 use assay_crypto::{Digest, EncryptionKey, SecretKey, aead::FileKey};
 use assay_job::Lengths;
-use assay_ledger::{
-    AccountId, Examined, FileCall, FileId, FileRecord, NotTheSlices, Order, OrderId, Promised,
-    StateFile, examine, query, rules,
-};
+use assay_ledger::{AccountId, FileCall, FileId, FileRecord, Order, OrderId, query, rules};
 use assay_proof::{
     Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced, WorkFailure,
 };
 use assay_vault::{
-    Coding, Piece, Sealer, UnsealError,
+    Coding, Sealer, UnsealError,
     download::{DownloadConfig, DownloadError},
     length,
     upload::{UploadConfig, leftover},
@@ -221,49 +219,6 @@ impl Services {
             }
             Err(error) => Err(FetchFailure::Corrupt(told(&error))),
         }
-    }
-
-    /// Looks at what a delivered result holds, beside the state that it should hold. Its slices are fetched as they
-    /// are sealed, so it does not matter whether its manifest or their tags open.
-    ///
-    /// # Errors
-    /// [`FetchFailure`]: whether trying again can help.
-    pub async fn examine(
-        &self,
-        (file, owner): (FileId, AccountId),
-        key: FileKey,
-        state: Tiled,
-    ) -> Result<Examined, FetchFailure> {
-        let record = self.record(file, &[owner])?;
-        let expected = StateFile::new(state.length).map(StateFile::slices);
-        if expected != Some(record.slices) {
-            // The ledger lets no such result be delivered.
-            let text = format!(
-                "{} slices hold no state of {} bytes",
-                record.slices, state.length
-            );
-            return Err(FetchFailure::Corrupt(text));
-        }
-        let mut pieces = Vec::new();
-        let config = DownloadConfig::default();
-        let take = |piece| pieces.push(piece);
-        let fetched = files::fetch_sealed(&self.transport, config, &record, take).await;
-        fetched.map_err(|error| FetchFailure::Unavailable(told(&error)))?;
-        let promised = Promised {
-            state,
-            root: record.root,
-            slices: record.slices,
-        };
-        let looked = tokio::task::spawn_blocking(move || {
-            let digests: Vec<Digest> = pieces.iter().map(Piece::digest).collect();
-            examine(&promised, &key, &digests, |slice| {
-                let piece = pieces.get(slice as usize).ok_or(NotTheSlices)?;
-                Ok::<_, NotTheSlices>(piece.bytes().to_vec())
-            })
-        });
-        let looked = looked.await;
-        let looked = looked.map_err(|error| FetchFailure::Unavailable(told(&error)))?;
-        looked.map_err(|error| FetchFailure::Unavailable(told(&error)))
     }
 
     /// Brings a file to the vault and records it for so many milliseconds, with its key sealed to

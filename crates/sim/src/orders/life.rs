@@ -348,8 +348,7 @@ impl Perform<Traced> for Life {
                 key,
                 state,
             } => {
-                let file = (file, owner);
-                let examined = self.shared.vault().examine_by(me, file, &key, state);
+                let examined = (self.shared.vault()).examine_by(me, (file, owner), &key, state);
                 self.delay().await;
                 Answer::Examined(examined)
             }

@@ -18,14 +18,17 @@
 //!   the root in the file's record. Nothing is opened then, so it does not matter what opens.
 //! - A slice is delivered when the one before it is taken, so whoever is slow holds up the rest.
 
+mod config;
 mod fetch;
+mod known;
 mod protocol;
+mod reading;
 
 use std::collections::BTreeMap;
 use std::io;
 
 use assay_crypto::aead::FileKey;
-use assay_crypto::{Digest, merkle};
+use assay_crypto::merkle;
 use assay_ledger::AccountId;
 use assay_machine::{Context, Machine};
 
@@ -36,35 +39,10 @@ use crate::time::{Millis, Tag, Tags};
 use crate::unseal::{Content, Expected, UnsealError, Unsealer};
 use crate::wire::{Request, Response};
 use fetch::{Fetch, Next};
+use reading::Reading;
 
+pub use config::DownloadConfig;
 pub use protocol::{Answer, Ask, DownloadError, Fetching, Input, Output, Part, PartFailed};
-
-/// How a download behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DownloadConfig {
-    /// Pieces in memory at once.
-    pub window: usize,
-    /// When a second holder is asked as well, in milliseconds.
-    pub hedge_ms: u64,
-    /// When a request is given up, in milliseconds.
-    pub timeout_ms: u64,
-    /// How often holders with passing faults are asked.
-    pub rounds: u32,
-    /// Pause between rounds, in milliseconds.
-    pub retry_ms: u64,
-}
-
-impl Default for DownloadConfig {
-    fn default() -> Self {
-        Self {
-            window: 4,
-            hedge_ms: 2_000,
-            timeout_ms: 30_000,
-            rounds: 3,
-            retry_ms: 1_000,
-        }
-    }
-}
 
 /// The machine.
 pub struct Download {
@@ -87,46 +65,6 @@ pub struct Download {
     strikes: BTreeMap<AccountId, u32>,
     tags: Tags,
     finished: bool,
-}
-
-/// A file whose slices are known.
-enum Reading {
-    Opened(Unsealer),
-    Sealed { slices: Vec<Digest>, taken: usize },
-}
-
-impl Reading {
-    fn slices(&self) -> &[Digest] {
-        match self {
-            Reading::Opened(unsealer) => unsealer.manifest().slices(),
-            Reading::Sealed { slices, .. } => slices,
-        }
-    }
-
-    /// What is in the next slice, whose digest has been compared already.
-    fn take(&mut self, index: u32, piece: &Piece) -> Result<Vec<u8>, UnsealError> {
-        match self {
-            Reading::Opened(unsealer) => unsealer.verified_slice(index, piece),
-            Reading::Sealed { taken, .. } => {
-                *taken += 1;
-                Ok(Vec::new())
-            }
-        }
-    }
-
-    fn is_complete(&self) -> bool {
-        match self {
-            Reading::Opened(unsealer) => unsealer.is_complete(),
-            Reading::Sealed { slices, taken } => *taken == slices.len(),
-        }
-    }
-
-    fn finish(self) -> Result<Option<Content>, UnsealError> {
-        match self {
-            Reading::Opened(unsealer) => unsealer.finish().map(Some),
-            Reading::Sealed { .. } => Ok(None),
-        }
-    }
 }
 
 impl Machine for Download {
@@ -207,41 +145,6 @@ impl Download {
     /// Slices handed over, and slices in the file.
     pub fn progress(&self) -> (u32, u32) {
         (self.next_deliver, self.expected.slices)
-    }
-
-    /// Takes what an earlier download left here, before the first input: the manifest's piece, then
-    /// those of the slices in order. False for a piece that is not what it should be; that part is
-    /// fetched like any other, and so is every one after it.
-    pub fn known(&mut self, piece: &Piece) -> bool {
-        if self.failed.is_some() {
-            return false;
-        }
-        let wanted = match &self.reading {
-            None => self.key.as_ref().map(|_| self.expected.id.0),
-            Some(reading) => reading.slices().get(self.next_fetch as usize).copied(),
-        };
-        if wanted != Some(piece.digest()) {
-            return false;
-        }
-        if let Err(error) = self.open_known(piece) {
-            self.failed = Some(error);
-        }
-        true
-    }
-
-    fn open_known(&mut self, piece: &Piece) -> Result<(), UnsealError> {
-        match &mut self.reading {
-            None => {
-                self.fetches.remove(&Part::Manifest);
-                self.open(piece)
-            }
-            Some(reading) => {
-                reading.take(self.next_fetch, piece)?;
-                self.next_fetch += 1;
-                self.next_deliver += 1;
-                Ok(())
-            }
-        }
     }
 
     fn take_reply(
