@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use assay_crypto::{Digest, merkle};
+use assay_crypto::Digest;
+use assay_crypto::tiles::Tiled;
 use assay_kernel::all_finite;
 
 use super::init;
 use crate::error::{SpecError, StateError};
 use crate::network::{Layout, View, views};
 use crate::spec::ModelSpec;
-
-/// Bytes of a tile.
-const TILE_BYTES: usize = 16 << 10;
 
 /// Everything that a step reads and writes: the parameters, their velocity, and how many steps were
 /// taken. With specification, shard and order it determines the rest of the run.
@@ -81,15 +79,9 @@ impl State {
         self.steps
     }
 
-    /// The digest that a trace commits to: `H("assay/estimator/state/v1", length, root)`, the root of a
-    /// Merkle tree over tiles of 16 KiB of [`State::to_bytes`], so that a tile can be shown alone.
+    /// The digest of [`State::to_bytes`], tile by tile, as traces bind states: see [`assay_crypto::tiles`].
     pub fn digest(&self) -> Digest {
-        let bytes = self.to_bytes();
-        let tiles = bytes.chunks(TILE_BYTES);
-        let leaves = tiles.map(|tile| Digest::of_bytes("assay/estimator/tile/v1", tile));
-        let root = merkle::root(leaves.collect());
-        let length = (bytes.len() as u64).to_le_bytes();
-        Digest::of("assay/estimator/state/v1", &[&length, root.as_bytes()])
+        Tiled::of(&self.to_bytes()).digest()
     }
 }
 
