@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+#[path = "cli/support/mod.rs"]
 mod support;
 
 use std::{

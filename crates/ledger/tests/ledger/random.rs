@@ -21,8 +21,8 @@ use crate::judges::{commits, reveals, says};
 use crate::redundant::crew::{copies, crowd, enlist};
 use crate::watch;
 use crate::world::{
-    BOND, Run, Who, World, blocks, ends, file, file_id, here, lock, ms, salt, sealed, some_key,
-    starts, state, terms,
+    BOND, Run, Who, World, blocks, ends, file, file_id, here, lock, ms, of_two_kinds, salt, sealed,
+    some_key, starts, state, terms,
 };
 
 /// Calls of a block to come.
@@ -56,6 +56,7 @@ impl Life {
             max_timers: 1 + random.below(4) as u32,
             max_draws: 1 + random.below(2) as u32,
             answer_ms: 1_000 * (1 + random.below(4)),
+            standard_offer: of_two_kinds(Offer::standard()),
             ..Parameters::default()
         });
         world.beacon_seed = seed;
@@ -589,7 +590,7 @@ impl Life {
                     bond: amount,
                     encryption_key: some_key(),
                     address: BoundedString::new("x").unwrap(),
-                    offer: role.is_drawn().then(Offer::anything),
+                    offer: (role.is_drawn()).then(|| of_two_kinds(Offer::anything())),
                 };
                 register.into()
             }

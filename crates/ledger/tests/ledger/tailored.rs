@@ -3,7 +3,7 @@
 use assay_ledger::{Amount, Offer, OrderId, Parameters, Phase, Ppm, Role, Terms};
 
 use crate::offers::offer;
-use crate::world::{AUDITORS, Run, Who, World, parameters, terms};
+use crate::world::{AUDITORS, Run, Who, World, of_two_kinds, parameters, terms};
 
 const ACCOMPLICES: [Who; 2] = [Who::Auditor(0), Who::Auditor(1)];
 
@@ -19,7 +19,7 @@ fn tailored() -> Terms {
 fn network(min_share: Ppm) -> World {
     let standard = Offer {
         least_pay: Amount(terms().auditor_fee.0 / terms().audited_steps()),
-        ..Offer::anything()
+        ..of_two_kinds(Offer::anything())
     };
     let mut world = World::with(Parameters {
         min_share,

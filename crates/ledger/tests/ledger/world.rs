@@ -121,7 +121,7 @@ pub(crate) fn genesis(parameters: Parameters) -> Genesis {
                 bond: BOND,
                 encryption_key: who.secret().encryption().public(),
                 address: address.clone(),
-                offer: who.role()?.is_drawn().then(Offer::anything),
+                offer: (who.role()?.is_drawn()).then(|| of_two_kinds(Offer::anything())),
             })
         })
         .collect();
@@ -173,6 +173,12 @@ pub(crate) fn time(height: Height) -> LedgerTime {
     LedgerTime(ms(height.0 - 1))
 }
 
+/// An offer for the kinds of these tests. It names them: whatever is in the genesis moves the name of the
+/// chain, and with it every draw.
+pub(crate) fn of_two_kinds(offer: Offer) -> Offer {
+    offer.of_kinds(&["finetune", "evaluate"])
+}
+
 pub(crate) fn parameters() -> Parameters {
     Parameters {
         unbonding_ms: ms(5),
@@ -187,6 +193,7 @@ pub(crate) fn parameters() -> Parameters {
         order_deposit: Amount::ZERO,
         max_open_orders: 100_000,
         kept_ms: ms(20),
+        standard_offer: of_two_kinds(Offer::standard()),
         ..Parameters::default()
     }
 }

@@ -111,7 +111,9 @@ fn a_model_is_stored_fetched_and_trained_on_without_another_copy() {
     // Not `Local::price`, which refuses where there is too little memory.
     let model = job.model(&local.inputs).unwrap();
     let sizes = Sizes::of(&local.inputs).unwrap();
-    let price = job.kind.price(&job.specification, &model, &sizes).unwrap();
+    let price = (job.kind)
+        .price(&job.specification, model.as_ref(), &sizes)
+        .unwrap();
     println!(
         "large inputs: {shape:?}: {}, a step takes {price}",
         Bytes(shape.bytes())

@@ -1,0 +1,23 @@
+//! The commands, as people call them.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod support;
+
+mod accounts;
+mod audit;
+mod carried;
+mod disk;
+mod grants;
+mod interface;
+mod market;
+mod network;
+mod next_steps;
+mod offers;
+mod operate;
+mod split;
+mod terms;
+mod train;
+mod trial;
+mod vault;
+mod worker;
