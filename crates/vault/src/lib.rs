@@ -14,6 +14,7 @@
 //!    already is read [`InPlace`], slice by slice.
 //! 5. An [`envelope`] carries the file's key to another account; a [`bundle`] makes one file of a
 //!    directory.
+//! 6. What is public and must outlive some of its holders is [`coded`].
 //!
 //! Everything here is a pure function of its inputs: machines are told the time and the replies,
 //! and answer with what should be sent, read or written. The formats are drawn in `docs/vault.md`.
@@ -39,6 +40,7 @@
 //! ```
 
 pub mod bundle;
+pub mod coded;
 pub mod download;
 pub mod envelope;
 mod fault;
