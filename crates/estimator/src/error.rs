@@ -351,8 +351,8 @@ pub enum TrainError {
     /// An output is not finite, so there is nothing to score.
     #[error("the parameters give no usable outputs on these rows")]
     Outputs(#[source] Fault),
-    /// There is nothing to score on.
-    #[error("there are no rows to score on")]
+    /// There is nothing to train or to score on.
+    #[error("there are no rows")]
     NoRows,
     /// There are more steps than 64 bits count.
     #[error("the state counts more steps than there are")]

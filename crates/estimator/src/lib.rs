@@ -50,5 +50,5 @@ pub use data::{
 pub use error::{DataFault, Fault, SpecError, StateError, TrainError};
 pub use network::{ParamInfo, View};
 pub use score::{Auc, Scores, auc, outputs, score};
-pub use spec::{MAX_SPEC_BYTES, ModelSpec, Schedule, Specification, TrainSpec};
+pub use spec::{Footprint, MAX_SPEC_BYTES, ModelSpec, Schedule, Specification, TrainSpec};
 pub use train::{Order, State, StepReport, Taken, Trainer};

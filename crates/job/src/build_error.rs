@@ -27,6 +27,10 @@ pub enum BuildError {
         /// What the model has.
         found: String,
     },
+    /// A language model's sizes are asked for of a kind that works on none, or are not told of one that
+    /// works on one.
+    #[error("a {0} job and what is told of a language model do not go together")]
+    NoModel(&'static str),
     /// A run takes more memory than its order says.
     #[error("a run takes {takes} of memory, and the order says {said}")]
     MoreMemory {

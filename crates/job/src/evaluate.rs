@@ -229,9 +229,10 @@ impl Kind for Evaluate {
     fn price(
         &self,
         specification: &[u8],
-        model: &ModelShape,
+        model: Option<&ModelShape>,
         inputs: &Sizes,
     ) -> Result<Price, BuildError> {
+        let model = model.ok_or(BuildError::NoModel("evaluate"))?;
         Price::of(&self.step(specification, model)?, None, inputs)
     }
 

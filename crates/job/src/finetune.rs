@@ -87,10 +87,11 @@ impl Kind for Finetune {
     fn price(
         &self,
         specification: &[u8],
-        model: &ModelShape,
+        model: Option<&ModelShape>,
         inputs: &Sizes,
     ) -> Result<Price, BuildError> {
         let watched = program::watched(&Specification::decode(specification)?);
+        let model = model.ok_or(BuildError::NoModel("finetune"))?;
         let step = self.step(specification, model)?;
         Price::of(&step, watched, inputs)
     }

@@ -67,13 +67,13 @@ pub trait Kind: Send + Sync {
         language::notes(inputs)
     }
 
-    /// What everybody may know of the model among the inputs; the terms of an order tell it. Of the
-    /// inputs only the model's `config.json` is looked at.
+    /// What everybody may know of the language model among the inputs; the terms of an order tell it.
+    /// Of the inputs only the model's `config.json` is looked at. None of a kind that works on none.
     ///
     /// # Errors
     /// When there is no model, or it is none.
-    fn model(&self, inputs: &Inputs) -> Result<ModelShape, BuildError> {
-        language::shape(inputs)
+    fn model(&self, inputs: &Inputs) -> Result<Option<ModelShape>, BuildError> {
+        language::shape(inputs).map(Some)
     }
 
     /// How the model is changed, by the name that the terms of an order have for it; none of a kind that
@@ -86,21 +86,25 @@ pub trait Kind: Send + Sync {
         Ok(None)
     }
 
-    /// One step, from the specification and the model's shape. An adapter that is only scored is
-    /// not in it: its shape stands in its own files.
+    /// One step on a language model, from the specification and the model's shape. An adapter that is
+    /// only scored is not in it: its shape stands in its own files.
     ///
     /// # Errors
-    /// When the specification is not canonical, or does not fit such a model.
-    fn step(&self, specification: &[u8], model: &ModelShape) -> Result<Step, BuildError>;
+    /// When the specification is not canonical, or does not fit such a model, or the kind works on none.
+    fn step(&self, specification: &[u8], model: &ModelShape) -> Result<Step, BuildError> {
+        let _ = (specification, model);
+        Err(BuildError::NoModel(self.name()))
+    }
 
-    /// What a run takes of a machine's memory, from what everybody may know of it.
+    /// What a run takes of a machine's memory, from what everybody may know of it: of a kind that works on
+    /// a language model, its shape.
     ///
     /// # Errors
     /// When the specification is not canonical, or a model of this shape cannot be computed.
     fn price(
         &self,
         specification: &[u8],
-        model: &ModelShape,
+        model: Option<&ModelShape>,
         inputs: &Sizes,
     ) -> Result<Price, BuildError>;
 
@@ -189,13 +193,22 @@ impl Job {
             .collect())
     }
 
-    /// What the terms of an order for the job tell of its model.
+    /// What everybody may know of its model; none of a kind that works on no language model.
     ///
     /// # Errors
-    /// When there is no model among the inputs, or it is none.
-    pub fn model(&self, inputs: &Inputs) -> Result<ModelShape, JobError> {
+    /// When there should be a model among the inputs and is not, or it is none.
+    pub fn model(&self, inputs: &Inputs) -> Result<Option<ModelShape>, JobError> {
         let model = self.kind.model(inputs);
         model.map_err(|error| JobError::of_parts(self, error))
+    }
+
+    /// The same as the terms of an order tell it.
+    ///
+    /// # Errors
+    /// As [`Job::model`].
+    pub fn told_model(&self, inputs: &Inputs) -> Result<Vec<u8>, JobError> {
+        let model = self.model(inputs)?;
+        Ok(model.map_or_else(Vec::new, |model| model.to_bytes().to_vec()))
     }
 
     /// What a person should know of the files and settings before they pay for work on them.

@@ -34,6 +34,7 @@ mod sections;
 mod source;
 mod step;
 mod terms;
+mod train;
 
 pub use build_error::BuildError;
 pub use bytes::Bytes;

@@ -277,8 +277,15 @@ impl Local {
     pub fn price(&self, job: &Job) -> Result<Price, JobError> {
         let model = job.model(&self.inputs)?;
         let price = Sizes::of(&self.inputs);
-        let price = price.and_then(|sizes| job.kind.price(&job.specification, &model, &sizes));
-        let price = price.map_err(|error| JobError::of_parts(job, self.by_files(job, error)))?;
+        let price =
+            price.and_then(|sizes| (job.kind).price(&job.specification, model.as_ref(), &sizes));
+        let price = price.map_err(|error| {
+            let error = match model {
+                Some(_) => self.by_files(job, error),
+                None => error,
+            };
+            JobError::of_parts(job, error)
+        })?;
         // The inputs are here already.
         let held: u64 = self.inputs.values().map(Handle::resident).sum();
         match available_memory() {
@@ -306,7 +313,7 @@ fn task(job: &Job, inputs: &Inputs, seed: Digest) -> Task {
         handle: handle.clone(),
     };
     // Of what is no model there is nothing to tell; that is found when the program is built.
-    let model = job.kind.model(inputs).map(|model| model.to_bytes());
+    let model = job.told_model(inputs);
     Task {
         kind: job.kind.name().to_owned(),
         spec: job.specification.clone(),

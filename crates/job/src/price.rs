@@ -3,11 +3,12 @@
 
 use std::fmt;
 
+use assay_estimator as estimator;
 use assay_model::{BatchShape, Footprint, Purpose, state_values};
 
 use crate::build_error::BuildError;
 use crate::bytes::Bytes;
-use crate::inputs::{Inputs, Lengths, MODEL, input, model};
+use crate::inputs::{Inputs, Lengths, MODEL, model};
 use crate::step::Step;
 
 /// The state is held by the run, kept for a step that turns out invalid, and encoded on its way in
@@ -32,13 +33,17 @@ impl Sizes {
     /// Of inputs that are here.
     ///
     /// # Errors
-    /// When the model is missing, or its archive cannot be read.
+    /// When there is a model, and its archive cannot be read.
     pub fn of(inputs: &Inputs) -> Result<Self, BuildError> {
         let texts = inputs.iter().filter(|(name, _)| *name != MODEL);
         let texts = texts.map(|(_, handle)| handle.length());
+        let (resident, settings) = match inputs.get(MODEL) {
+            Some(archive) => (archive.resident(), model(inputs)?.settings_bytes()),
+            None => (0, 0),
+        };
         Ok(Self {
-            resident: input(inputs, MODEL)?.resident(),
-            texts: texts.fold(model(inputs)?.settings_bytes(), u64::saturating_add),
+            resident,
+            texts: texts.fold(settings, u64::saturating_add),
         })
     }
 
@@ -80,6 +85,23 @@ impl Price {
     pub fn total(&self) -> u64 {
         let parts = [self.inputs, self.model, self.state, self.step, self.loading];
         parts.into_iter().fold(0, u64::saturating_add)
+    }
+
+    /// Prices a step of a small model, whose rows are read from one input of this length.
+    pub(crate) fn of_rows(step: &estimator::Footprint, width: u64, inputs: &Sizes) -> Self {
+        let row = 4 * (width + 1);
+        let rows = inputs.texts / row.max(1);
+        let price = Self {
+            inputs: inputs.texts.saturating_add(rows.saturating_mul(step.row)),
+            model: 0,
+            state: step.state.saturating_mul(STATE_COPIES),
+            step: step.step,
+            loading: 0,
+            work: step.products,
+            anywhere: 0,
+        };
+        let anywhere = price.total();
+        Self { anywhere, ..price }
     }
 
     /// Prices a step on a model in an archive, and the batches on which a run scores itself.

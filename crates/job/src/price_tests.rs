@@ -25,7 +25,9 @@ fn price(job: &Job) -> Price {
     let local = local(job);
     let model = job.kind.model(&local.inputs).unwrap();
     let sizes = Sizes::of(&local.inputs).unwrap();
-    job.kind.price(&job.specification, &model, &sizes).unwrap()
+    (job.kind)
+        .price(&job.specification, model.as_ref(), &sizes)
+        .unwrap()
 }
 
 fn refused(task: &Task, memory: u64) -> ProgramError {
@@ -118,7 +120,8 @@ fn bare_model(config: &str) -> Task {
     let model = task.inputs.iter_mut().find(|i| i.name == MODEL).unwrap();
     model.handle = Handle::in_memory(archive);
     let told = kind(&task.kind).unwrap().model(&by_name(&task));
-    task.model = told.map(|shape| shape.to_bytes()).unwrap_or_default();
+    let told = told.ok().flatten();
+    task.model = told.map_or_else(Vec::new, |shape| shape.to_bytes().to_vec());
     task
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use assay_ledger::Terms;
+use assay_ledger::{Terms, rules};
 use assay_model::ModelShape;
 use assay_proof::{Program, ProgramError, Programs, Task};
 use serde::Deserialize;
@@ -15,9 +15,10 @@ use crate::finetune::Finetune;
 use crate::inputs::{Lengths, by_name};
 use crate::kind::{Job, Kind};
 use crate::price::{Price, Sizes};
+use crate::train::Train;
 
 /// Every kind this build knows. A new kind is registered here and in `assay-ledger`'s rules.
-pub const KINDS: &[&dyn Kind] = &[&Finetune, &Evaluate];
+pub const KINDS: &[&dyn Kind] = &[&Finetune, &Evaluate, &Train];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
@@ -57,14 +58,14 @@ impl Programs for Registry {
 
 /// The kind of a task, and the shape of its model: the one that the order tells, which must be that of
 /// the model's files. A provider that took the work by the order's word would otherwise get other work
-/// (`docs/decisions/0301-terms-tell-the-model.md`).
-pub(crate) fn agreed(task: &Task) -> Result<(&'static dyn Kind, ModelShape), ProgramError> {
+/// (`docs/decisions/0301-terms-tell-the-model.md`). Of a kind that works on none nothing is told.
+pub(crate) fn agreed(task: &Task) -> Result<(&'static dyn Kind, Option<ModelShape>), ProgramError> {
     let name = &task.kind;
     let kind = kind(name).ok_or_else(|| BuildError::UnknownKind(name.clone()))?;
     let found = kind.model(&by_name(task))?;
-    let told = told(&task.model)?;
-    let pairs = told.named().into_iter().zip(found.named());
-    for ((field, told), (_, found)) in pairs {
+    let told = told(kind, &task.model)?;
+    let named = |shape: Option<ModelShape>| shape.into_iter().flat_map(|shape| shape.named());
+    for ((field, told), (_, found)) in named(told).zip(named(found)) {
         if told != found {
             let problem = BuildError::OtherModel { field, told, found };
             return Err(problem.into());
@@ -78,7 +79,7 @@ pub(crate) fn agreed(task: &Task) -> Result<(&'static dyn Kind, ModelShape), Pro
 fn priced(task: &Task) -> Result<(&'static dyn Kind, Price), ProgramError> {
     let (kind, model) = agreed(task)?;
     let sizes = Sizes::of(&by_name(task))?;
-    let price = kind.price(&task.spec, &model, &sizes)?;
+    let price = kind.price(&task.spec, model.as_ref(), &sizes)?;
     let (takes, said) = (Bytes(price.anywhere), Bytes(task.memory));
     match price.anywhere > task.memory {
         true => Err(BuildError::MoreMemory { takes, said }.into()),
@@ -86,9 +87,15 @@ fn priced(task: &Task) -> Result<(&'static dyn Kind, Price), ProgramError> {
     }
 }
 
-/// The shape that the terms of an order tell of its model.
-pub(crate) fn told(bytes: &[u8]) -> Result<ModelShape, BuildError> {
-    ModelShape::from_bytes(bytes).map_err(|error| BuildError::Told(Box::new(error)))
+/// The shape that the terms of an order tell of its model, if the kind works on one.
+pub(crate) fn told(kind: &dyn Kind, bytes: &[u8]) -> Result<Option<ModelShape>, BuildError> {
+    match rules::on_model(kind.name()) {
+        true => ModelShape::from_bytes(bytes)
+            .map(Some)
+            .map_err(|error| BuildError::Told(Box::new(error))),
+        false if bytes.is_empty() => Ok(None),
+        false => Err(BuildError::NoModel(kind.name())),
+    }
 }
 
 /// JSON Schema of a job file of any kind.
@@ -111,7 +118,8 @@ impl Price {
     pub fn of_terms(terms: &Terms, inputs: &Lengths) -> Result<Self, BuildError> {
         let name = terms.kind.as_str();
         let kind = kind(name).ok_or_else(|| BuildError::UnknownKind(name.to_owned()))?;
-        kind.price(&terms.spec, &told(&terms.model)?, &Sizes::told(inputs))
+        let model = told(kind, &terms.model)?;
+        kind.price(&terms.spec, model.as_ref(), &Sizes::told(inputs))
     }
 }
 

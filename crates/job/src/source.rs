@@ -30,6 +30,8 @@ enum Form {
     /// With the adapter whose chat format and tokenizer count, if there is one.
     ModelFolder(Option<PathBuf>),
     Folder(&'static [&'static str]),
+    /// Made of a file while the job file was read.
+    Made(Arc<Vec<u8>>),
 }
 
 impl InputSource {
@@ -77,6 +79,21 @@ impl InputSource {
         }
     }
 
+    /// What was made of a file while the job file was read.
+    pub(crate) fn made(
+        name: &'static str,
+        field: &'static str,
+        path: &Path,
+        bytes: Vec<u8>,
+    ) -> Self {
+        Self {
+            name,
+            field,
+            path: path.to_owned(),
+            form: Form::Made(Arc::new(bytes)),
+        }
+    }
+
     /// A handle on the bytes that go into the vault: a model's stay where they are, others are read.
     ///
     /// # Errors
@@ -93,6 +110,7 @@ impl InputSource {
                 )?)
             }
             Form::Data => Arc::new(self.read_data()?),
+            Form::Made(bytes) => bytes.clone(),
             Form::Folder(names) => {
                 let mut files = BTreeMap::new();
                 for name in *names {
@@ -120,52 +138,56 @@ impl InputSource {
     }
 
     fn read_data(&self) -> Result<Vec<u8>, JobError> {
-        let field = self.field;
         let wrong = |source: DataError| JobError::Data {
-            field,
+            field: self.field,
             path: self.path.clone(),
             source: Box::new(source),
         };
-        let unreadable = |source| JobError::Unreadable {
-            field,
-            path: self.path.clone(),
-            source,
-        };
-        let metadata =
-            std::fs::metadata(&self.path).map_err(|source| {
-                match std::fs::read_link(&self.path) {
-                    Ok(target) => JobError::Dangling {
-                        field,
-                        path: self.path.clone(),
-                        target,
-                    },
-                    Err(_) => unreadable(source),
-                }
-            })?;
-        if metadata.is_dir() {
-            return Err(JobError::value(
-                field,
-                format!(
-                    "{} is a folder; name one file in it (.jsonl, .json, .csv, .tsv, .parquet or .txt)",
-                    self.path.display()
-                ),
-            ));
-        }
-        if !metadata.is_file() {
-            let path = self.path.display();
-            let problem = format!("{path} is a pipe, socket or device; save its content as a file");
-            return Err(JobError::value(field, problem));
-        }
-        let format = Format::of_name(&self.path.to_string_lossy()).map_err(wrong)?;
-        if metadata.len() > MAX_DATA_BYTES as u64 {
-            return Err(JobError::TooLarge {
-                field,
-                path: self.path.clone(),
-                bytes: metadata.len(),
-                limit: MAX_DATA_BYTES as u64,
-            });
-        }
-        let bytes = std::fs::read(&self.path).map_err(unreadable)?;
-        assay_data::canonical(bytes, format).map_err(wrong)
+        let format = Format::of_name(&self.path.to_string_lossy()).map_err(wrong);
+        let bytes = read_file(self.field, &self.path, MAX_DATA_BYTES as u64)?;
+        assay_data::canonical(bytes, format?).map_err(wrong)
     }
+}
+
+/// A file that a field of a job file names.
+///
+/// # Errors
+/// When it is missing, no file, longer than `limit` bytes, or cannot be read.
+pub(crate) fn read_file(field: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, JobError> {
+    let unreadable = |source| JobError::Unreadable {
+        field,
+        path: path.to_owned(),
+        source,
+    };
+    let metadata = std::fs::metadata(path).map_err(|source| match std::fs::read_link(path) {
+        Ok(target) => JobError::Dangling {
+            field,
+            path: path.to_owned(),
+            target,
+        },
+        Err(_) => unreadable(source),
+    })?;
+    if metadata.is_dir() {
+        return Err(JobError::value(
+            field,
+            format!(
+                "{} is a folder; name one file in it (.jsonl, .json, .csv, .tsv, .parquet or .txt)",
+                path.display()
+            ),
+        ));
+    }
+    if !metadata.is_file() {
+        let path = path.display();
+        let problem = format!("{path} is a pipe, socket or device; save its content as a file");
+        return Err(JobError::value(field, problem));
+    }
+    if metadata.len() > limit {
+        return Err(JobError::TooLarge {
+            field,
+            path: path.to_owned(),
+            bytes: metadata.len(),
+            limit,
+        });
+    }
+    std::fs::read(path).map_err(unreadable)
 }

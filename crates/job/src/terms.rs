@@ -15,6 +15,7 @@ use crate::inputs::Inputs;
 use crate::kind::Job;
 use crate::price::Sizes;
 use crate::problem::Problem;
+use crate::registry;
 use crate::sections::{Audit, LEAST_BOND};
 
 /// Longest name of a stored input, in bytes: what a file's record holds.
@@ -34,7 +35,7 @@ pub struct Draft(Terms);
 
 impl Draft {
     /// Drafts the terms of `job`. `model` is what they tell of its model
-    /// ([`ModelShape::to_bytes`]), `sizes` are those of its inputs, `contents` are the digests of its inputs' plaintexts by name,
+    /// ([`Job::told_model`]), `sizes` are those of its inputs, `contents` are the digests of its inputs' plaintexts by name,
     /// and `keys` are the order's; none for a draft that is only looked at and never posted.
     ///
     /// # Errors
@@ -63,8 +64,10 @@ impl Draft {
         }
         let specification = job.specification.clone();
         // Of a model that cannot be computed nothing is known, and no run is made of it.
-        let shape = ModelShape::from_bytes(model).ok();
-        let priced = shape.and_then(|shape| job.kind.price(&specification, &shape, sizes).ok());
+        let shape = registry::told(job.kind, model).ok();
+        let price =
+            |shape: Option<ModelShape>| job.kind.price(&specification, shape.as_ref(), sizes);
+        let priced = shape.and_then(|shape| price(shape).ok());
         let method = job.kind.method(&specification).ok().flatten();
         // Copies are compared, not audited.
         let audited = job.market.copies < 2;
@@ -159,7 +162,11 @@ impl Job {
     pub fn problems(&self, network: &Network) -> Vec<Problem> {
         // Any model will do, since a ledger looks at no size of it.
         let model = [ModelShape::VERSION; ModelShape::BYTES];
-        let about = (&model[..], &Sizes::default());
+        let told = match rules::on_model(self.kind.name()) {
+            true => &model[..],
+            false => &[],
+        };
+        let about = (told, &Sizes::default());
         let draft = match Draft::new(self, about, |_| Digest::ZERO, None) {
             Ok(draft) => draft,
             Err(JobError::Terms(problems)) => return problems,

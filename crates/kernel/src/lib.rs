@@ -58,5 +58,6 @@ pub use shape::{AdamW, AttentionShape, BiasPowers, Function, IGNORE, ImageShape,
 
 /// The version of the arithmetic specification: it changes when any operator's bits change, and with
 /// operators that jobs could not ask for before. Version 2 is version 1, bit for bit, with products of
-/// 8-bit integers and with rounding to bfloat16.
-pub const SPEC_VERSION: u32 = 2;
+/// 8-bit integers and with rounding to bfloat16; version 3 is version 2 with the operators of small
+/// models on tables and images.
+pub const SPEC_VERSION: u32 = 3;

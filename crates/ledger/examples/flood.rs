@@ -21,7 +21,7 @@ mod large;
 /// Milliseconds that a block may take, its root included.
 const MOST_MS: f64 = 200.0;
 
-/// Orders posted in one block.
+/// Orders posted, or files recorded, in one block.
 const POSTED: usize = 240;
 
 /// Blocks that an order may wait for a draw beside decoys that nobody takes.
@@ -72,7 +72,8 @@ fn main() -> Result<(), Failure> {
 struct Flood {
     world: World,
     decoys: usize,
-    longest: [f64; 2],
+    /// What each block took since it was last told, executing and for the root.
+    took: Vec<[f64; 2]>,
 }
 
 impl Flood {
@@ -85,7 +86,7 @@ impl Flood {
             ..Parameters::default()
         };
         let mut world = World::new(accounts, parameters)?;
-        for some in (0..accounts).collect::<Vec<_>>().chunks(250) {
+        for some in (0..accounts).collect::<Vec<_>>().chunks(POSTED) {
             let calls = some.iter().map(|n| (*n, world.file(*n)));
             let calls = calls.collect();
             world.block(calls)?;
@@ -93,26 +94,31 @@ impl Flood {
         Ok(Flood {
             world,
             decoys,
-            longest: [0.0; 2],
+            took: Vec::new(),
         })
     }
 
     fn block(&mut self, calls: Vec<(usize, Call)>) -> Result<(), Failure> {
-        let took = self.world.block(calls)?;
-        if took[0] + took[1] > self.longest[0] + self.longest[1] {
-            self.longest = took;
-        }
+        self.took.push(self.world.block(calls)?);
         Ok(())
     }
 
-    /// Says what the longest block took since it was last asked.
+    /// Says what the longest block took since it was last asked, and below what all but one of a hundred
+    /// stayed: the machine may do something else for a moment.
     fn told(&mut self, what: &str) -> bool {
-        let [execute, rooted] = std::mem::take(&mut self.longest);
+        let mut took = std::mem::take(&mut self.took);
+        let sum = |[execute, rooted]: &[f64; 2]| execute + rooted;
+        took.sort_by(|a, b| sum(a).total_cmp(&sum(b)));
+        let most = took.last().copied().unwrap_or_default();
+        let usual = took[..took.len() * 99 / 100].last().copied();
         println!(
-            "  {what:<44} {:6.1} ms at most: {execute:.1} executing, {rooted:.1} for the root",
-            execute + rooted
+            "  {what:<36} {:6.1} ms at most: {:.1} executing, {:.1} for the root; 99% {:.1}",
+            sum(&most),
+            most[0],
+            most[1],
+            sum(&usual.unwrap_or(most))
         );
-        execute + rooted < MOST_MS
+        sum(&most) < MOST_MS
     }
 
     fn run(mut self, change: &Change, taken: bool) -> Result<bool, Failure> {

@@ -9,6 +9,9 @@ use assay_ledger::{
 
 use crate::town::{Citizen, INPUTS};
 
+/// The kinds that everybody offers. They are named: whatever is in the genesis moves the name of the chain,
+/// and with it every draw.
+pub(crate) const KINDS: [&str; 2] = ["finetune", "evaluate"];
 /// Steps of a segment. One bisection goes through it; more would only take time.
 const SEGMENT_STEPS: u32 = 2;
 /// What an honest requester would have paid at most for a result, beside what it pays.
@@ -44,6 +47,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let offer = Offer::standard().of_kinds(&KINDS);
         Self {
             price: Amount::tokens(10),
             provider_bond: Amount::tokens(20),
@@ -54,8 +58,11 @@ impl Default for Settings {
             auditors: 2,
             attempts: 3,
             cost: Amount(1_500_000),
-            parameters: Parameters::default(),
-            offer: Offer::standard(),
+            parameters: Parameters {
+                standard_offer: offer.clone(),
+                ..Parameters::default()
+            },
+            offer,
         }
     }
 }

@@ -115,7 +115,7 @@ impl Requester {
             // Inputs may be large, and are read through only where there is something to compare.
             return Ok(None);
         }
-        let model = job.model(inputs)?.to_bytes();
+        let model = job.told_model(inputs)?;
         let contents = assay_job::contents(inputs);
         let sizes = Sizes::of(inputs).map_err(JobError::from)?;
         let draft = Draft::new(job, (&model, &sizes), contents, None)?;
@@ -148,7 +148,7 @@ impl Requester {
         }
         let keys = keys::derive(&self.services.key, file_keys);
         let contents = assay_job::contents(inputs);
-        let model = job.model(inputs)?.to_bytes();
+        let model = job.told_model(inputs)?;
         let sizes = Sizes::of(inputs).map_err(JobError::from)?;
         let draft = Draft::new(job, (&model, &sizes), contents, Some(&keys))?;
         // Whatever can be known to fail fails here, before the first byte leaves.

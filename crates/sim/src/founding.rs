@@ -63,7 +63,10 @@ pub(crate) fn genesis(validators: &[SecretKey], endowment: Endowment) -> Option<
         timestamp_ms: GENESIS_MS,
         accounts: BoundedVec::new(endowment.accounts).ok()?,
         registrations: BoundedVec::new(endowment.registrations).ok()?,
-        parameters: Parameters::devnet(),
+        parameters: Parameters {
+            standard_offer: standard(),
+            ..Parameters::devnet()
+        },
         owners: BoundedVec::default(),
         beacon_key: BoundedBytes::new(endowment.beacon_key).ok()?,
         validators: BoundedVec::new(validators.collect::<Vec<_>>()).ok()?,
@@ -75,9 +78,23 @@ fn address<const MOST: usize>() -> Option<BoundedString<MOST>> {
     BoundedString::new("simulated:1".to_owned()).ok()
 }
 
+/// The kinds of jobs that are simulated. Offers name them: whatever is in the genesis moves the name of the
+/// chain, and with it every draw.
+const KINDS: [&str; 2] = ["finetune", "evaluate"];
+
+/// An offer that every order meets.
+pub(crate) fn anything() -> Offer {
+    Offer::anything().of_kinds(&KINDS)
+}
+
+/// The offer of whoever configures nothing.
+pub(crate) fn standard() -> Offer {
+    Offer::standard().of_kinds(&KINDS)
+}
+
 /// Somebody's place in a role from the beginning on.
 pub(crate) fn registration(secret: &SecretKey, role: Role, bond: u64) -> GenesisRegistration {
-    offering(secret, role, bond, &Offer::anything())
+    offering(secret, role, bond, &anything())
 }
 
 /// The same with what it offers, where it can be drawn.

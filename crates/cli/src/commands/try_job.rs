@@ -253,7 +253,11 @@ fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
     text += &format!("\n{}", table(["account", "balance"], rows));
     text += &format!("  supply {} {conserved}\n", report.genesis_supply);
     text += &format!("\n{}\n", output.strong("Files"));
-    text += &format!("  adapter (PEFT)  {}\n", report.adapter_dir.display());
+    let result = match is_adapter(report) {
+        true => "adapter (PEFT)",
+        false => "result",
+    };
+    text += &format!("  {result:<14}  {}\n", report.adapter_dir.display());
     text += &format!("  chain           {}\n", report.chain_dir.display());
     text += &format!("  blobs           {}\n", report.blob_dir.display());
     text += &format!(
@@ -264,6 +268,11 @@ fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
     text
 }
 
+/// Whether the result is an adapter in PEFT's form.
+fn is_adapter(report: &Report) -> bool {
+    report.adapter_dir.join("adapter_config.json").is_file()
+}
+
 /// Commands that go on from here, as they can be typed.
 fn next_steps(dir: &Path, job: &Job, report: &Report) -> String {
     let at = next::quoted(dir);
@@ -272,10 +281,7 @@ fn next_steps(dir: &Path, job: &Job, report: &Report) -> String {
         "believe nothing: recompute it",
     )];
     let model = job.inputs.iter().find(|input| input.name == "model");
-    if let (Some(model), true) = (
-        model,
-        report.adapter_dir.join("adapter_config.json").is_file(),
-    ) {
+    if let (Some(model), true) = (model, is_adapter(report)) {
         let (model, adapter) = (next::quoted(&model.path), next::quoted(&report.adapter_dir));
         steps.push((
             format!("assay generate {model} \"Who are you?\" --adapter {adapter}"),

@@ -34,6 +34,16 @@ impl Shard {
         out
     }
 
+    /// How many features a row has by what the bytes of a shard begin with; none, if they begin as no
+    /// shard does. To be asked before the rest is read, which takes memory by the row.
+    pub fn announced_width(bytes: &[u8]) -> Option<u64> {
+        let header = bytes.first_chunk::<HEADER>()?;
+        let (words, _) = header.as_chunks::<8>();
+        header
+            .starts_with(MAGIC)
+            .then(|| u64::from_le_bytes(words[2]))
+    }
+
     /// Reads [`Shard::to_bytes`].
     ///
     /// # Errors

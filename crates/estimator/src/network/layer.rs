@@ -120,6 +120,15 @@ impl Layer {
         (self.fan_in() as u64 + 1) * self.fan_out() as u64
     }
 
+    /// Products that are added up for a row.
+    pub(crate) fn products(&self) -> u64 {
+        let pixels = match *self {
+            Self::Conv { image, .. } => image.pixels(),
+            _ => 1,
+        };
+        (pixels * self.fan_in() * self.fan_out()) as u64
+    }
+
     /// Computes `out` from `x`, both of so many rows; `params` are its weight and bias.
     pub(crate) fn forward(
         &self,

@@ -1,5 +1,6 @@
 //! What is trained, and how: canonical specifications.
 
+mod footprint;
 mod model;
 mod training;
 
@@ -7,6 +8,7 @@ use assay_crypto::Digest;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
+pub use footprint::Footprint;
 pub use model::ModelSpec;
 pub use training::{Schedule, TrainSpec};
 

@@ -74,6 +74,16 @@ impl Offer {
         }
     }
 
+    /// The same for these kinds alone; what cannot be the name of one is left out.
+    #[must_use]
+    pub fn of_kinds(self, kinds: &[&str]) -> Offer {
+        let kinds = kinds.iter().filter_map(|kind| JobKind::new(*kind).ok());
+        Offer {
+            kinds: BoundedVec::new(kinds.collect::<Vec<_>>()).unwrap_or_default(),
+            ..self
+        }
+    }
+
     /// Why an account with this offer in `role` does not take an order with these terms; nothing if it
     /// does.
     pub fn refuses(&self, role: Role, terms: &Terms) -> Vec<Unmet> {

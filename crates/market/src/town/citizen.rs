@@ -7,7 +7,7 @@ use assay_ledger::{
 };
 
 use crate::scene::Agent;
-use crate::settings::Settings;
+use crate::settings::{KINDS, Settings};
 
 /// Somebody who is to live in a town.
 pub(crate) struct Citizen {
@@ -82,7 +82,7 @@ pub(super) fn genesis(settings: &Settings, citizens: &[Citizen]) -> Genesis {
         encryption_key: secret(name).encryption().public(),
         address: address.clone(),
         offer: role.is_drawn().then(|| match takes_all {
-            true => Offer::anything(),
+            true => Offer::anything().of_kinds(&KINDS),
             false => settings.offer.clone(),
         }),
     };

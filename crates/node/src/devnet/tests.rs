@@ -164,7 +164,13 @@ fn a_genesis_without_nodes_is_no_devnet() {
 fn the_usual_offer_takes_the_shipped_examples() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
     let mut taken = 0;
-    for name in ["finetune", "evaluate", "evaluate-copies", "smollm2"] {
+    for name in [
+        "finetune",
+        "evaluate",
+        "evaluate-copies",
+        "smollm2",
+        "train",
+    ] {
         let file = examples.join(name).with_extension("toml");
         let text = fs::read_to_string(&file).unwrap();
         let job = assay_job::read(&text, &examples).unwrap();

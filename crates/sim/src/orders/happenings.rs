@@ -5,6 +5,8 @@ use assay_crypto::SecretKey;
 use assay_ledger::{AccountCall, Amount, BoundedString, Height, Offer, Phase, Registration, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::founding;
+
 /// Something that happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -176,7 +178,7 @@ pub(super) fn call(
     if into == Change::Left {
         return AccountCall::Unregister { role };
     }
-    let offered = before.offer.clone().unwrap_or_else(Offer::anything);
+    let offered = before.offer.clone().unwrap_or_else(founding::anything);
     let key = match into {
         Change::OtherKey => SecretKey::from_seed([9; 32]).encryption().public(),
         _ => secret.encryption().public(),
@@ -198,8 +200,8 @@ pub(super) fn call(
                 orders: 1,
                 ..offered
             },
-            Change::Standard => Offer::standard(),
-            Change::Anything => Offer::anything(),
+            Change::Standard => founding::standard(),
+            Change::Anything => founding::anything(),
             _ => offered,
         }),
     }

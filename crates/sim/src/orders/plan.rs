@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::happenings::Happening;
 use super::rules::Rule;
+use crate::founding;
 
 /// How an order is done and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,7 +185,7 @@ impl Default for Plan {
             drawn: 3,
             auditors: 2,
             money: Money::default(),
-            offer: Offer::anything(),
+            offer: founding::anything(),
             copies: 1,
             attempts: 2,
             deadline: 12,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use assay_ledger::{Amount, Offer, Role, Terms};
+use assay_ledger::{Amount, Role, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
 use super::beside::BesideSettings;
+use crate::founding;
 use crate::liars::parties::PartyLiars;
 use crate::orders::{
     Cast, CounterPrograms, Deed, Happening, Money, OrderReport, Plan, ProcedureName, Rule, Storage,
@@ -318,8 +319,8 @@ impl OrderSettings {
             drawn: self.terms.segments_drawn,
             auditors: self.terms.auditors_drawn,
             offer: match self.terms.careful {
-                true => Offer::standard(),
-                false => Offer::anything(),
+                true => founding::standard(),
+                false => founding::anything(),
             },
             money: Money {
                 price: Amount(self.terms.price),

@@ -48,7 +48,7 @@ fn study() -> (Study<Registry>, Handle) {
         plan: Plan {
             kind: job.kind.name(),
             spec: job.specification.clone(),
-            model: job.model(&inputs).unwrap().to_bytes(),
+            model: job.told_model(&inputs).unwrap(),
             inputs: vec![("model", model), ("train", records(&train, false))],
             ..Plan::default()
         },

@@ -45,8 +45,9 @@ struct Checked {
     deterred_cost: Option<String>,
     /// Loss of a first step, in nats.
     first_loss: Option<f64>,
-    /// What the order will tell everybody of the model.
-    model: ModelShape,
+    /// What the order will tell everybody of the language model, if the job works on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<ModelShape>,
     /// Bytes of memory that a run takes, by what they hold.
     memory: Price,
     /// The same together.
@@ -77,7 +78,8 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
     let notes = job.notes(&local.inputs).map_err(unfit)?;
     let model = job.model(&local.inputs).map_err(unfit)?;
     let sizes = Sizes::of(&local.inputs).map_err(failed)?;
-    let takers = takers(&job, (&model, &sizes), &network.parameters, global)?;
+    let about = job.told_model(&local.inputs).map_err(unfit)?;
+    let takers = takers(&job, (&about, &sizes), &network.parameters, global)?;
     let told = takers.as_ref().map(told).unwrap_or_default();
     let eligible_share = takers.as_ref().and_then(|takers| takers.share);
     let odds = |part: u64| {
@@ -143,7 +145,7 @@ pub(super) fn run(path: &Path, global: &Global, output: &Output) -> Result<(), F
                     None => "two equal lies are a loss only while the liars are different people".to_owned(),
                 },
             ),
-            ("model", c.model.to_string()),
+            ("model", c.model.map_or_else(|| "none".to_owned(), |of| of.to_string())),
             ("memory", c.memory.to_string()),
             (
                 "first loss",

@@ -20,7 +20,7 @@ struct Shown {
     order: Order,
     /// The ledger time, in which its deadline is.
     now: LedgerTime,
-    /// Its model; none when no model can be as the terms say.
+    /// Its language model; none when it works on none, or no model can be as the terms say.
     model: Option<ModelShape>,
     /// About how many bytes of memory a run takes, by what they hold: the model's tokenizer is not in it.
     memory: Option<Price>,
@@ -51,7 +51,10 @@ pub(super) fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), 
     };
     output.result(&shown, |shown| {
         let order = &shown.order;
-        let impossible = || "none that there can be: no machine can do this job".to_owned();
+        let none = || match order.head.terms.model.is_empty() {
+            true => "none".to_owned(),
+            false => "none that there can be: no machine can do this job".to_owned(),
+        };
         facts([
             ("order", order.head.id.to_string()),
             ("kind", order.head.terms.kind.to_string()),
@@ -64,10 +67,7 @@ pub(super) fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), 
                 "provider",
                 order.provider().map(|p| p.to_string()).unwrap_or_default(),
             ),
-            (
-                "model",
-                shown.model.map_or_else(impossible, |of| of.to_string()),
-            ),
+            ("model", shown.model.map_or_else(none, |of| of.to_string())),
             (
                 "memory",
                 shown

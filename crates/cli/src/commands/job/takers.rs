@@ -3,7 +3,6 @@
 use assay_crypto::Digest;
 use assay_job::{Draft, Job, Sizes};
 use assay_ledger::{AccountId, Parameters, Ppm, Role, Terms, Unmet, eligible_share};
-use assay_model::ModelShape;
 use serde::Serialize;
 
 use crate::{
@@ -38,7 +37,7 @@ pub(super) struct Takers {
 /// no such network, or no node of it answers.
 pub(super) fn takers(
     job: &Job,
-    (model, sizes): (&ModelShape, &Sizes),
+    (model, sizes): (&[u8], &Sizes),
     parameters: &Parameters,
     global: &Global,
 ) -> Result<Option<Takers>, Failure> {
@@ -46,7 +45,7 @@ pub(super) fn takers(
         return Ok(None);
     }
     // Offers look neither at the keys of terms nor at the places of their inputs.
-    let about = (&model.to_bytes()[..], sizes);
+    let about = (model, sizes);
     let draft = Draft::new(job, about, |_| Digest::ZERO, None);
     let terms = draft.map_err(unfit)?.place([]);
     match of_network(&terms, parameters, global) {

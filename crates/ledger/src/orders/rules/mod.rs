@@ -7,6 +7,7 @@
 mod evaluate;
 mod finetune;
 pub(super) mod problem;
+mod train;
 
 use std::collections::BTreeSet;
 
@@ -45,11 +46,18 @@ pub trait Rule: Sync {
 }
 
 /// Every kind of job this version knows.
-const RULES: &[&dyn Rule] = &[&finetune::Finetune, &evaluate::Evaluate];
+const RULES: &[&dyn Rule] = &[&finetune::Finetune, &evaluate::Evaluate, &train::Train];
 
 /// The names of all kinds.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|rule| rule.kind())
+}
+
+/// Whether a kind works on a language model, whose sizes the terms then tell; not, where there is no such
+/// kind.
+pub fn on_model(kind: &str) -> bool {
+    let rule = RULES.iter().find(|rule| rule.kind() == kind);
+    rule.is_some_and(|rule| rule.on_model())
 }
 
 /// The names of the methods of all kinds.

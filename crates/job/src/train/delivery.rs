@@ -1,0 +1,111 @@
+//! What a requester gets: the parameters, what they are of, and how good they are.
+
+use assay_estimator::{Labels, Scores, Specification, State, export, score};
+use assay_kernel::Kernel;
+use assay_ledger::Counts;
+
+use super::{DATA, HELDOUT, rows};
+use crate::build_error::BuildError;
+use crate::delivery::Delivery;
+use crate::inputs::{Inputs, input};
+
+/// The file of the parameters.
+const TENSORS: &str = "model.safetensors";
+/// The file of what they do not say.
+const DESCRIPTION: &str = "model.json";
+
+pub(super) fn deliver(
+    specification: &Specification,
+    inputs: &Inputs,
+    private: &Inputs,
+    (counts, state): (&Counts, &[u8]),
+) -> Result<Delivery, BuildError> {
+    let of_result = |error| BuildError::input("result", error);
+    let state = State::from_bytes(state, &specification.model);
+    let state = state.map_err(|error| of_result(Box::new(error)))?;
+    if state.steps() == 0 {
+        let steps = counts.invalid;
+        return Err(BuildError::NothingLearned { steps });
+    }
+    let columns = rows::columns(private)?;
+    let description = export::Description {
+        features: columns.features,
+        classes: columns.classes,
+        scaling: columns.scaling,
+        ..export::Description::of(&state)
+    };
+    let tensors = export::to_safetensors(&state);
+    let tensors = tensors.map_err(|error| BuildError::input("result", error))?;
+    let mut delivery = Delivery {
+        files: vec![
+            (TENSORS.to_owned(), tensors),
+            (DESCRIPTION.to_owned(), description.to_json().into_bytes()),
+        ],
+        ..Delivery::default()
+    };
+    let mut figure = |name: &str, value: Option<f64>| {
+        let value = value.map(|value| (name.to_owned(), value));
+        delivery.figures.extend(value);
+    };
+    figure("invalid_steps", Some(counts.invalid as f64));
+    if counts.invalid > 0 {
+        delivery.warnings.push(format!(
+            "{} of {} steps gave a NaN or infinity and changed nothing; lower training.learning_rate, or \
+             set training.max_grad_norm",
+            counts.invalid,
+            counts.worked()
+        ));
+    }
+    let train = rows::shard(specification, DATA, input(inputs, DATA)?)?;
+    delivery.notes = (train.samples().notices().iter())
+        .map(|notice| format!("data.path: {notice}"))
+        .collect();
+    if !private.contains_key(HELDOUT) {
+        return Ok(delivery);
+    }
+    let held = rows::shard(specification, HELDOUT, input(private, HELDOUT)?)?;
+    let held = held.samples();
+    let kernel = Kernel::detect()?;
+    let scores: Scores = score(&kernel, &state, held).map_err(|source| BuildError::NoScore {
+        name: HELDOUT,
+        source: Box::new(source),
+    })?;
+    let mut figure = |name: &str, value: Option<f64>| {
+        let value = value.map(|value| (name.to_owned(), value));
+        delivery.figures.extend(value);
+    };
+    figure("heldout_rows", Some(scores.rows as f64));
+    figure("heldout_loss", Some(scores.loss()));
+    figure("accuracy", scores.accuracy());
+    figure(
+        "accuracy_of_the_commonest_class",
+        commonest(train.samples().labels(), held.labels()),
+    );
+    figure("auc", scores.auc.as_ref().map(|auc| auc.value()));
+    figure("rmse", scores.rmse());
+    figure("r2", scores.r2());
+    let shared = held.shared_with(train.samples());
+    if shared > 0 {
+        delivery.warnings.push(format!(
+            "{shared} of {} held-out rows are among the rows that were trained on: they say nothing about \
+             what was learned",
+            held.rows()
+        ));
+    }
+    Ok(delivery)
+}
+
+/// The share of rows that are of the class which most rows of training are of: what a model has to beat.
+fn commonest(train: &Labels, held: &Labels) -> Option<f64> {
+    let (Labels::Classes { count, of }, Labels::Classes { of: held, .. }) = (train, held) else {
+        return None;
+    };
+    let mut rows = vec![0_u64; *count as usize];
+    of.iter().for_each(|class| rows[*class as usize] += 1);
+    // Of equally many the lowest class.
+    let most = (0..*count)
+        .rev()
+        .max_by_key(|class| rows[*class as usize])?;
+    let right = held.iter().filter(|class| **class == most).count();
+    Some(right as f64 / held.len() as f64)
+}

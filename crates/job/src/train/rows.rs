@@ -1,0 +1,198 @@
+//! From files to rows, and from the inputs of an order back to them.
+
+use std::path::Path;
+
+use assay_data::table::Table;
+use assay_data::{Format, MAX_BYTES as MAX_TABLE_BYTES};
+use assay_estimator::export::MAX_DESCRIPTION_BYTES;
+use assay_estimator::{
+    DataFault, Images, MAX_NPZ_BYTES, Samples, Scaling, Shard, Specification, TableSpec, read_npz,
+};
+use assay_kernel::Kernel;
+use assay_proof::Handle;
+use serde::{Deserialize, Serialize};
+
+use super::COLUMNS;
+use crate::build_error::BuildError;
+use crate::error::JobError;
+use crate::inputs::{Inputs, input};
+use crate::source::read_file;
+
+/// The longest shard that is read, in bytes.
+const MAX_SHARD_BYTES: u64 = 2 << 30;
+
+/// What a shard of numbers does not say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Columns {
+    pub(super) features: Vec<String>,
+    pub(super) classes: Vec<String>,
+    pub(super) scaling: Option<Scaling>,
+}
+
+/// What is read of a file.
+#[derive(Debug, Clone)]
+pub(super) enum Reading {
+    /// The columns of a table.
+    Table(TableSpec),
+    /// Two arrays of an archive, and how many classes there are.
+    Arrays {
+        pixels: String,
+        labels: String,
+        classes: u32,
+    },
+}
+
+impl Reading {
+    /// The rows of a file, the names of their features where they have some, and which of these are numbers.
+    /// From then on it reads every file in the order of this one.
+    pub(super) fn read(
+        &mut self,
+        field: &'static str,
+        path: &Path,
+    ) -> Result<(Samples, Vec<String>, Vec<bool>), JobError> {
+        let unusable = |source: DataFault| JobError::Input {
+            field,
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        match self {
+            Self::Table(spec) => {
+                let format = Format::of_name(&path.to_string_lossy());
+                let format = format.map_err(|error| unusable(error.into()))?;
+                let bytes = read_file(field, path, MAX_TABLE_BYTES as u64)?;
+                let open = || Table::open(bytes.clone(), format).map_err(DataFault::from);
+                let read = || {
+                    let resolved = spec.resolved(&open()?)?;
+                    let samples = resolved.read(open()?)?;
+                    Ok((resolved, samples))
+                };
+                let (resolved, samples) = read().map_err(unusable)?;
+                let (names, numeric) = (names(&resolved), resolved.numeric());
+                *spec = resolved;
+                Ok((samples, names, numeric))
+            }
+            Self::Arrays {
+                pixels,
+                labels,
+                classes,
+            } => {
+                let bytes = read_file(field, path, MAX_NPZ_BYTES as u64)?;
+                let arrays = read_npz(&bytes, &[pixels, labels]).map_err(unusable)?;
+                let images = Images {
+                    divide_by: 1.0,
+                    classes: *classes,
+                };
+                let samples = match &arrays[..] {
+                    [pixels, labels] => images.samples(pixels, labels),
+                    _ => Err(DataFault::NoRows),
+                };
+                let samples = samples.map_err(unusable)?;
+                let numeric = vec![true; samples.width()];
+                Ok((samples, Vec::new(), numeric))
+            }
+        }
+    }
+}
+
+/// What the features of a row are called.
+fn names(spec: &TableSpec) -> Vec<String> {
+    let each = spec
+        .features
+        .iter()
+        .flat_map(|name| match spec.categories.get(name) {
+            None => vec![name.clone()],
+            Some(texts) => texts.iter().map(|text| format!("{name}={text}")).collect(),
+        });
+    each.collect()
+}
+
+/// How features are scaled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Scale {
+    /// They are not.
+    AsTheyAre,
+    /// Each number to mean 0 and standard deviation 1, over the rows that are trained on.
+    Standardise,
+    /// All numbers alike.
+    DivideBy(f32),
+}
+
+impl Scale {
+    /// The constants, from the rows that are trained on.
+    pub(super) fn of(
+        self,
+        train: &Samples,
+        numeric: &[bool],
+    ) -> Result<Option<Scaling>, DataFault> {
+        match self {
+            Self::AsTheyAre => Ok(None),
+            Self::Standardise => Scaling::of(train, numeric).map(Some),
+            Self::DivideBy(divisor) => {
+                let factor = |numeric: &bool| if *numeric { 1.0 / divisor } else { 1.0 };
+                let scaling = Scaling {
+                    mean: vec![0.0; numeric.len()],
+                    factor: numeric.iter().map(factor).collect(),
+                };
+                scaling.check().map(|()| Some(scaling))
+            }
+        }
+    }
+}
+
+/// Rows, scaled, as the bytes of a shard.
+pub(super) fn scaled(
+    field: &'static str,
+    path: &Path,
+    samples: Samples,
+    scaling: Option<&Scaling>,
+) -> Result<Vec<u8>, JobError> {
+    let samples = match scaling {
+        None => samples,
+        Some(scaling) => {
+            let kernel = Kernel::detect().map_err(BuildError::from)?;
+            let scaled = scaling.apply(&kernel, &samples);
+            scaled.map_err(|source| JobError::Input {
+                field,
+                path: path.to_owned(),
+                source: Box::new(source),
+            })?
+        }
+    };
+    Ok(Shard::new(samples).to_bytes())
+}
+
+/// The rows of an input, which must be such as the model takes.
+pub(super) fn shard(
+    specification: &Specification,
+    name: &'static str,
+    handle: &Handle,
+) -> Result<Shard, BuildError> {
+    let bytes = handle.whole(MAX_SHARD_BYTES);
+    let bytes = bytes.map_err(|error| BuildError::unread(name, error))?;
+    // Before anything is made of the rows: what they take is priced by the model's features.
+    let (wanted, announced) = (
+        specification.model.features(),
+        Shard::announced_width(&bytes),
+    );
+    if let Some(found) = announced
+        && found != wanted as u64
+    {
+        let text = format!("a row has {found} features, and the model takes {wanted}");
+        return Err(BuildError::input(name, text));
+    }
+    let shard = Shard::from_bytes(&bytes).map_err(|error| BuildError::input(name, error))?;
+    let fits = specification.check_rows(shard.samples());
+    fits.map_err(|error| BuildError::input(name, error))?;
+    Ok(shard)
+}
+
+/// What the requester knows of its columns; nothing where it is somebody else who asks.
+pub(super) fn columns(private: &Inputs) -> Result<Columns, BuildError> {
+    if !private.contains_key(COLUMNS) {
+        return Ok(Columns::default());
+    }
+    let bytes = input(private, COLUMNS)?.whole(MAX_DESCRIPTION_BYTES as u64);
+    let bytes = bytes.map_err(|error| BuildError::unread(COLUMNS, error))?;
+    serde_json::from_slice(&bytes).map_err(|error| BuildError::input(COLUMNS, error))
+}
