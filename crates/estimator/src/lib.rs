@@ -37,6 +37,7 @@
 mod data;
 mod error;
 pub mod export;
+mod footprint;
 mod network;
 mod score;
 mod spec;
@@ -48,7 +49,8 @@ pub use data::{
     hold_out,
 };
 pub use error::{DataFault, Fault, SpecError, StateError, TrainError};
+pub use footprint::Footprint;
 pub use network::{ParamInfo, View};
 pub use score::{Auc, Scores, auc, outputs, score};
-pub use spec::{Footprint, MAX_SPEC_BYTES, ModelSpec, Schedule, Specification, TrainSpec};
+pub use spec::{MAX_SPEC_BYTES, ModelSpec, Schedule, Specification, TrainSpec};
 pub use train::{Order, State, StepReport, Taken, Trainer};

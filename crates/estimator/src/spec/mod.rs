@@ -1,6 +1,5 @@
 //! What is trained, and how: canonical specifications.
 
-mod footprint;
 mod model;
 mod training;
 
@@ -8,7 +7,6 @@ use assay_crypto::Digest;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-pub use footprint::Footprint;
 pub use model::ModelSpec;
 pub use training::{Schedule, TrainSpec};
 

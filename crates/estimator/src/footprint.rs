@@ -1,8 +1,10 @@
 //! What a step takes, told from its specification.
 
-use super::Specification;
-use crate::error::SpecError;
+use crate::data::Samples;
+use crate::error::{SpecError, TrainError};
 use crate::network::Layout;
+use crate::spec::Specification;
+use crate::train::check_samples;
 
 /// The way there, and for inputs and parameters each the way back.
 const WAYS: u64 = 3;
@@ -49,11 +51,11 @@ impl Specification {
     ///
     /// # Errors
     /// When there are none, they have other features, or other labels.
-    pub fn check_rows(&self, samples: &crate::Samples) -> Result<(), crate::TrainError> {
+    pub fn check_rows(&self, samples: &Samples) -> Result<(), TrainError> {
         let layout = Layout::new(&self.model)?;
-        crate::train::check_samples(&layout, samples)?;
+        check_samples(&layout, samples)?;
         match samples.rows() {
-            0 => Err(crate::TrainError::NoRows),
+            0 => Err(TrainError::NoRows),
             _ => Ok(()),
         }
     }
