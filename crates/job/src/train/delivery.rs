@@ -20,9 +20,8 @@ pub(super) fn deliver(
     private: &Inputs,
     (counts, state): (&Counts, &[u8]),
 ) -> Result<Delivery, BuildError> {
-    let of_result = |error| BuildError::input("result", error);
     let state = State::from_bytes(state, &specification.model);
-    let state = state.map_err(|error| of_result(Box::new(error)))?;
+    let state = state.map_err(|error| BuildError::input("result", error))?;
     if state.steps() == 0 {
         let steps = counts.invalid;
         return Err(BuildError::NothingLearned { steps });
@@ -43,11 +42,8 @@ pub(super) fn deliver(
         ],
         ..Delivery::default()
     };
-    let mut figure = |name: &str, value: Option<f64>| {
-        let value = value.map(|value| (name.to_owned(), value));
-        delivery.figures.extend(value);
-    };
-    figure("invalid_steps", Some(counts.invalid as f64));
+    let invalid = counts.invalid as f64;
+    (delivery.figures).insert("invalid_steps".to_owned(), invalid);
     if counts.invalid > 0 {
         delivery.warnings.push(format!(
             "{} of {} steps gave a NaN or infinity and changed nothing; lower training.learning_rate, or \
@@ -70,20 +66,22 @@ pub(super) fn deliver(
         name: HELDOUT,
         source: Box::new(source),
     })?;
-    let mut figure = |name: &str, value: Option<f64>| {
-        let value = value.map(|value| (name.to_owned(), value));
-        delivery.figures.extend(value);
-    };
-    figure("heldout_rows", Some(scores.rows as f64));
-    figure("heldout_loss", Some(scores.loss()));
-    figure("accuracy", scores.accuracy());
-    figure(
-        "accuracy_of_the_commonest_class",
-        commonest(train.samples().labels(), held.labels()),
-    );
-    figure("auc", scores.auc.as_ref().map(|auc| auc.value()));
-    figure("rmse", scores.rmse());
-    figure("r2", scores.r2());
+    let figures = [
+        ("heldout_rows", Some(scores.rows as f64)),
+        ("heldout_loss", Some(scores.loss())),
+        ("accuracy", scores.accuracy()),
+        (
+            "accuracy_of_the_commonest_class",
+            commonest(train.samples().labels(), held.labels()),
+        ),
+        ("auc", scores.auc.as_ref().map(|auc| auc.value())),
+        ("rmse", scores.rmse()),
+        ("r2", scores.r2()),
+    ];
+    let there = figures
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    delivery.figures.extend(there);
     let shared = held.shared_with(train.samples());
     if shared > 0 {
         delivery.warnings.push(format!(
