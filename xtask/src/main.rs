@@ -5,6 +5,7 @@ mod aggregate;
 mod bench;
 mod cuda;
 mod estimator;
+mod floats;
 mod full;
 mod gemm;
 mod large;

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::floats::BESIDE_KERNEL;
 use crate::{pages, shape};
 
 /// The rooms, lowest layer first: a crate may use only crates named before it. The simulator is last,
@@ -102,48 +103,6 @@ const LIBRARY_FUNCTIONS: [&str; 21] = [
 
 /// What people are told, and no machine decides by: odds.
 const FOR_PEOPLE: [&str; 1] = ["proof/src/odds.rs"];
-
-/// Where arithmetic in f64, or a root, stands outside `kernel`; the decision on floats beside the
-/// kernel says why each may.
-const FLOATS_BESIDE_KERNEL: [&str; 37] = [
-    "estimator/src/data/npz.rs",
-    "estimator/src/data/scaling.rs",
-    "estimator/src/data/split.rs",
-    "estimator/src/data/table.rs",
-    "estimator/src/score/auc.rs",
-    "estimator/src/score/mod.rs",
-    "estimator/src/spec/training.rs",
-    "estimator/src/train/init.rs",
-    "job/src/bytes.rs",
-    "job/src/evaluate.rs",
-    "job/src/evaluate/scoring.rs",
-    "job/src/finetune/adapter/file.rs",
-    "job/src/finetune/adapter/mod.rs",
-    "job/src/finetune/course.rs",
-    "job/src/finetune/program.rs",
-    "job/src/finetune/state.rs",
-    "job/src/delivery.rs",
-    "job/src/language.rs",
-    "job/src/numbers.rs",
-    "job/src/train/delivery.rs",
-    "job/src/train/file.rs",
-    "job/src/train/program.rs",
-    "model/src/adapter/lora.rs",
-    "model/src/adapter/mod.rs",
-    "model/src/adapter/peft_config.rs",
-    "model/src/config.rs",
-    "model/src/config/limits.rs",
-    "model/src/elementary.rs",
-    "model/src/evaluate.rs",
-    "model/src/generate/sampling.rs",
-    "model/src/gguf/config.rs",
-    "model/src/gguf/rope.rs",
-    "model/src/graph/builder.rs",
-    "model/src/rope.rs",
-    "model/src/schedule.rs",
-    "split/src/masked/fixed.rs",
-    "split/src/requester.rs",
-];
 
 /// What nodes talk about. The transport carries it and knows none of it.
 const FEATURES: [&str; 10] = [
@@ -273,10 +232,7 @@ pub(crate) fn check() -> Result<()> {
     }
     decisions(&mut broken)?;
     pages::check(&mut broken)?;
-    for idle in FLOATS_BESIDE_KERNEL
-        .iter()
-        .filter(|file| !listed.contains(*file))
-    {
+    for idle in BESIDE_KERNEL.iter().filter(|file| !listed.contains(*file)) {
         broken.push(format!("{idle} is listed for its floats and has none"));
     }
     if !broken.is_empty() {
@@ -369,10 +325,7 @@ fn floats(
         if !numbers || !["f64", ".sqrt("].iter().any(|word| product.contains(word)) {
             continue;
         }
-        match FLOATS_BESIDE_KERNEL
-            .iter()
-            .find(|file| name.ends_with(*file))
-        {
+        match BESIDE_KERNEL.iter().find(|file| name.ends_with(*file)) {
             Some(file) => drop(listed.insert(file)),
             None => broken.push(format!("{name} computes in f64 and is not listed for it")),
         }

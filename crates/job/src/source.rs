@@ -143,9 +143,10 @@ impl InputSource {
             path: self.path.clone(),
             source: Box::new(source),
         };
-        let format = Format::of_name(&self.path.to_string_lossy()).map_err(wrong);
+        // That there is no such file, or that it is a folder, is said before what its name promises.
         let bytes = read_file(self.field, &self.path, MAX_DATA_BYTES as u64)?;
-        assay_data::canonical(bytes, format?).map_err(wrong)
+        let format = Format::of_name(&self.path.to_string_lossy()).map_err(wrong)?;
+        assay_data::canonical(bytes, format).map_err(wrong)
     }
 }
 
@@ -171,7 +172,7 @@ pub(crate) fn read_file(field: &'static str, path: &Path, limit: u64) -> Result<
         return Err(JobError::value(
             field,
             format!(
-                "{} is a folder; name one file in it (.jsonl, .json, .csv, .tsv, .parquet or .txt)",
+                "{} is a folder; name one file in it, such as a .jsonl, .csv or .parquet",
                 path.display()
             ),
         ));

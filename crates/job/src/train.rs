@@ -34,10 +34,6 @@ const COLUMNS: &str = "columns";
 fn decode(bytes: &[u8]) -> Result<Specification, BuildError> {
     let specification = Specification::from_bytes(bytes)
         .map_err(|error| BuildError::Specification(chain(&error)))?;
-    if specification.to_bytes() != bytes {
-        let text = "its bytes differ from the canonical form".to_owned();
-        return Err(BuildError::Specification(text));
-    }
     if specification.training.proximal > 0.0 {
         let text = "`proximal` pulls to what a round began with, and a single run has no rounds";
         return Err(BuildError::Specification(text.to_owned()));
@@ -82,11 +78,7 @@ impl Kind for Train {
 
     fn notes(&self, specification: &[u8], inputs: &Inputs) -> Result<Vec<String>, BuildError> {
         let shard = rows::shard(&decode(specification)?, DATA, input(inputs, DATA)?)?;
-        let notices = shard.samples().notices();
-        Ok(notices
-            .iter()
-            .map(|notice| format!("data.path: {notice}"))
-            .collect())
+        Ok(rows::notes(shard.samples()))
     }
 
     fn model(&self, _inputs: &Inputs) -> Result<Option<ModelShape>, BuildError> {

@@ -53,9 +53,7 @@ pub(super) fn deliver(
         ));
     }
     let train = rows::shard(specification, DATA, input(inputs, DATA)?)?;
-    delivery.notes = (train.samples().notices().iter())
-        .map(|notice| format!("data.path: {notice}"))
-        .collect();
+    delivery.notes = rows::notes(train.samples());
     if !private.contains_key(HELDOUT) {
         return Ok(delivery);
     }

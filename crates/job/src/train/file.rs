@@ -279,7 +279,7 @@ impl Data {
             (self.path.extension()).is_some_and(|ending| ending.eq_ignore_ascii_case("npz"));
         match (&self.arrays, &self.label) {
             (Some(arrays), None) if archive => Ok(Reading::Arrays {
-                pixels: arrays.rows.clone(),
+                rows: arrays.rows.clone(),
                 labels: arrays.labels.clone(),
                 classes: arrays.classes,
             }),

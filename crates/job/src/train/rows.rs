@@ -37,7 +37,7 @@ pub(super) enum Reading {
     Table(TableSpec),
     /// Two arrays of an archive, and how many classes there are.
     Arrays {
-        pixels: String,
+        rows: String,
         labels: String,
         classes: u32,
     },
@@ -73,18 +73,18 @@ impl Reading {
                 Ok((samples, names, numeric))
             }
             Self::Arrays {
-                pixels,
+                rows,
                 labels,
                 classes,
             } => {
                 let bytes = read_file(field, path, MAX_NPZ_BYTES as u64)?;
-                let arrays = read_npz(&bytes, &[pixels, labels]).map_err(unusable)?;
+                let arrays = read_npz(&bytes, &[rows, labels]).map_err(unusable)?;
                 let images = Images {
                     divide_by: 1.0,
                     classes: *classes,
                 };
                 let samples = match &arrays[..] {
-                    [pixels, labels] => images.samples(pixels, labels),
+                    [rows, labels] => images.samples(rows, labels),
                     _ => Err(DataFault::NoRows),
                 };
                 let samples = samples.map_err(unusable)?;
@@ -185,6 +185,14 @@ pub(super) fn shard(
     let fits = specification.check_rows(shard.samples());
     fits.map_err(|error| BuildError::input(name, error))?;
     Ok(shard)
+}
+
+/// What is odd about the rows that are trained on.
+pub(super) fn notes(samples: &Samples) -> Vec<String> {
+    let notices = samples.notices().into_iter();
+    notices
+        .map(|notice| format!("data.path: {notice}"))
+        .collect()
 }
 
 /// What the requester knows of its columns; nothing where it is somebody else who asks.

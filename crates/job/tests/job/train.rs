@@ -6,11 +6,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use assay_crypto::Digest;
-use assay_estimator::{Specification, State, export};
+use assay_estimator::{Shard, Specification, State, export};
 use assay_job::{
     BuildError, Delivery, Job, JobError, KINDS, Local, Price, Registry, Sizes, deliver,
 };
-use assay_ledger::{StepIndex, Taken, rules};
+use assay_ledger::{Counts, StepIndex, Taken, rules};
 use assay_proof::{Handle, Program, ProgramError, Programs, Task};
 
 fn examples() -> PathBuf {
@@ -448,7 +448,7 @@ fn a_run_takes_no_more_than_its_price() {
 }
 
 #[test]
-fn a_rate_that_learns_nothing_is_told_and_delivers_nothing() {
+fn a_step_that_cannot_be_taken_changes_nothing_and_without_any_there_is_no_result() {
     let job = on_table(
         NUMBERS,
         "kind = \"linear\"",
@@ -465,6 +465,16 @@ fn a_rate_that_learns_nothing_is_told_and_delivers_nothing() {
     let local = Local::new(&job, Digest::ZERO).unwrap();
     let mut program: Box<dyn Program> = Registry.build(&local.task).unwrap();
     program.restart().unwrap();
+    let none = Counts {
+        invalid: 20,
+        ..Counts::default()
+    };
+    let state = (&none, &program.encode()[..]);
+    let nothing = (job.kind).deliver(&job.specification, &local.inputs, &local.private, state);
+    assert!(matches!(
+        nothing,
+        Err(BuildError::NothingLearned { steps: 20 })
+    ));
     let taken: Vec<_> = (1..=20)
         .map(|step| program.advance(StepIndex(step)).unwrap().taken)
         .collect();
@@ -494,4 +504,44 @@ fn figures_are_read_from_json_as_they_were_written() {
             "{json}"
         );
     }
+}
+
+#[test]
+fn arrays_are_read_by_name_and_are_scaled_only_if_told() {
+    let archive = "../../crates/estimator/tests/fixtures/packed.npz";
+    let file = |extra: &str| {
+        let text = format!(
+            "kind = \"train\"\nname = \"n\"\n[model]\nkind = \"softmax\"\n[data]\npath = \"{archive}\"\n\
+             arrays = {{ rows = \"images\", labels = \"labels\", classes = 3 }}\n{extra}\n\
+             [training]\nsteps = 4\nbatch_size = 4\nlearning_rate = 0.1\n"
+        );
+        assay_job::read(&text, Path::new(env!("CARGO_MANIFEST_DIR")))
+    };
+    let rows = |job: &Job| {
+        let bytes = job.read_inputs().unwrap()["data"]
+            .whole(1 << 20)
+            .unwrap()
+            .into_owned();
+        Shard::from_bytes(&bytes)
+            .unwrap()
+            .samples()
+            .features()
+            .to_vec()
+    };
+    let plain = rows(&file("").unwrap());
+    let halved = rows(&file("divide_by = 2.0").unwrap());
+    assert!(plain.iter().any(|value| *value != 0.0));
+    assert!(
+        plain
+            .iter()
+            .zip(&halved)
+            .all(|(plain, halved)| plain / 2.0 == *halved)
+    );
+    let error = told(&file("label = \"digit\"").unwrap_err());
+    assert!(
+        error.contains("data.arrays") && error.contains("no `label`"),
+        "{error}"
+    );
+    let (_, delivery) = run(&file("").unwrap());
+    assert_eq!(delivery.files.len(), 2);
 }

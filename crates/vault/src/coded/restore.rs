@@ -114,22 +114,19 @@ impl Restorer {
     }
 
     /// The bytes of the next slice, from as many pieces as are needed.
-    fn decode(&self, at: &[Option<&[u8]>]) -> Option<Vec<u8>> {
+    fn decode<'a>(&self, at: &[Option<&'a [u8]>]) -> Option<Vec<u8>> {
         let (needed, total) = (usize::from(self.head.code.needed), at.len());
         let (own, others) = at.split_at(needed);
-        let there = |pieces: &'_ [Option<&[u8]>]| -> Vec<(usize, Vec<u8>)> {
+        let there = |pieces: &[Option<&'a [u8]>]| -> Vec<(usize, &'a [u8])> {
             let numbered = pieces.iter().enumerate();
             numbered
-                .filter_map(|(i, piece)| piece.map(|bytes| (i, bytes.to_vec())))
+                .filter_map(|(i, piece)| Some((i, (*piece)?)))
                 .collect()
         };
         let (given, others) = (there(own), there(others));
         let restored = match given.len() == needed {
             true => Default::default(),
-            false => {
-                let given = given.iter().map(|(i, bytes)| (*i, bytes));
-                reed_solomon_simd::decode(needed, total - needed, given, others).ok()?
-            }
+            false => reed_solomon_simd::decode(needed, total - needed, given, others).ok()?,
         };
         let mut bytes = Vec::with_capacity(self.head.slice_bytes(self.next) + needed);
         for (i, own) in own.iter().enumerate() {
