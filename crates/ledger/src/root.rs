@@ -1,19 +1,25 @@
 //! One digest for a whole state, and proofs of what it holds or does not hold.
 //!
-//! A Jellyfish Merkle tree (the `jmt` crate) over the hashed keys of the state. A block changes
-//! the nodes on the paths of its writes; nodes it replaces are deleted with the same update, so
-//! the tree always answers for the newest version of its store and nothing older.
+//! A Jellyfish Merkle tree over the hashed keys of the state, with the hashes, proofs and stored nodes
+//! of the `jmt` crate. A block changes the nodes on the paths of its writes; nodes it replaces are
+//! deleted with the same update, so the tree always answers for the newest version of its store and
+//! nothing older.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result as AnyResult;
 use assay_crypto::Digest;
 use borsh::{BorshDeserialize, BorshSerialize};
-use jmt::storage::{LeafNode, Node, NodeKey, TreeReader, TreeUpdateBatch};
+use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
 use thiserror::Error;
 
 use crate::{Height, ReadError};
+
+mod batch;
+#[cfg(test)]
+mod batch_tests;
+mod node;
 
 /// Nodes of the tree, by opaque keys. `chain` implements it over its database.
 pub trait TreeStore {
@@ -78,51 +84,17 @@ pub fn update(
     height: Height,
     writes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 ) -> Result<Update, TreeError> {
-    let reader = Reader { tree, value: None };
-    let hashed: BTreeMap<KeyHash, Option<OwnedValue>> = writes
+    let mut changes: Vec<batch::Change> = writes
         .iter()
-        .map(|(key, value)| (hash_key(key), value.clone()))
+        .map(|(key, value)| {
+            let value = value.as_ref().map(StateHasher::hash);
+            (hash_key(key).0, value)
+        })
         .collect();
-    let parent = match height.0.checked_sub(1) {
-        Some(version) => Some(parent_root(tree, height, version)?),
-        None => None,
-    };
-    let (root, batch) = JellyfishMerkleTree::<_, StateHasher>::new(&reader)
-        .put_value_set(hashed, height.0)
-        .map_err(|error| failed(height, error))?;
-    let mut nodes = node_writes(height, &batch)?;
-    // Every version has a root node of its own, also one that changes nothing.
-    nodes.extend(parent.map(|key| (key, None)));
-    let root = Digest(root.0);
+    changes.sort_unstable();
+    let (root, nodes) = batch::apply(tree, height, &changes)?;
+    let root = root.root();
     Ok(Update { root, nodes })
-}
-
-/// The key of the parent's root node, which must be there: `jmt` would take its absence for an
-/// empty tree. It is the version and an empty nibble path, as `jmt` encodes it.
-fn parent_root(
-    tree: &dyn TreeStore,
-    height: Height,
-    version: Version,
-) -> Result<Vec<u8>, TreeError> {
-    let key = [&version.to_le_bytes()[..], &[0; 12]].concat();
-    match tree.node(&key)? {
-        Some(_) => Ok(key),
-        None => Err(damaged(height, &"the root node of the parent is missing")),
-    }
-}
-
-fn node_writes(
-    height: Height,
-    batch: &TreeUpdateBatch,
-) -> Result<BTreeMap<Vec<u8>, Option<Vec<u8>>>, TreeError> {
-    let mut nodes = BTreeMap::new();
-    for stale in &batch.stale_node_index_batch {
-        nodes.insert(encode(height, &stale.node_key)?, None);
-    }
-    for (key, node) in batch.node_batch.nodes() {
-        nodes.insert(encode(height, key)?, Some(encode(height, node)?));
-    }
-    Ok(nodes)
 }
 
 /// Shows that the newest state, after the block at `height`, holds `value` under `key`, or
@@ -202,10 +174,6 @@ impl SimpleHasher for StateHasher {
 
 fn hash_key(key: &[u8]) -> KeyHash {
     KeyHash(Digest::of("assay/state key/v1", &[key]).0)
-}
-
-fn encode<T: BorshSerialize>(height: Height, value: &T) -> Result<Vec<u8>, TreeError> {
-    borsh::to_vec(value).map_err(|error| damaged(height, &error))
 }
 
 /// What `jmt` passes on: a failure of the store, or its own complaint about what it read.
