@@ -38,10 +38,16 @@ impl Suite {
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed; one in parts reads its first
 /// seed from `ASSAY_FROM`.
-const SUITES: [Suite; 27] = [
+const SUITES: [Suite; 28] = [
     Suite {
         name: "aggregation rules",
         package: "assay-aggregate",
+        filter: "",
+        count: 2_000,
+    },
+    Suite {
+        name: "rounds of many trainers",
+        package: "assay-rounds",
         filter: "",
         count: 2_000,
     },

@@ -12,7 +12,7 @@ use crate::{pages, shape};
 
 /// The rooms, lowest layer first: a crate may use only crates named before it. The simulator is last,
 /// since it has the liars, and the program that people run must not hold them.
-const LAYERS: [&str; 19] = [
+const LAYERS: [&str; 20] = [
     "assay-kernel",
     "assay-crypto",
     "assay-graph",
@@ -20,6 +20,7 @@ const LAYERS: [&str; 19] = [
     "assay-data",
     "assay-model",
     "assay-estimator",
+    "assay-rounds",
     "assay-ledger",
     "assay-machine",
     "assay-split",
@@ -45,18 +46,19 @@ const PROTOCOLS: [&str; 5] = [
 
 /// Crates whose own code is a pure function of its inputs, but which compute with a model and so
 /// depend on readers of model files.
-const PURE_ON_MODELS: [&str; 1] = ["assay-split"];
+const PURE_ON_MODELS: [&str; 2] = ["assay-rounds", "assay-split"];
 
 /// Crates whose values machines must agree on, so that none is a floating-point number.
 const WITHOUT_FLOATS: [&str; 2] = ["assay-ledger", "assay-vault"];
 
 /// Crates whose results machines must agree on, floating-point ones included.
-const AGREED: [&str; 11] = [
+const AGREED: [&str; 12] = [
     "assay-graph",
     "assay-aggregate",
     "assay-data",
     "assay-model",
     "assay-estimator",
+    "assay-rounds",
     "assay-split",
     "assay-ledger",
     "assay-machine",
@@ -66,11 +68,12 @@ const AGREED: [&str; 11] = [
 ];
 
 /// Those of them that compute with numbers of a model.
-const ON_NUMBERS: [&str; 6] = [
+const ON_NUMBERS: [&str; 7] = [
     "assay-graph",
     "assay-aggregate",
     "assay-model",
     "assay-estimator",
+    "assay-rounds",
     "assay-split",
     "assay-job",
 ];

@@ -140,6 +140,13 @@ impl<'a> Encoded<'a> {
         self.values.len() / width(self.quantiser.bits())
     }
 
+    /// Writes the values from `first` on, as many as `out` holds; what lies beyond the last stays as it was.
+    pub fn read(&self, first: usize, out: &mut [i32]) {
+        for (out, value) in out.iter_mut().zip(self.values_from(first)) {
+            *out = value;
+        }
+    }
+
     /// All values.
     pub fn to_vec(&self) -> Vec<i32> {
         self.values_from(0).collect()
@@ -152,7 +159,8 @@ impl<'a> Encoded<'a> {
 
     fn values_from(&self, first: usize) -> impl Iterator<Item = i32> + 'a {
         let width = width(self.quantiser.bits());
-        let values = self.values.get(first * width..).unwrap_or_default();
+        let values = first.checked_mul(width).and_then(|at| self.values.get(at..));
+        let values = values.unwrap_or_default();
         values.chunks_exact(width).map(|bytes| match *bytes {
             [a] => i32::from(a as i8),
             [a, b] => i32::from(i16::from_le_bytes([a, b])),
@@ -211,9 +219,7 @@ impl Updates for EncodedUpdates<'_> {
             update,
             "there is no such update",
         ))?;
-        for (out, value) in out.iter_mut().zip(found.values_from(first)) {
-            *out = value;
-        }
+        found.read(first, out);
         Ok(())
     }
 }

@@ -1,0 +1,134 @@
+//! What can be wrong with a specification, a trainer's round and the bytes of an update.
+
+use assay_aggregate::{BadSettings, DecodeError, QuantiseError};
+use assay_crypto::Digest;
+use assay_estimator::{SpecError, TrainError};
+
+/// Why a specification of rounds makes no sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SpecProblem {
+    /// The bytes are none.
+    #[error("these bytes are no specification of rounds: {0}")]
+    Bytes(String),
+    /// The model or its training.
+    #[error(transparent)]
+    Learning(#[from] SpecError),
+    /// The scale of updates.
+    #[error("`quantiser` cannot be")]
+    Quantiser(#[from] QuantiseError),
+    /// The rule does not stand with the fewest updates that are merged.
+    #[error("`aggregation` does not stand with `quorum` updates")]
+    Aggregation(#[from] BadSettings),
+    /// A number is not possible.
+    #[error("`{name}` is {found}, and must be from {least} to {most}")]
+    Size {
+        /// Which one.
+        name: &'static str,
+        /// What it is.
+        found: u64,
+        /// The least possible.
+        least: u64,
+        /// The most possible.
+        most: u64,
+    },
+    /// The rate of the model is not possible.
+    #[error("`server_rate` is {0}, and must be above 0 and at most 1000")]
+    ServerRate(f32),
+}
+
+/// Why a trainer has no update to send. Nothing is sent in its place.
+#[derive(Debug, thiserror::Error)]
+pub enum NoUpdate {
+    /// Rows or model do not go together.
+    #[error("the trainer cannot work")]
+    Train(#[from] TrainError),
+    /// None of its steps could be taken.
+    #[error(
+        "none of {steps} steps could be taken, the last because {fault}; there is nothing to send"
+    )]
+    NothingLearned {
+        /// How many.
+        steps: u64,
+        /// Why not.
+        fault: String,
+    },
+    /// The difference does not fit the scale that was agreed on.
+    #[error("the update does not fit what was agreed on; nothing is sent, and nothing was clipped")]
+    Quantise(#[from] QuantiseError),
+    /// There is nothing that could be sent.
+    #[error("the update cannot be written down")]
+    Bytes(#[from] DecodeError),
+    /// What the trainer had left unsent is of another model.
+    #[error("what was left unsent has {found} values, and the model has {wanted}; begin anew")]
+    Unsent {
+        /// Values.
+        found: usize,
+        /// Parameters.
+        wanted: usize,
+    },
+}
+
+/// Why bytes are no update of this federation.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum UpdateFault {
+    /// They begin otherwise.
+    #[error("these bytes are no update")]
+    NotAnUpdate,
+    /// Another version.
+    #[error("the update is of version {0}, and version 1 is read")]
+    Version(u8),
+    /// Sent in another way than was agreed on.
+    #[error("the update is sent in another way than was agreed on")]
+    Encoding,
+    /// Another scale.
+    #[error("the update has {bits} bits and exponent {exponent}, another scale than was agreed on")]
+    Scale {
+        /// As told.
+        bits: u8,
+        /// As told.
+        exponent: i8,
+    },
+    /// Another number of coordinates than the model has.
+    #[error("the update has {found} coordinates, and the model has {wanted}")]
+    Coordinates {
+        /// As told.
+        found: usize,
+        /// Parameters.
+        wanted: usize,
+    },
+    /// Another number of coordinates than are to be sent.
+    #[error("the update sends {found} coordinates, and {wanted} were agreed on")]
+    Kept {
+        /// As told.
+        found: usize,
+        /// The share that was agreed on.
+        wanted: usize,
+    },
+    /// Coordinates out of order, twice, or beyond the model.
+    #[error("place {0} of the coordinates that are sent is out of order, or beyond the model")]
+    Order(usize),
+    /// Bytes missing, or too many.
+    #[error("the update has {found} bytes, and must have {wanted}; fetch it again")]
+    Length {
+        /// As they are.
+        found: usize,
+        /// As the head tells.
+        wanted: usize,
+    },
+    /// Bits behind the last coordinate that are not zero, or a magnitude that is none.
+    #[error("the signs of the update are not in their one encoding")]
+    Signs,
+    /// Its values are not as they must be.
+    #[error("its values cannot be read")]
+    Values(#[from] DecodeError),
+    /// It is of another model than its round began with.
+    #[error(
+        "it was made on {found}, and its round began with {wanted}: it is of another federation, or lies"
+    )]
+    Base {
+        /// As told.
+        found: Digest,
+        /// The model of that round.
+        wanted: Digest,
+    },
+}

@@ -1,0 +1,9 @@
+//! Rounds of many trainers, honest and not.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // tests that print what they measure
+
+mod bytes;
+mod common;
+mod learning;
+mod merging;
+mod poisoning;
+mod rewards;

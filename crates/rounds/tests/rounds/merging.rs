@@ -1,0 +1,267 @@
+//! What counts in a round, and what becomes of the rest.
+
+use assay_aggregate::{Liars, Rule, Settings};
+use assay_crypto::Digest;
+use assay_rounds::{Age, Event, LeftOut, RoundSpec, Rounds, Submission, Unmerged, UpdateFault};
+use proptest::prelude::*;
+
+use crate::common::{Federation, alike, cases, digits, kernel, seed, spec};
+
+fn federation(spec: RoundSpec, trainers: u32) -> (Federation, Vec<(usize, Vec<u8>)>) {
+    let mut federation = Federation::new(spec, alike(&digits().0, trainers));
+    let sent = updates(&mut federation);
+    (federation, sent)
+}
+
+fn updates(federation: &mut Federation) -> Vec<(usize, Vec<u8>)> {
+    let each = 0..federation.shards.len();
+    each.map(|trainer| {
+        let local = federation.local(trainer).unwrap();
+        (trainer, federation.sent(trainer, &local))
+    })
+    .collect()
+}
+
+proptest! {
+    #![proptest_config(cases(12))]
+
+    /// Nothing depends on the order in which updates come.
+    #[test]
+    fn the_order_of_updates_changes_nothing(order in Just((0..9).collect::<Vec<usize>>()).prop_shuffle()) {
+        let robust = RoundSpec { aggregation: Settings::default(), quorum: 3, ..spec() };
+        let (mut one, sent) = federation(robust, 9);
+        let mut other = one.rounds.clone();
+        let merged = one.merge(&sent);
+        let submissions: Vec<_> = order.iter().map(|at| Submission {
+            trainer: sent[*at].0 as u64,
+            rows: 1,
+            bytes: &sent[*at].1,
+        }).collect();
+        prop_assert_eq!(other.merge(&kernel(), &seed(0), &submissions), merged);
+        prop_assert_eq!(other.model(), one.rounds.model());
+    }
+}
+
+#[test]
+fn a_round_without_updates_says_so_and_changes_nothing() {
+    let (mut federation, sent) = federation(spec(), 3);
+    let before = federation.rounds.model().parameters().to_vec();
+    let merged = federation.merge(&[]);
+    assert_eq!(merged.event, Event::Unmerged(Unmerged::Nobody));
+    assert_eq!(merged.round, 0);
+    assert_eq!(federation.rounds.model().parameters(), before);
+    assert_eq!(federation.rounds.round(), 1);
+    // What came too late for it does not count in the next.
+    let merged = federation.merge(&sent);
+    assert_eq!(merged.event, Event::Unmerged(Unmerged::Nobody));
+    assert!(matches!(
+        merged.left_out[..],
+        [
+            (
+                0,
+                LeftOut::Round {
+                    found: 0,
+                    first: 1,
+                    last: 1
+                }
+            ),
+            (1, LeftOut::Round { .. }),
+            (2, LeftOut::Round { .. }),
+        ]
+    ));
+}
+
+#[test]
+fn a_round_below_its_quorum_merges_nothing() {
+    let quorum = RoundSpec {
+        quorum: 3,
+        ..spec()
+    };
+    let (mut federation, sent) = federation(quorum, 3);
+    let before = federation.rounds.model().parameters().to_vec();
+    let merged = federation.merge(&sent[..2]);
+    let unmerged = Unmerged::BelowQuorum {
+        updates: 2,
+        quorum: 3,
+    };
+    assert_eq!(merged.event, Event::Unmerged(unmerged));
+    assert_eq!(federation.rounds.model().parameters(), before);
+}
+
+/// With fewer updates than its rule stands, a round merges none rather than trusting anybody.
+#[test]
+fn a_rule_that_does_not_stand_merges_nothing() {
+    let aggregation = Settings::rule(Rule::TrimmedMean {
+        liars: Liars::PerThousand(300),
+    });
+    let krum = Settings::rule(Rule::Krum {
+        liars: Liars::PerThousand(0),
+    });
+    let few = RoundSpec {
+        aggregation: krum,
+        quorum: 3,
+        ..spec()
+    };
+    let (mut federation, sent) = federation(few, 3);
+    let merged = federation.merge(&sent);
+    assert!(matches!(merged.event, Event::Merged { updates: 3, .. }));
+    // More updates may be liars of than fewer: the rule is asked again in every round.
+    let mut spec = spec();
+    spec.aggregation = aggregation;
+    assert!(spec.check().is_ok());
+}
+
+#[test]
+fn whose_update_does_not_count_is_told_why() {
+    let (mut federation, sent) = federation(spec(), 6);
+    let mut lying = sent.clone();
+    lying[0].1.truncate(100);
+    lying[1].1[9] = 7;
+    lying[2] = (2, sent[3].1.clone());
+    lying[4].1[30] ^= 1;
+    lying.push((5, sent[5].1.clone()));
+    let merged = federation.merge(&lying);
+    assert!(
+        matches!(merged.event, Event::Merged { updates: 2, .. }),
+        "{merged:?}"
+    );
+    let why: Vec<_> = merged
+        .left_out
+        .iter()
+        .map(|(trainer, why)| (*trainer, why))
+        .collect();
+    assert!(
+        matches!(
+            why[..],
+            [
+                (0, LeftOut::Fault(UpdateFault::Values(_))),
+                (
+                    1,
+                    LeftOut::Round {
+                        found: 7,
+                        first: 0,
+                        last: 0
+                    }
+                ),
+                (2, LeftOut::OtherTrainer(3)),
+                (4, LeftOut::Fault(UpdateFault::Base { .. })),
+                (5, LeftOut::Second),
+            ]
+        ),
+        "{why:?}"
+    );
+    for (_, why) in why {
+        assert!(why.to_string().len() > 20);
+    }
+}
+
+#[test]
+fn rows_that_nobody_has_do_not_count() {
+    let (federation, sent) = federation(spec(), 2);
+    let mut rounds = federation.rounds;
+    let submissions = [0, 1u64 << 40].map(|rows| Submission {
+        trainer: (rows > 0).into(),
+        rows,
+        bytes: &sent[usize::from(rows > 0)].1,
+    });
+    let merged = rounds.merge(&kernel(), &seed(0), &submissions);
+    assert_eq!(merged.event, Event::Unmerged(Unmerged::Nobody));
+    assert_eq!(
+        merged.left_out,
+        [(0, LeftOut::Rows(0)), (1, LeftOut::Rows(1 << 40))]
+    );
+}
+
+/// An update of an earlier model counts with what its age leaves, and only if it was made on that model.
+#[test]
+fn an_old_update_counts_less() {
+    let old = RoundSpec {
+        age: Age {
+            most: 1,
+            decay: 1 << 19,
+        },
+        ..spec()
+    };
+    let (mut federation, sent) = federation(old.clone(), 2);
+    federation.merge(&sent[..1]);
+    let before = federation.rounds.model().parameters().to_vec();
+    let merged = federation.merge(&sent[1..]);
+    assert!(matches!(merged.event, Event::Merged { updates: 1, .. }));
+    let update = assay_rounds::Update::decode(&sent[1].1, &old, before.len()).unwrap();
+    let step = old.quantiser.step();
+    let values = update.to_vec();
+    let after = federation.rounds.model().parameters();
+    for ((after, before), value) in after.iter().zip(&before).zip(values) {
+        assert!((after - before - 0.5 * value as f32 * step).abs() <= step);
+    }
+    let merged = federation.merge(&sent);
+    assert_eq!(merged.event, Event::Unmerged(Unmerged::Nobody));
+}
+
+#[test]
+fn factors_of_age_are_these() {
+    let age = Age {
+        most: 4,
+        decay: 943_718,
+    };
+    let factors: Vec<_> = (0..6).map(|rounds| age.factor(rounds)).collect();
+    let one = Some(1 << 20);
+    assert_eq!(
+        factors,
+        [
+            one,
+            Some(943_718),
+            Some(849_346),
+            Some(764_411),
+            Some(687_970),
+            None
+        ]
+    );
+}
+
+#[test]
+fn parameters_that_overflow_are_not_taken() {
+    let mut far = spec();
+    far.quantiser = assay_aggregate::Quantiser::new(24, -100).unwrap();
+    far.server_rate = 1000.0;
+    let rounds = Rounds::new(far.clone(), &Digest::ZERO).unwrap();
+    let (mut merged, model) = (rounds.clone(), rounds.model());
+    let state = model.at_rest(vec![1e37; 650], 1).unwrap();
+    let local = assay_rounds::Local {
+        state,
+        valid: 1,
+        invalid: 0,
+        first_loss: None,
+        last_loss: None,
+    };
+    let mut sender = assay_rounds::Sender::default();
+    let bytes = sender
+        .send(&far, &rounds.head(0), model, &local, &seed(0))
+        .unwrap();
+    let submission = Submission {
+        trainer: 0,
+        rows: 1,
+        bytes: &bytes,
+    };
+    let merged_event = merged.merge(&kernel(), &seed(0), &[submission]).event;
+    assert_eq!(merged_event, Event::Unmerged(Unmerged::NotFinite));
+    assert_eq!(merged.model().parameters(), model.parameters());
+}
+
+/// A thousand rounds keep no more than a few.
+#[test]
+fn memory_stays_bounded_over_two_thousand_rounds() {
+    let many = RoundSpec {
+        rounds: 2_000,
+        age: Age { most: 3, decay: 1 },
+        ..spec()
+    };
+    let mut rounds = Rounds::new(many, &Digest::ZERO).unwrap();
+    let mut sizes = std::collections::BTreeSet::new();
+    while !rounds.is_over() {
+        rounds.merge(&kernel(), &seed(0), &[]);
+        sizes.insert(format!("{rounds:?}").len() / 1000);
+    }
+    assert_eq!(rounds.round(), 2_000);
+    assert!(sizes.len() <= 2, "{sizes:?}");
+}
