@@ -1,9 +1,12 @@
-//! Updates of rounds in every encoding: whatever is read is in range, and can be read in parts.
+//! Updates of rounds in every encoding: whatever is read is in range, and can be read in parts. And what federations
+//! and audits go on from.
 #![no_main]
 
 use assay_estimator::{ModelSpec, Specification, TrainSpec};
 use assay_fuzz::plant;
-use assay_rounds::{Age, Encoding, Local, RoundSpec, Rounds, Sender, Update, Weights};
+use assay_rounds::{
+    Age, Auditor, Encoding, Local, Look, RoundSpec, Rounds, Sender, Update, Weights,
+};
 use libfuzzer_sys::fuzz_target;
 
 /// Parameters of the model that updates are of.
@@ -51,10 +54,25 @@ fn seeds() -> Vec<Vec<u8>> {
             .send(&spec, &head, rounds.model(), &local, &seed)
             .ok()
     };
-    ENCODINGS.into_iter().filter_map(sent).collect()
+    let seed = assay_crypto::Digest::ZERO;
+    let auditor = Auditor::new(spec(Encoding::Signs), &seed, Look::All);
+    let rounds = Rounds::new(spec(Encoding::Dense), &seed);
+    let saved = [
+        auditor.ok().map(|of| of.to_bytes()),
+        rounds.ok().map(|of| of.to_bytes()),
+    ];
+    let sent = ENCODINGS.into_iter().filter_map(sent);
+    sent.chain(saved.into_iter().flatten()).collect()
 }
 
 fuzz_target!(init: plant(seeds()), |data: &[u8]| {
+    if let Ok(rounds) = Rounds::from_bytes(data) {
+        assert_eq!(rounds.to_bytes(), data);
+    }
+    if let Ok(auditor) = Auditor::from_bytes(data) {
+        // Sets of it may stand in any order, and are written in one.
+        assert!(Auditor::from_bytes(&auditor.to_bytes()).is_ok());
+    }
     for encoding in ENCODINGS {
         let spec = spec(encoding);
         let Ok(update) = Update::decode(data, &spec, COORDINATES) else {

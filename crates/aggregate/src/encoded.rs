@@ -159,7 +159,9 @@ impl<'a> Encoded<'a> {
 
     fn values_from(&self, first: usize) -> impl Iterator<Item = i32> + 'a {
         let width = width(self.quantiser.bits());
-        let values = first.checked_mul(width).and_then(|at| self.values.get(at..));
+        let values = first
+            .checked_mul(width)
+            .and_then(|at| self.values.get(at..));
         let values = values.unwrap_or_default();
         values.chunks_exact(width).map(|bytes| match *bytes {
             [a] => i32::from(a as i8),

@@ -31,6 +31,11 @@ pub enum SpecProblem {
         /// The most possible.
         most: u64,
     },
+    /// Single updates that follow from others.
+    #[error(
+        "an update that is not sent whole follows from those before it; look at all updates of some trainers"
+    )]
+    Look,
     /// The rate of the model is not possible.
     #[error("`server_rate` is {0}, and must be above 0 and at most 1000")]
     ServerRate(f32),
@@ -131,4 +136,24 @@ pub enum UpdateFault {
         /// The model of that round.
         wanted: Digest,
     },
+}
+
+/// Why bytes are no federation, or no audit of one.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedError {
+    /// They are none.
+    #[error("these bytes are no state of rounds: {0}")]
+    Bytes(String),
+    /// Another version.
+    #[error("the state is of version {0}, and version 1 is read")]
+    Version(u8),
+    /// The specification makes no sense.
+    #[error("its specification cannot be used")]
+    Spec(#[from] SpecProblem),
+    /// The model cannot be read.
+    #[error("its model cannot be read")]
+    Model(#[from] TrainError),
+    /// Parts that were not saved together.
+    #[error("its parts do not go together; begin anew, or from another copy")]
+    Parts,
 }

@@ -16,20 +16,24 @@
 //! - [`Rounds`] holds the model; [`Rounds::merge`] makes the next one of the updates that came, and says
 //!   what became of each, and when nothing was merged.
 //! - [`improvement`] and [`shares`] tell who is paid what.
+//! - An [`Auditor`] computes rounds again from what was written down, all of it or what it chose.
 //!
 //! `docs/rounds.md` has the formats and formulas.
 
 mod age;
+mod audit;
 mod error;
 mod local;
 mod merge;
 mod received;
 mod reward;
+mod saved;
 mod send;
 mod spec;
 mod update;
 
-pub use error::{NoUpdate, SpecProblem, UpdateFault};
+pub use audit::{Auditor, Finding, Look, Looked, RoundRecord};
+pub use error::{NoUpdate, SavedError, SpecProblem, UpdateFault};
 pub use local::{Local, train};
 pub use merge::{Event, LeftOut, Merged, Rounds, Submission, Unmerged};
 pub use reward::{Part, improvement, shares};

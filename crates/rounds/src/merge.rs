@@ -15,11 +15,11 @@ use crate::{RoundSpec, Weights};
 /// A federation between two rounds: the model, and which round is next.
 #[derive(Clone, Debug)]
 pub struct Rounds {
-    spec: RoundSpec,
-    model: State,
-    round: u64,
+    pub(crate) spec: RoundSpec,
+    pub(crate) model: State,
+    pub(crate) round: u64,
     /// The digests of the present model and of those before it, as many as an update may be old.
-    bases: VecDeque<Digest>,
+    pub(crate) bases: VecDeque<Digest>,
 }
 
 /// One update that came.
@@ -40,8 +40,8 @@ pub struct Merged {
     pub round: u64,
     /// What happened to the model.
     pub event: Event,
-    /// Whose update did not count, and why, in the order in which they came.
-    pub left_out: Vec<(u64, LeftOut)>,
+    /// Which updates did not count, by their place among those that came, and why.
+    pub left_out: Vec<(usize, LeftOut)>,
     /// What the rule did to updates that counted, by trainer, step by step.
     pub fates: Vec<(u64, Fate)>,
 }
@@ -171,7 +171,7 @@ impl Rounds {
     ) -> Merged {
         let mut counted = BTreeMap::new();
         let mut left_out = Vec::new();
-        for submission in submissions {
+        for (place, submission) in submissions.iter().enumerate() {
             let trainer = submission.trainer;
             let update = match counted.contains_key(&trainer) {
                 true => Err(LeftOut::Second),
@@ -179,7 +179,7 @@ impl Rounds {
             };
             match update {
                 Ok(update) => drop(counted.insert(trainer, update)),
-                Err(why) => left_out.push((trainer, why)),
+                Err(why) => left_out.push((place, why)),
             }
         }
         let counted: Vec<Counted<'_>> = counted.into_values().collect();

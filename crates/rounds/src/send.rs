@@ -11,12 +11,19 @@ use crate::{Encoding, RoundSpec};
 
 /// One trainer's side of the encoding. What an encoding leaves out is kept and added to the next
 /// update (error feedback); [`Encoding::Dense`] leaves nothing out, since its rounding is right on average.
+/// An update that did not come in time was never sent: its trainer goes on with the sender that it had before,
+/// so that what it sends follows from what is written down.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sender {
     unsent: Vec<f32>,
 }
 
 impl Sender {
+    /// One that goes on with what was left unsent.
+    pub(crate) fn with(unsent: Vec<f32>) -> Sender {
+        Sender { unsent }
+    }
+
     /// What is left of all updates so far, coordinate by coordinate; empty where nothing is.
     pub fn unsent(&self) -> &[f32] {
         &self.unsent

@@ -152,7 +152,12 @@ impl<'a> Update<'a> {
 
     /// The digest that names it.
     pub fn digest(&self) -> Digest {
-        Digest::of_bytes("assay/rounds/update/v1", self.bytes)
+        Update::name(self.bytes)
+    }
+
+    /// The digest that names the update of these bytes.
+    pub fn name(bytes: &[u8]) -> Digest {
+        Digest::of_bytes("assay/rounds/update/v1", bytes)
     }
 
     /// All coordinates, in steps of the quantiser.

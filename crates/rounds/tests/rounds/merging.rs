@@ -145,7 +145,7 @@ fn whose_update_does_not_count_is_told_why() {
                 ),
                 (2, LeftOut::OtherTrainer(3)),
                 (4, LeftOut::Fault(UpdateFault::Base { .. })),
-                (5, LeftOut::Second),
+                (6, LeftOut::Second),
             ]
         ),
         "{why:?}"
