@@ -11,7 +11,7 @@ mkdir -p "$peers"
     torch==2.15.0 transformers==5.23.0 peft==0.21.2 tokenizers==0.23.3 safetensors==0.8.0 numpy==2.4.6 \
     pyyaml==6.0.3 jinja2==3.1.6 gguf==0.19.0 sentencepiece==0.2.3 scikit-learn==1.9.1
 "$peers/torch/bin/python" -c 'import peft, torch, transformers; print("peers ready:", torch.__version__)'
-# Flower, whose aggregators are the peers of ours; its dependencies are not torch's.
+# Flower, whose aggregators and simulated rounds are the peers of ours; its dependencies are not torch's.
 [ -x "$peers/flower/bin/python" ] || "$python" -m venv "$peers/flower"
-"$peers/flower/bin/python" -m pip install --no-cache-dir flwr==1.41.0 numpy==2.4.6
+"$peers/flower/bin/python" -m pip install --no-cache-dir 'flwr[simulation]==1.41.0' numpy==2.4.6
 "$peers/flower/bin/python" -c 'import flwr; print("peers ready: flwr", flwr.__version__)'

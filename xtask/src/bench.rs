@@ -15,6 +15,8 @@ pub(crate) enum Name {
     Cuda,
     /// Training steps of small models against PyTorch.
     Estimator,
+    /// Rounds of many clients against Flower's simulation.
+    Federated,
     /// Matrix products against the processor's peak and other libraries.
     Gemm,
     /// LoRA step against PyTorch+PEFT, and what an audit costs.
@@ -32,6 +34,7 @@ pub(crate) fn run(name: Name) -> Result<()> {
         Name::Aggregate => report("aggregate", crate::aggregate::rows()?),
         Name::Cuda => report("cuda", crate::cuda::rows()?),
         Name::Estimator => report("estimator", crate::estimator::rows()?),
+        Name::Federated => report("federated", crate::federated::rows()?),
         Name::Gemm => report("gemm", crate::gemm::rows()?),
         Name::Train => train(),
         // Prints its own table and writes its own rows.

@@ -5,6 +5,7 @@ mod aggregate;
 mod bench;
 mod cuda;
 mod estimator;
+mod federated;
 mod floats;
 mod full;
 mod gemm;
