@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::large;
+use crate::{large, suites};
 
 /// One suite: what to run, and the count that "full" means for it.
 struct Suite {
@@ -203,12 +203,11 @@ pub(crate) fn run(scale: u32, fresh: bool) -> Result<()> {
         if let Some(from) = suite.from(count) {
             command.env("ASSAY_FROM", from.to_string());
         }
-        let status = command
+        command
             .args(["test", "--release", "--all-features", "-p", suite.package])
             .args(["--", "--nocapture", suite.filter])
-            .env("ASSAY_CASES", count.to_string())
-            .status()?;
-        if !status.success() {
+            .env("ASSAY_CASES", count.to_string());
+        if !suites::run(&mut command, |_| {})? {
             bail!(
                 "{} failed at {count} cases; the seed is printed above",
                 suite.name

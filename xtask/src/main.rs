@@ -14,6 +14,7 @@ mod pages;
 mod rooms;
 mod shape;
 mod smollm2;
+mod suites;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
