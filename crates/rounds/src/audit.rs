@@ -176,7 +176,7 @@ impl Auditor {
         self.findings.iter().any(model)
     }
 
-    /// Looks at the next round; does nothing once [`Auditor::is_stuck`]. `shard` gives a trainer's rows, if the
+    /// Looks at the next round; does nothing once all are over, or [`Auditor::is_stuck`]. `shard` gives a trainer's rows, if the
     /// auditor has them; that they are the ones the trainer joined with is for the caller to see.
     pub fn check<'s>(
         &mut self,
@@ -184,7 +184,7 @@ impl Auditor {
         record: &RoundRecord<'_>,
         shard: impl Fn(u64) -> Option<&'s Shard>,
     ) {
-        if self.is_stuck() {
+        if self.is_stuck() || self.rounds.is_over() {
             return;
         }
         let round = self.rounds.round();

@@ -63,6 +63,9 @@ pub enum Event {
 /// Why a round merged nothing.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unmerged {
+    /// There is no such round.
+    #[error("all rounds are over")]
+    Over,
     /// No update counted.
     #[error("no update came that counts")]
     Nobody,
@@ -162,13 +165,22 @@ impl Rounds {
     }
 
     /// Makes the next model of the updates that came. Of two of one trainer the first counts; otherwise
-    /// nothing depends on their order. `seed` is drawn after the updates are fixed.
+    /// nothing depends on their order. `seed` is drawn after the updates are fixed. Once all rounds are over
+    /// nothing happens any more.
     pub fn merge(
         &mut self,
         kernel: &Kernel,
         seed: &Digest,
         submissions: &[Submission<'_>],
     ) -> Merged {
+        if self.is_over() {
+            return Merged {
+                round: self.round,
+                event: Event::Unmerged(Unmerged::Over),
+                left_out: Vec::new(),
+                fates: Vec::new(),
+            };
+        }
         let mut counted = BTreeMap::new();
         let mut left_out = Vec::new();
         for (place, submission) in submissions.iter().enumerate() {

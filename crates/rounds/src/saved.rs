@@ -56,7 +56,8 @@ impl Rounds {
             .saturating_add(1)
             .min(u64::from(spec.age.most) + 1);
         let bases = VecDeque::from(saved.bases);
-        if model.steps() != steps
+        if saved.round > spec.rounds
+            || model.steps() != steps
             || bases.len() as u64 != kept
             || bases.front() != Some(&model.digest())
         {

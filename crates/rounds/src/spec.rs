@@ -199,7 +199,7 @@ impl RoundSpec {
         if !(self.server_rate > 0.0 && self.server_rate <= 1e3) {
             return Err(SpecProblem::ServerRate(self.server_rate));
         }
-        // More updates only make it easier: a share of liars leaves more honest ones.
+        // With as many as come it is asked again, in every round.
         self.aggregation.check(self.quorum as usize)?;
         Ok(())
     }

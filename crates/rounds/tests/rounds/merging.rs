@@ -248,7 +248,7 @@ fn parameters_that_overflow_are_not_taken() {
     assert_eq!(merged.model().parameters(), model.parameters());
 }
 
-/// A thousand rounds keep no more than a few.
+/// Two thousand rounds keep no more than a few, and there is none after the last.
 #[test]
 fn memory_stays_bounded_over_two_thousand_rounds() {
     let many = RoundSpec {
@@ -263,5 +263,11 @@ fn memory_stays_bounded_over_two_thousand_rounds() {
         sizes.insert(format!("{rounds:?}").len() / 1000);
     }
     assert_eq!(rounds.round(), 2_000);
+    let last = rounds.to_bytes();
+    assert_eq!(
+        rounds.merge(&kernel(), &seed(0), &[]).event,
+        Event::Unmerged(Unmerged::Over)
+    );
+    assert_eq!(rounds.to_bytes(), last);
     assert!(sizes.len() <= 2, "{sizes:?}");
 }
