@@ -1,11 +1,12 @@
 //! The model, and how a round moves it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use assay_aggregate::{AggregateError, Fate, aggregate};
 use assay_crypto::Digest;
 use assay_estimator::State;
 use assay_kernel::{Kernel, all_finite};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::error::{SpecProblem, UpdateFault};
 use crate::received::{Counted, Received};
@@ -18,8 +19,26 @@ pub struct Rounds {
     pub(crate) spec: RoundSpec,
     pub(crate) model: State,
     pub(crate) round: u64,
-    /// The digests of the present model and of those before it, as many as an update may be old.
-    pub(crate) bases: VecDeque<Digest>,
+    /// The present model and those before it, as many as an update may be old.
+    pub(crate) bases: VecDeque<Base>,
+}
+
+/// A model that updates are made on.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Base {
+    /// Of its state.
+    pub(crate) digest: Digest,
+    /// Trainers whose update of it has come: it counts once.
+    pub(crate) came: BTreeSet<u64>,
+}
+
+impl Base {
+    pub(crate) fn of(model: &State) -> Base {
+        Base {
+            digest: model.digest(),
+            came: BTreeSet::new(),
+        }
+    }
 }
 
 /// One update that came.
@@ -97,6 +116,9 @@ pub enum LeftOut {
     /// The trainer has sent one already.
     #[error("the trainer has sent an update in this round already, which counts")]
     Second,
+    /// It has come in an earlier round.
+    #[error("the trainer's update of round {0} has come before")]
+    Again(u64),
     /// It is of a round that is not over yet, or long over.
     #[error("the update is of round {found}, and those of rounds {first} to {last} count now")]
     Round {
@@ -121,7 +143,7 @@ impl Rounds {
         spec.check()?;
         let seed = Digest::of("assay/rounds/parameters/v1", &[seed.as_bytes()]);
         let model = State::initial(&spec.learning.model, seed.as_bytes())?;
-        let bases = VecDeque::from([model.digest()]);
+        let bases = VecDeque::from([Base::of(&model)]);
         Ok(Rounds {
             spec,
             model,
@@ -155,17 +177,17 @@ impl Rounds {
         Head {
             round: self.round,
             trainer,
-            base: self.base(0).unwrap_or(Digest::ZERO),
+            base: self.base(0).map_or(Digest::ZERO, |base| base.digest),
         }
     }
 
-    /// The digest of the model so many rounds ago, where updates of it still count.
-    fn base(&self, age: u64) -> Option<Digest> {
-        self.bases.get(usize::try_from(age).ok()?).copied()
+    /// The model so many rounds ago, where updates of it still count.
+    fn base(&self, age: u64) -> Option<&Base> {
+        self.bases.get(usize::try_from(age).ok()?)
     }
 
-    /// Makes the next model of the updates that came. Of two of one trainer the first counts; otherwise
-    /// nothing depends on their order. `seed` is drawn after the updates are fixed. Once all rounds are over
+    /// Makes the next model of the updates that came. Of two of one trainer the first counts, and none
+    /// counts that has come in a round before, even one that merged nothing; otherwise nothing depends on their order. `seed` is drawn after the updates are fixed. Once all rounds are over
     /// nothing happens any more.
     pub fn merge(
         &mut self,
@@ -195,6 +217,13 @@ impl Rounds {
             }
         }
         let counted: Vec<Counted<'_>> = counted.into_values().collect();
+        for counted in &counted {
+            let Head { round, trainer, .. } = *counted.update.head();
+            let age = self.round.saturating_sub(round) as usize;
+            if let Some(base) = self.bases.get_mut(age) {
+                base.came.insert(trainer);
+            }
+        }
         let updates = counted.len() as u32;
         let round = self.round;
         let (event, next) = match self.next(kernel, seed, counted) {
@@ -225,16 +254,19 @@ impl Rounds {
         let age = self.round.checked_sub(head.round);
         let factor = age.and_then(|age| self.spec.age.factor(age));
         let base = age.and_then(|age| self.base(age));
-        let (Some(factor), Some(wanted)) = (factor, base) else {
+        let (Some(factor), Some(base)) = (factor, base) else {
             return Err(LeftOut::Round {
                 found: head.round,
                 first: self.round.saturating_sub(self.bases.len() as u64 - 1),
                 last: self.round,
             });
         };
-        if head.base != wanted {
-            let found = head.base;
+        if head.base != base.digest {
+            let (found, wanted) = (head.base, base.digest);
             return Err(UpdateFault::Base { found, wanted }.into());
+        }
+        if base.came.contains(&head.trainer) {
+            return Err(LeftOut::Again(head.round));
         }
         if !(1..=i32::MAX as u64).contains(&submission.rows) {
             return Err(LeftOut::Rows(submission.rows));
@@ -302,7 +334,7 @@ impl Rounds {
         if let Ok(model) = self.model.at_rest(parameters, steps) {
             self.model = model;
         }
-        self.bases.push_front(self.model.digest());
+        self.bases.push_front(Base::of(&self.model));
         self.bases.truncate(self.spec.age.most as usize + 1);
     }
 }

@@ -1,16 +1,15 @@
 //! A federation between two rounds, as bytes: whoever keeps them goes on from there.
 //!
-//! borsh of the version (1, a byte), the specification's bytes, the round, the model's state and the digests
-//! of the models that updates may still be of, the newest first.
+//! borsh of the version (1, a byte), the specification's bytes, the round, the model's state, and of each model
+//! that updates may still be of, the newest first, its digest and the trainers whose update of it has come.
 
 use std::collections::VecDeque;
 
-use assay_crypto::Digest;
 use assay_estimator::State;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::error::SavedError;
-use crate::merge::Rounds;
+use crate::merge::{Base, Rounds};
 use crate::spec::RoundSpec;
 
 const VERSION: u8 = 1;
@@ -21,7 +20,7 @@ struct Saved {
     spec: Vec<u8>,
     round: u64,
     model: Vec<u8>,
-    bases: Vec<Digest>,
+    bases: Vec<Base>,
 }
 
 impl Rounds {
@@ -32,7 +31,7 @@ impl Rounds {
             spec: self.spec.to_bytes(),
             round: self.round,
             model: self.model.to_bytes(),
-            bases: self.bases.iter().copied().collect(),
+            bases: self.bases.iter().cloned().collect(),
         };
         // Writing to memory does not fail.
         borsh::to_vec(&saved).unwrap_or_default()
@@ -59,7 +58,9 @@ impl Rounds {
         if saved.round > spec.rounds
             || model.steps() != steps
             || bases.len() as u64 != kept
-            || bases.front() != Some(&model.digest())
+            || bases
+                .front()
+                .is_none_or(|base| base.digest != model.digest())
         {
             return Err(SavedError::Parts);
         }

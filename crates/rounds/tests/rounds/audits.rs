@@ -167,6 +167,32 @@ fn a_lie_is_found_and_named() {
     }
 }
 
+/// Where another trainer's steps led is no update of one's own: rows and their order differ.
+#[test]
+fn a_copied_update_is_found() {
+    for encoding in ENCODINGS {
+        let spec = small(encoding, 0);
+        let shards: Vec<Shard> = (0..2).map(shard).collect();
+        let mut federation = Federation::new(spec.clone(), shards.clone());
+        let local = federation.local(0).unwrap();
+        let sent = [0, 1].map(|trainer| (trainer, federation.sent(trainer, &local)));
+        let merged = federation.merge(&sent);
+        assert_eq!(merged.left_out, []);
+        let told = |(trainer, bytes): &(usize, Vec<u8>)| (*trainer as u64, 20, bytes.clone());
+        let round = Written {
+            seed: seed(0),
+            merge_seed: seed(0),
+            sent: sent.iter().map(told).collect(),
+            model: federation.rounds.model().digest(),
+        };
+        let auditor = audited(&spec, Look::All, &[round], &shards);
+        assert!(matches!(
+            auditor.findings(),
+            [Finding::Update { trainer: 1, .. }]
+        ));
+    }
+}
+
 #[test]
 fn what_cannot_be_looked_at_is_not_said_to_be_true() {
     for encoding in ENCODINGS {

@@ -194,8 +194,44 @@ fn an_old_update_counts_less() {
     for ((after, before), value) in after.iter().zip(&before).zip(values) {
         assert!((after - before - 0.5 * value as f32 * step).abs() <= step);
     }
+    // Two rounds old.
     let merged = federation.merge(&sent);
     assert_eq!(merged.event, Event::Unmerged(Unmerged::Nobody));
+}
+
+/// An update counts once, also where an old one may come late.
+#[test]
+fn no_update_counts_twice() {
+    let old = RoundSpec {
+        age: Age {
+            most: 3,
+            decay: 1 << 20,
+        },
+        quorum: 2,
+        ..spec()
+    };
+    let (mut federation, sent) = federation(old, 3);
+    // The first comes alone, which is too few; it has come all the same.
+    federation.merge(&sent[..1]);
+    let mut resumed = Rounds::from_bytes(&federation.rounds.to_bytes()).unwrap();
+    let merged = federation.merge(&sent);
+    assert!(
+        matches!(merged.event, Event::Merged { updates: 2, .. }),
+        "{merged:?}"
+    );
+    assert_eq!(merged.left_out, [(0, LeftOut::Again(0))]);
+    let submissions: Vec<_> = (0..)
+        .zip(&sent)
+        .map(|(trainer, (_, bytes))| Submission {
+            trainer,
+            rows: 1,
+            bytes,
+        })
+        .collect();
+    assert_eq!(resumed.merge(&kernel(), &seed(1), &submissions), merged);
+    let again = federation.merge(&sent);
+    assert_eq!(again.event, Event::Unmerged(Unmerged::Nobody));
+    assert_eq!(again.left_out.len(), 3);
 }
 
 #[test]
