@@ -1,12 +1,12 @@
 //! Aggregation rules against Flower's own functions.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::bench::example;
+use crate::bench::{example, peer};
 
 /// Updates and coordinates.
 const SIZE: [&str; 2] = ["100", "100000"];
@@ -44,7 +44,12 @@ pub(crate) fn rows() -> Result<Vec<Value>> {
             true,
         )?;
         read(&text, &mut ours);
-        if let Some(text) = peer(&[&sizes[..], &rules[..]].concat())? {
+        let mut script = Command::new("python3");
+        script
+            .arg("bench/aggregate_peers.py")
+            .args(sizes)
+            .args(&rules);
+        if let Some(text) = peer(&mut script)? {
             let last = text.lines().last().unwrap_or_default();
             versions = serde_json::from_str(last).unwrap_or(Value::Null);
             read(&text, &mut theirs);
@@ -70,20 +75,6 @@ pub(crate) fn rows() -> Result<Vec<Value>> {
         }))
     };
     RULES.into_iter().map(row).collect()
-}
-
-/// What the peer's script prints; nothing where it is not installed.
-fn peer(arguments: &[&str]) -> Result<Option<String>> {
-    let mut command = Command::new("python3");
-    command.arg("bench/aggregate_peers.py").args(arguments);
-    let output = command.stderr(Stdio::null()).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(Some(String::from_utf8(output.stdout)?)),
-        _ => {
-            println!("not run: {command:?}; bench/setup_peers.sh installs the peer");
-            Ok(None)
-        }
-    }
 }
 
 /// Adds lines `rule seconds`; others are skipped.

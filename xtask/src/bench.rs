@@ -195,6 +195,33 @@ fn audit() -> Result<Value> {
     }))
 }
 
+/// What a peer's script ends with where the peer is not installed: `NOT_RUN` in `bench/peers/environment.py`.
+const NOT_INSTALLED: i32 = 3;
+
+/// What a peer's script prints; nothing, with a line that says why, where the peer is not installed. A script that
+/// fails is no peer that is missing.
+pub(crate) fn peer(script: &mut Command) -> Result<Option<String>> {
+    let output = match script.output() {
+        Ok(output) => output,
+        Err(error) => {
+            println!("not run: {script:?}: {error}");
+            return Ok(None);
+        }
+    };
+    let said = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    match output.status.code() {
+        Some(0) => Ok(Some(String::from_utf8(output.stdout)?)),
+        Some(NOT_INSTALLED) => {
+            println!("{}", said(&output.stdout));
+            Ok(None)
+        }
+        _ => bail!("{script:?} failed: {}", said(&output.stderr)),
+    }
+}
+
 /// One line of `bench/lora_step.py`; `None` where the peers are not installed or cannot do this.
 fn peer_step(shape: &str, threads: u32, setting: &str) -> Result<Option<Value>> {
     let threads = threads.to_string();

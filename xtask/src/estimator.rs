@@ -1,11 +1,11 @@
 //! Training steps of small models against PyTorch.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::bench::example;
+use crate::bench::{example, peer};
 
 /// Shapes of `bench/estimator_step.py`.
 const SHAPES: [&str; 4] = ["logistic", "softmax", "mlp", "cnn"];
@@ -21,7 +21,12 @@ pub(crate) fn rows() -> Result<Vec<Value>> {
             true,
         )?;
         let ours: Value = serde_json::from_str(&ours)?;
-        let peer = peer(shape)?;
+        let mut script = Command::new("python3");
+        script.args(["bench/estimator_step.py", shape, "--repeats", "300"]);
+        let peer: Option<Value> = match peer(&mut script)? {
+            Some(text) => Some(serde_json::from_str(&text)?),
+            None => None,
+        };
         let seconds = ours["step_median_s"].as_f64();
         let theirs = peer
             .as_ref()
@@ -38,28 +43,4 @@ pub(crate) fn rows() -> Result<Vec<Value>> {
         }))
     });
     rows.collect()
-}
-
-/// One line of `bench/estimator_step.py`; none where PyTorch is not installed.
-fn peer(shape: &str) -> Result<Option<Value>> {
-    let output = Command::new("python3")
-        .args(["bench/estimator_step.py", shape, "--repeats", "300"])
-        .stderr(Stdio::piped())
-        .output();
-    match output {
-        Ok(output) if output.status.success() => Ok(Some(serde_json::from_slice(&output.stdout)?)),
-        Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8_lossy(&said).into_owned();
-            println!(
-                "not run: {shape}: {}",
-                said.lines().last().unwrap_or_default()
-            );
-            Ok(None)
-        }
-        Err(error) => {
-            println!("not run: python3: {error}");
-            Ok(None)
-        }
-    }
 }

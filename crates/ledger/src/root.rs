@@ -1,7 +1,7 @@
 //! One digest for a whole state, and proofs of what it holds or does not hold.
 //!
-//! A Jellyfish Merkle tree over the hashed keys of the state, with the hashes, proofs and stored nodes
-//! of the `jmt` crate. A block changes the nodes on the paths of its writes; nodes it replaces are
+//! A Jellyfish Merkle tree over the hashed keys of the state, with the hashes and proofs of the `jmt` crate
+//! and its layout of stored nodes. A block changes the nodes on the paths of its writes; nodes it replaces are
 //! deleted with the same update, so the tree always answers for the newest version of its store and
 //! nothing older.
 

@@ -23,16 +23,6 @@ fn processor_time() -> f64 {
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
 }
 
-/// The most memory that this process had, in bytes; none where the system does not say.
-fn peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
-}
-
 /// Rows of one client.
 fn rows(teacher: &[f32], client: u64, count: usize) -> Result<Samples, Failure> {
     let mut stream = Stream::new(&[1; 32], 1, client);
@@ -102,15 +92,14 @@ fn main() -> Result<(), Failure> {
         };
         let bytes = sent.iter().map(Vec::as_slice);
         let submissions: Vec<_> = (0..).zip(bytes).map(submission).collect();
-        let merged = federation.merge(&kernel, &seed, &submissions);
+        let merged = federation.merge(&kernel, &seed, &submissions)?;
         assert!(merged.left_out.is_empty(), "{merged:?}");
     }
     let seconds = (processor_time() - began) / rounds as f64;
     let held = rows(&teacher, u64::MAX, 2_000)?;
     let accuracy = score(&kernel, federation.model(), &held)?.accuracy();
     println!(
-        r#"{{"clients":{clients},"rounds":{rounds},"cpu_s_per_round":{seconds},"peak_bytes":{},"accuracy":{}}}"#,
-        peak_bytes().unwrap_or(0),
+        r#"{{"clients":{clients},"rounds":{rounds},"cpu_s_per_round":{seconds},"accuracy":{}}}"#,
         accuracy.unwrap_or(0.0)
     );
     Ok(())

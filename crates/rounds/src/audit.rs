@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use assay_crypto::Digest;
 use assay_crypto::stream::Stream;
-use assay_estimator::{Order, Shard, State};
-use assay_kernel::Kernel;
+use assay_estimator::{Order, Shard, State, TrainError};
+use assay_kernel::{EnvironmentError, Kernel};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::Serialize;
 
-use crate::error::{SavedError, SpecProblem};
+use crate::error::{NoUpdate, SavedError, SpecProblem};
 use crate::local::train;
 use crate::merge::{Event, Rounds, Submission};
+use crate::saved::{opened, sealed};
 use crate::send::Sender;
 use crate::spec::{Encoding, RoundSpec};
 use crate::update::Update;
@@ -41,8 +42,8 @@ pub enum Look {
     All,
     /// Those of some trainers, in every round.
     Trainers(BTreeSet<u64>),
-    /// Some, each by its round and its trainer. Only where updates are sent whole: otherwise one follows from
-    /// those before it.
+    /// Some, each by the round that it came in and its trainer. One that did not count there is not looked at.
+    /// Only where updates are sent whole: otherwise one follows from those before it.
     Updates(BTreeSet<(u64, u64)>),
 }
 
@@ -92,6 +93,17 @@ pub enum Finding {
         sent: Digest,
         /// What follows from its rows; none where nothing does.
         computed: Option<Digest>,
+    },
+    /// A trainer has another number of rows than it counted with.
+    Rows {
+        /// The round that its update came in.
+        round: u64,
+        /// Whose.
+        trainer: u64,
+        /// As written down.
+        recorded: u64,
+        /// As they are.
+        found: u64,
     },
 }
 
@@ -178,26 +190,41 @@ impl Auditor {
 
     /// Looks at the next round; does nothing once all are over, or [`Auditor::is_stuck`]. `shard` gives a trainer's rows, if the
     /// auditor has them; that they are the ones the trainer joined with is for the caller to see.
+    ///
+    /// # Errors
+    /// When a library changed how this machine computes: that is no finding, and the round has not been looked at.
     pub fn check<'s>(
         &mut self,
         kernel: &Kernel,
         record: &RoundRecord<'_>,
         shard: impl Fn(u64) -> Option<&'s Shard>,
-    ) {
+    ) -> Result<(), EnvironmentError> {
         if self.is_stuck() || self.rounds.is_over() {
-            return;
+            return Ok(());
         }
+        let mut after = self.clone();
+        after.look_at(kernel, record, shard)?;
+        *self = after;
+        Ok(())
+    }
+
+    fn look_at<'s>(
+        &mut self,
+        kernel: &Kernel,
+        record: &RoundRecord<'_>,
+        shard: impl Fn(u64) -> Option<&'s Shard>,
+    ) -> Result<(), EnvironmentError> {
         let round = self.rounds.round();
         self.past
             .push_front((record.seed, self.rounds.model().clone()));
         let kept = self.rounds.spec().age.most as usize + 1;
         self.past.truncate(kept);
-        let merged = (self.rounds).merge(kernel, &record.merge_seed, &record.submissions);
+        let merged = (self.rounds).merge(kernel, &record.merge_seed, &record.submissions)?;
         let left_out: BTreeSet<usize> = merged.left_out.iter().map(|(place, _)| *place).collect();
         for (place, submission) in record.submissions.iter().enumerate() {
             let counts = !left_out.contains(&place);
             if counts && self.look.takes(round, submission.trainer) {
-                self.replay(kernel, (round, submission), shard(submission.trainer));
+                self.replay(kernel, (round, submission), shard(submission.trainer))?;
             }
         }
         self.looked.rounds += 1;
@@ -213,6 +240,7 @@ impl Auditor {
                 computed,
             });
         }
+        Ok(())
     }
 
     /// Takes the steps of one update again.
@@ -221,23 +249,31 @@ impl Auditor {
         kernel: &Kernel,
         (round, submission): (u64, &Submission<'_>),
         shard: Option<&Shard>,
-    ) {
+    ) -> Result<(), EnvironmentError> {
         let trainer = submission.trainer;
-        let Some(shard) = shard.filter(|_| !self.lost.contains(&trainer)) else {
-            self.looked.unproven += 1;
-            self.lose(trainer);
-            return;
-        };
         let spec = self.rounds.spec();
         let coordinates = self.rounds.model().parameters().len();
-        let Ok(update) = Update::decode(submission.bytes, spec, coordinates) else {
-            return;
+        let shard = shard.filter(|_| !self.lost.contains(&trainer));
+        let update = Update::decode(submission.bytes, spec, coordinates).ok();
+        let there = shard.zip(update).and_then(|(shard, update)| {
+            let age = round.checked_sub(update.head().round)?;
+            let (seed, model) = self.past.get(usize::try_from(age).ok()?)?;
+            Some((shard, update, seed, model))
+        });
+        let Some((shard, update, seed, model)) = there else {
+            self.looked.unproven += 1;
+            self.lose(trainer);
+            return Ok(());
         };
-        // The merge found it to be of one of these.
-        let age = round.saturating_sub(update.head().round);
-        let Some((seed, model)) = self.past.get(age as usize) else {
-            return;
-        };
+        let found = shard.samples().rows() as u64;
+        if found != submission.rows {
+            self.findings.push(Finding::Rows {
+                round,
+                trainer,
+                recorded: submission.rows,
+                found,
+            });
+        }
         let order = Order {
             seed: seed.0,
             round: update.head().round,
@@ -248,6 +284,7 @@ impl Auditor {
             .and_then(|local| sender.send(spec, update.head(), model, &local, seed));
         self.looked.replayed += 1;
         match again {
+            Err(NoUpdate::Train(TrainError::Environment(error))) => return Err(error),
             Ok(bytes) if bytes == submission.bytes => {
                 if spec.encoding != Encoding::Dense {
                     self.senders.insert(trainer, sender);
@@ -263,6 +300,7 @@ impl Auditor {
                 self.lose(trainer);
             }
         }
+        Ok(())
     }
 
     /// Notes that what a trainer sends from now on cannot be looked at, if it follows from what it sent.
@@ -276,43 +314,41 @@ impl Auditor {
     /// Everything that the audit goes on from.
     pub fn to_bytes(&self) -> Vec<u8> {
         let past = self.past.iter();
+        let senders = self.senders.iter();
         let saved = Saved {
             rounds: self.rounds.to_bytes(),
             look: self.look.clone(),
             past: past
                 .map(|(seed, model)| (*seed, model.to_bytes()))
                 .collect(),
-            unsent: self
-                .senders
-                .iter()
-                .map(|(of, sender)| (*of, sender.unsent().to_vec()))
+            senders: senders
+                .map(|(of, sender)| (*of, sender.to_bytes()))
                 .collect(),
             lost: self.lost.clone(),
             looked: self.looked,
             findings: self.findings.clone(),
         };
-        // Writing finite numbers to memory does not fail.
-        borsh::to_vec(&saved).unwrap_or_default()
+        sealed(DOMAIN, &saved)
     }
 
     /// Reads [`Auditor::to_bytes`].
     ///
     /// # Errors
-    /// When the bytes are none.
+    /// When the bytes are none, or were altered.
     pub fn from_bytes(bytes: &[u8]) -> Result<Auditor, SavedError> {
-        let saved = Saved::try_from_slice(bytes);
-        let saved = saved.map_err(|error| SavedError::Bytes(error.to_string()))?;
+        let saved: Saved = opened(DOMAIN, bytes)?;
         let rounds = Rounds::from_bytes(&saved.rounds)?;
         let model = &rounds.spec().learning.model;
-        let state =
-            |(seed, bytes): &(Digest, Vec<u8>)| Ok((*seed, State::from_bytes(bytes, model)?));
-        let past: Result<_, SavedError> = saved.past.iter().map(state).collect();
+        let past = saved.past.iter();
+        let past = past.map(|(seed, bytes)| Ok((*seed, State::from_bytes(bytes, model)?)));
+        let past: Result<_, SavedError> = past.collect();
+        let senders = saved.senders.iter();
+        let senders = senders.map(|(of, bytes)| Ok((*of, Sender::from_bytes(bytes)?)));
+        let senders: Result<_, SavedError> = senders.collect();
         Ok(Auditor {
             past: past?,
+            senders: senders?,
             look: saved.look,
-            senders: (saved.unsent.into_iter())
-                .map(|(of, unsent)| (of, Sender::with(unsent)))
-                .collect(),
             lost: saved.lost,
             looked: saved.looked,
             findings: saved.findings,
@@ -321,13 +357,15 @@ impl Auditor {
     }
 }
 
+const DOMAIN: &str = "assay/rounds/audit/v1";
+
 /// An audit as borsh.
 #[derive(BorshSerialize, BorshDeserialize)]
 struct Saved {
     rounds: Vec<u8>,
     look: Look,
     past: Vec<(Digest, Vec<u8>)>,
-    unsent: Vec<(u64, Vec<f32>)>,
+    senders: Vec<(u64, Vec<u8>)>,
     lost: BTreeSet<u64>,
     looked: Looked,
     findings: Vec<Finding>,

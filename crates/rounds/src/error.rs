@@ -16,9 +16,25 @@ pub enum SpecProblem {
     /// The scale of updates.
     #[error("`quantiser` cannot be")]
     Quantiser(#[from] QuantiseError),
-    /// The rule does not stand with the fewest updates that are merged.
-    #[error("`aggregation` does not stand with `quorum` updates")]
+    /// The rule does not stand with every number of updates that may be merged.
+    #[error(
+        "`aggregation` does not stand with every number of updates from `quorum` on; raise `quorum`"
+    )]
     Aggregation(#[from] BadSettings),
+    /// Late updates that follow from those before them.
+    #[error(
+        "an update that is not sent whole follows from those that counted before it, so none may come late; \
+         set `age.most` to 0, or `encoding` to \"dense\""
+    )]
+    Late,
+    /// Late updates of which nothing is left.
+    #[error(
+        "nothing is left of an update that is {most} rounds old; raise `age.decay`, or lower `age.most`"
+    )]
+    Decay {
+        /// The most rounds.
+        most: u32,
+    },
     /// A number is not possible.
     #[error("`{name}` is {found}, and must be from {least} to {most}")]
     Size {
@@ -64,7 +80,9 @@ pub enum NoUpdate {
     #[error("the update cannot be written down")]
     Bytes(#[from] DecodeError),
     /// What the trainer had left unsent is of another model.
-    #[error("what was left unsent has {found} values, and the model has {wanted}; begin anew")]
+    #[error(
+        "what was left unsent has {found} values, and the model has {wanted}; it was kept for another federation"
+    )]
     Unsent {
         /// Values.
         found: usize,
@@ -153,7 +171,10 @@ pub enum SavedError {
     /// The model cannot be read.
     #[error("its model cannot be read")]
     Model(#[from] TrainError),
+    /// They were altered.
+    #[error("they were altered since they were written; go on from another copy, or begin anew")]
+    Altered,
     /// Parts that were not saved together.
-    #[error("its parts do not go together; begin anew, or from another copy")]
+    #[error("its parts do not go together; go on from another copy, or begin anew")]
     Parts,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use assay_aggregate::{AggregateError, Fate, aggregate};
 use assay_crypto::Digest;
 use assay_estimator::State;
-use assay_kernel::{Kernel, all_finite};
+use assay_kernel::{EnvironmentError, Kernel, all_finite, check_environment};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::error::{SpecProblem, UpdateFault};
@@ -40,6 +40,10 @@ impl Base {
         }
     }
 }
+
+/// The most rows of a shard. As many updates as are merged, each with the weight of so many rows, are `2^36` in all, below
+/// what a weighted mean bears.
+const MAX_ROWS: u64 = 1 << 24;
 
 /// One update that came.
 #[derive(Clone, Copy, Debug)]
@@ -129,9 +133,15 @@ pub enum LeftOut {
         /// The present one.
         last: u64,
     },
-    /// It was trained on no rows, or on more than anybody has.
-    #[error("the trainer has {0} rows; from 1 to 2147483647 are possible")]
+    /// It was trained on no rows, or on more than a shard has.
+    #[error("the trainer has {0} rows; from 1 to {MAX_ROWS} are possible")]
     Rows(u64),
+    /// As many as are merged at once have come before it.
+    #[error(
+        "{} updates count already, the most that are merged at once",
+        assay_aggregate::MAX_UPDATES
+    )]
+    Full,
 }
 
 impl Rounds {
@@ -189,19 +199,23 @@ impl Rounds {
     /// Makes the next model of the updates that came. Of two of one trainer the first counts, and none
     /// counts that has come in a round before, even one that merged nothing; otherwise nothing depends on their order. `seed` is drawn after the updates are fixed. Once all rounds are over
     /// nothing happens any more.
+    ///
+    /// # Errors
+    /// When a library changed how this machine computes; nothing has happened then.
     pub fn merge(
         &mut self,
         kernel: &Kernel,
         seed: &Digest,
         submissions: &[Submission<'_>],
-    ) -> Merged {
+    ) -> Result<Merged, EnvironmentError> {
+        check_environment()?;
         if self.is_over() {
-            return Merged {
+            return Ok(Merged {
                 round: self.round,
                 event: Event::Unmerged(Unmerged::Over),
                 left_out: Vec::new(),
                 fates: Vec::new(),
-            };
+            });
         }
         let mut counted = BTreeMap::new();
         let mut left_out = Vec::new();
@@ -209,6 +223,7 @@ impl Rounds {
             let trainer = submission.trainer;
             let update = match counted.contains_key(&trainer) {
                 true => Err(LeftOut::Second),
+                false if counted.len() == assay_aggregate::MAX_UPDATES => Err(LeftOut::Full),
                 false => self.count(submission),
             };
             match update {
@@ -235,12 +250,12 @@ impl Rounds {
             Err(why) => (Event::Unmerged(why), self.same()),
         };
         self.advance(next.parameters);
-        Merged {
+        Ok(Merged {
             round,
             event,
             left_out,
             fates: next.fates,
-        }
+        })
     }
 
     /// An update that counts in this round, and how much.
@@ -268,7 +283,7 @@ impl Rounds {
         if base.came.contains(&head.trainer) {
             return Err(LeftOut::Again(head.round));
         }
-        if !(1..=i32::MAX as u64).contains(&submission.rows) {
+        if !(1..=MAX_ROWS).contains(&submission.rows) {
             return Err(LeftOut::Rows(submission.rows));
         }
         let weight = match self.spec.weights {

@@ -2,7 +2,7 @@
 
 use assay_aggregate::{AggregateError, BadShape, Shape, Updates};
 
-use crate::age::{ONE, scaled};
+use crate::age::aged;
 use crate::update::Update;
 
 /// An update that counts, and how much.
@@ -55,13 +55,7 @@ impl Updates for Received<'_> {
         let counted =
             counted.ok_or_else(|| AggregateError::unreadable(update, "there is no such update"))?;
         counted.update.read(first, out);
-        let factor = i64::from(counted.factor);
-        if factor < ONE {
-            for value in out {
-                // At most as large as it was.
-                *value = scaled(i64::from(*value), factor) as i32;
-            }
-        }
+        aged(out, counted.factor);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use assay_estimator::{Samples, State, TrainError, score};
 use assay_kernel::Kernel;
 
 use crate::RoundSpec;
+use crate::age::aged;
 use crate::merge::moved;
 use crate::update::Update;
 
@@ -18,7 +19,8 @@ pub struct Part {
 
 /// By how much the mean loss on held-out rows falls if the model moves by one update alone, in 2^-20 nats,
 /// rounded down; below zero where it rises. Where the model with it gives no usable outputs, it is the
-/// least number there is.
+/// least number there is. An update that is so many rounds old is measured as it counts, and is worth nothing
+/// where it does not.
 ///
 /// # Errors
 /// When the rows are not such as the model takes, or already the model itself gives no usable outputs on them.
@@ -26,11 +28,16 @@ pub fn improvement(
     kernel: &Kernel,
     spec: &RoundSpec,
     model: &State,
-    update: &Update<'_>,
+    (update, rounds_old): (&Update<'_>, u64),
     heldout: &Samples,
 ) -> Result<i64, TrainError> {
     let before = score(kernel, model, heldout)?.loss();
-    let next = moved(kernel, spec, model.parameters(), &update.to_vec());
+    let Some(factor) = spec.age.factor(rounds_old) else {
+        return Ok(0);
+    };
+    let mut values = update.to_vec();
+    aged(&mut values, factor);
+    let next = moved(kernel, spec, model.parameters(), &values);
     let Ok(next) = model.at_rest(next, model.steps()) else {
         return Ok(i64::MIN);
     };

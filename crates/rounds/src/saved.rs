@@ -1,10 +1,12 @@
 //! A federation between two rounds, as bytes: whoever keeps them goes on from there.
 //!
-//! borsh of the version (1, a byte), the specification's bytes, the round, the model's state, and of each model
-//! that updates may still be of, the newest first, its digest and the trainers whose update of it has come.
+//! All that is kept here has a digest of the rest in its first 32 bytes, then the version (1, a byte), then borsh. A
+//! federation is its specification's bytes, the round, the model's state, and of each model that updates
+//! may still be of, the newest first, its digest and the trainers whose update of it has come.
 
 use std::collections::VecDeque;
 
+use assay_crypto::Digest;
 use assay_estimator::State;
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -14,9 +16,10 @@ use crate::spec::RoundSpec;
 
 const VERSION: u8 = 1;
 
+const DOMAIN: &str = "assay/rounds/state/v1";
+
 #[derive(BorshSerialize, BorshDeserialize)]
 struct Saved {
-    version: u8,
     spec: Vec<u8>,
     round: u64,
     model: Vec<u8>,
@@ -27,26 +30,20 @@ impl Rounds {
     /// Everything that the next round follows from.
     pub fn to_bytes(&self) -> Vec<u8> {
         let saved = Saved {
-            version: VERSION,
             spec: self.spec.to_bytes(),
             round: self.round,
             model: self.model.to_bytes(),
             bases: self.bases.iter().cloned().collect(),
         };
-        // Writing to memory does not fail.
-        borsh::to_vec(&saved).unwrap_or_default()
+        sealed(DOMAIN, &saved)
     }
 
     /// Reads [`Rounds::to_bytes`].
     ///
     /// # Errors
-    /// When the bytes are none, or their parts do not go together.
+    /// When the bytes are none, or were altered.
     pub fn from_bytes(bytes: &[u8]) -> Result<Rounds, SavedError> {
-        let saved = Saved::try_from_slice(bytes);
-        let saved = saved.map_err(|error| SavedError::Bytes(error.to_string()))?;
-        if saved.version != VERSION {
-            return Err(SavedError::Version(saved.version));
-        }
+        let saved: Saved = opened(DOMAIN, bytes)?;
         let spec = RoundSpec::from_bytes(&saved.spec)?;
         let model = State::from_bytes(&saved.model, &spec.learning.model)?;
         let steps = saved.round.saturating_mul(spec.local_steps);
@@ -55,12 +52,11 @@ impl Rounds {
             .saturating_add(1)
             .min(u64::from(spec.age.most) + 1);
         let bases = VecDeque::from(saved.bases);
+        let newest = bases.front().map(|base| base.digest);
         if saved.round > spec.rounds
             || model.steps() != steps
             || bases.len() as u64 != kept
-            || bases
-                .front()
-                .is_none_or(|base| base.digest != model.digest())
+            || newest != Some(model.digest())
         {
             return Err(SavedError::Parts);
         }
@@ -71,4 +67,35 @@ impl Rounds {
             bases,
         })
     }
+}
+
+/// What is kept, with its version and its digest before it.
+pub(crate) fn sealed(domain: &'static str, value: &impl BorshSerialize) -> Vec<u8> {
+    let mut bytes = vec![0; 32];
+    bytes.push(VERSION);
+    // Writing finite numbers to memory does not fail.
+    bytes.extend(borsh::to_vec(value).unwrap_or_default());
+    let digest = Digest::of_bytes(domain, &bytes[32..]);
+    bytes[..32].copy_from_slice(digest.as_bytes());
+    bytes
+}
+
+/// Reads [`sealed`].
+pub(crate) fn opened<T: BorshDeserialize>(
+    domain: &'static str,
+    bytes: &[u8],
+) -> Result<T, SavedError> {
+    let (digest, rest) = bytes
+        .split_first_chunk::<32>()
+        .ok_or_else(|| SavedError::Bytes("there are too few".to_owned()))?;
+    if Digest::of_bytes(domain, rest).as_bytes() != digest {
+        return Err(SavedError::Altered);
+    }
+    let (version, rest) = rest
+        .split_first()
+        .ok_or_else(|| SavedError::Bytes("there are too few".to_owned()))?;
+    if *version != VERSION {
+        return Err(SavedError::Version(*version));
+    }
+    T::try_from_slice(rest).map_err(|error| SavedError::Bytes(error.to_string()))
 }

@@ -2,26 +2,42 @@
 
 use assay_aggregate::{QuantiseError, encode};
 use assay_crypto::Digest;
-use assay_estimator::State;
+use assay_estimator::{State, TrainError};
+use assay_kernel::{all_finite, check_environment};
 
-use crate::error::NoUpdate;
+use crate::error::{NoUpdate, SavedError};
 use crate::local::Local;
+use crate::saved::{opened, sealed};
 use crate::update::{Head, head_bytes, kept};
 use crate::{Encoding, RoundSpec};
 
 /// One trainer's side of the encoding. What an encoding leaves out is kept and added to the next
 /// update (error feedback); [`Encoding::Dense`] leaves nothing out, since its rounding is right on average.
-/// An update that did not come in time was never sent: its trainer goes on with the sender that it had before,
-/// so that what it sends follows from what is written down.
+/// An update that did not count was never sent: its trainer goes on with the sender that it had before,
+/// so that what it sends follows from what is written down. An update counts if it came to a round that did not leave it
+/// out, even if that round merged nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sender {
     unsent: Vec<f32>,
 }
 
 impl Sender {
-    /// One that goes on with what was left unsent.
-    pub(crate) fn with(unsent: Vec<f32>) -> Sender {
-        Sender { unsent }
+    /// What the trainer's next update follows from; to be kept, for without it a trainer that was killed can send
+    /// nothing that an auditor finds right.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        sealed("assay/rounds/sender/v1", &self.unsent)
+    }
+
+    /// Reads [`Sender::to_bytes`].
+    ///
+    /// # Errors
+    /// When the bytes are none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Sender, SavedError> {
+        let unsent: Vec<f32> = opened("assay/rounds/sender/v1", bytes)?;
+        match all_finite(&unsent) {
+            true => Ok(Sender { unsent }),
+            false => Err(SavedError::Parts),
+        }
     }
 
     /// What is left of all updates so far, coordinate by coordinate; empty where nothing is.
@@ -42,6 +58,7 @@ impl Sender {
         local: &Local,
         seed: &Digest,
     ) -> Result<Vec<u8>, NoUpdate> {
+        check_environment().map_err(TrainError::from)?;
         let began = model.parameters();
         let mut moved: Vec<f32> = local.state.parameters().to_vec();
         if !self.unsent.is_empty() && self.unsent.len() != moved.len() {
@@ -133,9 +150,13 @@ fn signs(
 ) -> Result<Vec<u8>, NoUpdate> {
     bytes.extend((values.len() as u32).to_le_bytes());
     let mut bytes = with(bytes, encode(&spec.quantiser, magnitude)?);
+    // Nothing has no sign.
+    let negative = |value: &f32| *value < 0.0 && magnitude != [0];
     bytes.extend(values.chunks(8).map(|values| {
         let bits = values.iter().enumerate();
-        bits.fold(0, |byte, (at, value)| byte | u8::from(*value < 0.0) << at)
+        bits.fold(0, |byte, (at, value)| {
+            byte | u8::from(negative(value)) << at
+        })
     }));
     Ok(bytes)
 }

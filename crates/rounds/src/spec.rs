@@ -116,7 +116,7 @@ pub enum Weights {
 }
 
 /// What becomes of updates that were made on an earlier round's model: one that is `n` rounds old counts
-/// with `decay^n`.
+/// with `decay^n`. Only updates that are sent whole may be late: others follow from those before them.
 #[derive(
     Clone,
     Copy,
@@ -191,7 +191,7 @@ impl RoundSpec {
         size("local_steps", self.local_steps, 1, MAX_LOCAL_STEPS)?;
         let updates = assay_aggregate::MAX_UPDATES as u64;
         size("quorum", self.quorum.into(), 1, updates)?;
-        size("age.most", self.age.most.into(), 0, 1024)?;
+        size("age.most", self.age.most.into(), 0, 64)?;
         size("age.decay", self.age.decay.into(), 0, 1 << 20)?;
         if let Encoding::Largest { per_thousand } = self.encoding {
             size("encoding.per_thousand", per_thousand.into(), 1, 1000)?;
@@ -199,8 +199,19 @@ impl RoundSpec {
         if !(self.server_rate > 0.0 && self.server_rate <= 1e3) {
             return Err(SpecProblem::ServerRate(self.server_rate));
         }
-        // With as many as come it is asked again, in every round.
-        self.aggregation.check(self.quorum as usize)?;
+        if self.age.most > 0 {
+            if self.encoding != Encoding::Dense {
+                return Err(SpecProblem::Late);
+            }
+            if self.age.factor(self.age.most.into()).is_none() {
+                return Err(SpecProblem::Decay {
+                    most: self.age.most,
+                });
+            }
+        }
+        // Liars may be a share: one update more may be one liar more.
+        (self.quorum as usize..=assay_aggregate::MAX_UPDATES)
+            .try_for_each(|updates| self.aggregation.check(updates))?;
         Ok(())
     }
 }

@@ -170,7 +170,10 @@ impl<'a> Update<'a> {
     /// Writes the coordinates from `first` on, as many as `out` holds; zeros beyond the last.
     pub fn read(&self, first: usize, out: &mut [i32]) {
         match self.body {
-            Body::Dense(values) => values.read(first, out),
+            Body::Dense(values) => {
+                out.fill(0);
+                values.read(first, out);
+            }
             Body::Largest { places, values } => {
                 out.fill(0);
                 let place = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes) as usize;
@@ -287,6 +290,8 @@ fn signs<'a>(
         _ => 0,
     };
     match magnitude[..] {
+        // Of nothing there are no signs.
+        [0] if negative.iter().any(|byte| *byte != 0) => Err(UpdateFault::Signs),
         [magnitude] if magnitude >= 0 && spare == 0 => Ok(Body::Signs {
             magnitude,
             negative,

@@ -90,7 +90,9 @@ impl Batch<'_> {
         };
         let place = at.place(old.version);
         let top = match (self.read(&place)?, old.kind) {
-            (Node::Leaf(leaf), Kind::Leaf) if at.holds(&leaf.key) => {
+            (Node::Leaf(leaf), Kind::Leaf)
+                if at.holds(&leaf.key) && leaf.child(old.version) == old =>
+            {
                 let leaves = beside(leaf, changes);
                 if leaves == [leaf] {
                     return Ok(Some(old));
@@ -134,12 +136,15 @@ impl Batch<'_> {
         let mut there = there.filter_map(|(nibble, child)| Some((nibble, child.as_ref()?)));
         let alone = match (there.next(), there.next()) {
             (None, _) => return Ok(None),
-            (Some((nibble, only)), None) if only.kind == Kind::Leaf => (nibble, only.version),
+            (Some((nibble, only)), None) if only.kind == Kind::Leaf => (nibble, only.clone()),
             _ => return Ok(Some(Node::Internal(Internal::new(children)))),
         };
-        let at = at.child(alone.0);
-        match self.take(at.place(alone.1))? {
-            Node::Leaf(leaf) if at.holds(&leaf.key) => Ok(Some(Node::Leaf(leaf))),
+        let (nibble, alone) = alone;
+        let at = at.child(nibble);
+        match self.take(at.place(alone.version))? {
+            Node::Leaf(leaf) if at.holds(&leaf.key) && leaf.child(alone.version) == alone => {
+                Ok(Some(Node::Leaf(leaf)))
+            }
             _ => Err(self.damaged("a pair is not where its parent says")),
         }
     }

@@ -168,7 +168,7 @@ impl Path {
 
     /// Of its subtree at the next half byte, which must not be deeper than a key is long.
     pub(super) fn child(mut self, nibble: usize) -> Path {
-        let shift = if self.depth % 2 == 0 { 4 } else { 0 };
+        let shift = if self.depth.is_multiple_of(2) { 4 } else { 0 };
         self.key[self.depth / 2] |= (nibble << shift) as u8;
         self.depth += 1;
         self
@@ -194,5 +194,9 @@ impl Path {
 /// The half byte of a key's hash at `depth`, which must be below [`DEEPEST`].
 pub(super) fn nibble(key: &Hash, depth: usize) -> usize {
     let byte = key[depth / 2];
-    usize::from(if depth % 2 == 0 { byte >> 4 } else { byte & 15 })
+    usize::from(if depth.is_multiple_of(2) {
+        byte >> 4
+    } else {
+        byte & 15
+    })
 }

@@ -158,7 +158,9 @@ impl Federation {
             })
             .collect();
         let seed = seed(self.rounds.round());
-        self.rounds.merge(&self.kernel, &seed, &submissions)
+        self.rounds
+            .merge(&self.kernel, &seed, &submissions)
+            .unwrap()
     }
 
     /// A round in which everybody is honest; who has no rows sends nothing.

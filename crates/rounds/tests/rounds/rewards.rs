@@ -66,7 +66,7 @@ fn who_improves_nothing_gets_nothing() {
         let bytes = federation.sent(trainer, &local);
         let (spec, model) = (federation.rounds.spec(), federation.rounds.model());
         let update = Update::decode(&bytes, spec, model.parameters().len()).unwrap();
-        let improved = improvement(&kernel(), spec, model, &update, &digits().1).unwrap();
+        let improved = improvement(&kernel(), spec, model, (&update, 0), &digits().1).unwrap();
         measured.push(Part {
             steps: 8,
             improvement: improved,
@@ -94,6 +94,6 @@ fn an_update_that_breaks_the_model_is_worth_the_least() {
         .send(&far, &head, model, &local, &seed(0))
         .unwrap();
     let update = Update::decode(&bytes, &far, 650).unwrap();
-    let worth = improvement(&kernel(), &far, model, &update, &digits().1).unwrap();
+    let worth = improvement(&kernel(), &far, model, (&update, 0), &digits().1).unwrap();
     assert!(worth <= 0, "{worth}");
 }
