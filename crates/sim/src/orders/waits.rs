@@ -50,32 +50,40 @@ fn is_taken(store: &MemoryStore, order: &Order) -> Result<bool, ReadError> {
         .chain(order.head.declined.iter().copied())
         .chain([requester])
         .collect();
-    let takers = |role| -> Result<BTreeSet<AccountId>, ReadError> {
-        let mut owners = BTreeSet::new();
+    // Accounts with who owns them.
+    let takers = |role| -> Result<Vec<[AccountId; 2]>, ReadError> {
+        let mut takers = Vec::new();
         for (account, of) in query::registrations(store, role)? {
             let owner = query::owner(store, &account)?;
             let may = !tried.contains(&account) && !tried.contains(&owner);
             if may && of.refuses(role, terms).is_empty() {
-                owners.insert(owner);
+                takers.push([account, owner]);
             }
         }
-        Ok(owners)
+        Ok(takers)
     };
+    let owners = |takers: &[[AccountId; 2]]| -> BTreeSet<AccountId> {
+        takers.iter().map(|[_, owner]| *owner).collect()
+    };
+    let providers = takers(Role::Provider)?;
     let copies = usize::from(terms.copies.max(1));
     let left = terms.most_runs().saturating_sub(order.head.begun) as usize;
     let missing = copies.saturating_sub(order.standing().count()).min(left);
-    if missing == 0 || takers(Role::Provider)?.len() < missing {
+    if missing == 0 || owners(&providers).len() < missing {
         return Ok(false);
     }
     if terms.auditors == 0 {
         return Ok(true);
     }
-    let auditors = query::registrations(store, Role::Auditor)?;
-    let auditors: Vec<Registration> = auditors.into_iter().map(|(_, of)| of).collect();
+    let registered = query::registrations(store, Role::Auditor)?;
+    let registered: Vec<Registration> = registered.into_iter().map(|(_, of)| of).collect();
     let parameters = query::parameters(store)?.unwrap_or_default();
-    let share = eligible_share(terms, &parameters, &auditors);
-    Ok(
-        share >= parameters.min_share
-            && takers(Role::Auditor)?.len() >= usize::from(terms.auditors),
-    )
+    let share = eligible_share(terms, &parameters, &registered);
+    // Nobody audits its own run.
+    let auditors = owners(&takers(Role::Auditor)?);
+    let audited = |of: &[AccountId; 2]| {
+        let others = auditors.iter().filter(|auditor| !of.contains(auditor));
+        others.count() >= usize::from(terms.auditors)
+    };
+    Ok(share >= parameters.min_share && providers.iter().any(audited))
 }

@@ -15,12 +15,15 @@ fn from() -> u64 {
     }
 }
 
+/// Seeds that were found unsound once, far beyond those that are always run.
+const SEEN: [u64; 1] = [96_439];
+
 #[test]
 fn whoever_keeps_to_the_protocol_loses_nothing_and_is_paid() {
     let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     let (first, count) = (from(), cases(2_000));
-    for seed in first..first + count {
+    for seed in (first..first + count).chain(SEEN) {
         let scenario = Scenario::drawn_order(seed);
         scenario.check().unwrap();
         let report = run(&scenario).unwrap();
