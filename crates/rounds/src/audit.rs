@@ -50,7 +50,7 @@ pub enum Look {
 impl Look {
     /// So many different ones of `all`, drawn from a seed that nobody else knows; all of them where there are
     /// fewer. A cheater who lied in `k` of `n` updates is not found with probability
-    /// `C(n - k, q) / C(n, q)`, which is below `(1 - k / n)^q`.
+    /// `C(n - k, q) / C(n, q)`, at most `(1 - k / n)^q`.
     pub fn choose<T: Copy + Ord>(all: &[T], count: usize, secret: &Digest) -> BTreeSet<T> {
         let mut left = all.to_vec();
         let mut stream = Stream::new(*secret, "rounds/look", 0);

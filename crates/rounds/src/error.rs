@@ -138,7 +138,7 @@ pub enum UpdateFault {
         /// As the head tells.
         wanted: usize,
     },
-    /// Bits behind the last coordinate that are not zero, or a magnitude that is none.
+    /// Bits behind the last coordinate that are not zero, signs of nothing, or a magnitude below zero.
     #[error("the signs of the update are not in their one encoding")]
     Signs,
     /// Its values are not as they must be.

@@ -134,12 +134,11 @@ impl Batch<'_> {
     fn risen(&mut self, at: Path, children: Children) -> Result<Option<Node>, TreeError> {
         let there = children.iter().enumerate();
         let mut there = there.filter_map(|(nibble, child)| Some((nibble, child.as_ref()?)));
-        let alone = match (there.next(), there.next()) {
+        let (nibble, alone) = match (there.next(), there.next()) {
             (None, _) => return Ok(None),
             (Some((nibble, only)), None) if only.kind == Kind::Leaf => (nibble, only.clone()),
             _ => return Ok(Some(Node::Internal(Internal::new(children)))),
         };
-        let (nibble, alone) = alone;
         let at = at.child(nibble);
         match self.take(at.place(alone.version))? {
             Node::Leaf(leaf) if at.holds(&leaf.key) && leaf.child(alone.version) == alone => {

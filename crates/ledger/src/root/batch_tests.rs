@@ -1,3 +1,5 @@
+//! The tree beside the one that `jmt` makes, and damaged ones.
+
 use jmt::ValueHash;
 use proptest::prelude::*;
 
@@ -83,9 +85,10 @@ proptest! {
         }
     }
 
-    /// Nodes that were lost, cut or exchanged are an error or give some tree; they stop nothing else.
+    /// Nodes that were lost, cut or exchanged are an error or give some tree, and never a panic; the root is
+    /// always read, so it is an error.
     #[test]
-    fn a_damaged_tree_is_an_error(
+    fn a_damaged_tree_stops_nothing_but_its_update(
         first in prop::collection::btree_map(keys(), 0u8..3, 2..24),
         second in prop::collection::btree_map(keys(), any::<Option<u8>>(), 1..24),
         which in any::<prop::sample::Index>(),
@@ -113,5 +116,33 @@ proptest! {
             let noticed = matches!(result, Err(TreeError::Damaged { .. }));
             prop_assert!(noticed);
         }
+    }
+}
+
+/// A pair that would rise, or be parted from another one, is the one that its parent has hashed.
+#[test]
+fn an_exchanged_pair_is_an_error() {
+    let keys = [0x10, 0x20, 0x21].map(|first| {
+        let mut key = [7; 32];
+        key[0] = first;
+        key
+    });
+    let [risen, deleted, new] = keys;
+    let first = [(risen, Some([1; 32])), (deleted, Some([2; 32]))];
+    let (_, nodes) = batch::apply(&BTreeMap::new(), Height(0), &first).unwrap();
+    let nodes = nodes
+        .into_iter()
+        .filter_map(|(place, node)| Some((place, node?)));
+    let mut tree: BTreeMap<Vec<u8>, Vec<u8>> = nodes.collect();
+    let rises = [(deleted, None)];
+    let parts = [(new, Some([3; 32]))];
+    assert!(batch::apply(&tree, Height(1), &rises).is_ok());
+    assert!(batch::apply(&tree, Height(1), &parts).is_ok());
+    // The last byte of each pair's value.
+    let pairs = tree.values_mut().filter(|node| node.len() == 65);
+    assert_eq!(pairs.map(|node| node[64] ^= 1).count(), 2);
+    for changes in [&rises[..], &parts] {
+        let result = batch::apply(&tree, Height(1), changes);
+        assert!(matches!(result, Err(TreeError::Damaged { .. })));
     }
 }

@@ -2,23 +2,16 @@
 
 use assay_aggregate::{Liars, Quantiser, Rule, Settings};
 use assay_estimator::ModelSpec;
-use assay_rounds::{Age, Encoding, Head, Local, RoundSpec, Rounds, Sender, Update, UpdateFault};
+use assay_rounds::{Age, Encoding, Head, RoundSpec, Rounds, Sender, Update, UpdateFault};
 use proptest::prelude::*;
 
-use crate::common::{cases, seed, spec};
+use crate::common::{cases, led_to, seed, spec};
 
 /// Bytes of an update that moves by these values; what is said of its steps is no part of them.
 fn sent(spec: &RoundSpec, values: &[f32]) -> (Vec<u8>, Head, Sender) {
     let rounds = Rounds::new(spec.clone(), &seed(9)).unwrap();
     let model = rounds.model();
-    let state = model.at_rest(values.to_vec(), 1).unwrap();
-    let local = Local {
-        state,
-        valid: 1,
-        invalid: 0,
-        first_loss: None,
-        last_loss: None,
-    };
+    let local = led_to(model, values.to_vec());
     let head = rounds.head(5);
     let mut sender = Sender::default();
     let bytes = sender.send(spec, &head, model, &local, &seed(0)).unwrap();

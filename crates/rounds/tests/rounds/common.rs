@@ -98,6 +98,17 @@ fn dealt(samples: &Samples, split: &Split) -> Vec<Shard> {
     split.rows.iter().map(shard).collect()
 }
 
+/// Steps that led to these parameters, however they did.
+pub(crate) fn led_to(model: &State, parameters: Vec<f32>) -> Local {
+    Local {
+        state: model.at_rest(parameters, 1).unwrap(),
+        valid: 1,
+        invalid: 0,
+        first_loss: None,
+        last_loss: None,
+    }
+}
+
 /// Trainers with their shards, and the model between them.
 pub(crate) struct Federation {
     pub(crate) kernel: Kernel,

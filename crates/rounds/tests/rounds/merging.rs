@@ -5,7 +5,7 @@ use assay_crypto::Digest;
 use assay_rounds::{Age, Event, LeftOut, RoundSpec, Rounds, Submission, Unmerged, UpdateFault};
 use proptest::prelude::*;
 
-use crate::common::{Federation, alike, cases, digits, kernel, seed, spec};
+use crate::common::{Federation, alike, cases, digits, kernel, led_to, seed, spec};
 
 fn federation(spec: RoundSpec, trainers: u32) -> (Federation, Vec<(usize, Vec<u8>)>) {
     let mut federation = Federation::new(spec, alike(&digits().0, trainers));
@@ -124,14 +124,7 @@ fn no_more_are_merged_than_can_be() {
     let mut small = spec();
     small.learning.model = assay_estimator::ModelSpec::Logistic { features: 2 };
     let mut rounds = Rounds::new(small.clone(), &Digest::ZERO).unwrap();
-    let state = rounds.model().at_rest(vec![1.0; 3], 1).unwrap();
-    let local = assay_rounds::Local {
-        state,
-        valid: 1,
-        invalid: 0,
-        first_loss: None,
-        last_loss: None,
-    };
+    let local = led_to(rounds.model(), vec![1.0; 3]);
     let most = assay_aggregate::MAX_UPDATES as u64;
     let sent: Vec<Vec<u8>> = (0..most + 2)
         .map(|trainer| {
@@ -314,14 +307,7 @@ fn parameters_that_overflow_are_not_taken() {
     far.server_rate = 1000.0;
     let rounds = Rounds::new(far.clone(), &Digest::ZERO).unwrap();
     let (mut merged, model) = (rounds.clone(), rounds.model());
-    let state = model.at_rest(vec![1e37; 650], 1).unwrap();
-    let local = assay_rounds::Local {
-        state,
-        valid: 1,
-        invalid: 0,
-        first_loss: None,
-        last_loss: None,
-    };
+    let local = led_to(model, vec![1e37; 650]);
     let mut sender = assay_rounds::Sender::default();
     let bytes = sender
         .send(&far, &rounds.head(0), model, &local, &seed(0))
