@@ -9,7 +9,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -21,8 +21,27 @@ use assay_node::{
 use serde_json::Value;
 use support::{Process, assay};
 
-/// Each test wants the whole machine.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Each test waits for deadlines most of the time, but starts eleven processes: so many run at once.
+static TURNS: (Mutex<u8>, Condvar) = (Mutex::new(2), Condvar::new());
+
+/// The right to run, given back when it is dropped.
+struct Turn;
+
+impl Turn {
+    fn take() -> Turn {
+        let free = TURNS.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = TURNS.1.wait_while(free, |free| *free == 0);
+        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *TURNS.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        TURNS.1.notify_one();
+    }
+}
 
 /// A network of eleven processes on the loopback interface.
 struct Net {
@@ -226,7 +245,7 @@ fn kill_mid_training(net: &mut Net, run_deadline: u32) -> (Process, String, Stri
 
 #[test]
 fn a_killed_provider_that_comes_back_resumes_and_is_paid() {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = Turn::take();
     let temp = tempfile::tempdir().unwrap();
     let mut net = Net::start(temp.path());
     let (mut post, _, name) = kill_mid_training(&mut net, 1_200);
@@ -241,10 +260,10 @@ fn a_killed_provider_that_comes_back_resumes_and_is_paid() {
 
 #[test]
 fn a_killed_provider_that_stays_away_is_charged_and_replaced() {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = Turn::take();
     let temp = tempfile::tempdir().unwrap();
     let mut net = Net::start(temp.path());
-    let (mut post, _, name) = kill_mid_training(&mut net, 80);
+    let (mut post, _, name) = kill_mid_training(&mut net, 100);
     let order = net.await_order("settled", |order| order["phase"] == "settled");
     assert_ne!(net.named(&provider(&order)), name);
     let run = failed(&order)[0];
@@ -258,7 +277,7 @@ fn a_killed_provider_that_stays_away_is_charged_and_replaced() {
 /// The provider's work is audited and paid although no auditor is left: validators do it.
 #[test]
 fn when_every_auditor_goes_dark_the_validators_audit() {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = Turn::take();
     let temp = tempfile::tempdir().unwrap();
     let mut net = Net::start(temp.path());
     let job = long_job(&net.dir, 6_000);
@@ -313,7 +332,7 @@ fn when_every_auditor_goes_dark_the_validators_audit() {
 /// judge has: it has copies on others.
 #[test]
 fn a_provider_is_paid_though_the_requesters_storage_is_gone() {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = Turn::take();
     let temp = tempfile::tempdir().unwrap();
     let mut net = Net::with_storage(temp.path(), 6);
     let job = long_job(&net.dir, 6_000);
@@ -346,7 +365,7 @@ fn a_provider_is_paid_though_the_requesters_storage_is_gone() {
 
 #[test]
 fn a_killed_devnet_goes_on_from_its_last_checkpoint() {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = Turn::take();
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().to_owned();
     let home = dir.to_str().unwrap();
