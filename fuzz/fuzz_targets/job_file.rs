@@ -6,7 +6,7 @@ use std::path::Path;
 
 use assay_crypto::Digest;
 use assay_fuzz::{canonical_borsh, to_borsh};
-use assay_job::{BuildError, Draft, Network, read};
+use assay_job::{BuildError, Draft, Network, Sizes, federated, read};
 use assay_ledger::{FileId, Terms, rules};
 use assay_proof::Task;
 use libfuzzer_sys::fuzz_target;
@@ -55,8 +55,20 @@ assign = 30
 run = 600
 "#;
 
+const ROUNDS: &str = r#"kind = "federated"
+name = "rounds"
+rounds = 3
+local_steps = 2
+quantiser = { bits = 16, exponent = 10 }
+learning = { model = { kind = "logistic", features = 3 }, training = { batch_size = 4, learning_rate = 0.1 } }
+trainers = { least = 3, most = 5, audited = 2 }
+data = { label = "y", features = ["a", "b", "c"], classes = ["p", "q"] }
+aggregation = { rule = { trimmed_mean = { liars = { count = 1 } } } }
+market = { price = 1, merge_fee = "0.5" }
+"#;
+
 fn seeds() -> Vec<Vec<u8>> {
-    vec![SMALL.as_bytes().to_vec(), WHOLE.as_bytes().to_vec()]
+    [SMALL, WHOLE, ROUNDS].map(|text| text.as_bytes().to_vec()).into()
 }
 
 fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
@@ -68,7 +80,11 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
     };
     let task = Task {
         kind: job.kind.name().to_owned(),
-        spec: job.specification.clone(),
+        // In rounds it is trainers that run something.
+        spec: match job.rounds {
+            Some(_) => federated::run_spec(&job.specification, 0, 0),
+            None => job.specification.clone(),
+        },
         model: vec![],
         memory: u64::MAX,
         inputs: vec![],
@@ -83,7 +99,12 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
     }
     let network = Network::default();
     let problems = job.problems(&network);
-    let Ok(draft) = Draft::new(&job, &[1; Terms::MODEL_BYTES], |_| Digest::ZERO, None) else {
+    let model: &[u8] = match rules::on_model(job.kind.name()) {
+        true => &[1; Terms::MODEL_BYTES],
+        false => &[],
+    };
+    let about = (model, &Sizes::default());
+    let Ok(draft) = Draft::new(&job, about, |_| Digest::ZERO, None) else {
         assert!(!problems.is_empty(), "what cannot be drafted has no problem");
         return;
     };

@@ -201,6 +201,8 @@ impl Kind for Evaluate {
             audit: file.audit,
             market: Market::usual(0, &Audit::default()),
             deadlines: file.deadlines,
+            rounds: None,
+            brought: 0,
         };
         // One pass over the data: only the data says how many steps that is.
         let read = job.read_inputs()?;

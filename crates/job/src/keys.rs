@@ -11,7 +11,7 @@
 //! requester that loses its disk but not its key file loses no order and no result.
 
 use assay_crypto::{Digest, EncryptionSecret, Sealed, SecretKey, aead::FileKey};
-use assay_ledger::{AccountId, FileRecord, Order, ReadError, Store, query};
+use assay_ledger::{AccountId, FileId, FileRecord, Order, ReadError, Store, query};
 use assay_proof::OrderKeys;
 use assay_vault::envelope::{self, Purpose};
 
@@ -65,6 +65,23 @@ pub fn open_own(
 ) -> Result<FileKey, envelope::EnvelopeError> {
     let sealed = Sealed(record.key_envelope.as_bytes().to_vec());
     envelope::unwrap(&sealed, secret, record.id, Purpose::Owner)
+}
+
+/// The key of a file that the holder of `key` recorded, called by a name for people.
+///
+/// # Errors
+/// [`KeysError`] when there is no record of it, or it does not open.
+pub fn own_file(
+    state: &dyn Store,
+    key: &SecretKey,
+    (name, file): (&str, FileId),
+) -> Result<FileKey, KeysError> {
+    let record = query::file(state, &file, &key.public())?;
+    let record = record.ok_or_else(|| KeysError::NoRecord(name.to_owned()))?;
+    open_own(&record, &key.encryption()).map_err(|source| KeysError::Closed {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 /// The keys of an order that the holder of `key` posted.

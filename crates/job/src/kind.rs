@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use assay_ledger::{Counts, StateFile};
+use assay_ledger::{Counts, RoundTerms, StateFile};
 use assay_model::ModelShape;
 use assay_proof::{Audience, Program, Task, is_refused};
 
@@ -43,6 +43,16 @@ pub trait Kind: Send + Sync {
     /// # Errors
     /// When something is unusable.
     fn check(&self, task: &Task, private: &Inputs) -> Result<(), BuildError>;
+
+    /// The task whose first step is taken to see whether a job can begin: the job's own. Of a kind that is
+    /// done on others' rows it is one on what `private` holds; none, where it holds no rows.
+    ///
+    /// # Errors
+    /// When the specification is not canonical.
+    fn rehearsal(&self, task: &Task, private: &Inputs) -> Result<Option<Task>, BuildError> {
+        let _ = private;
+        Ok(Some(task.clone()))
+    }
 
     /// The part of [`Kind::check`] that is about `private`.
     ///
@@ -170,6 +180,10 @@ pub struct Job {
     pub market: Market,
     /// How long each phase may take.
     pub deadlines: Deadlines,
+    /// The rounds in which many trainers do it; none of a job that a provider does.
+    pub rounds: Option<RoundTerms>,
+    /// Bytes of a run's inputs that others bring, at most: in rounds the model, and a trainer's rows.
+    pub brought: u64,
 }
 
 impl Job {

@@ -15,6 +15,7 @@ mod bytes;
 mod delivery;
 mod error;
 mod evaluate;
+pub mod federated;
 mod finetune;
 mod inputs;
 pub mod keys;

@@ -276,7 +276,7 @@ impl Local {
     /// [`JobError::Memory`] when it is more than there is.
     pub fn price(&self, job: &Job) -> Result<Price, JobError> {
         let model = job.model(&self.inputs)?;
-        let price = Sizes::of(&self.inputs);
+        let price = Sizes::of(&self.inputs).map(|sizes| sizes.with(job.brought));
         let price =
             price.and_then(|sizes| (job.kind).price(&job.specification, model.as_ref(), &sizes));
         let price = price.map_err(|error| {
@@ -301,7 +301,7 @@ impl Local {
 /// What a check of a job found.
 #[derive(Debug, Clone, Copy)]
 pub struct Checked {
-    /// The first step.
+    /// The first step; one that is idle, where there is nothing here to take it on.
     pub first: StepReport,
     /// What a run takes of a machine's memory.
     pub price: Price,
@@ -343,7 +343,16 @@ pub fn check(job: &Job) -> Result<Checked, JobError> {
 /// As [`check`].
 pub fn check_read(job: &Job, local: &Local) -> Result<Checked, JobError> {
     let price = local.price(job)?;
-    let mut program = local.program(job)?;
+    let rehearsed = || {
+        let task = job.kind.rehearsal(&local.task, &local.private)?;
+        let program = task.map(|task| job.kind.program(&task)).transpose()?;
+        (job.kind).check_private(&job.specification, &local.inputs, &local.private)?;
+        Ok(program)
+    };
+    let Some(mut program) = rehearsed().map_err(|error| JobError::of_parts(job, error))? else {
+        let first = StepReport::idle(StepIndex(0));
+        return Ok(Checked { first, price });
+    };
     program.restart().map_err(JobError::FirstStep)?;
     let first = program.advance(StepIndex(1)).map_err(JobError::FirstStep)?;
     match first.taken {

@@ -6,7 +6,7 @@ use std::fmt;
 use assay_ledger::Amount;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// From here on the places after the point of a binary number are not certain any more.
 const EXACT_BELOW: f64 = 1e9;
@@ -132,6 +132,43 @@ impl<const LOW: u64, const HIGH: u64> Visitor<'_> for Count<LOW, HIGH> {
             Ok(found) => self.visit_u64(found),
             Err(_) => Err(E::custom(self.told(found))),
         }
+    }
+}
+
+/// A share of rows, from 0.001 to 0.9, rounded to thousandths.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share(u32);
+
+impl Share {
+    /// Rows of a thousand.
+    pub(crate) fn per_mille(self) -> u32 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let share = f64::deserialize(from)?;
+        match (0.001..=0.9).contains(&share) {
+            true => Ok(Share((share * 1000.0).round() as u32)),
+            false => Err(de::Error::custom(format!(
+                "{share} is out of range; write 0.001 to 0.9"
+            ))),
+        }
+    }
+}
+
+impl JsonSchema for Share {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0.001, "maximum": 0.9 })
     }
 }
 

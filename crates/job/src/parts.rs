@@ -5,9 +5,9 @@
 //! any procedure: the kind says what is computed, the procedure by whom.
 
 use assay_crypto::SecretKey;
-use assay_ledger::{AccountId, Order, ProcedureName, Role, Store, query::Which};
-use assay_proof::parties::{Auditor, Provider, Requester, Validator};
-use assay_proof::{Identity, Party};
+use assay_ledger::{AccountId, Order, ProcedureName, Role, Store, query, query::Which};
+use assay_proof::parties::{Auditor, Merger, Provider, Requester, Trainer, Validator};
+use assay_proof::{Identity, InputKeys, Party, model_key};
 
 use crate::keys::{self, KeysError};
 
@@ -135,6 +135,48 @@ const VALIDATOR: Casting = Casting {
     machine: |player, _| Ok(Box::new(Validator::new(player.identity()))),
 };
 
+/// Trains in every round. Whoever posted it has no part like this, even if it joins.
+const TRAINER: Casting = Casting {
+    part: Part::Provider,
+    is_cast: |order, account| order.head.requester != account,
+    machine: |player, order| {
+        let me = player.key.public();
+        let trainer = query::trainer(player.state, &order.head.id, &me)?;
+        let trainer = trainer.ok_or(KeysError::NoRecord(ROWS.to_owned()))?;
+        let rows = keys::own_file(player.state, player.key, (ROWS, trainer.rows))?;
+        Ok(Box::new(Trainer::new(player.identity(), rows)))
+    },
+};
+
+/// Answers for its steps of a round, with keys of its own.
+const OWN_PROVIDER: Casting = Casting {
+    part: Part::Provider,
+    is_cast: |order, account| order.run_of(account).is_some(),
+    machine: |player, order| {
+        let inputs = (
+            order.head.terms.inputs.first(),
+            order.head.terms.inputs.get(1),
+        );
+        let (Some(model), Some(rows), Some(of)) = (inputs.0, inputs.1, &order.head.audit_of) else {
+            return Err(KeysError::Mismatch);
+        };
+        let model = model_key(of.order, &model.content);
+        let rows = keys::own_file(player.state, player.key, (ROWS, rows.file))?;
+        let own = InputKeys::of_trainer(model, rows);
+        Ok(Box::new(Provider::of_own(player.identity(), own)))
+    },
+};
+
+/// Says which updates can be had, and what they make of the model.
+const MERGER: Casting = Casting {
+    part: Part::Validator,
+    is_cast: |_, _| true,
+    machine: |player, _| Ok(Box::new(Merger::new(player.identity()))),
+};
+
+/// What a trainer's rows are called among the inputs of its runs.
+const ROWS: &str = "rows";
+
 /// Whether an account is asked to take a part in this role.
 fn is_asked(order: &Order, account: AccountId, role: Role) -> bool {
     let asked = order.head.asked.as_ref();
@@ -146,12 +188,20 @@ fn castings(procedure: ProcedureName) -> &'static [Casting] {
     match procedure {
         ProcedureName::Traced => &[REQUESTER, PROVIDER, AUDITOR, VALIDATOR],
         ProcedureName::Redundant => &[REQUESTER, PROVIDER, VALIDATOR],
+        ProcedureName::Rounds => &[REQUESTER, TRAINER, MERGER],
     }
 }
 
+/// The parts of the audit of a trainer's round, which is requester and provider in one.
+const AUDIT_OF_ROUND: &[Casting] = &[OWN_PROVIDER, AUDITOR, VALIDATOR];
+
 /// The parts that an account has in an order now, were it in every role.
 pub fn parts(order: &Order, account: AccountId) -> impl Iterator<Item = &'static Casting> {
-    let castings = castings(ProcedureName::followed_by(order)).iter();
+    let castings = match order.head.audit_of {
+        Some(_) => AUDIT_OF_ROUND,
+        None => castings(ProcedureName::followed_by(order)),
+    };
+    let castings = castings.iter();
     castings.filter(move |casting| (casting.is_cast)(order, account))
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use assay_estimator as estimator;
+use assay_ledger::rules;
 use assay_model::{BatchShape, Footprint, Purpose, state_values};
 
 use crate::build_error::BuildError;
@@ -47,13 +48,37 @@ impl Sizes {
         })
     }
 
-    /// The least that inputs of these lengths can have.
-    pub(crate) fn told(lengths: &Lengths) -> Self {
-        let texts = lengths.iter().filter(|(name, _)| *name != MODEL);
+    /// The least that inputs of these lengths of this kind can have.
+    pub(crate) fn told(kind: &str, lengths: &Lengths) -> Self {
+        let archive = rules::on_model(kind);
+        let texts = lengths
+            .iter()
+            .filter(|(name, _)| !archive || *name != MODEL);
         Self {
             resident: 0,
             texts: texts.fold(0, |sum, (_, length)| sum.saturating_add(*length)),
         }
+    }
+
+    /// Of inputs of this kind that are here: one that works on no language model reads all of them whole,
+    /// what it calls its model too.
+    ///
+    /// # Errors
+    /// As [`Sizes::of`].
+    pub(crate) fn of_kind(kind: &str, inputs: &Inputs) -> Result<Self, BuildError> {
+        if rules::on_model(kind) {
+            return Self::of(inputs);
+        }
+        let lengths = inputs.iter();
+        let lengths = lengths.map(|(name, handle)| (name.clone(), handle.length()));
+        Ok(Self::told(kind, &lengths.collect()))
+    }
+
+    /// With so many bytes more that are read.
+    #[must_use]
+    pub(crate) fn with(self, more: u64) -> Self {
+        let texts = self.texts.saturating_add(more);
+        Self { texts, ..self }
     }
 }
 

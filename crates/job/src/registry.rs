@@ -11,6 +11,7 @@ use crate::build_error::BuildError;
 use crate::bytes::Bytes;
 use crate::error::JobError;
 use crate::evaluate::Evaluate;
+use crate::federated::Federated;
 use crate::finetune::Finetune;
 use crate::inputs::{Lengths, by_name};
 use crate::kind::{Job, Kind};
@@ -18,7 +19,7 @@ use crate::price::{Price, Sizes};
 use crate::train::Train;
 
 /// Every kind this build knows. A new kind is registered here and in `assay-ledger`'s rules.
-pub const KINDS: &[&dyn Kind] = &[&Finetune, &Evaluate, &Train];
+pub const KINDS: &[&dyn Kind] = &[&Finetune, &Evaluate, &Train, &Federated];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
@@ -78,7 +79,7 @@ pub(crate) fn agreed(task: &Task) -> Result<(&'static dyn Kind, Option<ModelShap
 /// compared with what they offer (`docs/decisions/0330-offers-of-memory-and-methods.md`).
 fn priced(task: &Task) -> Result<(&'static dyn Kind, Price), ProgramError> {
     let (kind, model) = agreed(task)?;
-    let sizes = Sizes::of(&by_name(task))?;
+    let sizes = Sizes::of_kind(kind.name(), &by_name(task))?;
     let price = kind.price(&task.spec, model.as_ref(), &sizes)?;
     let (takes, said) = (Bytes(price.anywhere), Bytes(task.memory));
     match price.anywhere > task.memory {
@@ -119,7 +120,7 @@ impl Price {
         let name = terms.kind.as_str();
         let kind = kind(name).ok_or_else(|| BuildError::UnknownKind(name.to_owned()))?;
         let model = told(kind, &terms.model)?;
-        kind.price(&terms.spec, model.as_ref(), &Sizes::told(inputs))
+        kind.price(&terms.spec, model.as_ref(), &Sizes::told(name, inputs))
     }
 }
 

@@ -81,43 +81,43 @@ pub(crate) struct MarketTable {
     /// Paid to the provider for accepted work.
     #[serde(with = "Tokens")]
     #[schemars(with = "Tokens")]
-    price: Amount,
+    pub(crate) price: Amount,
     /// Locked by the provider until the order is settled; twice the price, and at most 100 tokens, unless
     /// told.
     #[serde(deserialize_with = "tokens")]
     #[schemars(with = "Tokens")]
-    provider_bond: Option<Amount>,
+    pub(crate) provider_bond: Option<Amount>,
     /// Locked by each auditor until the order is settled; ten times the fee, and at most 100 tokens, unless
     /// told.
     #[serde(deserialize_with = "tokens")]
     #[schemars(with = "Tokens")]
-    auditor_bond: Option<Amount>,
+    pub(crate) auditor_bond: Option<Amount>,
     /// Paid to each auditor for a correct reveal; unless told as much as the provider is paid for the
     /// steps that are drawn, since an auditor has to compute them too.
     #[serde(deserialize_with = "tokens")]
     #[schemars(with = "Tokens")]
-    auditor_fee: Option<Amount>,
+    pub(crate) auditor_fee: Option<Amount>,
     /// Providers that do the whole job, each for the price. With 1 the run is audited; with more
     /// none is: each commits to its result before it sees another's, they are compared bit for bit,
     /// and the validators judge every difference.
     #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_COPIES as u64 }>")]
     #[schemars(range(min = 1, max = Terms::MAX_COPIES))]
-    copies: u8,
+    pub(crate) copies: u8,
     /// Steps in a row that may come to nothing (a NaN or infinity, or a gradient of zeros) before the
     /// run is given up, at most `audit.segment_steps`; 10, or as many as a segment has, unless told.
     /// The provider is paid for them; a run that is given up costs nothing beyond.
     #[serde(deserialize_with = "maybe::<_, _, 1, { Terms::MAX_STEPS }>")]
     #[schemars(range(min = 1, max = Terms::MAX_STEPS))]
-    stop_after: Option<u32>,
+    pub(crate) stop_after: Option<u32>,
     /// The same for such steps in all; a tenth of all steps unless told, and no fewer than
     /// `stop_after`.
     #[serde(deserialize_with = "maybe::<_, _, 1, { Terms::MAX_STEPS }>")]
     #[schemars(range(min = 1, max = Terms::MAX_STEPS))]
-    max_invalid: Option<u64>,
+    pub(crate) max_invalid: Option<u64>,
     /// Providers tried before the order is refunded.
     #[serde(deserialize_with = "count::<_, _, 1, { Terms::MAX_ATTEMPTS as u64 }>")]
     #[schemars(range(min = 1, max = Terms::MAX_ATTEMPTS))]
-    attempts: u8,
+    pub(crate) attempts: u8,
 }
 
 impl Default for MarketTable {
@@ -140,7 +140,7 @@ pub(crate) const LEAST_BOND: Amount = Amount::tokens(1);
 /// What the usual offers put at stake for one order.
 const MOST_BOND: Amount = Amount::tokens(100);
 /// A bond is at most so many times what its role earns in a network as it is shipped.
-const MOST_MULTIPLE: u64 = 20;
+pub(crate) const MOST_MULTIPLE: u64 = 20;
 
 impl MarketTable {
     /// For a run of so many steps that is audited so.

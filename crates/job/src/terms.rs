@@ -63,10 +63,11 @@ impl Draft {
             });
         }
         let specification = job.specification.clone();
+        let sizes = sizes.with(job.brought);
         // Of a model that cannot be computed nothing is known, and no run is made of it.
         let shape = registry::told(job.kind, model).ok();
         let price =
-            |shape: Option<ModelShape>| job.kind.price(&specification, shape.as_ref(), sizes);
+            |shape: Option<ModelShape>| job.kind.price(&specification, shape.as_ref(), &sizes);
         let priced = shape.and_then(|shape| price(shape).ok());
         let method = job.kind.method(&specification).ok().flatten();
         // Copies are compared, not audited.
@@ -98,6 +99,7 @@ impl Draft {
             keys: keys.map_or(Digest::ZERO, OrderKeys::commitment),
             delivery_key: keys.map_or_else(nobody, OrderKeys::delivery_key),
             deadlines: job.deadlines.clone().into(),
+            rounds: job.rounds,
         }))
     }
 
@@ -119,13 +121,21 @@ impl Draft {
                 segment_steps,
                 price,
                 copies,
+                rounds,
                 ..
             } = terms.clone();
             let inputs: Vec<_> = inputs
                 .iter()
                 .map(|input| (input.name.clone(), input.content))
                 .collect();
-            (kind, spec, inputs, steps, segment_steps, (price, copies))
+            (
+                kind,
+                spec,
+                inputs,
+                steps,
+                segment_steps,
+                (price, copies, rounds),
+            )
         };
         asks(&self.0) == asks(terms)
     }
@@ -288,6 +298,7 @@ impl Job {
             "segment_steps" => ("audit.segment_steps".to_owned(), text),
             "segments_drawn" => ("audit.segments".to_owned(), text),
             "auditors" => ("audit.auditors".to_owned(), text),
+            "least" | "most" | "audited" => (format!("trainers.{field}"), text),
             "price" | "provider_bond" | "auditor_bond" | "auditor_fee" | "attempts" | "copies"
             | "stop_after" | "max_invalid" => (format!("market.{field}"), text),
             "inputs" => {

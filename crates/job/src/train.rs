@@ -1,9 +1,9 @@
 //! `kind = "train"`: a small model on a table or on images, from its first parameters on.
 
-mod delivery;
+pub(crate) mod delivery;
 mod file;
-mod program;
-mod rows;
+pub(crate) mod program;
+pub(crate) mod rows;
 
 use std::path::Path;
 
@@ -26,9 +26,9 @@ pub(crate) struct Train;
 /// Input: the rows, as a shard.
 const DATA: &str = "data";
 /// Private input: the rows that were held out, as a shard.
-const HELDOUT: &str = "heldout";
+pub(crate) const HELDOUT: &str = "heldout";
 /// Private input: what features and classes are called, and what features were scaled by.
-const COLUMNS: &str = "columns";
+pub(crate) const COLUMNS: &str = "columns";
 
 /// Reads the specification that stands on the ledger.
 fn decode(bytes: &[u8]) -> Result<Specification, BuildError> {

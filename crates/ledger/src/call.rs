@@ -66,7 +66,11 @@ impl Call {
                 | OrderCall::CommitAudit { .. }
                 | OrderCall::OpenEnds { .. }
                 | OrderCall::Bisect { .. }
-                | OrderCall::CommitFinding { .. },
+                | OrderCall::CommitFinding { .. }
+                | OrderCall::Join { .. }
+                | OrderCall::Leave { .. }
+                | OrderCall::CommitUpdate { .. }
+                | OrderCall::Hold { .. },
             ) => Self::POST_COST,
             // What may end an order frees the bond of every party and seat besides.
             Call::Order(_) => Self::MAX_COST,

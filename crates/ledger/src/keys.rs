@@ -31,6 +31,8 @@
 //! p account(32) order(32)              index: orders under way by who takes part
 //! q requester(32) posted(8) order(32)  index: orders by who posted them
 //! y updated(8) order(32)               index: orders by their last change
+//! 1 order(32) number(2)                a trainer of an order with rounds
+//! 2 order(32) account(32)              the number of a trainer
 //! z                                    passes over the orders that found nobody        sweep.rs
 //! ```
 //!

@@ -19,7 +19,7 @@ use crate::timers::{self, Timer};
 use crate::{
     Account, AccountId, Amount, Answered, Call, ChainId, FileContract, FileGrant, FileId,
     FileRecord, Grant, Head, Height, LedgerTime, Moment, Order, OrderId, Parameters, Phase, Place,
-    ReadError, Registration, Role, RunIndex, Store, Turn, keys,
+    ReadError, Registration, Role, RunIndex, Store, Trainer, Turn, keys,
 };
 
 /// What a read gives.
@@ -195,6 +195,19 @@ pub fn grants_to(store: &dyn Store, grantee: &AccountId, limit: usize) -> Read<P
         entries: grants.collect::<Read<_>>()?,
         more,
     })
+}
+
+/// An account's part in an order with rounds, if it ever joined it.
+pub fn trainer(store: &dyn Store, order: &OrderId, account: &AccountId) -> Read<Option<Trainer>> {
+    let number: Option<u16> = read(store, &order_keys::trains(order, account))?;
+    number.map_or(Ok(None), |number| {
+        read(store, &order_keys::trainer(order, number))
+    })
+}
+
+/// Everybody who is, or was, a trainer of an order with rounds, ascending by number. Reads all of them.
+pub fn trainers(store: &dyn Store, order: &OrderId) -> Read<Vec<Trainer>> {
+    values(store, &order_keys::all_trainers(order))
 }
 
 /// An order with its runs and disputes.

@@ -117,6 +117,7 @@ impl Settings {
             keys: Digest::of("assay/market/keys/v1", &[&requester.0]),
             delivery_key: key,
             deadlines: self.deadlines(),
+            rounds: None,
         }
     }
 

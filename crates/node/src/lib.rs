@@ -41,6 +41,7 @@ mod secret_file;
 mod shares;
 pub mod split;
 pub mod storage;
+pub mod trainer;
 pub mod transport;
 pub mod worker;
 

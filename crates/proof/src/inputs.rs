@@ -13,7 +13,8 @@ use crate::program::{Task, TaskInput};
 /// Whose records of an order's inputs say where they may lie, in the order in which they count: the
 /// requester's, those of the providers whose runs stand, `me` before the others, and those of the
 /// providers that failed. A requester may turn its storage nodes off once a provider has worked, and
-/// nobody else's record is one that an honest party made for this order.
+/// nobody else's record is one that an honest party made for this order. Last come those who keep the model
+/// that a round began with.
 pub fn holders(order: &Order, me: AccountId) -> Vec<AccountId> {
     let (standing, failed): (Vec<&Run>, Vec<&Run>) =
         order.runs.iter().partition(|run| run.failed.is_none());
@@ -21,7 +22,8 @@ pub fn holders(order: &Order, me: AccountId) -> Vec<AccountId> {
     let providers: Vec<AccountId> = providers.collect();
     let mine = providers.iter().filter(|account| **account == me);
     let mut holders = vec![order.head.requester];
-    for account in mine.chain(&providers) {
+    let keepers = order.head.audit_of.iter().flat_map(|of| &of.keepers);
+    for account in mine.chain(&providers).chain(keepers) {
         if !holders.contains(account) {
             holders.push(*account);
         }

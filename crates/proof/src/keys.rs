@@ -20,7 +20,7 @@
 use assay_crypto::aead::FileKey;
 use assay_crypto::release::{BadLock, LockKey, LockSecret, Release, Shown};
 use assay_crypto::{Digest, EncryptionKey, EncryptionSecret, Sealed};
-use assay_ledger::{AccountId, Place, Run, SealedKeys, Trace};
+use assay_ledger::{AccountId, OrderId, Place, Run, SealedKeys, Trace};
 use borsh::{BorshDeserialize, BorshSerialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -104,6 +104,13 @@ pub struct InputKeys {
 }
 
 impl InputKeys {
+    /// The keys of a trainer's part of a round: the model's and its rows'.
+    pub fn of_trainer(model: FileKey, rows: FileKey) -> InputKeys {
+        InputKeys {
+            inputs: vec![model, rows],
+        }
+    }
+
     /// Whether these are the keys the order was posted with.
     pub fn match_terms(&self, commitment_in_terms: &Digest) -> bool {
         commitment(&self.inputs) == *commitment_in_terms
@@ -141,6 +148,13 @@ impl RunKeys {
             states: Zeroizing::new(secret.derive("assay/run/states/v1", &parts)),
             lock,
         }
+    }
+
+    /// The same for a trainer's part of a round, whose last state is the update that everybody can read.
+    #[must_use]
+    pub fn with_update(mut self, work: &Place) -> RunKeys {
+        self.result = update_key(work.order);
+        self
     }
 
     /// The input files' keys, in the terms' sequence.
@@ -323,6 +337,17 @@ impl GrantUse {
             zeroize::Zeroizing::new(assay_crypto::open(secret, &self.info(), &sealed).ok()?);
         borsh::from_slice(&plain).ok()
     }
+}
+
+/// Key of a model of an order with rounds: whoever reads the ledger knows it.
+pub fn model_key(order: OrderId, content: &Digest) -> FileKey {
+    FileKey(Digest::of("assay/rounds/model key/v1", &[&order.0.0, &content.0]).0)
+}
+
+/// Key of the update of a trainer's part of a round, by the name that its audit has: whoever reads the ledger
+/// knows it.
+pub fn update_key(audit: OrderId) -> FileKey {
+    FileKey(Digest::of("assay/rounds/update key/v1", &[&audit.0.0]).0)
 }
 
 fn commitment(inputs: &[FileKey]) -> Digest {

@@ -38,7 +38,7 @@ mod work;
 pub use counted::Counted;
 pub use handle::{Audience, Handle, Source, whole};
 pub use inputs::holders;
-pub use keys::{GrantUse, InputKeys, OrderKeys, ReaderKeys, RunKeys};
+pub use keys::{GrantUse, InputKeys, OrderKeys, ReaderKeys, RunKeys, model_key, update_key};
 pub use party::{
     Answer, Ask, CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Party, Progress,
     Tag, Traced, What,

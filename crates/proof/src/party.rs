@@ -121,6 +121,10 @@ pub enum CallTag {
     Contradict,
     /// The requester's approval.
     Accept,
+    /// The updates of a round that a validator holds.
+    Hold,
+    /// The model that it makes of them.
+    AttestModel,
 }
 
 /// What came of a party's request.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use assay_crypto::EncryptionKey;
 use assay_ledger::{
-    AccountId, Dispute, Grant, Height, LedgerTime, Order, OrderId, Place, Question, ReadError,
-    Role, SegmentIndex, StepIndex, Store, query,
+    AccountId, Dispute, Grant, Height, LedgerTime, Order, OrderId, Phase, Place, Question,
+    ReadError, Role, Rounds, SegmentIndex, StepIndex, Store, Trainer, query,
 };
 
 /// Milliseconds before a deadline in which nobody waits any more for what has not come.
@@ -26,14 +26,44 @@ pub struct View {
     pub validators: Vec<AccountId>,
     /// Where grants to validators are sealed.
     pub keys: BTreeMap<AccountId, EncryptionKey>,
+    /// The reader's own part in an order with rounds, if it ever joined it.
+    pub trainer: Option<Trainer>,
+    /// Where the reader is a validator and has updates to gather or to merge: those who sent one.
+    pub senders: Vec<Trainer>,
+}
+
+/// Those who sent an update in the round under way, while a validator has to look at them.
+fn senders(
+    store: &dyn Store,
+    order: &Order,
+    rounds: &Rounds,
+    judges: bool,
+) -> Result<Vec<Trainer>, ReadError> {
+    let phases = [
+        Phase::Gathering,
+        Phase::Closed,
+        Phase::Checking,
+        Phase::Merging,
+    ];
+    if !judges || !phases.contains(&order.head.phase) || rounds.sent.count() == 0 {
+        return Ok(Vec::new());
+    }
+    let mut all = query::trainers(store, &order.head.id)?;
+    all.retain(|trainer| rounds.sent.has(trainer.number));
+    Ok(all)
 }
 
 impl View {
-    /// Reads an order and its parties' keys from a state; `None` when there is no such order.
+    /// Reads an order and its parties' keys from a state, for the party of `me`, whose own part in an order
+    /// with rounds it then shows; `None` when there is no such order.
     ///
     /// # Errors
     /// [`ReadError`] when the state cannot be read.
-    pub fn read(store: &dyn Store, id: &OrderId) -> Result<Option<View>, ReadError> {
+    pub fn read(
+        store: &dyn Store,
+        id: &OrderId,
+        me: Option<AccountId>,
+    ) -> Result<Option<View>, ReadError> {
         let Some(order) = query::order(store, id)? else {
             return Ok(None);
         };
@@ -51,6 +81,15 @@ impl View {
             }
         }
         let now = query::now(store)?;
+        let (trainer, senders) = match &order.head.rounds {
+            Some(rounds) => {
+                let judges = me.is_some_and(|me| validators.binary_search(&me).is_ok());
+                let senders = senders(store, &order, rounds, judges)?;
+                let mine = me.map(|me| query::trainer(store, id, &me)).transpose()?;
+                (mine.flatten(), senders)
+            }
+            None => (None, Vec::new()),
+        };
         Ok(Some(View {
             height: now.height,
             time: now.time,
@@ -58,6 +97,8 @@ impl View {
             grants,
             validators,
             keys,
+            trainer,
+            senders,
         }))
     }
 

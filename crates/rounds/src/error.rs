@@ -174,6 +174,28 @@ pub enum SavedError {
     /// They were altered.
     #[error("they were altered since they were written; go on from another copy, or begin anew")]
     Altered,
+    /// A model alone does not tell what a round follows from.
+    #[error(
+        "updates of earlier models count, so a round follows from more than its model; set `age.most` to 0"
+    )]
+    Remembers,
+    /// There is no such round.
+    #[error("there is no round {round}; they are counted from 0, and there are {rounds}")]
+    NoRound {
+        /// As told.
+        round: u64,
+        /// As agreed on.
+        rounds: u64,
+    },
+    /// A state that no round before left.
+    #[error(
+        "it is no model that round {round} can begin with: one is at rest, and counts the steps of whole \
+         rounds before"
+    )]
+    NotAtRest {
+        /// The round.
+        round: u64,
+    },
     /// Parts that were not saved together.
     #[error("its parts do not go together; go on from another copy, or begin anew")]
     Parts,

@@ -10,7 +10,7 @@
 //! In reader's order:
 //!
 //! - A [`RoundSpec`] is what all agree on before the first round.
-//! - [`train()`] takes a trainer's steps; [`Sender`] makes the bytes of its update, in one of three
+//! - [`train()`] takes a trainer's steps, [`Steps`] one at a time; [`Sender`] makes the bytes of its update, in one of three
 //!   [`Encoding`]s, and keeps what was left unsent.
 //! - [`Update`] reads such bytes, and refuses what is none.
 //! - [`Rounds`] holds the model; [`Rounds::merge`] makes the next one of the updates that came, and says
@@ -34,7 +34,7 @@ mod update;
 
 pub use audit::{Auditor, Finding, Look, Looked, RoundRecord};
 pub use error::{NoUpdate, SavedError, SpecProblem, UpdateFault};
-pub use local::{Local, train};
+pub use local::{Local, Steps, train};
 pub use merge::{Event, LeftOut, Merged, Rounds, Submission, Unmerged};
 pub use reward::{Part, improvement, shares};
 pub use send::Sender;

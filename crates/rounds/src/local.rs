@@ -1,6 +1,6 @@
 //! What a trainer does in a round.
 
-use assay_estimator::{Order, Shard, State, StepReport, Taken, Trainer};
+use assay_estimator::{Order, Shard, State, StepReport, Taken, TrainError, Trainer};
 use assay_kernel::Kernel;
 
 use crate::RoundSpec;
@@ -21,6 +21,44 @@ pub struct Local {
     pub last_loss: Option<f32>,
 }
 
+/// A trainer's steps of one round, one at a time: the same that [`train()`] takes.
+#[derive(Debug)]
+pub struct Steps(Trainer);
+
+impl Steps {
+    /// Steps from the `model` that the round begins with. The rows of each follow from `order`: the seed of the
+    /// round, its number, and the trainer's.
+    ///
+    /// # Errors
+    /// When the specification makes no sense, or the model is of another one.
+    pub fn new(
+        kernel: &Kernel,
+        spec: &RoundSpec,
+        model: &State,
+        order: Order,
+    ) -> Result<Steps, TrainError> {
+        let trainer = Trainer::new(kernel, &spec.learning, order)?;
+        Ok(Steps(match spec.learning.training.proximal > 0.0 {
+            true => trainer.with_anchor(model.parameters())?,
+            false => trainer,
+        }))
+    }
+
+    /// Takes step `index` of the round, counted from 0, in place. One that cannot be taken changes nothing, and
+    /// says so.
+    ///
+    /// # Errors
+    /// When rows and model do not go together.
+    pub fn take(
+        &mut self,
+        state: &mut State,
+        shard: &Shard,
+        index: u64,
+    ) -> Result<StepReport, TrainError> {
+        self.0.step(state, shard, index)
+    }
+}
+
 /// Takes a trainer's steps of one round, from the `model` that the round begins with. The rows of each
 /// step follow from `order`: the seed of the round, its number, and the trainer's.
 ///
@@ -33,10 +71,7 @@ pub fn train(
     shard: &Shard,
     order: Order,
 ) -> Result<Local, NoUpdate> {
-    let mut trainer = Trainer::new(kernel, &spec.learning, order)?;
-    if spec.learning.training.proximal > 0.0 {
-        trainer = trainer.with_anchor(model.parameters())?;
-    }
+    let mut steps = Steps::new(kernel, spec, model, order)?;
     let mut local = Local {
         state: model.clone(),
         valid: 0,
@@ -46,7 +81,7 @@ pub fn train(
     };
     let mut fault = None;
     for index in 0..spec.local_steps {
-        let StepReport { loss, taken, .. } = trainer.step(&mut local.state, shard, index)?;
+        let StepReport { loss, taken, .. } = steps.take(&mut local.state, shard, index)?;
         local.first_loss = local.first_loss.or(loss);
         local.last_loss = loss.or(local.last_loss);
         match taken {

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use assay_crypto::Digest;
-use assay_estimator::State;
+use assay_estimator::{State, TrainError};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::error::SavedError;
@@ -65,6 +65,43 @@ impl Rounds {
             model,
             round: saved.round,
             bases,
+        })
+    }
+}
+
+impl Rounds {
+    /// A federation that is about to begin this round, counted from 0, with the model that these bytes of a state
+    /// say: all that is written down of one whose trainers remember nothing. The state is at rest, and was made in
+    /// a round before; rounds that merged nothing may lie between.
+    ///
+    /// # Errors
+    /// When the specification makes no sense; when updates of earlier models count, whose trainers no model
+    /// tells; when there is no such round; when the bytes are no model of an earlier round.
+    pub fn resume(spec: RoundSpec, round: u64, model: &[u8]) -> Result<Rounds, SavedError> {
+        spec.check()?;
+        if spec.age.most > 0 {
+            return Err(SavedError::Remembers);
+        }
+        if round >= spec.rounds {
+            let rounds = spec.rounds;
+            return Err(SavedError::NoRound { round, rounds });
+        }
+        let read = State::from_bytes(model, &spec.learning.model)?;
+        let steps = round.saturating_mul(spec.local_steps);
+        let counted = read.steps();
+        let rest = read.at_rest(read.parameters().to_vec(), counted);
+        let rest = rest.map_err(TrainError::from)?;
+        if counted > steps || !counted.is_multiple_of(spec.local_steps) || rest.to_bytes() != model
+        {
+            return Err(SavedError::NotAtRest { round });
+        }
+        let model = read.at_rest(rest.parameters().to_vec(), steps);
+        let model = model.map_err(TrainError::from)?;
+        Ok(Rounds {
+            bases: VecDeque::from([Base::of(&model)]),
+            spec,
+            model,
+            round,
         })
     }
 }

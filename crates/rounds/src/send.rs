@@ -58,9 +58,24 @@ impl Sender {
         local: &Local,
         seed: &Digest,
     ) -> Result<Vec<u8>, NoUpdate> {
+        self.send_reached(spec, head, model, &local.state, seed)
+    }
+
+    /// [`Sender::send`], from the state that the steps led to.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn send_reached(
+        &mut self,
+        spec: &RoundSpec,
+        head: &Head,
+        model: &State,
+        reached: &State,
+        seed: &Digest,
+    ) -> Result<Vec<u8>, NoUpdate> {
         check_environment().map_err(TrainError::from)?;
         let began = model.parameters();
-        let mut moved: Vec<f32> = local.state.parameters().to_vec();
+        let mut moved: Vec<f32> = reached.parameters().to_vec();
         if !self.unsent.is_empty() && self.unsent.len() != moved.len() {
             return Err(NoUpdate::Unsent {
                 found: self.unsent.len(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_crypto::Digest;
-use assay_job::{Job, JobError, Local, Network};
+use assay_job::{Job, JobError, Local, Network, federated};
 use assay_ledger::Parameters;
 use clap::Args;
 
@@ -59,10 +59,11 @@ impl Try {
         };
         check_terms(&self.job, &job, &network)?;
         let dir = fresh_dir(global)?;
+        let rows = dealt(&self.job, &job)?;
         finish(
             &dir,
             &job,
-            block_on(trial(&dir, &job, false, output))??,
+            block_on(trial(&dir, (&job, &rows), false, output))??,
             output,
         )
     }
@@ -80,7 +81,7 @@ impl Demo {
         finish(
             &dir,
             &job,
-            block_on(trial(&dir, &job, true, output))??,
+            block_on(trial(&dir, (&job, &[]), true, output))??,
             output,
         )
     }
@@ -103,6 +104,28 @@ pub(crate) fn load(path: &Path) -> Result<Job, Failure> {
             false => failure,
         }
     })
+}
+
+/// Trainers that one machine stands for at most.
+const MOST_TRAINERS: u16 = 16;
+
+/// The rows of each trainer, dealt out of those that the job file names; none for a job that providers do.
+fn dealt(path: &Path, job: &Job) -> Result<Vec<Vec<u8>>, Failure> {
+    let Some(rounds) = &job.rounds else {
+        return Ok(Vec::new());
+    };
+    if rounds.least > MOST_TRAINERS {
+        let text = format!(
+            "{} takes at least {} trainers, and one machine stands for {MOST_TRAINERS}",
+            path.display(),
+            rounds.least
+        );
+        return Err(Failure::say(Kind::Usage, text).hint("lower trainers.least to try it here"));
+    }
+    let text = std::fs::read_to_string(path).map_err(trial::failed)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let trainers = rounds.most.min(MOST_TRAINERS);
+    federated::deal(&text, folder, trainers.into()).map_err(unfit)
 }
 
 /// Refuses a job that the network would not take, with everything that is wrong.
@@ -159,7 +182,7 @@ fn fresh_dir(global: &Global) -> Result<PathBuf, Failure> {
 
 async fn trial(
     dir: &Path,
-    job: &Job,
+    (job, rows): (&Job, &[Vec<u8>]),
     with_cheater: bool,
     output: &Output,
 ) -> Result<Report, Failure> {
@@ -169,14 +192,14 @@ async fn trial(
         inputs, private, ..
     } = local;
     output.notes(&job.notes(&inputs).map_err(unfit)?);
-    let trial = Trial::start(dir, output).await?;
+    let trial = Trial::start(dir, rows.len(), output).await?;
     let outcome = async {
-        let honest = trial.run(job, &inputs, &private).await?;
+        let honest = trial.run(job, (&inputs, &private), rows).await?;
         trial::write_result(&dir.join("adapter"), &honest.delivery)?;
         let cheated = if with_cheater {
             trial.say("The same order again, drawn to a provider that skips the work");
             trial.arm();
-            Some(trial.run(job, &inputs, &private).await?)
+            Some(trial.run(job, (&inputs, &private), rows).await?)
         } else {
             None
         };
@@ -218,6 +241,10 @@ fn show(dir: &Path, job: &Job, report: &Report, output: &Output) -> String {
     }
     text += &format!("  state digest {}\n", report.run.state_digest);
     text += &match report.run.equal_results {
+        _ if job.rounds.is_some() => {
+            let share = 100.0 * report.run.audit_share;
+            format!("  the steps of {share:.0}% of the trainers were replayed in each round\n")
+        }
         0 | 1 => {
             let share = 100.0 * report.run.audit_share;
             format!("  auditors replayed {share:.1}% of the work\n")

@@ -10,17 +10,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use assay_crypto::Digest;
+use assay_crypto::{Digest, tiles::Tiled};
 use assay_job::{Delivery, Inputs, Job, Registry};
 use assay_ledger::{Order, OrderId, Phase, Role, StateFile};
 use assay_node::{
     devnet::{Devnet, DevnetOptions, Plan},
     pace::Pace,
     requester::Requester,
+    trainer,
     worker::{InProcess, Runner, WorkerDesk},
 };
 use assay_proof::{
-    Programs, StepReport, Task, Work, WorkDone, WorkFailure,
+    Handle, Programs, StepReport, Task, Work, WorkDone, WorkFailure,
     lazy::{LazyPrograms, Share},
 };
 
@@ -56,14 +57,19 @@ pub(crate) struct Finished {
 }
 
 impl Trial {
-    /// Starts the network in `dir`.
-    pub(crate) async fn start(dir: &Path, output: &Output) -> Result<Self, Failure> {
+    /// Starts the network in `dir`, with a provider for each trainer of a job that has some.
+    pub(crate) async fn start(
+        dir: &Path,
+        trainers: usize,
+        output: &Output,
+    ) -> Result<Self, Failure> {
         let screen = Screen::new(output);
         // With an API, so that the network can be asked while it runs, and when it is started again.
-        let plan = Plan {
+        let mut plan = Plan {
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             ..Plan::default()
         };
+        plan.providers = plan.providers.max(u8::try_from(trainers).unwrap_or(u8::MAX));
         screen.heading(&format!(
             "Starting a network: {} validators, {} storage nodes, {} providers, {} auditors",
             plan.validators, plan.storage, plan.providers, plan.auditors
@@ -94,12 +100,12 @@ impl Trial {
         self.trick.arm();
     }
 
-    /// Posts a job and follows its order to the end.
+    /// Posts a job and follows its order to the end; `rows` are those of each trainer, for a job that has some.
     pub(crate) async fn run(
         &self,
         job: &Job,
-        inputs: &Inputs,
-        private: &Inputs,
+        (inputs, private): (&Inputs, &Inputs),
+        rows: &[Vec<u8>],
     ) -> Result<Finished, Failure> {
         self.screen.heading("Posting the order");
         let copies = self.requester.services().upload.copies;
@@ -108,6 +114,7 @@ impl Trial {
         });
         let id = posted.await.map_err(failed)?;
         self.screen.posted(id, job);
+        self.join(id, rows).await?;
         let order = self.follow(id).await?;
         if order.head.phase != Phase::Settled {
             let dir = next::quoted(&self.dir);
@@ -124,11 +131,16 @@ impl Trial {
         let (inputs, private) = (inputs.clone(), private.clone());
         let task = task_of(&order, &inputs);
         let specification = specification.to_vec();
+        let in_rounds = order.head.rounds.is_some();
         let judged = tokio::task::spawn_blocking(move || {
             let delivered = assay_job::deliver(kind, &specification, (&inputs, &private), &state);
             let delivery = delivered.map_err(|error| undelivered(error, &task))?;
-            let mut program = Registry.build(&task).map_err(failed)?;
             let (_, state) = StateFile::decode(&state).map_err(failed)?;
+            if in_rounds {
+                // A model is no state of a run.
+                return Ok((delivery, Tiled::of(state).digest()));
+            }
+            let mut program = Registry.build(&task).map_err(failed)?;
             program.restore(state).map_err(failed)?;
             Ok::<_, Failure>((delivery, program.tiled().digest()))
         });
@@ -140,6 +152,21 @@ impl Trial {
             state_digest,
             pace,
         })
+    }
+
+    /// Has as many providers as there are parts of rows take part as trainers.
+    async fn join(&self, order: OrderId, rows: &[Vec<u8>]) -> Result<(), Failure> {
+        let providers = self.devnet.nodes();
+        let providers = providers.filter(|(name, _)| name.starts_with("provider-"));
+        let mut joining = tokio::task::JoinSet::new();
+        for ((_, node), rows) in providers.zip(rows) {
+            let (services, rows) = (node.services().clone(), Handle::in_memory(rows.clone()));
+            joining.spawn(async move { trainer::join(&services, order, rows).await });
+        }
+        while let Some(joined) = joining.join_next().await {
+            joined.map_err(failed)?.map_err(failed)?;
+        }
+        Ok(())
     }
 
     async fn follow(&self, id: OrderId) -> Result<Order, Failure> {

@@ -119,8 +119,13 @@ pub(crate) fn names(devnet: &Devnet) -> BTreeMap<String, assay_ledger::AccountId
     nodes.collect()
 }
 
-/// Steps replayed for the accepted attempt over the steps of the run.
+/// Steps replayed for the accepted attempt over the steps of the run; in rounds, the share of the trainers that
+/// are audited in each.
 fn audit_share(order: &Order) -> f64 {
+    if let (Some(terms), Some(rounds)) = (&order.head.terms.rounds, &order.head.rounds) {
+        let all = f64::from(rounds.numbered.max(1));
+        return f64::from(terms.audited).min(all) / all;
+    }
     let steps = |segment: &SegmentIndex| {
         order.head.terms.segment_end(*segment).0 - order.head.terms.segment_start(*segment).0
     };

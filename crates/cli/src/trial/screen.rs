@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_job::Job;
-use assay_ledger::{Order, OrderId, Phase, RunIndex};
+use assay_ledger::{Order, OrderId, Phase, Rounds, RunIndex};
 use assay_node::{progress::ProgressBoard, roles::OnReport};
 use assay_proof::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -89,6 +89,7 @@ impl Screen {
     pub(super) fn posted(&self, id: OrderId, job: &Job) {
         let market = &job.market;
         let to = match market.copies {
+            _ if job.rounds.is_some() => format!("{} to each trainer in each round", market.price),
             1 => format!(
                 "{} to the provider, {} to each of {} auditors",
                 market.price, market.auditor_fee, job.audit.auditors
@@ -128,10 +129,12 @@ impl Screen {
             self.line(self.tint(text, AnsiColors::Red));
         }
         told.failures = order.failures().count();
-        if told.phase == Some((order.attempt(), order.head.phase)) {
+        let round = order.head.rounds.as_ref().map(|of| RunIndex(of.round.into()));
+        let now = (round.unwrap_or(order.attempt()), order.head.phase);
+        if told.phase == Some(now) {
             return;
         }
-        told.phase = Some((order.attempt(), order.head.phase));
+        told.phase = Some(now);
         drop(told);
         if let Some(text) = describe(order) {
             let colour = match order.head.phase {
@@ -189,7 +192,36 @@ impl Watch {
     }
 }
 
+/// What happens in an order with rounds.
+fn round(order: &Order, rounds: &Rounds) -> Option<String> {
+    let all = order.head.terms.rounds.map_or(0, |of| of.rounds);
+    let (round, of) = (rounds.round + 1, format!("of {all}"));
+    Some(match order.head.phase {
+        Phase::Joining => "trainers bring their rows and join".to_owned(),
+        Phase::Training => {
+            let trainers = rounds.present.count();
+            format!("round {round} {of}: {trainers} trainers take their steps")
+        }
+        Phase::Checking => {
+            let (held, drawn) = (rounds.counted.count(), rounds.audits.count());
+            format!("  {held} updates are there; the beacon drew {drawn} trainers to audit")
+        }
+        Phase::Merging if rounds.model.is_none() => {
+            "the validators make the model that all begin with".to_owned()
+        }
+        Phase::Merging => {
+            let counted = rounds.counted.count();
+            format!("  {counted} updates stand; the validators merge them")
+        }
+        Phase::Settled => "settled: every trainer is paid for its rounds".to_owned(),
+        _ => return None,
+    })
+}
+
 fn describe(order: &Order) -> Option<String> {
+    if let Some(rounds) = &order.head.rounds {
+        return round(order, rounds);
+    }
     let provider = || order.provider().map(short).unwrap_or_default();
     let copies = order.head.terms.copies;
     Some(match order.head.phase {
@@ -258,6 +290,14 @@ fn describe(order: &Order) -> Option<String> {
             "every replay agrees; the provider releases the key of its result".to_owned()
         }
         Phase::Accepted => "accepted: the requester can read the result".to_owned(),
+        // Of orders with rounds.
+        Phase::Joining
+        | Phase::Training
+        | Phase::Gathering
+        | Phase::Closed
+        | Phase::Checking
+        | Phase::Merging
+        | Phase::Between => return None,
         Phase::Settled => "settled: provider and auditors are paid".to_owned(),
         Phase::Cancelled => "cancelled".to_owned(),
         Phase::Refunded => "refunded".to_owned(),

@@ -246,5 +246,7 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         market: file.market.over(steps, &audit),
         audit,
         deadlines: file.deadlines,
+        rounds: None,
+        brought: 0,
     })
 }

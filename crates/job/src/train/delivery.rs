@@ -1,6 +1,6 @@
 //! What a requester gets: the parameters, what they are of, and how good they are.
 
-use assay_estimator::{Labels, Scores, Specification, State, export, score};
+use assay_estimator::{Labels, Samples, Scores, Specification, State, export, score};
 use assay_kernel::Kernel;
 use assay_ledger::Counts;
 
@@ -26,24 +26,8 @@ pub(super) fn deliver(
         let steps = counts.invalid;
         return Err(BuildError::NothingLearned { steps });
     }
-    let columns = rows::columns(private)?;
-    let description = export::Description {
-        features: columns.features,
-        classes: columns.classes,
-        scaling: columns.scaling,
-        ..export::Description::of(&state)
-    };
-    let tensors = export::to_safetensors(&state);
-    let tensors = tensors.map_err(|error| BuildError::input("result", error))?;
-    let mut delivery = Delivery {
-        files: vec![
-            (TENSORS.to_owned(), tensors),
-            (DESCRIPTION.to_owned(), description.to_json().into_bytes()),
-        ],
-        ..Delivery::default()
-    };
-    let invalid = counts.invalid as f64;
-    (delivery.figures).insert("invalid_steps".to_owned(), invalid);
+    let mut delivery = of_model(&state, private)?;
+    count(&mut delivery, "invalid_steps", counts.invalid);
     if counts.invalid > 0 {
         delivery.warnings.push(format!(
             "{} of {} steps gave a NaN or infinity and changed nothing; lower training.learning_rate, or \
@@ -59,27 +43,7 @@ pub(super) fn deliver(
     }
     let held = rows::shard(specification, HELDOUT, input(private, HELDOUT)?)?;
     let held = held.samples();
-    let kernel = Kernel::detect()?;
-    let scores: Scores = score(&kernel, &state, held).map_err(|source| BuildError::NoScore {
-        name: HELDOUT,
-        source: Box::new(source),
-    })?;
-    let figures = [
-        ("heldout_rows", Some(scores.rows as f64)),
-        ("heldout_loss", Some(scores.loss())),
-        ("accuracy", scores.accuracy()),
-        (
-            "accuracy_of_the_commonest_class",
-            commonest(train.samples().labels(), held.labels()),
-        ),
-        ("auc", scores.auc.as_ref().map(|auc| auc.value())),
-        ("rmse", scores.rmse()),
-        ("r2", scores.r2()),
-    ];
-    let there = figures
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    delivery.figures.extend(there);
+    score_on(&mut delivery, &state, held, train.samples().labels())?;
     let shared = held.shared_with(train.samples());
     if shared > 0 {
         delivery.warnings.push(format!(
@@ -89,6 +53,63 @@ pub(super) fn deliver(
         ));
     }
     Ok(delivery)
+}
+
+/// Adds a figure that counts something.
+pub(crate) fn count(delivery: &mut Delivery, name: &str, found: u64) {
+    (delivery.figures).insert(name.to_owned(), found as f64);
+}
+
+/// The files of a model, with what the requester alone knows of its columns.
+pub(crate) fn of_model(state: &State, private: &Inputs) -> Result<Delivery, BuildError> {
+    let columns = rows::columns(private)?;
+    let description = export::Description {
+        features: columns.features,
+        classes: columns.classes,
+        scaling: columns.scaling,
+        ..export::Description::of(state)
+    };
+    let tensors = export::to_safetensors(state);
+    let tensors = tensors.map_err(|error| BuildError::input("result", error))?;
+    Ok(Delivery {
+        files: vec![
+            (TENSORS.to_owned(), tensors),
+            (DESCRIPTION.to_owned(), description.to_json().into_bytes()),
+        ],
+        ..Delivery::default()
+    })
+}
+
+/// Adds the figures of a model on rows that were held out; `known` are labels from which the commonest class
+/// is told.
+pub(crate) fn score_on(
+    delivery: &mut Delivery,
+    state: &State,
+    held: &Samples,
+    known: &Labels,
+) -> Result<(), BuildError> {
+    let kernel = Kernel::detect()?;
+    let scores: Scores = score(&kernel, state, held).map_err(|source| BuildError::NoScore {
+        name: HELDOUT,
+        source: Box::new(source),
+    })?;
+    let figures = [
+        ("heldout_rows", Some(scores.rows as f64)),
+        ("heldout_loss", Some(scores.loss())),
+        ("accuracy", scores.accuracy()),
+        (
+            "accuracy_of_the_commonest_class",
+            commonest(known, held.labels()),
+        ),
+        ("auc", scores.auc.as_ref().map(|auc| auc.value())),
+        ("rmse", scores.rmse()),
+        ("r2", scores.r2()),
+    ];
+    let there = figures
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    delivery.figures.extend(there);
+    Ok(())
 }
 
 /// The share of rows that are of the class which most rows of training are of: what a model has to beat.

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use assay_estimator::{
-    DataFault, Labels, ModelSpec, Samples, Schedule, Specification, TableSpec, TrainSpec, hold_out,
-};
+use assay_estimator::{DataFault, Labels, ModelSpec, Samples, Schedule, Specification, TrainSpec};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::rows::{Columns, Reading, Scale, scaled};
+use super::rows::{Arrays, Columns, Form, Reading, Scale, divisor, held_out, scaled};
 use super::{COLUMNS, DATA, HELDOUT, Train};
 use crate::build_error::chain;
 use crate::error::JobError;
 use crate::kind::Job;
+use crate::numbers::Share;
 use crate::sections::{Audit, Deadlines, MarketTable};
 use crate::source::InputSource;
 
@@ -81,7 +80,7 @@ struct Data {
     /// More rows of the same form, which only you can read: they measure the result.
     heldout: Option<PathBuf>,
     /// Or the share of the rows that is taken out of `path` for that: from 0.001 to 0.9.
-    heldout_share: Option<f64>,
+    heldout_share: Option<Share>,
     /// Of a table: the column that is to be told.
     label: Option<String>,
     /// Of a table: the texts of that column, the class of each by its place. None where it is a number.
@@ -102,18 +101,6 @@ struct Data {
     standardise: Option<bool>,
     /// What every number is divided by instead, such as 255 for pixels.
     divide_by: Option<f32>,
-}
-
-/// Two arrays of an archive.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Arrays {
-    /// The rows: an array whose first axis counts them.
-    rows: String,
-    /// Their classes, counted from 0.
-    labels: String,
-    /// How many classes there are.
-    classes: u32,
 }
 
 /// Stochastic gradient descent.
@@ -166,16 +153,9 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
     let (samples, features, numeric) = reading.read(field, &path)?;
     let (train, held) = match share {
         None => (samples, None),
-        Some(per_mille) => {
-            let (kept, held) = hold_out(samples.rows(), per_mille, &[0; 32]);
-            if kept.is_empty() || held.is_empty() {
-                let rows = samples.rows();
-                let text =
-                    format!("of {rows} rows, one part would have none; add rows, or change it");
-                return Err(JobError::value("data.heldout_share", text));
-            }
-            let held = (samples.of_rows(&held), field, path.clone());
-            (samples.of_rows(&kept), Some(held))
+        Some(share) => {
+            let [kept, held] = held_out(&samples, share)?;
+            (kept, Some((held, field, path.clone())))
         }
     };
     let held = match &file.data.heldout {
@@ -227,6 +207,8 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
         market: file.market.over(steps, &audit),
         audit,
         deadlines: file.deadlines,
+        rounds: None,
+        brought: 0,
     })
 }
 
@@ -275,36 +257,19 @@ impl Model {
 
 impl Data {
     fn reading(&self) -> Result<Reading, JobError> {
-        let archive =
-            (self.path.extension()).is_some_and(|ending| ending.eq_ignore_ascii_case("npz"));
-        match (&self.arrays, &self.label) {
-            (Some(arrays), None) if archive => Ok(Reading::Arrays {
-                rows: arrays.rows.clone(),
-                labels: arrays.labels.clone(),
-                classes: arrays.classes,
-            }),
-            (None, Some(label)) if !archive => Ok(Reading::Table(TableSpec {
-                label: label.clone(),
-                classes: self.classes.clone(),
-                features: self.features.clone(),
-                ignore: self.ignore.clone(),
-                categories: self.categories.clone(),
-            })),
-            _ if archive => {
-                let text = "an archive of arrays needs `arrays = { rows = .., labels = .., classes = .. }` \
-                            and has no `label`";
-                Err(JobError::value("data.arrays", text))
-            }
-            _ => {
-                let text =
-                    "a table needs the name of the column that is to be told, and has no `arrays`";
-                Err(JobError::value("data.label", text))
-            }
-        }
+        let form = Form {
+            label: self.label.clone(),
+            classes: self.classes.clone(),
+            features: self.features.clone(),
+            ignore: self.ignore.clone(),
+            categories: self.categories.clone(),
+            arrays: self.arrays.clone(),
+        };
+        form.reading(&self.path)
     }
 
-    /// Rows of a thousand that are held out.
-    fn share(&self) -> Result<Option<u32>, JobError> {
+    /// The share of the rows that is held out.
+    fn share(&self) -> Result<Option<Share>, JobError> {
         let Some(share) = self.heldout_share else {
             return Ok(None);
         };
@@ -312,11 +277,7 @@ impl Data {
             let text = "rows are held out of data.path, or data.heldout names them; remove one";
             return Err(JobError::value("data.heldout_share", text));
         }
-        if !(0.001..=0.9).contains(&share) {
-            let text = format!("{share} is out of range; write 0.001 to 0.9");
-            return Err(JobError::value("data.heldout_share", text));
-        }
-        Ok(Some((share * 1000.0).round() as u32))
+        Ok(Some(share))
     }
 
     fn scale(&self) -> Result<Scale, JobError> {
@@ -325,13 +286,7 @@ impl Data {
                 let text = "features are divided, or standardised; remove one";
                 Err(JobError::value("data.divide_by", text))
             }
-            (Some(divisor), _) if divisor.is_finite() && divisor > 0.0 => {
-                Ok(Scale::DivideBy(divisor))
-            }
-            (Some(divisor), _) => {
-                let text = format!("{divisor} is out of range; write a number above 0");
-                Err(JobError::value("data.divide_by", text))
-            }
+            (Some(by), _) => divisor(by),
             (None, Some(false)) => Ok(Scale::AsTheyAre),
             (None, Some(true)) => Ok(Scale::Standardise),
             // What is the same in every place of an image must stay so.

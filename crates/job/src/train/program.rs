@@ -1,7 +1,9 @@
 //! Training as a chain of steps: one batch each.
 
 use assay_crypto::tiles::Writer;
-use assay_estimator::{Order, Shard, Specification, State, Taken as Outcome, TrainError, Trainer};
+use assay_estimator::{
+    Order, Shard, Specification, State, StepReport as Done, Taken as Outcome, TrainError, Trainer,
+};
 use assay_kernel::Kernel;
 use assay_ledger::{StepIndex, Taken, Terms};
 use assay_proof::{Program, ProgramError, StepReport, Task};
@@ -46,10 +48,36 @@ impl Training {
     }
 }
 
-fn told(error: &TrainError) -> ProgramError {
+/// What a trainer's error is to those who run, audit and judge a program.
+pub(crate) fn told(error: &TrainError) -> ProgramError {
     match error {
         TrainError::Environment(_) => ProgramError::Local(chain(error)),
         _ => ProgramError::Refused(chain(error)),
+    }
+}
+
+/// What a step says of itself: its loss in millionths of a nat, its rows, and whether it was taken.
+pub(crate) fn report(step: StepIndex, done: &Done) -> StepReport {
+    let micro = |loss: f32| (f64::from(loss) * 1e6).round() as i64;
+    match done.taken {
+        Outcome::Valid => StepReport {
+            step,
+            loss_micro: done.loss.map(micro),
+            units: done.rows as u64,
+            taken: Taken::Valid,
+        },
+        Outcome::Invalid(_) => StepReport {
+            taken: Taken::Invalid,
+            ..StepReport::idle(step)
+        },
+    }
+}
+
+/// Why a step could not be taken, if it could not.
+pub(crate) fn fault(done: &Done) -> Option<String> {
+    match &done.taken {
+        Outcome::Valid => None,
+        Outcome::Invalid(fault) => Some(fault.to_string()),
     }
 }
 
@@ -76,23 +104,8 @@ impl Program for Training {
         let index = step.0.saturating_sub(1);
         let done = self.trainer.step(&mut self.state, &self.shard, index);
         let done = done.map_err(|error| told(&error))?;
-        let micro = |loss: f32| (f64::from(loss) * 1e6).round() as i64;
-        self.fault = None;
-        Ok(match done.taken {
-            Outcome::Valid => StepReport {
-                step,
-                loss_micro: done.loss.map(micro),
-                units: done.rows as u64,
-                taken: Taken::Valid,
-            },
-            Outcome::Invalid(fault) => {
-                self.fault = Some(fault.to_string());
-                StepReport {
-                    taken: Taken::Invalid,
-                    ..StepReport::idle(step)
-                }
-            }
-        })
+        self.fault = fault(&done);
+        Ok(report(step, &done))
     }
 
     fn write(&self, to: &mut Writer<'_>) {

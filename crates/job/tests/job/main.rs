@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod adapter_settings;
+mod federated;
 mod files;
 mod golden;
 mod in_place;

@@ -172,6 +172,7 @@ impl World {
             keys: Digest::ZERO,
             delivery_key: LockSecret::from_seed(&[9; 32]).public(),
             deadlines,
+            rounds: None,
         }
     }
 }

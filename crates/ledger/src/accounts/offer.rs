@@ -266,6 +266,7 @@ mod tests {
                 audit: 60_000,
                 ..Deadlines::all(30_000)
             },
+            rounds: None,
         }
     }
 

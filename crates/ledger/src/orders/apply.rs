@@ -4,14 +4,15 @@
 use super::life::Move;
 use super::lives::row;
 use super::passage::enter;
-use super::registry;
+use super::procedure::Sender;
 use super::stored::{blocks_timer, load, open_orders, save};
+use super::{registry, rounds};
 use crate::accounts::money;
 use crate::files::{must_be_kept, recorded};
 use crate::state::State;
 use crate::{
     AccountId, AccountRefusal, Amount, Head, Order, OrderCall, OrderEvent, OrderId, OrderRefusal,
-    Phase, ProcedureName, Refusal, Terms, rules,
+    ProcedureName, Refusal, Terms, rules,
 };
 
 /// Applies a call about an order; `nonce` is its transaction's.
@@ -27,8 +28,16 @@ pub(crate) fn apply(
         };
     };
     let mut order = load(state, id)?;
-    check(state, &order, sender, call)?;
-    registry::of(ProcedureName::followed_by(&order)).make(state, &mut order, sender, call)?;
+    let trainer = match order.head.rounds {
+        Some(_) => rounds::trainer(state, &id, &sender),
+        None => None,
+    };
+    let sender = Sender {
+        account: sender,
+        trainer: trainer.as_ref(),
+    };
+    check(state, &order, &sender, call)?;
+    registry::of(ProcedureName::followed_by(&order)).make(state, &mut order, &sender, call)?;
     save(state, &mut order);
     Ok(())
 }
@@ -67,7 +76,7 @@ fn post(
         terms: terms.clone(),
         posted: now,
         updated: now,
-        phase: Phase::Posted,
+        phase: ProcedureName::of(terms).first(),
         since: state.moment(),
         deadline: state.moment(),
         until: state.moment(),
@@ -75,11 +84,17 @@ fn post(
         asked: None,
         declined: Vec::new(),
         escrow,
-        answers: terms.most_answers(&state.chain.parameters),
+        // With rounds, each audit brings its own.
+        answers: match terms.rounds {
+            Some(_) => 0,
+            None => terms.most_answers(&state.chain.parameters),
+        },
         deposit: Amount::ZERO,
         begun: 0,
         disputed: 0,
         outcome: None,
+        rounds: terms.rounds.map(|_| Box::default()),
+        audit_of: None,
     };
     let mut order = Order {
         head,
@@ -87,7 +102,7 @@ fn post(
         disputes: Vec::new(),
     };
     state.emit(OrderEvent::OrderPosted { requester, escrow }.of(id));
-    enter(state, &mut order, Phase::Posted);
+    enter(state, &mut order, ProcedureName::of(terms).first());
     save(state, &mut order);
     Ok(())
 }
@@ -97,7 +112,7 @@ fn post(
 fn check(
     state: &State<'_>,
     order: &Order,
-    sender: AccountId,
+    sender: &Sender<'_>,
     call: &OrderCall,
 ) -> Result<(), Refusal> {
     let (id, name) = (order.head.id, call.name());

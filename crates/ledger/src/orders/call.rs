@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, BoundedVec, Contradiction, Counts, FileId, Finding, OrderId, Place, Reached,
+    AccountId, Bits, BoundedVec, Contradiction, Counts, FileId, Finding, OrderId, Place, Reached,
     SealedKeys, SegmentIndex, StepIndex, Terms,
 };
 
@@ -174,6 +174,57 @@ pub enum OrderCall {
         /// Where the file contradicts itself.
         contradiction: Box<Contradiction>,
     },
+    /// An account takes part in an order with rounds as a trainer: its bond is locked until it leaves.
+    Join {
+        /// The order.
+        order: OrderId,
+        /// The file of its rows, which it has recorded.
+        rows: FileId,
+        /// Digest of the rows.
+        content: Digest,
+    },
+    /// A trainer takes part no more: at once, or from the end of the round on in which it has sent an update.
+    Leave {
+        /// The order.
+        order: OrderId,
+    },
+    /// A trainer commits to its steps of a round, and to the update that they give.
+    CommitUpdate {
+        /// The round.
+        place: Place,
+        /// Merkle root of the `steps + 1` leaves.
+        root: Digest,
+        /// The states at which each segment starts, one file per segment.
+        checkpoints: BoundedVec<FileId, 1024>,
+        /// The file of the last state, which is the update: everybody can read it.
+        update: FileId,
+        /// The first invalid step, if any was.
+        first_invalid: Option<StepIndex>,
+        /// Binds the trainer to a key, as that of a provider's result.
+        lock: LockKey,
+        /// Leaf 0 and the last leaf.
+        openings: BoundedVec<Opening, 2>,
+    },
+    /// A validator says which updates of a round it holds: it has their bytes, and they are what their
+    /// trainers committed to.
+    Hold {
+        /// The round.
+        place: Place,
+        /// The trainers, by their numbers.
+        updates: Bits,
+    },
+    /// A validator says what the updates of a round make of the model.
+    AttestModel {
+        /// The round.
+        place: Place,
+        /// The file of the next model, which everybody can read.
+        file: FileId,
+        /// Digest of what is in it.
+        content: Digest,
+        /// Whose record of the file says where it lies: its own, or that of a validator whose file it found to
+        /// be the same.
+        keeper: AccountId,
+    },
 }
 
 impl OrderCall {
@@ -199,6 +250,11 @@ impl OrderCall {
             OrderCall::Attest { .. } => "attest",
             OrderCall::CommitFinding { .. } => "commit_finding",
             OrderCall::Contradict { .. } => "contradict",
+            OrderCall::Join { .. } => "join",
+            OrderCall::Leave { .. } => "leave",
+            OrderCall::CommitUpdate { .. } => "commit_update",
+            OrderCall::Hold { .. } => "hold",
+            OrderCall::AttestModel { .. } => "attest_model",
         }
     }
 
@@ -208,7 +264,9 @@ impl OrderCall {
             OrderCall::Post(_) => None,
             OrderCall::Cancel { order }
             | OrderCall::Accept { order }
-            | OrderCall::Complain { order } => Some(*order),
+            | OrderCall::Complain { order }
+            | OrderCall::Join { order, .. }
+            | OrderCall::Leave { order } => Some(*order),
             _ => self.place().map(|place| place.order),
         }
     }
@@ -219,7 +277,9 @@ impl OrderCall {
             OrderCall::Post(_)
             | OrderCall::Cancel { .. }
             | OrderCall::Accept { .. }
-            | OrderCall::Complain { .. } => None,
+            | OrderCall::Complain { .. }
+            | OrderCall::Join { .. }
+            | OrderCall::Leave { .. } => None,
             OrderCall::Grant { place, .. }
             | OrderCall::Answer { place, .. }
             | OrderCall::Decline { place, .. }
@@ -234,7 +294,10 @@ impl OrderCall {
             | OrderCall::Deliver { place, .. }
             | OrderCall::Attest { place, .. }
             | OrderCall::CommitFinding { place, .. }
-            | OrderCall::Contradict { place, .. } => Some(*place),
+            | OrderCall::Contradict { place, .. }
+            | OrderCall::CommitUpdate { place, .. }
+            | OrderCall::Hold { place, .. }
+            | OrderCall::AttestModel { place, .. } => Some(*place),
         }
     }
 }

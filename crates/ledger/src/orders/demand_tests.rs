@@ -63,6 +63,7 @@ fn terms(stream: &mut Stream, delivery_key: &LockKey) -> Terms {
         keys: Digest::ZERO,
         delivery_key: *delivery_key,
         deadlines: deadlines(stream),
+        rounds: None,
     }
 }
 

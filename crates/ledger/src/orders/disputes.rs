@@ -7,7 +7,7 @@ use super::passage::enter;
 use crate::state::State;
 use crate::{
     AccountId, Dispute, FailureReason, Leaf, Opening, Order, OrderEvent, OrderRefusal, Phase,
-    Question, Refusal, RunIndex, SegmentIndex, StepIndex, Verdict,
+    Question, Refusal, RunIndex, SegmentIndex, StepIndex, Trace, Verdict,
 };
 
 /// What a dispute is opened with.
@@ -139,7 +139,8 @@ pub(super) fn bisect(
     };
     if let Some(run) = committed {
         let path = path.cloned().unwrap_or_else(|| merkle::Path(Vec::new()));
-        check_path(order, run, (step, leaf), &path)?;
+        let trace = order.run_at(run).and_then(|run| run.trace.as_ref());
+        check_path(order, trace, (step, leaf), &path)?;
     }
     let dispute = order.disputes.last_mut().ok_or_else(done)?;
     if by_provider {
@@ -184,15 +185,14 @@ fn narrow(dispute: &mut Dispute, step: StepIndex, provided: Digest, challenged: 
     dispute.challenger_move = None;
 }
 
-/// Checks that the leaf's path leads to the root of the run's trace.
+/// Checks that the leaf's path leads to the root of a trace.
 fn check_path(
     order: &Order,
-    run: RunIndex,
+    trace: Option<&Trace>,
     (step, leaf): (StepIndex, Digest),
     path: &merkle::Path,
 ) -> Result<(), Refusal> {
     let count = order.head.terms.steps.saturating_add(1);
-    let trace = order.run_at(run).and_then(|run| run.trace.as_ref());
     if trace.is_some_and(|trace| path.verify(&trace.root, step.0, count, &leaf)) {
         return Ok(());
     }
@@ -203,8 +203,19 @@ fn check_path(
 /// The opened leaf, if it lies under the root of the run's trace and so many steps can have come to
 /// what it counts.
 pub(super) fn opened(order: &Order, run: RunIndex, opening: &Opening) -> Result<Leaf, Refusal> {
+    let trace = order.run_at(run).and_then(|run| run.trace.as_ref());
+    opened_under(order, trace, opening)
+}
+
+/// The opened leaf, if it lies under the root of a trace of the order's steps and so many steps can have
+/// come to what it counts.
+pub(super) fn opened_under(
+    order: &Order,
+    trace: Option<&Trace>,
+    opening: &Opening,
+) -> Result<Leaf, Refusal> {
     let (step, leaf) = (opening.step, opening.leaf());
-    check_path(order, run, (step, leaf), &opening.path)?;
+    check_path(order, trace, (step, leaf), &opening.path)?;
     match opening.reached.counts.fit(step, &order.head.terms.stop) {
         true => Ok(Leaf { step, leaf }),
         false => Err(other_counts(order, step)),

@@ -5,8 +5,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Amount, DeclineReason, Event, FailureReason, Finding, OrderId, Outcome, Phase,
-    Piece, Question, Role, RunIndex, SegmentIndex, StepIndex, Verdict,
+    AccountId, Amount, DeclineReason, Event, FailureReason, FileId, Finding, OrderId, Outcome,
+    Phase, Piece, Question, Role, RunIndex, SegmentIndex, StepIndex, Verdict,
 };
 
 /// Something that happened to an order.
@@ -101,6 +101,42 @@ pub enum OrderEvent {
     Reimbursed { account: AccountId, amount: Amount },
     /// The requester showed that a run's result is not its final state.
     Contradicted { run: RunIndex },
+    /// An account takes part as a trainer.
+    Joined { trainer: AccountId, number: u16 },
+    /// A trainer takes part no more; its bond is free.
+    Left { trainer: AccountId },
+    /// A trainer was found to have failed in a round, and takes part no more.
+    PutOut { trainer: AccountId },
+    /// A round began, or the making of the first model.
+    RoundBegun { round: u16, trainers: u16 },
+    /// A trainer committed to its steps and its update.
+    UpdateCommitted {
+        round: u16,
+        trainer: AccountId,
+        root: Digest,
+    },
+    /// A validator said which updates it holds.
+    Held { validator: AccountId },
+    /// So many of the updates that were sent can be had.
+    Gathered { round: u16, sent: u16, held: u16 },
+    /// The beacon drew whose steps are audited.
+    TrainersDrawn {
+        round: u16,
+        trainers: Vec<AccountId>,
+    },
+    /// A validator said what the merged model is.
+    ModelAttested { validator: AccountId, file: FileId },
+    /// The model that the first round begins with was made.
+    FirstModel { file: FileId },
+    /// So many updates were merged into the next model.
+    Merged {
+        round: u16,
+        updates: u16,
+        file: FileId,
+    },
+    /// The round merged nothing: nothing or too little was sent or stood, or the validators did not agree in
+    /// time.
+    NotMerged { round: u16, sent: u16, counted: u16 },
 }
 
 impl OrderEvent {

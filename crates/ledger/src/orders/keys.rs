@@ -68,6 +68,20 @@ pub(crate) fn beyond_class(rank: Rank, class: &Class) -> Vec<u8> {
     join(b'v', &[&[rank.byte()], &class.bytes(), &[u8::MAX; 41]])
 }
 
+/// The trainer with a number, of an order with rounds.
+pub(crate) fn trainer(order: &OrderId, number: u16) -> Vec<u8> {
+    join(b'1', &[&order.0.0, &number.to_be_bytes()])
+}
+
+pub(crate) fn all_trainers(order: &OrderId) -> Vec<u8> {
+    join(b'1', &[&order.0.0])
+}
+
+/// The number of an account that is, or was, a trainer of an order.
+pub(crate) fn trains(order: &OrderId, account: &AccountId) -> Vec<u8> {
+    join(b'2', &[&order.0.0, &account.0])
+}
+
 pub(crate) fn open_orders(requester: &AccountId) -> Vec<u8> {
     join(b'u', &[&requester.0])
 }

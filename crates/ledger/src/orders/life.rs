@@ -8,7 +8,10 @@ use std::fmt;
 
 use crate::{
     AccountId, Deadlines, FailureReason, Order, Outcome, Parameters, Phase, Seat, SlashReason,
+    Trainer,
 };
+
+use super::procedure::Sender;
 
 /// One phase of a procedure.
 #[derive(Clone, Copy, Debug)]
@@ -83,11 +86,16 @@ pub enum Mover {
     Holders,
     /// The network's validators.
     Validators,
+    /// Everybody.
+    Anybody,
+    /// The trainers of an order with rounds whose bonds are locked.
+    Trainers,
 }
 
 impl Mover {
     /// Whether `account` is one of them.
-    pub(crate) fn is(self, order: &Order, validators: &[AccountId], account: AccountId) -> bool {
+    pub(crate) fn is(self, order: &Order, validators: &[AccountId], sender: &Sender<'_>) -> bool {
+        let account = sender.account;
         let dispute = order.dispute();
         let challenged = || {
             let run = dispute.and_then(|dispute| order.run_at(dispute.run));
@@ -102,6 +110,8 @@ impl Mover {
             Mover::Disputants => challenged() || challenges(),
             Mover::Holders => order.head.requester == account || challenged() || challenges(),
             Mover::Validators => validators.binary_search(&account).is_ok(),
+            Mover::Anybody => true,
+            Mover::Trainers => sender.trainer.is_some_and(Trainer::is_bound),
         }
     }
 }
@@ -116,6 +126,8 @@ impl fmt::Display for Mover {
             Mover::Disputants => "both sides of the dispute",
             Mover::Holders => "the requester and both sides of the dispute",
             Mover::Validators => "the validators",
+            Mover::Anybody => "anybody",
+            Mover::Trainers => "each trainer",
         })
     }
 }
@@ -195,6 +207,10 @@ pub enum Late {
     Silence,
     /// The dispute ends without a verdict: nobody was shown to be wrong, and the order goes on.
     Unjudged,
+    /// It begins with those who joined, or ends like this where they are too few.
+    Begins(Outcome),
+    /// It goes on, in words.
+    Goes(&'static str),
 }
 
 impl fmt::Display for Late {
@@ -225,6 +241,10 @@ impl fmt::Display for Late {
             }
             Late::Again => f.write_str("goes on waiting for a block with a beacon"),
             Late::Silence => f.write_str("who is silent loses the dispute; both silent, both lose"),
+            Late::Begins(outcome) => {
+                write!(f, "begins if there are enough; else it ends: {outcome}")
+            }
+            Late::Goes(how) => f.write_str(how),
             Late::Unjudged => f.write_str(
                 "nobody was shown to be wrong: who challenged gets nothing, and it goes on",
             ),

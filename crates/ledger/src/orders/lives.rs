@@ -2,8 +2,9 @@
 
 use super::life::Row;
 use super::redundant::life::LIFE as REDUNDANT;
+use super::rounds::life::LIFE as ROUNDS;
 use super::traced::life::LIFE as TRACED;
-use crate::{Order, Terms};
+use crate::{Order, Phase, Terms};
 
 /// The procedures there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,15 +13,22 @@ pub enum ProcedureName {
     Traced,
     /// Several providers at once, whose runs are compared.
     Redundant,
+    /// Many trainers, whose updates are merged round by round.
+    Rounds,
 }
 
 impl ProcedureName {
     /// All of them.
-    pub const ALL: [ProcedureName; 2] = [ProcedureName::Traced, ProcedureName::Redundant];
+    pub const ALL: [ProcedureName; 3] = [
+        ProcedureName::Traced,
+        ProcedureName::Redundant,
+        ProcedureName::Rounds,
+    ];
 
     /// The procedure of an order with these terms.
     pub fn of(terms: &Terms) -> Self {
         match terms.copies {
+            _ if terms.rounds.is_some() => ProcedureName::Rounds,
             0 | 1 => ProcedureName::Traced,
             _ => ProcedureName::Redundant,
         }
@@ -40,6 +48,15 @@ impl ProcedureName {
         match self {
             ProcedureName::Traced => "traced",
             ProcedureName::Redundant => "redundant",
+            ProcedureName::Rounds => "rounds",
+        }
+    }
+
+    /// The phase that an order is posted in.
+    pub fn first(self) -> Phase {
+        match self {
+            ProcedureName::Traced | ProcedureName::Redundant => Phase::Posted,
+            ProcedureName::Rounds => Phase::Joining,
         }
     }
 
@@ -48,6 +65,7 @@ impl ProcedureName {
         match self {
             ProcedureName::Traced => TRACED,
             ProcedureName::Redundant => REDUNDANT,
+            ProcedureName::Rounds => ROUNDS,
         }
     }
 }

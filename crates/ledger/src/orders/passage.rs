@@ -1,7 +1,7 @@
 //! From one phase to the next, and to the end.
 
 use super::lives::row;
-use super::{asking, escrow, grants};
+use super::{asking, escrow, grants, rounds};
 use crate::state::State;
 use crate::{Order, OrderEvent, Outcome, Phase, Refusal};
 
@@ -49,12 +49,13 @@ pub(super) fn finish(
     order.head.answers = 0;
     let requester = order.head.requester;
     escrow::pay_deposit(state, order, requester, &[])?;
+    rounds::ended(state, order, outcome)?;
     let rest = order.head.escrow;
     escrow::pay_from_escrow(state, order, requester, rest)?;
     order.head.outcome = Some(outcome);
     order.head.declined.clear();
     order.head.phase = match outcome {
-        Outcome::Paid | Outcome::Failed => Phase::Settled,
+        Outcome::Paid | Outcome::Failed | Outcome::EndedEarly => Phase::Settled,
         Outcome::Withdrawn => Phase::Cancelled,
         _ => Phase::Refunded,
     };

@@ -54,6 +54,20 @@ pub enum Phase {
     Delivering,
     /// The key is released; the requester may complain about what it opens.
     Accepted,
+    /// Trainers join, until there are as many as may be or the time is over.
+    Joining,
+    /// The trainers of the round take their steps and commit to them.
+    Training,
+    /// The validators say which updates they hold.
+    Gathering,
+    /// Waits for the beacon to draw whose steps are audited.
+    Closed,
+    /// The steps of those who were drawn are audited, each in an order of its own.
+    Checking,
+    /// The validators make the next model, or the first one.
+    Merging,
+    /// Waits for the beacon: the round that is over is paid, a part in each block, and the next begins.
+    Between,
     /// Final: everybody whose work stands is paid.
     Settled,
     /// Final: withdrawn before any work.
@@ -72,12 +86,17 @@ impl Phase {
     pub fn waits_for_draw(self) -> bool {
         matches!(
             self,
-            Phase::Posted | Phase::Taken | Phase::Committed | Phase::Seated
+            Phase::Posted
+                | Phase::Taken
+                | Phase::Committed
+                | Phase::Seated
+                | Phase::Closed
+                | Phase::Between
         )
     }
 
     /// Every phase, in the order of their encoding.
-    pub const ALL: [Phase; 19] = [
+    pub const ALL: [Phase; 26] = [
         Phase::Posted,
         Phase::Asked,
         Phase::Taken,
@@ -94,6 +113,13 @@ impl Phase {
         Phase::Attesting,
         Phase::Delivering,
         Phase::Accepted,
+        Phase::Joining,
+        Phase::Training,
+        Phase::Gathering,
+        Phase::Closed,
+        Phase::Checking,
+        Phase::Merging,
+        Phase::Between,
         Phase::Settled,
         Phase::Cancelled,
         Phase::Refunded,
@@ -104,9 +130,12 @@ impl Phase {
         self as u8
     }
 
-    /// Whether the validators judge a dispute, or will.
+    /// Whether the validators judge a dispute, or will, or have updates to gather or merge.
     pub fn is_judged(self) -> bool {
-        matches!(self, Phase::Bisecting | Phase::Attesting)
+        matches!(
+            self,
+            Phase::Bisecting | Phase::Attesting | Phase::Gathering | Phase::Merging
+        )
     }
 
     /// The phase's name as in JSON.
@@ -128,6 +157,13 @@ impl Phase {
             Phase::Attesting => "attesting",
             Phase::Delivering => "delivering",
             Phase::Accepted => "accepted",
+            Phase::Joining => "joining",
+            Phase::Training => "training",
+            Phase::Gathering => "gathering",
+            Phase::Closed => "closed",
+            Phase::Checking => "checking",
+            Phase::Merging => "merging",
+            Phase::Between => "between",
             Phase::Settled => "settled",
             Phase::Cancelled => "cancelled",
             Phase::Refunded => "refunded",
@@ -161,6 +197,10 @@ pub enum Outcome {
     Failed,
     /// No copy stands, and nobody has worked for nothing.
     NoCopies,
+    /// Too few trainers joined for a first round.
+    TooFewTrainers,
+    /// Rounds went on to merge nothing, or too few trainers were left; the rounds until then were paid.
+    EndedEarly,
 }
 
 impl fmt::Display for Outcome {
@@ -178,6 +218,10 @@ impl fmt::Display for Outcome {
                 "given up: too many steps came to nothing; what was computed is paid, the rest is back"
             }
             Self::NoCopies => "refunded: no copy of the work stands",
+            Self::TooFewTrainers => "refunded: too few trainers joined in time",
+            Self::EndedEarly => {
+                "ended early: rounds merged nothing, or too few trainers were left; what was done is paid, the rest is back"
+            }
         })
     }
 }

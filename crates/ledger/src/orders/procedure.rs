@@ -8,7 +8,16 @@
 use super::draw::Pools;
 use super::rules::problem::TermsProblem;
 use crate::state::State;
-use crate::{AccountId, Moment, Order, OrderCall, Place, Refusal, Terms};
+use crate::{AccountId, Moment, Order, OrderCall, Place, Refusal, Terms, Trainer};
+
+/// Who makes a move.
+#[derive(Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    /// The account.
+    pub(crate) account: AccountId,
+    /// Its part in an order with rounds, if it ever joined it.
+    pub(crate) trainer: Option<&'a Trainer>,
+}
 
 /// One way of working on an order.
 pub(crate) trait Procedure: Sync {
@@ -17,17 +26,17 @@ pub(crate) trait Procedure: Sync {
 
     /// Where a move that `from` makes now would count; `None` where there is no such place. Asked
     /// only of calls that name a place, and that their row allows `from`.
-    fn place(&self, order: &Order, from: AccountId, call: &OrderCall) -> Option<Place>;
+    fn place(&self, order: &Order, from: &Sender<'_>, call: &OrderCall) -> Option<Place>;
 
     /// Whether such a move, other than a grant, is still to be made in the block `now`.
-    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall, now: Moment) -> bool;
+    fn is_open(&self, order: &Order, from: &Sender<'_>, call: &OrderCall, now: Moment) -> bool;
 
     /// Makes a move that its row allows, at its place; the caller saves the order.
     fn make(
         &self,
         state: &mut State<'_>,
         order: &mut Order,
-        from: AccountId,
+        from: &Sender<'_>,
         call: &OrderCall,
     ) -> Result<(), Refusal>;
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
 use crate::{
-    AccountId, Amount, BoundedBytes, Counts, DeclineReason, FileId, Height, Leaf, Moment, OrderId,
-    Outcome, Phase, Place, Round, RunIndex, Seat, SegmentIndex, StepIndex, Terms,
+    AccountId, Amount, AuditOf, BoundedBytes, Counts, DeclineReason, FileId, Height, Leaf, Moment,
+    OrderId, Outcome, Phase, Place, Round, Rounds, RunIndex, Seat, SegmentIndex, StepIndex, Terms,
 };
 
 /// What holds for the whole of an order, whatever its procedure.
@@ -55,6 +55,10 @@ pub struct Head {
     pub disputed: u16,
     /// How it ended, in a final phase.
     pub outcome: Option<Outcome>,
+    /// How far it has come, where it has rounds.
+    pub rounds: Option<Box<Rounds>>,
+    /// What it is the audit of, where it is a trainer's part of a round.
+    pub audit_of: Option<Box<AuditOf>>,
 }
 
 /// One provider's work on an order.

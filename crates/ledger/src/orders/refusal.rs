@@ -4,7 +4,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{AccountId, Moment, NoContradiction, OrderId, Phase, Place, RunIndex, StepIndex};
+use crate::{
+    AccountId, Amount, Moment, NoContradiction, OrderId, Phase, Place, RunIndex, StepIndex,
+};
 
 /// Why a call about an order took no effect.
 #[derive(
@@ -108,6 +110,24 @@ pub enum OrderRefusal {
         run: RunIndex,
         problem: NoContradiction,
     },
+    #[error("order {order} has {most} trainers, as many as it may, or takes no more")]
+    NoPlace { order: OrderId, most: u16 },
+    #[error(
+        "order {order}: a trainer locks {bond} of its provider's bond, and {free} of it is free; raise the bond with `assay account bond`, or wait until other work is over"
+    )]
+    TooLittleBond {
+        order: OrderId,
+        bond: Amount,
+        free: Amount,
+    },
+    #[error(
+        "order {order}: this account takes no part in round {round}; it does from the next one on, or has gone"
+    )]
+    NotInRound { order: OrderId, round: u16 },
+    #[error(
+        "order {order}: the set of updates that are held names trainers that have sent none in this round, or is not written in the one way there is"
+    )]
+    NotSent { order: OrderId },
 }
 
 fn list(steps: &[StepIndex]) -> String {

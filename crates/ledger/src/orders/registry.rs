@@ -3,6 +3,7 @@
 use super::lives::ProcedureName;
 use super::procedure::Procedure;
 use super::redundant::Redundant;
+use super::rounds::InRounds;
 use super::traced::Traced;
 
 /// The code of a procedure.
@@ -10,5 +11,6 @@ pub(crate) fn of(name: ProcedureName) -> &'static dyn Procedure {
     match name {
         ProcedureName::Traced => &Traced,
         ProcedureName::Redundant => &Redundant,
+        ProcedureName::Rounds => &InRounds,
     }
 }

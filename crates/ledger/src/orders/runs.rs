@@ -111,7 +111,10 @@ pub(super) fn fail(
 /// Frees the bonds of the providers and auditors of every run that stands.
 pub(super) fn release(state: &mut State<'_>, order: &Order) -> Result<(), Refusal> {
     for run in order.standing() {
-        money::unlock(state, Role::Provider, &run.provider, run.bond)?;
+        // A trainer stays bound until it leaves.
+        if order.head.audit_of.is_none() {
+            money::unlock(state, Role::Provider, &run.provider, run.bond)?;
+        }
         free_seats(state, run)?;
     }
     Ok(())

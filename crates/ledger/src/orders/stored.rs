@@ -70,6 +70,10 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
 
 /// Counts the open orders of who posts them.
 fn count(state: &mut State<'_>, before: Option<&Head>, now: &Head) {
+    // Nobody posted an audit of a round.
+    if now.audit_of.is_some() {
+        return;
+    }
     let was = before.is_some_and(|before| !before.phase.is_final());
     let is = !now.phase.is_final();
     if was == is {

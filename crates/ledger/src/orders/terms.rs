@@ -6,8 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, Parameters, Role, SegmentIndex,
-    StepIndex, StopRule,
+    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, Parameters, Role, RoundTerms,
+    SegmentIndex, StepIndex, StopRule,
 };
 
 /// The name of a kind of job, such as `finetune`.
@@ -72,6 +72,9 @@ pub struct Terms {
     pub delivery_key: LockKey,
     /// How long each phase may last.
     pub deadlines: Deadlines,
+    /// The rounds in which many trainers do it, each for the price of a round; none, where providers do
+    /// it once.
+    pub rounds: Option<RoundTerms>,
 }
 
 /// One input of a job.
@@ -252,6 +255,9 @@ impl Terms {
     /// the fees of the answers of all who may be asked, and the deposit of an open order, which nothing
     /// is paid from. `None` on overflow.
     pub fn escrow(&self, parameters: &Parameters) -> Option<Amount> {
+        if let Some(rounds) = &self.rounds {
+            return rounds.escrow(self, parameters);
+        }
         let waiting = match self.copies {
             0 | 1 => 1,
             _ => self.most_runs(),

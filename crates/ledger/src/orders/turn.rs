@@ -4,6 +4,7 @@
 //! pool keeps a place for each of them, since silence costs a bond.
 
 use super::lives::row;
+use super::procedure::Sender;
 use super::{keys, registry};
 use crate::{
     AccountId, Amount, Call, Moment, Order, OrderCall, OrderId, ProcedureName, ReadError, Store,
@@ -42,7 +43,12 @@ pub(crate) fn turn(
     };
     let validators = query::validators(store)?;
     let now = query::now(store)?;
-    if !is_awaited(&order, (&validators, now), sender, call) {
+    let trainer = query::trainer(store, &id, &sender)?;
+    let by = Sender {
+        account: sender,
+        trainer: trainer.as_ref(),
+    };
+    if !is_awaited(&order, (&validators, now), &by, call) {
         return Ok(None);
     }
     let grantee = match call {
@@ -66,7 +72,7 @@ pub(crate) fn turn(
 fn is_awaited(
     order: &Order,
     (validators, now): (&[AccountId], Moment),
-    sender: AccountId,
+    sender: &Sender<'_>,
     call: &OrderCall,
 ) -> bool {
     let moves = row(order).map_or(&[][..], |row| row.moves);

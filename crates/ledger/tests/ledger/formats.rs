@@ -117,7 +117,7 @@ fn order_calls() -> Vec<OrderCall> {
         reached,
         path: path.clone(),
     };
-    let openings = BoundedVec::new(vec![opening]).unwrap();
+    let openings = BoundedVec::new(vec![opening.clone()]).unwrap();
     let release = lock(Who::Provider(0))
         .release(&leaf, &terms().delivery_key, &[9; 32])
         .unwrap();
@@ -216,6 +216,31 @@ fn order_calls() -> Vec<OrderCall> {
                 node: Some(range),
             }),
         },
+        OrderCall::Join {
+            order,
+            rows: FileId(leaf),
+            content: leaf,
+        },
+        OrderCall::Leave { order },
+        OrderCall::CommitUpdate {
+            place: work,
+            root: leaf,
+            checkpoints: BoundedVec::new(vec![FileId(leaf)]).unwrap(),
+            update: FileId(leaf),
+            first_invalid: None,
+            lock: lock(Who::Requester).public(),
+            openings: BoundedVec::new(vec![opening.clone(), opening]).unwrap(),
+        },
+        OrderCall::Hold {
+            place: work,
+            updates: [1, 9].into_iter().collect(),
+        },
+        OrderCall::AttestModel {
+            place: work,
+            file: FileId(leaf),
+            content: leaf,
+            keeper: Who::Validator(0).id(),
+        },
     ]
 }
 
@@ -235,7 +260,7 @@ fn golden_transactions() {
     let mut all = Vec::new();
     let numbers = (0..4u8).map(|call| [0, call]);
     let numbers = numbers.chain((0..6).map(|call| [1, call]));
-    let numbers: Vec<_> = numbers.chain((0..19).map(|call| [2, call])).collect();
+    let numbers: Vec<_> = numbers.chain((0..24).map(|call| [2, call])).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
         let tx = sign(call);
@@ -253,7 +278,7 @@ fn golden_transactions() {
     }
     assert_eq!(
         hash(&all),
-        "fd24d39ca7378233adffb9caf0763898448a89f4b1b145d06151623b1eed1ff1"
+        "408c10580aa94984bd4d1becab1e8554af507bf68f6a5f2c70790805bf3f47a3"
     );
 }
 
@@ -350,7 +375,7 @@ fn golden_history() {
     world.apply(Who::Requester, OrderCall::Accept { order });
     assert_eq!(
         world.root.to_string(),
-        "fefff60aac3e2f78d77ae247bbb9dd46c4d2c41e8e8b95cb2229fc94d4ecdf14"
+        "d3dc2b48713a0e90b41f4a4fcd5cfde09591ffb2e9b232f6e17b4ec67ad3dd33"
     );
     let order = world.order(order);
     reads_back(&order.head);
@@ -360,6 +385,28 @@ fn golden_history() {
     grants.iter().for_each(reads_back);
     let json = serde_json::to_string(&order).unwrap();
     assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);
+    world.told.iter().for_each(|told| reads_back(&told.event));
+}
+
+/// Two rounds with an audit each: the root fixes the records of orders with rounds.
+#[test]
+fn golden_rounds() {
+    let mut world = crate::rounds::world();
+    let order = world.training(&crate::rounds::terms(3));
+    world.whole_round(order);
+    let audit = world.checking(order)[0];
+    assert_eq!(
+        world.root.to_string(),
+        "fd3fa29d1211bfffe782b767488f36a12e5d382504bae82e59c2d59ae5216f43"
+    );
+    for order in [order, audit] {
+        let order = world.order(order);
+        reads_back(&order.head);
+        let json = serde_json::to_string(&order).unwrap();
+        assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);
+    }
+    let trainers = query::trainers(&world.store, &order).unwrap();
+    trainers.iter().for_each(reads_back);
     world.told.iter().for_each(|told| reads_back(&told.event));
 }
 

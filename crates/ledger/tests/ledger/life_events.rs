@@ -120,6 +120,28 @@ fn of_order(event: &OrderEvent) -> String {
             format!("reimbursed {} {amount}", name(account))
         }
         OrderEvent::Contradicted { run } => format!("contradicted run {run}"),
+        OrderEvent::Joined { trainer, number } => format!("joined {} as {number}", name(trainer)),
+        OrderEvent::Left { trainer } => format!("left {}", name(trainer)),
+        OrderEvent::PutOut { trainer } => format!("put out {}", name(trainer)),
+        OrderEvent::RoundBegun { round, trainers } => format!("round {round} of {trainers}"),
+        OrderEvent::UpdateCommitted { round, trainer, .. } => {
+            format!("update {round} {}", name(trainer))
+        }
+        OrderEvent::Held { validator } => format!("held {}", name(validator)),
+        OrderEvent::Gathered { round, sent, held } => {
+            format!("gathered {round}: {held} of {sent}")
+        }
+        OrderEvent::TrainersDrawn { round, trainers } => {
+            format!("drawn {round} {}", names(trainers))
+        }
+        OrderEvent::ModelAttested { validator, .. } => format!("attested {}", name(validator)),
+        OrderEvent::FirstModel { .. } => "first model".to_owned(),
+        OrderEvent::Merged { round, updates, .. } => format!("merged {round}: {updates}"),
+        OrderEvent::NotMerged {
+            round,
+            sent,
+            counted,
+        } => format!("merged nothing in {round}: {counted} of {sent}"),
         OrderEvent::Ended { outcome } => format!("ended {outcome:?}"),
     }
 }

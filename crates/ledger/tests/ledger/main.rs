@@ -36,6 +36,7 @@ mod proposers;
 mod random;
 mod redundant;
 mod roots;
+mod rounds;
 mod second_look;
 mod storage_liars;
 mod table;

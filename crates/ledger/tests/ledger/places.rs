@@ -34,11 +34,16 @@ pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
         | OrderCall::Deliver { place, .. }
         | OrderCall::Attest { place, .. }
         | OrderCall::CommitFinding { place, .. }
-        | OrderCall::Contradict { place, .. } => *place = to,
+        | OrderCall::Contradict { place, .. }
+        | OrderCall::CommitUpdate { place, .. }
+        | OrderCall::Hold { place, .. }
+        | OrderCall::AttestModel { place, .. } => *place = to,
         OrderCall::Post(_)
         | OrderCall::Cancel { .. }
         | OrderCall::Accept { .. }
-        | OrderCall::Complain { .. } => return None,
+        | OrderCall::Complain { .. }
+        | OrderCall::Join { .. }
+        | OrderCall::Leave { .. } => return None,
     }
     Some(call.into())
 }

@@ -234,7 +234,7 @@ impl World {
         World::of(allowed, state)
     }
 
-    fn of(genesis: Genesis, state: BTreeMap<Vec<u8>, Vec<u8>>) -> World {
+    pub(crate) fn of(genesis: Genesis, state: BTreeMap<Vec<u8>, Vec<u8>>) -> World {
         let update = root::genesis(&state).unwrap();
         let mut world = World {
             chain: genesis.chain_id(),
@@ -515,7 +515,9 @@ impl World {
 
     /// Executes every block again, from the genesis; returns the root it ends with.
     pub(crate) fn replay(&self) -> Digest {
-        let mut again = World::with(self.genesis.parameters.clone());
+        let genesis = self.genesis.clone();
+        let state = genesis.state().unwrap();
+        let mut again = World::of(genesis, state);
         for (context, txs) in &self.history {
             again.execute(*context, txs.clone());
         }
@@ -584,6 +586,7 @@ pub(crate) fn terms() -> Terms {
             attest: ms(11),
             complain: ms(12),
         },
+        rounds: None,
     }
 }
 

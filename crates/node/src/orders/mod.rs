@@ -8,7 +8,7 @@ mod records;
 use std::{path::Path, sync::Arc};
 
 use assay_api::ChainView;
-use assay_ledger::{Height, OrderId};
+use assay_ledger::{AccountId, Height, OrderId};
 use assay_proof::{Outcome, Party, Progress, Traced, View};
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -42,6 +42,7 @@ pub async fn run(
         chain: services.chain.clone(),
         heights: services.chain.heights(),
         order,
+        me: services.key.public(),
         begun: false,
     };
     let doer = ForOrder { services, order };
@@ -70,6 +71,8 @@ struct OrderWatch {
     chain: Arc<dyn ChainView>,
     heights: watch::Receiver<Height>,
     order: OrderId,
+    /// Who looks.
+    me: AccountId,
     begun: bool,
 }
 
@@ -80,7 +83,7 @@ impl Watch<Traced> for OrderWatch {
                 self.heights.changed().await.ok()?;
             }
             self.begun = true;
-            match View::read(&*self.chain.state(), &self.order) {
+            match View::read(&*self.chain.state(), &self.order, Some(self.me)) {
                 Ok(Some(view)) => return Some(view),
                 Ok(None) => {}
                 // The next block is another try.

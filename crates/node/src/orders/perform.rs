@@ -15,6 +15,7 @@ use assay_job::Lengths;
 use assay_ledger::{AccountId, FileCall, FileId, FileRecord, Order, OrderId, query, rules};
 use assay_proof::{
     Answer, Ask, FetchFailure, Handle, Identity, MAX_STATE_BYTES, StepReport, Traced, WorkFailure,
+    holders,
 };
 use assay_vault::{
     Coding, Sealer, UnsealError,
@@ -132,8 +133,12 @@ impl Services {
         let state = self.chain.state();
         let (mut classes, mut lengths) = (Vec::new(), Lengths::new());
         for input in &order.head.terms.inputs {
-            let record = query::file(&*state, &input.file, &order.head.requester);
-            let class = record.map_err(unread)?.map(|record| record.length_class);
+            // The requester's record, or in a round that of whoever keeps the model.
+            let mut class = None;
+            for owner in holders(order, self.sender.account()) {
+                let record = query::file(&*state, &input.file, &owner).map_err(unread)?;
+                class = class.or(record.map(|record| record.length_class));
+            }
             lengths.insert(input.name.to_string(), length::at_least(class.unwrap_or(0)));
             classes.extend(class);
         }

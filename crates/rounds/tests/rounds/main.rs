@@ -7,4 +7,5 @@ mod common;
 mod learning;
 mod merging;
 mod poisoning;
+mod resuming;
 mod rewards;

@@ -171,6 +171,7 @@ impl Plan {
                 attest: 1_000 * u64::from(self.attest.unwrap_or(self.deadline)),
                 ..Deadlines::all(1_000 * u64::from(self.deadline))
             },
+            rounds: None,
         }
     }
 }

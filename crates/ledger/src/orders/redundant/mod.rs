@@ -8,7 +8,7 @@ mod work;
 
 use super::draw::Pools;
 use super::passage::finish;
-use super::procedure::Procedure;
+use super::procedure::{Procedure, Sender};
 use super::rules::problem::TermsProblem;
 use super::{asking, complaint, disputes, grants, judging, runs};
 use crate::state::State;
@@ -35,10 +35,10 @@ impl Procedure for Redundant {
         .collect()
     }
 
-    fn place(&self, order: &Order, from: AccountId, call: &OrderCall) -> Option<Place> {
+    fn place(&self, order: &Order, from: &Sender<'_>, call: &OrderCall) -> Option<Place> {
         let provider = match call {
             OrderCall::Grant { grantee, .. } => *grantee,
-            _ => from,
+            _ => from.account,
         };
         match order.head.phase {
             Phase::Asked => order.list_place(),
@@ -48,7 +48,8 @@ impl Procedure for Redundant {
         }
     }
 
-    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall, now: Moment) -> bool {
+    fn is_open(&self, order: &Order, from: &Sender<'_>, call: &OrderCall, now: Moment) -> bool {
+        let from = from.account;
         let run = order.run_of(from);
         match call {
             OrderCall::CommitRun { .. } | OrderCall::Decline { .. } => {
@@ -68,9 +69,10 @@ impl Procedure for Redundant {
         &self,
         state: &mut State<'_>,
         order: &mut Order,
-        from: AccountId,
+        from: &Sender<'_>,
         call: &OrderCall,
     ) -> Result<(), Refusal> {
+        let from = from.account;
         match call {
             OrderCall::Cancel { .. } => work::cancel(state, order),
             OrderCall::Answer { accept, .. } => {
@@ -135,7 +137,12 @@ impl Procedure for Redundant {
             | OrderCall::OpenStarts { .. }
             | OrderCall::CommitAudit { .. }
             | OrderCall::OpenEnds { .. }
-            | OrderCall::RevealAudit { .. } => Ok(()),
+            | OrderCall::RevealAudit { .. }
+            | OrderCall::Join { .. }
+            | OrderCall::Leave { .. }
+            | OrderCall::CommitUpdate { .. }
+            | OrderCall::Hold { .. }
+            | OrderCall::AttestModel { .. } => Ok(()),
         }
     }
 

@@ -290,7 +290,12 @@ pub(super) fn late(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
     let row = LIFE.iter().find(|row| row.phase == order.head.phase);
     match row.map_or(Late::Over, |row| row.late) {
         // No row of its names them.
-        Late::Over | Late::Seats(_) | Late::Validators | Late::Again => Ok(()),
+        Late::Over
+        | Late::Seats(_)
+        | Late::Validators
+        | Late::Again
+        | Late::Begins(_)
+        | Late::Goes(_) => Ok(()),
         Late::Unjudged => {
             let decision = judging::unjudged(state, order);
             decided(state, order, decision)

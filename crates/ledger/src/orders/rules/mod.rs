@@ -5,6 +5,7 @@
 //! file of its own, and one entry in `RULES`.
 
 mod evaluate;
+mod federated;
 mod finetune;
 pub(super) mod problem;
 mod train;
@@ -38,6 +39,12 @@ pub trait Rule: Sync {
         &[]
     }
 
+    /// Whether many trainers do it in rounds, each on rows of its own, instead of providers on the order's
+    /// inputs.
+    fn in_rounds(&self) -> bool {
+        false
+    }
+
     /// Whether the terms make sense for this kind, beyond what holds for every order.
     ///
     /// # Errors
@@ -46,7 +53,12 @@ pub trait Rule: Sync {
 }
 
 /// Every kind of job this version knows.
-const RULES: &[&dyn Rule] = &[&finetune::Finetune, &evaluate::Evaluate, &train::Train];
+const RULES: &[&dyn Rule] = &[
+    &finetune::Finetune,
+    &evaluate::Evaluate,
+    &train::Train,
+    &federated::Federated,
+];
 
 /// The names of all kinds.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
@@ -112,6 +124,7 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     found.extend(deadlines(terms, parameters));
     let problem = |field| move |text| TermsProblem { field, text };
     found.extend(inputs(terms, *rule).map(problem("inputs")));
+    found.extend(in_rounds(terms, *rule).map(problem("rounds")));
     found.extend(model(&terms.model, *rule).map(problem("model")));
     found.extend(method(&terms.method, *rule).map(problem("method")));
     let text = "memory is 0: a run takes some".to_owned();
@@ -187,7 +200,7 @@ fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
             terms.provider_bond,
             parameters.provider_bond,
         ),
-        ("price", terms.price),
+        earned_by_provider(terms),
     );
     let auditor = (
         ("auditor_bond", terms.auditor_bond, parameters.auditor_bond),
@@ -210,7 +223,7 @@ fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         if bond < least {
             let text = format!("{field} is {bond}, the least here is {least}");
             found.push(TermsProblem { field, text });
-        } else if bond > most && !(pay == "price" && unpaid) {
+        } else if bond > most && !(field == "provider_bond" && unpaid) {
             let text = format!(
                 "{field} is {bond}, the most here is {most}: {multiple} times {pay}, which is \
                  {earned}; lower it, or raise {pay}"
@@ -219,6 +232,17 @@ fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
         }
     }
     found
+}
+
+/// What a provider earns under its bond, in words and as an amount: a trainer earns the price in every round.
+fn earned_by_provider(terms: &Terms) -> (&'static str, Amount) {
+    match &terms.rounds {
+        None => ("price", terms.price),
+        Some(of) => {
+            let all = terms.price.0.saturating_mul(of.rounds.into());
+            ("the price of all rounds", Amount(all))
+        }
+    }
 }
 
 /// Which phases are shorter than the network's floors, so that silence in them proves nothing, or
@@ -278,6 +302,19 @@ fn inputs(terms: &Terms, rule: &dyn Rule) -> Option<String> {
         let kind = rule.kind();
         format!("a {kind} job takes the inputs {takes:?}, then any of {may:?}, not {names:?}")
     })
+}
+
+fn in_rounds(terms: &Terms, rule: &dyn Rule) -> Option<String> {
+    let kind = rule.kind();
+    match (rule.in_rounds(), terms.rounds) {
+        (true, Some(_)) | (false, None) => None,
+        (true, None) => Some(format!(
+            "a {kind} job is done in rounds: say how many, and by whom"
+        )),
+        (false, Some(_)) => Some(format!(
+            "a {kind} job is not done in rounds: leave them out"
+        )),
+    }
 }
 
 fn model(told: &[u8], rule: &dyn Rule) -> Option<String> {

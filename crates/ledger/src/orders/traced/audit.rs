@@ -166,7 +166,9 @@ fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
     let draw = |_| SegmentIndex(u32::try_from(stream.below(worked.into())).unwrap_or(0));
     let most = Terms::MAX_DRAWN;
     let mut distinct: BTreeSet<_> = match ProcedureName::of(terms) {
-        ProcedureName::Traced => (0..terms.segments_drawn).map(draw).collect(),
+        ProcedureName::Traced | ProcedureName::Rounds => {
+            (0..terms.segments_drawn).map(draw).collect()
+        }
         ProcedureName::Redundant if worked <= most => (0..worked).map(SegmentIndex).collect(),
         ProcedureName::Redundant => (0..most).map(draw).collect(),
     };

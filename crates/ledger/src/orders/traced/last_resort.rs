@@ -31,9 +31,12 @@ pub(super) fn may_sit(state: &State<'_>, order: &Order) -> impl Fn(&Candidate) -
         .collect();
     // Who owned the provider when it accepted, and who does now.
     let provider = run.map(|run| [run.provider, run.owner, state.owner(&run.provider)]);
-    let requester = state.owner(&order.head.requester);
+    // The trainer whose steps are audited is its own requester; who posted the rounds sits neither.
+    let audit_of = order.head.audit_of.as_ref();
+    let posted = audit_of.map_or(order.head.requester, |of| of.requester);
+    let requesters = [posted, order.head.requester].map(|of| state.owner(&of));
     move |of| {
-        let mut sides = provider.iter().flatten().chain([&requester]);
+        let mut sides = provider.iter().flatten().chain(&requesters);
         !sides.any(|side| of.belongs_to(*side)) && !seated.contains(&of.account)
     }
 }
@@ -54,8 +57,7 @@ pub(super) fn call(state: &mut State<'_>, order: &mut Order) -> Result<(), Refus
         enter(state, order, Phase::Committed);
         return Ok(());
     }
-    enter(state, order, Phase::Delivering);
-    Ok(())
+    super::stands(state, order)
 }
 
 /// What everybody whose reveal stands gets: auditors their fee, and validators equal parts of the fees
@@ -68,7 +70,7 @@ pub(super) fn fees(order: &Order) -> Vec<(AccountId, Amount)> {
     let fee = terms.auditor_fee.0;
     let auditors = sit(Role::Auditor).count() as u64;
     let (left, most) = match ProcedureName::of(terms) {
-        ProcedureName::Traced => {
+        ProcedureName::Traced | ProcedureName::Rounds => {
             let empty = u64::from(terms.auditors).saturating_sub(auditors);
             (fee.saturating_mul(empty), fee)
         }

@@ -15,7 +15,8 @@ use crate::{AccountId, Order, Outcome, Phase, Refusal, Seat, SlashReason};
 pub(super) fn pass(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     let row = LIFE.iter().find(|row| row.phase == order.head.phase);
     match row.map_or(Late::Over, |row| row.late) {
-        Late::Over => Ok(()),
+        // No row of its names the others.
+        Late::Over | Late::Begins(_) | Late::Goes(_) => Ok(()),
         Late::Unjudged => {
             let decision = judging::unjudged(state, order);
             decided(state, order, decision)

@@ -10,7 +10,7 @@ mod work;
 
 use super::draw::Pools;
 use super::passage::{enter, finish};
-use super::procedure::Procedure;
+use super::procedure::{Procedure, Sender};
 use super::rules::problem::{TermsProblem, outside};
 use super::{asking, complaint, disputes, escrow, grants, judging, runs};
 use crate::state::State;
@@ -24,20 +24,10 @@ pub(crate) struct Traced;
 
 impl Procedure for Traced {
     fn problems(&self, terms: &Terms) -> Vec<TermsProblem> {
-        let drawn = u64::from(terms.segments_drawn);
-        let auditors = u64::from(terms.auditors);
-        outside([
-            (
-                "segments_drawn",
-                "segments_drawn",
-                drawn,
-                Terms::MAX_DRAWN.into(),
-            ),
-            ("auditors", "auditors", auditors, Terms::MAX_AUDITORS.into()),
-        ])
+        audit_problems(terms)
     }
 
-    fn place(&self, order: &Order, _from: AccountId, _call: &OrderCall) -> Option<Place> {
+    fn place(&self, order: &Order, _from: &Sender<'_>, _call: &OrderCall) -> Option<Place> {
         match order.head.phase {
             Phase::Asked | Phase::Called => order.list_place(),
             Phase::Assigned | Phase::Running | Phase::Delivering => {
@@ -52,7 +42,8 @@ impl Procedure for Traced {
         }
     }
 
-    fn is_open(&self, order: &Order, from: AccountId, call: &OrderCall, now: Moment) -> bool {
+    fn is_open(&self, order: &Order, from: &Sender<'_>, call: &OrderCall, now: Moment) -> bool {
+        let from = from.account;
         let round = order.round();
         let seat = order.seat(from);
         match call {
@@ -73,9 +64,10 @@ impl Procedure for Traced {
         &self,
         state: &mut State<'_>,
         order: &mut Order,
-        from: AccountId,
+        from: &Sender<'_>,
         call: &OrderCall,
     ) -> Result<(), Refusal> {
+        let from = from.account;
         match call {
             // It is posted before there is an order to move in.
             OrderCall::Post(_) => Ok(()),
@@ -125,7 +117,13 @@ impl Procedure for Traced {
                 work::commit(state, order, trace, (*counts, *first_invalid), *lock)
             }
             // No row of its names them.
-            OrderCall::CommitRun { .. } | OrderCall::RevealRun { .. } => Ok(()),
+            OrderCall::CommitRun { .. }
+            | OrderCall::RevealRun { .. }
+            | OrderCall::Join { .. }
+            | OrderCall::Leave { .. }
+            | OrderCall::CommitUpdate { .. }
+            | OrderCall::Hold { .. }
+            | OrderCall::AttestModel { .. } => Ok(()),
             OrderCall::OpenStarts { openings, .. } => audit::open_starts(state, order, openings),
             OrderCall::CommitAudit { commitment, .. } => {
                 audit::commit(state, order, from, *commitment)
@@ -183,6 +181,33 @@ impl Procedure for Traced {
             Phase::Committed => audit::draw(state, order, pools),
             Phase::Seated => audit::draw_round(state, order),
             _ => Ok(false),
+        }
+    }
+}
+
+/// What is wrong with how a run is to be audited.
+pub(super) fn audit_problems(terms: &Terms) -> Vec<TermsProblem> {
+    let drawn = u64::from(terms.segments_drawn);
+    let auditors = u64::from(terms.auditors);
+    outside([
+        (
+            "segments_drawn",
+            "segments_drawn",
+            drawn,
+            Terms::MAX_DRAWN.into(),
+        ),
+        ("auditors", "auditors", auditors, Terms::MAX_AUDITORS.into()),
+    ])
+}
+
+/// Goes on with a run that stands: its result is delivered. What was only audited for its round has
+/// been delivered before, so that is its end.
+fn stands(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    match order.head.audit_of {
+        Some(_) => close(state, order, Outcome::Paid),
+        None => {
+            enter(state, order, Phase::Delivering);
+            Ok(())
         }
     }
 }

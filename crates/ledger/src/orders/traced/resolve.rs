@@ -2,7 +2,7 @@
 //! acceptance, or the end of the run.
 
 use super::audit::{seat_mut, standing};
-use super::{close, fail, last_resort};
+use super::{close, fail, last_resort, stands};
 use crate::accounts::money;
 use crate::orders::disputes::{self, Claim, Decision};
 use crate::orders::escrow::{self, Locked, Reward};
@@ -38,8 +38,7 @@ pub(super) fn resolve(state: &mut State<'_>, order: &mut Order) -> Result<(), Re
         false => run.passed().count() >= usize::from(order.head.terms.auditors),
     };
     if enough {
-        enter(state, order, Phase::Delivering);
-        return Ok(());
+        return stands(state, order);
     }
     draw_again(state, order)
 }

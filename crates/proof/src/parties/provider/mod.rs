@@ -16,7 +16,7 @@ use super::asked::Consent;
 use super::close;
 use crate::desk::Desk;
 use crate::inputs::Inputs;
-use crate::keys::RunKeys;
+use crate::keys::{InputKeys, RunKeys};
 use crate::party::{
     Answer, CallTag, Context, FetchFailure, Identity, Input, Outcome, Output, Tag, Traced, What,
 };
@@ -43,6 +43,8 @@ pub struct Provider {
     me: Identity,
     desk: Desk,
     consent: Consent,
+    /// Its own keys of the inputs, where the work is its part of a round.
+    own: Option<InputKeys>,
     keys: Option<RunKeys>,
     inputs: Inputs,
     run: Option<Run>,
@@ -87,6 +89,7 @@ impl Provider {
             me,
             desk: Desk::default(),
             consent: Consent::default(),
+            own: None,
             keys: None,
             run: None,
             kept: BTreeSet::new(),
@@ -94,6 +97,15 @@ impl Provider {
             shown: Shown::default(),
             started: false,
             finished: false,
+        }
+    }
+
+    /// A trainer with an empty journal, in its part of a round: model and rows open with these keys, and
+    /// nobody grants it any.
+    pub fn of_own(me: Identity, keys: InputKeys) -> Provider {
+        Provider {
+            own: Some(keys),
+            ..Provider::new(me)
         }
     }
 

@@ -1,8 +1,8 @@
 //! Running the job, up to the commitment.
 
 use assay_ledger::{
-    BoundedVec, DeclineReason, OrderCall, Place, Run as RunRecord, SegmentIndex, StepIndex,
-    Trace as RunTrace,
+    BoundedVec, DeclineReason, Occasion, OrderCall, Place, Run as RunRecord, RunIndex,
+    SegmentIndex, StepIndex, Trace as RunTrace,
 };
 
 use super::answer::NO_TRACE;
@@ -27,6 +27,11 @@ impl Provider {
                 true => run.resume(),
                 false => *run = Run::new(index),
             }
+        }
+        if let (None, Some(own)) = (&self.keys, &self.own) {
+            let work = order.work(index);
+            let keys = RunKeys::new(own.clone(), &self.me.encryption, &work);
+            self.keys = Some(keys.with_update(&work));
         }
         if self.keys.is_none() {
             let granted = GrantUse {
@@ -67,6 +72,10 @@ impl Provider {
         let task = self.inputs.task(order, mine);
         if task.is_none() && self.keys.is_some() && view.pressing() {
             self.decline = Some(DeclineReason::Inputs);
+        }
+        if self.own.is_some() && self.decline.is_some() {
+            // Nobody waits for it: it misses the round.
+            return;
         }
         if let Some(reason) = self.decline.filter(|_| !committed) {
             let call = || Some(OrderCall::Decline { place, reason });
@@ -139,6 +148,10 @@ impl Provider {
     /// lie, may turn them off as soon as there is a commitment.
     fn keep_inputs(&mut self, view: &View, place: Place) -> bool {
         let (order, now) = (&view.order, view.height);
+        if self.own.is_some() {
+            // Its rows are its own, and validators keep the model.
+            return true;
+        }
         let Some(keys) = &self.keys else {
             return false;
         };
@@ -214,6 +227,14 @@ impl Provider {
         let mut files: Vec<_> = run.stored.values().copied().collect();
         let root = run.trace(&order.head.terms).map(|trace| trace.root());
         let place = order.work(run.attempt);
+        if let Some(of) = &order.head.audit_of {
+            let place = Place {
+                order: of.order,
+                run: RunIndex(of.round.into()),
+                occasion: Occasion::Work,
+            };
+            return self.send(view, place);
+        }
         if order.head.terms.copies > 1 {
             let commitment = root.zip(files.split_last()).and_then(|(root, files)| {
                 let (result, checkpoints) = files;
@@ -250,6 +271,35 @@ impl Provider {
                 counts,
                 first_invalid,
                 lock: lock?,
+            })
+        });
+    }
+
+    /// Commits to its part of a round, and to the update that it gives.
+    fn send(&mut self, view: &View, place: Place) {
+        let order = &view.order;
+        let (Some(run), Some(keys)) = (&mut self.run, &self.keys) else {
+            return;
+        };
+        let terms = &order.head.terms;
+        let mut files: Vec<_> = run.stored.values().copied().collect();
+        let work = order.work(run.attempt);
+        let tag = CallTag::CommitTrace;
+        self.desk.submit(work, tag, view.height, || {
+            let root = run.trace(terms)?.root();
+            let ends = [StepIndex(0), StepIndex(terms.steps)];
+            let openings = ends.iter().map(|step| run.opening(terms, *step));
+            let openings: Option<Vec<_>> = openings.collect();
+            let update = files.pop()?;
+            let (_, first_invalid) = run.counts()?;
+            Some(OrderCall::CommitUpdate {
+                place,
+                root,
+                checkpoints: BoundedVec::new(files).ok()?,
+                update,
+                first_invalid,
+                lock: keys.lock(),
+                openings: BoundedVec::new(openings?).ok()?,
             })
         });
     }

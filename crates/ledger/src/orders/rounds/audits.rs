@@ -1,0 +1,223 @@
+//! Trainers are drawn, and each one's steps of the round are audited in an order of its own.
+
+use assay_crypto::Digest;
+
+use super::bits::Bits;
+use super::record::{AuditOf, Trainer};
+use super::terms::RoundTerms;
+use super::trainers;
+use crate::accounts::money;
+use crate::orders::draw;
+use crate::orders::keys;
+use crate::orders::passage::enter;
+use crate::orders::stored::{load, save};
+use crate::state::State;
+use crate::{
+    AccountRefusal, Amount, BoundedString, Head, Input, Order, OrderEvent, OrderId, OrderRefusal,
+    Outcome, Phase, Refusal, Run, RunIndex,
+};
+
+/// Draws whose steps are audited, from a beacon that nobody knew when the updates were fixed, and what merging
+/// follows from.
+pub(super) fn draw(state: &mut State<'_>, order: &mut Order) -> Result<bool, Refusal> {
+    let (id, beacon) = (order.head.id, state.context.beacon);
+    let Some(terms) = order.round_terms() else {
+        return Ok(false);
+    };
+    let rounds = order.head.rounds.get_or_insert_default();
+    let round = rounds.round;
+    rounds.merge_seed = Some(seed("assay/round/merge/v1", id, round, &beacon));
+    let mut left: Vec<u16> = rounds.counted.numbers().collect();
+    let mut stream = draw::stream(state, order, "trainers");
+    let mut drawn = Vec::new();
+    while drawn.len() < usize::from(terms.audited) && !left.is_empty() {
+        let at = stream.below(left.len() as u64);
+        drawn.push(left.remove(usize::try_from(at).unwrap_or(0)));
+    }
+    let mut accounts = Vec::with_capacity(drawn.len());
+    for number in &drawn {
+        if let Some(trainer) = trainers::numbered(state, &id, *number) {
+            accounts.push(trainer.account);
+            begin(state, order, trainer)?;
+        }
+    }
+    let rounds = order.head.rounds.get_or_insert_default();
+    rounds.audits = drawn.into_iter().collect();
+    let trainers = accounts;
+    state.emit(OrderEvent::TrainersDrawn { round, trainers }.of(id));
+    enter(state, order, Phase::Checking);
+    Ok(true)
+}
+
+/// Public randomness of a round of an order.
+pub(super) fn seed(domain: &'static str, order: OrderId, round: u16, beacon: &Digest) -> Digest {
+    Digest::of(domain, &[&order.0.0, &round.to_le_bytes(), &beacon.0])
+}
+
+impl Order {
+    /// A trainer's part of the round under way, as the order that its audit would be: the trainer is its
+    /// requester, since the rows are its own, and its provider. Nothing is committed in it, and it holds no
+    /// money. `None` where no round is under way.
+    pub fn of_trainer(&self, trainer: &Trainer) -> Option<Order> {
+        let rounds = self.head.rounds.as_ref()?;
+        let (model, seed) = (rounds.model.as_ref()?, rounds.seed?);
+        let (round, number) = (rounds.round, trainer.number);
+        let id = OrderId::of_audit(self.head.id, round, number);
+        let audit_of = AuditOf {
+            order: self.head.id,
+            requester: self.head.requester,
+            round,
+            trainer: number,
+            keepers: model.keepers.clone(),
+        };
+        let inputs = [
+            input("model", model.file, model.content),
+            input("rows", trainer.rows, trainer.content),
+        ];
+        let terms = &self.head.terms;
+        let terms = RoundTerms::of_run(terms, (round, number), inputs);
+        let run = Run {
+            index: RunIndex(0),
+            provider: trainer.account,
+            owner: trainer.owner,
+            encryption_key: trainer.encryption_key,
+            bond: trainer.bond,
+            seed: Some(seed),
+            at: self.head.since.height,
+            declined: None,
+            commitment: None,
+            trace: None,
+            released: None,
+            released_at: None,
+            opened: Vec::new(),
+            last: None,
+            rounds: Vec::new(),
+            last_resort: false,
+            failed: None,
+        };
+        let head = Head {
+            id,
+            requester: trainer.account,
+            terms,
+            posted: self.head.since.height,
+            updated: self.head.since.height,
+            phase: Phase::Running,
+            since: self.head.since,
+            deadline: self.head.deadline,
+            until: self.head.deadline,
+            lists: 0,
+            asked: None,
+            declined: Vec::new(),
+            escrow: Amount::ZERO,
+            answers: 0,
+            deposit: Amount::ZERO,
+            begun: 1,
+            disputed: 0,
+            outcome: None,
+            rounds: None,
+            audit_of: Some(Box::new(audit_of)),
+        };
+        Some(Order {
+            head,
+            runs: vec![run],
+            disputes: Vec::new(),
+        })
+    }
+}
+
+/// Begins the audit of a trainer's steps: an order that is at the point where its run is committed. Its bond
+/// stays locked as it is.
+fn begin(state: &mut State<'_>, order: &mut Order, mut trainer: Trainer) -> Result<(), Refusal> {
+    let parent = order.head.id;
+    let round = order.head.rounds.as_ref().map_or(0, |rounds| rounds.round);
+    let (Some(mut audit), Some(terms)) = (order.of_trainer(&trainer), order.round_terms()) else {
+        return Ok(());
+    };
+    let (Some(run), Some(sent)) = (audit.runs.first_mut(), trainer.sent_in(round)) else {
+        return Ok(());
+    };
+    run.trace = Some(sent.trace.clone());
+    run.opened.clone_from(&sent.opened);
+    run.last = Some(sent.update);
+    let parameters = &state.chain.parameters;
+    let escrow = terms.audit_escrow(&order.head.terms, parameters);
+    let escrow = escrow.ok_or(AccountRefusal::Overflow)?;
+    order.head.escrow = money::minus(order.head.escrow, escrow)?;
+    audit.head.escrow = escrow;
+    audit.head.answers = audit.head.terms.most_answers(parameters);
+    audit.head.posted = state.now();
+    let (id, requester) = (audit.head.id, trainer.account);
+    state.emit(OrderEvent::OrderPosted { requester, escrow }.of(id));
+    enter(state, &mut audit, Phase::Committed);
+    save(state, &mut audit);
+    if let Some(sent) = &mut trainer.sent {
+        sent.audit = Some(id);
+    }
+    trainers::save(state, &parent, &trainer);
+    Ok(())
+}
+
+fn input(name: &str, file: crate::FileId, content: Digest) -> Input {
+    Input {
+        // Both names are shorter than the most.
+        name: BoundedString::new(name).unwrap_or_default(),
+        file,
+        content,
+    }
+}
+
+/// Takes note that an audit has ended, in the order whose round it was of: what it did not spend goes back
+/// there. A trainer that failed is out, with its update.
+pub(in crate::orders) fn ended(
+    state: &mut State<'_>,
+    audit: &mut Order,
+    outcome: Outcome,
+) -> Result<(), Refusal> {
+    let Some(of) = audit.head.audit_of.as_deref().cloned() else {
+        return Ok(());
+    };
+    let id = of.order;
+    let mut order = load(state, id)?;
+    let left = std::mem::replace(&mut audit.head.escrow, Amount::ZERO);
+    order.head.escrow = money::plus(order.head.escrow, left)?;
+    let stands = matches!(outcome, Outcome::Paid | Outcome::Failed);
+    let trainer = trainers::numbered(state, &id, of.trainer);
+    let mut trainer = trainer.ok_or(OrderRefusal::UnknownOrder { order: id })?;
+    let rounds = order.head.rounds.get_or_insert_default();
+    rounds.audits.remove(of.trainer);
+    rounds.settled.insert(of.trainer);
+    match stands {
+        true => trainer.stood = trainer.stood.saturating_add(1),
+        false => {
+            // What was left of its bond came free with the run.
+            trainer.bond = Amount::ZERO;
+            rounds.counted.remove(of.trainer);
+            rounds.present.remove(of.trainer);
+            let account = trainer.account;
+            state.remove(keys::with_part(&account, &id));
+            state.emit(OrderEvent::PutOut { trainer: account }.of(id));
+        }
+    }
+    trainers::save(state, &id, &trainer);
+    let rounds = order.head.rounds.get_or_insert_default();
+    if order.head.phase == Phase::Checking && rounds.audits == Bits::default() {
+        checked(state, &mut order);
+    }
+    save(state, &mut order);
+    Ok(())
+}
+
+/// Goes on once every audit of the round has ended.
+fn checked(state: &mut State<'_>, order: &mut Order) {
+    let least = order.round_terms().map_or(0, |terms| terms.least);
+    let counted = order
+        .head
+        .rounds
+        .as_ref()
+        .map_or(0, |of| of.counted.count());
+    let next = match counted < least {
+        true => Phase::Between,
+        false => Phase::Merging,
+    };
+    enter(state, order, next);
+}

@@ -1,0 +1,208 @@
+//! Trainers commit to what they did, and validators say what of it can be had.
+
+use assay_crypto::Digest;
+use assay_crypto::release::LockKey;
+
+use super::bits::Bits;
+use super::record::{Holds, Sent};
+use super::trainers;
+use crate::files::{must_be_kept, recorded};
+use crate::orders::passage::enter;
+use crate::orders::procedure::Sender;
+use crate::orders::{disputes, runs};
+use crate::state::State;
+use crate::{
+    AccountId, BoundedVec, FileId, Leaf, Opening, Order, OrderEvent, OrderRefusal, Phase, Refusal,
+    StateFile, StepIndex, Trace,
+};
+
+/// Commits a trainer to its steps and its update, which is the last state of its trace.
+pub(super) fn commit(
+    state: &mut State<'_>,
+    order: &mut Order,
+    sender: &Sender<'_>,
+    (root, (checkpoints, update)): (Digest, (&BoundedVec<FileId, 1024>, FileId)),
+    (first_invalid, lock): (Option<StepIndex>, LockKey),
+    openings: &BoundedVec<Opening, 2>,
+) -> Result<(), Refusal> {
+    let (id, account) = (order.head.id, sender.account);
+    let done = || OrderRefusal::AlreadyDone { order: id };
+    let round = order.head.rounds.as_ref().ok_or_else(done)?;
+    let (number, sent_before) = (round.round, &round.sent);
+    let trainer = sender.trainer.filter(|of| of.takes_part(number));
+    let trainer = trainer.ok_or(OrderRefusal::NotInRound {
+        order: id,
+        round: number,
+    })?;
+    if sent_before.has(trainer.number) {
+        return Err(done().into());
+    }
+    let terms = &order.head.terms;
+    let ends = [StepIndex(0), StepIndex(terms.steps)];
+    let [first, last] = &openings[..] else {
+        let expected = Vec::from(ends);
+        return Err(OrderRefusal::WrongOpenings {
+            order: id,
+            expected,
+        }
+        .into());
+    };
+    if [first.step, last.step] != ends {
+        let expected = Vec::from(ends);
+        return Err(OrderRefusal::WrongOpenings {
+            order: id,
+            expected,
+        }
+        .into());
+    }
+    let expected = terms.segments();
+    if checkpoints.len() != expected as usize {
+        return Err(OrderRefusal::CheckpointCount {
+            order: id,
+            expected,
+            found: checkpoints.len() as u32,
+        }
+        .into());
+    }
+    runs::check_lock(order, lock)?;
+    let counts = last.reached.counts;
+    runs::check_counts(order, &counts, first_invalid)?;
+    let trace = Trace {
+        root,
+        checkpoints: checkpoints.to_vec(),
+        result: update,
+        counts,
+        first_invalid,
+        lock,
+        at: state.now(),
+    };
+    let opened = [first, last].map(|opening| under(order, &trace, opening));
+    let [first, last_leaf] = opened;
+    let opened = vec![first?, last_leaf?];
+    let file = check_length(state, order, (update, account), last)?;
+    let parameters = &state.chain.parameters;
+    let kept_ms = parameters.kept_ms;
+    for file in checkpoints.iter().chain([&file, &trainer.rows]) {
+        must_be_kept(state, (*file, account), kept_ms)?;
+    }
+    let mut trainer = trainer.clone();
+    trainer.sent = Some(Sent {
+        round: number,
+        trace,
+        opened,
+        update: last.reached.state,
+        audit: None,
+    });
+    trainers::save(state, &id, &trainer);
+    let sent = OrderEvent::UpdateCommitted {
+        round: number,
+        trainer: account,
+        root,
+    };
+    state.emit(sent.of(id));
+    let rounds = order.head.rounds.get_or_insert_default();
+    rounds.sent.insert(trainer.number);
+    if rounds.sent == rounds.present {
+        enter(state, order, Phase::Gathering);
+    }
+    Ok(())
+}
+
+/// A leaf that lies under the root of a trace and counts what was said of it.
+fn under(order: &Order, trace: &Trace, opening: &Opening) -> Result<Leaf, Refusal> {
+    let leaf = disputes::opened_under(order, Some(trace), opening)?;
+    match trace.admits(leaf.step, &opening.reached.counts) {
+        true => Ok(leaf),
+        false => Err(disputes::other_counts(order, leaf.step)),
+    }
+}
+
+/// Refuses an update whose file cannot be that of the state in the last leaf.
+fn check_length(
+    state: &State<'_>,
+    order: &Order,
+    (update, account): (FileId, AccountId),
+    last: &Opening,
+) -> Result<FileId, Refusal> {
+    let (id, length) = (order.head.id, last.reached.state.length);
+    let file = StateFile::new(length).ok_or(OrderRefusal::StateTooLong {
+        order: id,
+        length,
+        most: StateFile::MAX_STATE,
+    })?;
+    let (expected, found) = (file.slices(), recorded(state, update, account)?.slices);
+    if expected != found {
+        return Err(OrderRefusal::OtherSlices {
+            order: id,
+            expected,
+            found,
+        }
+        .into());
+    }
+    Ok(update)
+}
+
+/// Goes on without those who have sent nothing.
+pub(super) fn over(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let rounds = order.head.rounds.get_or_insert_default();
+    let next = match rounds.sent == Bits::default() {
+        // There is nothing to look for.
+        true => Phase::Between,
+        false => Phase::Gathering,
+    };
+    enter(state, order, next);
+    Ok(())
+}
+
+/// Notes which updates a validator holds: it has their bytes, and they are what their trainers committed to.
+pub(super) fn hold(
+    state: &mut State<'_>,
+    order: &mut Order,
+    validator: AccountId,
+    updates: &Bits,
+) -> Result<(), Refusal> {
+    let id = order.head.id;
+    let rounds = order.head.rounds.get_or_insert_default();
+    if rounds.holds.iter().any(|of| of.validator == validator) {
+        return Err(OrderRefusal::AlreadyDone { order: id }.into());
+    }
+    if !updates.is_within(&rounds.sent) {
+        return Err(OrderRefusal::NotSent { order: id }.into());
+    }
+    let updates = updates.clone();
+    rounds.holds.push(Holds { validator, updates });
+    let all = rounds.holds.len() == state.chain.validators.len();
+    state.emit(OrderEvent::Held { validator }.of(id));
+    if all {
+        return gathered(state, order);
+    }
+    Ok(())
+}
+
+/// Counts the updates that more validators hold than can be liars: an honest one does, and gives them to the
+/// others.
+pub(super) fn gathered(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+    let liars = state.chain.liars();
+    let rounds = order.head.rounds.get_or_insert_default();
+    let held = |number: &u16| {
+        rounds
+            .holds
+            .iter()
+            .filter(|of| of.updates.has(*number))
+            .count()
+            > liars
+    };
+    rounds.counted = rounds.sent.numbers().filter(held).collect();
+    let next = match rounds.counted == Bits::default() {
+        true => Phase::Between,
+        false => Phase::Closed,
+    };
+    let gathered = OrderEvent::Gathered {
+        round: rounds.round,
+        sent: rounds.sent.count(),
+        held: rounds.counted.count(),
+    };
+    state.emit(gathered.of(order.head.id));
+    enter(state, order, next);
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! A trainer's way into an order with rounds: it brings its rows to the vault and joins. Its part in the rounds
+//! is played by a [`Stage`](crate::roles::Stage) with [`Part::Provider`](assay_job::Part::Provider).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use assay_api::ChainError;
+use assay_ledger::{FileId, OrderCall, OrderId, Parameters, Phase, query};
+use assay_proof::Handle;
+
+use crate::{client::CallError, files, orders::Services};
+
+/// Media type of rows in the vault.
+const ROWS_TYPE: &str = "application/octet-stream";
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// Why an account could not join.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinFailure {
+    /// The state could not be read.
+    #[error("the order could not be read")]
+    Chain(#[from] ChainError),
+    /// There is no such order.
+    #[error("the chain knows no order {0}")]
+    Unknown(OrderId),
+    /// It has no rounds, or is over.
+    #[error("order {order} is {phase} and takes no trainers: name one of a federated job that is under way")]
+    NoRounds {
+        /// Which.
+        order: OrderId,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// The account takes part already.
+    #[error("this account joined order {0} before: it goes on by itself while its node runs")]
+    Joined(OrderId),
+    /// The rows did not reach the vault.
+    #[error("the rows did not reach the vault: {0}")]
+    Upload(String),
+    /// The ledger did not take it in.
+    #[error("the ledger did not take the account in; its rows stay in the vault")]
+    Refused(#[from] CallError),
+    /// The system gave no randomness.
+    #[error("the system gave no randomness")]
+    Randomness(#[source] getrandom::Error),
+}
+
+/// Joins an order with these rows, which are stored encrypted; drawn auditors, and judges of a dispute, are
+/// granted their key, and nobody else. Returns their file.
+///
+/// # Errors
+/// [`JoinFailure`]; no bond is locked then.
+pub async fn join(
+    services: &Arc<Services>,
+    order: OrderId,
+    rows: Handle,
+) -> Result<FileId, JoinFailure> {
+    let lasting = {
+        let state = services.chain.state();
+        let found = query::order(&*state, &order).map_err(ChainError::from)?;
+        let found = found.ok_or(JoinFailure::Unknown(order))?;
+        let phase = found.head.phase;
+        if found.head.rounds.is_none() || phase.is_final() {
+            return Err(JoinFailure::NoRounds { order, phase });
+        }
+        let me = services.sender.account();
+        if query::trainer(&*state, &order, &me)
+            .map_err(ChainError::from)?
+            .is_some()
+        {
+            return Err(JoinFailure::Joined(order));
+        }
+        let parameters: Option<Parameters> = query::parameters(&*state).map_err(ChainError::from)?;
+        let least = found.head.terms.inputs_ms(&parameters.unwrap_or_default());
+        // A day more than it must be, for bringing it there.
+        least.saturating_add(DAY_MS)
+    };
+    let key = files::fresh_key().map_err(JoinFailure::Randomness)?;
+    let own = Some(services.key.encryption().public());
+    let content = rows.content();
+    let name = format!("{order}/rows");
+    let stored = services
+        .store(name, ROWS_TYPE, (key, own), rows, (lasting, &BTreeSet::new()))
+        .await;
+    let rows = stored.map_err(JoinFailure::Upload)?;
+    let join = OrderCall::Join {
+        order,
+        rows,
+        content,
+    };
+    services.sender.call(join).await?;
+    Ok(rows)
+}
