@@ -56,9 +56,6 @@ pub use spec::run_spec;
 /// The kind's name in job files and on the ledger.
 pub const KIND: &str = "federated";
 
-/// Input: a trainer's rows, as a shard.
-const ROWS: &str = "rows";
-
 /// Trains by rounds of many trainers; every step of a program is one batch of one of them, and the last one makes its
 /// update.
 #[derive(Debug)]
@@ -74,7 +71,7 @@ impl Kind for Federated {
     }
 
     fn read(&self, text: &str, folder: &Path) -> Result<Job, JobError> {
-        file::read(text, folder)
+        file::read(&Federated, (text, folder))
     }
 
     fn program(&self, task: &Task) -> Result<Box<dyn Program>, BuildError> {
@@ -107,7 +104,7 @@ impl Kind for Federated {
         };
         let model = first_model(&task.spec, &Digest::ZERO)?;
         let rows = TaskInput {
-            name: ROWS.to_owned(),
+            name: spec::ROWS.to_owned(),
             handle: held.clone(),
         };
         Ok(Some(Task {

@@ -103,6 +103,14 @@ impl Draft {
         }))
     }
 
+    /// The same, with another name for what is stored beside the order: one without inputs has no keys that
+    /// would tell it from others.
+    #[must_use]
+    pub fn named(mut self, name: Digest) -> Self {
+        self.0.keys = name;
+        self
+    }
+
     /// What posting takes into escrow in a network with these parameters; `None` for more than there can
     /// be.
     pub fn escrow(&self, parameters: &Parameters) -> Option<Amount> {

@@ -37,11 +37,11 @@ pub mod progress;
 pub mod reach;
 pub mod requester;
 pub mod roles;
+pub mod rounds;
 mod secret_file;
 mod shares;
 pub mod split;
 pub mod storage;
-pub mod trainer;
 pub mod transport;
 pub mod worker;
 

@@ -7,6 +7,7 @@
 //! compared, by the caller, with what it was told.
 
 mod blobs;
+mod rounds;
 
 use std::{
     collections::BTreeMap,
@@ -26,6 +27,7 @@ use assay_ledger::{
 use assay_proof::{Audience, StepReport, Task, TaskInput, WorkFailure};
 
 pub use self::blobs::Blobs;
+pub use self::rounds::{Remade, remake};
 use crate::{
     logs::expecting_panics,
     pace::{Pace, Paces},
@@ -100,6 +102,8 @@ pub struct Ledger {
     /// Every bond cut for an order, with the transaction that brought it about, if it was one.
     slashes: Vec<Slash>,
     paces: Paces,
+    /// Models of orders with rounds.
+    models: rounds::Models,
     genesis: Genesis,
     blocks: u64,
     unproven: u64,
@@ -148,11 +152,14 @@ impl Ledger {
         let proven = history.last_certified().map_err(unreadable)?.0;
         let mut replay = history.replay()?;
         let (mut slashes, mut paces) = (Vec::new(), Paces::default());
+        let mut models = rounds::Models::new();
         while replay.header().height.0 < proven
             && let Some(block) = replay.advance()?
         {
             collect(&block, &mut slashes);
             let done = block.receipts.iter().flat_map(|of| &of.events);
+            let all = block.events.iter().chain(done.clone());
+            rounds::note(&mut models, replay.state(), all)?;
             let time = (block.header.timestamp_ms, block.transactions.len());
             paces.block(time, block.events.iter().chain(done));
             progress(block.header.height.0, proven);
@@ -161,6 +168,7 @@ impl Ledger {
             state: replay.state().clone(),
             slashes,
             paces,
+            models,
             genesis: history.genesis().clone(),
             blocks: proven,
             unproven: history.head().0 - proven,

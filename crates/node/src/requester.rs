@@ -8,12 +8,12 @@ use assay_crypto::{Digest, aead::FileKey};
 use assay_job::keys::{self, KeysError};
 use assay_job::{BuildError, Draft, Inputs, Job, JobError, Network, Sizes};
 use assay_ledger::{
-    AccountId, Amount, Counts, Event, Examined, FileId, Order, OrderCall, OrderEvent, OrderId, Phase,
-    SegmentIndex, StateFile, query, query::Which,
+    AccountId, Amount, Counts, Event, Examined, FileId, Order, OrderCall, OrderEvent, OrderId,
+    Phase, SegmentIndex, StateFile, query, query::Which,
 };
-use assay_proof::{Audience, FetchFailure, Handle, MAX_STATE_BYTES, model_key};
+use assay_proof::{Audience, FetchFailure, Handle, MAX_STATE_BYTES};
 
-use crate::{client::CallError, files, orders::Services};
+use crate::{client::CallError, files, orders::Services, rounds};
 
 /// Media type of a job's inputs in the vault.
 const INPUT_TYPE: &str = "application/octet-stream";
@@ -150,7 +150,12 @@ impl Requester {
         let contents = assay_job::contents(inputs);
         let model = job.told_model(inputs)?;
         let sizes = Sizes::of(inputs).map_err(JobError::from)?;
-        let draft = Draft::new(job, (&model, &sizes), contents, Some(&keys))?;
+        let mut draft = Draft::new(job, (&model, &sizes), contents, Some(&keys))?;
+        let mut name = keys.commitment();
+        if job.inputs.is_empty() {
+            name = files::fresh_seed().map_err(RequestFailure::Randomness)?;
+            draft = draft.named(name);
+        }
         // Whatever can be known to fail fails here, before the first byte leaves.
         let lasting = self.check(job, &draft, inputs, private)?;
 
@@ -167,11 +172,11 @@ impl Requester {
             on_input(source.name, bytes.length());
             placed.push(file);
         }
-        for (name, bytes) in private {
+        for (input, bytes) in private {
             let key = files::fresh_key().map_err(RequestFailure::Randomness)?;
-            let title = keys::private_name(keys.commitment(), name);
-            self.store(name, title, (key, lasting), bytes).await?;
-            on_input(name, bytes.length());
+            let title = keys::private_name(name, input);
+            self.store(input, title, (key, lasting), bytes).await?;
+            on_input(input, bytes.length());
         }
         let terms = draft.place(placed);
         let included = self
@@ -364,18 +369,13 @@ impl Requester {
             order: order.head.id,
             phase: order.head.phase,
         };
-        if let Some(rounds) = &order.head.rounds {
-            let model = rounds.model.as_ref().ok_or_else(nothing)?;
-            let key = model_key(order.head.id, &model.content);
-            let file = (model.file, &model.keepers[..]);
-            let handle = self
-                .services
-                .fetch_input(file, key, Some(model.content))
-                .await?;
-            let bytes = handle.whole(MAX_STATE_BYTES as u64);
-            let bytes = bytes.map_err(|error| FetchFailure::Corrupt(crate::told(&error)))?;
+        if order.head.rounds.is_some() {
+            let model = rounds::model(&self.services, order).await?;
             // What its steps came to stands in each trainer's trace.
-            return Ok(StateFile::encode(&Counts::default(), bytes.to_vec()));
+            return Ok(StateFile::encode(
+                &Counts::default(),
+                model.ok_or_else(nothing)?,
+            ));
         }
         let run = order.result_run().ok_or_else(nothing)?;
         let last = SegmentIndex(order.head.terms.segments());

@@ -164,6 +164,7 @@ pub fn terms() -> Terms {
         keys: digest("keys"),
         delivery_key: lock(1).public(),
         deadlines: Deadlines::all(3_000),
+        rounds: None,
     }
 }
 

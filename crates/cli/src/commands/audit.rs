@@ -1,9 +1,11 @@
 //! `assay audit --offline`: recompute what a trial claims, from its files alone.
 
+mod again;
+mod checks;
 mod files;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -19,6 +21,8 @@ use clap::Args;
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
 
+use self::again::{rounds_again, run_again};
+use self::checks::{Check, compare, unchecked};
 use crate::{
     args::Global,
     commands::train::bar,
@@ -48,58 +52,6 @@ pub(crate) struct Audit {
     /// genesis file, from a source that you trust
     #[arg(long, value_name = "NAME|FILE")]
     network: Option<String>,
-}
-
-/// One figure, told and recomputed.
-#[derive(Debug, Serialize)]
-struct Check {
-    figure: String,
-    told: Value,
-    recomputed: Value,
-    /// Whether both are the same; `None` for what nobody can recompute.
-    equal: Option<bool>,
-}
-
-impl Check {
-    /// For people: one row, or where two lists of figures differ one for each figure that does.
-    fn rows(&self) -> Vec<[String; 4]> {
-        let shown = |value: &Value| {
-            let text = value.to_string();
-            text.trim_matches('"').chars().take(44).collect::<String>()
-        };
-        let row = |figure: String, told: &Value, recomputed: &Value| {
-            [
-                figure,
-                shown(told),
-                shown(recomputed),
-                self.verdict().to_owned(),
-            ]
-        };
-        match (&self.told, &self.recomputed) {
-            (Value::Object(told), Value::Object(found)) if self.equal == Some(false) => {
-                let names: BTreeSet<&String> = told.keys().chain(found.keys()).collect();
-                let none = &Value::Null;
-                names
-                    .into_iter()
-                    .map(|name| (name, told.get(name), found.get(name)))
-                    .filter(|(_, told, found)| told != found)
-                    .map(|(name, told, found)| {
-                        let figure = format!("{}: {name}", self.figure);
-                        row(figure, told.unwrap_or(none), found.unwrap_or(none))
-                    })
-                    .collect()
-            }
-            (told, recomputed) => vec![row(self.figure.clone(), told, recomputed)],
-        }
-    }
-
-    fn verdict(&self) -> &'static str {
-        match self.equal {
-            Some(true) => "equal",
-            Some(false) => "DIFFERS",
-            None => "not checked",
-        }
-    }
 }
 
 /// What was recomputed.
@@ -265,7 +217,21 @@ fn examine(
         progress.finish_and_clear();
         done.map_err(untrue)
     };
-    let run = rerun(&honest)?;
+    let began = std::time::Instant::now();
+    let again = match honest.head.rounds {
+        None => run_again(rerun(&honest)?),
+        Some(_) => {
+            let progress = bar(0, output);
+            let done = offline::remake(&ledger, &blobs, &key, &honest, |at, all| {
+                progress.set_length(all);
+                progress.set_position(at);
+                progress.set_message("models");
+            });
+            progress.finish_and_clear();
+            rounds_again(done.map_err(untrue)?)
+        }
+    };
+    let replay_seconds = began.elapsed().as_secs_f64();
     let supply = query::counted_supply(ledger.state()).map_err(trial::failed)?;
     let mut accounts = accounts(dir, ledger.genesis())?;
     accounts.insert("requester".to_owned(), honest.head.requester);
@@ -289,9 +255,9 @@ fn examine(
     let recomputed = Report {
         run: trial::Run::new(
             &honest,
-            run.state_digest,
-            run.delivery.figures,
-            run.delivery.warnings,
+            again.state,
+            again.delivery.figures,
+            again.delivery.warnings,
         ),
         adapter_dir: dir.join("adapter"),
         chain_dir: chain_dir(dir),
@@ -299,8 +265,8 @@ fn examine(
         balances: trial::balances(ledger.state(), &accounts).map_err(trial::failed)?,
         genesis_supply: supply.genesis,
         supply_conserved: supply.total == Some(supply.genesis),
-        samples: run.delivery.samples,
-        notes: run.delivery.notes,
+        samples: again.delivery.samples,
+        notes: again.delivery.notes,
         pace: ledger.pace(job),
         cheater,
     };
@@ -317,61 +283,18 @@ fn examine(
     ));
     checks.push(files::report(dir, told)?);
     checks.push(files::written_alike("genesis.json", dir, ledger.genesis())?);
-    checks.push(check(
-        "trace root on the ledger",
-        true.into(),
-        run.trace_agrees.into(),
-    ));
-    checks.push(check(
-        "result in the vault",
-        true.into(),
-        run.result_agrees.into(),
-    ));
-    checks.extend(files::result(&dir.join("adapter"), &run.delivery.files)?);
+    checks.extend(again.checks);
+    checks.extend(files::result(&dir.join("adapter"), &again.delivery.files)?);
     Ok(Findings {
         agrees: checks.iter().all(|check| check.equal != Some(false)),
         network: found,
         network_proven: network.is_some(),
         blocks: ledger.blocks(),
         blocks_unproven: ledger.unproven(),
-        replay_seconds: run.seconds,
+        replay_seconds,
         recomputed,
         checks,
     })
-}
-
-/// Every figure that either side names; where files lie is for the reader of the files to say.
-fn compare(told: &Told, found: &Told) -> Vec<Check> {
-    let names: BTreeSet<&String> = told.keys().chain(found.keys()).collect();
-    let value = |side: &Told, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
-    let compared = names.into_iter().map(|name| {
-        let mut check = check(name, value(told, name), value(found, name));
-        if ["adapter_dir", "chain_dir", "blob_dir"].contains(&name.as_str()) {
-            check.equal = None;
-        }
-        check
-    });
-    compared.collect()
-}
-
-/// What is somebody's word and nothing else.
-fn unchecked(figure: &str, told: Value, recomputed: Value) -> Check {
-    Check {
-        figure: figure.to_owned(),
-        told,
-        recomputed,
-        equal: None,
-    }
-}
-
-fn check(figure: &str, told: Value, recomputed: Value) -> Check {
-    let equal = Some(told == recomputed);
-    Check {
-        figure: figure.to_owned(),
-        told,
-        recomputed,
-        equal,
-    }
 }
 
 /// Accounts of the nodes by name. A node's configuration says where it listens, and the genesis

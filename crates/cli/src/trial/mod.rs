@@ -17,7 +17,7 @@ use assay_node::{
     devnet::{Devnet, DevnetOptions, Plan},
     pace::Pace,
     requester::Requester,
-    trainer,
+    rounds,
     worker::{InProcess, Runner, WorkerDesk},
 };
 use assay_proof::{
@@ -69,7 +69,9 @@ impl Trial {
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             ..Plan::default()
         };
-        plan.providers = plan.providers.max(u8::try_from(trainers).unwrap_or(u8::MAX));
+        plan.providers = plan
+            .providers
+            .max(u8::try_from(trainers).unwrap_or(u8::MAX));
         screen.heading(&format!(
             "Starting a network: {} validators, {} storage nodes, {} providers, {} auditors",
             plan.validators, plan.storage, plan.providers, plan.auditors
@@ -161,7 +163,7 @@ impl Trial {
         let mut joining = tokio::task::JoinSet::new();
         for ((_, node), rows) in providers.zip(rows) {
             let (services, rows) = (node.services().clone(), Handle::in_memory(rows.clone()));
-            joining.spawn(async move { trainer::join(&services, order, rows).await });
+            joining.spawn(async move { rounds::join(&services, order, rows).await });
         }
         while let Some(joined) = joining.join_next().await {
             joined.map_err(failed)?.map_err(failed)?;

@@ -129,7 +129,11 @@ impl Screen {
             self.line(self.tint(text, AnsiColors::Red));
         }
         told.failures = order.failures().count();
-        let round = order.head.rounds.as_ref().map(|of| RunIndex(of.round.into()));
+        let round = order
+            .head
+            .rounds
+            .as_ref()
+            .map(|of| RunIndex(of.round.into()));
         let now = (round.unwrap_or(order.attempt()), order.head.phase);
         if told.phase == Some(now) {
             return;

@@ -13,11 +13,11 @@ use serde::Deserialize;
 use super::aggregation::{Aggregation, Scale};
 use super::learning::Learning;
 use super::market::{RoundsMarket, Trainers};
+use super::run;
 use super::spec::{AGE, ENCODING, WEIGHTS};
-use super::{Federated, run};
 use crate::build_error::chain;
 use crate::error::JobError;
-use crate::kind::Job;
+use crate::kind::{Job, Kind};
 use crate::numbers::{Share, count};
 use crate::sections::{Audit, Deadlines};
 use crate::source::InputSource;
@@ -113,7 +113,10 @@ fn parse(text: &str) -> Result<FederatedFile, JobError> {
 }
 
 /// Reads a job file, and the rows that it names.
-pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
+pub(super) fn read(
+    kind: &'static dyn Kind,
+    (text, folder): (&str, &Path),
+) -> Result<Job, JobError> {
     let file = parse(text)?;
     let trainers = &file.trainers;
     let spec = RoundSpec {
@@ -134,7 +137,7 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
     let (market, rounds) = file.market.over(&spec, &audit, trainers)?;
     let brought = brought(&spec, trainers.most_rows)?;
     Ok(Job {
-        kind: &Federated,
+        kind,
         name: file.name,
         specification: spec.to_bytes(),
         inputs: Vec::new(),

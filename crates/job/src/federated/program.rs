@@ -8,7 +8,7 @@ use assay_ledger::{StepIndex, Taken};
 use assay_proof::{Program, ProgramError, StepReport, Task};
 use assay_rounds::{Head, NoUpdate, Rounds, Sender, Steps, Update, UpdateFault};
 
-use super::{ROWS, spec};
+use super::spec::{self, ROWS};
 use crate::build_error::{BuildError, chain};
 use crate::inputs::{Inputs, MODEL, by_name, input};
 use crate::train::{program, rows};

@@ -5,7 +5,7 @@ use assay_ledger::Terms;
 use assay_proof::Handle;
 use assay_rounds::RoundSpec;
 
-use super::{ROWS, spec};
+use super::spec::{self, ROWS};
 use crate::build_error::BuildError;
 use crate::bytes::Bytes;
 use crate::price::{Price, Sizes};

@@ -6,6 +6,9 @@ use borsh::BorshDeserialize;
 
 use crate::build_error::{BuildError, chain};
 
+/// Input of a run: a trainer's rows, as a shard.
+pub(super) const ROWS: &str = "rows";
+
 /// What one trainer's run in one round is told.
 #[derive(Debug)]
 pub(super) struct OfRun {

@@ -2,6 +2,7 @@
 
 mod files;
 mod merging;
+mod refusals;
 mod runs;
 
 use std::fs;

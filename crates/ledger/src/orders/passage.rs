@@ -1,7 +1,7 @@
 //! From one phase to the next, and to the end.
 
 use super::lives::row;
-use super::{asking, escrow, grants, rounds};
+use super::{asking, escrow, grants};
 use crate::state::State;
 use crate::{Order, OrderEvent, Outcome, Phase, Refusal};
 
@@ -49,7 +49,6 @@ pub(super) fn finish(
     order.head.answers = 0;
     let requester = order.head.requester;
     escrow::pay_deposit(state, order, requester, &[])?;
-    rounds::ended(state, order, outcome)?;
     let rest = order.head.escrow;
     escrow::pay_from_escrow(state, order, requester, rest)?;
     order.head.outcome = Some(outcome);

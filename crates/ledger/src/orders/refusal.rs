@@ -125,6 +125,10 @@ pub enum OrderRefusal {
     )]
     NotInRound { order: OrderId, round: u16 },
     #[error(
+        "order {order}: none of these steps changed anything, so they make no update; rows that no model learns from are nobody's work"
+    )]
+    NothingLearned { order: OrderId },
+    #[error(
         "order {order}: the set of updates that are held names trainers that have sent none in this round, or is not written in the one way there is"
     )]
     NotSent { order: OrderId },

@@ -154,9 +154,9 @@ impl Terms {
     pub const MAX_SEGMENTS: u32 = 1_024;
     /// Most segments drawn: all their openings fit one transaction.
     pub const MAX_DRAWN: u32 = 64;
-    /// Most segments replayed in one audit: those drawn, the one with the first invalid step, and
-    /// the one in which the run was over.
-    pub const MAX_REPLAYED: u32 = Terms::MAX_DRAWN + 2;
+    /// Most segments replayed in one audit: those drawn, the one with the first invalid step, the one in
+    /// which the run was over, and in rounds the last one.
+    pub const MAX_REPLAYED: u32 = Terms::MAX_DRAWN + 3;
     /// Most auditors of one run.
     pub const MAX_AUDITORS: u8 = 16;
     /// Most copies.

@@ -10,7 +10,7 @@ use assay_ledger::{
 };
 use assay_machine::Machine;
 
-use super::close;
+use super::shared::close;
 use crate::desk::Desk;
 use crate::handle::Handle;
 use crate::keys::{model_key, update_key};

@@ -3,7 +3,7 @@
 use assay_ledger::{Contradiction, Examined, OrderCall, Phase, Question, RunIndex};
 use assay_machine::Machine;
 
-use super::{Handover, close};
+use super::shared::{Handover, close};
 use crate::desk::Desk;
 use crate::keys::OrderKeys;
 use crate::party::{

@@ -6,7 +6,8 @@ use assay_ledger::{OrderId, Phase, Trainer as Record};
 use assay_machine::Machine;
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{Provider, close};
+use super::provider::Provider;
+use super::shared::close;
 use crate::keys::{InputKeys, model_key};
 use crate::party::{Context, Identity, Input, Output, Traced};
 use crate::view::View;

@@ -6,7 +6,8 @@ use assay_crypto::Digest;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Check, Told, check, unchecked};
+use super::Told;
+use super::checks::{Check, check, unchecked};
 use crate::{
     failure::Failure,
     trial::{Report, failed},

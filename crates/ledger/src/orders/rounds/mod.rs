@@ -20,8 +20,7 @@ mod training;
 use super::draw::Pools;
 use super::passage::enter;
 use super::procedure::{Procedure, Sender};
-use super::rules::problem::TermsProblem;
-use super::traced::audit_problems;
+use super::rules::problem::{self, TermsProblem};
 use crate::state::State;
 use crate::{Moment, Occasion, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex, Terms};
 
@@ -36,7 +35,7 @@ pub(crate) struct InRounds;
 
 impl Procedure for InRounds {
     fn problems(&self, terms: &Terms) -> Vec<TermsProblem> {
-        let mut found = audit_problems(terms);
+        let mut found = problem::of_audit(terms);
         found.extend(
             terms
                 .rounds

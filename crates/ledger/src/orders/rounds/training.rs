@@ -67,6 +67,9 @@ pub(super) fn commit(
     runs::check_lock(order, lock)?;
     let counts = last.reached.counts;
     runs::check_counts(order, &counts, first_invalid)?;
+    if counts.valid == 0 {
+        return Err(OrderRefusal::NothingLearned { order: id }.into());
+    }
     let trace = Trace {
         root,
         checkpoints: checkpoints.to_vec(),

@@ -1,5 +1,7 @@
 //! What is wrong with terms.
 
+use crate::Terms;
+
 /// One thing that keeps terms from becoming an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TermsProblem {
@@ -8,6 +10,21 @@ pub struct TermsProblem {
     pub field: &'static str,
     /// What is wrong and what would be right.
     pub text: String,
+}
+
+/// What is wrong with how a run is to be audited.
+pub(in crate::orders) fn of_audit(terms: &Terms) -> Vec<TermsProblem> {
+    let drawn = u64::from(terms.segments_drawn);
+    let auditors = u64::from(terms.auditors);
+    outside([
+        (
+            "segments_drawn",
+            "segments_drawn",
+            drawn,
+            Terms::MAX_DRAWN.into(),
+        ),
+        ("auditors", "auditors", auditors, Terms::MAX_AUDITORS.into()),
+    ])
 }
 
 /// A problem for each count, with its field and its name, that is not from 1 to its highest value.

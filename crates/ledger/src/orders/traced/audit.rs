@@ -173,6 +173,10 @@ fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
         ProcedureName::Redundant => (0..most).map(draw).collect(),
     };
     distinct.extend(trace.always_replayed(terms));
+    if order.head.audit_of.is_some() {
+        // Its last step makes what is merged.
+        distinct.insert(SegmentIndex(terms.segments().saturating_sub(1)));
+    }
     distinct.into_iter().collect()
 }
 

@@ -11,8 +11,8 @@ mod work;
 use super::draw::Pools;
 use super::passage::{enter, finish};
 use super::procedure::{Procedure, Sender};
-use super::rules::problem::{TermsProblem, outside};
-use super::{asking, complaint, disputes, escrow, grants, judging, runs};
+use super::rules::problem::{self, TermsProblem};
+use super::{asking, complaint, disputes, escrow, grants, judging, rounds, runs};
 use crate::state::State;
 use crate::{
     AccountId, FailureReason, Moment, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex,
@@ -24,7 +24,7 @@ pub(crate) struct Traced;
 
 impl Procedure for Traced {
     fn problems(&self, terms: &Terms) -> Vec<TermsProblem> {
-        audit_problems(terms)
+        problem::of_audit(terms)
     }
 
     fn place(&self, order: &Order, _from: &Sender<'_>, _call: &OrderCall) -> Option<Place> {
@@ -185,21 +185,6 @@ impl Procedure for Traced {
     }
 }
 
-/// What is wrong with how a run is to be audited.
-pub(super) fn audit_problems(terms: &Terms) -> Vec<TermsProblem> {
-    let drawn = u64::from(terms.segments_drawn);
-    let auditors = u64::from(terms.auditors);
-    outside([
-        (
-            "segments_drawn",
-            "segments_drawn",
-            drawn,
-            Terms::MAX_DRAWN.into(),
-        ),
-        ("auditors", "auditors", auditors, Terms::MAX_AUDITORS.into()),
-    ])
-}
-
 /// Goes on with a run that stands: its result is delivered. What was only audited for its round has
 /// been delivered before, so that is its end.
 fn stands(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
@@ -262,5 +247,8 @@ fn close(state: &mut State<'_>, order: &mut Order, mut outcome: Outcome) -> Resu
         }
     }
     runs::release(state, order)?;
+    if order.head.audit_of.is_some() {
+        rounds::ended(state, order, outcome)?;
+    }
     finish(state, order, outcome)
 }

@@ -165,3 +165,20 @@ fn what_an_audit_does_not_spend_goes_back_to_the_rounds() {
         assay_ledger::Status::Refused(_)
     ));
 }
+
+/// What is merged is made by the last step: whoever does all the others right and lies there is always found.
+#[test]
+fn the_last_segment_of_a_round_is_always_replayed() {
+    let mut terms = terms(2);
+    terms.segments_drawn = 1;
+    let last = assay_ledger::SegmentIndex(terms.segments() - 1);
+    for seed in 0..12 {
+        let mut world = world();
+        world.beacon_seed = seed;
+        let order = world.training(&terms);
+        let audit = world.checking(order)[0];
+        world.fill(audit);
+        let drawn = world.order(audit).round().unwrap().segments.clone();
+        assert!(drawn.contains(&last), "{drawn:?}");
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use assay_crypto::Digest;
 use assay_ledger::{
     Amount, Bits, BoundedVec, OrderCall, OrderId, OrderRefusal, Phase, ProcedureName, Refusal,
-    RoundTerms, Status, StepIndex, Terms, rules,
+    RoundTerms, Status, StepIndex, Taken, Terms, rules,
 };
 
 use super::{TRAINERS, everybody, run, terms, world};
@@ -167,6 +167,29 @@ fn an_update_counts_once_in_its_round_from_its_trainer_and_as_its_trace_says() {
         refusal(world.would(me, good)),
         OrderRefusal::AlreadyDone { .. }
     ));
+}
+
+/// Rows of which every step gives a NaN, or that no machine takes, would else earn something in every round.
+#[test]
+fn steps_of_which_none_changed_anything_are_no_update() {
+    let mut world = world();
+    let order = world.training(&terms(2));
+    let nothing = Run::of(&[
+        Taken::Invalid,
+        Taken::Invalid,
+        Taken::Idle,
+        Taken::Idle,
+        Taken::Idle,
+    ]);
+    let idle = Run::of(&[Taken::Idle; 5]);
+    for run in [nothing, idle] {
+        let call = world.update_call(order, TRAINERS[0], &run);
+        let refused = refusal(world.would(TRAINERS[0], call));
+        assert!(
+            matches!(refused, OrderRefusal::NothingLearned { .. }),
+            "{refused:?}"
+        );
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use self::replay::Replay;
 use super::asked::Consent;
-use super::{Handover, close};
+use super::shared::{Handover, close};
 use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::{GrantUse, ReaderKeys};

@@ -3,7 +3,7 @@
 use assay_ledger::{BoundedVec, OrderCall, Question, Run as RunRecord, StepIndex};
 
 use super::Provider;
-use crate::parties::Handover;
+use crate::parties::shared::Handover;
 use crate::party::CallTag;
 use crate::view::View;
 

@@ -13,7 +13,7 @@ use assay_machine::Machine;
 use self::run::{Entry, Run};
 use self::shown::Shown;
 use super::asked::Consent;
-use super::close;
+use super::shared::close;
 use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::{InputKeys, RunKeys};

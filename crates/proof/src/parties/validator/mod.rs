@@ -15,7 +15,7 @@ use assay_machine::Machine;
 
 use self::beginning::{Beginning, target};
 use self::findings::Findings;
-use super::close;
+use super::shared::close;
 use crate::desk::Desk;
 use crate::inputs::Inputs;
 use crate::keys::ReaderKeys;

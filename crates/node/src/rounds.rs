@@ -1,12 +1,15 @@
-//! A trainer's way into an order with rounds: it brings its rows to the vault and joins. Its part in the rounds
-//! is played by a [`Stage`](crate::roles::Stage) with [`Part::Provider`](assay_job::Part::Provider).
+//! Orders with rounds: a trainer's way in, and the model out.
+//!
+//! A trainer brings its rows to the vault and joins. Its part in the rounds is played by a
+//! [`Stage`](crate::roles::Stage) with [`Part::Provider`](assay_job::Part::Provider).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use assay_api::ChainError;
-use assay_ledger::{FileId, OrderCall, OrderId, Parameters, Phase, query};
-use assay_proof::Handle;
+use assay_job::federated;
+use assay_ledger::{FileId, Order, OrderCall, OrderId, Parameters, Phase, query};
+use assay_proof::{FetchFailure, Handle, MAX_STATE_BYTES, model_key};
 
 use crate::{client::CallError, files, orders::Services};
 
@@ -25,7 +28,9 @@ pub enum JoinFailure {
     #[error("the chain knows no order {0}")]
     Unknown(OrderId),
     /// It has no rounds, or is over.
-    #[error("order {order} is {phase} and takes no trainers: name one of a federated job that is under way")]
+    #[error(
+        "order {order} is {phase} and takes no trainers: name one of a federated job that is under way"
+    )]
     NoRounds {
         /// Which.
         order: OrderId,
@@ -35,6 +40,9 @@ pub enum JoinFailure {
     /// The account takes part already.
     #[error("this account joined order {0} before: it goes on by itself while its node runs")]
     Joined(OrderId),
+    /// They are not such as the order's model learns from.
+    #[error("these rows do not fit the order")]
+    Rows(#[from] assay_job::BuildError),
     /// The rows did not reach the vault.
     #[error("the rows did not reach the vault: {0}")]
     Upload(String),
@@ -71,7 +79,9 @@ pub async fn join(
         {
             return Err(JoinFailure::Joined(order));
         }
-        let parameters: Option<Parameters> = query::parameters(&*state).map_err(ChainError::from)?;
+        federated::check_rows(&found.head.terms, &rows)?;
+        let parameters: Option<Parameters> =
+            query::parameters(&*state).map_err(ChainError::from)?;
         let least = found.head.terms.inputs_ms(&parameters.unwrap_or_default());
         // A day more than it must be, for bringing it there.
         least.saturating_add(DAY_MS)
@@ -81,7 +91,13 @@ pub async fn join(
     let content = rows.content();
     let name = format!("{order}/rows");
     let stored = services
-        .store(name, ROWS_TYPE, (key, own), rows, (lasting, &BTreeSet::new()))
+        .store(
+            name,
+            ROWS_TYPE,
+            (key, own),
+            rows,
+            (lasting, &BTreeSet::new()),
+        )
         .await;
     let rows = stored.map_err(JoinFailure::Upload)?;
     let join = OrderCall::Join {
@@ -91,4 +107,21 @@ pub async fn join(
     };
     services.sender.call(join).await?;
     Ok(rows)
+}
+
+/// The bytes of an order's latest model, which everybody can read; none before its first.
+///
+/// # Errors
+/// [`FetchFailure`] when the vault does not have it.
+pub async fn model(services: &Services, order: &Order) -> Result<Option<Vec<u8>>, FetchFailure> {
+    let rounds = order.head.rounds.as_ref();
+    let Some(model) = rounds.and_then(|rounds| rounds.model.as_ref()) else {
+        return Ok(None);
+    };
+    let key = model_key(order.head.id, &model.content);
+    let file = (model.file, &model.keepers[..]);
+    let handle = services.fetch_input(file, key, Some(model.content)).await?;
+    let bytes = handle.whole(MAX_STATE_BYTES as u64);
+    let bytes = bytes.map_err(|error| FetchFailure::Corrupt(crate::told(&error)))?;
+    Ok(Some(bytes.to_vec()))
 }
