@@ -51,7 +51,7 @@ use crate::train::{HELDOUT, rows};
 pub use file::{deal, rows_of};
 pub use merge::{LeftOut, Merged, first_model, merge, merging_bytes};
 pub use run::{check_rows, check_terms};
-pub use spec::run_spec;
+pub use spec::{round_of, run_spec};
 
 /// The kind's name in job files and on the ledger.
 pub const KIND: &str = "federated";

@@ -82,9 +82,12 @@ pub async fn join(
         federated::check_rows(&found.head.terms, &rows)?;
         let parameters: Option<Parameters> =
             query::parameters(&*state).map_err(ChainError::from)?;
-        let least = found.head.terms.inputs_ms(&parameters.unwrap_or_default());
-        // A day more than it must be, for bringing it there.
-        least.saturating_add(DAY_MS)
+        let parameters = parameters.unwrap_or_default();
+        let least = found.head.terms.inputs_ms(&parameters);
+        let rounds = found.head.terms.rounds.map_or(1, |of| u64::from(of.rounds));
+        // For every round, and a day more, for bringing it there; nothing is kept for longer than the most.
+        let all = least.saturating_mul(rounds.saturating_add(1));
+        all.saturating_add(DAY_MS).min(parameters.max_kept_ms)
     };
     let key = files::fresh_key().map_err(JoinFailure::Randomness)?;
     let own = Some(services.key.encryption().public());

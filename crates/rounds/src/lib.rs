@@ -39,4 +39,4 @@ pub use merge::{Event, LeftOut, Merged, Rounds, Submission, Unmerged};
 pub use reward::{Part, improvement, shares};
 pub use send::Sender;
 pub use spec::{Age, Encoding, MAX_BYTES, RoundSpec, Weights};
-pub use update::{Head, Update};
+pub use update::{Head, Update, dense_bytes};

@@ -27,6 +27,13 @@ const HEAD: usize = 57;
 /// Bytes of one value as `assay_aggregate::encode` has it, before the value.
 const VALUE_HEAD: usize = 7;
 
+/// Bytes of a dense update of so many coordinates.
+pub fn dense_bytes(spec: &RoundSpec, coordinates: u64) -> u64 {
+    let width = u64::from(spec.quantiser.bits().div_ceil(8));
+    let heads = (HEAD + VALUE_HEAD) as u64;
+    coordinates.saturating_mul(width).saturating_add(heads)
+}
+
 /// What an update belongs to. It is part of the bytes, so no update counts for another trainer, another
 /// round or another model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,6 +97,12 @@ impl Audit {
     }
 }
 
+/// Whether everything that a trial's directory says is true, to whoever made it a moment ago.
+pub(super) fn agrees(dir: &Path, output: &Output) -> Result<bool, Failure> {
+    let told = read_report(&dir.join(files::RESULT))?;
+    Ok(examine(dir, &told, None, output)?.agrees)
+}
+
 /// What `result.json` says.
 type Told = Map<String, Value>;
 

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod devnet;
+pub(crate) mod federated;
 pub(crate) mod generate;
 pub(crate) mod job;
 pub(crate) mod keys;

@@ -8,15 +8,15 @@ use std::{
 use assay_crypto::Digest;
 use assay_job::{Job, JobError, Local, Network, federated};
 use assay_ledger::Parameters;
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::{
     args::Global,
-    commands::train::unfit,
+    commands::{federated::Federated, train::unfit},
     failure::{Failure, Kind},
     next,
     output::{Output, figures, table},
-    trial::{self, Report, Trial},
+    trial::{self, Cast, Report, Trial},
 };
 
 /// Run a job file in a throw-away network on this machine
@@ -36,7 +36,8 @@ pub(crate) struct Try {
 /// Fine-tune a small model through a network on this machine, then catch a cheater
 ///
 /// Runs the example job twice: once with honest providers, once with a provider that skips the
-/// work, is found out by an audit, loses its bond, and is replaced.
+/// work, is found out by an audit, loses its bond, and is replaced. `assay demo federated` has ten clinics
+/// train together instead.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  assay demo\n  assay demo --dir /tmp/demo --json\n  \
@@ -47,6 +48,14 @@ pub(crate) struct Demo {
     /// the folder of any Llama-family model
     #[arg(long, value_name = "NAME|DIR")]
     model: Option<String>,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// Another demo.
+#[derive(Debug, Subcommand)]
+enum Other {
+    Federated(Federated),
 }
 
 impl Try {
@@ -71,6 +80,9 @@ impl Try {
 
 impl Demo {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
+        if let Some(Other::Federated(demo)) = self.other {
+            return demo.run(global, output);
+        }
         let dir = fresh_dir(global)?;
         trial::unpack_example(&dir.join("example"))?;
         let example = dir.join("example");
@@ -153,7 +165,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
 
 /// The directory of a new trial: the one named, which must not hold a network yet, or a new one
 /// among the temporary files.
-fn fresh_dir(global: &Global) -> Result<PathBuf, Failure> {
+pub(super) fn fresh_dir(global: &Global) -> Result<PathBuf, Failure> {
     let dir = match &global.dir {
         Some(dir) => dir.clone(),
         None => {
@@ -192,7 +204,11 @@ async fn trial(
         inputs, private, ..
     } = local;
     output.notes(&job.notes(&inputs).map_err(unfit)?);
-    let trial = Trial::start(dir, rows.len(), output).await?;
+    let cast = Cast {
+        trainers: rows.len(),
+        ..Cast::default()
+    };
+    let trial = Trial::start(dir, cast, output).await?;
     let outcome = async {
         let honest = trial.run(job, (&inputs, &private), rows).await?;
         trial::write_result(&dir.join("adapter"), &honest.delivery)?;

@@ -12,7 +12,7 @@ use std::{
 
 use assay_crypto::{Digest, tiles::Tiled};
 use assay_job::{Delivery, Inputs, Job, Registry};
-use assay_ledger::{Order, OrderId, Phase, Role, StateFile};
+use assay_ledger::{AccountId, Amount, Order, OrderId, Phase, Role, StateFile, Store};
 use assay_node::{
     devnet::{Devnet, DevnetOptions, Plan},
     pace::Pace,
@@ -39,6 +39,20 @@ use crate::{
     result_folder,
 };
 
+/// Makes the runner of the provider with a name.
+type Runners = Box<dyn Fn(&str, WorkerDesk) -> Box<dyn Runner> + Send + Sync>;
+
+/// Who takes part in a trial besides the usual nodes.
+#[derive(Default)]
+pub(crate) struct Cast {
+    /// A provider for each trainer of a job that has some.
+    pub(crate) trainers: usize,
+    /// Least number of auditors.
+    pub(crate) auditors: u8,
+    /// How providers work; left out: as they should, but for the one that cheats when it is told to.
+    pub(crate) runners: Option<Runners>,
+}
+
 /// A network, its requester and the screen that shows them.
 pub(crate) struct Trial {
     dir: PathBuf,
@@ -57,21 +71,17 @@ pub(crate) struct Finished {
 }
 
 impl Trial {
-    /// Starts the network in `dir`, with a provider for each trainer of a job that has some.
-    pub(crate) async fn start(
-        dir: &Path,
-        trainers: usize,
-        output: &Output,
-    ) -> Result<Self, Failure> {
+    /// Starts the network in `dir`.
+    pub(crate) async fn start(dir: &Path, cast: Cast, output: &Output) -> Result<Self, Failure> {
         let screen = Screen::new(output);
         // With an API, so that the network can be asked while it runs, and when it is started again.
         let mut plan = Plan {
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             ..Plan::default()
         };
-        plan.providers = plan
-            .providers
-            .max(u8::try_from(trainers).unwrap_or(u8::MAX));
+        let trainers = u8::try_from(cast.trainers).unwrap_or(u8::MAX);
+        plan.providers = plan.providers.max(trainers);
+        plan.auditors = plan.auditors.max(cast.auditors);
         screen.heading(&format!(
             "Starting a network: {} validators, {} storage nodes, {} providers, {} auditors",
             plan.validators, plan.storage, plan.providers, plan.auditors
@@ -80,9 +90,14 @@ impl Trial {
         let played = trick.clone();
         let worker = worker(dir, memory_of_nodes())?;
         let options = DevnetOptions {
-            runner: Box::new(move |config| match config.plays(Role::Provider) {
-                true => Box::new(Tricked::new(worker.desk(), played.clone())),
-                false => Box::new(worker.desk()),
+            runner: Box::new(move |config| {
+                let name = config.dir.parent().and_then(Path::file_name);
+                let name = name.unwrap_or_default().to_string_lossy();
+                match &cast.runners {
+                    _ if !config.plays(Role::Provider) => Box::new(worker.desk()),
+                    Some(runners) => runners(&name, worker.desk()),
+                    None => Box::new(Tricked::new(worker.desk(), played.clone())),
+                }
             }),
             on_report: screen.on_report(),
         };
@@ -209,6 +224,26 @@ impl Trial {
     /// Says something between runs.
     pub(crate) fn say(&self, heading: &str) {
         self.screen.heading(heading);
+    }
+
+    /// The state as the requester knows it.
+    pub(crate) fn state(&self) -> Arc<dyn Store> {
+        self.requester.services().chain.state()
+    }
+
+    /// The account of the node with a name.
+    pub(crate) fn account(&self, name: &str) -> Option<AccountId> {
+        let mut nodes = self.devnet.nodes();
+        let found = nodes.find(|(known, _)| *known == name);
+        found.map(|(_, node)| node.account())
+    }
+
+    /// The bond that a provider began with.
+    pub(crate) fn bond(&self, provider: &AccountId) -> Amount {
+        let genesis = self.devnet.genesis();
+        let mut all = genesis.registrations.iter();
+        let found = all.find(|of| of.account == *provider && of.role == Role::Provider);
+        found.map_or(Amount::ZERO, |of| of.bond)
     }
 
     /// Stops the network; its directory stays.

@@ -8,6 +8,7 @@ mod accounts;
 mod audit;
 mod carried;
 mod disk;
+mod federated;
 mod grants;
 mod interface;
 mod market;

@@ -1,7 +1,7 @@
 //! The tables of a job file that say who takes part and what is paid.
 
 use assay_ledger::{Amount, RoundTerms, Terms};
-use assay_rounds::RoundSpec;
+use assay_rounds::{RoundSpec, dense_bytes};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -131,6 +131,7 @@ impl RoundsMarket {
             most: trainers.most,
             audited: trainers.audited,
             merge_fee,
+            update_bytes: update_bytes(spec)?,
         };
         Ok((market, terms))
     }
@@ -139,16 +140,17 @@ impl RoundsMarket {
     fn usual_bond(&self, rounds: u64, trainers: &Trainers) -> Result<Amount, JobError> {
         let price = u128::from(self.price.0);
         let (most, audited) = (u128::from(trainers.most), u128::from(trainers.audited));
-        let needed = (price * most).div_ceil(audited);
+        // Half of what is cut may come back to it, by way of an accomplice that audits.
+        let needed = (2 * price * most).div_ceil(audited);
         let cap = price * u128::from(MOST_MULTIPLE) * u128::from(rounds);
         if needed > cap {
-            let least = most.div_ceil(u128::from(MOST_MULTIPLE) * u128::from(rounds));
+            let least = (2 * most).div_ceil(u128::from(MOST_MULTIPLE) * u128::from(rounds));
             return Err(JobError::value(
                 "trainers.audited",
                 format!(
-                    "with {audited} of {most} audited in a round a bond must be at least price * {most} / \
+                    "with {audited} of {most} audited in a round a bond must be at least 2 * price * {most} / \
                      {audited} = {}, and networks as they are shipped take at most {MOST_MULTIPLE} times the \
-                     price of all rounds = {}; audit at least most / ({MOST_MULTIPLE} * rounds) = {least} of them",
+                     price of all rounds = {}; audit at least 2 * most / ({MOST_MULTIPLE} * rounds) = {least} of them",
                     amount(needed),
                     amount(cap)
                 ),
@@ -169,6 +171,13 @@ impl RoundsMarket {
         let fee = fee.min(price * u128::from(trainers.most));
         Ok(amount(fee.max(LEAST_MERGE_FEE)))
     }
+}
+
+/// Bytes of every trainer's update.
+fn update_bytes(spec: &RoundSpec) -> Result<u32, JobError> {
+    let coordinates = run::coordinates(&run::footprint(spec)?);
+    // A model of the most parameters makes 48 MiB of them.
+    Ok(u32::try_from(dense_bytes(spec, coordinates)).unwrap_or(u32::MAX))
 }
 
 fn amount(micro: u128) -> Amount {

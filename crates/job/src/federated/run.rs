@@ -3,7 +3,7 @@
 use assay_estimator::Footprint;
 use assay_ledger::Terms;
 use assay_proof::Handle;
-use assay_rounds::RoundSpec;
+use assay_rounds::{RoundSpec, dense_bytes};
 
 use super::spec::{self, ROWS};
 use crate::build_error::BuildError;
@@ -78,7 +78,9 @@ pub fn check_terms(terms: &Terms) -> Result<(), BuildError> {
             "its order has no rounds".to_owned(),
         ));
     };
-    let told: [(&str, u64, u64); 3] = [
+    let update = dense_bytes(&spec, coordinates(&footprint(&spec)?));
+    let told: [(&str, u64, u64); 4] = [
+        ("bytes in an update", update, rounds.update_bytes.into()),
         ("rounds", spec.rounds, rounds.rounds.into()),
         ("steps", spec.local_steps + 1, terms.steps),
         ("trainers at least", spec.quorum.into(), rounds.least.into()),

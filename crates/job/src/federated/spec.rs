@@ -69,6 +69,11 @@ pub(super) fn either(bytes: &[u8]) -> Result<RoundSpec, BuildError> {
     }
 }
 
+/// The round that a run's specification is of; none of one that is no run's.
+pub fn round_of(run: &[u8]) -> Option<u64> {
+    run_suffix(run).ok().map(|(_, round)| round)
+}
+
 /// The specification of an order and the round, from that of a run of it.
 pub(super) fn run_suffix(bytes: &[u8]) -> Result<(&[u8], u64), BuildError> {
     let (_, rest) = split(bytes)?;

@@ -134,7 +134,12 @@ impl Phase {
     pub fn is_judged(self) -> bool {
         matches!(
             self,
-            Phase::Bisecting | Phase::Attesting | Phase::Gathering | Phase::Merging
+            Phase::Bisecting
+                | Phase::Attesting
+                | Phase::Gathering
+                | Phase::Closed
+                | Phase::Checking
+                | Phase::Merging
         )
     }
 

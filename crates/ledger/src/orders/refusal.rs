@@ -129,6 +129,26 @@ pub enum OrderRefusal {
     )]
     NothingLearned { order: OrderId },
     #[error(
+        "order {order}: this account serves {orders} orders, as many as it offers; wait until one is over, or offer more with `assay offer set`"
+    )]
+    NoSlot { order: OrderId, orders: u32 },
+    #[error(
+        "order {order}: the rows are recorded with up to {class} bytes, and a trainer of it has at most {most}"
+    )]
+    RowsTooLong {
+        order: OrderId,
+        class: u64,
+        most: u64,
+    },
+    #[error(
+        "order {order}: the last state has {found} bytes, and every update has {expected}: it is none"
+    )]
+    NoUpdate {
+        order: OrderId,
+        expected: u32,
+        found: u64,
+    },
+    #[error(
         "order {order}: the set of updates that are held names trainers that have sent none in this round, or is not written in the one way there is"
     )]
     NotSent { order: OrderId },

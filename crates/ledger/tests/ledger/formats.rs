@@ -397,7 +397,7 @@ fn golden_rounds() {
     let audit = world.checking(order)[0];
     assert_eq!(
         world.root.to_string(),
-        "fd3fa29d1211bfffe782b767488f36a12e5d382504bae82e59c2d59ae5216f43"
+        "9123ed2946afa07ab6c604ad9ac25d0f91656b653b83469615b467865a1837b1"
     );
     for order in [order, audit] {
         let order = world.order(order);

@@ -28,6 +28,11 @@
 //! memory = "8 GiB"                    # for the programs of jobs, all together; most of what is
 //!                                     # free when the node starts, if left out
 //!
+//! [[join]]                            # takes part in a federated job, with rows of its own
+//! order = "<64 hex digits>"
+//! job = "clinics.toml"                # the same file as the requester's: it says how rows are read
+//! rows = "clinic.csv"
+//!
 //! [[peers]]
 //! key = "<64 hex digits>"
 //! address = "203.0.113.7:7100"
@@ -51,7 +56,7 @@ use std::{
 };
 
 use assay_crypto::PublicKey;
-use assay_ledger::{Offer, Role};
+use assay_ledger::{Offer, OrderId, Role};
 use serde::Deserialize;
 
 pub use self::offer::{LeastTime, OfferConfig, offered_memory};
@@ -93,6 +98,9 @@ pub struct NodeConfig {
     pub storage: Option<StorageConfig>,
     /// Limits on what strangers' programs take.
     pub work: Option<WorkLimits>,
+    /// Orders with rounds that its account takes part in as a trainer.
+    #[serde(default)]
+    pub join: Vec<JoinConfig>,
     /// Nodes to begin with; more are learnt from the ledger, and the genesis names some.
     #[serde(default)]
     pub peers: Vec<PeerConfig>,
@@ -145,6 +153,18 @@ pub struct StorageConfig {
     pub bond: Option<u64>,
     /// What it asks for keeping a GiB an hour, in micro-units; 100 if absent.
     pub price: Option<u64>,
+}
+
+/// An order with rounds that is joined, with rows of one's own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinConfig {
+    /// The order.
+    pub order: OrderId,
+    /// Its job file, which says how rows are read.
+    pub job: PathBuf,
+    /// The rows: a table, or arrays of NumPy.
+    pub rows: PathBuf,
 }
 
 /// A node known in advance.
@@ -295,6 +315,9 @@ impl NodeConfig {
         ];
         let validator = self.validator.as_mut();
         paths.extend(validator.map(|validator| ("validator.share", &mut validator.share)));
+        for join in &mut self.join {
+            paths.extend([("join.job", &mut join.job), ("join.rows", &mut join.rows)]);
+        }
         for (setting, path) in paths {
             if path.as_os_str().is_empty() {
                 return Err(format!("`{setting}` is empty: name a path"));

@@ -205,6 +205,7 @@ impl Devnet {
             auditor: None,
             storage: None,
             work: None,
+            join: Vec::new(),
             peers,
         };
         let start = Options {

@@ -202,6 +202,10 @@ impl Node {
             },
         };
         work.push(("registration", after(Box::pin(offers.run()))));
+        for join in &config.join {
+            let joining = upkeep::join(services.clone(), join.clone());
+            work.push(("joining", after(Box::pin(joining))));
+        }
         let stage = Stage {
             services: services.clone(),
             parts: parts(config, options.requester),

@@ -2,12 +2,23 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
+use assay_job::federated;
 use assay_ledger::{Amount, ReadError, Role, query};
+use assay_proof::Handle;
 use assay_vault::storage::Keeper;
-use tracing::warn;
+use tokio::task;
+use tracing::{error, info, warn};
 
 use super::shelves::Shelves;
-use crate::{clock, orders::Services, reach::Reach, storage::StorageRole, told};
+use crate::{
+    clock,
+    config::JoinConfig,
+    orders::Services,
+    reach::Reach,
+    rounds::{self, JoinFailure},
+    storage::StorageRole,
+    told,
+};
 
 /// Blocks between two looks at what changes rarely.
 const SELDOM: u64 = 20;
@@ -51,6 +62,52 @@ pub(super) fn learn_addresses(services: &Services) -> Result<(), ReadError> {
         }
     }
     Ok(())
+}
+
+/// Blocks between two tries to join an order.
+const BETWEEN_TRIES: u64 = 10;
+
+/// Takes part in an order with rounds, if the account does not already; does not end.
+pub(super) async fn join(services: Arc<Services>, join: JoinConfig) {
+    try_to_join(services, join).await;
+    // A node whose work ends has failed.
+    std::future::pending().await
+}
+
+/// Tries until the account takes part, or the order takes nobody any more.
+async fn try_to_join(services: Arc<Services>, join: JoinConfig) {
+    let (order, mut heights) = (join.order, services.chain.heights());
+    let rows = task::spawn_blocking(move || -> Result<Handle, String> {
+        let text = std::fs::read_to_string(&join.job);
+        let text = text.map_err(|error| format!("{}: {error}", join.job.display()))?;
+        let rows = federated::rows_of(&text, &join.rows);
+        Ok(Handle::in_memory(rows.map_err(|error| told(&error))?))
+    });
+    let rows = match rows.await {
+        Ok(Ok(rows)) => rows,
+        Ok(Err(reason)) => {
+            return error!(%order, reason, "the rows cannot be read: mend them and start again");
+        }
+        Err(panic) => return error!(%order, reason = told(&panic), "the rows cannot be read"),
+    };
+    let mut next = 0;
+    loop {
+        let now = services.chain.head().height.0;
+        if now >= next {
+            next = now + BETWEEN_TRIES;
+            match rounds::join(&services, order, rows.clone()).await {
+                Ok(_) => return info!(%order, "takes part in its rounds"),
+                Err(JoinFailure::Joined(_)) => return,
+                Err(over @ (JoinFailure::NoRounds { .. } | JoinFailure::Rows(_))) => {
+                    return error!(%order, reason = told(&over), "does not take part");
+                }
+                Err(failure) => warn!(%order, reason = told(&failure), "tries again to take part"),
+            }
+        }
+        if heights.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Has the storage role accept files at this price, tells it which the ledger records as kept here, and

@@ -66,6 +66,11 @@ impl Services {
         let owner = self.sender.account();
         let state = self.chain.state();
         let recorded = query::file(&*state, &file, &owner).map_err(|error| told(&error))?;
+        // Whoever opens a file by its record goes on being able to.
+        let enveloped = recorded
+            .as_ref()
+            .is_some_and(|of| !of.key_envelope.is_empty());
+        let envelope_to = enveloped.then(|| self.key.encryption().public());
         let recorded_at = recorded.iter().flat_map(|record| record.placement.iter());
         let recorded_at: BTreeSet<AccountId> = recorded_at.copied().collect();
         if let Some(record) = recorded.filter(|_| !again) {
@@ -86,7 +91,7 @@ impl Services {
             content: Some(bytes.content()),
             key,
             coding,
-            envelope_to: None,
+            envelope_to,
             kept: self.kept(self.order_ms(order)?)?,
         };
         let record = async |record: FileRecord, call: FileCall| match record.id == file {

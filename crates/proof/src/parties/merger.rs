@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use assay_crypto::content::content_digest;
 use assay_crypto::tiles::Tiled;
 use assay_ledger::{
-    AccountId, Bits, FileId, OrderCall, OrderId, Phase, Place, Rounds, StateFile, StepIndex,
-    Trainer,
+    AccountId, Bits, FileId, Height, OrderCall, OrderId, Phase, Place, Rounds, StateFile,
+    StepIndex, Trainer,
 };
 use assay_machine::Machine;
 
@@ -51,8 +51,8 @@ struct Case {
     updates: BTreeMap<u16, Vec<u8>>,
     /// Trainers whose files are not what they committed to.
     bad: BTreeSet<u16>,
-    /// How often a file was asked for in vain.
-    tries: BTreeMap<u16, u32>,
+    /// How often a file was asked for in vain, and when last.
+    tries: BTreeMap<u16, (u32, Option<Height>)>,
     /// Updates that it has brought to others.
     shared: BTreeSet<u16>,
     model: Option<Handle>,
@@ -105,7 +105,7 @@ impl Merger {
             }
             (What::Checkpoint(number, _), Answer::Fetched(result)) => {
                 self.desk.missed(tag, now, &result);
-                self.fetched(view, number, result);
+                self.fetched(view, (number, tag.what), result);
             }
             (_, Answer::Worked(result)) => self.worked(tag, view, result),
             (What::Copy(0), Answer::Stored(Ok(file))) => self.case.stored = Some(file),
@@ -121,22 +121,33 @@ impl Merger {
         }
     }
 
-    fn fetched(&mut self, view: &View, number: u32, result: Result<Vec<u8>, FetchFailure>) {
+    fn fetched(
+        &mut self,
+        view: &View,
+        (number, what): (u32, What),
+        result: Result<Vec<u8>, FetchFailure>,
+    ) {
+        let of_trainer = matches!(what, What::Checkpoint(_, tries) if is_own(tries));
         let number = u16::try_from(number).unwrap_or(u16::MAX);
         let Some(sender) = view.senders.iter().find(|of| of.number == number) else {
             return;
         };
+        let sent = sender.sent.as_ref().map(|sent| sent.update);
+        let is_it = |file: &[u8]| {
+            let state = StateFile::decode(file);
+            state.is_ok_and(|(_, state)| Some(Tiled::of(state)) == sent)
+        };
+        let gathers = view.order.head.phase == Phase::Gathering;
         match result {
-            Ok(file) => {
-                let sent = sender.sent.as_ref().map(|sent| sent.update);
-                let state = StateFile::decode(&file);
-                match state.is_ok_and(|(_, state)| Some(Tiled::of(state)) == sent) {
-                    true => drop(self.case.updates.insert(number, file)),
-                    false => drop(self.case.bad.insert(number)),
-                }
+            Ok(file) if is_it(&file) => drop(self.case.updates.insert(number, file)),
+            // What others say is there says nothing about it, and what counts is somewhere.
+            Ok(_) | Err(FetchFailure::Corrupt(_)) if of_trainer && gathers => {
+                self.case.bad.insert(number);
             }
-            Err(FetchFailure::Corrupt(_)) => drop(self.case.bad.insert(number)),
-            Err(_) => *self.case.tries.entry(number).or_default() += 1,
+            _ => {
+                let tries = self.case.tries.entry(number).or_default();
+                *tries = (tries.0 + 1, Some(view.height));
+            }
         }
     }
 
@@ -210,15 +221,21 @@ impl Merger {
                 continue;
             };
             let holders = rounds.holds.iter().filter(|of| of.updates.has(number));
-            let holders = holders.map(|of| of.validator);
-            let owners: Vec<AccountId> = std::iter::once(sender.account).chain(holders).collect();
-            let tries = self.case.tries.get(&number).copied().unwrap_or(0);
-            let owner = owners.get(tries as usize % owners.len());
+            let holders: Vec<AccountId> = holders.map(|of| of.validator).collect();
+            let (tries, last) = self.case.tries.get(&number).copied().unwrap_or_default();
+            if last == Some(view.height) {
+                // The next block is another try.
+                continue;
+            }
+            let at = (tries / 2) as usize;
+            let owner = match holders.get(at.checked_rem(holders.len()).unwrap_or(0)) {
+                Some(holder) if !is_own(tries) => *holder,
+                _ => sender.account,
+            };
             let file = sent.trace.result;
             let key = update_key(OrderId::of_audit(place.order, rounds.round, number));
             let what = What::Checkpoint(number.into(), tries);
             self.desk.ask(Tag { place, what }, view.height, || {
-                let owner = *owner?;
                 Some(Ask::Fetch { file, owner, key })
             });
         }
@@ -243,13 +260,28 @@ impl Merger {
 
     /// Brings updates that count, and that not everybody had, to other storage nodes.
     fn share(&mut self, view: &View, rounds: &Rounds, place: Place) {
-        let all = rounds.holds.len() == view.validators.len();
-        let everybodys = |number: u16| all && rounds.holds.iter().all(|of| of.updates.has(number));
+        let liars = view.validators.len().saturating_sub(1) / 3;
+        let quorum = view.validators.len() - liars;
+        // Where a quorum has it, that merges. Of those that do, one more than can lie is enough.
+        let mine = |number: u16| {
+            let mut holders: Vec<AccountId> = rounds
+                .holds
+                .iter()
+                .filter(|of| of.updates.has(number))
+                .map(|of| of.validator)
+                .collect();
+            holders.sort_unstable();
+            let first = holders
+                .iter()
+                .take(liars + 1)
+                .any(|of| *of == self.me.account);
+            first && holders.len() < quorum
+        };
         for number in rounds.counted.numbers() {
             let Some(bytes) = self.case.updates.get(&number) else {
                 continue;
             };
-            if everybodys(number) || self.case.shared.contains(&number) {
+            if !mine(number) || self.case.shared.contains(&number) {
                 continue;
             }
             let sender = view.senders.iter().find(|of| of.number == number);
@@ -369,4 +401,9 @@ impl Merger {
             stop: terms.stop,
         })
     }
+}
+
+/// Whether a try asks for what the trainer itself recorded; every other one asks those that say they hold it.
+fn is_own(tries: u32) -> bool {
+    tries.is_multiple_of(2)
 }

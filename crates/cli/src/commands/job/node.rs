@@ -54,6 +54,7 @@ pub(super) async fn start(global: &Global) -> Result<Node, Failure> {
         auditor: None,
         storage: None,
         work: None,
+        join: Vec::new(),
         peers,
     };
     // What comes back is a stranger's: it is looked at in a worker.

@@ -42,12 +42,14 @@ fn the_example_becomes_terms_that_a_network_takes() {
         audited: 2,
         // Ten times ten updates of 650 for the price of 8 steps of 3 * 16 * 640 products.
         merge_fee: Amount(100_000),
+        // 57 and 7 bytes, and 3 for each of 650 coordinates.
+        update_bytes: 2_014,
     };
     assert_eq!(terms.rounds, Some(rounds));
     assert_eq!((terms.steps, terms.copies, terms.attempts), (9, 1, 1));
     assert_eq!((terms.segments(), terms.segments_drawn), (1, 1));
     assert!(terms.inputs.is_empty() && terms.model.is_empty());
-    // Of ten two are audited: five times the price would do, and a token is the least.
+    // Of ten two are audited, and half of what is cut is lost for sure: ten times the price.
     assert_eq!(terms.provider_bond, Amount::tokens(1));
     federated::check_terms(&terms).unwrap();
     // No names of columns, and no rows of the requester's.
@@ -71,14 +73,14 @@ fn what_is_left_out_of_the_market_follows_from_price_and_trainers() {
         (job.market.provider_bond, job.rounds.unwrap().merge_fee)
     };
     let dear = ("price = \"0.1\"", "price = \"3\"");
-    // A bond of price * most / audited, or twice the price.
-    assert_eq!(of(&[dear]).0, Amount::tokens(15));
+    // A bond of 2 price * most / audited, or twice the price.
+    assert_eq!(of(&[dear]).0, Amount::tokens(30));
     let all = ("audited = 2", "audited = 10");
     assert_eq!(of(&[dear, all]).0, Amount::tokens(6));
     let many = ("most = 10", "most = 4096");
     assert_eq!(
         of(&[dear, many, ("audited = 2", "audited = 64")]).0,
-        Amount::tokens(192)
+        Amount::tokens(384)
     );
     let (_, few) = of(&[dear]);
     let (_, more) = of(&[

@@ -233,18 +233,18 @@ fn what_a_network_refuses_is_named_by_the_field_of_the_job_file() {
     // No bond can be as much: it is said before any network is asked.
     let error = changed(&[
         ("rounds = 10\n", "rounds = 1\n"),
-        ("most = 10", "most = 1000"),
+        ("most = 10", "most = 500"),
         ("audited = 2", "audited = 9"),
     ]);
     let said = told(&error.unwrap_err());
     assert!(said.starts_with("trainers.audited: "), "{said}");
     assert!(
-        said.contains("audit at least most / (20 * rounds) = 50 of them"),
+        said.contains("audit at least 2 * most / (20 * rounds) = 50 of them"),
         "{said}"
     );
     let enough = changed(&[
         ("rounds = 10\n", "rounds = 1\n"),
-        ("most = 10", "most = 1000"),
+        ("most = 10", "most = 500"),
         ("audited = 2", "audited = 50"),
     ]);
     assert_eq!(enough.unwrap().problems(&Network::default()), []);

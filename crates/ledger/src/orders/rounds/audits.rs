@@ -17,6 +17,9 @@ use crate::{
     Outcome, Phase, Refusal, Run, RunIndex,
 };
 
+/// Audits that one block begins.
+const PART: usize = 8;
+
 /// Draws whose steps are audited, from a beacon that nobody knew when the updates were fixed, and what merging
 /// follows from.
 pub(super) fn draw(state: &mut State<'_>, order: &mut Order) -> Result<bool, Refusal> {
@@ -25,6 +28,9 @@ pub(super) fn draw(state: &mut State<'_>, order: &mut Order) -> Result<bool, Ref
         return Ok(false);
     };
     let rounds = order.head.rounds.get_or_insert_default();
+    if rounds.audits != Bits::default() {
+        return begin_some(state, order);
+    }
     let round = rounds.round;
     rounds.merge_seed = Some(seed("assay/round/merge/v1", id, round, &beacon));
     let mut left: Vec<u16> = rounds.counted.numbers().collect();
@@ -38,14 +44,37 @@ pub(super) fn draw(state: &mut State<'_>, order: &mut Order) -> Result<bool, Ref
     for number in &drawn {
         if let Some(trainer) = trainers::numbered(state, &id, *number) {
             accounts.push(trainer.account);
-            begin(state, order, trainer)?;
         }
     }
     let rounds = order.head.rounds.get_or_insert_default();
     rounds.audits = drawn.into_iter().collect();
     let trainers = accounts;
     state.emit(OrderEvent::TrainersDrawn { round, trainers }.of(id));
-    enter(state, order, Phase::Checking);
+    begin_some(state, order)
+}
+
+/// Begins some of the audits; the others in later blocks.
+fn begin_some(state: &mut State<'_>, order: &mut Order) -> Result<bool, Refusal> {
+    let id = order.head.id;
+    let rounds = order.head.rounds.get_or_insert_default();
+    let from = rounds.passed;
+    let left: Vec<u16> = rounds
+        .audits
+        .numbers()
+        .filter(|number| *number >= from)
+        .collect();
+    let (now, later) = left.split_at(PART.min(left.len()));
+    rounds.passed = later.first().copied().unwrap_or(0);
+    for number in now {
+        if let Some(trainer) = trainers::numbered(state, &id, *number) {
+            begin(state, order, trainer)?;
+        }
+    }
+    let phase = match later.is_empty() {
+        false => Phase::Closed,
+        true => Phase::Checking,
+    };
+    enter(state, order, phase);
     Ok(true)
 }
 
@@ -193,6 +222,7 @@ pub(in crate::orders) fn ended(
             trainer.bond = Amount::ZERO;
             rounds.counted.remove(of.trainer);
             rounds.present.remove(of.trainer);
+            rounds.awaited.remove(of.trainer);
             let account = trainer.account;
             state.remove(keys::with_part(&account, &id));
             state.emit(OrderEvent::PutOut { trainer: account }.of(id));

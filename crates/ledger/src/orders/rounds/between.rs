@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::{Order, OrderEvent, Outcome, Phase, Refusal, RoundTerms};
 
 /// Trainers that one block looks at.
-const PART: u16 = 128;
+const PART: u16 = 64;
 
 /// Rounds in a row in which a trainer may send nothing before it is let go.
 const MOST_MISSED: u8 = 3;
@@ -134,6 +134,7 @@ fn begin(state: &mut State<'_>, order: &mut Order, terms: &RoundTerms) {
         enter(state, order, Phase::Between);
         return;
     }
+    rounds.awaited = rounds.present.clone();
     rounds.seed = Some(seed("assay/round/steps/v1", id, round, &beacon));
     let next = match rounds.model {
         None => Phase::Merging,

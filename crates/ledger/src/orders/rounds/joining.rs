@@ -3,9 +3,9 @@
 use assay_crypto::Digest;
 
 use super::record::Trainer;
-use super::trainers;
+use super::{trainers, training};
 use crate::accounts::money;
-use crate::files::must_be_kept;
+use crate::files::{must_be_kept, recorded};
 use crate::orders::keys;
 use crate::orders::passage::enter;
 use crate::orders::procedure::Sender;
@@ -39,6 +39,11 @@ pub(super) fn join(
         let most = terms.most;
         return Err(OrderRefusal::NoPlace { order: id, most }.into());
     }
+    if account == order.head.requester {
+        // Its own node would not train for it.
+        let belongs = "anybody but the requester".to_owned();
+        return Err(OrderRefusal::NotYourMove { order: id, belongs }.into());
+    }
     let role = Role::Provider;
     let registration = state.registration(role, &account);
     let registration = registration.ok_or(AccountRefusal::NotRegistered { account, role })?;
@@ -51,8 +56,25 @@ pub(super) fn join(
         }
         .into());
     }
-    let ms = order.head.terms.inputs_ms(&state.chain.parameters);
+    let slots = registration.offer.as_ref().map_or(0, |of| of.orders);
+    if registration.serving >= slots {
+        let orders = slots.into();
+        return Err(OrderRefusal::NoSlot { order: id, orders }.into());
+    }
+    let parameters = &state.chain.parameters;
+    let ms = order.head.terms.inputs_ms(parameters);
     must_be_kept(state, (rows, account), ms)?;
+    // Whoever brought more than anybody takes in could not be audited.
+    let class = recorded(state, rows, account)?.length_class;
+    let most = parameters.max_input_bytes.min(order.head.terms.memory);
+    if class > most {
+        return Err(OrderRefusal::RowsTooLong {
+            order: id,
+            class,
+            most,
+        }
+        .into());
+    }
     money::lock(state, role, &account, bond)?;
     let number = rounds.numbered;
     rounds.numbered = number.saturating_add(1);
@@ -98,13 +120,19 @@ pub(super) fn leave(
     let trainer = sender.trainer.filter(|of| of.is_bound() && !of.leaving);
     let mut trainer = trainer.cloned().ok_or_else(done)?;
     let rounds = order.head.rounds.as_ref();
-    let owes = rounds.is_some_and(|rounds| rounds.sent.has(trainer.number));
+    let paid = order.head.phase == Phase::Between;
+    let owes = rounds.is_some_and(|rounds| {
+        let passed = paid && trainer.number < rounds.passed;
+        rounds.sent.has(trainer.number) && !passed
+    });
     if owes {
         trainer.leaving = true;
         trainers::save(state, &id, &trainer);
         return Ok(());
     }
-    let_go(state, order, &mut trainer)
+    let_go(state, order, &mut trainer)?;
+    training::advance(state, order);
+    Ok(())
 }
 
 /// Frees a trainer's bond; it takes part no more.
@@ -120,6 +148,7 @@ pub(super) fn let_go(
     }
     if let Some(rounds) = &mut order.head.rounds {
         rounds.present.remove(trainer.number);
+        rounds.awaited.remove(trainer.number);
     }
     state.remove(keys::with_part(&account, &id));
     trainers::save(state, &id, trainer);

@@ -3,7 +3,7 @@
 use assay_crypto::Digest;
 
 use super::record::{Merge, Model};
-use crate::files::must_be_kept;
+use crate::files::{must_be_kept, recorded};
 use crate::orders::escrow;
 use crate::orders::passage::enter;
 use crate::state::State;
@@ -17,9 +17,21 @@ pub(super) fn attest(
     (file, content, keeper): (FileId, Digest, AccountId),
 ) -> Result<(), Refusal> {
     let id = order.head.id;
-    let kept_ms = state.chain.parameters.kept_ms;
-    must_be_kept(state, (file, keeper), kept_ms)?;
+    let ms = order.head.terms.inputs_ms(&state.chain.parameters);
     let rounds = order.head.rounds.get_or_insert_default();
+    let stays = rounds
+        .model
+        .as_ref()
+        .is_some_and(|of| (of.file, of.content) == (file, content));
+    let record = match stays {
+        // It was looked at when it became the model.
+        true => (Digest::ZERO, 0, 0),
+        false => {
+            must_be_kept(state, (file, keeper), ms)?;
+            let of = recorded(state, file, keeper)?;
+            (of.root, of.slices, of.length_class)
+        }
+    };
     if rounds.merges.iter().any(|of| of.validator == validator) {
         return Err(OrderRefusal::AlreadyDone { order: id }.into());
     }
@@ -28,9 +40,11 @@ pub(super) fn attest(
         file,
         content,
         keeper,
+        record,
     });
-    let equal = |of: &&Merge| (of.file, of.content) == (file, content);
-    let equal: Vec<Merge> = rounds.merges.iter().filter(equal).copied().collect();
+    // A keeper whose record says something else of the file would keep everybody from reading it.
+    let same = |of: &&Merge| (of.file, of.content, of.record) == (file, content, record);
+    let equal: Vec<Merge> = rounds.merges.iter().filter(same).copied().collect();
     let attested = OrderEvent::ModelAttested { validator, file };
     state.emit(attested.of(id));
     if equal.len() >= state.chain.quorum() {

@@ -152,7 +152,8 @@ impl Order {
     pub fn round_under_way(&self) -> Option<Place> {
         let rounds = self.head.rounds.as_ref()?;
         let occasion = match rounds.model {
-            None => Occasion::Round(0),
+            // Each attempt follows from another seed.
+            None => Occasion::Round(rounds.unmerged),
             Some(_) => Occasion::Work,
         };
         Some(Place {

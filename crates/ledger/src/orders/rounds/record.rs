@@ -13,7 +13,7 @@ use crate::{AccountId, Amount, FileId, Leaf, OrderId, Outcome, Trace};
     Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
 pub struct Rounds {
-    /// The round under way, counted from 0; once it is over, as many as there are.
+    /// The round under way, or the last one, counted from 0.
     pub round: u16,
     /// Trainers that ever joined: the number of the next one.
     pub numbered: u16,
@@ -25,6 +25,8 @@ pub struct Rounds {
     pub merge_seed: Option<Digest>,
     /// The model that the round begins with.
     pub model: Option<Model>,
+    /// Trainers of the round that have still to send one.
+    pub awaited: Bits,
     /// Trainers that sent an update in the round.
     pub sent: Bits,
     /// What each validator holds of those.
@@ -80,6 +82,8 @@ pub struct Merge {
     pub content: Digest,
     /// Whose record of the file says where it lies.
     pub keeper: AccountId,
+    /// What that record says of it: root over its slices, their number, and its length's class.
+    pub record: (Digest, u32, u64),
 }
 
 /// One trainer of an order with rounds.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bits::Bits;
 use crate::orders::rules::problem::{TermsProblem, outside};
-use crate::{Amount, BoundedBytes, BoundedVec, Input, Parameters, Terms};
+use crate::{Amount, BoundedBytes, BoundedVec, Deadlines, Input, Lasting, Parameters, Terms};
 
 /// What makes an order one with rounds: many trainers, each on rows of its own.
 ///
@@ -25,6 +25,8 @@ pub struct RoundTerms {
     pub audited: u16,
     /// What the validators whose merged model is the round's share for it.
     pub merge_fee: Amount,
+    /// Bytes of every update: another last state is none.
+    pub update_bytes: u32,
 }
 
 impl RoundTerms {
@@ -34,6 +36,8 @@ impl RoundTerms {
     pub const MAX_TRAINERS: u16 = Bits::MOST;
     /// Most trainers that are audited in one round.
     pub const MAX_AUDITED: u16 = 64;
+    /// Most bytes of all updates of a round: validators hold them at once.
+    pub const MAX_BYTES: u64 = 2 << 30;
     /// Bytes that the specification of one trainer's run in one round adds to that of the order.
     pub const SUFFIX: usize = 12;
 
@@ -92,7 +96,7 @@ impl RoundTerms {
             ("copies", "copies", terms.copies.into(), 1),
             ("attempts", "attempts", terms.attempts.into(), 1),
         ]);
-        found.extend(self.bond_problem(terms));
+        found.extend(times(&terms.deadlines));
         let room = 4096 - RoundTerms::SUFFIX;
         if terms.spec.len() > room {
             let text = format!(
@@ -107,22 +111,58 @@ impl RoundTerms {
         found
     }
 
+    /// What is wrong with them in a network with these parameters.
+    pub(in crate::orders) fn problems_here(
+        &self,
+        terms: &Terms,
+        parameters: &Parameters,
+    ) -> Vec<TermsProblem> {
+        let mut found: Vec<TermsProblem> =
+            self.bond_problem(terms, parameters).into_iter().collect();
+        if self.merge_fee < parameters.judge_fee {
+            let text = format!(
+                "merge_fee is {}, the least here is {}: validators fetch and merge every update",
+                self.merge_fee, parameters.judge_fee
+            );
+            let field = "merge_fee";
+            found.push(TermsProblem { field, text });
+        }
+        let all = u64::from(self.update_bytes).saturating_mul(self.most.into());
+        let most = parameters.max_task_bytes.min(RoundTerms::MAX_BYTES);
+        if self.update_bytes == 0 || all > most {
+            let text = format!(
+                "{} updates of {} bytes are {all} bytes that validators hold in a round, and the network's \
+                 max_task_bytes, or what a round may have at most, is {most}; take fewer trainers, a smaller model, or fewer bits",
+                self.most, self.update_bytes
+            );
+            let field = "most";
+            found.push(TermsProblem { field, text });
+        }
+        found
+    }
+
     /// Who leaves out a share of a round's steps saves at most that share of its price, and is caught at
-    /// least with the chance that it is audited times that share: its bond must be worth more.
-    fn bond_problem(&self, terms: &Terms) -> Option<TermsProblem> {
-        let (price, bond) = (u128::from(terms.price.0), u128::from(terms.provider_bond.0));
-        let gain = price * u128::from(self.most);
-        let loss = bond * u128::from(self.audited);
+    /// least with the chance that it is audited times that share: what nobody pays back to it of its bond
+    /// must be worth more.
+    fn bond_problem(&self, terms: &Terms, parameters: &Parameters) -> Option<TermsProblem> {
+        let bond = terms.provider_bond;
+        let lost = bond.0.saturating_sub(parameters.reward_rate.of(bond).0);
+        let gain = u128::from(terms.price.0) * u128::from(self.most);
+        let loss = u128::from(lost) * u128::from(self.audited);
         (loss < gain).then(|| {
             let least = gain.div_ceil(u128::from(self.audited.max(1)));
             let least = Amount(u64::try_from(least).unwrap_or(u64::MAX));
             TermsProblem {
                 field: "provider_bond",
                 text: format!(
-                    "a trainer's bond is {}, and with {} of {} audited in a round it must be at least price \
-                     * {} / {} = {least}: less would make it worth more not to train; raise the bond, or \
-                     audit more of them",
-                    terms.provider_bond, self.audited, self.most, self.most, self.audited
+                    "of a trainer's bond of {bond} an accomplice may get {} back, and {} of {} are audited in \
+                     a round: the rest must be at least price * {} / {} = {least}, or it is worth more not to \
+                     train; raise the bond, or audit more of them",
+                    parameters.reward_rate.of(bond),
+                    self.audited,
+                    self.most,
+                    self.most,
+                    self.audited
                 ),
             }
         })
@@ -142,4 +182,18 @@ impl RoundTerms {
             ..terms.clone()
         }
     }
+}
+
+/// Who is drawn may have to take its steps once more before it can open them: its machine kept them for the round
+/// alone.
+fn times(deadlines: &Deadlines) -> Option<TermsProblem> {
+    (deadlines.open < deadlines.run).then(|| TermsProblem {
+        field: "deadlines.open",
+        text: format!(
+            "the open deadline is {:#} and the run deadline {:#}: a trainer that is audited takes its steps \
+             again before it opens them, so give it as long as for the round",
+            Lasting(deadlines.open),
+            Lasting(deadlines.run)
+        ),
+    })
 }

@@ -4,7 +4,7 @@ use assay_crypto::Digest;
 use assay_crypto::release::LockKey;
 
 use super::bits::Bits;
-use super::record::{Holds, Sent};
+use super::record::{Holds, Rounds, Sent};
 use super::trainers;
 use crate::files::{must_be_kept, recorded};
 use crate::orders::passage::enter;
@@ -70,6 +70,16 @@ pub(super) fn commit(
     if counts.valid == 0 {
         return Err(OrderRefusal::NothingLearned { order: id }.into());
     }
+    let expected = order.round_terms().map_or(0, |of| of.update_bytes);
+    let found = last.reached.state.length;
+    if found != u64::from(expected) {
+        return Err(OrderRefusal::NoUpdate {
+            order: id,
+            expected,
+            found,
+        }
+        .into());
+    }
     let trace = Trace {
         root,
         checkpoints: checkpoints.to_vec(),
@@ -83,8 +93,7 @@ pub(super) fn commit(
     let [first, last_leaf] = opened;
     let opened = vec![first?, last_leaf?];
     let file = check_length(state, order, (update, account), last)?;
-    let parameters = &state.chain.parameters;
-    let kept_ms = parameters.kept_ms;
+    let kept_ms = order.head.terms.inputs_ms(&state.chain.parameters);
     for file in checkpoints.iter().chain([&file, &trainer.rows]) {
         must_be_kept(state, (*file, account), kept_ms)?;
     }
@@ -105,10 +114,26 @@ pub(super) fn commit(
     state.emit(sent.of(id));
     let rounds = order.head.rounds.get_or_insert_default();
     rounds.sent.insert(trainer.number);
-    if rounds.sent == rounds.present {
-        enter(state, order, Phase::Gathering);
-    }
+    rounds.awaited.remove(trainer.number);
+    advance(state, order);
     Ok(())
+}
+
+/// Goes on from training once nobody is awaited any more.
+pub(super) fn advance(state: &mut State<'_>, order: &mut Order) {
+    let rounds = order.head.rounds.get_or_insert_default();
+    if order.head.phase == Phase::Training && rounds.awaited == Bits::default() {
+        let next = after_training(rounds);
+        enter(state, order, next);
+    }
+}
+
+fn after_training(rounds: &Rounds) -> Phase {
+    match rounds.sent == Bits::default() {
+        // There is nothing to look for.
+        true => Phase::Between,
+        false => Phase::Gathering,
+    }
 }
 
 /// A leaf that lies under the root of a trace and counts what was said of it.
@@ -148,11 +173,7 @@ fn check_length(
 /// Goes on without those who have sent nothing.
 pub(super) fn over(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
     let rounds = order.head.rounds.get_or_insert_default();
-    let next = match rounds.sent == Bits::default() {
-        // There is nothing to look for.
-        true => Phase::Between,
-        false => Phase::Gathering,
-    };
+    let next = after_training(rounds);
     enter(state, order, next);
     Ok(())
 }

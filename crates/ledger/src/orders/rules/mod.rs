@@ -119,6 +119,8 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     };
     let mut found = shape(terms);
     found.extend(registry::of(ProcedureName::of(terms)).problems(terms));
+    let rounds = terms.rounds.iter();
+    found.extend(rounds.flat_map(|of| of.problems_here(terms, parameters)));
     found.extend(work(terms, parameters));
     found.extend(money(terms, parameters));
     found.extend(deadlines(terms, parameters));

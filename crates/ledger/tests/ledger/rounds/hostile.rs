@@ -11,7 +11,7 @@ use assay_ledger::{
 use super::{TRAINERS, everybody, run, terms, world};
 use crate::adversaries::calls;
 use crate::places::{moved, others};
-use crate::world::{Run, Who, World, file_id, parameters};
+use crate::world::{Run, Who, World, file, file_id, parameters};
 
 fn refusal(status: Status) -> OrderRefusal {
     match status {
@@ -22,7 +22,19 @@ fn refusal(status: Status) -> OrderRefusal {
 
 #[test]
 fn terms_that_make_no_sense_are_refused_with_what_would_be_right() {
-    let cases: [(&str, fn(&mut Terms)); 12] = [
+    let cases: [(&str, fn(&mut Terms)); 16] = [
+        ("merge_fee", |terms| {
+            terms.rounds.as_mut().unwrap().merge_fee = Amount(1)
+        }),
+        ("most", |terms| {
+            terms.rounds.as_mut().unwrap().update_bytes = 0
+        }),
+        ("most", |terms| {
+            terms.rounds.as_mut().unwrap().update_bytes = u32::MAX
+        }),
+        ("deadlines.open", |terms| {
+            terms.deadlines.run = terms.deadlines.open + 1
+        }),
         ("rounds", |terms| terms.rounds.as_mut().unwrap().rounds = 0),
         ("most", |terms| terms.rounds.as_mut().unwrap().most = 4_097),
         ("least", |terms| terms.rounds.as_mut().unwrap().least = 0),
@@ -68,6 +80,7 @@ fn terms_that_make_no_sense_are_refused_with_what_would_be_right() {
             most: 1,
             audited: 1,
             merge_fee: Amount::ZERO,
+            update_bytes: 32,
         }),
         attempts: 1,
         ..crate::world::terms()
@@ -314,4 +327,120 @@ fn look(world: &World, order: OrderId, phases: &mut BTreeSet<Phase>) {
             assert!(named || !applied, "{who:?} in {phase}: {call:?}");
         }
     }
+}
+
+/// What nobody takes in could not be audited, and what is longer than an update would stop those who merge.
+#[test]
+fn rows_and_updates_that_are_too_long_are_refused() {
+    let mut world = world();
+    let order = world.post_rounds(&terms(2));
+    let mut long = file(TRAINERS[0], "long");
+    long.length_class = terms(2).memory + 1;
+    world.apply(TRAINERS[0], world.put(long));
+    let join = OrderCall::Join {
+        order,
+        rows: file_id("long"),
+        content: Digest::ZERO,
+    };
+    let refused = refusal(world.would(TRAINERS[0], join));
+    assert!(
+        matches!(refused, OrderRefusal::RowsTooLong { .. }),
+        "{refused:?}"
+    );
+    let mut other = terms(2);
+    other.rounds.as_mut().unwrap().update_bytes = 33;
+    let order = world.training(&other);
+    let call = world.update_call(order, TRAINERS[0], &run(TRAINERS[0], 0));
+    let refused = refusal(world.would(TRAINERS[0], call));
+    assert!(
+        matches!(refused, OrderRefusal::NoUpdate { found: 32, .. }),
+        "{refused:?}"
+    );
+}
+
+/// A keeper whose record of the model's file is a false one would keep everybody from reading it.
+#[test]
+fn a_model_whose_keeper_recorded_something_else_counts_apart() {
+    let mut world = world();
+    let order = world.joined(&terms(2));
+    world.advance(1);
+    let call = world.model_call(order, 0, "model");
+    let liar = Who::Validator(3);
+    let mut record = file(liar, "model");
+    record.root = Digest::of("test/false", &[]);
+    world.apply(liar, world.put(record));
+    let OrderCall::AttestModel {
+        place,
+        file,
+        content,
+        ..
+    } = call.clone()
+    else {
+        unreachable!()
+    };
+    let lie = OrderCall::AttestModel {
+        place,
+        file,
+        content,
+        keeper: liar.id(),
+    };
+    world.apply(liar, lie);
+    world.apply(Who::Validator(0), call);
+    world.merge(order, &[1], "model");
+    assert_eq!(
+        world.phase(order),
+        Phase::Merging,
+        "two are equal, and the liar's is another"
+    );
+    world.merge(order, &[2], "model");
+    assert_eq!(world.phase(order), Phase::Training);
+    let keepers = world.rounds(order).model.unwrap().keepers;
+    assert!(keepers.len() == 3 && !keepers.contains(&liar.id()));
+}
+
+/// A second attempt follows from another seed: what was said of the first one says nothing of it.
+#[test]
+fn each_attempt_at_the_first_model_has_a_place_of_its_own() {
+    let mut world = world();
+    let order = world.joined(&terms(2));
+    world.advance(1);
+    let late = world.model_call(order, 0, "of the first seed");
+    let seed = world.rounds(order).seed;
+    while world.rounds(order).seed == seed {
+        world.advance(1);
+    }
+    assert_eq!(world.phase(order), Phase::Merging);
+    let refused = refusal(world.would(Who::Validator(0), late));
+    assert!(
+        matches!(refused, OrderRefusal::OtherPlace { .. }),
+        "{refused:?}"
+    );
+    world.merge(order, &[0, 1, 2], "of the second seed");
+    assert_eq!(world.phase(order), Phase::Training);
+}
+
+/// Whoever joins late or leaves keeps nobody waiting.
+#[test]
+fn a_round_goes_on_as_soon_as_nobody_is_awaited() {
+    let mut world = world();
+    let mut fewer = terms(2);
+    fewer.rounds.as_mut().unwrap().least = 1;
+    let order = world.training(&fewer);
+    world.send(order, TRAINERS[0]);
+    world.send(order, TRAINERS[1]);
+    assert_eq!(world.phase(order), Phase::Training);
+    world.apply(TRAINERS[2], OrderCall::Leave { order });
+    assert_eq!(world.phase(order), Phase::Gathering);
+}
+
+#[test]
+fn the_requester_does_not_train_for_itself() {
+    let mut world = world();
+    let order = world.post_rounds(&terms(2));
+    let call = world.join_call(order, Who::Requester);
+    let refused = refusal(world.would(Who::Requester, call));
+    assert!(
+        matches!(refused, OrderRefusal::NotYourMove { .. }),
+        "{refused:?}"
+    );
 }

@@ -47,6 +47,7 @@ pub(crate) fn terms(rounds: u16) -> Terms {
             most: 3,
             audited: 1,
             merge_fee: Amount(400_000),
+            update_bytes: 32,
         }),
         ..crate::world::terms()
     }

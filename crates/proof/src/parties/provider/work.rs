@@ -73,7 +73,7 @@ impl Provider {
         if task.is_none() && self.keys.is_some() && view.pressing() {
             self.decline = Some(DeclineReason::Inputs);
         }
-        if self.own.is_some() && self.decline.is_some() {
+        if self.own.is_some() && self.decline.is_some() && !committed {
             // Nobody waits for it: it misses the round.
             return;
         }

@@ -1,0 +1,76 @@
+//! Rounds of many trainers, end to end on a network of this machine, and what a late auditor finds.
+
+use std::{fs, path::Path};
+
+use crate::support::assay;
+
+fn examples() -> std::path::PathBuf {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    examples.canonicalize().unwrap()
+}
+
+/// Four trainers and two rounds of the example.
+fn small(dir: &Path) -> String {
+    let text = fs::read_to_string(examples().join("federated.toml")).unwrap();
+    let table = examples().join("tables/digits.csv");
+    let text = text
+        .replace("rounds = 10", "rounds = 2")
+        .replace("most = 10", "most = 4")
+        .replace("tables/digits.csv", table.to_str().unwrap());
+    let path = dir.join("federated.toml");
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn trainers_come_to_a_model_that_an_auditor_makes_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("trial");
+    let job = small(temp.path());
+    let trial = assay(&dir, &["try", &job, "--json"]).ok();
+    assert_eq!(trial["figures"]["rounds"], 2.0, "{trial}");
+    assert!(
+        trial["figures"]["accuracy"].as_f64().unwrap() > 0.4,
+        "{trial}"
+    );
+    assert_eq!(trial["supply_conserved"], true);
+    assert_eq!(trial["audit_share"], 0.5);
+    assert!(dir.join("adapter/model.safetensors").is_file());
+
+    let offline = ["audit", "--offline", dir.to_str().unwrap(), "--json"];
+    let audited = assay(temp.path(), &offline).ok();
+    assert_eq!(audited["agrees"], true, "{audited}");
+    assert_eq!(audited["state_digest"], trial["state_digest"]);
+    let checks = audited["checks"].as_array().unwrap();
+    let of = |figure: &str| {
+        checks
+            .iter()
+            .find(|check| check["figure"] == figure)
+            .unwrap()
+    };
+    // The first one, and one of each round.
+    assert_eq!(of("models made again")["recomputed"], 3);
+    assert_eq!(of("steps behind merged updates")["recomputed"], 8);
+
+    // Another model in the result's place is noticed.
+    let model = dir.join("adapter/model.safetensors");
+    let mut bytes = fs::read(&model).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&model, bytes).unwrap();
+    assert_eq!(assay(temp.path(), &offline).code, 5);
+}
+
+#[test]
+fn a_job_for_more_trainers_than_a_machine_stands_for_is_refused_before_anything_starts() {
+    let temp = tempfile::tempdir().unwrap();
+    let job = small(temp.path());
+    let text = fs::read_to_string(&job).unwrap();
+    let text = text
+        .replace("least = 4", "least = 17")
+        .replace("most = 4", "most = 20");
+    fs::write(&job, text).unwrap();
+    let refused = assay(&temp.path().join("trial"), &["try", &job]);
+    assert_eq!(refused.code, 2, "{}", refused.out);
+    let said = refused.out + &refused.err;
+    assert!(said.contains("trainers.least"), "{said}");
+}
