@@ -63,7 +63,7 @@ pub(crate) fn place() -> impl TypedValueParser<Value = PathBuf> {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Demo(commands::try_job::Demo),
+    Demo(commands::demo::Demo),
     Try(commands::try_job::Try),
     Train(commands::train::Train),
     #[command(subcommand)]

@@ -22,7 +22,7 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
 
 use self::again::{rounds_again, run_again};
-use self::checks::{Check, compare, unchecked};
+use self::checks::{Check, Told, compare, unchecked};
 use crate::{
     args::Global,
     commands::train::bar,
@@ -102,9 +102,6 @@ pub(super) fn agrees(dir: &Path, output: &Output) -> Result<bool, Failure> {
     let told = read_report(&dir.join(files::RESULT))?;
     Ok(examine(dir, &told, None, output)?.agrees)
 }
-
-/// What `result.json` says.
-type Told = Map<String, Value>;
 
 fn read_report(path: &Path) -> Result<Told, Failure> {
     let bytes = std::fs::read(path).map_err(|error| {

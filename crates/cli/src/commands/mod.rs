@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod audit;
+pub(crate) mod demo;
 pub(crate) mod devnet;
 pub(crate) mod federated;
 pub(crate) mod generate;

@@ -8,11 +8,11 @@ use std::{
 use assay_crypto::Digest;
 use assay_job::{Job, JobError, Local, Network, federated};
 use assay_ledger::Parameters;
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use crate::{
     args::Global,
-    commands::{federated::Federated, train::unfit},
+    commands::train::unfit,
     failure::{Failure, Kind},
     next,
     output::{Output, figures, table},
@@ -33,31 +33,6 @@ pub(crate) struct Try {
     job: PathBuf,
 }
 
-/// Fine-tune a small model through a network on this machine, then catch a cheater
-///
-/// Runs the example job twice: once with honest providers, once with a provider that skips the
-/// work, is found out by an audit, loses its bond, and is replaced. `assay demo federated` has ten clinics
-/// train together instead.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  assay demo\n  assay demo --dir /tmp/demo --json\n  \
-                        assay demo --model smollm2"
-)]
-pub(crate) struct Demo {
-    /// Another model: smollm2 (135 million parameters, fetched by `cargo xtask fetch-smollm2`), or
-    /// the folder of any Llama-family model
-    #[arg(long, value_name = "NAME|DIR")]
-    model: Option<String>,
-    #[command(subcommand)]
-    other: Option<Other>,
-}
-
-/// Another demo.
-#[derive(Debug, Subcommand)]
-enum Other {
-    Federated(Federated),
-}
-
 impl Try {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let job = load(&self.job)?;
@@ -73,27 +48,6 @@ impl Try {
             &dir,
             &job,
             block_on(trial(&dir, (&job, &rows), false, output))??,
-            output,
-        )
-    }
-}
-
-impl Demo {
-    pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
-        if let Some(Other::Federated(demo)) = self.other {
-            return demo.run(global, output);
-        }
-        let dir = fresh_dir(global)?;
-        trial::unpack_example(&dir.join("example"))?;
-        let example = dir.join("example");
-        let job = match &self.model {
-            None => load(&example.join("finetune.toml"))?,
-            Some(model) => load(&trial::on_model(&example, model)?)?,
-        };
-        finish(
-            &dir,
-            &job,
-            block_on(trial(&dir, (&job, &[]), true, output))??,
             output,
         )
     }
@@ -192,7 +146,7 @@ pub(super) fn fresh_dir(global: &Global) -> Result<PathBuf, Failure> {
     std::path::absolute(&dir).map_err(trial::failed)
 }
 
-async fn trial(
+pub(super) async fn trial(
     dir: &Path,
     (job, rows): (&Job, &[Vec<u8>]),
     with_cheater: bool,
@@ -226,7 +180,12 @@ async fn trial(
     outcome
 }
 
-fn finish(dir: &Path, job: &Job, report: Report, output: &Output) -> Result<(), Failure> {
+pub(super) fn finish(
+    dir: &Path,
+    job: &Job,
+    report: Report,
+    output: &Output,
+) -> Result<(), Failure> {
     let json = serde_json::to_vec_pretty(&report).map_err(trial::failed)?;
     std::fs::write(dir.join("result.json"), json).map_err(trial::failed)?;
     output.warn(&report.run.warnings);

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Told;
+/// What `result.json` says.
+pub(super) type Told = Map<String, Value>;
 
 /// One figure, told and recomputed.
 #[derive(Debug, Serialize)]

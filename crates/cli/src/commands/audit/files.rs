@@ -6,8 +6,7 @@ use assay_crypto::Digest;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Told;
-use super::checks::{Check, check, unchecked};
+use super::checks::{Check, Told, check, unchecked};
 use crate::{
     failure::Failure,
     trial::{Report, failed},

@@ -20,9 +20,12 @@ fn refusal(status: Status) -> OrderRefusal {
     }
 }
 
+/// A change that makes terms impossible, and the field that says so.
+type Case = (&'static str, fn(&mut Terms));
+
 #[test]
 fn terms_that_make_no_sense_are_refused_with_what_would_be_right() {
-    let cases: [(&str, fn(&mut Terms)); 16] = [
+    let cases: [Case; 16] = [
         ("merge_fee", |terms| {
             terms.rounds.as_mut().unwrap().merge_fee = Amount(1)
         }),

@@ -66,7 +66,7 @@ const KINDS: [&str; 3] = ["finetune", "evaluate", "federated"];
 
 pub(crate) fn world_with(parameters: Parameters) -> World {
     let mut genesis = genesis(parameters);
-    let registrations = genesis.registrations.to_vec().into_iter();
+    let registrations = genesis.registrations.iter().cloned();
     let offering = registrations.map(|mut of| {
         of.offer = of.offer.map(|_| Offer::anything().of_kinds(&KINDS));
         of
