@@ -205,6 +205,11 @@ pub fn trainer(store: &dyn Store, order: &OrderId, account: &AccountId) -> Read<
     })
 }
 
+/// The trainer with a number, of an order with rounds.
+pub fn numbered_trainer(store: &dyn Store, order: &OrderId, number: u16) -> Read<Option<Trainer>> {
+    read(store, &order_keys::trainer(order, number))
+}
+
 /// Everybody who is, or was, a trainer of an order with rounds, ascending by number. Reads all of them.
 pub fn trainers(store: &dyn Store, order: &OrderId) -> Read<Vec<Trainer>> {
     values(store, &order_keys::all_trainers(order))

@@ -3,7 +3,10 @@
 mod story;
 
 use assay_crypto::Digest;
-use assay_ledger::{Amount, FailureReason, Height, OrderId, Outcome, Phase, Status, TxId, query};
+use assay_ledger::{
+    Amount, FailureReason, Height, Order, OrderId, Outcome, Phase, Status, Store, Trainer, TxId,
+    query,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -56,6 +59,20 @@ struct TransactionReport {
     events: Vec<assay_ledger::Event>,
 }
 
+/// Trainers that are told of at most.
+const MOST_TRAINERS: u16 = 64;
+
+/// The first trainers of an order with rounds.
+fn trainers(session: &Session, order: &Order) -> Result<Vec<Trainer>, Failure> {
+    let all = order.head.rounds.as_ref().map_or(0, |of| of.numbered);
+    let mut trainers = Vec::new();
+    for number in 0..all.min(MOST_TRAINERS) {
+        let read = |store: &dyn Store| query::numbered_trainer(store, &order.head.id, number);
+        trainers.extend(session.light().read(read)?);
+    }
+    Ok(trainers)
+}
+
 impl Why {
     pub(crate) fn run(self, global: &Global, output: &Output) -> Result<(), Failure> {
         let session = Session::open(global)?;
@@ -74,9 +91,12 @@ impl Why {
                 failures: failures.collect(),
                 story: story(
                     &order,
-                    &session
-                        .light()
-                        .read(|store| query::lists(store, &order.head))?,
+                    (
+                        &session
+                            .light()
+                            .read(|store| query::lists(store, &order.head))?,
+                        &trainers(&session, &order)?,
+                    ),
                     session.light().read(query::now)?,
                 ),
             };

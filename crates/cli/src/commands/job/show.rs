@@ -59,14 +59,23 @@ pub(super) fn show(id: OrderId, global: &Global, output: &Output) -> Result<(), 
             ("order", order.head.id.to_string()),
             ("kind", order.head.terms.kind.to_string()),
             ("phase", order.head.phase.to_string()),
-            (
-                "attempt",
-                format!("{} of {}", order.attempt().0 + 1, order.head.terms.attempts),
-            ),
-            (
-                "provider",
-                order.provider().map(|p| p.to_string()).unwrap_or_default(),
-            ),
+            match &order.head.rounds {
+                None => (
+                    "attempt",
+                    format!("{} of {}", order.attempt().0 + 1, order.head.terms.attempts),
+                ),
+                Some(rounds) => {
+                    let all = order.head.terms.rounds.map_or(0, |of| of.rounds);
+                    ("round", format!("{} of {all}", rounds.round + 1))
+                }
+            },
+            match &order.head.rounds {
+                None => (
+                    "provider",
+                    order.provider().map(|p| p.to_string()).unwrap_or_default(),
+                ),
+                Some(rounds) => ("trainers", rounds.present.count().to_string()),
+            },
             ("model", shown.model.map_or_else(none, |of| of.to_string())),
             (
                 "memory",

@@ -1,7 +1,8 @@
 //! An order's record told in sentences, oldest first.
 
 use assay_ledger::{
-    Answered, Counts, Dispute, Height, Order, Ppm, Question, Role, Round, Run, Verdict,
+    Answered, Counts, Dispute, Height, Order, Ppm, Question, Role, Round, Rounds, Run, Trainer,
+    Verdict,
 };
 use assay_proof::odds::Probability;
 use serde::Serialize;
@@ -23,7 +24,11 @@ pub(super) fn detection(order: &Order) -> Probability {
 }
 
 /// The whole story of an order, as far as its record goes at this block.
-pub(super) fn story(order: &Order, lists: &[Answered], now: assay_ledger::Moment) -> Vec<Moment> {
+pub(super) fn story(
+    order: &Order,
+    (lists, trainers): (&[Answered], &[Trainer]),
+    now: assay_ledger::Moment,
+) -> Vec<Moment> {
     let terms = &order.head.terms;
     let mut told = Vec::new();
     let mut tell = |height: Height, text: String| told.push(Moment { height, text });
@@ -56,6 +61,19 @@ pub(super) fn story(order: &Order, lists: &[Answered], now: assay_ledger::Moment
             );
         }
     }
+    if let Some(of) = &order.head.audit_of {
+        let text = format!(
+            "it is the audit of trainer {} in round {} of order {}: `assay why {}` tells of the rounds",
+            of.trainer,
+            of.round + 1,
+            short(of.order),
+            of.order
+        );
+        tell(order.head.posted, text);
+    }
+    if let Some(of) = &order.head.rounds {
+        rounds(order, of, trainers, &mut tell);
+    }
     for run in &order.runs {
         work(order, run, &mut tell);
     }
@@ -76,9 +94,56 @@ pub(super) fn story(order: &Order, lists: &[Answered], now: assay_ledger::Moment
     told
 }
 
+/// How far the rounds have come, and what every trainer has done in them.
+fn rounds(
+    order: &Order,
+    rounds: &Rounds,
+    trainers: &[Trainer],
+    tell: &mut impl FnMut(Height, String),
+) {
+    let (at, all) = (
+        order.head.updated,
+        order.head.terms.rounds.map_or(0, |of| of.rounds),
+    );
+    let (now, there) = (rounds.round + 1, rounds.present.count());
+    tell(
+        at,
+        format!(
+            "round {now} of {all}; {} trainers joined, {there} take part",
+            rounds.numbered
+        ),
+    );
+    for trainer in trainers {
+        let mut text = format!(
+            "trainer {} ({}): paid for {} rounds",
+            trainer.number,
+            short(trainer.account),
+            trainer.stood
+        );
+        if let Some(audit) = trainer.sent.as_ref().and_then(|sent| sent.audit) {
+            text += &format!("; its steps were audited last in order {audit}");
+        }
+        if trainer.missed > 0 {
+            text += &format!("; it sent nothing in the last {} rounds", trainer.missed);
+        }
+        if !trainer.is_bound() && order.head.outcome.is_none() {
+            text += "; it takes part no more";
+        }
+        tell(at, text);
+    }
+}
+
 /// How the work is checked.
 fn checked(order: &Order) -> String {
     let terms = &order.head.terms;
+    if let Some(rounds) = &terms.rounds {
+        return format!(
+            "up to {} trainers do them in each of {} rounds, each for that price; the steps of {} of them are \
+             audited in a round, and who leaves out a share of its steps loses its bond with at least that share \
+             of {} in {}",
+            rounds.most, rounds.rounds, rounds.audited, rounds.audited, rounds.most
+        );
+    }
     if terms.copies > 1 {
         return format!(
             "{} providers do it, each for that price, and every difference between them is judged",
