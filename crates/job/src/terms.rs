@@ -307,8 +307,10 @@ impl Job {
             "segments_drawn" => ("audit.segments".to_owned(), text),
             "auditors" => ("audit.auditors".to_owned(), text),
             "least" | "most" | "audited" => (format!("trainers.{field}"), text),
-            "price" | "provider_bond" | "auditor_bond" | "auditor_fee" | "attempts" | "copies"
-            | "stop_after" | "max_invalid" => (format!("market.{field}"), text),
+            "price" | "provider_bond" | "auditor_bond" | "auditor_fee" | "merge_fee"
+            | "attempts" | "copies" | "stop_after" | "max_invalid" => {
+                (format!("market.{field}"), text)
+            }
             "inputs" => {
                 let last = self.inputs.last().map_or("inputs", |source| source.field);
                 let text = format!(

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use assay_api::ChainError;
 use assay_job::federated;
-use assay_ledger::{FileId, Order, OrderCall, OrderId, Parameters, Phase, query};
+use assay_ledger::{
+    FileId, Order, OrderCall, OrderId, Parameters, Phase, Registration, Role, RoundTerms, query,
+};
 use assay_proof::{FetchFailure, Handle, MAX_STATE_BYTES, model_key};
+use assay_vault::length;
 
 use crate::{client::CallError, files, orders::Services};
 
@@ -43,6 +46,9 @@ pub enum JoinFailure {
     /// They are not such as the order's model learns from.
     #[error("these rows do not fit the order")]
     Rows(#[from] assay_job::BuildError),
+    /// The ledger would refuse it now; nothing was sent.
+    #[error("the ledger would not take it in now: {0}")]
+    NotYet(String),
     /// The rows did not reach the vault.
     #[error("the rows did not reach the vault: {0}")]
     Upload(String),
@@ -80,6 +86,9 @@ pub async fn join(
             return Err(JoinFailure::Joined(order));
         }
         federated::check_rows(&found.head.terms, &rows)?;
+        let role = Role::Provider;
+        let mine = query::registration(&*state, role, &me).map_err(ChainError::from)?;
+        may_join(&found, mine.as_ref(), rows.length())?;
         let parameters: Option<Parameters> =
             query::parameters(&*state).map_err(ChainError::from)?;
         let parameters = parameters.unwrap_or_default();
@@ -110,6 +119,38 @@ pub async fn join(
     };
     services.sender.call(join).await?;
     Ok(rows)
+}
+
+/// Says what the ledger would say, before anything is stored that has to be paid for.
+fn may_join(order: &Order, mine: Option<&Registration>, length: u64) -> Result<(), JoinFailure> {
+    let not_yet = |why: String| Err(JoinFailure::NotYet(why));
+    let Some(mine) = mine.filter(|of| !of.leaving) else {
+        return not_yet("the account is not registered as a provider".to_owned());
+    };
+    let (bond, free) = (order.head.terms.provider_bond, mine.free());
+    if free < bond {
+        return not_yet(format!(
+            "{bond} of its bond are locked, and {free} are free"
+        ));
+    }
+    let slots = mine.offer.as_ref().map_or(0, |of| of.orders);
+    if mine.serving >= slots {
+        return not_yet(format!("it serves {slots} orders, as many as it offers"));
+    }
+    let (terms, rounds) = (&order.head.terms.rounds, &order.head.rounds);
+    if let (Some(terms), Some(rounds)) = (terms, rounds) {
+        let full = rounds.present.count() >= terms.most;
+        if full || rounds.numbered >= RoundTerms::MAX_TRAINERS || rounds.ending.is_some() {
+            return not_yet(format!("it has {} trainers, as many as it may", terms.most));
+        }
+    }
+    let (class, most) = (length::class(length), order.head.terms.memory);
+    if class > most {
+        return not_yet(format!(
+            "the rows take {class} bytes, and the order allows {most}"
+        ));
+    }
+    Ok(())
 }
 
 /// The bytes of an order's latest model, which everybody can read; none before its first.

@@ -20,6 +20,7 @@ use crate::{
 /// train together instead.
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  assay demo\n  assay demo --dir /tmp/demo --json\n  \
                         assay demo --model smollm2"
 )]

@@ -69,17 +69,26 @@ pub(super) struct FederatedFile {
     audit: Audit,
     #[serde(default)]
     market: RoundsMarket,
-    #[serde(default = "usual_deadlines")]
+    #[serde(default)]
     deadlines: Deadlines,
 }
 
-/// A trainer that is audited may take its steps again before it opens them.
-fn usual_deadlines() -> Deadlines {
-    let usual = Deadlines::default();
-    Deadlines {
-        run: usual.open,
-        ..usual
+/// The deadlines of a job file. A trainer that is audited may take its steps again before it opens them, so where the
+/// file does not say how long that may take it is as long as the steps.
+fn deadlines(text: &str, mut read: Deadlines) -> Deadlines {
+    #[derive(Default, Deserialize)]
+    struct Said {
+        #[serde(default)]
+        deadlines: toml::Table,
     }
+    let said: Said = toml::from_str(text).unwrap_or_default();
+    let says = |name: &str| said.deadlines.contains_key(name);
+    match (says("run"), says("open")) {
+        (_, true) => {}
+        (true, false) => read.open = read.open.max(read.run),
+        (false, false) => read.run = read.open,
+    }
+    read
 }
 
 fn one() -> f32 {
@@ -141,6 +150,7 @@ pub(super) fn read(
         age: file.age,
     };
     check(&spec)?;
+    let deadlines = deadlines(text, file.deadlines);
     let steps = spec.local_steps + 1;
     let audit = file.audit.over(steps);
     let (market, rounds) = file.market.over(&spec, &audit, trainers)?;
@@ -155,7 +165,7 @@ pub(super) fn read(
         steps_field: "local_steps",
         audit,
         market,
-        deadlines: file.deadlines,
+        deadlines,
         rounds: Some(rounds),
         brought,
     })

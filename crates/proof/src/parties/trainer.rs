@@ -2,14 +2,14 @@
 
 use assay_crypto::Digest;
 use assay_crypto::aead::FileKey;
-use assay_ledger::{OrderId, Phase, Trainer as Record};
+use assay_ledger::{Call, OrderCall, OrderId, Phase, Trainer as Record};
 use assay_machine::Machine;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::provider::Provider;
 use super::shared::close;
 use crate::keys::{InputKeys, model_key};
-use crate::party::{Context, Identity, Input, Output, Traced};
+use crate::party::{Ask, Context, Identity, Input, Output, Progress, Traced};
 use crate::view::View;
 
 /// A trainer watching an order with rounds that it has joined.
@@ -71,6 +71,7 @@ impl Trainer {
             return Vec::new();
         };
         let id = part.order.head.id;
+        let length = at.view.order.head.terms.rounds.map(|of| of.update_bytes);
         let mut outputs = Vec::new();
         let at = Context {
             now: at.now,
@@ -102,14 +103,33 @@ impl Trainer {
         }
         outputs
             .into_iter()
-            .filter_map(|output| of(id, output))
+            .filter_map(|output| of(id, output, length.unwrap_or(0)))
             .collect()
     }
 }
 
+/// Whether a call commits to an update. Where a run came to none (nothing was learned, or a value is outside of the
+/// scale), its last state is another, which no ledger takes.
+fn is_update(call: &Call, length: u32) -> bool {
+    match call {
+        Call::Order(OrderCall::CommitUpdate { openings, .. }) => {
+            openings.last().is_some_and(|last| {
+                let reached = &last.reached;
+                reached.counts.valid > 0 && reached.state.length == u64::from(length)
+            })
+        }
+        _ => true,
+    }
+}
+
 /// What a part's output is to the trainer's driver.
-fn of(part: OrderId, output: Output) -> Option<Output> {
+fn of(part: OrderId, output: Output, length: u32) -> Option<Output> {
     match output {
+        Output::Ask(_, Ask::Submit(call)) if !is_update(&call, length) => {
+            let why = "these rows make no update in this round: nothing was learned, or a value is outside of the \
+                       job's scale";
+            Some(Output::Report(Progress::Trouble(why.to_owned())))
+        }
         Output::Journal(entry) => {
             let entry = Entry { part, entry };
             // Serialising into memory cannot fail.

@@ -94,9 +94,9 @@ fn what_is_left_out_of_the_market_follows_from_price_and_trainers() {
     );
     let own = (
         "price = \"0.1\"",
-        "price = \"0.1\"\nmerge_fee = \"0.000001\"\nprovider_bond = 2",
+        "price = \"0.1\"\nmerge_fee = \"0.005\"\nprovider_bond = 2",
     );
-    assert_eq!(of(&[own]), (Amount::tokens(2), Amount(1)));
+    assert_eq!(of(&[own]), (Amount::tokens(2), Amount(5_000)));
 }
 
 #[test]
@@ -238,4 +238,22 @@ fn the_schema_knows_every_field_of_the_example_and_of_the_documentation() {
         assert!(own["properties"].get(field).is_some(), "{field}");
     }
     assert_eq!(own["properties"]["encoding"]["const"], "dense");
+}
+
+/// Who is audited may take its steps again, so it has as long to answer as it had to train, unless the file says how long.
+#[test]
+fn a_file_that_says_some_deadlines_gets_others_that_go_with_them() {
+    let with = |text: &str| {
+        let to = format!("[deadlines]\n{text}\n\n[market]");
+        let job = changed(&[("[market]", to.as_str())]).unwrap();
+        let problems = job.problems(&Network::default());
+        let problems: Vec<String> = problems.iter().map(|of| of.field.to_string()).collect();
+        (job.deadlines.run, job.deadlines.open, problems)
+    };
+    let (run, open, problems) = with("attest = \"30m\"");
+    assert!(run <= open && problems.is_empty(), "{problems:?}");
+    let (run, open, problems) = with("run = \"40m\"");
+    assert!(run == open && problems.is_empty(), "{problems:?}");
+    let (_, _, problems) = with("run = \"40m\"\nopen = \"20m\"");
+    assert_eq!(problems, ["deadlines.open"]);
 }

@@ -79,7 +79,8 @@ pub(super) fn join(
     let number = rounds.numbered;
     rounds.numbered = number.saturating_add(1);
     rounds.present.insert(number);
-    let begun = rounds.seed.is_some();
+    // The first round begins once there is a model.
+    let begun = rounds.seed.is_some() && rounds.model.is_some();
     let trainer = Trainer {
         account,
         number,
@@ -94,6 +95,9 @@ pub(super) fn join(
         stood: 0,
         sent: None,
     };
+    if !begun {
+        rounds.awaited.insert(number);
+    }
     let is_full = rounds.present.count() == terms.most;
     trainers::save(state, &id, &trainer);
     state.save(keys::trains(&id, &account), &number);

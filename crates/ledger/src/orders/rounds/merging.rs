@@ -3,6 +3,7 @@
 use assay_crypto::Digest;
 
 use super::record::{Merge, Model};
+use super::training;
 use crate::files::{must_be_kept, recorded};
 use crate::orders::escrow;
 use crate::orders::passage::enter;
@@ -100,6 +101,8 @@ fn merged(state: &mut State<'_>, order: &mut Order, equal: &[Merge]) -> Result<(
         }
     };
     enter(state, order, next);
+    // Everybody may have left in the meantime.
+    training::advance(state, order);
     Ok(())
 }
 

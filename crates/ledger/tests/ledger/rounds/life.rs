@@ -302,3 +302,34 @@ fn validators_that_do_not_agree_leave_the_model_as_it_was_and_trainers_are_paid(
         assert_eq!(world.trainer(order, who).stood, 1);
     }
 }
+
+#[test]
+fn trainers_that_all_leave_before_the_first_round_keep_nobody_waiting() {
+    let mut world = world();
+    let mut terms = terms(2);
+    terms.rounds.as_mut().unwrap().least = 1;
+    let order = world.joined(&terms);
+    world.advance(1);
+    everybody(|who| drop(world.apply(who, OrderCall::Leave { order })));
+    world.merge(order, &[0, 1, 2], "model 0");
+    assert_eq!(world.phase(order), Phase::Between);
+    world.advance(3);
+    assert_eq!(world.order(order).head.outcome, Some(Outcome::EndedEarly));
+}
+
+/// Whoever joins while the first model is made, or made again, trains in the first round.
+#[test]
+fn whoever_joins_before_there_is_a_model_is_in_the_first_round() {
+    let mut world = world();
+    let order = world.post_rounds(&terms(2));
+    world.join(order, TRAINERS[0]);
+    world.join(order, TRAINERS[1]);
+    pass(&mut world, order, Phase::Joining);
+    world.advance(1);
+    assert_eq!(world.phase(order), Phase::Merging);
+    world.join(order, TRAINERS[2]);
+    assert_eq!(world.trainer(order, TRAINERS[2]).since, 0);
+    world.merge(order, &[0, 1, 2], "model 0");
+    everybody(|who| world.send(order, who));
+    assert_eq!(world.phase(order), Phase::Gathering);
+}

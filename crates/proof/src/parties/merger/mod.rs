@@ -198,6 +198,8 @@ impl Merger {
 
     /// Has what is to be merged here, and shares what others did not have.
     fn prepare(&mut self, view: &View, rounds: &Rounds, place: Place) {
+        // What counts is somewhere, whatever its trainer recorded.
+        self.case.bad.clear();
         self.fetch(view, rounds, place, &rounds.counted);
         self.share(view, rounds, place);
     }
@@ -254,9 +256,10 @@ impl Merger {
 
     /// Brings updates that count, and that not everybody had, to other storage nodes.
     fn share(&mut self, view: &View, rounds: &Rounds, place: Place) {
-        let liars = view.validators.len().saturating_sub(1) / 3;
-        let quorum = view.validators.len() - liars;
-        // Where a quorum has it, that merges. Of those that do, one more than can lie is enough.
+        let all = view.validators.len();
+        let liars = all.saturating_sub(1) / 3;
+        // Where all say that they have it, all that are honest do. Of those that do, one more than can lie is
+        // enough.
         let mine = |number: u16| {
             let mut holders: Vec<AccountId> = rounds
                 .holds
@@ -269,7 +272,7 @@ impl Merger {
                 .iter()
                 .take(liars + 1)
                 .any(|of| *of == self.me.account);
-            first && holders.len() < quorum
+            first && holders.len() < all
         };
         for number in rounds.counted.numbers() {
             let Some(bytes) = self.case.updates.get(&number) else {
