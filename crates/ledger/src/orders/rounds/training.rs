@@ -39,7 +39,8 @@ pub(super) fn commit(
     }
     let terms = &order.head.terms;
     let ends = [StepIndex(0), StepIndex(terms.steps)];
-    let [first, last] = &openings[..] else {
+    let steps = openings.iter().map(|opening| opening.step);
+    let ([first, last], true) = (&openings[..], steps.eq(ends)) else {
         let expected = Vec::from(ends);
         return Err(OrderRefusal::WrongOpenings {
             order: id,
@@ -47,14 +48,6 @@ pub(super) fn commit(
         }
         .into());
     };
-    if [first.step, last.step] != ends {
-        let expected = Vec::from(ends);
-        return Err(OrderRefusal::WrongOpenings {
-            order: id,
-            expected,
-        }
-        .into());
-    }
     let expected = terms.segments();
     if checkpoints.len() != expected as usize {
         return Err(OrderRefusal::CheckpointCount {
@@ -89,9 +82,7 @@ pub(super) fn commit(
         lock,
         at: state.now(),
     };
-    let opened = [first, last].map(|opening| under(order, &trace, opening));
-    let [first, last_leaf] = opened;
-    let opened = vec![first?, last_leaf?];
+    let opened = vec![under(order, &trace, first)?, under(order, &trace, last)?];
     let file = check_length(state, order, (update, account), last)?;
     let kept_ms = order.head.terms.inputs_ms(&state.chain.parameters);
     for file in checkpoints.iter().chain([&file, &trainer.rows]) {
