@@ -150,7 +150,10 @@ async fn post(
             let figures = Default::default();
             return Ok(Posted {
                 job_id: id,
-                phase: Phase::Posted,
+                phase: match job.rounds {
+                    None => Phase::Posted,
+                    Some(_) => Phase::Joining,
+                },
                 out: None,
                 figures,
                 warnings: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::assay;
+use crate::support::{Process, assay};
 
 fn examples() -> std::path::PathBuf {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
@@ -73,4 +73,59 @@ fn a_job_for_more_trainers_than_a_machine_stands_for_is_refused_before_anything_
     assert_eq!(refused.code, 2, "{}", refused.out);
     let said = refused.out + &refused.err;
     assert!(said.contains("trainers.least"), "{said}");
+}
+
+/// A network whose order is posted by one command, and whose nodes join by what their files say after they were killed.
+#[test]
+fn nodes_join_by_their_configuration_and_train_to_the_end() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("net");
+    let home = dir.to_str().unwrap();
+    let start = || {
+        let arguments = ["devnet", "--dir", home, "--http", "127.0.0.1:0", "--json"];
+        let devnet = Process::start(&arguments, &temp.path().join("log"));
+        await_that("the network answers", || {
+            assay(&dir, &["network", "--json"]).code == 0
+        });
+        devnet
+    };
+    let job = small(temp.path());
+    let text = fs::read_to_string(&job).unwrap();
+    let text = text
+        .replace("least = 4", "least = 2")
+        .replace("most = 4", "most = 2")
+        .replace("audited = 2", "audited = 1");
+    fs::write(&job, text).unwrap();
+    let mut devnet = start();
+    let posted = assay(&dir, &["job", "post", &job, "--no-wait", "--json"]).ok();
+    assert_eq!(posted["phase"], "joining", "{posted}");
+    let order = posted["job_id"].as_str().unwrap();
+    devnet.kill();
+    let table = examples().join("tables/digits.csv");
+    for node in ["provider-0", "provider-1"] {
+        let path = dir.join("nodes").join(node).join("node.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        let join = format!("\n[[join]]\norder = \"{order}\"\njob = {job:?}\nrows = {table:?}\n");
+        fs::write(&path, text + &join).unwrap();
+    }
+    let mut devnet = start();
+    let show = || assay(&dir, &["job", "show", order, "--json"]);
+    await_that("the order is settled", || {
+        let shown = show();
+        shown.code == 0 && shown.json()["phase"] == "settled"
+    });
+    let order_now = show().json();
+    assert_eq!(order_now["outcome"], "paid", "{order_now}");
+    assert_eq!(order_now["rounds"]["numbered"], 2);
+    let why = assay(&dir, &["why", order]);
+    assert!(why.out.contains("paid for 2 rounds"), "{}", why.out);
+    devnet.kill();
+}
+
+fn await_that(what: &str, mut is: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !is() {
+        assert!(began.elapsed().as_secs() < 120, "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
 }

@@ -32,6 +32,11 @@ impl NodeConfig {
         if distinct.len() < self.roles.len() {
             return Err("`roles` names a role twice: keep each once".into());
         }
+        if !self.join.is_empty() && !self.plays(Role::Provider) {
+            return Err(
+                "`[[join]]` is for providers: add \"provider\" to `roles`, or leave it out".into(),
+            );
+        }
         // Whether there is a section, and whether the role needs one.
         let section = |role: Role| match role {
             Role::Validator => (self.validator.is_some(), true),

@@ -196,3 +196,22 @@ fn ports_that_collide_are_found_also_behind_a_wildcard() {
     validator("127.0.0.1:1", "127.0.0.2:1").unwrap();
     validator("0.0.0.0:1", "127.0.0.2:2").unwrap();
 }
+
+#[test]
+fn orders_to_join_name_files_beside_the_configuration_and_need_the_role() {
+    let order = "ab".repeat(32);
+    let join =
+        format!("\n[[join]]\norder = \"{order}\"\njob = \"job.toml\"\nrows = \"rows.csv\"\n");
+    let config = parse(&format!("{GOOD}{join}")).unwrap();
+    let [of] = &config.join[..] else {
+        panic!("one is named")
+    };
+    assert_eq!(of.order.to_string(), order);
+    assert_eq!(of.job, Path::new("/etc/assay/job.toml"));
+    assert_eq!(of.rows, Path::new("/etc/assay/rows.csv"));
+    let message = told(&format!("{GOOD}{}", join.replace("rows.csv", "")));
+    assert!(message.contains("`join.rows` is empty"), "{message}");
+    let without = GOOD.replace("\"provider\", ", "");
+    let message = told(&format!("{without}{join}"));
+    assert!(message.contains("`[[join]]`"), "{message}");
+}
