@@ -41,7 +41,9 @@ pub enum JoinFailure {
         phase: Phase,
     },
     /// The account takes part already.
-    #[error("this account joined order {0} before: it goes on by itself while its node runs")]
+    #[error(
+        "this account joined order {0} before: it goes on by itself, unless it was let go or put out, which `assay why {0}` tells"
+    )]
     Joined(OrderId),
     /// They are not such as the order's model learns from.
     #[error("these rows do not fit the order")]

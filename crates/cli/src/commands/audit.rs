@@ -21,7 +21,7 @@ use clap::Args;
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
 
-use self::again::{rounds_again, run_again};
+use self::again::{UNMADE, rounds_again, run_again};
 use self::checks::{Check, Told, compare, unchecked};
 use crate::{
     args::Global,
@@ -97,10 +97,12 @@ impl Audit {
     }
 }
 
-/// Whether everything that a trial's directory says is true, to whoever made it a moment ago.
+/// Whether everything that a trial's directory says is true, and all of its rounds could be made again.
 pub(super) fn agrees(dir: &Path, output: &Output) -> Result<bool, Failure> {
     let told = read_report(&dir.join(files::RESULT))?;
-    Ok(examine(dir, &told, None, output)?.agrees)
+    let findings = examine(dir, &told, None, output)?;
+    let made = findings.checks.iter().all(|of| of.figure != UNMADE);
+    Ok(findings.agrees && made)
 }
 
 fn read_report(path: &Path) -> Result<Told, Failure> {
@@ -133,7 +135,7 @@ fn ending(findings: &Findings) -> String {
         "NOT all of it is true"
     };
     let mut text = format!(
-        "{} certified blocks executed, every run repeated: {verdict}\n",
+        "{} certified blocks executed, every run and merge that can be made again repeated: {verdict}\n",
         findings.blocks
     );
     let unchecked = findings.checks.iter().filter(|check| check.equal.is_none());

@@ -97,7 +97,9 @@ async fn try_to_join(services: Arc<Services>, join: JoinConfig) {
             next = now + BETWEEN_TRIES;
             match rounds::join(&services, order, rows.clone()).await {
                 Ok(_) => return info!(%order, "takes part in its rounds"),
-                Err(JoinFailure::Joined(_)) => return,
+                Err(before @ JoinFailure::Joined(_)) => {
+                    return info!(%order, reason = told(&before), "does not join again");
+                }
                 Err(over @ (JoinFailure::NoRounds { .. } | JoinFailure::Rows(_))) => {
                     return error!(%order, reason = told(&over), "does not take part");
                 }

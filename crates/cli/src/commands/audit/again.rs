@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::checks::{Check, check, unchecked};
 
+/// The figure that names rounds which could not be made again; there is none where all could.
+pub(super) const UNMADE: &str = "rounds that could not be made again";
+
 /// What came of doing the work of an order again.
 pub(super) struct Again {
     pub(super) state: Digest,
@@ -51,11 +54,7 @@ pub(super) fn rounds_again(remade: Remade) -> Again {
         ),
     ];
     if !unmade.is_empty() {
-        checks.push(unchecked(
-            "rounds that could not be made again",
-            Value::Null,
-            unmade.into(),
-        ));
+        checks.push(unchecked(UNMADE, Value::Null, unmade.into()));
     }
     Again {
         state: remade.model,

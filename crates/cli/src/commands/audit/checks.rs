@@ -11,7 +11,7 @@ pub(super) type Told = Map<String, Value>;
 /// One figure, told and recomputed.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
-    figure: String,
+    pub(super) figure: String,
     told: Value,
     recomputed: Value,
     /// Whether both are the same; `None` for what nobody can recompute.

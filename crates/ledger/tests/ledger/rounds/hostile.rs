@@ -235,10 +235,7 @@ fn validators_speak_once_of_what_was_sent_and_of_files_that_are_kept() {
         world.apply(Who::Validator(i), call);
     }
     world.advance(1);
-    for audit in world.audits(order) {
-        let truth = run(world.provider(audit), 0);
-        world.audit(audit, &truth, |_, _| truth.clone());
-    }
+    world.pass_audits(order);
     assert_eq!(world.phase(order), Phase::Merging);
     let place = world.order(order).round_under_way().unwrap();
     let nowhere = OrderCall::AttestModel {
@@ -304,10 +301,7 @@ fn in_every_phase_only_the_moves_of_the_table_take_effect() {
     look(&world, order, &mut phases);
     world.advance(1);
     look(&world, order, &mut phases);
-    for audit in world.audits(order) {
-        let truth = run(world.provider(audit), 0);
-        world.audit(audit, &truth, |_, _| truth.clone());
-    }
+    world.pass_audits(order);
     look(&world, order, &mut phases);
     world.merge(order, &[0, 1, 2], "model 1");
     look(&world, order, &mut phases);

@@ -141,10 +141,7 @@ fn who_does_not_send_in_time_misses_the_round_and_nothing_else() {
     pass(&mut world, order, Phase::Training);
     world.hold_all(order);
     world.advance(1);
-    for audit in world.audits(order) {
-        let truth = super::run(world.provider(audit), 0);
-        world.audit(audit, &truth, |_, _| truth.clone());
-    }
+    world.pass_audits(order);
     let before = world.balance(TRAINERS[1]);
     world.merge(order, &[1, 2, 3], "model 1");
     world.advance(1);
@@ -208,10 +205,7 @@ fn trainers_come_and_go_between_rounds() {
     }
     world.hold_all(order);
     world.advance(1);
-    for audit in world.audits(order) {
-        let truth = super::run(world.provider(audit), 0);
-        world.audit(audit, &truth, |_, _| truth.clone());
-    }
+    world.pass_audits(order);
     world.merge(order, &[0, 1, 3], "model 1");
     world.advance(1);
     assert_eq!(world.trainer(order, TRAINERS[0]).stood, 1);
@@ -246,10 +240,7 @@ fn an_update_that_no_honest_validator_holds_does_not_count_and_is_not_paid() {
     }
     assert_eq!(world.rounds(order).counted, had);
     world.advance(1);
-    for audit in world.audits(order) {
-        let truth = super::run(world.provider(audit), 0);
-        world.audit(audit, &truth, |_, _| truth.clone());
-    }
+    world.pass_audits(order);
     world.merge(order, &[0, 1, 2], "model 1");
     world.advance(1);
     assert_eq!(world.trainer(order, TRAINERS[1]).stood, 0);
@@ -284,10 +275,8 @@ fn an_update_that_one_more_validator_holds_than_can_lie_counts() {
 fn validators_that_do_not_agree_leave_the_model_as_it_was_and_trainers_are_paid() {
     let mut world = world();
     let order = world.training(&terms(2));
-    for audit in world.checking(order) {
-        let truth = super::run(world.provider(audit), 0);
-        world.audit(audit, &truth, |_, _| truth.clone());
-    }
+    world.checking(order);
+    world.pass_audits(order);
     let model = world.rounds(order).model;
     for (i, name) in [(0, "a"), (1, "a"), (2, "b")] {
         let call = world.model_call(order, i, name);
