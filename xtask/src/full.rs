@@ -38,7 +38,13 @@ impl Suite {
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed; one in parts reads its first
 /// seed from `ASSAY_FROM`.
-const SUITES: [Suite; 28] = [
+const SUITES: [Suite; 29] = [
+    Suite {
+        name: "bytes of a history changed one by one",
+        package: "assay-cli",
+        filter: "federated::trainers",
+        count: 1_000,
+    },
     Suite {
         name: "aggregation rules",
         package: "assay-aggregate",

@@ -8,8 +8,8 @@
 //!   its own directory and on its own port, or each in a process of its own.
 //! - [`Chain`] is the running validator: submit transactions, follow [`FinalizedBlock`]s, read the
 //!   finalized state, prove what is in it.
-//! - [`light`] checks such proofs with nothing but the genesis; [`history`] and [`replay`] read and
-//!   re-execute a stopped validator's directory.
+//! - [`light`] checks such proofs with nothing but the genesis; [`history`] reads a stopped validator's
+//!   directory, and [`replay`] re-executes a chain from its genesis or a [`Checkpoint`].
 //! - [`Header`] and [`Block`] are what is agreed on; `docs/chain.md` draws their bytes and says what
 //!   a certificate proves and why nobody can bend the [`beacon()`].
 //!
@@ -41,6 +41,7 @@ mod admit;
 mod beacon;
 mod block;
 mod chain;
+mod checkpoint;
 mod clocks;
 mod config;
 mod core;
@@ -66,6 +67,7 @@ pub use crate::admit::SubmitError;
 pub use crate::beacon::beacon;
 pub use crate::block::{Block, BlockError, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
 pub use crate::chain::{Chain, ProveError};
+pub use crate::checkpoint::{Checkpoint, CheckpointError};
 pub use crate::clocks::{ClockReport, Clocks};
 pub use crate::config::{ChainConfig, Pace, Peer};
 pub use crate::deal::{Dealt, MalformedShare, ThresholdShare, deal};

@@ -1,26 +1,34 @@
-//! Executing a stored chain again from its genesis, believing nothing but the genesis.
+//! Executing a chain again from its genesis or a [`Checkpoint`], believing nothing but the genesis.
 
 use std::collections::BTreeMap;
 
-use assay_ledger::root::TreeError;
-use assay_ledger::{Height, MemoryStore};
+use assay_ledger::root::{self, TreeError};
+use assay_ledger::{Genesis, Height, MemoryStore};
 
+use crate::block::Block;
+use crate::checkpoint::Checkpoint;
 use crate::execute::GenesisProblem;
 use crate::finalized::FinalizedBlock;
 use crate::header::Header;
 use crate::history::History;
 use crate::judge::{Invalid, JudgeError, Parent, judge};
-use crate::light::{LightClient, LightError};
+use crate::light::{CertifiedHeader, LightClient, LightError};
+use crate::outcome::Outcome;
 use crate::store::StoreError;
 use crate::validator::genesis_header;
 
 /// A replay under way: the state in memory after the last block that was checked.
-pub struct Replay<'a> {
-    history: &'a History,
+pub struct Replay {
     client: LightClient,
     header: Header,
     state: MemoryStore,
     nodes: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A replay of a chain directory.
+pub struct Stored<'a> {
+    history: &'a History,
+    replay: Replay,
 }
 
 /// Where a stored chain is not what the ledger's rules make of it.
@@ -57,37 +65,97 @@ pub enum ReplayError {
     /// The state tree cannot be updated.
     #[error("the state tree cannot be updated")]
     Tree(#[from] TreeError),
+    /// A checkpoint holds another state than its header says.
+    #[error("the checkpoint at block {0} holds another state than its header says: fetch it again")]
+    Checkpoint(u64),
 }
 
 impl History {
-    /// Starts executing the chain again. Every block is then checked as [`Replay::advance`] says.
-    pub fn replay(&self) -> Result<Replay<'_>, ReplayError> {
-        let genesis = self.genesis();
-        let (header, outcome) = genesis_header(genesis)?;
+    /// Starts executing the chain again. Every block is then checked as [`Stored::advance`] says.
+    pub fn replay(&self) -> Result<Stored<'_>, ReplayError> {
+        let replay = Replay::begin(self.genesis())?;
         if self
             .block(Height(0))?
-            .is_none_or(|stored| stored.block.header != header)
+            .is_none_or(|stored| stored.block.header != replay.header)
         {
             return Err(ReplayError::FirstBlock);
         }
-        let evidence = |source| ReplayError::Evidence { height: 0, source };
-        let mut state = MemoryStore::default();
-        state.apply(&outcome.writes);
-        Ok(Replay {
+        Ok(Stored {
             history: self,
-            client: LightClient::new(genesis).map_err(evidence)?,
-            header,
-            state,
-            nodes: outcome
-                .nodes
-                .into_iter()
-                .filter_map(|(key, node)| Some((key, node?)))
-                .collect(),
+            replay,
         })
     }
 }
 
-impl Replay<'_> {
+impl Stored<'_> {
+    /// What was executed so far.
+    pub fn replay(&self) -> &Replay {
+        &self.replay
+    }
+
+    /// Checks and executes the next block, as [`Replay::advance`] does, with its certificate if one is stored, and
+    /// the stored receipts. `None` at the head.
+    pub fn advance(&mut self) -> Result<Option<FinalizedBlock>, ReplayError> {
+        let height = self.replay.header.height.0 + 1;
+        let Some(recorded) = self.history.block(Height(height))? else {
+            return Ok(None);
+        };
+        let header = recorded.block.header.clone();
+        let (outcome, block) = self.replay.judged(recorded.block)?;
+        if outcome.receipts != recorded.receipts {
+            return Err(ReplayError::Receipts(height));
+        }
+        if let Some(certificate) = &recorded.certificate {
+            self.replay
+                .client
+                .verify_certificate(&header, certificate)
+                .map_err(|source| ReplayError::Evidence { height, source })?;
+        }
+        self.replay.apply(outcome, header);
+        Ok(Some(block))
+    }
+}
+
+impl Replay {
+    /// The state of a genesis.
+    pub fn begin(genesis: &Genesis) -> Result<Self, ReplayError> {
+        let (header, outcome) = genesis_header(genesis)?;
+        let mut state = MemoryStore::default();
+        state.apply(&outcome.writes);
+        Ok(Self {
+            client: client(genesis, header.height)?,
+            header,
+            state,
+            nodes: stored(outcome.nodes),
+        })
+    }
+
+    /// The state of a checkpoint of the network of `genesis`.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when no validator signed its header, or its state is another one.
+    pub fn resume(genesis: &Genesis, checkpoint: Checkpoint) -> Result<Self, ReplayError> {
+        let Checkpoint { header, state } = checkpoint;
+        let height = header.header.height;
+        let client = client(genesis, height)?;
+        client
+            .verify(&header)
+            .map_err(|source| ReplayError::Evidence {
+                height: height.0,
+                source,
+            })?;
+        let tree = root::rebuilt(&state, height)?;
+        if tree.root != header.header.state_root {
+            return Err(ReplayError::Checkpoint(height.0));
+        }
+        Ok(Self {
+            client,
+            header: header.header,
+            state: MemoryStore::new(state),
+            nodes: stored(tree.nodes),
+        })
+    }
+
     /// The last block checked; genesis at first.
     pub fn header(&self) -> &Header {
         &self.header
@@ -98,32 +166,44 @@ impl Replay<'_> {
         &self.state
     }
 
-    /// Checks and executes the next block: its place in the chain, its beacon, its certificate
-    /// if one is stored, every signature, all roots and the stored receipts. `None` at the head.
-    pub fn advance(&mut self) -> Result<Option<FinalizedBlock>, ReplayError> {
+    /// The state as a checkpoint; `None` when the evidence is about another block.
+    pub fn checkpoint(&self, header: CertifiedHeader) -> Option<Checkpoint> {
+        let state = self.state.pairs().clone();
+        (header.header == self.header).then_some(Checkpoint { header, state })
+    }
+
+    /// Checks evidence against the genesis.
+    pub fn client(&self) -> &LightClient {
+        &self.client
+    }
+
+    /// Checks and executes the next block: its place in the chain, its beacon, every signature, all roots. That
+    /// it is final is for the caller to know: a certificate of a block, or of one further on, says so.
+    pub fn advance(&mut self, block: Block) -> Result<FinalizedBlock, ReplayError> {
+        let header = block.header.clone();
+        let (outcome, block) = self.judged(block)?;
+        self.apply(outcome, header);
+        Ok(block)
+    }
+
+    fn judged(&self, block: Block) -> Result<(Outcome, FinalizedBlock), ReplayError> {
         let height = self.header.height.0 + 1;
-        let Some(recorded) = self.history.block(Height(height))? else {
-            return Ok(None);
-        };
         let parent = Parent {
             header: &self.header,
             state: &self.state,
             tree: &self.nodes,
         };
-        let judged = judge(&parent, &recorded.block, self.client.beacons(), |_| false);
+        let judged = judge(&parent, &block, self.client.beacons(), |_| false);
         let outcome = judged.map_err(|error| match error {
             JudgeError::Invalid(source) => ReplayError::Invalid { height, source },
             JudgeError::Tree(error) => ReplayError::Tree(error),
             JudgeError::Read(error) => ReplayError::Tree(error.into()),
         })?;
-        if outcome.receipts != recorded.receipts {
-            return Err(ReplayError::Receipts(height));
-        }
-        if let Some(certificate) = &recorded.certificate {
-            self.client
-                .verify_certificate(&recorded.block.header, certificate)
-                .map_err(|source| ReplayError::Evidence { height, source })?;
-        }
+        let block = FinalizedBlock::new(block, outcome.receipts.clone())?;
+        Ok((outcome, block))
+    }
+
+    fn apply(&mut self, outcome: Outcome, header: Header) {
         self.state.apply(&outcome.writes);
         for (key, node) in outcome.nodes {
             match node {
@@ -131,9 +211,18 @@ impl Replay<'_> {
                 None => self.nodes.remove(&key),
             };
         }
-        self.header = recorded.block.header.clone();
-        FinalizedBlock::new(recorded.block, recorded.receipts)
-            .map(Some)
-            .map_err(Into::into)
+        self.header = header;
     }
+}
+
+fn client(genesis: &Genesis, height: Height) -> Result<LightClient, ReplayError> {
+    LightClient::new(genesis).map_err(|source| ReplayError::Evidence {
+        height: height.0,
+        source,
+    })
+}
+
+fn stored(nodes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let nodes = nodes.into_iter();
+    nodes.filter_map(|(key, node)| Some((key, node?))).collect()
 }

@@ -71,6 +71,7 @@ pub(crate) enum Command {
     Generate(commands::generate::Generate),
     Merge(commands::merge::Merge),
     Audit(commands::audit::Audit),
+    Archive(commands::archive::MakeArchive),
     Devnet(commands::devnet::RunDevnet),
     #[command(subcommand)]
     Job(commands::job::JobCommand),

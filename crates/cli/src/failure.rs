@@ -33,6 +33,8 @@ pub(crate) struct Failure {
     kind: Kind,
     error: anyhow::Error,
     hint: Option<String>,
+    /// The result, which is printed already, says so too.
+    in_result: bool,
 }
 
 impl Failure {
@@ -42,6 +44,7 @@ impl Failure {
             kind,
             error: error.into(),
             hint: None,
+            in_result: false,
         }
     }
 
@@ -65,6 +68,17 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Says that the command's result, which is printed, tells of it: a program that reads one object needs no other.
+    pub(crate) fn in_result(mut self) -> Self {
+        self.in_result = true;
+        self
+    }
+
+    /// Whether the command's result tells of it.
+    pub(crate) fn is_in_result(&self) -> bool {
+        self.in_result
     }
 
     /// The exit code.

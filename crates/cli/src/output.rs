@@ -109,6 +109,9 @@ impl Output {
 
     /// Prints a failure: `{"error", "hint"}` on standard output, or two lines on standard error.
     pub(crate) fn fail(&self, failure: &Failure) {
+        if self.json && failure.is_in_result() {
+            return;
+        }
         let here = |text: &str| next::with_options(&printable(text), &self.options);
         let text = here(&failure.to_string());
         let advice = failure.advice().map(here);

@@ -68,11 +68,23 @@ pub enum TreeError {
 /// # Errors
 /// None that an empty tree can cause.
 pub fn genesis(state: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<Update, TreeError> {
-    let writes = state
+    rebuilt(state, Height(0))
+}
+
+/// The tree of the state after the block at `height`, from nothing but that state. Its root is that of the tree
+/// that grew block by block; its nodes lie elsewhere, and later blocks go on from it alike.
+///
+/// # Errors
+/// None that an empty tree can cause.
+pub fn rebuilt(state: &BTreeMap<Vec<u8>, Vec<u8>>, height: Height) -> Result<Update, TreeError> {
+    let mut changes: Vec<batch::Change> = state
         .iter()
-        .map(|(key, value)| (key.clone(), Some(value.clone())))
+        .map(|(key, value)| (hash_key(key).0, Some(StateHasher::hash(value))))
         .collect();
-    update(&BTreeMap::new(), Height(0), &writes)
+    changes.sort_unstable();
+    let (root, nodes) = batch::planted(height, &changes)?;
+    let root = root.root();
+    Ok(Update { root, nodes })
 }
 
 /// Applies the writes of the block at `height` to the tree of its parent.

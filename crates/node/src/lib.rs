@@ -10,11 +10,13 @@
 //! - [`drive`] runs machines; [`disk`] is what its journals and the storage role ask of files.
 //! - [`storage`] keeps ciphertext for others; [`files`] stores and reads files on such nodes;
 //!   [`inputs`] are those that orders read, kept at hand.
+//! - [`archive`] copies a network's history; [`offline`] executes and repeats what is in it.
 //! - [`split`]: split training of an adapter between two or three nodes.
 //! - `health`, [`logs`], [`metrics`], [`pace`] and [`progress`]: what a node says of itself; its JSON API is
 //!   the crate `assay-api`, which shows this and the chain.
 
 pub mod address;
+pub mod archive;
 pub mod client;
 mod clock;
 pub mod config;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use assay_chain::replay::ReplayError;
-use assay_chain::{Block, Invalid, history};
+use assay_chain::history::History;
+use assay_chain::replay::{Replay, ReplayError};
+use assay_chain::{Block, Checkpoint, CheckpointError, Invalid, history};
 use assay_crypto::Digest;
 use assay_ledger::Height;
 use redb::{Database, ReadableDatabase as _, TableDefinition};
@@ -33,10 +34,10 @@ fn a_stopped_chain_can_be_read_and_replayed() {
         transfers += block.transactions.len();
     }
     assert_eq!(transfers, 10);
-    assert_eq!(replay.header().height, history.head());
-    let account = assay_ledger::query::account(replay.state(), &to).unwrap();
+    assert_eq!(replay.replay().header().height, history.head());
+    let account = assay_ledger::query::account(replay.replay().state(), &to).unwrap();
     assert_eq!(account.balance.0, 30);
-    let supply = assay_ledger::query::counted_supply(replay.state()).unwrap();
+    let supply = assay_ledger::query::counted_supply(replay.replay().state()).unwrap();
     assert_eq!(supply.total, Some(supply.genesis));
     // Evidence for all but possibly the very last blocks.
     let client = assay_chain::light::LightClient::new(&network.genesis).unwrap();
@@ -46,6 +47,41 @@ fn a_stopped_chain_can_be_read_and_replayed() {
             .unwrap();
     }
     assert!(history::open(&network.dir(9)).is_err());
+    a_replay_goes_on_from_a_checkpoint(&history, replay.replay());
+}
+
+/// From the state in the middle, of which nothing is believed, to the same head.
+fn a_replay_goes_on_from_a_checkpoint(history: &History, whole: &Replay) {
+    let (genesis, head) = (history.genesis(), whole.header().height.0);
+    let middle = Height(head / 2);
+    let mut replay = Replay::begin(genesis).unwrap();
+    let block = |at: u64| history.block(Height(at)).unwrap().unwrap().block;
+    for height in 1..=middle.0 {
+        replay.advance(block(height)).unwrap();
+    }
+    let evidence = |at: Height| history.certified(at).unwrap().unwrap();
+    assert_eq!(replay.checkpoint(evidence(Height(middle.0 - 1))), None);
+    let checkpoint = replay.checkpoint(evidence(middle)).unwrap();
+    let bytes = checkpoint.to_bytes();
+    assert_eq!(Checkpoint::decode(&bytes).unwrap(), checkpoint);
+
+    let mut resumed = Replay::resume(genesis, checkpoint).unwrap();
+    for height in middle.0 + 1..=head {
+        resumed.advance(block(height)).unwrap();
+    }
+    assert_eq!(resumed.header(), whole.header());
+    assert_eq!(resumed.state().pairs(), whole.state().pairs());
+
+    for at in (0..bytes.len()).step_by(bytes.len() / 97) {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 0x10;
+        let damaged = Checkpoint::decode(&bytes);
+        let believed = damaged.is_ok_and(|of| Replay::resume(genesis, of).is_ok());
+        assert!(!believed, "byte {at}");
+    }
+    let cut = Checkpoint::decode(&bytes[..bytes.len() - 1]);
+    assert_eq!(cut, Err(CheckpointError::Damaged));
+    assert_eq!(Checkpoint::decode(b"{}"), Err(CheckpointError::Magic));
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! `assay audit --offline`: recompute what a trial claims, from its files alone.
+//! `assay audit`: recompute what a trial claims from its files alone, or what a network did from an archive.
 
 mod again;
 mod checks;
 mod files;
+mod late;
+mod page;
 
 use std::{
     collections::BTreeMap,
@@ -24,34 +26,44 @@ use serde_json::{Map, Value};
 use self::again::{UNMADE, rounds_again, run_again};
 use self::checks::{Check, Told, compare, unchecked};
 use crate::{
-    args::Global,
     commands::train::bar,
     failure::{Failure, Kind},
     output::{Output, table},
     trial::{self, Report},
 };
 
-/// Recompute everything a finished trial says, from chain, blobs and the requester's key file
+/// Do again what a network or a trial says was done, and say where it differs
 ///
-/// Executes the ledger again from its genesis, repeats every training step of the orders and
-/// judges the result anew; then compares with DIR/result.json and the files in DIR/adapter and says
-/// where they differ; a file too many there is a difference as well. Exits with 5 if anything
-/// differs. A directory can hold a whole chain of its maker's own: only --network ties it to a
-/// network that you know from elsewhere. What else lies there is not read: other validators' chains,
-/// keys but the requester's, journals, copies of pieces that are not needed, the example's files.
+/// --archive takes a network's history as `assay archive` keeps it: every block is executed again from the
+/// genesis, models of orders with rounds are made again from their updates, and with the keys that you are entitled
+/// to (--key) the steps of trainers and the runs of providers too. What nobody here can open is counted and not
+/// believed. The verdict is one page, or with --json one object. --network says which network it has to be, from a
+/// source that you trust. Exits with 5 if anything differs or is damaged.
+///
+/// --offline takes the directory of a finished trial instead: it repeats every step of its orders and judges the
+/// result anew; then compares with DIR/result.json and the files in DIR/adapter and says
+/// where they differ; a file too many there is a difference as well. A directory can hold a whole chain of its
+/// maker's own: only --network ties it to a network that you know from elsewhere. What else lies there is not read:
+/// other validators' chains, keys but the requester's, journals, copies of pieces that are not needed, the
+/// example's files.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  assay demo --dir /tmp/demo && assay audit --offline /tmp/demo\n  \
-                        assay audit --offline /tmp/demo --network genesis.json"
+                        assay audit --offline /tmp/demo --network genesis.json\n  \
+                        assay archive history && assay audit --archive history --network genesis.json\n  \
+                        assay audit --archive history --network genesis.json --light 100 --key my/key.json"
 )]
+#[group(id = "what", required = true, multiple = false, args = ["offline", "archive"])]
 pub(crate) struct Audit {
     /// Directory of a trial, as `assay demo` and `assay try` leave it
     #[arg(long, value_name = "DIR")]
-    offline: PathBuf,
+    offline: Option<PathBuf>,
     /// The network it must be of: its name (64 hex digits, as `assay network` prints it) or its
     /// genesis file, from a source that you trust
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "offline")]
     network: Option<String>,
+    #[command(flatten)]
+    late: late::Late,
 }
 
 /// What was recomputed.
@@ -77,10 +89,13 @@ struct Findings {
 }
 
 impl Audit {
-    pub(crate) fn run(self, _global: &Global, output: &Output) -> Result<(), Failure> {
-        let dir = std::path::absolute(&self.offline).map_err(trial::failed)?;
-        let told = read_report(&dir.join(files::RESULT))?;
+    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
         let network = self.network.as_deref().map(named).transpose()?;
+        let Some(dir) = self.offline else {
+            return self.late.run(network, output);
+        };
+        let dir = std::path::absolute(dir).map_err(trial::failed)?;
+        let told = read_report(&dir.join(files::RESULT))?;
         let findings = examine(&dir, &told, network, output)?;
         let agrees = findings.agrees;
         output.result(&findings, |findings| {
@@ -93,7 +108,8 @@ impl Audit {
             return Ok(());
         }
         let failure = Failure::say(Kind::Untrue, "the files do not say what result.json says");
-        Err(failure.hint("the table above shows each figure; believe the recomputed ones"))
+        let hint = "the table above shows each figure; believe the recomputed ones";
+        Err(failure.hint(hint).in_result())
     }
 }
 

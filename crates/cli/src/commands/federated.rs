@@ -327,12 +327,23 @@ fn show(dir: &Path, told: &Told<'_>, output: &Output) -> String {
     };
     text += "no audit sees labels that are turned around: the rule that merges bears them\n";
     let at = next::quoted(dir);
+    let history = next::quoted(&dir.with_extension("history"));
     let example = next::quoted(&dir.join("example/clinics.toml"));
     text += &format!("\n{}\n", output.strong("Next"));
     text + &next::list(&[
         (
             format!("assay audit --offline {at}"),
             "see every figure made again",
+        ),
+        (
+            format!("assay archive {history} --copy {at}"),
+            "keep the history for an auditor who comes late",
+        ),
+        (
+            format!(
+                "assay audit --archive {history} --network {at}/genesis.json --key {at}/nodes/provider-*/key.json"
+            ),
+            "with every clinic's key: also the lazy one's rounds in which it was not drawn",
         ),
         (
             format!("less {example}"),

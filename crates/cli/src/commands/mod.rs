@@ -1,6 +1,7 @@
 //! One module per command.
 
 pub(crate) mod account;
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod demo;
 pub(crate) mod devnet;
@@ -35,7 +36,8 @@ pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Split(split) => split.run(&cli.global, output),
         Command::Generate(generate) => generate.run(&cli.global, output),
         Command::Merge(merge) => merge.run(&cli.global, output),
-        Command::Audit(audit) => audit.run(&cli.global, output),
+        Command::Audit(audit) => audit.run(output),
+        Command::Archive(archive) => archive.run(&cli.global, output),
         Command::Devnet(devnet) => devnet.run(&cli.global, output),
         Command::Job(job) => job.run(&cli.global, output),
         Command::Keys(keys) => keys.run(&cli.global, output),

@@ -28,8 +28,8 @@ fn audit(dir: &Path, more: &[&str]) -> Run {
 /// The figures that an audit found to be untrue.
 fn untrue(run: &Run) -> Vec<String> {
     assert_eq!(run.code, 5, "{} {}", run.out, run.err);
-    let first: Value = serde_json::from_str(run.out.lines().next().unwrap()).unwrap();
-    let checks = first["checks"].as_array().unwrap().iter();
+    let found = run.json();
+    let checks = found["checks"].as_array().unwrap().iter();
     let wrong = checks.filter(|check| check["equal"] == false);
     let names = wrong.map(|check| check["figure"].as_str().unwrap().to_owned());
     names.collect()

@@ -52,6 +52,8 @@ fn trainers_come_to_a_model_that_an_auditor_makes_again() {
     assert_eq!(of("models made again")["recomputed"], 3);
     assert_eq!(of("steps behind merged updates")["recomputed"], 8);
 
+    crate::history::is_audited(&dir);
+
     // Another model in the result's place is noticed.
     let model = dir.join("adapter/model.safetensors");
     let mut bytes = fs::read(&model).unwrap();
@@ -119,6 +121,7 @@ fn nodes_join_by_their_configuration_and_train_to_the_end() {
     assert_eq!(order_now["rounds"]["numbered"], 2);
     let why = assay(&dir, &["why", order]);
     assert!(why.out.contains("paid for 2 rounds"), "{}", why.out);
+    crate::history::is_fetched(&dir);
     devnet.kill();
 }
 

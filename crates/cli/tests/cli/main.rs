@@ -1,6 +1,11 @@
 //! The commands, as people call them.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may panic, and prints what it draws"
+)]
 
 mod support;
 
@@ -10,6 +15,7 @@ mod carried;
 mod disk;
 mod federated;
 mod grants;
+mod history;
 mod interface;
 mod market;
 mod network;

@@ -32,18 +32,17 @@ pub(super) fn apply(
         Some(version) => batch.take(Path::ROOT.place(version))?,
         None => Node::Null,
     };
-    let top = match old {
-        Node::Null => batch.grown(Path::ROOT, &put(changes))?,
-        Node::Leaf(leaf) => batch.grown(Path::ROOT, &beside(leaf, changes))?,
-        Node::Internal(node) => {
-            let mut children = node.into_children();
-            batch.below(Path::ROOT, &mut children, changes)?;
-            batch.risen(Path::ROOT, children)?
-        }
+    batch.applied(old, changes)
+}
+
+/// The tree at `height` that holds what `changes` put, in ascending order of keys, and nothing else.
+pub(super) fn planted(height: Height, changes: &[Change]) -> Result<(Node, Nodes), TreeError> {
+    let batch = Batch {
+        tree: &BTreeMap::new(),
+        height,
+        nodes: Nodes::new(),
     };
-    let root = top.unwrap_or(Node::Null);
-    batch.store(Path::ROOT, &root)?;
-    Ok((root, batch.nodes))
+    batch.applied(Node::Null, changes)
 }
 
 /// The pairs that changes put.
@@ -77,6 +76,22 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
+    /// Changes the tree below its old root node.
+    fn applied(mut self, old: Node, changes: &[Change]) -> Result<(Node, Nodes), TreeError> {
+        let top = match old {
+            Node::Null => self.grown(Path::ROOT, &put(changes))?,
+            Node::Leaf(leaf) => self.grown(Path::ROOT, &beside(leaf, changes))?,
+            Node::Internal(node) => {
+                let mut children = node.into_children();
+                self.below(Path::ROOT, &mut children, changes)?;
+                self.risen(Path::ROOT, children)?
+            }
+        };
+        let root = top.unwrap_or(Node::Null);
+        self.store(Path::ROOT, &root)?;
+        Ok((root, self.nodes))
+    }
+
     /// A subtree once some of its keys have changed; `None` where nothing is left.
     fn child(
         &mut self,

@@ -48,7 +48,10 @@ pub fn fresh_key() -> Result<FileKey, getrandom::Error> {
 }
 
 /// Fresh randomness as a digest, for seeds of local choices.
-pub(crate) fn fresh_seed() -> Result<Digest, getrandom::Error> {
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn fresh_seed() -> Result<Digest, getrandom::Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     Ok(Digest(seed))

@@ -1,16 +1,21 @@
 //! Files as they lie on storage nodes' disks.
 
-use std::{io, path::PathBuf, sync::Arc};
-
-use assay_crypto::{Digest, aead::FileKey};
-use assay_ledger::{AccountId, FileId, Store, query};
-use assay_proof::{Handle, Source};
-use assay_vault::{
-    Content, Expected, InPlace, Opened, Piece, Pieces, UnsealError, Unsealer,
-    storage::{Backend, Shelf},
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::OfflineError;
+use assay_crypto::{Digest, aead::FileKey};
+use assay_ledger::{FileId, FileRecord};
+use assay_proof::{Handle, Source};
+use assay_vault::{
+    Content, Expected, InPlace, MAX_PIECE_BYTES, Opened, Piece, Pieces, UnsealError, Unsealer,
+    storage::{Backend, BackendError, Shelf},
+};
+
+use super::error::OfflineError;
+use crate::archive::{listed, whole};
 use crate::storage::DirectoryBackend;
 
 /// Storage nodes' disks, read without the nodes.
@@ -37,17 +42,9 @@ impl Blobs {
     ///
     /// # Errors
     /// [`OfflineError::File`].
-    pub fn read(
-        &self,
-        state: &dyn Store,
-        file: FileId,
-        owner: AccountId,
-        key: FileKey,
-    ) -> Result<Vec<u8>, OfflineError> {
+    pub fn read(&self, record: &FileRecord, key: FileKey) -> Result<Vec<u8>, OfflineError> {
         let mut bytes = Vec::new();
-        self.each_slice(state, file, owner, key, |slice| {
-            bytes.extend_from_slice(slice)
-        })?;
+        self.each_slice(record, key, |slice| bytes.extend_from_slice(slice))?;
         Ok(bytes)
     }
 
@@ -57,13 +54,12 @@ impl Blobs {
     /// [`OfflineError::File`], also for a file that has another content than this.
     pub fn input(
         &self,
-        state: &dyn Store,
-        file: FileId,
-        owner: AccountId,
+        record: &FileRecord,
         key: FileKey,
         content: Option<Digest>,
     ) -> Result<Handle, OfflineError> {
-        let (opened, found) = self.each_slice(state, file, owner, key, |_| ())?;
+        let (file, owner) = (record.id, record.owner);
+        let (opened, found) = self.each_slice(record, key, |_| ())?;
         if content.is_some_and(|content| content != found.digest) {
             let reason = "its content is not the one the order names".to_owned();
             return Err(OfflineError::File { file, reason });
@@ -80,16 +76,13 @@ impl Blobs {
     /// Goes through a whole file, slice by slice.
     fn each_slice(
         &self,
-        state: &dyn Store,
-        file: FileId,
-        owner: AccountId,
+        record: &FileRecord,
         key: FileKey,
         mut take: impl FnMut(&[u8]),
     ) -> Result<(Opened, Content), OfflineError> {
+        let file = record.id;
         let failed = |reason: String| OfflineError::File { file, reason };
-        let record = query::file(state, &file, &owner)?
-            .ok_or_else(|| failed(format!("{owner} recorded no such file")))?;
-        let expected = Expected::from(&record);
+        let expected = Expected::from(record);
         let unseal = |error: UnsealError| failed(crate::told(&error));
         let manifest = self.piece(file, &file.0)?;
         let opened = Opened::new(&expected, &manifest, key.clone()).map_err(unseal)?;
@@ -104,10 +97,8 @@ impl Blobs {
 
     fn piece(&self, file: FileId, digest: &Digest) -> Result<Piece, OfflineError> {
         for backend in self.0.iter() {
-            if let Ok(Some(bytes)) = backend.get(Shelf::Pieces, digest)
-                && let Ok(piece) = Piece::new(bytes)
-                && piece.digest() == *digest
-            {
+            let bytes = backend.get(Shelf::Pieces, digest).ok().flatten();
+            if let Some(piece) = bytes.and_then(|bytes| whole(digest, bytes)) {
                 return Ok(piece);
             }
         }
@@ -132,4 +123,54 @@ impl Pieces for BlobPieces {
         let piece = self.blobs.piece(self.file, digest);
         piece.map_err(|error| io::Error::other(crate::told(&error)))
     }
+}
+
+/// What lies in the folder of a storage node, or of an archive.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Piled {
+    /// Pieces that are what their names say.
+    pub pieces: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Names of those that are not.
+    pub damaged: Vec<Digest>,
+}
+
+/// Reads everything in the folder of an archive's pieces and compares it with its name; `progress` hears how many of how
+/// many.
+///
+/// # Errors
+/// [`OfflineError::Blobs`] when the disk does not answer.
+pub fn pile(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Piled, OfflineError> {
+    let failed = |source: io::Error| OfflineError::Blobs {
+        path: path.to_owned(),
+        source,
+    };
+    let told = |error: BackendError| failed(io::Error::other(error));
+    let vault = DirectoryBackend::read_only(path).map_err(failed)?;
+    let mut piled = Piled::default();
+    let mut names = vault.list(Shelf::Pieces).map_err(told)?;
+    names.sort_unstable();
+    let all = names.len() as u64;
+    for (at, (digest, length)) in (1..).zip(names) {
+        progress(at, all);
+        let bytes = match length <= MAX_PIECE_BYTES as u64 {
+            true => vault.get(Shelf::Pieces, &digest).map_err(told)?,
+            false => None,
+        };
+        match bytes.and_then(|bytes| whole(&digest, bytes)) {
+            Some(piece) => {
+                piled.pieces += 1;
+                piled.bytes += piece.len() as u64;
+            }
+            None => piled.damaged.push(digest),
+        }
+    }
+    for (root, _) in vault.list(Shelf::Holdings).map_err(told)? {
+        let bytes = vault.get(Shelf::Holdings, &root).map_err(told)?;
+        if bytes.and_then(|bytes| listed(&root, &bytes)).is_none() {
+            piled.damaged.push(root);
+        }
+    }
+    Ok(piled)
 }

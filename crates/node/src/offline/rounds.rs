@@ -7,65 +7,93 @@ use assay_crypto::tiles::Tiled;
 use assay_crypto::{Digest, SecretKey, aead::FileKey};
 use assay_job::{BuildError, Delivery, federated};
 use assay_ledger::{
-    Counts, Event, FileId, MemoryStore, Model, Order, OrderEvent, OrderId, ReadError, StateFile,
-    Trainer, query,
+    Counts, FileId, MemoryStore, Model, Order, OrderEvent, OrderId, ReadError, StateFile, Trainer,
+    query,
 };
 use assay_proof::{model_key, update_key};
+use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{Blobs, Ledger, OfflineError, private_inputs};
+use super::blobs::Blobs;
+use super::error::OfflineError;
+use super::gathered::Gathered;
+use super::ledger::Ledger;
+use super::run::private_inputs;
 
 /// A model that the validators of a chain agreed on, and what it was made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub(super) struct Made {
     /// The round that was merged; none for the model that the first one begins with.
-    round: Option<u16>,
-    /// What it follows from.
-    seed: Digest,
-    model: Model,
+    pub(super) round: Option<u16>,
+    /// The model that the round began with.
+    pub(super) before: Option<Model>,
+    /// What the steps of the round follow from, or the first model.
+    pub(super) seed: Digest,
+    /// What merging follows from.
+    merge_seed: Digest,
+    /// The model.
+    pub(super) model: Model,
     /// Those whose updates were merged.
-    trainers: Vec<Trainer>,
+    pub(super) trainers: Vec<Trainer>,
 }
 
 /// Every model of every order with rounds, in the order in which they were made.
-pub(super) type Models = BTreeMap<OrderId, Vec<Made>>;
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct Models {
+    made: BTreeMap<OrderId, Vec<Made>>,
+    /// The model that each order has now.
+    latest: BTreeMap<OrderId, Model>,
+}
 
-/// Notes the models that a block made; `state` is the one after it.
-pub(super) fn note<'a>(
-    models: &mut Models,
-    state: &MemoryStore,
-    events: impl Iterator<Item = &'a Event>,
-) -> Result<(), ReadError> {
-    for event in events {
-        let Event::Order { order, event } = event else {
-            continue;
-        };
+impl Models {
+    /// Those of a state that is not the genesis': each order's latest, which was made before.
+    pub(super) fn begin(&mut self, state: &MemoryStore) -> Result<(), ReadError> {
+        for order in query::orders(state)? {
+            if let Some(model) = order.head.rounds.and_then(|rounds| rounds.model) {
+                self.latest.insert(order.head.id, model);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a model that an event tells of; `state` is the one after its block.
+    pub(super) fn note(
+        &mut self,
+        state: &MemoryStore,
+        order: &OrderId,
+        event: &OrderEvent,
+    ) -> Result<(), ReadError> {
         let round = match event {
             OrderEvent::FirstModel { .. } => None,
             OrderEvent::Merged { round, .. } => Some(*round),
-            _ => continue,
+            _ => return Ok(()),
         };
         // What a round went by stays until the next one begins, in a later block.
         let rounds = query::head(state, order)?.and_then(|head| head.rounds);
-        let Some(rounds) = rounds else { continue };
+        let Some(rounds) = rounds else { return Ok(()) };
         let (Some(model), Some(seed)) = (rounds.model.clone(), rounds.seed) else {
-            continue;
+            return Ok(());
         };
         let mut trainers = Vec::new();
         if round.is_some() {
             trainers = query::trainers(state, order)?;
             trainers.retain(|of| rounds.counted.has(of.number));
         }
-        models.entry(*order).or_default().push(Made {
+        let before = self.latest.insert(*order, model.clone());
+        self.made.entry(*order).or_default().push(Made {
             round,
-            seed: match round {
-                Some(_) => rounds.merge_seed.unwrap_or(Digest::ZERO),
-                None => seed,
-            },
+            before,
+            seed,
+            merge_seed: rounds.merge_seed.unwrap_or(Digest::ZERO),
             model,
             trainers,
         });
+        Ok(())
     }
-    Ok(())
+
+    /// Those of an order.
+    pub(super) fn of(&self, order: &OrderId) -> &[Made] {
+        self.made.get(order).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// What making an order's rounds again came to.
@@ -97,23 +125,16 @@ pub fn remake(
     order: &Order,
     mut on_round: impl FnMut(u64, u64),
 ) -> Result<Remade, OfflineError> {
-    let (id, state) = (order.head.id, ledger.state());
-    let made = ledger.models.get(&id).map_or(&[][..], Vec::as_slice);
+    let (id, state, gathered) = (order.head.id, ledger.state(), &ledger.gathered);
+    let made = gathered.models.of(&id);
     let all = made.len() as u64;
     let (mut equal, mut updates) = (0, 0);
     let (mut differs, mut unproven) = (None, Vec::new());
     let mut model: Option<Vec<u8>> = None;
     for (at, made) in (1..).zip(made) {
         on_round(at, all);
-        let spec = &order.head.terms.spec;
-        let again = match (made.round, &model) {
-            (None, _) => Ok(federated::first_model(spec, &made.seed)?),
-            (Some(round), Some(model)) => {
-                updates += made.trainers.len() as u64;
-                merge(state, blobs, (order, round), made, model)
-            }
-            (Some(_), None) => return Err(OfflineError::NoRun(id)),
-        };
+        updates += made.trainers.len() as u64;
+        let again = again(gathered, blobs, order, (made, model.as_deref()));
         let round = made.round.unwrap_or(0);
         match again {
             Ok(bytes) if content_digest(&bytes) == made.model.content => {
@@ -126,20 +147,13 @@ pub fn remake(
             }
             Err(OfflineError::File { file, reason }) => {
                 unproven.push((round, format!("file {file}: {reason}")));
-                let key = model_key(id, &made.model.content);
-                let bytes = any(state, blobs, made.model.file, &key)?;
-                if content_digest(&bytes) != made.model.content {
-                    let reason = "it is not the model that the ledger names".to_owned();
-                    let file = made.model.file;
-                    return Err(OfflineError::File { file, reason });
-                }
-                model = Some(bytes);
+                model = Some(stored(gathered, blobs, id, &made.model)?);
             }
             Err(error) => return Err(error),
         }
     }
     let model = model.ok_or(OfflineError::NoRun(id))?;
-    let private = private_inputs(state, blobs, key, order)?;
+    let private = private_inputs((state, gathered), blobs, key, order)?;
     let stored = StateFile::encode(&Counts::default(), model.clone());
     let kind = assay_job::kind(order.head.terms.kind.as_str());
     let kind = kind.ok_or_else(|| {
@@ -158,15 +172,19 @@ pub fn remake(
     })
 }
 
-/// The next model, of the updates that counted.
-fn merge(
-    state: &MemoryStore,
+/// A model made again; of a round, from the one before it.
+pub(super) fn again(
+    gathered: &Gathered,
     blobs: &Blobs,
-    (order, round): (&Order, u16),
-    made: &Made,
-    model: &[u8],
+    order: &Order,
+    (made, before): (&Made, Option<&[u8]>),
 ) -> Result<Vec<u8>, OfflineError> {
-    let id = order.head.id;
+    let (id, spec) = (order.head.id, &order.head.terms.spec);
+    let (round, before) = match (made.round, before) {
+        (None, _) => return Ok(federated::first_model(spec, &made.seed)?),
+        (Some(round), Some(before)) => (round, before),
+        (Some(_), None) => return Err(OfflineError::NoRun(id)),
+    };
     let mut updates = Vec::with_capacity(made.trainers.len());
     for trainer in &made.trainers {
         let Some(sent) = trainer.sent_in(round) else {
@@ -174,7 +192,7 @@ fn merge(
         };
         let key = update_key(OrderId::of_audit(id, round, trainer.number));
         let file = sent.trace.result;
-        let stored = any(state, blobs, file, &key)?;
+        let stored = any(gathered, blobs, file, &key)?;
         let wrong = |reason: &str| OfflineError::File {
             file,
             reason: reason.to_owned(),
@@ -186,28 +204,45 @@ fn merge(
         updates.push((trainer.number, update.1.to_vec()));
     }
     let updates: Vec<(u16, &[u8])> = updates.iter().map(|(n, bytes)| (*n, &bytes[..])).collect();
-    let spec = &order.head.terms.spec;
-    let merged = federated::merge(spec, round.into(), &made.seed, model, &updates)?;
+    let merged = federated::merge(spec, round.into(), &made.merge_seed, before, &updates)?;
     // The ledger says that it moved: where it does not, that is another model.
     Ok(merged.model.unwrap_or_default())
 }
 
+/// A model of an order as it lies on disks.
+pub(super) fn stored(
+    gathered: &Gathered,
+    blobs: &Blobs,
+    order: OrderId,
+    model: &Model,
+) -> Result<Vec<u8>, OfflineError> {
+    let file = model.file;
+    let bytes = any(gathered, blobs, file, &model_key(order, &model.content))?;
+    match content_digest(&bytes) == model.content {
+        true => Ok(bytes),
+        false => Err(OfflineError::File {
+            file,
+            reason: "it is not the model that the ledger names".to_owned(),
+        }),
+    }
+}
+
 /// A file by whoever recorded it.
 fn any(
-    state: &MemoryStore,
+    gathered: &Gathered,
     blobs: &Blobs,
     file: FileId,
     key: &FileKey,
 ) -> Result<Vec<u8>, OfflineError> {
     let mut failure = None;
-    for record in query::file_records(state, &file)? {
-        match blobs.read(state, file, record.owner, key.clone()) {
+    for record in gathered.records(file) {
+        match blobs.read(record, key.clone()) {
             Ok(bytes) => return Ok(bytes),
             Err(error) => failure = Some(error),
         }
     }
     Err(failure.unwrap_or(OfflineError::File {
         file,
-        reason: "nobody has recorded it any more".to_owned(),
+        reason: "nobody has recorded it".to_owned(),
     }))
 }
