@@ -28,6 +28,16 @@ impl Suite {
         }
     }
 
+    /// One of two parts of the networks of hosts, which take some two minutes each.
+    const fn hosts(name: &'static str) -> Suite {
+        Suite {
+            name,
+            package: "assay-cli",
+            filter: "between_hosts",
+            count: 25,
+        }
+    }
+
     /// The first seed, of a suite that is run in parts: each has a number at the end of its name.
     fn from(&self, count: u32) -> Option<u32> {
         let (_, part) = self.name.split_once(", part ")?;
@@ -38,7 +48,9 @@ impl Suite {
 
 /// Every suite reads its count from `ASSAY_CASES` and prints count and seed; one in parts reads its first
 /// seed from `ASSAY_FROM`.
-const SUITES: [Suite; 29] = [
+const SUITES: [Suite; 31] = [
+    Suite::hosts("a federated job between hosts, part 1"),
+    Suite::hosts("a federated job between hosts, part 2"),
     Suite {
         name: "bytes of a history changed one by one",
         package: "assay-cli",
