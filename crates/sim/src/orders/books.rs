@@ -68,6 +68,8 @@ pub(super) struct Books {
     /// The chain over all blocks and what they did.
     pub(super) history: Digest,
     pub(super) chain: ChainId,
+    /// The order of each audit of a trainer's round.
+    pub(super) audits: BTreeMap<OrderId, OrderId>,
     waiting: Vec<Waiting>,
 }
 
@@ -86,6 +88,7 @@ impl Books {
             fees: BTreeMap::new(),
             history: genesis.digest(),
             chain: genesis.chain_id(),
+            audits: BTreeMap::new(),
             waiting: Vec::new(),
         })
     }
@@ -226,8 +229,16 @@ impl Books {
         let mut sum = 0;
         for (order, event) in self.of_orders() {
             match event {
-                OrderEvent::OrderPosted { requester, .. } if *requester == of => {
-                    own.insert(order);
+                OrderEvent::OrderPosted { requester, .. } => {
+                    // What an audit of a round spends is the requester's of the rounds.
+                    let whose = self.audits.get(&order);
+                    let is_own = match whose {
+                        Some(rounds) => own.contains(rounds),
+                        None => *requester == of,
+                    };
+                    if is_own {
+                        own.insert(order);
+                    }
                 }
                 OrderEvent::Reimbursed { account, amount } => {
                     let amount = i128::from(amount.0);

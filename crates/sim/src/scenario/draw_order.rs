@@ -87,6 +87,7 @@ impl OrderSettings {
         let mut order = Self {
             procedure,
             copies,
+            rounds: None,
             providers,
             auditors,
             attempts: 1 + random.below(3) as u8,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
 use super::beside::BesideSettings;
+use super::rounds::RoundsSettings;
 use crate::founding;
 use crate::liars::parties::PartyLiars;
 use crate::orders::{
@@ -43,6 +44,9 @@ pub struct OrderSettings {
     /// How many providers do it, for `redundant`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u8>,
+    /// What it is like in rounds, for `rounds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<RoundsSettings>,
     /// Providers there are, at most 64.
     pub providers: usize,
     /// Auditors there are, at most 64.
@@ -159,15 +163,17 @@ impl OrderSettings {
             }),
         };
         match (self.procedure, self.copies) {
-            (ProcedureName::Traced, None) => {}
-            (ProcedureName::Traced, Some(_)) => {
-                return Err(ScenarioError::TracedCopies(place.to_owned()));
+            (ProcedureName::Traced | ProcedureName::Rounds, None) => {}
+            (ProcedureName::Traced | ProcedureName::Rounds, Some(_)) => {
+                return Err(ScenarioError::Copies(place.to_owned()));
             }
             (ProcedureName::Redundant, copies) => {
                 let most = u64::from(Terms::MAX_COPIES);
                 within("copies", copies.unwrap_or_default().into(), (2, most))?;
             }
         }
+        let of = (place, self.procedure, self.providers);
+        RoundsSettings::check(self.rounds.as_ref(), of)?;
         let most = MAX_PARTIES as u64;
         within("providers", self.providers as u64, (1, most))?;
         within("auditors", self.auditors as u64, (0, most))?;
@@ -284,6 +290,7 @@ impl OrderSettings {
                     (who, self.count(Some(role), 0))
                 }
                 Deed::Change { who, .. } => (who, 0),
+                Deed::Joins { who, .. } | Deed::Leaves { who, .. } => (who, self.providers),
                 Deed::InputsGone { requester } => (requester, self.requesters()),
                 Deed::Flood { .. } => continue,
                 Deed::NodeDies { node } | Deed::NodeLoses { node } => (node, self.storage_nodes),
@@ -307,7 +314,7 @@ impl OrderSettings {
 
     /// What is run.
     pub(crate) fn plan(&self, seed: u64) -> Plan {
-        Plan {
+        let plan = Plan {
             seed,
             steps: self.steps,
             segment_steps: self.segment_steps,
@@ -340,6 +347,10 @@ impl OrderSettings {
             happenings: self.happenings.clone(),
             leave_out: self.leave_out.clone(),
             ..Plan::default()
+        };
+        match self.rounds {
+            Some(rounds) => rounds.of(plan, self.providers),
+            None => plan,
         }
     }
 

@@ -40,6 +40,7 @@ fn whoever_keeps_to_the_protocol_loses_nothing_and_is_paid() {
             count(match ending.procedure {
                 ProcedureName::Traced => "audited orders",
                 ProcedureName::Redundant => "orders with copies",
+                ProcedureName::Rounds => "orders with rounds",
             });
         }
         for party in &order.parties {
