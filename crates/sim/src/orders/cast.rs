@@ -35,6 +35,8 @@ pub struct Actor {
     pub programs: MakePrograms,
     /// Its bond in tokens, which weighs it in draws.
     pub bond: u64,
+    /// Whether it looks who has sent an update in a round, as whoever reads the ledger can.
+    pub reads: bool,
 }
 
 /// What a machine is in an order with rounds: who has the role trains or merges, and who audits does so in the
@@ -71,6 +73,7 @@ impl Actor {
             in_rounds: InRounds::default(),
             programs: Arc::new(move || Box::new(programs())),
             bond: 1_000,
+            reads: false,
         }
     }
 
@@ -98,6 +101,14 @@ impl Actor {
     /// The same machine with another bond.
     pub fn bonded(self, bond: u64) -> Actor {
         Actor { bond, ..self }
+    }
+
+    /// The same machine, that looks who has sent an update in a round.
+    pub fn reading(self) -> Actor {
+        Actor {
+            reads: true,
+            ..self
+        }
     }
 
     /// The same machine, that trains in another way.

@@ -50,6 +50,7 @@ pub use member::Member;
 pub use plan::{Beside, Money, Plan, ProcedureName, RoundsPlan, Storage};
 pub use play::{Play, play, run};
 pub use report::{Ending, OrderReport, PartyReport};
+pub(crate) use rounds::forged_update;
 pub use rules::Rule;
 pub use setup::BALANCE;
 pub(crate) use setup::Beginning;

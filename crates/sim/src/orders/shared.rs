@@ -124,9 +124,13 @@ impl Shared {
     /// What a member sees of an order that all see like this: in rounds everybody sees its own part.
     pub(super) fn seen_by(&self, at: usize, view: &View) -> View {
         let own = view.order.head.rounds.as_ref().and_then(|_| {
-            let me = self.places.get(at)?.secret.public();
-            let own = self.view(&view.order.head.id, Some(me));
-            own.expect("a state in memory")
+            let (me, id) = (self.places.get(at)?.secret.public(), view.order.head.id);
+            let mut own = self.view(&id, Some(me)).expect("a state in memory")?;
+            if self.rounds.reads(at) {
+                let all = query::trainers(&self.books().store, &id);
+                own.senders = all.expect("a state in memory");
+            }
+            Some(own)
         });
         own.unwrap_or_else(|| view.clone())
     }

@@ -20,6 +20,7 @@ use super::maker::Maker;
 use super::stage::Stage;
 pub(super) use judged::{Honest, Judged, judge};
 pub(super) use parts::part;
+pub(crate) use summing::forged_update;
 
 /// What a world knows of its orders with rounds.
 pub(super) struct Rounds {
@@ -42,6 +43,13 @@ impl Rounds {
             entering,
             entered: Mutex::new(entered),
         }
+    }
+}
+
+impl Rounds {
+    /// Whether a member looks at what others send.
+    pub(super) fn reads(&self, at: usize) -> bool {
+        self.actors.get(&at).is_some_and(|actor| actor.reads)
     }
 }
 

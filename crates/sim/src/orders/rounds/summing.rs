@@ -212,6 +212,13 @@ impl Program for Merging {
     }
 }
 
+/// An update that adds nothing, of the run with that specification.
+pub(crate) fn forged_update(spec: &[u8]) -> Vec<u8> {
+    let from = spec.len().saturating_sub(SUFFIX);
+    let head = spec.get(from..).unwrap_or_default();
+    [head, &bytes(&Lanes::default())].concat()
+}
+
 /// What an update adds, if it is one of this round and this trainer.
 fn summand(update: &[u8], round: u64, trainer: u16) -> Option<Lanes> {
     let (head, lanes) = update.split_at_checked(SUFFIX)?;

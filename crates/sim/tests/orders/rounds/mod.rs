@@ -1,6 +1,8 @@
 //! Orders that many trainers do together, round by round.
 
 mod honest;
+mod mergers;
+mod trainers;
 
 use assay_ledger::{Amount, Event, Order, OrderEvent, OrderId};
 use assay_sim::orders::{Money, Plan, RoundsPlan, World};
@@ -67,4 +69,25 @@ pub(crate) fn merged(world: &World, order: &Order) -> usize {
     let events = events(world, order.head.id).into_iter();
     let merged = events.filter(|event| matches!(event, OrderEvent::Merged { .. }));
     merged.count()
+}
+
+#[test]
+fn rounds_are_said_where_there_are_some_and_nowhere_else() {
+    let file = |body: &str| {
+        let order =
+            "validators = 4\nduration_ms = 1000\nengine = false\n[[orders]]\nproviders = 2\n";
+        assay_sim::Scenario::parse(&format!("{order}{body}\n"))
+    };
+    let rounds = "procedure = \"rounds\"\n[orders.rounds]\n";
+    assert!(file(rounds).is_ok());
+    let wrong = [
+        ("procedure = \"rounds\"", "say in `[orders.rounds]`"),
+        ("procedure = \"traced\"\n[orders.rounds]", "leave it away"),
+        (&format!("{rounds}rounds = 0"), "`rounds` is 0"),
+        (&format!("{rounds}trainers = 3"), "`trainers` is 3"),
+    ];
+    for (body, why) in wrong {
+        let error = file(body).unwrap_err().to_string();
+        assert!(error.contains(why), "{body}: {error}");
+    }
 }
