@@ -30,6 +30,7 @@ mod beside;
 mod check;
 mod draw;
 mod draw_order;
+mod draw_rounds;
 mod draw_world;
 mod orders;
 mod rounds;

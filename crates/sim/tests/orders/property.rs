@@ -58,6 +58,8 @@ fn whoever_keeps_to_the_protocol_loses_nothing_and_is_paid() {
     }
     println!("{count} worlds from seed {first}: {outcomes:#?}\n{kinds:#?}");
     assert!(outcomes.len() >= 3, "{outcomes:?}");
+    let with_rounds = kinds.get("orders with rounds").copied().unwrap_or_default();
+    assert!(with_rounds >= count / 12, "{with_rounds} of {count}");
 }
 
 /// Where the first seeds stand with which a rule that is left out shows what it is for.
