@@ -6,7 +6,8 @@ use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
     AccountId, Admission, AdmitError, Amount, BlockContext, Call, ChainId, Event, ExecuteError,
     Genesis, GenesisError, Height, Invalid, MAX_TX_BYTES, MemoryStore, OrderEvent, OrderId,
-    ReadError, SlashReason, Status, Transaction, execute_verified_block, query, query::Supply,
+    ReadError, SlashReason, Status, Transaction, TxId, execute_verified_block, query,
+    query::Supply,
 };
 use tokio::sync::oneshot;
 
@@ -52,6 +53,7 @@ struct Waiting {
     /// Whose, by its place among the members.
     member: usize,
     transaction: Transaction,
+    id: TxId,
     answer: oneshot::Sender<Receipt>,
 }
 
@@ -104,9 +106,11 @@ impl Books {
         let parameters = query::parameters(&self.store).expect("a state in memory");
         let fee = parameters.unwrap_or_default().min_fee(MAX_TX_BYTES);
         let (answer, receipt) = oneshot::channel();
+        let transaction = Transaction::sign(secret, self.chain, nonce, fee, call);
         self.waiting.push(Waiting {
             member,
-            transaction: Transaction::sign(secret, self.chain, nonce, fee, call),
+            id: transaction.id(),
+            transaction,
             answer,
         });
         receipt
@@ -176,7 +180,7 @@ impl Books {
         self.events.extend(executed.receipts.events);
         for receipt in executed.receipts.receipts {
             self.events.extend(receipt.events);
-            let of = |waiting: &Waiting| waiting.transaction.id() == receipt.tx;
+            let of = |waiting: &Waiting| waiting.id == receipt.tx;
             let Some(place) = self.waiting.iter().position(of) else {
                 continue;
             };

@@ -8,8 +8,8 @@ use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
 use super::rounds::summing;
 
 /// Programs of which every kind is a hash chain: `state[i] = H(state[i - 1], i, input[i])`,
-/// beginning with `H(specification, seed)`. Jobs in rounds are such chains too, and their ends are added up
-/// ([`super::rounds`]).
+/// beginning with `H(specification, seed)`. Jobs in rounds are such chains too: what follows
+/// from their ends is added up.
 ///
 /// [`DEAD_END`] is a state that can be restored and not advanced, as a careless kind might have; [`OVER`]
 /// says that the run is over, as after an early stop, and from [`STUCK`] every step comes to nothing, as

@@ -48,6 +48,8 @@ pub struct RoundsPlan {
     pub audited: u16,
     /// What the validators whose model is the round's share for it.
     pub merge_fee: Amount,
+    /// Parameters of its model.
+    pub parameters: u32,
     /// How many providers join as soon as it is posted: the first ones.
     pub trainers: usize,
 }
@@ -170,7 +172,7 @@ impl Plan {
     pub fn in_rounds(self, rounds: RoundsPlan) -> Plan {
         Plan {
             kind: summing::KIND,
-            spec: vec![7, u8::try_from(rounds.least).unwrap_or(u8::MAX)],
+            spec: summing::spec(rounds.least, rounds.parameters),
             model: Vec::new(),
             inputs: Vec::new(),
             attempts: 1,
@@ -202,7 +204,7 @@ impl Plan {
             most: of.most,
             audited: of.audited,
             merge_fee: of.merge_fee,
-            update_bytes: summing::UPDATE_BYTES,
+            update_bytes: summing::update_bytes(of.parameters),
         })
     }
 

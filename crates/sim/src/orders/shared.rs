@@ -110,7 +110,11 @@ impl Shared {
     }
 
     /// An order as the last block left it, for somebody.
-    fn view(&self, id: &OrderId, me: Option<AccountId>) -> Result<Option<View>, ReadError> {
+    pub(super) fn view(
+        &self,
+        id: &OrderId,
+        me: Option<AccountId>,
+    ) -> Result<Option<View>, ReadError> {
         let mut view = View::read(&self.books().store, id, me)?;
         if let Some(view) = view
             .as_mut()
@@ -123,16 +127,14 @@ impl Shared {
 
     /// What a member sees of an order that all see like this: in rounds everybody sees its own part.
     pub(super) fn seen_by(&self, at: usize, view: &View) -> View {
-        let own = view.order.head.rounds.as_ref().and_then(|_| {
-            let (me, id) = (self.places.get(at)?.secret.public(), view.order.head.id);
-            let mut own = self.view(&id, Some(me)).expect("a state in memory")?;
-            if self.rounds.reads(at) {
-                let all = query::trainers(&self.books().store, &id);
-                own.senders = all.expect("a state in memory");
+        let place = self.places.get(at);
+        match place.filter(|_| view.order.head.rounds.is_some()) {
+            Some(place) => {
+                let seen = self.seen_in_rounds((at, place.secret.public()), view);
+                seen.expect("a state in memory")
             }
-            Some(own)
-        });
-        own.unwrap_or_else(|| view.clone())
+            None => view.clone(),
+        }
     }
 
     /// Notes orders that wait for longer than they may.

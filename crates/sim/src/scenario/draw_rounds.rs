@@ -65,6 +65,7 @@ impl OrderSettings {
             most: None,
             audited: 1 + random.below(most.min(3)) as u16,
             merge_fee: 100_000 + random.below(1_000_000),
+            ..RoundsSettings::default()
         }
     }
 

@@ -17,8 +17,10 @@ use crate::orders::{
 
 /// Most orders in one file.
 pub const MAX_ORDERS: usize = 100;
-/// Most parties of one role in one order.
-const MAX_PARTIES: usize = 64;
+/// Most providers, who are the trainers of orders with rounds.
+const MAX_PROVIDERS: u64 = 1_024;
+/// Most auditors.
+const MAX_AUDITORS: u64 = 64;
 /// Most steps of a simulated job, which is a hash chain.
 const MAX_STEPS: u64 = 10_000;
 /// Longest phase, in blocks.
@@ -47,7 +49,7 @@ pub struct OrderSettings {
     /// What it is like in rounds, for `rounds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounds: Option<RoundsSettings>,
-    /// Providers there are, at most 64.
+    /// Providers there are, at most 1,024.
     pub providers: usize,
     /// Auditors there are, at most 64.
     #[serde(default)]
@@ -174,9 +176,8 @@ impl OrderSettings {
         }
         let of = (place, self.procedure, self.providers);
         RoundsSettings::check(self.rounds.as_ref(), of)?;
-        let most = MAX_PARTIES as u64;
-        within("providers", self.providers as u64, (1, most))?;
-        within("auditors", self.auditors as u64, (0, most))?;
+        within("providers", self.providers as u64, (1, MAX_PROVIDERS))?;
+        within("auditors", self.auditors as u64, (0, MAX_AUDITORS))?;
         let attempts = u64::from(Terms::MAX_ATTEMPTS);
         within("attempts", self.attempts.into(), (1, attempts))?;
         within("steps", self.steps, (1, MAX_STEPS))?;

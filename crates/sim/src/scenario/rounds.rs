@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::ScenarioError;
 use crate::orders::{Plan, ProcedureName, RoundsPlan};
 
+/// Most parameters of a simulated model.
+const MAX_PARAMETERS: u64 = 1_000_000;
+
 /// What an order with rounds is like beside its other settings. Its `steps` are those of one trainer in one round,
 /// the one that makes its update among them; `attempts` mean nothing there. What a network does not take is refused
 /// by its ledger.
@@ -25,6 +28,8 @@ pub struct RoundsSettings {
     pub most: Option<u16>,
     /// Trainers that are audited in each round.
     pub audited: u16,
+    /// Parameters of its model: sums, and what is added to them.
+    pub parameters: u32,
     /// What the validators whose model is the round's share for it, in millionths of a token.
     pub merge_fee: u64,
 }
@@ -37,6 +42,7 @@ impl Default for RoundsSettings {
             least: 2,
             most: None,
             audited: 1,
+            parameters: 4,
             merge_fee: 400_000,
         }
     }
@@ -62,6 +68,7 @@ impl RoundsSettings {
                 u64::from(of.rounds),
                 RoundTerms::MAX_ROUNDS.into(),
             ),
+            ("parameters", of.parameters.into(), MAX_PARAMETERS),
             (
                 "trainers",
                 of.trainers.unwrap_or(1) as u64,
@@ -91,6 +98,7 @@ impl RoundsSettings {
             least: self.least,
             most: self.most.unwrap_or(all),
             audited: self.audited,
+            parameters: self.parameters,
             merge_fee: Amount(self.merge_fee),
             trainers: self.trainers.unwrap_or(providers),
         })

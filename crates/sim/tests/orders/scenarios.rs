@@ -264,7 +264,7 @@ fn impossible_orders_are_refused_with_what_is_wrong() {
         ),
         (order("copies = 9\nproviders = 3"), "`copies` is 9"),
         (order("copies = 3\nproviders = 0"), "`providers` is 0"),
-        (order("copies = 3\nproviders = 65"), "between 1 and 64"),
+        (order("copies = 3\nproviders = 1025"), "between 1 and 1024"),
         (
             order("copies = 3\nproviders = 3\nattempts = 17"),
             "`attempts` is 17",

@@ -7,12 +7,13 @@ mod audits;
 mod joining;
 mod judged;
 mod parts;
+mod seen;
 pub(super) mod summing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use assay_ledger::Height;
+use assay_ledger::{Height, OrderId, Trainer};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::cast::Actor;
@@ -28,6 +29,8 @@ pub(super) struct Rounds {
     actors: BTreeMap<usize, Actor>,
     audits: Mutex<Vec<Arc<Stage>>>,
     tries: Mutex<Tries>,
+    /// What all validators see of an order alike, after the last block.
+    senders: Mutex<Option<Senders>>,
     /// Parties that are to enter; none where no order has rounds.
     entering: Option<UnboundedSender<Maker>>,
     entered: Mutex<Option<UnboundedReceiver<Maker>>>,
@@ -40,6 +43,7 @@ impl Rounds {
             actors,
             audits: Mutex::default(),
             tries: Mutex::default(),
+            senders: Mutex::default(),
             entering,
             entered: Mutex::new(entered),
         }
@@ -51,6 +55,13 @@ impl Rounds {
     pub(super) fn reads(&self, at: usize) -> bool {
         self.actors.get(&at).is_some_and(|actor| actor.reads)
     }
+}
+
+/// Who has sent an update in the round under way of an order, after which block.
+struct Senders {
+    order: OrderId,
+    height: Height,
+    all: Vec<Trainer>,
 }
 
 /// Who wants to join which orders, by the numbers of order and provider.

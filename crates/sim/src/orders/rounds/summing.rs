@@ -1,17 +1,18 @@
-//! The smallest job in rounds there is: trainers' hash chains, whose ends are added up.
+//! The smallest job in rounds there is: trainers' hash chains, and the sums of what follows from their ends.
 //!
 //! | | Bytes |
 //! | --- | --- |
-//! | model | rounds that merged something (8), four sums (8 each) |
+//! | order's specification | 7 (1), updates without which nothing is merged (2), parameters `n` (4) |
+//! | model | rounds that merged something (8), `n` sums (8 each) |
 //! | state of a trainer's run | a hash (32) |
-//! | update, the state after the last step | round (8), trainer (4), four summands below 2^32 (8 each) |
+//! | update, the state after the last step | 1 (1), round (8), trainer (4), `n` summands (2 each) |
 //!
 //! All numbers are little-endian. A trainer's first state is a hash over its specification (which says round and
 //! number), the round's seed, the model and its rows; each step hashes the state with the step's number, and the
-//! last one makes the update. Merging adds up the updates that name the round and their sender, if there are as many
-//! as the specification's second byte says.
+//! last one draws the summands. Merging adds up the updates that name the round and their sender.
 
 use assay_crypto::Digest;
+use assay_crypto::stream::Stream;
 use assay_crypto::tiles::Writer;
 use assay_ledger::{StepIndex, Taken};
 use assay_proof::parties::{MERGING, update_name};
@@ -21,15 +22,33 @@ use super::super::counter::{refused, taken_at};
 
 /// The kind of jobs in rounds.
 pub(crate) const KIND: &str = "federated";
-/// Bytes of every update.
-pub(crate) const UPDATE_BYTES: u32 = 44;
-/// Bytes of a model.
-const MODEL_BYTES: usize = 40;
+/// What an update begins with, so that no state of a run is as long as one.
+const UPDATE: u8 = 1;
+/// Bytes of an update before its summands.
+const HEAD: usize = 13;
 /// Bytes that a run's specification has after the order's.
 const SUFFIX: usize = 12;
 
-/// What a trainer sends, or the sum of what trainers sent.
-type Lanes = [u64; 4];
+/// The specification of an order.
+pub(in super::super) fn spec(least: u16, parameters: u32) -> Vec<u8> {
+    [&[7][..], &least.to_le_bytes(), &parameters.to_le_bytes()].concat()
+}
+
+/// Bytes of every update.
+pub(in super::super) fn update_bytes(parameters: u32) -> u32 {
+    HEAD as u32 + 2 * parameters
+}
+
+/// How many updates an order's specification asks for, and how many parameters there are.
+fn read_spec(order: &[u8]) -> Result<(usize, usize), ProgramError> {
+    let least = order.get(1..3).and_then(|bytes| bytes.try_into().ok());
+    let parameters = order.get(3..7).and_then(|bytes| bytes.try_into().ok());
+    let read = least
+        .map(u16::from_le_bytes)
+        .zip(parameters.map(u32::from_le_bytes));
+    let (least, parameters) = read.ok_or_else(|| refused("no specification"))?;
+    Ok((least.into(), parameters as usize))
+}
 
 /// The program of a task: a trainer's run in a round, or merging.
 pub(in super::super) fn build(task: &Task) -> Result<Box<dyn Program>, ProgramError> {
@@ -40,9 +59,10 @@ pub(in super::super) fn build(task: &Task) -> Result<Box<dyn Program>, ProgramEr
     let (round, trainer) = suffix.split_at(8);
     let round = round.try_into().map_or(0, u64::from_le_bytes);
     let trainer = trainer.try_into().map_or(0, u32::from_le_bytes);
+    let (quorum, parameters) = read_spec(order)?;
     if trainer == MERGING {
-        let quorum = order.get(1).copied().unwrap_or(1).into();
-        return Merging::new(task, round, quorum).map(|of| Box::new(of) as Box<dyn Program>);
+        let merging = Merging::new(task, (round, quorum), parameters)?;
+        return Ok(Box::new(merging));
     }
     let contents = task.inputs.iter().map(|input| input.handle.content().0);
     let contents: Vec<[u8; 32]> = contents.collect();
@@ -51,7 +71,8 @@ pub(in super::super) fn build(task: &Task) -> Result<Box<dyn Program>, ProgramEr
     let parts: [&[u8]; 3] = [&task.spec, &task.seed.0, &inputs.0];
     let first = Digest::of("assay/summing/first/v1", &parts);
     Ok(Box::new(Round {
-        head: [&round.to_le_bytes()[..], &trainer.to_le_bytes()].concat(),
+        head: head(round, trainer),
+        parameters,
         steps: task.steps,
         first,
         now: Reached::State(first),
@@ -67,6 +88,7 @@ enum Reached {
 struct Round {
     /// What its update begins with.
     head: Vec<u8>,
+    parameters: usize,
     steps: u64,
     first: Digest,
     now: Reached,
@@ -81,7 +103,7 @@ impl Program for Round {
     fn restore(&mut self, bytes: &[u8]) -> Result<(), ProgramError> {
         self.now = match <[u8; 32]>::try_from(bytes) {
             Ok(state) => Reached::State(Digest(state)),
-            Err(_) if bytes.len() == UPDATE_BYTES as usize => Reached::Update(bytes.to_vec()),
+            Err(_) if bytes.len() == HEAD + 2 * self.parameters => Reached::Update(bytes.to_vec()),
             Err(_) => {
                 let length = bytes.len();
                 return Err(refused(&format!("no state or update has {length} bytes")));
@@ -106,8 +128,8 @@ impl Program for Round {
         self.now = match step.0 == self.steps {
             false => Reached::State(next),
             true => {
-                let lanes = lanes(&next).map(|lane| lane >> 32);
-                Reached::Update([&self.head[..], &bytes(&lanes)].concat())
+                let summands = drawn(next, "summands", 2 * self.parameters);
+                Reached::Update([&self.head[..], &summands].concat())
             }
         };
         Ok(StepReport {
@@ -128,20 +150,24 @@ impl Program for Round {
 /// Merging: state 0 is the model that the round begins with, or the first of all; step 1 adds the updates up.
 struct Merging {
     model: Vec<u8>,
-    /// What each update that counts adds.
-    summands: Vec<Lanes>,
+    /// Updates that count.
+    updates: Vec<Vec<u8>>,
     quorum: usize,
     now: Vec<u8>,
 }
 
 impl Merging {
-    fn new(task: &Task, round: u64, quorum: usize) -> Result<Self, ProgramError> {
+    fn new(
+        task: &Task,
+        (round, quorum): (u64, usize),
+        parameters: usize,
+    ) -> Result<Self, ProgramError> {
         let whole = |handle: &assay_proof::Handle| {
             let bytes = handle.whole(u64::MAX).map(|bytes| bytes.into_owned());
             bytes.map_err(|error| ProgramError::Local(error.to_string()))
         };
         let mut model = None;
-        let mut summands = Vec::new();
+        let mut updates = Vec::new();
         for input in &task.inputs {
             let bytes = whole(&input.handle)?;
             if input.name == "model" {
@@ -153,24 +179,22 @@ impl Merging {
             let Some(number) = number.filter(|number| update_name(*number) == input.name) else {
                 continue;
             };
-            summands.extend(summand(&bytes, round, number));
+            let own = head(round, number.into());
+            let is_one = bytes.len() == HEAD + 2 * parameters && bytes.starts_with(&own);
+            updates.extend(is_one.then_some(bytes));
         }
         let first = || {
-            let sums = Digest::of("assay/summing/model/v1", &[&task.seed.0]);
-            [
-                &0_u64.to_le_bytes()[..],
-                &bytes(&lanes(&sums).map(|lane| lane >> 32)),
-            ]
-            .concat()
+            let merged = 0_u64.to_le_bytes().to_vec();
+            [merged, drawn(task.seed, "model", 8 * parameters)].concat()
         };
         let model = model.unwrap_or_else(first);
-        if model.len() != MODEL_BYTES {
+        if model.len() != 8 + 8 * parameters {
             return Err(refused("no model"));
         }
         Ok(Self {
             now: model.clone(),
             model,
-            summands,
+            updates,
             quorum,
         })
     }
@@ -192,18 +216,22 @@ impl Program for Merging {
             taken,
             ..StepReport::idle(step)
         };
-        if self.summands.len() < self.quorum.max(1) {
+        if self.updates.len() < self.quorum.max(1) {
             return Ok(report(Taken::Invalid));
         }
         let (merged, sums) = self.now.split_at_checked(8).unwrap_or_default();
         let merged = merged.try_into().map_or(0, u64::from_le_bytes);
-        let mut sums = read(sums).unwrap_or_default();
-        for summand in &self.summands {
-            for (sum, lane) in sums.iter_mut().zip(summand) {
-                *sum = sum.wrapping_add(*lane);
+        let sums = sums.as_chunks::<8>().0.iter();
+        let mut sums: Vec<u64> = sums.map(|sum| u64::from_le_bytes(*sum)).collect();
+        for update in &self.updates {
+            let summands = update.get(HEAD..).unwrap_or_default();
+            for (sum, summand) in sums.iter_mut().zip(summands.as_chunks::<2>().0) {
+                *sum = sum.wrapping_add(u16::from_le_bytes(*summand).into());
             }
         }
-        self.now = [&merged.wrapping_add(1).to_le_bytes()[..], &bytes(&sums)].concat();
+        self.now = merged.wrapping_add(1).to_le_bytes().to_vec();
+        self.now
+            .extend(sums.iter().flat_map(|sum| sum.to_le_bytes()));
         Ok(report(Taken::Valid))
     }
 
@@ -214,31 +242,18 @@ impl Program for Merging {
 
 /// An update that adds nothing, of the run with that specification.
 pub(crate) fn forged_update(spec: &[u8]) -> Vec<u8> {
-    let from = spec.len().saturating_sub(SUFFIX);
-    let head = spec.get(from..).unwrap_or_default();
-    [head, &bytes(&Lanes::default())].concat()
+    let (order, suffix) = spec.split_at(spec.len().saturating_sub(SUFFIX));
+    let parameters = read_spec(order).map_or(0, |(_, parameters)| parameters);
+    [&[UPDATE], suffix, &vec![0; 2 * parameters]].concat()
 }
 
-/// What an update adds, if it is one of this round and this trainer.
-fn summand(update: &[u8], round: u64, trainer: u16) -> Option<Lanes> {
-    let (head, lanes) = update.split_at_checked(SUFFIX)?;
-    let own = [&round.to_le_bytes()[..], &u32::from(trainer).to_le_bytes()].concat();
-    let lanes = read(lanes).filter(|_| head == own)?;
-    lanes.iter().all(|lane| *lane < 1 << 32).then_some(lanes)
+/// What the update of a trainer's round begins with.
+fn head(round: u64, trainer: u32) -> Vec<u8> {
+    [&[UPDATE][..], &round.to_le_bytes(), &trainer.to_le_bytes()].concat()
 }
 
-fn lanes(of: &Digest) -> Lanes {
-    read(&of.0).unwrap_or_default()
-}
-
-fn bytes(lanes: &Lanes) -> Vec<u8> {
-    lanes.iter().flat_map(|lane| lane.to_le_bytes()).collect()
-}
-
-fn read(bytes: &[u8]) -> Option<Lanes> {
-    let (parts, []) = bytes.as_chunks::<8>() else {
-        return None;
-    };
-    let lanes: Vec<u64> = parts.iter().map(|part| u64::from_le_bytes(*part)).collect();
-    lanes.try_into().ok()
+fn drawn(from: Digest, what: &str, bytes: usize) -> Vec<u8> {
+    let mut drawn = vec![0; bytes];
+    Stream::new(from, what, 0).fill(&mut drawn);
+    drawn
 }

@@ -30,6 +30,7 @@ pub(crate) fn plan(rounds: u16) -> Plan {
         least: 2,
         most: 4,
         audited: 1,
+        parameters: 4,
         merge_fee: Amount(400_000),
         trainers: 4,
     })
