@@ -108,6 +108,8 @@ pub(crate) struct State<'a> {
     events: Vec<Event>,
     pub(crate) chain: Chain,
     pub(crate) context: BlockContext,
+    /// A bond or a slot came free since this was set back last: see [`crate::sweep`].
+    pub(crate) roused: bool,
     moment: Moment,
 }
 
@@ -128,6 +130,7 @@ impl<'a> State<'a> {
             events: Vec::new(),
             chain,
             context,
+            roused: false,
             moment: Moment {
                 time: info.time,
                 height: info.height,

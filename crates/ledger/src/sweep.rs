@@ -48,5 +48,6 @@ pub(crate) fn rouse(state: &mut State<'_>) {
     let mut sweeps: Sweeps = state.load(&key()).unwrap_or_default();
     sweeps.urgent.rouse();
     sweeps.posted.rouse();
+    state.roused = true;
     state.save_changed(key(), &sweeps);
 }

@@ -49,6 +49,8 @@ pub(crate) struct Endowment {
     pub(crate) registrations: Vec<GenesisRegistration>,
     /// Without it no beacon can be checked.
     pub(crate) beacon_key: Vec<u8>,
+    /// Whether there are jobs in rounds.
+    pub(crate) in_rounds: bool,
 }
 
 /// A genesis of these validators, in the engine's order.
@@ -64,7 +66,10 @@ pub(crate) fn genesis(validators: &[SecretKey], endowment: Endowment) -> Option<
         accounts: BoundedVec::new(endowment.accounts).ok()?,
         registrations: BoundedVec::new(endowment.registrations).ok()?,
         parameters: Parameters {
-            standard_offer: standard(),
+            standard_offer: match endowment.in_rounds {
+                true => standard().of_kinds(&KINDS_IN_ROUNDS),
+                false => standard(),
+            },
             ..Parameters::devnet()
         },
         owners: BoundedVec::default(),
@@ -81,6 +86,9 @@ fn address<const MOST: usize>() -> Option<BoundedString<MOST>> {
 /// The kinds of jobs that are simulated. Offers name them: whatever is in the genesis moves the name of the
 /// chain, and with it every draw.
 const KINDS: [&str; 2] = ["finetune", "evaluate"];
+
+/// The same where there are jobs in rounds.
+pub(crate) const KINDS_IN_ROUNDS: [&str; 3] = ["finetune", "evaluate", "federated"];
 
 /// An offer that every order meets.
 pub(crate) fn anything() -> Offer {

@@ -46,7 +46,8 @@ pub use report::Report;
 pub use run::run;
 pub use scenario::{
     BesideSettings, Fault, Liars, LinkSettings, MAX_DURATION_MS, MAX_FAULTS, MAX_FILE_BYTES,
-    MAX_ORDERS, OrderSettings, PaceSettings, Scenario, ScenarioError, TermsSettings,
+    MAX_ORDERS, OrderSettings, PaceSettings, RoundsSettings, Scenario, ScenarioError,
+    TermsSettings,
 };
 pub use watch::Seen;
 pub use world::WorldError;

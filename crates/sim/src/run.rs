@@ -46,6 +46,7 @@ async fn play(context: Context, scenario: Scenario) -> Result<Report, WorldError
         accounts: vec![client()],
         registrations: Vec::new(),
         beacon_key: dealt.beacon_key.clone(),
+        in_rounds: false,
     };
     let order = scenario.orders.first();
     let (genesis, order) = match order {

@@ -85,8 +85,15 @@ pub(crate) fn draw_waiting(
         looks: looks - looks / 2,
         draws: max_draws - max_draws / 4,
     };
+    state.roused = false;
     left.share(urgent, |left| block.serve(state, Rank::Urgent, left));
     block.serve(state, Rank::Posted, &mut left);
+    if state.roused {
+        // What came free in a draw, where an order with rounds lets its trainers go, this block has not seen: its
+        // offers were read before. So there is another pass, whatever became of the one under way.
+        sweep::rouse(state);
+        keep(state, Ok(()));
+    }
 }
 
 /// One block's draws.

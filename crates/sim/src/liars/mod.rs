@@ -1,18 +1,22 @@
 //! Those who do not keep to the protocol, one file each.
 //!
-//! [`providers`], [`auditors`], [`requesters`] and [`judges`] break the rules of an order, [`storage`]
-//! nodes those of the vault, and [`validators`] those of consensus. Such a validator runs the engine
+//! [`providers`], [`auditors`], [`requesters`] and [`judges`] break the rules of an order, [`trainers`] and
+//! [`mergers`] those of an order with rounds, [`storage`] nodes those of the vault, and [`validators`] those of consensus. Such a validator runs the engine
 //! that everybody runs, and between that engine and its links sits its [`Tongue`]: it sees all that
 //! the engine wants to say and all that is said to it, and decides what is really said. So a liar
 //! speaks on the channels that honest validators speak on, in messages that decode, and keeps up with
 //! the chain.
 
 pub mod auditors;
+mod in_rounds;
 pub mod judges;
+mod kinds;
+pub mod mergers;
 pub mod parties;
 pub mod providers;
 pub mod requesters;
 pub mod storage;
+pub mod trainers;
 pub mod validators;
 
 use assay_chain::validator::Identity;

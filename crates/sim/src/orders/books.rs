@@ -6,7 +6,8 @@ use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{
     AccountId, Admission, AdmitError, Amount, BlockContext, Call, ChainId, Event, ExecuteError,
     Genesis, GenesisError, Height, Invalid, MAX_TX_BYTES, MemoryStore, OrderEvent, OrderId,
-    ReadError, SlashReason, Status, Transaction, execute_verified_block, query, query::Supply,
+    ReadError, SlashReason, Status, Transaction, TxId, execute_verified_block, query,
+    query::Supply,
 };
 use tokio::sync::oneshot;
 
@@ -52,6 +53,7 @@ struct Waiting {
     /// Whose, by its place among the members.
     member: usize,
     transaction: Transaction,
+    id: TxId,
     answer: oneshot::Sender<Receipt>,
 }
 
@@ -68,6 +70,8 @@ pub(super) struct Books {
     /// The chain over all blocks and what they did.
     pub(super) history: Digest,
     pub(super) chain: ChainId,
+    /// The order of each audit of a trainer's round.
+    pub(super) audits: BTreeMap<OrderId, OrderId>,
     waiting: Vec<Waiting>,
 }
 
@@ -86,6 +90,7 @@ impl Books {
             fees: BTreeMap::new(),
             history: genesis.digest(),
             chain: genesis.chain_id(),
+            audits: BTreeMap::new(),
             waiting: Vec::new(),
         })
     }
@@ -101,9 +106,11 @@ impl Books {
         let parameters = query::parameters(&self.store).expect("a state in memory");
         let fee = parameters.unwrap_or_default().min_fee(MAX_TX_BYTES);
         let (answer, receipt) = oneshot::channel();
+        let transaction = Transaction::sign(secret, self.chain, nonce, fee, call);
         self.waiting.push(Waiting {
             member,
-            transaction: Transaction::sign(secret, self.chain, nonce, fee, call),
+            id: transaction.id(),
+            transaction,
             answer,
         });
         receipt
@@ -173,7 +180,7 @@ impl Books {
         self.events.extend(executed.receipts.events);
         for receipt in executed.receipts.receipts {
             self.events.extend(receipt.events);
-            let of = |waiting: &Waiting| waiting.transaction.id() == receipt.tx;
+            let of = |waiting: &Waiting| waiting.id == receipt.tx;
             let Some(place) = self.waiting.iter().position(of) else {
                 continue;
             };
@@ -226,8 +233,16 @@ impl Books {
         let mut sum = 0;
         for (order, event) in self.of_orders() {
             match event {
-                OrderEvent::OrderPosted { requester, .. } if *requester == of => {
-                    own.insert(order);
+                OrderEvent::OrderPosted { requester, .. } => {
+                    // What an audit of a round spends is the requester's of the rounds.
+                    let whose = self.audits.get(&order);
+                    let is_own = match whose {
+                        Some(rounds) => own.contains(rounds),
+                        None => *requester == of,
+                    };
+                    if is_own {
+                        own.insert(order);
+                    }
                 }
                 OrderEvent::Reimbursed { account, amount } => {
                     let amount = i128::from(amount.0);

@@ -5,8 +5,11 @@ use assay_crypto::tiles::Writer;
 use assay_ledger::{StepIndex, Taken};
 use assay_proof::{Program, ProgramError, Programs, StepReport, Task};
 
+use super::rounds::summing;
+
 /// Programs of which every kind is a hash chain: `state[i] = H(state[i - 1], i, input[i])`,
-/// beginning with `H(specification, seed)`.
+/// beginning with `H(specification, seed)`. Jobs in rounds are such chains too: what follows
+/// from their ends is added up.
 ///
 /// [`DEAD_END`] is a state that can be restored and not advanced, as a careless kind might have; [`OVER`]
 /// says that the run is over, as after an early stop, and from [`STUCK`] every step comes to nothing, as
@@ -26,9 +29,11 @@ pub const STUCK: [u8; 32] = [253; 32];
 impl Programs for CounterPrograms {
     fn build(&self, task: &Task) -> Result<Box<dyn Program>, ProgramError> {
         if task.spec.first().is_none_or(|byte| *byte == 0) {
-            return Err(ProgramError::Refused(
-                "the specification must begin with a byte other than zero".to_owned(),
-            ));
+            let why = "the specification must begin with a byte other than zero";
+            return Err(refused(why));
+        }
+        if task.kind == summing::KIND {
+            return summing::build(task);
         }
         let first = Digest::of("assay/counter/first/v1", &[&task.spec, &task.seed.0]);
         Ok(Box::new(Counter {
@@ -40,6 +45,20 @@ impl Programs for CounterPrograms {
                 .map(|i| Digest::of("assay/counter/input/v1", &[&i.handle.content().0]))
                 .collect(),
         }))
+    }
+}
+
+pub(super) fn refused(why: &str) -> ProgramError {
+    ProgramError::Refused(why.to_owned())
+}
+
+/// What a step from a state that is none of the chain's comes to; none from every other one.
+pub(super) fn taken_at(state: &Digest) -> Result<Option<Taken>, ProgramError> {
+    match state.0 {
+        DEAD_END => Err(refused("a dead end")),
+        OVER => Ok(Some(Taken::Idle)),
+        STUCK => Ok(Some(Taken::Invalid)),
+        _ => Ok(None),
     }
 }
 
@@ -64,15 +83,7 @@ impl Program for Counter {
     }
 
     fn advance(&mut self, step: StepIndex) -> Result<StepReport, ProgramError> {
-        if self.state.0 == DEAD_END {
-            return Err(ProgramError::Refused("a dead end".to_owned()));
-        }
-        let taken = match self.state.0 {
-            OVER => Some(Taken::Idle),
-            STUCK => Some(Taken::Invalid),
-            _ => None,
-        };
-        if let Some(taken) = taken {
+        if let Some(taken) = taken_at(&self.state)? {
             return Ok(StepReport {
                 taken,
                 ..StepReport::idle(step)

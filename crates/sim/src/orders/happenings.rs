@@ -54,6 +54,20 @@ pub enum Deed {
         /// How long they wait.
         seconds: u32,
     },
+    /// A provider begins to train in an order with rounds.
+    Joins {
+        /// Which order.
+        order: usize,
+        /// Which provider, from 0.
+        who: usize,
+    },
+    /// A trainer leaves an order with rounds.
+    Leaves {
+        /// Which order.
+        order: usize,
+        /// Which provider, from 0.
+        who: usize,
+    },
     /// All storage nodes of a requester, on which its inputs are, go dark.
     InputsGone {
         /// Which requester, from 0.
@@ -127,6 +141,8 @@ impl Happening {
             Deed::NodeDies { .. } => "dead-node",
             Deed::NodeLoses { .. } => "losing-node",
             Deed::Flood { .. } => "flood",
+            Deed::Joins { .. } => "joins-later",
+            Deed::Leaves { .. } => "leaves",
         }
     }
 }
@@ -200,8 +216,14 @@ pub(super) fn call(
                 orders: 1,
                 ..offered
             },
-            Change::Standard => founding::standard(),
-            Change::Anything => founding::anything(),
+            Change::Standard => Offer {
+                kinds: offered.kinds,
+                ..founding::standard()
+            },
+            Change::Anything => Offer {
+                kinds: offered.kinds,
+                ..founding::anything()
+            },
             _ => offered,
         }),
     }

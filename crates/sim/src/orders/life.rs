@@ -16,7 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use assay_crypto::aead::FileKey;
 use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
-use assay_ledger::{AccountId, Amount, Call, FileCall, FileId, Role};
+use assay_ledger::{Amount, Call, FileCall, FileId, Role};
 use assay_machine::Millis;
 use assay_node::drive::{
     DriveError, Journal, JournalKey, Memory, NoMail, Perform, Runtime, run_on,
@@ -27,29 +27,13 @@ use commonware_runtime::{Clock as _, Supervisor as _};
 use tokio::sync::Notify;
 
 use self::watch_and_log::{Mortal, News};
+use super::maker::Maker;
+use super::member::Member;
 use super::rules::Rule;
-use super::setup::Maker;
 use super::shared::{BLOCK, Shared};
 use super::stage::Stage;
 use super::vault::Vault;
 use crate::disk::Disk;
-
-/// What is known of a party.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// A name for messages.
-    pub name: String,
-    /// The role it is registered in; none for the requester.
-    pub role: Option<Role>,
-    /// Its account.
-    pub account: AccountId,
-    /// How an order ended for it, once it said so of one.
-    pub outcome: Option<Outcome>,
-    /// How often it was killed.
-    pub kills: u32,
-    /// Steps its machine computed.
-    pub steps: u64,
-}
 
 /// What of a party outlives its process, and what its driver and the world both have.
 pub(super) struct Place {
@@ -176,16 +160,16 @@ pub(super) async fn live(context: Context, shared: Arc<Shared>, maker: Maker) {
         party,
         programs,
     } = maker;
-    let (Some(place), Some(scene)) = (shared.places.get(at), shared.stages.get(stage)) else {
+    let Some(place) = shared.places.get(at) else {
         return;
     };
-    let mut views = scene.views.subscribe();
-    while let Some(end) = place.begin(stage) {
+    let mut views = stage.views.subscribe();
+    while let Some(end) = place.begin(stage.number) {
         let life = Life {
             context: context.child("life"),
             shared: shared.clone(),
             at,
-            stage,
+            stage: stage.clone(),
             end: end.clone(),
             worker: Mutex::new(Worker::new(programs())),
         };
@@ -197,8 +181,8 @@ pub(super) async fn live(context: Context, shared: Arc<Shared>, maker: Maker) {
         match driven {
             Some(Ok(outcome)) => {
                 place.now().member.outcome = Some(outcome);
-                if !scene.next_attempt(&mut views).await {
-                    return place.leave(stage);
+                if !stage.next_attempt(&mut views).await {
+                    return place.leave(stage.number);
                 }
             }
             Some(Err(error)) if !end.came.load(Ordering::Relaxed) => {
@@ -224,7 +208,7 @@ struct Life {
     context: Context,
     shared: Arc<Shared>,
     at: usize,
-    stage: usize,
+    stage: Arc<Stage>,
     end: Arc<End>,
     worker: Mutex<Worker>,
 }
@@ -232,8 +216,9 @@ struct Life {
 impl Life {
     async fn drive(&self, mut party: Box<Party>) -> Result<Outcome, DriveError> {
         let place = self.place();
-        let path = PathBuf::from(format!("{} in order {}", place.member().name, self.stage));
-        let key = JournalKey::new(&place.secret, &format!("order {}", self.stage));
+        let number = self.stage.number;
+        let path = PathBuf::from(format!("{} in order {number}", place.member().name));
+        let key = JournalKey::new(&place.secret, &format!("order {number}"));
         let opened = Journal::open_on(&place.disk.mount(), &path, key, None);
         let (journal, past) = opened.map_err(|source| DriveError::Journal { path, source })?;
         let memory = Memory {
@@ -245,7 +230,7 @@ impl Life {
         };
         let news = News {
             life: self,
-            views: self.stage().views.subscribe(),
+            views: self.stage.views.subscribe(),
             begun: false,
         };
         run_on(self, &mut *party, Some(memory), news, NoMail, self, |_| {}).await
@@ -253,10 +238,6 @@ impl Life {
 
     fn place(&self) -> &Place {
         &self.shared.places[self.at]
-    }
-
-    fn stage(&self) -> &Stage {
-        &self.shared.stages[self.stage]
     }
 
     /// Whether the party is to be killed now.

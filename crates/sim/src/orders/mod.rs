@@ -22,8 +22,13 @@ mod cast;
 mod counter;
 mod happenings;
 mod life;
+mod lock;
+mod maker;
+mod member;
 mod plan;
+mod play;
 mod report;
+mod rounds;
 mod rules;
 mod setup;
 mod shared;
@@ -36,16 +41,20 @@ mod waits;
 mod world;
 
 pub use books::BooksError;
-pub use cast::{Actor, Cast, MakeParty, MakePrograms, MakeRequester};
+pub use cast::{
+    Actor, Cast, InRounds, MakeAnswering, MakeParty, MakePrograms, MakeRequester, MakeTrainer,
+};
 pub use counter::{CounterPrograms, DEAD_END, OVER, STUCK};
 pub use happenings::{Change, Deed, Happening};
-pub use life::Member;
-pub use plan::{Beside, Money, Plan, ProcedureName, Storage};
+pub use member::Member;
+pub use plan::{Beside, Money, Plan, ProcedureName, RoundsPlan, Storage};
+pub use play::{Play, play, run};
 pub use report::{Ending, OrderReport, PartyReport};
+pub(crate) use rounds::forged_update;
 pub use rules::Rule;
 pub use setup::BALANCE;
 pub(crate) use setup::Beginning;
 pub use study::{Faked, Study, Tally};
 pub use validator::HonestValidator;
 pub use vault::Vault;
-pub use world::{Play, World, play, run};
+pub use world::World;

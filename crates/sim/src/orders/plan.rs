@@ -1,12 +1,14 @@
 //! What a world of orders is like: its jobs, what they pay, and what is in everybody's way.
 
 use assay_ledger::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, Input, Offer, StopRule, Terms,
+    Amount, BoundedBytes, BoundedString, BoundedVec, Deadlines, Input, Offer, RoundTerms, StopRule,
+    Terms,
 };
 use assay_proof::OrderKeys;
 use serde::{Deserialize, Serialize};
 
 use super::happenings::Happening;
+use super::rounds::summing;
 use super::rules::Rule;
 use crate::founding;
 
@@ -18,6 +20,38 @@ pub enum ProcedureName {
     Traced,
     /// Several at once, compared.
     Redundant,
+    /// Many trainers, round by round.
+    Rounds,
+}
+
+impl ProcedureName {
+    /// As scenario files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Traced => "traced",
+            Self::Redundant => "redundant",
+            Self::Rounds => "rounds",
+        }
+    }
+}
+
+/// What an order with rounds is like beside that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundsPlan {
+    /// How many rounds there are.
+    pub rounds: u16,
+    /// Trainers without which it does not begin, and updates without which a round merges none.
+    pub least: u16,
+    /// Most trainers.
+    pub most: u16,
+    /// Trainers that are audited in each round.
+    pub audited: u16,
+    /// What the validators whose model is the round's share for it.
+    pub merge_fee: Amount,
+    /// Parameters of its model.
+    pub parameters: u32,
+    /// How many providers join as soon as it is posted: the first ones.
+    pub trainers: usize,
 }
 
 /// What a run is like beyond its cast.
@@ -60,6 +94,8 @@ pub struct Plan {
     pub spec: Vec<u8>,
     /// The sizes of its model, as terms tell them.
     pub model: Vec<u8>,
+    /// What it is like in rounds, if it has some.
+    pub rounds: Option<RoundsPlan>,
     /// Orders that are posted in the same network.
     pub beside: Vec<Beside>,
     /// Storage nodes, and on how many of them a file is kept.
@@ -131,12 +167,45 @@ impl Plan {
         })
     }
 
+    /// The same as a job in rounds, of which each trainer takes so many steps and one that makes its update.
+    #[must_use]
+    pub fn in_rounds(self, rounds: RoundsPlan) -> Plan {
+        Plan {
+            kind: summing::KIND,
+            spec: summing::spec(rounds.least, rounds.parameters),
+            model: Vec::new(),
+            inputs: Vec::new(),
+            attempts: 1,
+            copies: 1,
+            rounds: Some(rounds),
+            ..self
+        }
+    }
+
+    /// Whether it, or one beside it, has rounds.
+    pub(super) fn has_rounds(&self) -> bool {
+        let beside = self.beside.iter().any(|other| other.plan.rounds.is_some());
+        self.rounds.is_some() || beside
+    }
+
     /// How it is done.
     pub(super) fn procedure(&self) -> ProcedureName {
-        match self.copies {
-            0..2 => ProcedureName::Traced,
-            _ => ProcedureName::Redundant,
+        match (self.rounds, self.copies) {
+            (Some(_), _) => ProcedureName::Rounds,
+            (None, 0..2) => ProcedureName::Traced,
+            (None, _) => ProcedureName::Redundant,
         }
+    }
+
+    fn round_terms(&self) -> Option<RoundTerms> {
+        self.rounds.map(|of| RoundTerms {
+            rounds: of.rounds,
+            least: of.least,
+            most: of.most,
+            audited: of.audited,
+            merge_fee: of.merge_fee,
+            update_bytes: summing::update_bytes(of.parameters),
+        })
     }
 
     /// Its terms, over inputs that were stored under these keys.
@@ -151,7 +220,10 @@ impl Plan {
             segment_steps: self.segment_steps,
             step_units: 1,
             memory: 1 << 30,
-            method: BoundedString::new("lora").expect("short"),
+            method: match self.rounds {
+                Some(_) => BoundedString::default(),
+                None => BoundedString::new("lora").expect("short"),
+            },
             stop: self.stop(),
             price: self.money.price,
             provider_bond: self.money.provider_bond,
@@ -171,7 +243,7 @@ impl Plan {
                 attest: 1_000 * u64::from(self.attest.unwrap_or(self.deadline)),
                 ..Deadlines::all(1_000 * u64::from(self.deadline))
             },
-            rounds: None,
+            rounds: self.round_terms(),
         }
     }
 }
@@ -197,6 +269,7 @@ impl Default for Plan {
             kind: "finetune",
             spec: vec![7],
             model: vec![Terms::MODEL_VERSION; Terms::MODEL_BYTES],
+            rounds: None,
             beside: Vec::new(),
             storage: Storage::default(),
             happenings: Vec::new(),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::World;
 use super::plan::ProcedureName;
+use super::rounds::Honest;
 
 /// What came of one `[[orders]]` of a scenario: its order, and those beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,11 +43,11 @@ pub struct Ending {
     pub outcome: String,
     /// The height at which it ended, or of the last block.
     pub blocks: u64,
-    /// Runs that were begun.
+    /// Runs that were begun; in rounds, updates that were sent.
     pub runs: usize,
-    /// Runs that came to nothing.
+    /// Runs that came to nothing; in rounds, those whose trainer was put out.
     pub failed_runs: usize,
-    /// Disputes.
+    /// Disputes; in rounds, those of its audits.
     pub disputes: usize,
 }
 
@@ -72,7 +73,8 @@ impl OrderReport {
         lie_of: impl Fn(Option<Role>, usize) -> Option<&'static str>,
     ) -> Self {
         let orders = world.find_orders();
-        let known: Vec<&Order> = orders.iter().flatten().collect();
+        let audits = world.audits();
+        let known: Vec<&Order> = orders.iter().flatten().chain(&audits).collect();
         let all_ended = world.is_over();
         let number = |id| {
             let place = orders
@@ -81,9 +83,22 @@ impl OrderReport {
                 .position(|order| order.head.id == id);
             place.unwrap_or_default()
         };
+        let named = |id| {
+            let audit = audits.iter().find(|audit| audit.head.id == id);
+            match audit.and_then(|audit| audit.head.audit_of.as_deref()) {
+                Some(of) => format!(
+                    "the audit of trainer {} in round {} of order {}",
+                    of.trainer,
+                    of.round,
+                    number(of.order)
+                ),
+                None => format!("order {}", number(id)),
+            }
+        };
         let mut parties = Vec::new();
         let (mut losses, mut unpaid, mut missed) = (Vec::new(), Vec::new(), Vec::new());
         let mut places = BTreeMap::new();
+        let mut honest = Honest::new();
         for (at, member) in world.members().into_iter().enumerate() {
             let place: &mut usize = places.entry(member.role).or_default();
             let lie = lie_of(member.role, *place);
@@ -92,13 +107,18 @@ impl OrderReport {
             let (earned, cuts) = (world.earned(at), world.cuts(at));
             let slashed: i128 = cuts.iter().map(|(_, amount, _)| i128::from(amount.0)).sum();
             if lie.is_none() {
+                honest.insert(account, name.clone());
                 for (order, amount, reason) in cuts {
-                    let order = number(order);
-                    losses.push(format!("{name} lost {amount} in order {order}: {reason:?}"));
+                    let order = named(order);
+                    losses.push(format!("{name} lost {amount} in {order}: {reason:?}"));
                 }
-                let gain = earned - slashed + bought(&known, account);
+                let gain = earned - slashed + bought(world, &known, account);
                 if all_ended && gain < 0 {
                     losses.push(format!("{name} has {} less", tokens(-gain)));
+                }
+                let locked = world.locked(at);
+                if all_ended && locked > Amount::ZERO {
+                    losses.push(format!("{locked} of the bond of {name} stay locked"));
                 }
                 let due = |order: &&&Order| {
                     let ended = order.head.phase.is_final();
@@ -106,10 +126,10 @@ impl OrderReport {
                 };
                 let worked = known.iter().filter(due);
                 for order in worked.filter(|order| world.paid(order.head.id, account) == 0) {
-                    unpaid.push(format!("{name} in order {}", number(order.head.id)));
+                    unpaid.push(format!("{name} in {}", named(order.head.id)));
                 }
                 for order in world.missed(account) {
-                    missed.push(format!("{name} in order {}", number(order)));
+                    missed.push(format!("{name} in {}", named(order)));
                 }
             }
             parties.push(PartyReport {
@@ -121,19 +141,38 @@ impl OrderReport {
             });
         }
         let refused = || world.refused().pop().map(|(_, why)| why);
-        let endings = orders.iter().zip(world.procedures());
+        let mut closed = world.closed();
+        let mut endings = Vec::new();
+        for (order, procedure) in orders.iter().zip(world.procedures()) {
+            let mut ending = Ending {
+                procedure,
+                ..Ending::of(order.as_ref(), world.height().0, refused)
+            };
+            if let Some(order) = order.as_ref().filter(|of| of.head.terms.rounds.is_some()) {
+                let place = number(order.head.id);
+                let found = world.judge(order, &honest);
+                let in_order = |what: String| format!("{what} of order {place}");
+                unpaid.extend(found.unpaid.into_iter().map(in_order));
+                missed.extend(found.missed.into_iter().map(in_order));
+                closed.extend(found.unmerged.into_iter().map(in_order));
+                let of = |audit: &&Order| {
+                    let of = audit.head.audit_of.as_deref();
+                    of.is_some_and(|of| of.order == order.head.id)
+                };
+                let audits = audits.iter().filter(of);
+                ending.runs = found.updates;
+                ending.failed_runs = found.put_out;
+                ending.disputes = audits.map(|audit| audit.disputes.len()).sum();
+            }
+            endings.push(ending);
+        }
         Self {
-            endings: endings
-                .map(|(order, procedure)| Ending {
-                    procedure,
-                    ..Ending::of(order.as_ref(), world.height().0, refused)
-                })
-                .collect(),
+            endings,
             parties,
             losses,
             unpaid,
             missed,
-            closed: world.closed(),
+            closed,
             failures: world.failures(),
             history: world.history().to_string(),
         }
@@ -179,10 +218,7 @@ impl OrderReport {
         };
         let mut rows = Vec::new();
         for ending in &self.endings {
-            let procedure = match ending.procedure {
-                ProcedureName::Traced => "traced",
-                ProcedureName::Redundant => "redundant",
-            };
+            let procedure = ending.procedure.name();
             let runs = format!("{} ({} failed)", ending.runs, ending.failed_runs);
             rows.extend([
                 ("procedure", procedure.to_owned()),
@@ -241,14 +277,20 @@ impl Ending {
     }
 }
 
-/// What a requester has spent on orders that it had to pay: no loss.
-fn bought(orders: &[&Order], requester: AccountId) -> i128 {
+/// What a requester has spent on orders that it had to pay: no loss. An order with rounds pays whoever worked in
+/// it, however it ends.
+fn bought(world: &World, orders: &[&Order], requester: AccountId) -> i128 {
     let own = orders
         .iter()
-        .filter(|order| order.head.requester == requester);
+        .filter(|order| order.head.requester == requester && order.head.audit_of.is_none());
+    let (in_rounds, own): (Vec<&Order>, Vec<&Order>) =
+        own.partition(|order| order.head.terms.rounds.is_some());
+    let rounds = in_rounds.iter();
+    let rounds = rounds.map(|order| i128::from(world.judge(order, &Honest::new()).paid));
+    let own = own.iter();
     let paid = own.filter(|order| order.head.outcome.is_some_and(|out| PAID.contains(&out)));
     let prices = paid.filter_map(|order| order.head.terms.pay());
-    prices.map(|price| i128::from(price.0)).sum()
+    prices.map(|price| i128::from(price.0)).chain(rounds).sum()
 }
 
 /// The outcomes for which a requester pays.

@@ -5,17 +5,20 @@ use assay_crypto::stream::Stream;
 use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{Amount, Genesis, GenesisAccount, Height, Role};
 use assay_proof::{OrderKeys, Programs};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::books::{Books, BooksError};
-use super::cast::{Cast, MakeParty, MakePrograms};
+use super::cast::{Actor, Cast, MakePrograms};
 use super::happenings::Deed;
 use super::life::Place;
+use super::maker::{Maker, Makers};
 use super::plan::Plan;
+use super::rounds;
 use super::shelf::Shelf;
 use super::stage::Stage;
 use super::vault::Vault;
-use crate::founding::{Endowment, genesis, offering, registration, validator_keys};
+use crate::founding::{self, Endowment, genesis, offering, registration, validator_keys};
 
 /// Balance of everybody at the start.
 pub const BALANCE: Amount = Amount::tokens(1_000);
@@ -25,26 +28,15 @@ pub(crate) struct Beginning {
     pub(crate) genesis: Genesis,
     pub(super) plan: Plan,
     pub(super) places: Vec<Place>,
-    pub(super) stages: Vec<Stage>,
+    pub(super) stages: Vec<Arc<Stage>>,
+    /// What members that have a role are in each order, by their place.
+    pub(super) actors: BTreeMap<usize, Actor>,
     /// Who does what happens, where somebody is there only for that.
     pub(super) doers: Vec<Option<usize>>,
     pub(super) shelf: Shelf,
     pub(super) books: Books,
     pub(super) vault: Vault,
 }
-
-/// One party of one order, and what it and its computation are made of, over and over.
-pub(crate) struct Maker {
-    /// Whose, by its place among the members.
-    pub(super) at: usize,
-    /// Of which order.
-    pub(super) stage: usize,
-    pub(super) party: MakeParty,
-    pub(super) programs: MakePrograms,
-}
-
-/// Everybody in every order.
-pub(crate) type Makers = Vec<Maker>;
 
 impl Beginning {
     pub(crate) fn new<R: Programs + 'static>(
@@ -63,8 +55,14 @@ impl Beginning {
         let keys: Vec<OrderKeys> = jobs.iter().map(|(.., job)| keys(job, &mut dice)).collect();
         let validators = validator_keys(cast.validators.len());
 
+        let in_rounds = plan.has_rounds();
+        endowment.in_rounds = in_rounds;
+        let offer = match in_rounds {
+            true => plan.offer.clone().of_kinds(&founding::KINDS_IN_ROUNDS),
+            false => plan.offer.clone(),
+        };
         let mut places: Vec<Place> = Vec::new();
-        let mut makers: Makers = Vec::new();
+        let mut actors = BTreeMap::new();
         let mut enter = |name, role, secret| {
             let dice = Stream::new(seed, "party", places.len() as u64);
             places.push(Place::new(name, role, secret, dice));
@@ -79,8 +77,8 @@ impl Beginning {
         ];
         let mut judges = validators.iter().cloned();
         let mut count = 1;
-        for (role, actors) in groups {
-            for (n, actor) in actors.into_iter().enumerate() {
+        for (role, group) in groups {
+            for (n, actor) in group.into_iter().enumerate() {
                 let bond = actor.bond.max(100);
                 let own = match role {
                     Role::Validator => judges.next(),
@@ -88,16 +86,10 @@ impl Beginning {
                 };
                 let secret = own.unwrap_or_else(|| secret(count));
                 count += 1;
-                let registered = offering(&secret, role, bond, &plan.offer);
+                let registered = offering(&secret, role, bond, &offer);
                 endowment.registrations.push(registered);
                 let (name, role) = (format!("{role} {n}"), Some((role, Amount::tokens(bond))));
-                let at = enter(name, role, secret);
-                makers.extend((0..jobs.len()).map(|stage| Maker {
-                    at,
-                    stage,
-                    party: actor.party.clone(),
-                    programs: actor.programs.clone(),
-                }));
+                actors.insert(enter(name, role, secret), actor);
             }
         }
         let mut requesters = vec![(first, cast.requester)];
@@ -107,18 +99,21 @@ impl Beginning {
             count += 1;
         }
         let mut stages = Vec::new();
+        let mut posting: Makers = Vec::new();
         for ((after, requester, job), keys) in jobs.into_iter().zip(keys) {
             let Some((at, make)) = requesters.get(requester) else {
                 continue;
             };
             let (at, make, own) = (*at, make.clone(), keys.clone());
-            makers.push(Maker {
+            let stage = Stage::new(stages.len(), (at, Height(after)), job, keys);
+            let stage = Arc::new(stage);
+            posting.push(Maker {
                 at,
-                stage: stages.len(),
+                stage: stage.clone(),
                 party: Arc::new(move |me| make(me, own.clone())),
                 programs: machine.clone(),
             });
-            stages.push(Stage::new((at, Height(after)), job, keys));
+            stages.push(stage);
         }
         let mut doers = Vec::new();
         for (n, happening) in plan.happenings.iter().enumerate() {
@@ -137,6 +132,19 @@ impl Beginning {
                 balance: BALANCE,
             }));
         let genesis = genesis(&validators, endowment).expect("few members");
+        let mut makers: Makers = Vec::new();
+        for (at, actor) in &actors {
+            let member = places[*at].member();
+            makers.extend(stages.iter().filter_map(|stage| {
+                Some(Maker {
+                    at: *at,
+                    stage: stage.clone(),
+                    party: rounds::part(actor, &member, stage)?,
+                    programs: actor.programs.clone(),
+                })
+            }));
+        }
+        makers.append(&mut posting);
         let beginning = Beginning {
             books: Books::new(&genesis, &plan.leave_out)?,
             genesis,
@@ -147,6 +155,7 @@ impl Beginning {
             plan,
             places,
             stages,
+            actors,
             doers,
             vault: Vault::default(),
         };

@@ -1,18 +1,20 @@
 //! What the tasks of a world share: the ledger, the files, everybody's place and what all see.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use assay_api::told;
 use assay_ledger::{AccountCall, AccountId, Call, FileCall, FileId, Order, consent, query};
-use assay_ledger::{CONSENT_DOMAIN, Role};
+use assay_ledger::{CONSENT_DOMAIN, OrderId, ReadError, Role};
 use assay_node::drive::DriveError;
 use assay_proof::View;
 
 use super::books::{Books, BooksError};
 use super::happenings::{self, Change, Coming, Deed};
 use super::life::Place;
+use super::lock::lock;
 use super::plan::Plan;
+use super::rounds::Rounds;
 use super::rules::{self, Rule};
 use super::setup::Beginning;
 use super::shelf::Shelf;
@@ -28,8 +30,10 @@ pub(super) struct Shared {
     pub(super) plan: Plan,
     pub(super) places: Vec<Place>,
     /// The orders, the first one first.
-    pub(super) stages: Vec<Stage>,
-    shelf: Shelf,
+    pub(super) stages: Vec<Arc<Stage>>,
+    /// Audits of trainers' rounds.
+    pub(super) rounds: Rounds,
+    pub(super) shelf: Shelf,
     books: Mutex<Books>,
     vault: Mutex<Vault>,
     coming: Mutex<Vec<Coming>>,
@@ -39,28 +43,27 @@ pub(super) struct Shared {
     pub(super) failures: Mutex<Vec<String>>,
 }
 
-pub(super) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Shared {
     pub(super) fn new(beginning: Beginning) -> Self {
         let Beginning {
             plan,
             places,
             stages,
+            actors,
             doers,
             shelf,
             books,
             vault,
             genesis: _,
         } = beginning;
+        let rounds = Rounds::new(plan.has_rounds(), actors);
         let coming = plan.happenings.iter().zip(doers).map(Coming::new);
         let coming = coming.collect();
         let shared = Self {
             plan,
             places,
             stages,
+            rounds,
             shelf,
             books: Mutex::new(books),
             vault: Mutex::new(vault),
@@ -90,28 +93,53 @@ impl Shared {
 
     /// Shows everybody the state after a block, and brings about what happens then.
     pub(super) fn show(&self) -> Result<(), BooksError> {
-        for stage in &self.stages {
+        self.begin_audits()?;
+        for stage in self.stages.iter().chain(&self.audits()) {
             let Some(id) = stage.id().filter(|_| !stage.is_over()) else {
                 continue;
             };
-            // No order here has rounds, in which everybody sees its own part.
-            let view = View::read(&self.books().store, &id, None)?;
-            if let Some(mut view) = view {
-                if self.leaves_out(Rule::KeysAtAcceptance) {
-                    rules::with_keys_of_now(&self.books().store, &mut view.order)?;
-                }
+            if let Some(view) = self.view(&id, None)? {
                 stage.show(view);
             }
         }
         self.look()?;
         self.post();
+        self.join();
         self.happen();
         Ok(())
     }
 
+    /// An order as the last block left it, for somebody.
+    pub(super) fn view(
+        &self,
+        id: &OrderId,
+        me: Option<AccountId>,
+    ) -> Result<Option<View>, ReadError> {
+        let mut view = View::read(&self.books().store, id, me)?;
+        if let Some(view) = view
+            .as_mut()
+            .filter(|_| self.leaves_out(Rule::KeysAtAcceptance))
+        {
+            rules::with_keys_of_now(&self.books().store, &mut view.order)?;
+        }
+        Ok(view)
+    }
+
+    /// What a member sees of an order that all see like this: in rounds everybody sees its own part.
+    pub(super) fn seen_by(&self, at: usize, view: &View) -> View {
+        let place = self.places.get(at);
+        match place.filter(|_| view.order.head.rounds.is_some()) {
+            Some(place) => {
+                let seen = self.seen_in_rounds((at, place.secret.public()), view);
+                seen.expect("a state in memory")
+            }
+            None => view.clone(),
+        }
+    }
+
     /// Notes orders that wait for longer than they may.
     fn look(&self) -> Result<(), BooksError> {
-        let views: Vec<_> = self.stages.iter().map(Stage::view).collect();
+        let views: Vec<_> = self.stages.iter().map(|stage| stage.view()).collect();
         let orders: Vec<Option<&Order>> = views
             .iter()
             .map(|view| view.as_ref().map(|view| &view.order))
@@ -141,7 +169,7 @@ impl Shared {
     fn post(&self) {
         let (mut books, mut vault) = (self.books(), self.vault());
         for stage in &self.stages {
-            if let Some(place) = self.places.get(stage.requester) {
+            if let Some(place) = stage.requester().and_then(|at| self.places.get(at)) {
                 stage.post(&place.secret, &mut books, &mut vault, &self.shelf);
             }
         }
@@ -171,6 +199,8 @@ impl Shared {
                     stage::flood((at, &place.secret), scene, (orders, seconds));
                 }
             }
+            Deed::Joins { order, who } => self.want_to_join(order, who),
+            Deed::Leaves { order, who } => self.leave(order, who),
             Deed::NodeDies { node } => self.vault().bury(node),
             Deed::NodeLoses { node } => {
                 let height = self.books().height;
@@ -194,7 +224,7 @@ impl Shared {
     }
 
     /// The members with that role, by their place.
-    fn members(&self, role: Option<Role>) -> Vec<usize> {
+    pub(super) fn members(&self, role: Option<Role>) -> Vec<usize> {
         let places = self.places.iter().enumerate();
         let of = places.filter(|(_, place)| place.member().role == role);
         of.map(|(at, _)| at).collect()

@@ -12,8 +12,8 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::books::Books;
-use super::plan::{Money, Plan, ProcedureName};
-use super::shared::lock;
+use super::lock::lock;
+use super::plan::{Money, Plan, ProcedureName, RoundsPlan};
 use super::shelf::Shelf;
 use super::vault::Vault;
 
@@ -22,14 +22,22 @@ const BACKLOG: usize = 4;
 
 /// An order and what its parties see of it.
 pub(super) struct Stage {
-    /// Whose it is, by its place among the members.
-    pub(super) requester: usize,
-    /// The block after which it is posted.
-    pub(super) after: Height,
+    /// Which it is: those that are posted come first, then audits of rounds as they begin.
+    pub(super) number: usize,
     pub(super) views: broadcast::Sender<Arc<View>>,
+    /// How it is posted; an audit of a round is not.
+    posted: Option<Posting>,
+    known: Mutex<Known>,
+}
+
+/// How an order comes to be.
+struct Posting {
+    /// Whose it is, by its place among the members.
+    requester: usize,
+    /// The block after which it is posted.
+    after: Height,
     job: Plan,
     keys: OrderKeys,
-    known: Mutex<Known>,
 }
 
 /// What of an order is known so far.
@@ -41,14 +49,36 @@ struct Known {
 }
 
 impl Stage {
-    pub(super) fn new((requester, after): (usize, Height), job: Plan, keys: OrderKeys) -> Self {
-        Self {
+    pub(super) fn new(
+        number: usize,
+        (requester, after): (usize, Height),
+        job: Plan,
+        keys: OrderKeys,
+    ) -> Self {
+        let posted = Posting {
             requester,
             after,
-            views: broadcast::Sender::new(BACKLOG),
             job,
             keys,
+        };
+        Self {
+            number,
+            views: broadcast::Sender::new(BACKLOG),
+            posted: Some(posted),
             known: Mutex::default(),
+        }
+    }
+
+    /// The audit of a trainer's round, which is on the ledger.
+    pub(super) fn of_audit(number: usize, id: OrderId) -> Self {
+        Self {
+            number,
+            views: broadcast::Sender::new(BACKLOG),
+            posted: None,
+            known: Mutex::new(Known {
+                id: Some(id),
+                view: None,
+            }),
         }
     }
 
@@ -68,7 +98,18 @@ impl Stage {
 
     /// How it is done.
     pub(super) fn procedure(&self) -> ProcedureName {
-        self.job.procedure()
+        let posted = self.posted.as_ref();
+        posted.map_or(ProcedureName::Traced, |of| of.job.procedure())
+    }
+
+    /// What it is like in rounds, if it has some.
+    pub(super) fn rounds(&self) -> Option<&RoundsPlan> {
+        self.posted.as_ref()?.job.rounds.as_ref()
+    }
+
+    /// Whose it is, by its place among the members; an audit of a round is nobody's.
+    pub(super) fn requester(&self) -> Option<usize> {
+        self.posted.as_ref().map(|of| of.requester)
     }
 
     /// Shows everybody the order as it is now.
@@ -111,15 +152,16 @@ impl Stage {
         shelf: &Shelf,
     ) {
         let mut known = self.known();
-        if known.id.is_some() || books.height < self.after {
+        let Some(of) = &self.posted else { return };
+        if known.id.is_some() || books.height < of.after {
             return;
         }
-        let (owner, member) = (secret.public(), self.requester);
+        let (owner, member) = (secret.public(), of.requester);
         let who = (member, secret);
-        let inputs = record_inputs(who, (books, vault, shelf), (&self.job, &self.keys));
+        let inputs = record_inputs(who, (books, vault, shelf), (&of.job, &of.keys));
         let nonce = books.next_nonce(member, owner);
         known.id = Some(OrderId::new(books.chain, owner, nonce));
-        let terms = self.job.terms(inputs, &self.keys);
+        let terms = of.job.terms(inputs, &of.keys);
         books.submit(member, secret, OrderCall::Post(Box::new(terms)).into());
     }
 }

@@ -12,8 +12,9 @@ use assay_ledger::{Amount, FailureReason, Outcome, Role};
 
 use super::cast::{Actor, Cast};
 use super::plan::Plan;
+use super::play::run;
 use super::setup::BALANCE;
-use super::world::{World, run};
+use super::world::World;
 use assay_proof::Programs;
 use assay_proof::lazy::Share;
 use assay_proof::odds::Probability;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assay_crypto::Digest;
 use assay_crypto::aead::FileKey;
+use assay_crypto::content::content_digest;
 use assay_crypto::tiles::Tiled;
 use assay_ledger::{AccountId, Examined, FileId, NotTheSlices, Promised, examine};
 use assay_proof::FetchFailure;
@@ -47,6 +48,8 @@ pub struct Vault {
     pub far: BTreeSet<AccountId>,
     /// Readers that get nothing from any node.
     pub cut_off: BTreeSet<AccountId>,
+    /// Whom alone the nodes of an owner answer, where they do not answer everybody.
+    pub favours: BTreeMap<AccountId, BTreeSet<AccountId>>,
     /// Files that their owners have brought to other nodes too.
     pub(super) shown: BTreeSet<(FileId, AccountId)>,
     /// On which storage nodes files are, where that is known.
@@ -152,7 +155,11 @@ impl Vault {
         if kept.key != *key {
             return Err(FetchFailure::Corrupt("another key".to_owned()));
         }
-        if content.is_some_and(|content| content != Vault::content(&kept.bytes)) {
+        // Models are named by parties, as in every network, and inputs by their world.
+        let is = |content| {
+            content == Vault::content(&kept.bytes) || content == content_digest(&kept.bytes)
+        };
+        if content.is_some_and(|content| !is(content)) {
             return Err(FetchFailure::Corrupt("another content".to_owned()));
         }
         Ok(kept.bytes.clone())
@@ -199,6 +206,8 @@ impl Vault {
         owner: AccountId,
     ) -> Result<(), FetchFailure> {
         let far = self.far.contains(&reader) && !self.shown.contains(&(file, owner));
+        let favoured = self.favours.get(&owner);
+        let far = far || favoured.is_some_and(|of| reader != owner && !of.contains(&reader));
         if far || self.cut_off.contains(&reader) {
             let text = format!("{reader} reaches no node with {file} of {owner}");
             return Err(FetchFailure::Unavailable(text));

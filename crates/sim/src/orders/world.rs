@@ -1,33 +1,29 @@
-//! Running an order, and what came of it.
+//! An order and everybody in it, as they are now.
 
-use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 
 use assay_api::told;
 use assay_chain::{FinalizedBlock, beacon};
 use assay_crypto::Digest;
-use assay_crypto::stream::Stream;
 use assay_ledger::{
-    AccountId, Amount, BlockContext, Event, Height, Order, OrderId, Role, SlashReason, Transaction,
-    query,
+    AccountId, Amount, BlockContext, Event, Height, Order, OrderId, Role, SlashReason, Trainer,
+    Transaction, query,
 };
-use assay_proof::Programs;
 use commonware_runtime::deterministic::Context;
-use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _};
+use commonware_runtime::{Spawner as _, Supervisor as _};
 
 use super::books::BooksError;
-use super::cast::Cast;
-use super::life::{Member, Place, live};
+use super::life::{Place, live};
+use super::lock::lock;
+use super::maker::Makers;
+use super::member::Member;
 use super::plan::{Plan, ProcedureName};
-use super::setup::{BALANCE, Beginning, Makers};
-use super::shared::{BLOCK, Shared, lock};
-use super::stage::Stage;
+use super::rounds::{self, Honest, Judged};
+use super::setup::{BALANCE, Beginning};
+use super::shared::Shared;
 use super::vault::Vault;
 use crate::disk::Disk;
-use crate::founding::{Endowment, GENESIS_MS, runner};
-
-/// Blocks after which an order that has not ended never will.
-const MOST_BLOCKS: u64 = 10_000;
+use crate::founding::GENESIS_MS;
 
 /// An order, its ledger and everybody, as they are now.
 #[derive(Clone)]
@@ -64,14 +60,35 @@ impl World {
         stages.map(|stage| stage.id().and_then(find)).collect()
     }
 
+    /// The audits of trainers' rounds, in the order in which they began.
+    pub fn audits(&self) -> Vec<Order> {
+        let audits = self.0.audits();
+        let books = self.0.books();
+        let ids = audits.iter().filter_map(|stage| stage.id());
+        let found =
+            ids.filter_map(|id| query::order(&books.store, &id).expect("a state in memory"));
+        found.collect()
+    }
+
+    /// Those who train, or have trained, in an order with rounds, by their numbers.
+    pub fn trainers(&self, order: OrderId) -> Vec<Trainer> {
+        query::trainers(&self.0.books().store, &order).expect("a state in memory")
+    }
+
     /// How each of the orders is done.
     pub(crate) fn procedures(&self) -> Vec<ProcedureName> {
-        self.0.stages.iter().map(Stage::procedure).collect()
+        self.0
+            .stages
+            .iter()
+            .map(|stage| stage.procedure())
+            .collect()
     }
 
     /// Whether nothing can happen to any of the orders any more.
     pub(crate) fn is_over(&self) -> bool {
-        self.0.stages.iter().all(Stage::is_over)
+        let audits = self.0.audits();
+        let mut all = self.0.stages.iter().chain(&audits);
+        all.all(|stage| stage.is_over())
     }
 
     /// Everybody; the first order's requester comes first, then providers, auditors, validators, and
@@ -173,6 +190,22 @@ impl World {
         self.0.books().cuts(member)
     }
 
+    /// What of a member's bond in its role is locked.
+    pub(crate) fn locked(&self, at: usize) -> Amount {
+        let member = self.0.places[at].member();
+        let found = member.role.and_then(|role| {
+            let found = query::registration(&self.0.books().store, role, &member.account);
+            found.expect("a state in memory")
+        });
+        found.map_or(Amount::ZERO, |registration| registration.locked)
+    }
+
+    /// What was wrong in an order with rounds for those who keep to the protocol.
+    pub(super) fn judge(&self, order: &Order, honest: &Honest) -> Judged {
+        let books = self.0.books();
+        rounds::judge(&books.events, order, &books.audits, honest)
+    }
+
     /// What an order paid an account.
     pub(crate) fn paid(&self, order: OrderId, to: AccountId) -> u64 {
         self.0.books().paid(order, to)
@@ -186,6 +219,16 @@ impl World {
     /// Calls that are in no block yet.
     pub(crate) fn waiting(&self) -> Vec<Transaction> {
         self.0.books().waiting().cloned().collect()
+    }
+
+    /// Makes the next block of whatever calls wait, and shows everybody what it did.
+    pub(super) fn make_block(&self, height: u64, beacon: Digest) -> Result<(), BooksError> {
+        let made = self
+            .0
+            .books()
+            .make_block(GENESIS_MS + height * 1_000, beacon);
+        made?;
+        self.0.show()
     }
 
     /// Executes a block that validators made final, and shows everybody what it did.
@@ -210,11 +253,21 @@ impl World {
 
     /// Lets everybody play its part.
     pub(crate) fn enter(&self, context: &Context, makers: Makers) {
-        for maker in makers {
-            let shared = self.0.clone();
+        let enter = |context: &Context, shared: Arc<Shared>, maker| {
             context
                 .child("party")
                 .spawn(move |context| live(context, shared, maker));
+        };
+        for maker in makers {
+            enter(context, self.0.clone(), maker);
+        }
+        if let Some(mut coming) = self.0.coming_parties() {
+            let shared = self.0.clone();
+            context.child("audits").spawn(async move |context| {
+                while let Some(maker) = coming.recv().await {
+                    enter(&context, shared.clone(), maker);
+                }
+            });
         }
     }
 
@@ -242,136 +295,4 @@ impl World {
     pub fn stay_away(&self, at: usize) {
         self.0.places[at].stay_away();
     }
-}
-
-/// A [`World`] whose clock can be moved on.
-pub struct Play {
-    world: World,
-    context: Context,
-    beacons: Stream,
-}
-
-impl Deref for Play {
-    type Target = World;
-
-    fn deref(&self) -> &World {
-        &self.world
-    }
-}
-
-impl Play {
-    pub(crate) fn begin<R: Programs + 'static>(
-        context: &Context,
-        plan: Plan,
-        cast: Cast,
-        programs: impl Fn() -> R + Send + Sync + 'static,
-    ) -> Result<Play, BooksError> {
-        let seed = plan.seed;
-        let founding = Endowment::default();
-        let (beginning, makers) = Beginning::new(plan, cast, programs, founding)?;
-        let world = World::new(beginning);
-        world.enter(context, makers);
-        Ok(Play {
-            world,
-            context: context.child("world"),
-            beacons: Stream::new(Digest::of("assay/sim/v1", &[]), "beacons", seed),
-        })
-    }
-
-    /// Makes a block, lets everybody see it, and lets a second pass.
-    ///
-    /// # Errors
-    /// [`BooksError`].
-    pub(crate) async fn block(&mut self) -> Result<(), BooksError> {
-        let mut beacon = [0; 32];
-        self.beacons.fill(&mut beacon);
-        let now = self.context.current();
-        let next = self.world.height().0 + 1;
-        let made = self
-            .world
-            .0
-            .books()
-            .make_block(GENESIS_MS + next * 1_000, Digest(beacon));
-        made?;
-        self.world.0.show()?;
-        self.context.sleep_until(now + BLOCK).await;
-        Ok(())
-    }
-
-    /// Makes a block and lets everybody see it.
-    ///
-    /// # Panics
-    /// When money comes or goes.
-    pub async fn tick(&mut self) {
-        if let Err(error) = self.block().await {
-            panic!("{}", told(&error));
-        }
-    }
-
-    /// Makes blocks until the order has ended.
-    ///
-    /// # Panics
-    /// When it does not end within a generous number of blocks, or money comes or goes.
-    pub async fn run(&mut self) -> Order {
-        while self.height().0 < MOST_BLOCKS {
-            let order = self.order();
-            if order.head.phase.is_final() {
-                return order;
-            }
-            self.tick().await;
-        }
-        panic!("the order did not end: {:?}", self.order());
-    }
-
-    /// Makes blocks until something is so.
-    ///
-    /// # Panics
-    /// When the order ends before.
-    pub async fn run_until(&mut self, is_so: impl Fn(&World) -> bool) {
-        while !is_so(&self.world) {
-            let ended = self.order().head.phase.is_final();
-            assert!(!ended, "the order ended too early");
-            self.tick().await;
-        }
-    }
-}
-
-/// Plays a script in a network in which the requester has put its inputs into the vault and posted its
-/// order.
-///
-/// # Panics
-/// When the order is refused, or something is broken that no party may break.
-pub fn play<R: Programs + 'static, T>(
-    plan: Plan,
-    cast: Cast,
-    programs: impl Fn() -> R + Send + Sync + 'static,
-    script: impl AsyncFnOnce(&mut Play) -> T,
-) -> T {
-    runner(plan.seed).start(async |context| {
-        let mut play = match Play::begin(&context, plan, cast, programs) {
-            Ok(play) => play,
-            Err(error) => panic!("{}", told(&error)),
-        };
-        play.tick().await;
-        let refused = play.refused();
-        assert!(refused.is_empty(), "the order was refused: {refused:?}");
-        let told = script(&mut play).await;
-        assert_eq!(play.failures(), Vec::<String>::new());
-        told
-    })
-}
-
-/// Runs an order to its end.
-///
-/// # Panics
-/// As [`play`], and when the order does not end.
-pub fn run<R: Programs + 'static>(
-    plan: Plan,
-    cast: Cast,
-    programs: impl Fn() -> R + Send + Sync + 'static,
-) -> (World, Order) {
-    play(plan, cast, programs, async |play| {
-        let order = play.run().await;
-        (play.world.clone(), order)
-    })
 }

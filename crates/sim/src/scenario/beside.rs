@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::orders::{OrderSettings, TermsSettings};
+use super::rounds::RoundsSettings;
 use crate::orders::{Beside, ProcedureName};
 
 /// An order that is posted in the network of another one, and asks the same parties.
@@ -19,6 +20,9 @@ pub struct BesideSettings {
     /// How many providers do it, for `redundant`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u8>,
+    /// What it is like in rounds, for `rounds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<RoundsSettings>,
     /// Providers tried for each copy.
     pub attempts: u8,
     /// Steps of the job, at most 10,000.
@@ -39,6 +43,7 @@ impl BesideSettings {
         OrderSettings {
             procedure: self.procedure,
             copies: self.copies,
+            rounds: self.rounds,
             attempts: self.attempts,
             steps: self.steps,
             segment_steps: self.segment_steps,

@@ -120,7 +120,13 @@ pub enum ScenarioError {
     },
     /// Only redundant orders are done more than once.
     #[error("{0}: `copies` is for `redundant` orders; leave it away")]
-    TracedCopies(String),
+    Copies(String),
+    /// Only orders with rounds have them.
+    #[error("{0}: `rounds` is for orders whose procedure is `rounds`; leave it away")]
+    Rounds(String),
+    /// Nothing says how many.
+    #[error("{0}: say in `[orders.rounds]` how many rounds there are")]
+    NoRounds(String),
     /// Liars of a role that has several, and none is named.
     #[error("{place} names nobody in `who`")]
     NoParty {

@@ -11,7 +11,7 @@ use crate::liars::parties::{PartyLiar, PartyLiars};
 use crate::orders::{ProcedureName, Rule};
 
 /// Validators of a drawn order.
-const VALIDATORS: usize = 4;
+pub(super) const VALIDATORS: usize = 4;
 /// One world in so many is on the engine.
 const ON_ENGINE: u64 = 100;
 /// Liars among them that are tolerated.
@@ -21,8 +21,9 @@ impl Scenario {
     /// A network without an engine, drawn from `seed`: one to four orders with their procedures and
     /// terms, lying requesters, providers and auditors in any number, at most one lying validator of
     /// four, kills and slow answers; registrations that change, storage nodes that die or lose files,
-    /// and floods of orders that nobody takes. Phases last long enough for an honest party that is
-    /// killed now and then, and of the nodes that keep a file one stays.
+    /// and floods of orders that nobody takes. In one world of six there is an order with rounds. Phases
+    /// last long enough for an honest party that is killed now and then, and of the nodes that keep a
+    /// file one stays.
     ///
     /// One world in a hundred has validators that run the engine and make its blocks; it is smaller.
     pub fn drawn_order(seed: u64) -> Self {
@@ -49,6 +50,7 @@ impl Scenario {
         if leave_out.contains(&Rule::Consent) {
             order.draw_impositions(&mut dice("impositions"));
         }
+        order.draw_rounds(&mut dice("rounds"), judges);
         order.leave_out = leave_out.to_vec();
         let engine = leave_out.is_empty() && seed % ON_ENGINE == ON_ENGINE - 1;
         let mut scenario = Self {
@@ -87,6 +89,7 @@ impl OrderSettings {
         let mut order = Self {
             procedure,
             copies,
+            rounds: None,
             providers,
             auditors,
             attempts: 1 + random.below(3) as u8,
@@ -146,7 +149,7 @@ impl OrderSettings {
 }
 
 /// A liar of one of these kinds.
-fn liar(random: &mut Stream, kinds: &[PartyLiar], who: Vec<usize>) -> PartyLiars {
+pub(super) fn liar(random: &mut Stream, kinds: &[PartyLiar], who: Vec<usize>) -> PartyLiars {
     let kind = kinds.get(random.below(kinds.len().max(1) as u64) as usize);
     PartyLiars {
         kind: kind.copied().unwrap_or(PartyLiar::Lazy),

@@ -95,6 +95,7 @@ impl OrderSettings {
                 false => ProcedureName::Redundant,
             },
             copies: (!traced).then_some(copies),
+            rounds: None,
             attempts: 1 + random.below(2) as u8,
             steps,
             segment_steps: 1 + random.below(steps.min(8)) as u32,

@@ -30,8 +30,10 @@ mod beside;
 mod check;
 mod draw;
 mod draw_order;
+mod draw_rounds;
 mod draw_world;
 mod orders;
+mod rounds;
 
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ use serde::{Deserialize, Serialize};
 pub use beside::BesideSettings;
 pub use check::ScenarioError;
 pub use orders::{MAX_ORDERS, OrderSettings, TermsSettings};
+pub use rounds::RoundsSettings;
 
 use crate::liars::validators::LiarKind;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
 use super::beside::BesideSettings;
+use super::rounds::RoundsSettings;
 use crate::founding;
 use crate::liars::parties::PartyLiars;
 use crate::orders::{
@@ -16,8 +17,10 @@ use crate::orders::{
 
 /// Most orders in one file.
 pub const MAX_ORDERS: usize = 100;
-/// Most parties of one role in one order.
-const MAX_PARTIES: usize = 64;
+/// Most providers, who are the trainers of orders with rounds.
+const MAX_PROVIDERS: u64 = 1_024;
+/// Most auditors.
+const MAX_AUDITORS: u64 = 64;
 /// Most steps of a simulated job, which is a hash chain.
 const MAX_STEPS: u64 = 10_000;
 /// Longest phase, in blocks.
@@ -43,7 +46,10 @@ pub struct OrderSettings {
     /// How many providers do it, for `redundant`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u8>,
-    /// Providers there are, at most 64.
+    /// What it is like in rounds, for `rounds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<RoundsSettings>,
+    /// Providers there are, at most 1,024.
     pub providers: usize,
     /// Auditors there are, at most 64.
     #[serde(default)]
@@ -159,18 +165,19 @@ impl OrderSettings {
             }),
         };
         match (self.procedure, self.copies) {
-            (ProcedureName::Traced, None) => {}
-            (ProcedureName::Traced, Some(_)) => {
-                return Err(ScenarioError::TracedCopies(place.to_owned()));
+            (ProcedureName::Traced | ProcedureName::Rounds, None) => {}
+            (ProcedureName::Traced | ProcedureName::Rounds, Some(_)) => {
+                return Err(ScenarioError::Copies(place.to_owned()));
             }
             (ProcedureName::Redundant, copies) => {
                 let most = u64::from(Terms::MAX_COPIES);
                 within("copies", copies.unwrap_or_default().into(), (2, most))?;
             }
         }
-        let most = MAX_PARTIES as u64;
-        within("providers", self.providers as u64, (1, most))?;
-        within("auditors", self.auditors as u64, (0, most))?;
+        let of = (place, self.procedure, self.providers);
+        RoundsSettings::check(self.rounds.as_ref(), of)?;
+        within("providers", self.providers as u64, (1, MAX_PROVIDERS))?;
+        within("auditors", self.auditors as u64, (0, MAX_AUDITORS))?;
         let attempts = u64::from(Terms::MAX_ATTEMPTS);
         within("attempts", self.attempts.into(), (1, attempts))?;
         within("steps", self.steps, (1, MAX_STEPS))?;
@@ -284,6 +291,7 @@ impl OrderSettings {
                     (who, self.count(Some(role), 0))
                 }
                 Deed::Change { who, .. } => (who, 0),
+                Deed::Joins { who, .. } | Deed::Leaves { who, .. } => (who, self.providers),
                 Deed::InputsGone { requester } => (requester, self.requesters()),
                 Deed::Flood { .. } => continue,
                 Deed::NodeDies { node } | Deed::NodeLoses { node } => (node, self.storage_nodes),
@@ -307,7 +315,7 @@ impl OrderSettings {
 
     /// What is run.
     pub(crate) fn plan(&self, seed: u64) -> Plan {
-        Plan {
+        let plan = Plan {
             seed,
             steps: self.steps,
             segment_steps: self.segment_steps,
@@ -340,6 +348,10 @@ impl OrderSettings {
             happenings: self.happenings.clone(),
             leave_out: self.leave_out.clone(),
             ..Plan::default()
+        };
+        match self.rounds {
+            Some(rounds) => rounds.of(plan, self.providers),
+            None => plan,
         }
     }
 

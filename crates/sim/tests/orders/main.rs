@@ -18,6 +18,7 @@ mod providers;
 mod redundant;
 mod requesters;
 mod restored;
+mod rounds;
 mod scenarios;
 mod small;
 mod statistics;

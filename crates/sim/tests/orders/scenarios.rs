@@ -15,7 +15,7 @@ const EXAMPLE: &str = concat!(
 );
 
 /// A scenario of one order without an engine.
-fn scenario(seed: u64, order: OrderSettings) -> Scenario {
+pub(crate) fn scenario(seed: u64, order: OrderSettings) -> Scenario {
     let scenario = Scenario {
         engine: false,
         orders: vec![order],
@@ -25,10 +25,11 @@ fn scenario(seed: u64, order: OrderSettings) -> Scenario {
     scenario
 }
 
-fn redundant(providers: usize) -> OrderSettings {
+pub(crate) fn redundant(providers: usize) -> OrderSettings {
     OrderSettings {
         procedure: ProcedureName::Redundant,
         copies: Some(3),
+        rounds: None,
         providers,
         auditors: 0,
         attempts: 1,
@@ -57,7 +58,7 @@ fn traced() -> OrderSettings {
     }
 }
 
-fn liars(kind: PartyLiar, who: &[usize], faked_per_mille: u32) -> PartyLiars {
+pub(crate) fn liars(kind: PartyLiar, who: &[usize], faked_per_mille: u32) -> PartyLiars {
     PartyLiars {
         kind,
         who: who.to_vec(),
@@ -67,7 +68,7 @@ fn liars(kind: PartyLiar, who: &[usize], faked_per_mille: u32) -> PartyLiars {
 }
 
 /// The report of the one order, which is sound; prints the scenario if anything fails.
-fn sound(scenario: &Scenario, look: impl FnOnce(&OrderReport)) -> Report {
+pub(crate) fn sound(scenario: &Scenario, look: impl FnOnce(&OrderReport)) -> Report {
     struct Told<'a>(&'a Scenario);
     impl Drop for Told<'_> {
         fn drop(&mut self) {
@@ -84,8 +85,8 @@ fn sound(scenario: &Scenario, look: impl FnOnce(&OrderReport)) -> Report {
 }
 
 /// How a paid order ends.
-const PAID: &str = "accepted: everybody whose work stands was paid";
-const TOKEN: i128 = 1_000_000;
+pub(crate) const PAID: &str = "accepted: everybody whose work stands was paid";
+pub(crate) const TOKEN: i128 = 1_000_000;
 
 #[test]
 fn two_colluders_lose_and_the_honest_one_is_paid_and_rewarded() {
@@ -263,7 +264,7 @@ fn impossible_orders_are_refused_with_what_is_wrong() {
         ),
         (order("copies = 9\nproviders = 3"), "`copies` is 9"),
         (order("copies = 3\nproviders = 0"), "`providers` is 0"),
-        (order("copies = 3\nproviders = 65"), "between 1 and 64"),
+        (order("copies = 3\nproviders = 1025"), "between 1 and 1024"),
         (
             order("copies = 3\nproviders = 3\nattempts = 17"),
             "`attempts` is 17",

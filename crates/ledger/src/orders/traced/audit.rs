@@ -162,7 +162,13 @@ fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
     let Some(trace) = order.run().and_then(|run| run.trace.as_ref()) else {
         return Vec::new();
     };
-    let worked = trace.worked_segments(terms);
+    let mut worked = trace.worked_segments(terms);
+    let last = terms.segments().saturating_sub(1);
+    let in_round = order.head.audit_of.is_some();
+    if in_round {
+        // Its last step makes what is merged, so that segment is replayed anyway: no draw is spent on it.
+        worked = worked.min(last).max(1);
+    }
     let draw = |_| SegmentIndex(u32::try_from(stream.below(worked.into())).unwrap_or(0));
     let most = Terms::MAX_DRAWN;
     let mut distinct: BTreeSet<_> = match ProcedureName::of(terms) {
@@ -173,9 +179,8 @@ fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
         ProcedureName::Redundant => (0..most).map(draw).collect(),
     };
     distinct.extend(trace.always_replayed(terms));
-    if order.head.audit_of.is_some() {
-        // Its last step makes what is merged.
-        distinct.insert(SegmentIndex(terms.segments().saturating_sub(1)));
+    if in_round {
+        distinct.insert(SegmentIndex(last));
     }
     distinct.into_iter().collect()
 }

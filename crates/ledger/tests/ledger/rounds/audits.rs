@@ -1,6 +1,8 @@
 //! Trainers are drawn, and their steps are audited as those of every run.
 
-use assay_ledger::{Amount, FailureReason, OrderCall, OrderId, Outcome, Phase, query};
+use assay_ledger::{
+    Amount, FailureReason, OrderCall, OrderId, Outcome, Phase, SegmentIndex, StopRule, Terms, query,
+};
 
 use super::{TRAINERS, run, terms, world};
 use crate::world::{BOND, Run, Who, World, blocks};
@@ -53,6 +55,48 @@ fn an_audit_is_an_order_of_the_trainers_own_with_its_round_as_work() {
     // It does not count as an order that the trainer has posted.
     let open = world.store.pairs().iter().filter(|(key, _)| key[0] == b'u');
     assert_eq!(open.count(), 1);
+}
+
+/// Who leaves out a share of the steps is found with at least that share, whatever the segments are like: the segment
+/// that makes the update is replayed anyway, and no draw is spent on it.
+#[test]
+fn no_draw_of_an_audit_is_spent_on_the_segment_that_makes_the_update() {
+    for (segment_steps, drawn, all) in [(4, 1, true), (2, 1, false), (5, 1, true), (1, 2, false)] {
+        for seed in 0..12 {
+            let mut world = world();
+            world.beacon_seed = seed;
+            let terms = Terms {
+                segment_steps,
+                segments_drawn: drawn,
+                ..terms(1)
+            };
+            let terms = Terms {
+                stop: StopRule {
+                    stop_after: terms.stop.stop_after.min(segment_steps),
+                    ..terms.stop
+                },
+                ..terms
+            };
+            let order = world.training(&terms);
+            for who in TRAINERS {
+                let call = world.update_call(order, who, &run(who, 0));
+                world.apply(who, call);
+            }
+            world.hold_all(order);
+            world.advance(1);
+            let audit = world.audits(order)[0];
+            world.fill(audit);
+            let audited = world.order(audit);
+            let replayed = &audited.round().unwrap().segments;
+            let last = terms.segments() - 1;
+            assert!(replayed.contains(&SegmentIndex(last)), "seed {seed}");
+            let others = replayed.iter().filter(|at| at.0 < last).count();
+            assert!(last == 0 || others > 0, "seed {seed}: {replayed:?}");
+            if all {
+                assert_eq!(replayed.len() as u32, terms.segments(), "seed {seed}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod audits;
 mod hostile;
 mod life;
 mod random;
+mod slots;
 
 use assay_crypto::Digest;
 use assay_ledger::{
@@ -65,10 +66,15 @@ pub(crate) fn world() -> World {
 const KINDS: [&str; 3] = ["finetune", "evaluate", "federated"];
 
 pub(crate) fn world_with(parameters: Parameters) -> World {
+    world_of(parameters, |_| Offer::anything().of_kinds(&KINDS))
+}
+
+/// A network in which those who can be drawn offer this.
+pub(crate) fn world_of(parameters: Parameters, offer: impl Fn(Who) -> Offer) -> World {
     let mut genesis = genesis(parameters);
     let registrations = genesis.registrations.iter().cloned();
     let offering = registrations.map(|mut of| {
-        of.offer = of.offer.map(|_| Offer::anything().of_kinds(&KINDS));
+        of.offer = of.offer.map(|_| offer(Who::of(of.account)));
         of
     });
     genesis.registrations = BoundedVec::new(offering.collect::<Vec<_>>()).unwrap();

@@ -60,8 +60,13 @@ pub struct WithholdingProvider {
 impl WithholdingProvider {
     /// A provider that keeps this back.
     pub fn new(me: Identity, withheld: Withheld) -> WithholdingProvider {
+        WithholdingProvider::of(Provider::new(me), withheld)
+    }
+
+    /// The same over another honest provider.
+    pub fn of(honest: Provider, withheld: Withheld) -> WithholdingProvider {
         WithholdingProvider {
-            honest: Provider::new(me),
+            honest,
             withheld,
             last: None,
             auditing: false,

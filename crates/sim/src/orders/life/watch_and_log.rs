@@ -22,7 +22,7 @@ pub(super) struct News<'a> {
 impl Watch<Traced> for News<'_> {
     async fn news(&mut self) -> Option<View> {
         let known = match self.begun {
-            false => self.life.stage().view(),
+            false => self.life.stage.view(),
             true => None,
         };
         self.begun = true;
@@ -39,7 +39,7 @@ impl Watch<Traced> for News<'_> {
         if self.life.is_struck() {
             return pending().await;
         }
-        Some(View::clone(&view))
+        Some(self.life.shared.seen_by(self.life.at, &view))
     }
 }
 
