@@ -149,6 +149,19 @@ macro_rules! hex_serde {
 hex_serde!(KeyShare);
 hex_serde!(CustodyKey);
 
+impl CustodyPoint {
+    /// Refuses what is no point, or the neutral element: nobody's key is known by it.
+    ///
+    /// # Errors
+    /// [`BadDealing::Point`].
+    pub fn check(&self) -> Result<(), BadDealing> {
+        match point(&self.0) {
+            Some(_) => Ok(()),
+            None => Err(BadDealing::Point(*self)),
+        }
+    }
+}
+
 impl CustodySecret {
     /// The secret that `seed` stands for; the seed must be fresh and secret.
     pub fn from_seed(seed: &[u8; 32]) -> CustodySecret {
@@ -226,9 +239,7 @@ impl Dealing {
         if found != custodians {
             return Err(BadDealing::Shares { found, custodians });
         }
-        if let Some(bad) = self.points.iter().find(|of| point(&of.0).is_none()) {
-            return Err(BadDealing::Point(*bad));
-        }
+        self.points.iter().try_for_each(CustodyPoint::check)?;
         let mut lengths = self.sealed.iter().map(|sealed| sealed.0.len());
         match lengths.find(|length| *length != SEALED_SHARE) {
             Some(length) => Err(BadDealing::Length(length)),

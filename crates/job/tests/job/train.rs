@@ -48,6 +48,12 @@ fn told(error: &dyn Error) -> String {
     text
 }
 
+#[test]
+fn a_contest_is_refused_as_long_as_nobody_plays_it() {
+    let error = changed(&[("[market]", "[contest]\nplaces = 1\n[market]")]).unwrap_err();
+    assert!(told(&error).contains("no node plays a part"), "{error}");
+}
+
 fn run(job: &Job) -> (Local, Delivery) {
     let local = Local::new(job, Digest::ZERO).unwrap();
     local.check(job).unwrap();

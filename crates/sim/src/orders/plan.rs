@@ -172,6 +172,7 @@ impl Plan {
                 ..Deadlines::all(1_000 * u64::from(self.deadline))
             },
             rounds: None,
+            contest: None,
         }
     }
 }

@@ -166,7 +166,7 @@ fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
     let draw = |_| SegmentIndex(u32::try_from(stream.below(worked.into())).unwrap_or(0));
     let most = Terms::MAX_DRAWN;
     let mut distinct: BTreeSet<_> = match ProcedureName::of(terms) {
-        ProcedureName::Traced | ProcedureName::Rounds => {
+        ProcedureName::Traced | ProcedureName::Rounds | ProcedureName::Contest => {
             (0..terms.segments_drawn).map(draw).collect()
         }
         ProcedureName::Redundant if worked <= most => (0..worked).map(SegmentIndex).collect(),
