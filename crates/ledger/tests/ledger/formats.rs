@@ -464,6 +464,35 @@ fn golden_rounds() {
     world.told.iter().for_each(|told| reads_back(&told.event));
 }
 
+/// A contest with a challenge and two audits: the root fixes its records.
+#[test]
+fn golden_contest() {
+    let mut world = crate::contest::world();
+    let order = world.validating(&crate::contest::terms(), crate::contest::run);
+    world.verifying(order, &crate::contest::truth());
+    let place = world.order(order).work(RunIndex(1));
+    let score = Some(1);
+    world.apply(Who::Auditor(0), OrderCall::ChallengeScore { place, score });
+    reads_back(&world.contest(order));
+    let again = crate::contest::sheet(&[Some(900_000)]);
+    world.score(order, &[0, 1, 2].map(|of| (of, again.clone())));
+    world.wait_out(order, assay_ledger::Phase::Verifying);
+    world.pass_claim_audits(order);
+    world.advance(1);
+    assert_eq!(
+        world.root.to_string(),
+        "b384e348347b246433d7bb4efabe83eefc44b6a84f4f9a07064615f7a83daa9b"
+    );
+    let record = world.order(order);
+    reads_back(&record.head);
+    let json = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), record);
+    let claims = query::claims(&world.store, &order).unwrap();
+    assert_eq!(claims.len(), 3);
+    claims.iter().for_each(reads_back);
+    world.told.iter().for_each(|told| reads_back(&told.event));
+}
+
 /// Borsh and JSON say as much as the value.
 fn reads_back<T>(value: &T)
 where

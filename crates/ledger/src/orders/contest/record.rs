@@ -108,8 +108,10 @@ pub struct ScoreSheet {
     pub scores: Scores,
 }
 
-/// The scores of the claims in question, in their order: higher is better, none where the model cannot be had
-/// or is none. Nothing at all where the test set cannot be read.
+/// The scores of the claims in question, in their order: higher is better. None is said of a model that cannot be
+/// had, or is not what was committed to: that is its claimant's fault, and it is not paid. One that can be had and
+/// gives nothing on the test set has 0: that may be the test set's fault. Nothing at all is said where the test set
+/// cannot be read, or is none for such models.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]

@@ -187,6 +187,56 @@ fn whose_audit_fails_is_out_and_the_next_one_moves_up() {
     assert_eq!(world.paid(order, CLAIMANTS[0].id()), 2_250_000 / 3);
 }
 
+/// Of equal scores the earlier commitment is the better one.
+#[test]
+fn of_equal_scores_the_earlier_commitment_wins() {
+    let mut world = world();
+    let order = world.claiming(&terms_with(|of| of.places = 1));
+    for who in [CLAIMANTS[2], CLAIMANTS[0], CLAIMANTS[1]] {
+        let call = world.seal_call(order, who, &run(who));
+        world.apply(who, call);
+    }
+    for who in CLAIMANTS {
+        world.show(order, who, &run(who));
+    }
+    world.open_test(order);
+    world.verifying(order, &sheet(&[Some(900_000); 3]));
+    world.wait_out(order, Phase::Verifying);
+    let audited: Vec<_> = world
+        .claim_audits(order)
+        .into_iter()
+        .map(|(_, who)| who)
+        .collect();
+    assert_eq!(audited, [CLAIMANTS[2]]);
+    world.pass_claim_audits(order);
+    world.advance(1);
+    ended(&world, order, Outcome::Paid);
+    assert_eq!(world.paid(order, CLAIMANTS[2].id()), 7_500_000);
+}
+
+/// What every claimant withholds it is not paid for; what a test set makes of every model costs nobody anything.
+#[test]
+fn models_that_nobody_can_get_are_not_paid_and_models_that_are_worth_nothing_are() {
+    for (score, outcome, paid) in [
+        (None, Outcome::NoClaims, 0),
+        (Some(0), Outcome::NoImprovement, 2_500_000),
+    ] {
+        let mut world = world();
+        let order = world.validating(&terms(), run);
+        world.verifying(order, &sheet(&[score; 3]));
+        world.wait_out(order, Phase::Verifying);
+        if paid > 0 {
+            world.pass_claim_audits(order);
+        }
+        world.advance(1);
+        ended(&world, order, outcome);
+        for who in CLAIMANTS {
+            assert_eq!(world.paid(order, who.id()), paid);
+            assert_eq!(world.registration(who).bond, BOND);
+        }
+    }
+}
+
 /// How a contest ends, and what brings that about once its claims are shown.
 type End<'a> = (Outcome, &'a dyn Fn(&mut World, OrderId));
 
