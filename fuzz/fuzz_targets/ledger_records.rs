@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use assay_fuzz::samples::ledger::{self as samples, World};
 use assay_fuzz::{canonical_borsh, through_json, to_borsh};
 use assay_ledger::{
-    Account, BlockReceipts, Dispute, Event, FileContract, FileGrant, FileRecord, Grant, Head,
+    Account, BlockReceipts, Claim, Contest, Dispute, Event, FileContract, FileGrant, FileRecord, Grant, Head,
     Receipt, Refusal, Registration, Role, Run, RunIndex, Terms, query,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -33,6 +33,9 @@ fn seeds() -> Vec<Vec<u8>> {
             order.runs.iter().for_each(|run| add(9, to_borsh(run)));
             let disputes = order.disputes.iter();
             disputes.for_each(|dispute| add(10, to_borsh(dispute)));
+            order.contest.iter().for_each(|of| add(14, to_borsh(of)));
+            let claims = query::claims(&world.store, &order.head.id).unwrap();
+            claims.iter().for_each(|claim| add(15, to_borsh(claim)));
             let grants = query::grants(&world.store, &order.head.id, RunIndex(0)).unwrap();
             grants.iter().for_each(|grant| add(11, to_borsh(grant)));
         }
@@ -89,6 +92,8 @@ fuzz_target!(init: assay_fuzz::plant(seeds()), |data: &[u8]| {
         11 => check::<Grant>(bytes),
         12 => check::<FileGrant>(bytes),
         13 => check::<FileContract>(bytes),
+        14 => check::<Contest>(bytes),
+        15 => check::<Claim>(bytes),
         _ => {}
     }
 });

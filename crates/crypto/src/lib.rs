@@ -15,13 +15,17 @@
 //!   ([`ReadAt`]).
 //! - [`release`]: a file key that is handed to one receiver in public, so that everybody can check it and
 //!   nobody else read it (Ristretto255, RFC 9496).
+//! - [`custody`]: a key that several people hold together, so that some of them can open it and fewer learn
+//!   nothing of it (Ristretto255).
 //! - [`stream`]: numbers drawn from a key, the same on every machine.
 //!
 //! Nothing here reads a clock or a source of randomness: callers pass randomness in.
 
 pub mod aead;
 pub mod content;
+pub mod custody;
 mod digest;
+mod group;
 mod hex_text;
 pub mod merkle;
 mod opening;

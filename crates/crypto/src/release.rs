@@ -21,15 +21,16 @@ mod same_log;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT as G;
-use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
+use curve25519_dalek::traits::VartimeMultiscalarMul;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Digest;
 use crate::aead::FileKey;
+use crate::group::{encode, point, scalar, scalars, wide};
 use crate::hex_text::hex_text;
 use same_log::SameLog;
 
@@ -299,43 +300,6 @@ fn release_challenge(
 /// The point that belongs to what a key is for. Nobody knows its logarithm.
 fn base(of: &Digest) -> RistrettoPoint {
     RistrettoPoint::from_uniform_bytes(&wide("assay/lock/base/v1", &[&of.0]))
-}
-
-/// A point in its canonical encoding, but for the neutral element.
-fn point(bytes: &[u8; 32]) -> Option<RistrettoPoint> {
-    let point = CompressedRistretto(*bytes).decompress()?;
-    (point != RistrettoPoint::identity()).then_some(point)
-}
-
-fn encode(point: &RistrettoPoint) -> [u8; 32] {
-    point.compress().to_bytes()
-}
-
-fn scalars<const N: usize>(bytes: &[u8]) -> Option<[Scalar; N]> {
-    let mut all = [Scalar::ZERO; N];
-    for (scalar, bytes) in all.iter_mut().zip(bytes.chunks_exact(32)) {
-        *scalar = Option::from(Scalar::from_canonical_bytes(bytes.try_into().ok()?))?;
-    }
-    Some(all)
-}
-
-fn scalar(domain: &'static str, parts: &[&[u8]]) -> Scalar {
-    let mut wide = wide(domain, parts);
-    let scalar = Scalar::from_bytes_mod_order_wide(&wide);
-    wide.zeroize();
-    scalar
-}
-
-/// 64 bytes as good as random: [`Digest::of`] stretched.
-fn wide(domain: &'static str, parts: &[&[u8]]) -> [u8; 64] {
-    let mut out = [0; 64];
-    let mut hasher = blake3::Hasher::new_derive_key(domain);
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    hasher.finalize_xof().fill(&mut out);
-    out
 }
 
 fn join(first: [u8; 32], second: [u8; 32]) -> [u8; 64] {

@@ -31,6 +31,11 @@ pub enum BuildError {
     /// works on one.
     #[error("a {0} job and what is told of a language model do not go together")]
     NoModel(&'static str),
+    /// Nobody competes for jobs whose models have no score that is a whole number.
+    #[error(
+        "models of a {0} job have no score that is a whole number, so nobody can compete for one"
+    )]
+    NotCompared(&'static str),
     /// A run takes more memory than its order says.
     #[error("a run takes {takes} of memory, and the order says {said}")]
     MoreMemory {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use assay_ledger::{Counts, RoundTerms, StateFile};
 use assay_model::ModelShape;
-use assay_proof::{Audience, Program, Task, is_refused};
+use assay_proof::{Audience, Handle, Program, Task, is_refused};
 
 use crate::build_error::{BuildError, chain};
 use crate::delivery::Delivery;
@@ -117,6 +117,18 @@ pub trait Kind: Send + Sync {
         model: Option<&ModelShape>,
         inputs: &Sizes,
     ) -> Result<Price, BuildError>;
+
+    /// How good the model in a final state is on a test set, in one whole number that is the same on every machine:
+    /// higher is better, and 0 is a state that is no model, or whose outputs on these rows are not finite. What
+    /// validators of a contest find.
+    ///
+    /// # Errors
+    /// When the test set is not such as the job's models take, this machine cannot compute, or models of this kind
+    /// have no such number.
+    fn score(&self, specification: &[u8], state: &[u8], test: &Handle) -> Result<u64, BuildError> {
+        let _ = (specification, state, test);
+        Err(BuildError::NotCompared(self.name()))
+    }
 
     /// Turns the final state into files and figures for the requester.
     ///

@@ -189,6 +189,9 @@ fn castings(procedure: ProcedureName) -> &'static [Casting] {
         ProcedureName::Traced => &[REQUESTER, PROVIDER, AUDITOR, VALIDATOR],
         ProcedureName::Redundant => &[REQUESTER, PROVIDER, VALIDATOR],
         ProcedureName::Rounds => &[REQUESTER, TRAINER, MERGER],
+        // No machine plays a part in a contest yet: what somebody posts by hand is refunded before
+        // anybody has worked, since nobody says that it holds the test set's key.
+        ProcedureName::Contest => &[],
     }
 }
 
@@ -211,7 +214,12 @@ mod tests {
 
     #[test]
     fn every_procedure_has_a_requester_workers_and_judges_each_once() {
-        for procedure in ProcedureName::ALL {
+        let played = |of: &ProcedureName| *of != ProcedureName::Contest;
+        assert!(
+            castings(ProcedureName::Contest).is_empty(),
+            "it has parts: look at them here"
+        );
+        for procedure in ProcedureName::ALL.into_iter().filter(played) {
             let parts: Vec<Part> = castings(procedure).iter().map(|of| of.part).collect();
             assert!(parts.is_sorted_by(|a, b| a < b), "{parts:?}");
             for needed in [Part::Requester, Part::Provider, Part::Validator] {

@@ -100,6 +100,7 @@ impl Draft {
             delivery_key: keys.map_or_else(nobody, OrderKeys::delivery_key),
             deadlines: job.deadlines.clone().into(),
             rounds: job.rounds,
+            contest: None,
         }))
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use assay_estimator::Specification;
 use assay_ledger::Counts;
 use assay_model::ModelShape;
-use assay_proof::{Program, Task};
+use assay_proof::{Handle, Program, Task};
 
 use crate::build_error::{BuildError, chain};
 use crate::delivery::Delivery;
@@ -96,6 +96,10 @@ impl Kind for Train {
         let footprint = footprint.map_err(|error| BuildError::field("model", error))?;
         let width = specification.model.features() as u64;
         Ok(Price::of_rows(&footprint, width, inputs))
+    }
+
+    fn score(&self, specification: &[u8], state: &[u8], test: &Handle) -> Result<u64, BuildError> {
+        delivery::millionths(&decode(specification)?, state, test)
     }
 
     fn deliver(

@@ -70,7 +70,11 @@ impl Call {
                 | OrderCall::Join { .. }
                 | OrderCall::Leave { .. }
                 | OrderCall::CommitUpdate { .. }
-                | OrderCall::Hold { .. },
+                | OrderCall::Hold { .. }
+                | OrderCall::DealKey { .. }
+                | OrderCall::Claim { .. }
+                | OrderCall::OpenShare { .. }
+                | OrderCall::ChallengeScore { .. },
             ) => Self::POST_COST,
             // What may end an order frees the bond of every party and seat besides.
             Call::Order(_) => Self::MAX_COST,

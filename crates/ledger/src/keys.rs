@@ -33,6 +33,8 @@
 //! y updated(8) order(32)               index: orders by their last change
 //! 1 order(32) number(2)                a trainer of an order with rounds
 //! 2 order(32) account(32)              the number of a trainer
+//! 3 order(32)                          how far a contest has come
+//! 4 order(32) account(32)              a claim in a contest
 //! z                                    passes over the orders that found nobody        sweep.rs
 //! ```
 //!

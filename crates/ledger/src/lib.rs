@@ -111,14 +111,16 @@ pub use ids::{
     RunIndex, SegmentIndex, StepIndex, TxId,
 };
 pub use orders::{
-    Answered, Asked, Attestation, AuditOf, AuditResults, Bits, Contradiction, Counts, Deadlines,
-    DeclineReason, Dispute, Examined, Failure, FailureReason, Finding, FindingCommitment, Grant,
-    Head, Hearing, Holds, InSlice, Input, Invited, JobKind, JobMethod, Late, Leaf, Merge, Model,
-    Move, Mover, NoContradiction, NodePlace, NotAStateFile, NotTheSlices, Occasion, Opening, Order,
-    OrderCall, OrderEvent, OrderRefusal, Outcome, Phase, Piece, Place, ProcedureName, Promised,
-    Question, Reached, Round, RoundTerms, Rounds, Row, Run, SealedKeys, Seat, Sent, SlashReason,
-    SliceRange, Span, StateFile, StopRule, Taken, Terms, Trace, Trainer, Turn, Verdict, examine,
-    rules, sealed_digest,
+    Answered, Asked, Attestation, AuditOf, AuditResults, Ballot, Bits, Claim, ClaimEntry,
+    ClaimStage, Contest, ContestShares, ContestTerms, Contradiction, Counts, Custody,
+    CustodyPoints, CustodyTerms, Deadlines, DeclineReason, Dispute, Examined, Failure,
+    FailureReason, Finding, FindingCommitment, Grant, Head, Hearing, Holds, InSlice, Input,
+    Invited, JobKind, JobMethod, KeyCustody, Late, Leaf, Merge, Model, Move, Mover,
+    NoContradiction, NodePlace, NotAStateFile, NotTheSlices, Occasion, Opening, Order, OrderCall,
+    OrderEvent, OrderRefusal, Outcome, Phase, Piece, Place, ProcedureName, Promised, Question,
+    Reached, Round, RoundTerms, Rounds, Row, Run, ScoreChallenge, ScoreSheet, Scores, SealedKeys,
+    SealedShare, Seat, Sent, ShownRun, SlashReason, SliceRange, Span, StateFile, StopRule, Taken,
+    Terms, Trace, Trainer, Turn, ValidatorCustody, Verdict, examine, rules, sealed_digest,
 };
 pub use parameters::{MAX_DEADLINE_MS, MAX_FILE_BYTES, Parameters};
 pub use receipt::{BlockReceipts, Receipt, Status};

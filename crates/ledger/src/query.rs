@@ -5,6 +5,7 @@
 
 mod money;
 
+use assay_crypto::EncryptionKey;
 use borsh::BorshDeserialize;
 
 pub use self::money::{Supply, counted_supply, supply};
@@ -17,7 +18,7 @@ use crate::state::{BlockInfo, Chain};
 use crate::store::decode;
 use crate::timers::{self, Timer};
 use crate::{
-    Account, AccountId, Amount, Answered, Call, ChainId, FileContract, FileGrant, FileId,
+    Account, AccountId, Amount, Answered, Call, ChainId, Claim, FileContract, FileGrant, FileId,
     FileRecord, Grant, Head, Height, LedgerTime, Moment, Order, OrderId, Parameters, Phase, Place,
     ReadError, Registration, Role, RunIndex, Store, Trainer, Turn, keys,
 };
@@ -215,6 +216,27 @@ pub fn trainers(store: &dyn Store, order: &OrderId) -> Read<Vec<Trainer>> {
     values(store, &order_keys::all_trainers(order))
 }
 
+/// An account's claim in a contest, if it made one and did not take it back.
+pub fn claim(store: &dyn Store, order: &OrderId, account: &AccountId) -> Read<Option<Claim>> {
+    read(store, &order_keys::claim(order, account))
+}
+
+/// Every claim of a contest, ascending by account.
+pub fn claims(store: &dyn Store, order: &OrderId) -> Read<Vec<Claim>> {
+    values(store, &order_keys::all_claims(order))
+}
+
+/// The custodians of keys that are dealt now: the validators in their order, with their encryption keys.
+pub fn custodians(store: &dyn Store) -> Read<Vec<(AccountId, EncryptionKey)>> {
+    let validators = validators(store)?.into_iter();
+    let keys = validators.map(|account| {
+        let registration = registration(store, Role::Validator, &account)?;
+        let key = registration.map_or(EncryptionKey([0; 32]), |of| of.encryption_key);
+        Ok((account, key))
+    });
+    keys.collect()
+}
+
 /// An order with its runs and disputes.
 pub fn order(store: &dyn Store, order: &OrderId) -> Read<Option<Order>> {
     let Some(head) = head(store, order)? else {
@@ -226,10 +248,15 @@ pub fn order(store: &dyn Store, order: &OrderId) -> Read<Option<Order>> {
     let disputes = (0..head.disputed)
         .filter_map(|number| read(store, &order_keys::dispute(order, number)).transpose());
     let disputes = disputes.collect::<Read<_>>()?;
+    let contest = match head.terms.contest {
+        Some(_) => read(store, &order_keys::contest(order))?,
+        None => None,
+    };
     Ok(Some(Order {
         head,
         runs,
         disputes,
+        contest,
     }))
 }
 

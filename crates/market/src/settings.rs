@@ -118,6 +118,7 @@ impl Settings {
             delivery_key: key,
             deadlines: self.deadlines(),
             rounds: None,
+            contest: None,
         }
     }
 

@@ -165,6 +165,7 @@ pub fn terms() -> Terms {
         delivery_key: lock(1).public(),
         deadlines: Deadlines::all(3_000),
         rounds: None,
+        contest: None,
     }
 }
 

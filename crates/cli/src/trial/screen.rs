@@ -294,8 +294,16 @@ fn describe(order: &Order) -> Option<String> {
             "every replay agrees; the provider releases the key of its result".to_owned()
         }
         Phase::Accepted => "accepted: the requester can read the result".to_owned(),
-        // Of orders with rounds.
-        Phase::Joining
+        // Of orders with rounds, and of contests.
+        Phase::Dealing
+        | Phase::Holding
+        | Phase::Claiming
+        | Phase::Sealed
+        | Phase::TestOpen
+        | Phase::Validating
+        | Phase::Verifying
+        | Phase::Recounting
+        | Phase::Joining
         | Phase::Training
         | Phase::Gathering
         | Phase::Closed

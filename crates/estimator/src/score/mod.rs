@@ -57,6 +57,25 @@ impl Scores {
     }
 }
 
+impl Scores {
+    /// How good it is in one whole number, in millionths, rounded down and at least 0: of classes the share of rows
+    /// that are told right ([`Scores::accuracy`]), of numbers the coefficient of determination ([`Scores::r2`]), 0
+    /// where that is negative or none. The same on every machine: rows are counted, and sums are taken in f64, in
+    /// the order of the rows.
+    pub fn millionths(&self) -> u64 {
+        if let Some(correct) = self.correct {
+            let rows = u128::from(self.rows.max(1));
+            let share = u128::from(correct) * u128::from(MILLION) / rows;
+            return u64::try_from(share).unwrap_or(MILLION);
+        }
+        let r2 = self.r2().unwrap_or(0.0).clamp(0.0, 1.0);
+        (r2 * MILLION as f64).floor() as u64
+    }
+}
+
+/// Parts in which [`Scores::millionths`] tells a score.
+const MILLION: u64 = 1_000_000;
+
 /// What the last layer gives for every row: a number, a logit, or one logit for each class.
 ///
 /// # Errors

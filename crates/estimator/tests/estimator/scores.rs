@@ -64,6 +64,34 @@ fn what_cannot_be_said_is_not_said() {
 }
 
 #[test]
+fn a_score_in_one_number_counts_rows_or_tells_r2_in_millionths() {
+    let classes = |of: &[u32]| Labels::classes(of.to_vec(), 2).unwrap();
+    let logistic = |z: &[f32], of: &[u32]| {
+        plain(ModelSpec::Logistic { features: 1 }, z, classes(of)).millionths()
+    };
+    assert_eq!(logistic(&[1.0, -1.0, 1.0], &[1, 0, 0]), 666_666);
+    assert_eq!(logistic(&[1.0, -1.0], &[1, 0]), 1_000_000);
+    assert_eq!(logistic(&[-1.0, 1.0], &[1, 0]), 0);
+    let linear = |z: &[f32], of: &[f32]| {
+        let labels = Labels::Values(of.to_vec());
+        plain(ModelSpec::Linear { features: 1 }, z, labels).millionths()
+    };
+    assert_eq!(linear(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]), 1_000_000);
+    // 1 - 0.25 / 2.
+    assert_eq!(linear(&[1.0, 2.0, 3.5], &[1.0, 2.0, 3.0]), 875_000);
+    assert_eq!(
+        linear(&[9.0, 2.0, 3.0], &[1.0, 2.0, 3.0]),
+        0,
+        "worse than the mean"
+    );
+    assert_eq!(
+        linear(&[2.0, 2.0], &[2.0, 2.0]),
+        0,
+        "the labels say nothing"
+    );
+}
+
+#[test]
 fn no_rows_and_outputs_that_are_not_finite_are_not_scored() {
     let kernel = Kernel::detect().unwrap();
     let start = State::initial(&ModelSpec::Linear { features: 1 }, &[0; 32]).unwrap();

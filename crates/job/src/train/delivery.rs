@@ -1,8 +1,9 @@
 //! What a requester gets: the parameters, what they are of, and how good they are.
 
-use assay_estimator::{Labels, Samples, Scores, Specification, State, export, score};
+use assay_estimator::{Labels, Samples, Scores, Specification, State, TrainError, export, score};
 use assay_kernel::Kernel;
 use assay_ledger::Counts;
+use assay_proof::Handle;
 
 use super::{DATA, HELDOUT, rows};
 use crate::build_error::BuildError;
@@ -54,6 +55,29 @@ pub(super) fn deliver(
     }
     Ok(delivery)
 }
+
+/// How good the parameters of a final state are on a test set, in millionths.
+pub(super) fn millionths(
+    specification: &Specification,
+    state: &[u8],
+    test: &Handle,
+) -> Result<u64, BuildError> {
+    let test = rows::shard(specification, TEST, test)?;
+    let Ok(state) = State::from_bytes(state, &specification.model) else {
+        return Ok(0);
+    };
+    match score(&Kernel::detect()?, &state, test.samples()) {
+        Ok(scores) => Ok(scores.millionths()),
+        Err(TrainError::Outputs(_)) => Ok(0),
+        Err(source) => Err(BuildError::NoScore {
+            name: TEST,
+            source: Box::new(source),
+        }),
+    }
+}
+
+/// What a contest's test set is called.
+const TEST: &str = "test";
 
 /// Adds a figure that counts something.
 pub(crate) fn count(delivery: &mut Delivery, name: &str, found: u64) {

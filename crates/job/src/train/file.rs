@@ -35,6 +35,10 @@ pub(super) struct TrainFile {
     market: MarketTable,
     #[serde(default)]
     deadlines: Deadlines,
+    /// Refused as long as no node plays a part in contests.
+    #[serde(default)]
+    #[schemars(skip)]
+    contest: Option<toml::Table>,
 }
 
 /// What is trained. How many features and classes it has follows from the data.
@@ -144,6 +148,11 @@ enum ScheduleName {
 /// Reads a job file, and the rows that it names.
 pub(super) fn read(text: &str, folder: &Path) -> Result<Job, JobError> {
     let file: TrainFile = toml::from_str(text).map_err(|e| JobError::Syntax(Box::new(e)))?;
+    if file.contest.is_some() {
+        let problem = "providers cannot compete for a job yet: the ledger has the rules of contests, and no \
+                       node plays a part in them; leave [contest] out";
+        return Err(JobError::value("contest", problem.to_owned()));
+    }
     let training = file.training.settings()?;
     let scale = file.data.scale()?;
     let share = file.data.share()?;

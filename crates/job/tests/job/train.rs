@@ -48,6 +48,12 @@ fn told(error: &dyn Error) -> String {
     text
 }
 
+#[test]
+fn a_contest_is_refused_as_long_as_nobody_plays_it() {
+    let error = changed(&[("[market]", "[contest]\nplaces = 1\n[market]")]).unwrap_err();
+    assert!(told(&error).contains("no node plays a part"), "{error}");
+}
+
 fn run(job: &Job) -> (Local, Delivery) {
     let local = Local::new(job, Digest::ZERO).unwrap();
     local.check(job).unwrap();
@@ -110,6 +116,42 @@ fn the_example_tells_tumours_apart_and_its_files_can_be_read() {
         local.private.keys().collect::<Vec<_>>(),
         ["columns", "heldout"]
     );
+}
+
+/// What validators of a contest find: the same number from the same bytes, whoever looks.
+#[test]
+fn a_final_state_has_a_score_on_a_test_set_that_is_a_whole_number() {
+    let job = changed(&[]).unwrap();
+    let test = Local::new(&job, Digest::ZERO).unwrap().private["heldout"].clone();
+    let trained = |seed: u8| {
+        let local = Local::new(&job, Digest([seed; 32])).unwrap();
+        let run = assay_job::run(&local.task, &mut |_| ControlFlow::Continue(())).unwrap();
+        let inputs = (&local.inputs, &local.private);
+        let figures = deliver(job.kind, &job.specification, inputs, &run.state).unwrap();
+        let state = assay_ledger::StateFile::decode(&run.state)
+            .unwrap()
+            .1
+            .to_vec();
+        (state, figures.figures["accuracy"])
+    };
+    let score = |state: &[u8]| job.kind.score(&job.specification, state, &test);
+    for seed in [1, 2, 3] {
+        let (state, accuracy) = trained(seed);
+        let found = score(&state).unwrap();
+        let accuracy = (accuracy * 1e6).floor() as u64;
+        assert!(found.abs_diff(accuracy) <= 1, "{seed}: {found} {accuracy}");
+        assert_eq!(score(&state).unwrap(), found);
+        // Another seed gives another model: nobody's is another's.
+        assert_ne!(state, trained(seed + 9).0);
+    }
+    // What is no model has none of a test set's score, and whose fault a test set is stays clear.
+    assert_eq!(score(b"no model").unwrap(), 0);
+    let (state, _) = trained(1);
+    let none = Handle::in_memory(b"no rows".to_vec());
+    assert!(job.kind.score(&job.specification, &state, &none).is_err());
+    let other = KINDS.iter().find(|kind| kind.name() == "finetune").unwrap();
+    let error = other.score(&[], &state, &test).unwrap_err();
+    assert!(error.to_string().contains("whole number"), "{error}");
 }
 
 #[test]

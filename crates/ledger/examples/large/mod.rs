@@ -173,6 +173,7 @@ impl World {
             delivery_key: LockSecret::from_seed(&[9; 32]).public(),
             deadlines,
             rounds: None,
+            contest: None,
         }
     }
 }

@@ -119,6 +119,14 @@ pub(crate) fn to_pot(state: &mut State<'_>, amount: Amount) -> Result<(), Refusa
     Ok(())
 }
 
+/// Adds to what the network holds for itself.
+pub(crate) fn to_treasury(state: &mut State<'_>, amount: Amount) -> Result<(), Refusal> {
+    let mut pools: Pools = state.load(&keys::pools()).unwrap_or_default();
+    pools.treasury = plus(pools.treasury, amount)?;
+    state.save(keys::pools(), &pools);
+    Ok(())
+}
+
 /// The sum, refused on overflow.
 pub(crate) fn plus(a: Amount, b: Amount) -> Result<Amount, Refusal> {
     Ok(a.checked_add(b).ok_or(AccountRefusal::Overflow)?)

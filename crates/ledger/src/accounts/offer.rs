@@ -267,6 +267,7 @@ mod tests {
                 ..Deadlines::all(30_000)
             },
             rounds: None,
+            contest: None,
         }
     }
 

@@ -6,7 +6,7 @@ use super::lives::row;
 use super::passage::enter;
 use super::procedure::Sender;
 use super::stored::{blocks_timer, load, open_orders, save};
-use super::{registry, rounds};
+use super::{contest, registry, rounds};
 use crate::accounts::money;
 use crate::files::{must_be_kept, recorded};
 use crate::state::State;
@@ -32,9 +32,14 @@ pub(crate) fn apply(
         Some(_) => rounds::trainer(state, &id, &sender),
         None => None,
     };
+    let claim = match order.contest {
+        Some(_) => contest::claim(state, &id, &sender),
+        None => None,
+    };
     let sender = Sender {
         account: sender,
         trainer: trainer.as_ref(),
+        claim: claim.as_ref(),
     };
     check(state, &order, &sender, call)?;
     registry::of(ProcedureName::followed_by(&order)).make(state, &mut order, &sender, call)?;
@@ -54,8 +59,9 @@ fn post(
     if open_orders(state, &requester) >= most {
         return Err(OrderRefusal::TooManyOpen { most }.into());
     }
+    let test = terms.contest.iter().map(|of| &of.test);
     let mut classes = Vec::with_capacity(terms.inputs.len());
-    for input in &terms.inputs {
+    for input in terms.inputs.iter().chain(test) {
         let record = recorded(state, input.file, requester)?;
         classes.push(record.length_class);
         let ms = terms.inputs_ms(&state.chain.parameters);
@@ -84,10 +90,12 @@ fn post(
         asked: None,
         declined: Vec::new(),
         escrow,
-        // With rounds, each audit brings its own.
-        answers: match terms.rounds {
-            Some(_) => 0,
-            None => terms.most_answers(&state.chain.parameters),
+        // With rounds and in a contest, each audit brings its own.
+        answers: match ProcedureName::of(terms) {
+            ProcedureName::Rounds | ProcedureName::Contest => 0,
+            ProcedureName::Traced | ProcedureName::Redundant => {
+                terms.most_answers(&state.chain.parameters)
+            }
         },
         deposit: Amount::ZERO,
         begun: 0,
@@ -100,6 +108,7 @@ fn post(
         head,
         runs: Vec::new(),
         disputes: Vec::new(),
+        contest: terms.contest.as_ref().map(|_| Box::default()),
     };
     state.emit(OrderEvent::OrderPosted { requester, escrow }.of(id));
     enter(state, &mut order, ProcedureName::of(terms).first());

@@ -1,13 +1,15 @@
 //! What may be asked about orders.
 
+use assay_crypto::custody::KeyShare;
 use assay_crypto::release::{LockKey, Release, Shown};
 use assay_crypto::{Digest, merkle};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
+use super::carried::{AuditResults, DeclineReason, Opening};
 use crate::{
-    AccountId, Bits, BoundedVec, Contradiction, Counts, FileId, Finding, OrderId, Place, Reached,
-    SealedKeys, SegmentIndex, StepIndex, Terms,
+    AccountId, Bits, BoundedVec, Contradiction, Counts, CustodyPoints, FileId, Finding, OrderId,
+    Place, Scores, SealedKeys, SealedShare, StepIndex, Terms,
 };
 
 /// A request about an order. What is a move in one run of an order names its [`Place`].
@@ -225,6 +227,52 @@ pub enum OrderCall {
         /// be the same.
         keeper: AccountId,
     },
+    /// The requester of a contest deals the key of its test set to the validators.
+    DealKey {
+        /// The contest.
+        place: Place,
+        /// The encryption keys of the validators that it is dealt under: see [`Custody::name_of`](crate::Custody::name_of).
+        under: Digest,
+        /// What fixes the key and every share.
+        points: CustodyPoints,
+        /// A share for each validator, in ascending order of their accounts.
+        sealed: BoundedVec<SealedShare, 64>,
+    },
+    /// A validator says whether the share that was dealt to it is good.
+    CheckShare {
+        /// The contest.
+        place: Place,
+        /// Whether it opens, and is the one that the points fix.
+        good: bool,
+    },
+    /// An account takes part in a contest as a provider: its bond is locked until the end.
+    Claim {
+        /// The order.
+        order: OrderId,
+    },
+    /// A validator shows its share of a contest's test set to everybody.
+    OpenShare {
+        /// The contest.
+        place: Place,
+        /// The share.
+        share: KeyShare,
+    },
+    /// A validator reveals the scores that it committed to.
+    RevealScores {
+        /// The contest, or the claim that is scored once more.
+        place: Place,
+        /// The scores.
+        scores: Scores,
+        /// The salt of its commitment; `None` for a validator that did not commit in time.
+        salt: Option<Digest>,
+    },
+    /// Somebody with a bond doubts a score, with a deposit.
+    ChallengeScore {
+        /// The claim.
+        place: Place,
+        /// What the score should be.
+        score: Option<u64>,
+    },
 }
 
 impl OrderCall {
@@ -255,6 +303,12 @@ impl OrderCall {
             OrderCall::CommitUpdate { .. } => "commit_update",
             OrderCall::Hold { .. } => "hold",
             OrderCall::AttestModel { .. } => "attest_model",
+            OrderCall::DealKey { .. } => "deal_key",
+            OrderCall::CheckShare { .. } => "check_share",
+            OrderCall::Claim { .. } => "claim",
+            OrderCall::OpenShare { .. } => "open_share",
+            OrderCall::RevealScores { .. } => "reveal_scores",
+            OrderCall::ChallengeScore { .. } => "challenge_score",
         }
     }
 
@@ -266,7 +320,8 @@ impl OrderCall {
             | OrderCall::Accept { order }
             | OrderCall::Complain { order }
             | OrderCall::Join { order, .. }
-            | OrderCall::Leave { order } => Some(*order),
+            | OrderCall::Leave { order }
+            | OrderCall::Claim { order } => Some(*order),
             _ => self.place().map(|place| place.order),
         }
     }
@@ -279,7 +334,8 @@ impl OrderCall {
             | OrderCall::Accept { .. }
             | OrderCall::Complain { .. }
             | OrderCall::Join { .. }
-            | OrderCall::Leave { .. } => None,
+            | OrderCall::Leave { .. }
+            | OrderCall::Claim { .. } => None,
             OrderCall::Grant { place, .. }
             | OrderCall::Answer { place, .. }
             | OrderCall::Decline { place, .. }
@@ -297,75 +353,12 @@ impl OrderCall {
             | OrderCall::Contradict { place, .. }
             | OrderCall::CommitUpdate { place, .. }
             | OrderCall::Hold { place, .. }
-            | OrderCall::AttestModel { place, .. } => Some(*place),
+            | OrderCall::AttestModel { place, .. }
+            | OrderCall::DealKey { place, .. }
+            | OrderCall::CheckShare { place, .. }
+            | OrderCall::OpenShare { place, .. }
+            | OrderCall::RevealScores { place, .. }
+            | OrderCall::ChallengeScore { place, .. } => Some(*place),
         }
-    }
-}
-
-/// Why a provider gave an order back.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum DeclineReason {
-    /// The grant does not open, or is not the key bundle the terms commit to.
-    Keys,
-    /// An input file is missing or does not hold what the terms say.
-    Inputs,
-    /// Its machine cannot do it, for instance because the run takes more memory than is free there.
-    Unable,
-}
-
-/// One leaf of a trace with the path to the trace's root.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-pub struct Opening {
-    /// Index of the state.
-    pub step: StepIndex,
-    /// What its leaf is made of.
-    pub reached: Reached,
-    /// From the leaf up to the root.
-    pub path: merkle::Path,
-}
-
-impl Opening {
-    /// The leaf.
-    pub fn leaf(&self) -> Digest {
-        self.reached.leaf(self.step)
-    }
-}
-
-/// What one auditor found. `None` stands for "what I was granted did not let me begin".
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-pub struct AuditResults {
-    /// Leaf 0, recomputed from the specification.
-    pub initial: Option<Digest>,
-    /// The end leaf of every drawn segment, in ascending order of segments.
-    pub segments: BoundedVec<(SegmentIndex, Option<Digest>), { Terms::MAX_REPLAYED as usize }>,
-}
-
-impl AuditResults {
-    /// The digest an auditor posts before the provider opens the ends. It binds the auditor and
-    /// the audit round, so nobody can post another's commitment and later reveal what the other
-    /// revealed.
-    pub fn commitment(&self, place: &Place, auditor: AccountId, salt: &Digest) -> Digest {
-        // Serialising into memory cannot fail.
-        let results = borsh::to_vec(self).unwrap_or_default();
-        let parts: [&[u8]; 6] = [
-            &place.order.0.0,
-            &place.run.0.to_le_bytes(),
-            &place.occasion.bytes(),
-            &auditor.0,
-            &results,
-            &salt.0,
-        ];
-        Digest::of("assay/audit/v2", &parts)
-    }
-
-    /// What was found for a segment; `None` when the segment is not listed.
-    pub fn segment(&self, segment: SegmentIndex) -> Option<Option<Digest>> {
-        self.segments
-            .iter()
-            .find(|(index, _)| *index == segment)
-            .map(|(_, leaf)| *leaf)
     }
 }

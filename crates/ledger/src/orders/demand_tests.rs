@@ -64,6 +64,7 @@ fn terms(stream: &mut Stream, delivery_key: &LockKey) -> Terms {
         delivery_key: *delivery_key,
         deadlines: deadlines(stream),
         rounds: None,
+        contest: None,
     }
 }
 

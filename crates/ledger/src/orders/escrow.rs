@@ -68,6 +68,18 @@ pub(crate) fn pay_deposit(
     pay(state, id, account, left)
 }
 
+/// Takes an order's deposit of whoever was wrong: the validators that are paid for having found that get their
+/// fees, and the pot what is left.
+pub(crate) fn forfeit_deposit(
+    state: &mut State<'_>,
+    order: &mut Order,
+    judges: &[AccountId],
+) -> Result<(), Refusal> {
+    let (id, deposit) = (order.head.id, std::mem::take(&mut order.head.deposit));
+    let left = pay_judges(state, id, judges, deposit)?;
+    money::to_pot(state, left)
+}
+
 /// Pays each of the validators that found what the verdict says its fee out of `from`, or an equal part of
 /// it where it is too small; returns what is left.
 fn pay_judges(

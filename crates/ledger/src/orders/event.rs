@@ -137,6 +137,36 @@ pub enum OrderEvent {
     /// The round merged nothing: nothing or too little was sent or stood, or the validators did not agree in
     /// time.
     NotMerged { round: u16, sent: u16, counted: u16 },
+    /// The key of a contest's test set was dealt, under these encryption keys of the validators.
+    KeyDealt { under: Digest },
+    /// A validator said whether its share of it is good.
+    ShareChecked { validator: AccountId, good: bool },
+    /// An account takes part in a contest.
+    Claimed { provider: AccountId },
+    /// A contest began: each claimant has a seed of its own.
+    ContestBegun { claims: u16 },
+    /// A validator showed its share of the test set's key.
+    ShareShown { validator: AccountId },
+    /// The test set can be read.
+    KeyOpened,
+    /// A validator showed its scores.
+    ScoresShown { validator: AccountId },
+    /// A claim's score was found; none where its model could not be scored.
+    Scored {
+        provider: AccountId,
+        score: Option<u64>,
+    },
+    /// Somebody doubts a claim's score.
+    ScoreChallenged {
+        provider: AccountId,
+        by: AccountId,
+        score: Option<u64>,
+    },
+    /// A quorum scored a claim once more.
+    Recounted {
+        provider: AccountId,
+        score: Option<u64>,
+    },
 }
 
 impl OrderEvent {

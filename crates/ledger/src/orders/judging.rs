@@ -1,10 +1,7 @@
 //! How validators judge a dispute, for every procedure: they commit to what they found, reveal it, and a
 //! quorum of equal findings is the verdict.
-//!
-//! In the open the first findings could be copied by judges that never looked. So a finding is committed
-//! to first, until as many have as a verdict takes, or three quarters of the time are over; then those who
-//! committed reveal. Who did not commit in time is heard after them, for its voice may be needed: where
-//! fewer than a quorum reveal the same, because some lie or fall silent, the others decide. But it may
+//! Who did not commit in time is heard after those who did ([`super::sealed`]), for its voice may be needed:
+//! where fewer than a quorum reveal the same, because some lie or fall silent, the others decide. But it may
 //! have copied, and is not paid.
 
 use std::collections::BTreeSet;
@@ -13,46 +10,34 @@ use assay_crypto::Digest;
 
 use super::disputes::{Decision, end};
 use super::passage::enter;
+use super::sealed::{Hearing, Sealed};
 use crate::state::State;
 use crate::{
     AccountId, Attestation, Dispute, FailureReason, Finding, FindingCommitment, Moment, Order,
     OrderEvent, OrderRefusal, Phase, Piece, Place, Question, Refusal, Verdict,
 };
 
-/// Of the time that validators have, the eighths in which they commit.
-const COMMITTING: u64 = 6;
-/// The eighths that those who committed have to reveal before others are heard.
-const REVEALING: u64 = 1;
-
-/// Whose findings are heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hearing {
-    /// Nobody's: validators commit to them.
-    Sealed,
-    /// Those of validators that committed.
-    Committed,
-    /// Everybody's.
-    Open,
-}
-
 impl Order {
     /// Whose findings about the open dispute are heard in the block `now`, if validators judge it.
     pub fn hearing(&self, now: Moment) -> Option<Hearing> {
         let judged = self.head.phase == Phase::Attesting;
         let dispute = self.dispute().filter(|_| judged)?;
-        let whole = (self.head.since, self.head.deadline);
-        let closed = dispute.closed;
-        let closed = closed.unwrap_or_else(|| self.head.since.later(COMMITTING, whole));
-        let mut committed = dispute.commitments.iter();
-        Some(if !closed.is_reached(now) {
-            Hearing::Sealed
-        } else if committed.all(|of| has_attested(dispute, of.validator))
-            || closed.later(REVEALING, whole).is_reached(now)
-        {
-            Hearing::Open
-        } else {
-            Hearing::Committed
-        })
+        Some(sealed(self, dispute, &|by| has_attested(dispute, by)).hearing(now))
+    }
+}
+
+/// The findings about a dispute.
+fn sealed<'a>(
+    order: &Order,
+    dispute: &'a Dispute,
+    revealed: &'a dyn Fn(AccountId) -> bool,
+) -> Sealed<'a> {
+    Sealed {
+        order: order.head.id,
+        whole: (order.head.since, order.head.deadline),
+        commitments: &dispute.commitments,
+        closed: dispute.closed,
+        revealed,
     }
 }
 
@@ -61,36 +46,20 @@ fn has_attested(dispute: &Dispute, validator: AccountId) -> bool {
     made.any(|made| made.validator == validator)
 }
 
-fn commitment_of(dispute: &Dispute, validator: AccountId) -> Option<Digest> {
-    let mut made = dispute.commitments.iter();
-    let made = made.find(|made| made.validator == validator);
-    made.map(|made| made.commitment)
-}
-
 /// Whether a validator has to commit to a finding about the open dispute in the block `now`.
 pub(super) fn has_to_commit(order: &Order, validator: AccountId, now: Moment) -> bool {
-    let dispute = order.dispute();
-    dispute.is_some_and(|dispute| {
-        let silent = !has_attested(dispute, validator);
-        silent && commitment_of(dispute, validator).is_none()
-    }) && order.hearing(now) == Some(Hearing::Sealed)
+    let judged = order.head.phase == Phase::Attesting;
+    order.dispute().filter(|_| judged).is_some_and(|dispute| {
+        sealed(order, dispute, &|by| has_attested(dispute, by)).has_to_commit(validator, now)
+    })
 }
 
 /// Whether a validator is heard in the block `now`, and has not attested in the open dispute.
 pub(super) fn has_to_attest(order: &Order, validator: AccountId, now: Moment) -> bool {
-    let dispute = order.dispute();
-    dispute.is_some_and(|dispute| {
-        let heard = heard_from(dispute, validator);
-        !has_attested(dispute, validator) && order.hearing(now) >= Some(heard)
+    let judged = order.head.phase == Phase::Attesting;
+    order.dispute().filter(|_| judged).is_some_and(|dispute| {
+        sealed(order, dispute, &|by| has_attested(dispute, by)).has_to_reveal(validator, now)
     })
-}
-
-/// From when on a validator is heard.
-fn heard_from(dispute: &Dispute, validator: AccountId) -> Hearing {
-    match commitment_of(dispute, validator) {
-        Some(_) => Hearing::Committed,
-        None => Hearing::Open,
-    }
 }
 
 /// Commits a validator to what it found; as many as make a verdict end this.
@@ -103,12 +72,8 @@ pub(super) fn commit(
     let (id, now) = (order.head.id, state.moment());
     let done = || OrderRefusal::AlreadyDone { order: id };
     let dispute = order.dispute().ok_or_else(done)?;
-    if commitment_of(dispute, validator).is_some() || has_attested(dispute, validator) {
-        return Err(done().into());
-    }
-    if order.hearing(now) != Some(Hearing::Sealed) {
-        return Err(OrderRefusal::FindingsOpen { order: id }.into());
-    }
+    let attested = |by| has_attested(dispute, by);
+    sealed(order, dispute, &attested).check_commit(validator, now)?;
     let dispute = order.disputes.last_mut().ok_or_else(done)?;
     dispute.commitments.push(FindingCommitment {
         validator,
@@ -135,18 +100,10 @@ pub(super) fn attest(
     let id = order.head.id;
     let done = || OrderRefusal::AlreadyDone { order: id };
     let dispute = order.dispute().ok_or_else(done)?;
-    if has_attested(dispute, validator) {
-        return Err(done().into());
-    }
     let finding = Attestation { validator, found };
-    let committed = commitment_of(dispute, validator);
-    let heard = heard_from(dispute, validator);
-    if order.hearing(state.moment()) < Some(heard) {
-        return Err(OrderRefusal::FindingsSealed { order: id }.into());
-    }
-    if committed != salt.map(|salt| finding.commitment(place, &salt)) {
-        return Err(OrderRefusal::CommitmentMismatch { order: id }.into());
-    }
+    let named = salt.map(|salt| finding.commitment(place, &salt));
+    let attested = |by| has_attested(dispute, by);
+    sealed(order, dispute, &attested).check_reveal(validator, state.moment(), named)?;
     let dispute = order.disputes.last_mut().ok_or_else(done)?;
     dispute.attestations.push(finding);
     state.emit(OrderEvent::Attested { validator, found }.of(id));
@@ -234,6 +191,9 @@ fn paid(dispute: &Dispute, found: Option<Digest>) -> Vec<AccountId> {
         .attestations
         .iter()
         .filter(|of| of.found.leaf() == found);
-    let committed = right.filter(|of| commitment_of(dispute, of.validator).is_some());
+    let committed = right.filter(|of| {
+        let mut made = dispute.commitments.iter();
+        made.any(|made| made.validator == of.validator)
+    });
     committed.map(|of| of.validator).collect()
 }

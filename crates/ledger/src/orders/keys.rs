@@ -82,6 +82,20 @@ pub(crate) fn trains(order: &OrderId, account: &AccountId) -> Vec<u8> {
     join(b'2', &[&order.0.0, &account.0])
 }
 
+/// How far a contest has come.
+pub(crate) fn contest(order: &OrderId) -> Vec<u8> {
+    join(b'3', &[&order.0.0])
+}
+
+/// An account's claim in a contest.
+pub(crate) fn claim(order: &OrderId, account: &AccountId) -> Vec<u8> {
+    join(b'4', &[&order.0.0, &account.0])
+}
+
+pub(crate) fn all_claims(order: &OrderId) -> Vec<u8> {
+    join(b'4', &[&order.0.0])
+}
+
 pub(crate) fn open_orders(requester: &AccountId) -> Vec<u8> {
     join(b'u', &[&requester.0])
 }

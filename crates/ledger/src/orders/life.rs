@@ -7,8 +7,8 @@
 use std::fmt;
 
 use crate::{
-    AccountId, Deadlines, FailureReason, Order, Outcome, Parameters, Phase, Seat, SlashReason,
-    Trainer,
+    AccountId, Claim, Deadlines, FailureReason, Order, Outcome, Parameters, Phase, Seat,
+    SlashReason, Trainer,
 };
 
 use super::procedure::Sender;
@@ -90,6 +90,8 @@ pub enum Mover {
     Anybody,
     /// The trainers of an order with rounds whose bonds are locked.
     Trainers,
+    /// The claimants of a contest whose bonds are locked.
+    Claimants,
 }
 
 impl Mover {
@@ -112,6 +114,7 @@ impl Mover {
             Mover::Validators => validators.binary_search(&account).is_ok(),
             Mover::Anybody => true,
             Mover::Trainers => sender.trainer.is_some_and(Trainer::is_bound),
+            Mover::Claimants => sender.claim.is_some_and(Claim::is_bound),
         }
     }
 }
@@ -128,6 +131,7 @@ impl fmt::Display for Mover {
             Mover::Validators => "the validators",
             Mover::Anybody => "anybody",
             Mover::Trainers => "each trainer",
+            Mover::Claimants => "each claimant",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The procedures there are, and the phases of each.
 
+use super::contest::life::LIFE as CONTEST;
 use super::life::Row;
 use super::redundant::life::LIFE as REDUNDANT;
 use super::rounds::life::LIFE as ROUNDS;
@@ -15,20 +16,24 @@ pub enum ProcedureName {
     Redundant,
     /// Many trainers, whose updates are merged round by round.
     Rounds,
+    /// Several providers, of whose models the best on an unseen test set wins.
+    Contest,
 }
 
 impl ProcedureName {
     /// All of them.
-    pub const ALL: [ProcedureName; 3] = [
+    pub const ALL: [ProcedureName; 4] = [
         ProcedureName::Traced,
         ProcedureName::Redundant,
         ProcedureName::Rounds,
+        ProcedureName::Contest,
     ];
 
     /// The procedure of an order with these terms.
     pub fn of(terms: &Terms) -> Self {
         match terms.copies {
             _ if terms.rounds.is_some() => ProcedureName::Rounds,
+            _ if terms.contest.is_some() => ProcedureName::Contest,
             0 | 1 => ProcedureName::Traced,
             _ => ProcedureName::Redundant,
         }
@@ -49,6 +54,7 @@ impl ProcedureName {
             ProcedureName::Traced => "traced",
             ProcedureName::Redundant => "redundant",
             ProcedureName::Rounds => "rounds",
+            ProcedureName::Contest => "contest",
         }
     }
 
@@ -57,6 +63,7 @@ impl ProcedureName {
         match self {
             ProcedureName::Traced | ProcedureName::Redundant => Phase::Posted,
             ProcedureName::Rounds => Phase::Joining,
+            ProcedureName::Contest => Phase::Dealing,
         }
     }
 
@@ -66,6 +73,7 @@ impl ProcedureName {
             ProcedureName::Traced => TRACED,
             ProcedureName::Redundant => REDUNDANT,
             ProcedureName::Rounds => ROUNDS,
+            ProcedureName::Contest => CONTEST,
         }
     }
 }

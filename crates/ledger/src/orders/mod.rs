@@ -6,8 +6,13 @@
 mod apply;
 mod asked;
 mod asking;
+mod audited;
+mod audits;
+mod binding;
 mod call;
+mod carried;
 mod complaint;
+mod contest;
 mod contradiction;
 mod counts;
 mod demand;
@@ -36,6 +41,7 @@ mod round;
 mod rounds;
 pub mod rules;
 mod runs;
+mod sealed;
 mod state_file;
 pub(crate) mod stored;
 mod terms;
@@ -45,7 +51,13 @@ mod waiting;
 
 pub(crate) use apply::{apply, late};
 pub use asked::{Answered, Asked, Invited};
-pub use call::{AuditResults, DeclineReason, Opening, OrderCall};
+pub use call::OrderCall;
+pub use carried::{AuditResults, DeclineReason, Opening};
+pub use contest::{
+    Ballot, Claim, ClaimEntry, ClaimStage, Contest, ContestShares, ContestTerms, Custody,
+    CustodyPoints, CustodyTerms, KeyCustody, ScoreChallenge, ScoreSheet, Scores, SealedShare,
+    ShownRun, ValidatorCustody,
+};
 pub use contradiction::{
     Contradiction, Examined, NoContradiction, NotTheSlices, Promised, SliceRange, examine,
     sealed_digest,
@@ -54,7 +66,6 @@ pub use counts::{Counts, Reached, StopRule, Taken};
 pub use dispute::{Attestation, Dispute, Finding, FindingCommitment, Piece, Question, Verdict};
 pub use event::{OrderEvent, SlashReason};
 pub(crate) use grants::forget_keys;
-pub use judging::Hearing;
 pub use life::{Late, Move, Mover, Row, Span};
 pub use lives::ProcedureName;
 pub use order::Order;
@@ -65,6 +76,7 @@ pub use record::{Failure, FailureReason, Grant, Head, Run, SealedKeys, Trace};
 pub use refusal::OrderRefusal;
 pub use round::{Leaf, Round, Seat};
 pub use rounds::{AuditOf, Bits, Holds, Merge, Model, RoundTerms, Rounds, Sent, Trainer};
+pub use sealed::Hearing;
 pub use state_file::{InSlice, NodePlace, NotAStateFile, StateFile};
 pub use terms::{Deadlines, Input, JobKind, JobMethod, Terms};
 pub use turn::Turn;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Dispute, Failure, Head, Occasion, Place, Role, Round, Run, RunIndex, Seat};
+use crate::{
+    AccountId, Contest, Dispute, Failure, Head, Occasion, Place, Role, Round, Run, RunIndex, Seat,
+};
 
 /// An order as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,9 @@ pub struct Order {
     /// Its disputes, in the order in which they were opened; the last one is open while it has no
     /// verdict.
     pub disputes: Vec<Dispute>,
+    /// How far it has come, where it is a contest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contest: Option<Box<Contest>>,
 }
 
 impl Order {

@@ -53,11 +53,7 @@ pub(super) fn finish(
     escrow::pay_from_escrow(state, order, requester, rest)?;
     order.head.outcome = Some(outcome);
     order.head.declined.clear();
-    order.head.phase = match outcome {
-        Outcome::Paid | Outcome::Failed | Outcome::EndedEarly => Phase::Settled,
-        Outcome::Withdrawn => Phase::Cancelled,
-        _ => Phase::Refunded,
-    };
+    order.head.phase = outcome.phase();
     order.head.since = state.moment();
     order.head.deadline = state.moment();
     for run in &order.runs {

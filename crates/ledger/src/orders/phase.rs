@@ -74,6 +74,22 @@ pub enum Phase {
     Cancelled,
     /// Final: the requester has its money back.
     Refunded,
+    /// The requester deals the key of its test set to the validators.
+    Dealing,
+    /// The validators say whether they hold good shares of it.
+    Holding,
+    /// The claimants run the job and commit to their runs.
+    Claiming,
+    /// The claims are closed; the claimants show their runs.
+    Sealed,
+    /// The validators show their shares of the test set's key.
+    TestOpen,
+    /// The validators score every model on the test set.
+    Validating,
+    /// The scores are known; anybody with a bond may challenge one.
+    Verifying,
+    /// The validators score one model once more.
+    Recounting,
 }
 
 impl Phase {
@@ -96,7 +112,7 @@ impl Phase {
     }
 
     /// Every phase, in the order of their encoding.
-    pub const ALL: [Phase; 26] = [
+    pub const ALL: [Phase; 34] = [
         Phase::Posted,
         Phase::Asked,
         Phase::Taken,
@@ -123,6 +139,14 @@ impl Phase {
         Phase::Settled,
         Phase::Cancelled,
         Phase::Refunded,
+        Phase::Dealing,
+        Phase::Holding,
+        Phase::Claiming,
+        Phase::Sealed,
+        Phase::TestOpen,
+        Phase::Validating,
+        Phase::Verifying,
+        Phase::Recounting,
     ];
 
     /// Its place in keys of the state; the same as in its encoding.
@@ -130,7 +154,7 @@ impl Phase {
         self as u8
     }
 
-    /// Whether the validators judge a dispute, or will, or have updates to gather or merge.
+    /// Whether the validators judge a dispute, or will, have updates to gather or merge, keep a key, or score.
     pub fn is_judged(self) -> bool {
         matches!(
             self,
@@ -140,6 +164,11 @@ impl Phase {
                 | Phase::Closed
                 | Phase::Checking
                 | Phase::Merging
+                | Phase::Holding
+                | Phase::TestOpen
+                | Phase::Validating
+                | Phase::Verifying
+                | Phase::Recounting
         )
     }
 
@@ -172,6 +201,14 @@ impl Phase {
             Phase::Settled => "settled",
             Phase::Cancelled => "cancelled",
             Phase::Refunded => "refunded",
+            Phase::Dealing => "dealing",
+            Phase::Holding => "holding",
+            Phase::Claiming => "claiming",
+            Phase::Sealed => "sealed",
+            Phase::TestOpen => "test_open",
+            Phase::Validating => "validating",
+            Phase::Verifying => "verifying",
+            Phase::Recounting => "recounting",
         }
     }
 }
@@ -206,6 +243,44 @@ pub enum Outcome {
     TooFewTrainers,
     /// Rounds went on to merge nothing, or too few trainers were left; the rounds until then were paid.
     EndedEarly,
+    /// The key of a contest's test set was dealt badly; whoever looked was paid.
+    BadDealing,
+    /// Too few validators said in time that they hold the key of a contest's test set, or that they do not.
+    NotHeld,
+    /// No claim of a contest stands.
+    NoClaims,
+    /// No claim of a contest that stands is better than the baseline; claimants were paid in equal parts.
+    NoImprovement,
+    /// The test set of a contest did not open; claimants were paid in equal parts.
+    CustodyShut,
+    /// The test set of a contest could not be read; claimants were paid in equal parts.
+    TestUnread,
+    /// Too few validators scored the models of a contest; claimants were paid in equal parts.
+    NotScored,
+}
+
+impl Outcome {
+    /// The phase in which an order is over that ended like this.
+    pub fn phase(self) -> Phase {
+        match self {
+            Outcome::Withdrawn => Phase::Cancelled,
+            Outcome::Paid | Outcome::Failed | Outcome::EndedEarly => Phase::Settled,
+            _ if self.pays_claims() => Phase::Settled,
+            _ => Phase::Refunded,
+        }
+    }
+
+    /// Whether claimants are paid where a contest ends like this.
+    pub fn pays_claims(self) -> bool {
+        matches!(
+            self,
+            Outcome::Paid
+                | Outcome::NoImprovement
+                | Outcome::CustodyShut
+                | Outcome::TestUnread
+                | Outcome::NotScored
+        )
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -226,6 +301,27 @@ impl fmt::Display for Outcome {
             Self::TooFewTrainers => "refunded: too few trainers joined in time",
             Self::EndedEarly => {
                 "ended early: rounds merged nothing, or too few trainers were left; what was done is paid, the rest is back"
+            }
+            Self::BadDealing => {
+                "refunded, less what validators earned by looking: the key of the test set was dealt badly"
+            }
+            Self::NotHeld => {
+                "refunded, less what validators earned by looking: too few of them said in time that they hold the key of the test set"
+            }
+            Self::NoClaims => {
+                "refunded: no claim stands"
+            }
+            Self::NoImprovement => {
+                "over without a winner: no model is better than the baseline; claimants whose runs stand share their part equally"
+            }
+            Self::CustodyShut => {
+                "over without a winner: the validators did not open the test set in time; claimants whose runs stand share their part equally"
+            }
+            Self::TestUnread => {
+                "over without a winner: the test set could not be read; claimants whose runs stand share their part equally"
+            }
+            Self::NotScored => {
+                "over without a winner: too few validators scored the models; claimants whose runs stand share their part equally"
             }
         })
     }

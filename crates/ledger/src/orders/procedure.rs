@@ -8,7 +8,7 @@
 use super::draw::Pools;
 use super::rules::problem::TermsProblem;
 use crate::state::State;
-use crate::{AccountId, Moment, Order, OrderCall, Place, Refusal, Terms, Trainer};
+use crate::{AccountId, Claim, Moment, Order, OrderCall, Place, Refusal, Terms, Trainer};
 
 /// Who makes a move.
 #[derive(Clone, Copy)]
@@ -17,6 +17,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) account: AccountId,
     /// Its part in an order with rounds, if it ever joined it.
     pub(crate) trainer: Option<&'a Trainer>,
+    /// Its claim in a contest, if it made one.
+    pub(crate) claim: Option<&'a Claim>,
 }
 
 /// One way of working on an order.

@@ -1,5 +1,6 @@
 //! What is refused about orders.
 
+use assay_crypto::Digest;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -152,6 +153,28 @@ pub enum OrderRefusal {
         "order {order}: the set of updates that are held names trainers that have sent none in this round, or is not written in the one way there is"
     )]
     NotSent { order: OrderId },
+    #[error(
+        "order {order}: the key is dealt under other encryption keys than the validators have now, which are {expected}; deal it again"
+    )]
+    OtherKeys { order: OrderId, expected: Digest },
+    #[error("order {order}: the key cannot be dealt like this: {problem}")]
+    BadDealing { order: OrderId, problem: String },
+    #[error(
+        "order {order}: this is not the share that the points of the dealing fix for this validator"
+    )]
+    BadShare { order: OrderId },
+    #[error(
+        "order {order}: only who has a bond in some role may challenge a score; register first"
+    )]
+    NotBonded { order: OrderId },
+    #[error("order {order}: this is the score that the claim has")]
+    SameScore { order: OrderId },
+    #[error("order {order}: {expected} claims are scored here, and the call has {found} scores")]
+    OtherScores {
+        order: OrderId,
+        expected: u32,
+        found: u32,
+    },
 }
 
 fn list(steps: &[StepIndex]) -> String {

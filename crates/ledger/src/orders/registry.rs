@@ -1,5 +1,6 @@
 //! The code behind each procedure.
 
+use super::contest::InContest;
 use super::lives::ProcedureName;
 use super::procedure::Procedure;
 use super::redundant::Redundant;
@@ -12,5 +13,6 @@ pub(crate) fn of(name: ProcedureName) -> &'static dyn Procedure {
         ProcedureName::Traced => &Traced,
         ProcedureName::Redundant => &Redundant,
         ProcedureName::Rounds => &InRounds,
+        ProcedureName::Contest => &InContest,
     }
 }

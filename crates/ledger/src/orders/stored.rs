@@ -14,7 +14,10 @@ pub(crate) fn load(state: &State<'_>, id: OrderId) -> Result<Order, Refusal> {
         .ok_or(OrderRefusal::UnknownOrder { order: id })?;
     let runs = (0..head.begun).filter_map(|run| state.load(&keys::run(&id, RunIndex(run))));
     let disputes = (0..head.disputed).filter_map(|number| state.load(&keys::dispute(&id, number)));
+    let contest = head.terms.contest.as_ref();
+    let contest = contest.and_then(|_| state.load(&keys::contest(&id)));
     Ok(Order {
+        contest,
         runs: runs.collect(),
         disputes: disputes.collect(),
         head,
@@ -62,6 +65,9 @@ pub(crate) fn save(state: &mut State<'_>, order: &mut Order) {
     state.save(key, head);
     for run in &order.runs {
         state.save_changed(keys::run(&id, run.index), run);
+    }
+    if let Some(contest) = &order.contest {
+        state.save_changed(keys::contest(&id), contest);
     }
     for dispute in &order.disputes {
         state.save_changed(keys::dispute(&id, dispute.number), dispute);

@@ -1,13 +1,15 @@
 //! What a requester asks for and what it offers.
 
+mod encoding;
+
 use assay_crypto::Digest;
 use assay_crypto::release::LockKey;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Amount, BoundedBytes, BoundedString, BoundedVec, FileId, Parameters, Role, RoundTerms,
-    SegmentIndex, StepIndex, StopRule,
+    Amount, BoundedBytes, BoundedString, BoundedVec, ContestTerms, FileId, Parameters, Role,
+    RoundTerms, SegmentIndex, StepIndex, StopRule,
 };
 
 /// The name of a kind of job, such as `finetune`.
@@ -17,7 +19,7 @@ pub type JobKind = BoundedString<32>;
 pub type JobMethod = BoundedString<32>;
 
 /// The terms of an order. Fixed when it is posted.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// Which kind of job; must be one of [`rules::kinds`](crate::rules::kinds).
     pub kind: JobKind,
@@ -75,6 +77,9 @@ pub struct Terms {
     /// The rounds in which many trainers do it, each for the price of a round; none, where providers do
     /// it once.
     pub rounds: Option<RoundTerms>,
+    /// What makes it a contest; none, where providers do not compete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contest: Option<Box<ContestTerms>>,
 }
 
 /// One input of a job.
@@ -214,11 +219,14 @@ impl Terms {
     }
 
     /// How long the inputs must stay recorded at least when the order is posted, in milliseconds: every
-    /// phase once for each attempt, and as long as results; at most half of what a record may last.
+    /// phase once for each attempt, and as long as results; at most half of what a record may last. In a contest
+    /// each claim may have its score found once more, and be audited after others were.
     pub fn inputs_ms(&self, parameters: &Parameters) -> u64 {
         let phases = self.deadlines.named().into_iter();
         let phases = phases.fold(0_u64, |sum, (_, ms)| sum.saturating_add(ms));
-        let runs = phases.saturating_mul(self.most_runs().into());
+        let claims = self.contest.as_ref().map_or(0, |of| of.most);
+        let times = u64::from(self.most_runs()).saturating_add(claims.into());
+        let runs = phases.saturating_mul(times);
         let whole = parameters.kept_ms.saturating_add(runs);
         whole.min(parameters.max_kept_ms / 2)
     }
@@ -257,6 +265,9 @@ impl Terms {
     pub fn escrow(&self, parameters: &Parameters) -> Option<Amount> {
         if let Some(rounds) = &self.rounds {
             return rounds.escrow(self, parameters);
+        }
+        if let Some(contest) = &self.contest {
+            return contest.escrow(self, parameters);
         }
         let waiting = match self.copies {
             0 | 1 => 1,

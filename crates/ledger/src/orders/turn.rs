@@ -44,9 +44,14 @@ pub(crate) fn turn(
     let validators = query::validators(store)?;
     let now = query::now(store)?;
     let trainer = query::trainer(store, &id, &sender)?;
+    let claim = match order.contest {
+        Some(_) => query::claim(store, &id, &sender)?,
+        None => None,
+    };
     let by = Sender {
         account: sender,
         trainer: trainer.as_ref(),
+        claim: claim.as_ref(),
     };
     if !is_awaited(&order, (&validators, now), &by, call) {
         return Ok(None);

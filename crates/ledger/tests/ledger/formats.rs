@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use assay_crypto::custody::CustodySecret;
 use assay_crypto::tiles::Tiled;
 use assay_crypto::{Digest, EncryptionKey, RangeOpening, SecretKey, merkle};
 use assay_ledger::{
@@ -9,8 +10,8 @@ use assay_ledger::{
     BoundedVec, Call, ChainId, Contradiction, Counts, DeclineReason, Event, FileCall, FileGrant,
     FileId, FileRefusal, Finding, Genesis, GenesisError, Grant, Head, Height, LedgerTime,
     MAX_FILE_BYTES, MAX_TX_BYTES, Moment, Occasion, Opening, Order, OrderCall, OrderId,
-    OrderRefusal, Piece, Place, Ppm, Reached, Refusal, Role, RunIndex, SegmentIndex, SliceRange,
-    StepIndex, Terms, Transaction, query, root,
+    OrderRefusal, Piece, Place, Ppm, Reached, Refusal, Role, RunIndex, Scores, SegmentIndex,
+    SliceRange, StepIndex, Terms, Transaction, query, root,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use proptest::prelude::*;
@@ -27,7 +28,8 @@ fn hash(bytes: &[u8]) -> String {
 fn every_call() -> Vec<Call> {
     let accounts = account_calls().into_iter().map(Call::from);
     let files = file_calls().into_iter().map(Call::from);
-    let orders = order_calls().into_iter().map(Call::from);
+    let orders = order_calls().into_iter().chain(contest_calls());
+    let orders = orders.map(Call::from);
     accounts.chain(files).chain(orders).collect()
 }
 
@@ -244,6 +246,50 @@ fn order_calls() -> Vec<OrderCall> {
     ]
 }
 
+/// Calls about contests: they came later.
+fn contest_calls() -> Vec<OrderCall> {
+    let order = OrderId(Digest::of("order", &[]));
+    let place = |occasion| Place {
+        order,
+        run: RunIndex(1),
+        occasion,
+    };
+    let work = place(Occasion::Work);
+    let secret = CustodySecret::from_seed(&[5; 32]);
+    let to = [1, 2, 3, 4].map(|of| SecretKey::from_seed([of; 32]).encryption());
+    let dealt = secret.deal(&order.0, 2, &to.each_ref().map(|of| of.public()));
+    let dealt = dealt.unwrap();
+    let share = dealt.share(&order.0, 1, &to[1]).unwrap();
+    let sealed = dealt.sealed.iter();
+    let sealed = sealed.map(|of| BoundedBytes::new(of.0.clone()).unwrap());
+    let scores = Scores(Some(BoundedVec::new(vec![Some(7), None]).unwrap()));
+    let posted = crate::contest::terms();
+    vec![
+        OrderCall::Post(Box::new(posted)),
+        OrderCall::DealKey {
+            place: work,
+            under: Digest::of("keys", &[]),
+            points: BoundedVec::new(dealt.points).unwrap(),
+            sealed: BoundedVec::new(sealed.collect::<Vec<_>>()).unwrap(),
+        },
+        OrderCall::CheckShare {
+            place: work,
+            good: true,
+        },
+        OrderCall::Claim { order },
+        OrderCall::OpenShare { place: work, share },
+        OrderCall::RevealScores {
+            place: place(Occasion::Round(0)),
+            scores,
+            salt: Some(Digest::of("salt", &[])),
+        },
+        OrderCall::ChallengeScore {
+            place: work,
+            score: Some(8),
+        },
+    ]
+}
+
 fn sign(call: impl Into<Call>) -> Transaction {
     let secret = SecretKey::from_seed([1; 32]);
     Transaction::sign(
@@ -260,7 +306,11 @@ fn golden_transactions() {
     let mut all = Vec::new();
     let numbers = (0..4u8).map(|call| [0, call]);
     let numbers = numbers.chain((0..6).map(|call| [1, call]));
-    let numbers: Vec<_> = numbers.chain((0..24).map(|call| [2, call])).collect();
+    let numbers = numbers.chain((0..24).map(|call| [2, call]));
+    // What came with contests: terms that are one, and calls about them.
+    let later = [[2, 0]].into_iter().chain((24..30).map(|call| [2, call]));
+    let before = numbers.clone().count();
+    let numbers: Vec<_> = numbers.chain(later).collect();
     assert_eq!(every_call().len(), numbers.len());
     for (numbers, call) in numbers.into_iter().zip(every_call()) {
         let tx = sign(call);
@@ -274,10 +324,14 @@ fn golden_transactions() {
         let json = serde_json::to_string(&tx).unwrap();
         assert_eq!(tx.call.name(), name_in(&json), "{json}");
         assert_eq!(serde_json::from_str::<Transaction>(&json).unwrap(), tx);
-        all.extend(bytes);
+        all.push(bytes);
     }
     assert_eq!(
-        hash(&all),
+        hash(&all[before..].concat()),
+        "9d91514ea54b85c39262a117472b82bf5bb19f7ee1df86dd341b14056cddb69e"
+    );
+    assert_eq!(
+        hash(&all[..before].concat()),
         "408c10580aa94984bd4d1becab1e8554af507bf68f6a5f2c70790805bf3f47a3"
     );
 }
@@ -407,6 +461,35 @@ fn golden_rounds() {
     }
     let trainers = query::trainers(&world.store, &order).unwrap();
     trainers.iter().for_each(reads_back);
+    world.told.iter().for_each(|told| reads_back(&told.event));
+}
+
+/// A contest with a challenge and two audits: the root fixes its records.
+#[test]
+fn golden_contest() {
+    let mut world = crate::contest::world();
+    let order = world.validating(&crate::contest::terms(), crate::contest::run);
+    world.verifying(order, &crate::contest::truth());
+    let place = world.order(order).work(RunIndex(1));
+    let score = Some(1);
+    world.apply(Who::Auditor(0), OrderCall::ChallengeScore { place, score });
+    reads_back(&world.contest(order));
+    let again = crate::contest::sheet(&[Some(900_000)]);
+    world.score(order, &[0, 1, 2].map(|of| (of, again.clone())));
+    world.wait_out(order, assay_ledger::Phase::Verifying);
+    world.pass_claim_audits(order);
+    world.advance(1);
+    assert_eq!(
+        world.root.to_string(),
+        "b384e348347b246433d7bb4efabe83eefc44b6a84f4f9a07064615f7a83daa9b"
+    );
+    let record = world.order(order);
+    reads_back(&record.head);
+    let json = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), record);
+    let claims = query::claims(&world.store, &order).unwrap();
+    assert_eq!(claims.len(), 3);
+    claims.iter().for_each(reads_back);
     world.told.iter().for_each(|told| reads_back(&told.event));
 }
 

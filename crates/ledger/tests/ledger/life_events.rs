@@ -143,6 +143,25 @@ fn of_order(event: &OrderEvent) -> String {
             counted,
         } => format!("merged nothing in {round}: {counted} of {sent}"),
         OrderEvent::Ended { outcome } => format!("ended {outcome:?}"),
+        OrderEvent::KeyDealt { .. } => "key dealt".to_owned(),
+        OrderEvent::ShareChecked { validator, good } => match good {
+            true => format!("holds {}", name(validator)),
+            false => format!("holds nothing {}", name(validator)),
+        },
+        OrderEvent::Claimed { provider } => format!("claimed {}", name(provider)),
+        OrderEvent::ContestBegun { claims } => format!("contest of {claims}"),
+        OrderEvent::ShareShown { validator } => format!("share {}", name(validator)),
+        OrderEvent::KeyOpened => "key opened".to_owned(),
+        OrderEvent::ScoresShown { validator } => format!("scores {}", name(validator)),
+        OrderEvent::Scored { provider, score } => format!("scored {} {score:?}", name(provider)),
+        OrderEvent::ScoreChallenged {
+            provider,
+            by,
+            score,
+        } => format!("challenged {} by {} {score:?}", name(provider), name(by)),
+        OrderEvent::Recounted { provider, score } => {
+            format!("recounted {} {score:?}", name(provider))
+        }
     }
 }
 

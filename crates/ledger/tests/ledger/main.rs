@@ -6,6 +6,7 @@ mod adversaries;
 mod answers;
 mod audits;
 mod consent;
+mod contest;
 mod contracts;
 mod contradictions;
 mod counts;

@@ -37,13 +37,19 @@ pub(crate) fn moved(call: &Call, to: Place) -> Option<Call> {
         | OrderCall::Contradict { place, .. }
         | OrderCall::CommitUpdate { place, .. }
         | OrderCall::Hold { place, .. }
-        | OrderCall::AttestModel { place, .. } => *place = to,
+        | OrderCall::AttestModel { place, .. }
+        | OrderCall::DealKey { place, .. }
+        | OrderCall::CheckShare { place, .. }
+        | OrderCall::OpenShare { place, .. }
+        | OrderCall::RevealScores { place, .. }
+        | OrderCall::ChallengeScore { place, .. } => *place = to,
         OrderCall::Post(_)
         | OrderCall::Cancel { .. }
         | OrderCall::Accept { .. }
         | OrderCall::Complain { .. }
         | OrderCall::Join { .. }
-        | OrderCall::Leave { .. } => return None,
+        | OrderCall::Leave { .. }
+        | OrderCall::Claim { .. } => return None,
     }
     Some(call.into())
 }

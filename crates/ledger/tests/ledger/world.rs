@@ -587,6 +587,7 @@ pub(crate) fn terms() -> Terms {
             complain: ms(12),
         },
         rounds: None,
+        contest: None,
     }
 }
 

@@ -182,6 +182,10 @@ impl<'a> Repeater<'a> {
             Err(OfflineError::Run(WorkFailure::Refused(reason))) => Ok(Found::Differs(format!(
                 "no machine can do it on what lies in the archive: {reason}"
             ))),
+            // Such as a part of an order of a procedure that this program cannot play yet.
+            Err(OfflineError::NoRun(order)) => Ok(Found::Unable(format!(
+                "this program does not know how order {order} did it"
+            ))),
             // What was merged has to be such as can be merged.
             Err(OfflineError::Build(error)) => Ok(Found::Differs(crate::told(&error))),
             Err(OfflineError::Run(WorkFailure::Unable(reason))) => Ok(Found::Unable(reason)),

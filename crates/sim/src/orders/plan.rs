@@ -244,6 +244,7 @@ impl Plan {
                 ..Deadlines::all(1_000 * u64::from(self.deadline))
             },
             rounds: self.round_terms(),
+            contest: None,
         }
     }
 }

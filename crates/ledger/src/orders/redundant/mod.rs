@@ -142,7 +142,13 @@ impl Procedure for Redundant {
             | OrderCall::Leave { .. }
             | OrderCall::CommitUpdate { .. }
             | OrderCall::Hold { .. }
-            | OrderCall::AttestModel { .. } => Ok(()),
+            | OrderCall::AttestModel { .. }
+            | OrderCall::DealKey { .. }
+            | OrderCall::CheckShare { .. }
+            | OrderCall::Claim { .. }
+            | OrderCall::OpenShare { .. }
+            | OrderCall::RevealScores { .. }
+            | OrderCall::ChallengeScore { .. } => Ok(()),
         }
     }
 

@@ -3,18 +3,17 @@
 use assay_crypto::Digest;
 
 use super::bits::Bits;
-use super::record::{AuditOf, Trainer};
+use super::record::Trainer;
 use super::terms::RoundTerms;
 use super::trainers;
-use crate::accounts::money;
+use crate::orders::audits::{self, Part, Work};
 use crate::orders::draw;
 use crate::orders::keys;
 use crate::orders::passage::enter;
-use crate::orders::stored::{load, save};
 use crate::state::State;
 use crate::{
-    AccountRefusal, Amount, BoundedString, Head, Input, Order, OrderEvent, OrderId, OrderRefusal,
-    Outcome, Phase, Refusal, Run, RunIndex,
+    AccountRefusal, Amount, BoundedString, Input, Order, OrderEvent, OrderId, OrderRefusal, Phase,
+    Refusal,
 };
 
 /// Audits that one block begins.
@@ -90,98 +89,43 @@ impl Order {
     pub fn of_trainer(&self, trainer: &Trainer) -> Option<Order> {
         let rounds = self.head.rounds.as_ref()?;
         let (model, seed) = (rounds.model.as_ref()?, rounds.seed?);
-        let (round, number) = (rounds.round, trainer.number);
-        let id = OrderId::of_audit(self.head.id, round, number);
-        let audit_of = AuditOf {
-            order: self.head.id,
-            requester: self.head.requester,
-            round,
-            trainer: number,
-            keepers: model.keepers.clone(),
-        };
+        let number = (rounds.round, trainer.number);
         let inputs = [
             input("model", model.file, model.content),
             input("rows", trainer.rows, trainer.content),
         ];
-        let terms = &self.head.terms;
-        let terms = RoundTerms::of_run(terms, (round, number), inputs);
-        let run = Run {
-            index: RunIndex(0),
-            provider: trainer.account,
+        let part = Part {
+            account: trainer.account,
             owner: trainer.owner,
             encryption_key: trainer.encryption_key,
             bond: trainer.bond,
-            seed: Some(seed),
-            at: self.head.since.height,
-            declined: None,
-            commitment: None,
-            trace: None,
-            released: None,
-            released_at: None,
-            opened: Vec::new(),
-            last: None,
-            rounds: Vec::new(),
-            last_resort: false,
-            failed: None,
+            number,
+            seed,
+            terms: RoundTerms::of_run(&self.head.terms, number, inputs),
+            keepers: model.keepers.clone(),
         };
-        let head = Head {
-            id,
-            requester: trainer.account,
-            terms,
-            posted: self.head.since.height,
-            updated: self.head.since.height,
-            phase: Phase::Running,
-            since: self.head.since,
-            deadline: self.head.deadline,
-            until: self.head.deadline,
-            lists: 0,
-            asked: None,
-            declined: Vec::new(),
-            escrow: Amount::ZERO,
-            answers: 0,
-            deposit: Amount::ZERO,
-            begun: 1,
-            disputed: 0,
-            outcome: None,
-            rounds: None,
-            audit_of: Some(Box::new(audit_of)),
-        };
-        Some(Order {
-            head,
-            runs: vec![run],
-            disputes: Vec::new(),
-        })
+        Some(part.into_order(&self.head))
     }
 }
 
-/// Begins the audit of a trainer's steps: an order that is at the point where its run is committed. Its bond
-/// stays locked as it is.
+/// Begins the audit of a trainer's steps of the round.
 fn begin(state: &mut State<'_>, order: &mut Order, mut trainer: Trainer) -> Result<(), Refusal> {
     let parent = order.head.id;
     let round = order.head.rounds.as_ref().map_or(0, |rounds| rounds.round);
-    let (Some(mut audit), Some(terms)) = (order.of_trainer(&trainer), order.round_terms()) else {
+    let (Some(audit), Some(terms)) = (order.of_trainer(&trainer), order.round_terms()) else {
         return Ok(());
     };
-    let (Some(run), Some(sent)) = (audit.runs.first_mut(), trainer.sent_in(round)) else {
+    let Some(sent) = trainer.sent.as_mut().filter(|sent| sent.round == round) else {
         return Ok(());
     };
-    run.trace = Some(sent.trace.clone());
-    run.opened.clone_from(&sent.opened);
-    run.last = Some(sent.update);
-    let parameters = &state.chain.parameters;
-    let escrow = terms.audit_escrow(&order.head.terms, parameters);
+    let work = Work {
+        trace: sent.trace.clone(),
+        opened: sent.opened.clone(),
+        last: sent.update,
+    };
+    let escrow = terms.audit_escrow(&order.head.terms, &state.chain.parameters);
     let escrow = escrow.ok_or(AccountRefusal::Overflow)?;
-    order.head.escrow = money::minus(order.head.escrow, escrow)?;
-    audit.head.escrow = escrow;
-    audit.head.answers = audit.head.terms.most_answers(parameters);
-    audit.head.posted = state.now();
-    let (id, requester) = (audit.head.id, trainer.account);
-    state.emit(OrderEvent::OrderPosted { requester, escrow }.of(id));
-    enter(state, &mut audit, Phase::Committed);
-    save(state, &mut audit);
-    if let Some(sent) = &mut trainer.sent {
-        sent.audit = Some(id);
-    }
+    sent.audit = Some(audits::begin(state, order, audit, work, escrow)?);
     trainers::save(state, &parent, &trainer);
     Ok(())
 }
@@ -195,34 +139,27 @@ fn input(name: &str, file: crate::FileId, content: Digest) -> Input {
     }
 }
 
-/// Takes note that an audit has ended, in the order whose round it was of: what it did not spend goes back
-/// there. A trainer that failed is out, with its update.
-pub(in crate::orders) fn ended(
+/// Takes note that the audit of a trainer's steps has ended. A trainer that failed is out, with its update.
+pub(in crate::orders) fn audited(
     state: &mut State<'_>,
-    audit: &mut Order,
-    outcome: Outcome,
+    order: &mut Order,
+    number: u16,
+    stands: bool,
 ) -> Result<(), Refusal> {
-    let Some(of) = audit.head.audit_of.as_deref().cloned() else {
-        return Ok(());
-    };
-    let id = of.order;
-    let mut order = load(state, id)?;
-    let left = std::mem::replace(&mut audit.head.escrow, Amount::ZERO);
-    order.head.escrow = money::plus(order.head.escrow, left)?;
-    let stands = matches!(outcome, Outcome::Paid | Outcome::Failed);
-    let trainer = trainers::numbered(state, &id, of.trainer);
+    let id = order.head.id;
+    let trainer = trainers::numbered(state, &id, number);
     let mut trainer = trainer.ok_or(OrderRefusal::UnknownOrder { order: id })?;
     let rounds = order.head.rounds.get_or_insert_default();
-    rounds.audits.remove(of.trainer);
-    rounds.settled.insert(of.trainer);
+    rounds.audits.remove(number);
+    rounds.settled.insert(number);
     match stands {
         true => trainer.stood = trainer.stood.saturating_add(1),
         false => {
             // What was left of its bond came free with the run.
             trainer.bond = Amount::ZERO;
-            rounds.counted.remove(of.trainer);
-            rounds.present.remove(of.trainer);
-            rounds.awaited.remove(of.trainer);
+            rounds.counted.remove(number);
+            rounds.present.remove(number);
+            rounds.awaited.remove(number);
             let account = trainer.account;
             state.remove(keys::with_part(&account, &id));
             state.emit(OrderEvent::PutOut { trainer: account }.of(id));
@@ -231,9 +168,8 @@ pub(in crate::orders) fn ended(
     trainers::save(state, &id, &trainer);
     let rounds = order.head.rounds.get_or_insert_default();
     if order.head.phase == Phase::Checking && rounds.audits == Bits::default() {
-        checked(state, &mut order);
+        checked(state, order);
     }
-    save(state, &mut order);
     Ok(())
 }
 

@@ -6,13 +6,12 @@ use super::record::Trainer;
 use super::{trainers, training};
 use crate::accounts::money;
 use crate::files::{must_be_kept, recorded};
-use crate::orders::keys;
 use crate::orders::passage::enter;
 use crate::orders::procedure::Sender;
+use crate::orders::{binding, keys};
 use crate::state::State;
 use crate::{
-    AccountRefusal, Amount, FileId, Order, OrderEvent, OrderRefusal, Outcome, Phase, Refusal, Role,
-    RoundTerms,
+    Amount, FileId, Order, OrderEvent, OrderRefusal, Outcome, Phase, Refusal, Role, RoundTerms,
 };
 
 /// Takes an account in, with what it trains on: it has recorded the rows, and has bond free. Once a round is
@@ -39,28 +38,7 @@ pub(super) fn join(
         let most = terms.most;
         return Err(OrderRefusal::NoPlace { order: id, most }.into());
     }
-    if account == order.head.requester {
-        // Its own node would not train for it.
-        let belongs = "anybody but the requester".to_owned();
-        return Err(OrderRefusal::NotYourMove { order: id, belongs }.into());
-    }
-    let role = Role::Provider;
-    let registration = state.registration(role, &account);
-    let registration = registration.ok_or(AccountRefusal::NotRegistered { account, role })?;
-    if registration.leaving || registration.free() < bond {
-        let free = registration.free();
-        return Err(OrderRefusal::TooLittleBond {
-            order: id,
-            bond,
-            free,
-        }
-        .into());
-    }
-    let slots = registration.offer.as_ref().map_or(0, |of| of.orders);
-    if registration.serving >= slots {
-        let orders = slots.into();
-        return Err(OrderRefusal::NoSlot { order: id, orders }.into());
-    }
+    let registration = binding::check(state, order, account)?;
     let parameters = &state.chain.parameters;
     let ms = order.head.terms.inputs_ms(parameters);
     must_be_kept(state, (rows, account), ms)?;
@@ -75,7 +53,8 @@ pub(super) fn join(
         }
         .into());
     }
-    money::lock(state, role, &account, bond)?;
+    binding::lock(state, order, &account)?;
+    let rounds = order.head.rounds.get_or_insert_default();
     let number = rounds.numbered;
     rounds.numbered = number.saturating_add(1);
     rounds.present.insert(number);

@@ -24,7 +24,7 @@ use super::rules::problem::{self, TermsProblem};
 use crate::state::State;
 use crate::{Moment, Occasion, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex, Terms};
 
-pub(super) use audits::ended;
+pub(super) use audits::audited;
 pub use bits::Bits;
 pub use record::{AuditOf, Holds, Merge, Model, Rounds, Sent, Trainer};
 pub use terms::RoundTerms;

@@ -4,8 +4,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use super::bits::Bits;
+use crate::orders::audits;
 use crate::orders::rules::problem::{TermsProblem, outside};
-use crate::{Amount, BoundedBytes, BoundedVec, Deadlines, Input, Lasting, Parameters, Terms};
+use crate::{Amount, BoundedBytes, BoundedVec, Input, Parameters, Terms};
 
 /// What makes an order one with rounds: many trainers, each on rows of its own.
 ///
@@ -59,10 +60,7 @@ impl RoundTerms {
 
     /// What one trainer's audit holds: its pay, the auditors', and the fees of their answers.
     pub(super) fn audit_escrow(&self, terms: &Terms, parameters: &Parameters) -> Option<Amount> {
-        let fees = terms.auditor_fee.checked_mul(terms.auditors.into())?;
-        let answers = u64::from(terms.most_answers(parameters));
-        let answers = parameters.answer_fee().checked_mul(answers)?;
-        terms.price.checked_add(fees)?.checked_add(answers)
+        audits::escrow(terms, terms.price, parameters)
     }
 
     /// What is wrong with them.
@@ -96,7 +94,7 @@ impl RoundTerms {
             ("copies", "copies", terms.copies.into(), 1),
             ("attempts", "attempts", terms.attempts.into(), 1),
         ]);
-        found.extend(times(&terms.deadlines));
+        found.extend(audits::times(&terms.deadlines, "a trainer"));
         let room = 4096 - RoundTerms::SUFFIX;
         if terms.spec.len() > room {
             let text = format!(
@@ -179,21 +177,8 @@ impl RoundTerms {
             spec: BoundedBytes::new(spec).unwrap_or_default(),
             inputs: BoundedVec::new(Vec::from(inputs)).unwrap_or_default(),
             rounds: None,
+            contest: None,
             ..terms.clone()
         }
     }
-}
-
-/// Who is drawn may have to take its steps once more before it can open them: its machine kept them for the round
-/// alone.
-fn times(deadlines: &Deadlines) -> Option<TermsProblem> {
-    (deadlines.open < deadlines.run).then(|| TermsProblem {
-        field: "deadlines.open",
-        text: format!(
-            "the open deadline is {:#} and the run deadline {:#}: a trainer that is audited takes its steps \
-             again before it opens them, so give it as long as for the round",
-            Lasting(deadlines.open),
-            Lasting(deadlines.run)
-        ),
-    })
 }

@@ -6,14 +6,14 @@ use assay_crypto::release::LockKey;
 use super::bits::Bits;
 use super::record::{Holds, Rounds, Sent};
 use super::trainers;
-use crate::files::{must_be_kept, recorded};
+use crate::files::must_be_kept;
 use crate::orders::passage::enter;
 use crate::orders::procedure::Sender;
-use crate::orders::{disputes, runs};
+use crate::orders::{audits, runs};
 use crate::state::State;
 use crate::{
-    AccountId, BoundedVec, FileId, Leaf, Opening, Order, OrderEvent, OrderRefusal, Phase, Refusal,
-    StateFile, StepIndex, Trace,
+    AccountId, BoundedVec, FileId, Opening, Order, OrderEvent, OrderRefusal, Phase, Refusal,
+    StepIndex, Trace,
 };
 
 /// Commits a trainer to its steps and its update, which is the last state of its trace.
@@ -82,10 +82,11 @@ pub(super) fn commit(
         lock,
         at: state.now(),
     };
-    let opened = vec![under(order, &trace, first)?, under(order, &trace, last)?];
-    let file = check_length(state, order, (update, account), last)?;
+    let opened = [first, last].map(|of| audits::under(order, &trace, of));
+    let opened = opened.into_iter().collect::<Result<Vec<_>, _>>()?;
+    audits::check_length(state, order, (update, account), last)?;
     let kept_ms = order.head.terms.inputs_ms(&state.chain.parameters);
-    for file in checkpoints.iter().chain([&file, &trainer.rows]) {
+    for file in checkpoints.iter().chain([&update, &trainer.rows]) {
         must_be_kept(state, (*file, account), kept_ms)?;
     }
     let mut trainer = trainer.clone();
@@ -125,40 +126,6 @@ fn after_training(rounds: &Rounds) -> Phase {
         true => Phase::Between,
         false => Phase::Gathering,
     }
-}
-
-/// A leaf that lies under the root of a trace and counts what was said of it.
-fn under(order: &Order, trace: &Trace, opening: &Opening) -> Result<Leaf, Refusal> {
-    let leaf = disputes::opened_under(order, Some(trace), opening)?;
-    match trace.admits(leaf.step, &opening.reached.counts) {
-        true => Ok(leaf),
-        false => Err(disputes::other_counts(order, leaf.step)),
-    }
-}
-
-/// Refuses an update whose file cannot be that of the state in the last leaf.
-fn check_length(
-    state: &State<'_>,
-    order: &Order,
-    (update, account): (FileId, AccountId),
-    last: &Opening,
-) -> Result<FileId, Refusal> {
-    let (id, length) = (order.head.id, last.reached.state.length);
-    let file = StateFile::new(length).ok_or(OrderRefusal::StateTooLong {
-        order: id,
-        length,
-        most: StateFile::MAX_STATE,
-    })?;
-    let (expected, found) = (file.slices(), recorded(state, update, account)?.slices);
-    if expected != found {
-        return Err(OrderRefusal::OtherSlices {
-            order: id,
-            expected,
-            found,
-        }
-        .into());
-    }
-    Ok(update)
 }
 
 /// Goes on without those who have sent nothing.

@@ -45,6 +45,11 @@ pub trait Rule: Sync {
         false
     }
 
+    /// Whether providers may compete for it: what a model of its is worth on a test set is an integer.
+    fn in_contest(&self) -> bool {
+        false
+    }
+
     /// Whether the terms make sense for this kind, beyond what holds for every order.
     ///
     /// # Errors
@@ -121,12 +126,15 @@ pub fn problems(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
     found.extend(registry::of(ProcedureName::of(terms)).problems(terms));
     let rounds = terms.rounds.iter();
     found.extend(rounds.flat_map(|of| of.problems_here(terms, parameters)));
+    let contest = terms.contest.iter();
+    found.extend(contest.flat_map(|of| of.problems_here(terms, parameters)));
     found.extend(work(terms, parameters));
     found.extend(money(terms, parameters));
     found.extend(deadlines(terms, parameters));
     let problem = |field| move |text| TermsProblem { field, text };
     found.extend(inputs(terms, *rule).map(problem("inputs")));
     found.extend(in_rounds(terms, *rule).map(problem("rounds")));
+    found.extend(in_contest(terms, *rule).map(problem("contest")));
     found.extend(model(&terms.model, *rule).map(problem("model")));
     found.extend(method(&terms.method, *rule).map(problem("method")));
     let text = "memory is 0: a run takes some".to_owned();
@@ -238,6 +246,9 @@ fn money(terms: &Terms, parameters: &Parameters) -> Vec<TermsProblem> {
 
 /// What a provider earns under its bond, in words and as an amount: a trainer earns the price in every round.
 fn earned_by_provider(terms: &Terms) -> (&'static str, Amount) {
+    if let Some(contest) = &terms.contest {
+        return ("the providers' share of the price", contest.pool(terms));
+    }
     match &terms.rounds {
         None => ("price", terms.price),
         Some(of) => {
@@ -319,6 +330,23 @@ fn in_rounds(terms: &Terms, rule: &dyn Rule) -> Option<String> {
     }
 }
 
+fn in_contest(terms: &Terms, rule: &dyn Rule) -> Option<String> {
+    if terms.contest.is_some() && terms.rounds.is_some() {
+        let text = "an order is a contest or has rounds, not both: leave one of them out";
+        return Some(text.to_owned());
+    }
+    let refused = terms.contest.is_some() && !rule.in_contest();
+    refused.then(|| {
+        let all = RULES.iter().filter(|rule| rule.in_contest());
+        let all: Vec<_> = all.map(|rule| rule.kind()).collect();
+        format!(
+            "nobody can compete for a {} job, whose models have no score that is an integer; for {all:?} jobs one can: \
+             leave `contest` out",
+            rule.kind()
+        )
+    })
+}
+
 fn model(told: &[u8], rule: &dyn Rule) -> Option<String> {
     let kind = rule.kind();
     let (version, bytes) = (Terms::MODEL_VERSION, Terms::MODEL_BYTES);
@@ -349,47 +377,4 @@ fn method(named: &str, rule: &dyn Rule) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct OnNothing;
-
-    impl Rule for OnNothing {
-        fn kind(&self) -> &'static str {
-            "nothing"
-        }
-
-        fn inputs(&self) -> &'static [&'static str] {
-            &[]
-        }
-
-        fn on_model(&self) -> bool {
-            false
-        }
-
-        fn check_terms(&self, _: &Terms) -> Result<(), String> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_kind_with_methods_names_one_of_them_and_another_none() {
-        assert_eq!(method("lora", &finetune::Finetune), None);
-        assert!(method("", &finetune::Finetune).is_some());
-        assert!(method("mine", &finetune::Finetune).is_some());
-        assert_eq!(method("", &OnNothing), None);
-        assert!(method("lora", &OnNothing).is_some());
-    }
-
-    #[test]
-    fn a_kind_tells_the_sizes_of_its_model_and_no_others() {
-        let sizes = [Terms::MODEL_VERSION; Terms::MODEL_BYTES];
-        assert_eq!(model(&sizes, &finetune::Finetune), None);
-        assert_eq!(model(&[], &OnNothing), None);
-        assert!(model(&sizes, &OnNothing).is_some());
-        let other = [Terms::MODEL_VERSION + 1; Terms::MODEL_BYTES];
-        for wrong in [&[][..], &sizes[1..], &[&sizes[..], &[0]].concat(), &other] {
-            assert!(model(wrong, &finetune::Finetune).is_some(), "{wrong:?}");
-        }
-    }
-}
+mod tests;

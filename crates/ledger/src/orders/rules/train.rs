@@ -20,6 +20,10 @@ impl Rule for Train {
         false
     }
 
+    fn in_contest(&self) -> bool {
+        true
+    }
+
     fn check_terms(&self, terms: &Terms) -> Result<(), String> {
         if terms.spec.is_empty() {
             return Err("the specification is empty; it says what is trained, and how".to_owned());

@@ -164,22 +164,23 @@ fn draw_segments(stream: &mut Stream, order: &Order) -> Vec<SegmentIndex> {
     };
     let mut worked = trace.worked_segments(terms);
     let last = terms.segments().saturating_sub(1);
-    let in_round = order.head.audit_of.is_some();
-    if in_round {
-        // Its last step makes what is merged, so that segment is replayed anyway: no draw is spent on it.
+    let of_another = order.head.audit_of.is_some();
+    if of_another {
+        // Its last step makes what is merged in a round, or scored in a contest, so that segment is replayed anyway: no
+        // draw is spent on it.
         worked = worked.min(last).max(1);
     }
     let draw = |_| SegmentIndex(u32::try_from(stream.below(worked.into())).unwrap_or(0));
     let most = Terms::MAX_DRAWN;
     let mut distinct: BTreeSet<_> = match ProcedureName::of(terms) {
-        ProcedureName::Traced | ProcedureName::Rounds => {
+        ProcedureName::Traced | ProcedureName::Rounds | ProcedureName::Contest => {
             (0..terms.segments_drawn).map(draw).collect()
         }
         ProcedureName::Redundant if worked <= most => (0..worked).map(SegmentIndex).collect(),
         ProcedureName::Redundant => (0..most).map(draw).collect(),
     };
     distinct.extend(trace.always_replayed(terms));
-    if in_round {
+    if of_another {
         distinct.insert(SegmentIndex(last));
     }
     distinct.into_iter().collect()

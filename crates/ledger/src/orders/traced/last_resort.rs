@@ -70,7 +70,7 @@ pub(super) fn fees(order: &Order) -> Vec<(AccountId, Amount)> {
     let fee = terms.auditor_fee.0;
     let auditors = sit(Role::Auditor).count() as u64;
     let (left, most) = match ProcedureName::of(terms) {
-        ProcedureName::Traced | ProcedureName::Rounds => {
+        ProcedureName::Traced | ProcedureName::Rounds | ProcedureName::Contest => {
             let empty = u64::from(terms.auditors).saturating_sub(auditors);
             (fee.saturating_mul(empty), fee)
         }

@@ -12,7 +12,7 @@ use super::draw::Pools;
 use super::passage::{enter, finish};
 use super::procedure::{Procedure, Sender};
 use super::rules::problem::{self, TermsProblem};
-use super::{asking, complaint, disputes, escrow, grants, judging, rounds, runs};
+use super::{asking, audited, complaint, disputes, escrow, grants, judging, runs};
 use crate::state::State;
 use crate::{
     AccountId, FailureReason, Moment, Order, OrderCall, Outcome, Phase, Place, Refusal, RunIndex,
@@ -123,7 +123,13 @@ impl Procedure for Traced {
             | OrderCall::Leave { .. }
             | OrderCall::CommitUpdate { .. }
             | OrderCall::Hold { .. }
-            | OrderCall::AttestModel { .. } => Ok(()),
+            | OrderCall::AttestModel { .. }
+            | OrderCall::DealKey { .. }
+            | OrderCall::CheckShare { .. }
+            | OrderCall::Claim { .. }
+            | OrderCall::OpenShare { .. }
+            | OrderCall::RevealScores { .. }
+            | OrderCall::ChallengeScore { .. } => Ok(()),
             OrderCall::OpenStarts { openings, .. } => audit::open_starts(state, order, openings),
             OrderCall::CommitAudit { commitment, .. } => {
                 audit::commit(state, order, from, *commitment)
@@ -248,7 +254,7 @@ fn close(state: &mut State<'_>, order: &mut Order, mut outcome: Outcome) -> Resu
     }
     runs::release(state, order)?;
     if order.head.audit_of.is_some() {
-        rounds::ended(state, order, outcome)?;
+        audited::tell(state, order, outcome)?;
     }
     finish(state, order, outcome)
 }
