@@ -1,6 +1,7 @@
 //! `assay job`: job files and orders.
 
 mod check;
+mod leave;
 mod node;
 mod show;
 mod takers;
@@ -64,6 +65,20 @@ pub(crate) enum JobCommand {
     },
     /// List orders, newest first
     List,
+    /// Take part no more in an order with rounds
+    ///
+    /// A trainer whose update of the round under way is not sent yet leaves at once; otherwise it goes when the
+    /// round ends, and is paid for it. Its bond comes free then. It cannot join that order again. A `[[join]]` for the order may
+    /// stay in the node.toml: it does nothing any more.
+    #[command(after_help = "Example:\n  assay job leave 3b6a... --config node.toml")]
+    Leave {
+        /// The order
+        order: OrderId,
+        /// The configuration of the node that trains, whose key, genesis and HTTP address are used instead of those in
+        /// --dir
+        #[arg(long, value_name = "NODE.toml", value_parser = args::place())]
+        config: Option<PathBuf>,
+    },
     /// Fetch and decrypt the result of a settled order of yours
     Result {
         /// The order
@@ -95,6 +110,7 @@ impl JobCommand {
             Self::Schema => output.result(&assay_job::schema(), |schema| {
                 serde_json::to_string_pretty(schema).unwrap_or_default()
             }),
+            Self::Leave { order, config } => leave::run(order, config, global, output),
             Self::Check { job } => check::run(&job, global, output),
             Self::Post {
                 job,

@@ -102,9 +102,19 @@ fn nodes_join_by_their_configuration_and_train_to_the_end() {
     let posted = assay(&dir, &["job", "post", &job, "--no-wait", "--json"]).ok();
     assert_eq!(posted["phase"], "joining", "{posted}");
     let order = posted["job_id"].as_str().unwrap();
+    let other = assay(
+        &dir,
+        &["job", "post", &job, "--no-wait", "--again", "--json"],
+    )
+    .ok();
+    let other = other["job_id"].as_str().unwrap();
     devnet.kill();
     let table = examples().join("tables/digits.csv");
-    for node in ["provider-0", "provider-1"] {
+    for (node, order) in [
+        ("provider-0", order),
+        ("provider-1", order),
+        ("provider-2", other),
+    ] {
         let path = dir.join("nodes").join(node).join("node.toml");
         let text = fs::read_to_string(&path).unwrap();
         let join = format!("\n[[join]]\norder = \"{order}\"\njob = {job:?}\nrows = {table:?}\n");
@@ -112,6 +122,7 @@ fn nodes_join_by_their_configuration_and_train_to_the_end() {
     }
     let mut devnet = start();
     let show = || assay(&dir, &["job", "show", order, "--json"]);
+    is_left(&dir, other);
     await_that("the order is settled", || {
         let shown = show();
         shown.code == 0 && shown.json()["phase"] == "settled"
@@ -123,6 +134,39 @@ fn nodes_join_by_their_configuration_and_train_to_the_end() {
     assert!(why.out.contains("paid for 2 rounds"), "{}", why.out);
     crate::history::is_fetched(&dir);
     devnet.kill();
+}
+
+fn network_of(dir: &Path) -> String {
+    let network = assay(dir, &["network", "--json"]).ok();
+    network["node"].as_str().unwrap().to_owned()
+}
+
+/// Joined by the third provider alone, this order waits for others; so who leaves it is free at once.
+fn is_left(dir: &Path, order: &str) {
+    let joined = || {
+        let shown = assay(dir, &["job", "show", order, "--json"]).ok();
+        shown["rounds"]["numbered"] == 1
+    };
+    await_that("the third provider joins", joined);
+    let config = dir.join("nodes/provider-2/node.toml");
+    let url = network_of(dir);
+    let leave = [
+        "job",
+        "leave",
+        order,
+        "--config",
+        config.to_str().unwrap(),
+        "--node",
+        &url,
+        "--json",
+    ];
+    let left = assay(dir, &leave).ok();
+    assert_eq!(left["at_the_end_of_the_round"], false, "{left}");
+    let why = assay(dir, &["why", order]);
+    assert!(why.out.contains("left"), "{}", why.out);
+    let again = assay(dir, &leave);
+    assert_eq!(again.code, 3, "{}", again.out);
+    assert!(again.out.contains("takes no part"), "{}", again.out);
 }
 
 fn await_that(what: &str, mut is: impl FnMut() -> bool) {
