@@ -60,7 +60,7 @@ pub enum Phase {
     Training,
     /// The validators say which updates they hold.
     Gathering,
-    /// Waits for the beacon to draw whose steps are audited.
+    /// Waits for the beacon to draw whose steps are audited; in a contest, for a block in which audits begin.
     Closed,
     /// The steps of those who were drawn are audited, each in an order of its own.
     Checking,

@@ -481,7 +481,7 @@ fn golden_contest() {
     world.advance(1);
     assert_eq!(
         world.root.to_string(),
-        "b384e348347b246433d7bb4efabe83eefc44b6a84f4f9a07064615f7a83daa9b"
+        "6bc6c67d0dc6b7ecec4e854db40e7bcb058b77c63175a09d7cefa1dea8d822ca"
     );
     let record = world.order(order);
     reads_back(&record.head);

@@ -81,18 +81,14 @@ impl Order {
 }
 
 /// Goes on without scores: all claims are audited, and those that stand are paid in equal parts.
-pub(super) fn without_scores(
-    state: &mut State<'_>,
-    order: &mut Order,
-    outcome: Outcome,
-) -> Result<(), Refusal> {
+pub(super) fn without_scores(state: &mut State<'_>, order: &mut Order, outcome: Outcome) {
     contest(order).unscored = Some(outcome);
-    enter(state, order, Phase::Checking);
-    advance(state, order)
+    enter(state, order, Phase::Closed);
 }
 
-/// Begins audits that are missing, as many as may be under way; goes on where none is.
-pub(super) fn advance(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
+/// Begins audits that are missing, as many as may be under way, at the beginning of a block: each writes an order. Goes
+/// on where none is missing.
+pub(super) fn advance(state: &mut State<'_>, order: &mut Order) -> Result<bool, Refusal> {
     let terms = order.head.terms.clone();
     let contest_now = contest(order);
     let (paid, outcome) = contest_now.paid(&terms);
@@ -112,12 +108,13 @@ pub(super) fn advance(state: &mut State<'_>, order: &mut Order) -> Result<(), Re
         && under_way == 0
     {
         end(state, order, outcome);
-        return Ok(());
+        return Ok(true);
     }
     for number in missing.into_iter().take(AT_ONCE.saturating_sub(under_way)) {
         begin(state, order, number)?;
     }
-    Ok(())
+    enter(state, order, Phase::Checking);
+    Ok(true)
 }
 
 fn begin(state: &mut State<'_>, order: &mut Order, number: u16) -> Result<(), Refusal> {

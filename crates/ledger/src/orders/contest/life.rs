@@ -61,7 +61,7 @@ pub(crate) const LIFE: &[Row] = &[
         phase: Phase::TestOpen,
         deadline: Some(Span::Open),
         moves: &[awaited("open_share", Mover::Validators)],
-        next: &[Phase::Validating, Phase::Checking],
+        next: &[Phase::Validating, Phase::Closed],
         late: Late::Goes(WITHOUT),
     },
     Row {
@@ -71,7 +71,7 @@ pub(crate) const LIFE: &[Row] = &[
             awaited("commit_finding", Mover::Validators),
             awaited("reveal_scores", Mover::Validators),
         ],
-        next: &[Phase::Verifying, Phase::Checking],
+        next: &[Phase::Verifying, Phase::Closed],
         late: Late::Goes(
             "the medians of what was shown count; with fewer than a quorum it goes on without scores",
         ),
@@ -80,7 +80,7 @@ pub(crate) const LIFE: &[Row] = &[
         phase: Phase::Verifying,
         deadline: Some(Span::Complain),
         moves: &[allowed("challenge_score", Mover::Anybody)],
-        next: &[Phase::Checking, Phase::Recounting],
+        next: &[Phase::Closed, Phase::Recounting],
         late: Late::Goes("the scores stand"),
     },
     Row {
@@ -94,10 +94,17 @@ pub(crate) const LIFE: &[Row] = &[
         late: Late::Goes("the score stands, and who doubted it has its deposit back"),
     },
     Row {
+        phase: Phase::Closed,
+        deadline: Some(Span::Assign),
+        moves: &[],
+        next: &[Phase::Checking, Phase::Between, Phase::Closed],
+        late: Late::Again,
+    },
+    Row {
         phase: Phase::Checking,
         deadline: Some(Span::Assign),
         moves: &[],
-        next: &[Phase::Between, Phase::Checking],
+        next: &[Phase::Closed, Phase::Checking],
         late: Late::Goes("goes on waiting for the audits, which have deadlines of their own"),
     },
     Row {

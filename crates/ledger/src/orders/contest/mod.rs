@@ -181,6 +181,7 @@ impl Procedure for InContest {
     ) -> Result<bool, Refusal> {
         match order.head.phase {
             Phase::Taken => claims::seed(state, order),
+            Phase::Closed => checking::advance(state, order),
             Phase::Between => paying::pass(state, order),
             _ => Ok(false),
         }

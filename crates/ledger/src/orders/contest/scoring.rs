@@ -161,7 +161,9 @@ pub(super) fn close(state: &mut State<'_>, order: &mut Order) -> Result<(), Refu
             true => Outcome::TestUnread,
             false => Outcome::NotScored,
         };
-        return checking::without_scores(state, order, outcome);
+        contest.sheets = sheets;
+        checking::without_scores(state, order, outcome);
+        return Ok(());
     }
     let mut found = Vec::with_capacity(contest.listed.len());
     for (at, number) in contest.listed.iter().enumerate() {
@@ -279,16 +281,19 @@ pub(super) fn recounted(state: &mut State<'_>, order: &mut Order) -> Result<(), 
 
 /// Goes on with the scores that stand.
 pub(super) fn verified(state: &mut State<'_>, order: &mut Order) -> Result<(), Refusal> {
-    enter(state, order, Phase::Checking);
-    checking::advance(state, order)
+    enter(state, order, Phase::Closed);
+    Ok(())
 }
 
 impl Contest {
     /// What each validator is paid for, and all of them together: every score that it had committed to, and that
-    /// stands in the end.
+    /// stands in the end; or having said that the test set cannot be read, where that is so.
     pub(super) fn right_scores(&self) -> (Vec<(AccountId, u64)>, u64) {
+        let unread = self.unscored == Some(Outcome::TestUnread);
         let count = |sheet: &ScoreSheet| {
-            let said = sheet.scores.0.as_ref().map_or(&[][..], |of| &of[..]);
+            let Some(said) = &sheet.scores.0 else {
+                return u64::from(unread);
+            };
             let pairs = self.listed.iter().zip(said);
             let right = pairs.filter(|(number, said)| {
                 let score = self.entry(**number).and_then(|of| of.score);

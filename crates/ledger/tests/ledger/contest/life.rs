@@ -147,9 +147,13 @@ fn a_contest_tells_what_happened_in_it() {
         30 0 scored Provider(1) Some(900000)
         30 0 scored Provider(2) Some(700000)
         30 0 phase verifying
-        55 block phase checking
-        70 0 phase between
-        71 block ended Paid
+        55 block phase closed
+        56 block phase checking
+        66 0 phase closed
+        67 block phase checking
+        73 0 phase closed
+        74 block phase between
+        75 block ended Paid
         ",
     );
 }
@@ -284,6 +288,7 @@ fn without_a_winner_everybody_whose_run_stands_shares_the_claimants_part() {
         let before = world.purse(Who::Requester);
         let order = world.test_open(&terms(), run);
         brings(&mut world, order);
+        world.begin_audits(order);
         assert_eq!(world.phase(order), Phase::Checking, "{outcome:?}");
         assert_eq!(world.claim_audits(order).len(), 3);
         world.pass_claim_audits(order);
@@ -294,8 +299,8 @@ fn without_a_winner_everybody_whose_run_stands_shares_the_claimants_part() {
             assert_eq!(world.registration(who).bond, BOND);
         }
         // The claimants' part, the treasury's and the pot's, and the audits of all three.
-        let scored = outcome == Outcome::NoImprovement;
-        let validators = if scored { 1_200_000 } else { 0 };
+        let silent = matches!(outcome, Outcome::CustodyShut | Outcome::NotScored);
+        let validators = if silent { 0 } else { 1_200_000 };
         let audits = 3 * 2 * 500_000;
         let spent = 7_500_000 + 800_000 + audits + validators;
         assert_eq!(world.cost(Who::Requester, before), spent, "{outcome:?}");

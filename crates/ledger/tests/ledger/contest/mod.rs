@@ -1,5 +1,6 @@
 //! Orders for which several providers compete.
 
+mod crowd;
 mod custody;
 mod hostile;
 mod life;
@@ -163,12 +164,19 @@ impl World {
         (self.balance(who), self.nonce(who))
     }
 
+    /// Waits for the block in which audits begin, where there are some.
+    pub(crate) fn begin_audits(&mut self, order: OrderId) {
+        while self.phase(order) == Phase::Closed {
+            self.advance(1);
+        }
+    }
+
     /// Waits until a phase is over.
     pub(crate) fn wait_out(&mut self, order: OrderId, phase: Phase) {
         assert_eq!(self.phase(order), phase);
         for _ in 0..100 {
             if self.phase(order) != phase {
-                return;
+                return self.begin_audits(order);
             }
             self.advance(1);
         }
@@ -399,20 +407,36 @@ impl World {
 
     /// Finds auditors for every audit that has none.
     pub(crate) fn seat_claim_audits(&mut self, order: OrderId) {
-        let audits = self.claim_audits(order).into_iter().map(|(audit, _)| audit);
-        let waits = |audit: &OrderId| self.phase(*audit) == Phase::Committed;
-        let waiting: Vec<_> = audits.filter(waits).collect();
-        self.fill_all(&waiting);
+        let waits = |world: &World, audit: &OrderId| {
+            let phase = world.phase(*audit);
+            matches!(phase, Phase::Committed | Phase::Called | Phase::Seated)
+        };
+        for _ in 0..100 {
+            self.begin_audits(order);
+            let audits = self.claim_audits(order).into_iter().map(|(audit, _)| audit);
+            let waiting: Vec<_> = audits.filter(|audit| waits(self, audit)).collect();
+            let called = waiting
+                .iter()
+                .find(|audit| self.phase(**audit) == Phase::Called);
+            match called {
+                Some(audit) => self.accept(*audit),
+                None if waiting.is_empty() => return,
+                None => self.advance(1),
+            }
+        }
     }
 
     /// Every audit under way finds what its claimant did.
     pub(crate) fn pass_claim_audits(&mut self, order: OrderId) {
         self.seat_claim_audits(order);
         for (audit, who) in self.claim_audits(order) {
+            // Whoever is asked for one that has begun since does not wait.
+            self.seat_claim_audits(order);
             let truth = run(who);
             self.audit(audit, &truth, |_, _| truth.clone());
             assert_eq!(self.phase(audit), Phase::Settled);
         }
+        self.begin_audits(order);
     }
 
     /// The audit of a claim finds another run than its claimant shows, and so do the judges.
@@ -425,5 +449,6 @@ impl World {
         let leaf = Some(truth.at(step));
         self.judge(audit, &[(0, leaf), (1, leaf), (2, leaf)]);
         assert_eq!(self.phase(audit), Phase::Refunded);
+        self.begin_audits(parent);
     }
 }

@@ -1,9 +1,11 @@
 //! Scores: sealed, told by liars, challenged.
 
-use assay_ledger::{Amount, OrderCall, OrderRefusal, Outcome, Phase, RunIndex, Scores, query};
+use assay_ledger::{
+    Amount, Hearing, OrderCall, OrderRefusal, Outcome, Phase, RunIndex, Scores, query,
+};
 
 use super::{CLAIMANTS, refusal, run, sheet, terms, truth, world};
-use crate::world::{Who, World, salt};
+use crate::world::{Who, World, ms, salt};
 
 fn scores(world: &World, order: assay_ledger::OrderId) -> Vec<Option<u64>> {
     let contest = world.contest(order);
@@ -98,6 +100,49 @@ fn a_validator_that_copies_is_not_paid() {
     world.advance(1);
     assert_eq!(world.paid(order, copier.id()), 0);
     assert_eq!(world.paid(order, Who::Validator(0).id()), 400_000);
+}
+
+/// Who never committed is heard, for its voice may be needed, and is not paid for what it may have copied.
+#[test]
+fn a_validator_that_shows_scores_without_having_committed_is_heard_and_not_paid() {
+    let mut world = world();
+    let mut slow = terms();
+    slow.deadlines.attest = ms(80);
+    let order = world.validating(&slow, run);
+    for i in 0..3 {
+        let who = Who::Validator(i);
+        let call = world.scores_commit(order, who, &truth());
+        world.apply(who, call);
+    }
+    let heard = |world: &World| {
+        let now = query::now(&world.store).unwrap();
+        world.order(order).scores_heard(now)
+    };
+    let wait = |world: &mut World, until: Hearing| {
+        while heard(world) < Some(until) {
+            world.advance(1);
+        }
+    };
+    wait(&mut world, Hearing::Committed);
+    for i in 0..2 {
+        let who = Who::Validator(i);
+        let call = world.scores_call(order, who, &truth());
+        world.apply(who, call);
+    }
+    let copier = Who::Validator(3);
+    let call = world.scores_call(order, copier, &truth());
+    let early = refusal(world.would(copier, call.clone()));
+    assert_eq!(early, OrderRefusal::FindingsSealed { order });
+    wait(&mut world, Hearing::Open);
+    world.apply(copier, call);
+    world.wait_out(order, Phase::Validating);
+    // Without it there had been no quorum.
+    assert_eq!(world.phase(order), Phase::Verifying);
+    world.wait_out(order, Phase::Verifying);
+    world.pass_claim_audits(order);
+    world.advance(1);
+    let paid = |i: u8| world.paid(order, Who::Validator(i).id());
+    assert_eq!([0, 1, 2, 3].map(paid), [600_000, 600_000, 0, 0]);
 }
 
 #[test]
