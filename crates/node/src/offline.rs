@@ -16,14 +16,16 @@ mod items;
 mod kept;
 mod late;
 mod ledger;
+mod repeater;
 mod rounds;
 mod run;
 
 pub use self::blobs::{Blobs, Piled, pile};
 pub use self::error::{KeptError, OfflineError};
-pub use self::items::{Found, Item, Repeater, draw, found_with};
+pub use self::items::{Found, Item, draw, found_with};
 pub use self::kept::Kept;
 pub use self::late::{Executed, Start, execute};
 pub use self::ledger::{Ledger, Slash};
+pub use self::repeater::Repeater;
 pub use self::rounds::{Remade, remake};
 pub use self::run::{Rerun, rerun};

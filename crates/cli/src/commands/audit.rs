@@ -340,5 +340,11 @@ fn accounts(
 }
 
 fn untrue(error: offline::OfflineError) -> Failure {
-    Failure::new(Kind::Untrue, anyhow::Error::new(error))
+    use offline::OfflineError::{Blobs, Kept};
+    let kind = match &error {
+        // This machine's disk, and nobody's word.
+        Kept(_) | Blobs { .. } => Kind::Failed,
+        _ => Kind::Untrue,
+    };
+    Failure::new(kind, anyhow::Error::new(error))
 }

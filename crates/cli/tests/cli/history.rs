@@ -46,8 +46,13 @@ impl History {
         ];
         let made = assay(history.temp.path(), &copy).ok();
         assert!(made["height"].as_u64().unwrap() > 20, "{made}");
-        // Once more adds nothing.
+        // Once more adds nothing, also where a process was killed while it wrote.
+        let half = history.archive.join("blocks/000000000065.part");
+        fs::write(&half, b"half").unwrap();
         assert_eq!(assay(history.temp.path(), &copy).ok(), made);
+        assert_eq!(history.audit(&[]).ok()["holds"], true);
+        // The next stretch may have taken its name.
+        let _ = fs::remove_file(half);
         history
     }
 
@@ -196,6 +201,7 @@ fn an_audit_goes_on_after_kills(history: &History) {
         std::thread::sleep(Duration::from_millis(stream.below(400)));
         process.kill();
     }
+    fs::write(Path::new(work).join("state.part"), b"half").unwrap();
     let comparable = |run: Run| {
         let mut verdict = run.ok();
         verdict.as_object_mut().unwrap().remove("seconds");
@@ -215,7 +221,7 @@ fn an_audit_goes_on_after_kills(history: &History) {
     let inside = history.path("history/work");
     let inside = history.audit(&["--work", inside.to_str().unwrap()]);
     assert_eq!(inside.code, 2, "{}", inside.out);
-    fs::remove_dir(history.path("history/work")).unwrap();
+    assert!(!history.path("history/work").exists());
 }
 
 /// Every file of the archive, with its length.

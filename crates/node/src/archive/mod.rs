@@ -17,7 +17,7 @@ mod fetch;
 mod write;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -28,13 +28,13 @@ use assay_chain::{
 };
 use assay_crypto::{Digest, merkle};
 use assay_ledger::{Genesis, Height};
-use assay_vault::{Piece, storage::BackendError};
+use assay_vault::{MAX_SLICES, Piece, storage::BackendError};
 
 pub use self::copy::copy;
 pub use self::fetch::{Fetched, fetch};
 pub use self::write::Writer;
 use crate::{
-    disk::{Files as _, System},
+    disk::{ASIDE, Files as _, System, read_bounded},
     node::{NodeError, read_genesis},
 };
 
@@ -44,6 +44,9 @@ const MAX_FILE_BYTES: u64 = (2 * MAX_STRETCH_BYTES
     + (MAX_DESCENDANTS + 1) * HEADER_BYTES
     + MAX_CERTIFICATE_BYTES
     + 64) as u64;
+
+/// Longest list of a file's slices, in bytes.
+pub(crate) const MAX_LIST_BYTES: u64 = 32 * MAX_SLICES as u64;
 
 /// Why an archive cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -208,6 +211,10 @@ impl Archive {
         };
         let (mut found, mut others) = (Vec::new(), Vec::new());
         for (name, _) in names {
+            // What a process that was killed had not finished.
+            if Path::new(&name).extension().is_some_and(|of| of == ASIDE) {
+                continue;
+            }
             let first = name.to_str().and_then(|name| name.parse().ok()).map(Height);
             match first.filter(|first| self.path(*first).file_name() == Some(&name)) {
                 Some(first) => found.push(first),
@@ -228,13 +235,9 @@ impl Archive {
             path: path.clone(),
             reason,
         };
-        let length = fs::metadata(&path).map_err(disk(&path))?.len();
-        if length > MAX_FILE_BYTES {
-            return Err(damaged(format!(
-                "{length} bytes are too many for a stretch"
-            )));
-        }
-        let bytes = System.read(&path).map_err(disk(&path))?;
+        let bytes = read_bounded(&path, MAX_FILE_BYTES).map_err(disk(&path))?;
+        let bytes =
+            bytes.ok_or_else(|| damaged("it is no file of a stretch's length".to_owned()))?;
         let stretch = Stretch::decode(&bytes).map_err(damaged)?;
         match stretch.blocks.first() {
             Some(block) if block.header.height == first => Ok(stretch),

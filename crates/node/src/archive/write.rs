@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
-use assay_chain::light::LightClient;
+use assay_chain::{Block, light::LightClient};
 use assay_crypto::{Digest, merkle};
 use assay_ledger::{Genesis, Height};
 use assay_vault::{
-    Piece,
+    MAX_PIECE_BYTES, Piece,
     storage::{Backend as _, Shelf},
 };
 
-use super::{Archive, ArchiveError, Stretch, disk, listed, whole, written};
+use super::{
+    Archive, ArchiveError, MAX_FILE_BYTES, MAX_LIST_BYTES, Stretch, disk, listed, whole, written,
+};
 use crate::{
-    disk::{Files as _, System},
+    disk::{Files as _, System, replace},
     storage::DirectoryBackend,
 };
 
@@ -37,7 +39,7 @@ impl Writer {
         let pieces = DirectoryBackend::open(&vault).map_err(disk(&vault))?;
         let path = root.join("genesis.json");
         if !path.exists() {
-            write_whole(&path, &written(genesis))?;
+            replace(&System, &path, &written(genesis)).map_err(disk(&path))?;
         }
         let archive = Archive::open(root)?;
         let (found, wanted) = (archive.genesis.digest(), genesis.digest());
@@ -84,7 +86,8 @@ impl Writer {
         let mut parent = self.last;
         for (at, block) in (self.next.0..).zip(&stretch.blocks) {
             let follows = parent.is_none_or(|parent| block.header.parent == parent);
-            if !follows || block.header.height.0 != at {
+            let whole = block.header.tx_root == Block::tx_root(&block.transactions);
+            if !follows || !whole || block.header.height.0 != at {
                 return Err(ArchiveError::Broken(Height(at)));
             }
             parent = Some(block.header.digest());
@@ -93,7 +96,11 @@ impl Writer {
             .verify(&stretch.evidence)
             .map_err(ArchiveError::Light)?;
         let path = self.archive.path(self.next);
-        write_whole(&path, &stretch.to_bytes())?;
+        let bytes = stretch.to_bytes();
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(ArchiveError::Broken(self.next));
+        }
+        replace(&System, &path, &bytes).map_err(disk(&path))?;
         self.next = stretch.last().after(1);
         self.last = parent;
         Ok(())
@@ -101,7 +108,12 @@ impl Writer {
 
     /// Whether a piece is there.
     pub fn has(&self, digest: &Digest) -> bool {
-        let bytes = self.pieces.get(Shelf::Pieces, digest).ok().flatten();
+        let most = MAX_PIECE_BYTES as u64;
+        let bytes = self
+            .pieces
+            .get_bounded(Shelf::Pieces, digest, most)
+            .ok()
+            .flatten();
         bytes.and_then(|bytes| whole(digest, bytes)).is_some()
     }
 
@@ -118,7 +130,10 @@ impl Writer {
 
     /// The digests of the slices of a file, by the root over them, if they are there.
     pub fn slices(&self, root: &Digest) -> Option<Vec<Digest>> {
-        let bytes = self.pieces.get(Shelf::Holdings, root).ok().flatten()?;
+        let bytes = self
+            .pieces
+            .get_bounded(Shelf::Holdings, root, MAX_LIST_BYTES);
+        let bytes = bytes.ok().flatten()?;
         listed(root, &bytes)
     }
 
@@ -132,15 +147,4 @@ impl Writer {
         let kept = self.pieces.put(Shelf::Holdings, &root, &bytes);
         kept.map_err(ArchiveError::from)
     }
-}
-
-/// Gives a file its name once all of it is on the disk.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
-    let aside = path.with_extension("part");
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let written = System
-        .write_synced(&aside, bytes)
-        .and_then(|()| System.rename(&aside, path))
-        .and_then(|()| System.sync_dir(folder));
-    written.map_err(disk(path))
 }

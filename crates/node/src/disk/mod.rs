@@ -8,7 +8,14 @@
 pub(crate) mod locked;
 mod system;
 
-use std::{any::Any, ffi::OsString, fmt::Debug, io, path::Path};
+use std::{
+    any::Any,
+    ffi::OsString,
+    fmt::Debug,
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
 
 pub use self::system::System;
 
@@ -79,6 +86,43 @@ pub trait Log: Debug + Send {
 
     /// Makes length and bytes durable.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The bytes of a regular file; `None` when it is none, or longer than `most`. For files that somebody else brought.
+///
+/// # Errors
+/// What the operating system said.
+pub fn read_bounded(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    // A pipe would be waited for.
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
+/// Ending of the names of files that are being written.
+pub(crate) const ASIDE: &str = "part";
+
+/// Writes a file in the place of what is there, so that whatever moment the process or the power goes, the old one or the new one is
+/// there whole. One process at a time may do it; what an earlier one left unfinished is removed.
+///
+/// # Errors
+/// What the operating system said; the old file is there then.
+pub fn replace(files: &dyn Files, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension(ASIDE);
+    match files.remove(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    files.write_synced(&aside, bytes)?;
+    files.rename(&aside, path)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    files.sync_dir(folder.unwrap_or(Path::new(".")))
 }
 
 /// Makes the name of a file durable, with those of all folders above it: whoever made them may have

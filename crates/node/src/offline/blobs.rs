@@ -15,7 +15,7 @@ use assay_vault::{
 };
 
 use super::error::OfflineError;
-use crate::archive::{listed, whole};
+use crate::archive::{MAX_LIST_BYTES, listed, whole};
 use crate::storage::DirectoryBackend;
 
 /// Storage nodes' disks, read without the nodes.
@@ -62,7 +62,7 @@ impl Blobs {
         let (opened, found) = self.each_slice(record, key, |_| ())?;
         if content.is_some_and(|content| content != found.digest) {
             let reason = "its content is not the one the order names".to_owned();
-            return Err(OfflineError::File { file, reason });
+            return Err(OfflineError::Other { file, reason });
         }
         let pieces = BlobPieces {
             blobs: self.clone(),
@@ -97,7 +97,8 @@ impl Blobs {
 
     fn piece(&self, file: FileId, digest: &Digest) -> Result<Piece, OfflineError> {
         for backend in self.0.iter() {
-            let bytes = backend.get(Shelf::Pieces, digest).ok().flatten();
+            let bytes = backend.get_bounded(Shelf::Pieces, digest, MAX_PIECE_BYTES as u64);
+            let bytes = bytes.ok().flatten();
             if let Some(piece) = bytes.and_then(|bytes| whole(digest, bytes)) {
                 return Ok(piece);
             }
@@ -152,12 +153,10 @@ pub fn pile(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Piled, Of
     let mut names = vault.list(Shelf::Pieces).map_err(told)?;
     names.sort_unstable();
     let all = names.len() as u64;
-    for (at, (digest, length)) in (1..).zip(names) {
+    for (at, (digest, _)) in (1..).zip(names) {
         progress(at, all);
-        let bytes = match length <= MAX_PIECE_BYTES as u64 {
-            true => vault.get(Shelf::Pieces, &digest).map_err(told)?,
-            false => None,
-        };
+        let bytes = vault.get_bounded(Shelf::Pieces, &digest, MAX_PIECE_BYTES as u64);
+        let bytes = bytes.map_err(told)?;
         match bytes.and_then(|bytes| whole(&digest, bytes)) {
             Some(piece) => {
                 piled.pieces += 1;
@@ -167,7 +166,8 @@ pub fn pile(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Piled, Of
         }
     }
     for (root, _) in vault.list(Shelf::Holdings).map_err(told)? {
-        let bytes = vault.get(Shelf::Holdings, &root).map_err(told)?;
+        let bytes = vault.get_bounded(Shelf::Holdings, &root, MAX_LIST_BYTES);
+        let bytes = bytes.map_err(told)?;
         if bytes.and_then(|bytes| listed(&root, &bytes)).is_none() {
             piled.damaged.push(root);
         }

@@ -49,6 +49,9 @@ pub enum OfflineError {
     /// What an audit comes to cannot be kept.
     #[error("what the audit has come to cannot be kept")]
     Kept(#[from] KeptError),
+    /// The archive has blocks twice.
+    #[error("the archive has block {0} twice: one of its files is not `assay archive`'s")]
+    Twice(assay_ledger::Height),
     /// The replayed state cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -70,6 +73,14 @@ pub enum OfflineError {
         /// Which.
         file: FileId,
         /// Why.
+        reason: String,
+    },
+    /// A file is there, and is something else than the ledger says of it.
+    #[error("file {file} is not what the ledger says: {reason}")]
+    Other {
+        /// Which.
+        file: FileId,
+        /// How.
         reason: String,
     },
     /// The run cannot be repeated.

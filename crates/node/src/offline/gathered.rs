@@ -16,7 +16,7 @@ use super::rounds::Models;
 pub(super) struct Gathered {
     /// Models of orders with rounds.
     pub(super) models: Models,
-    /// The latest record of each file by each owner, also of those that have ended.
+    /// Every record of each file, the latest last, also of those that have ended.
     records: BTreeMap<FileId, Vec<FileRecord>>,
     /// Transactions in the blocks that were executed.
     pub(super) transactions: u64,
@@ -56,26 +56,38 @@ impl Gathered {
     }
 
     fn recorded(&mut self, record: FileRecord) {
+        // An earlier record of another content stays: who ends one may record the file anew, and wrongly.
         let records = self.records.entry(record.id).or_default();
-        records.retain(|of| of.owner != record.owner);
+        records.retain(|of| *of != record);
         records.push(record);
     }
 
-    /// The record of a file by its owner.
-    pub(super) fn record(
-        &self,
-        file: FileId,
-        owner: AccountId,
-    ) -> Result<&FileRecord, OfflineError> {
-        let found = self.records(file).iter().find(|of| of.owner == owner);
-        found.ok_or_else(|| OfflineError::File {
-            file,
-            reason: format!("{owner} recorded no such file"),
-        })
+    /// The latest record of a file by its owner.
+    pub(super) fn record(&self, file: FileId, owner: AccountId) -> Option<&FileRecord> {
+        let records = self.records.get(&file)?;
+        records.iter().rfind(|of| of.owner == owner)
     }
 
-    /// Every record of a file.
-    pub(super) fn records(&self, file: FileId) -> &[FileRecord] {
-        self.records.get(&file).map_or(&[], Vec::as_slice)
+    /// Reads a file by the first record of it that serves, the latest first: those of one owner, or anybody's.
+    pub(super) fn read<T>(
+        &self,
+        (file, owner): (FileId, Option<AccountId>),
+        mut read: impl FnMut(&FileRecord) -> Result<T, OfflineError>,
+    ) -> Result<T, OfflineError> {
+        let mut failure = None;
+        let records = self.records.get(&file).into_iter().flatten().rev();
+        for record in records.filter(|of| owner.is_none_or(|owner| of.owner == owner)) {
+            match read(record) {
+                Ok(found) => return Ok(found),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| OfflineError::File {
+            file,
+            reason: match owner {
+                Some(owner) => format!("{owner} recorded no such file"),
+                None => "nobody has recorded it".to_owned(),
+            },
+        }))
     }
 }

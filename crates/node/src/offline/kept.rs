@@ -21,15 +21,15 @@ use serde::{Deserialize, Serialize};
 use super::error::{KeptError, OfflineError};
 use super::gathered::Gathered;
 use super::items::{Found, Item};
-use crate::disk::{Files as _, Log, System, sync_names};
+use crate::disk::{Files as _, Log, System, replace, sync_names};
 
 /// The share of the time that goes into saving the state, at most: one in so many.
 const SAVING_SHARE: u32 = 20;
 /// Time between two saves, at least.
-const LEAST: Duration = Duration::from_millis(500);
+const LEAST: Duration = Duration::from_millis(20);
 
 /// The first line of the findings.
-#[derive(Serialize, Deserialize, PartialEq)]
+#[derive(Serialize)]
 struct About {
     network: Digest,
 }
@@ -39,6 +39,8 @@ struct About {
 struct Line {
     #[serde(flatten)]
     item: Item,
+    /// Digest of what the ledger says of it: of another history it is another item.
+    claim: Digest,
     #[serde(flatten)]
     found: Found,
 }
@@ -48,7 +50,7 @@ struct Line {
 pub struct Kept {
     dir: PathBuf,
     log: Box<dyn Log>,
-    findings: BTreeMap<Item, Found>,
+    findings: BTreeMap<(Item, Digest), Found>,
     saved: Instant,
     took: Duration,
 }
@@ -68,7 +70,10 @@ impl Kept {
         let log = System.locked_log(&path, true).map_err(failed)?;
         let mut log = log.ok_or_else(|| KeptError::InUse(dir.to_owned()))?;
         let bytes = log.read().map_err(failed)?;
-        let about = About { network };
+        let expected = line(&About { network });
+        if !bytes.starts_with(&expected) && !expected.starts_with(&bytes) {
+            return Err(KeptError::Network(dir.to_owned()));
+        }
         let whole = bytes.iter().rposition(|byte| *byte == b'\n');
         let whole = &bytes[..whole.map_or(0, |at| at + 1)];
         let mut lines = whole.split(|byte| *byte == b'\n');
@@ -76,15 +81,12 @@ impl Kept {
         let mut findings = BTreeMap::new();
         if first.is_empty() {
             log.truncate(0).map_err(failed)?;
-            log.append(&line(&about)).map_err(failed)?;
+            log.append(&expected).map_err(failed)?;
         } else {
-            if serde_json::from_slice::<About>(first).ok() != Some(about) {
-                return Err(KeptError::Network(dir.to_owned()));
-            }
             // The end of the last line may be missing.
             log.truncate(whole.len() as u64).map_err(failed)?;
             let lines = lines.filter_map(|line| serde_json::from_slice::<Line>(line).ok());
-            findings.extend(lines.map(|line| (line.item, line.found)));
+            findings.extend(lines.map(|line| ((line.item, line.claim), line.found)));
         }
         log.sync().map_err(failed)?;
         sync_names(&System, &path).map_err(failed)?;
@@ -98,8 +100,9 @@ impl Kept {
     }
 
     /// What was found of an item, unless it has to be looked at again: what was missing may be there now.
-    pub fn found(&self, item: &Item) -> Option<&Found> {
-        let found = self.findings.get(item);
+    /// `claim` is what the ledger says of it ([`Repeater::claim`](super::Repeater::claim)).
+    pub fn found(&self, item: &Item, claim: Digest) -> Option<&Found> {
+        let found = self.findings.get(&(*item, claim));
         found.filter(|found| matches!(found, Found::Equal | Found::Differs(_)))
     }
 
@@ -107,13 +110,14 @@ impl Kept {
     ///
     /// # Errors
     /// [`KeptError::Disk`].
-    pub fn note(&mut self, item: Item, found: &Found) -> Result<(), KeptError> {
+    pub fn note(&mut self, item: Item, claim: Digest, found: &Found) -> Result<(), KeptError> {
         let bytes = line(&Line {
             item,
+            claim,
             found: found.clone(),
         });
         let written = self.log.append(&bytes).and_then(|()| self.log.sync());
-        self.findings.insert(item, found.clone());
+        self.findings.insert((item, claim), found.clone());
         written.map_err(|source| KeptError::Disk {
             path: self.dir.join("findings"),
             source,
@@ -154,11 +158,8 @@ impl Kept {
         let rest = borsh::to_vec(&(from, checkpoint.to_bytes(), gathered)).unwrap_or_default();
         let mut bytes = Digest::of(DOMAIN, &[&rest]).0.to_vec();
         bytes.extend_from_slice(&rest);
-        let (path, aside) = (self.path(), self.dir.join("state.part"));
-        let written = System
-            .write_synced(&aside, &bytes)
-            .and_then(|()| System.rename(&aside, &path))
-            .and_then(|()| System.sync_dir(&self.dir));
+        let path = self.path();
+        let written = replace(&System, &path, &bytes);
         written.map_err(|source| KeptError::Disk { path, source })?;
         (self.saved, self.took) = (Instant::now(), began.elapsed());
         Ok(())

@@ -126,12 +126,16 @@ pub fn execute(
     let mut last = None;
     for (first, next) in stretches.iter().copied().zip(ahead) {
         let height = replay.header().height;
-        // One that ends before is behind us.
-        if next.is_some_and(|next| next <= height.after(1)) {
+        let begun = last.is_some() || height.0 == 0;
+        // One that ends before the state with which this began is behind us.
+        if !begun && next.is_some_and(|next| next <= height.after(1)) {
             continue;
         }
         if first > height.after(1) {
             return Err(OfflineError::Gap(height.after(1)));
+        }
+        if begun && first != height.after(1) {
+            return Err(OfflineError::Twice(first));
         }
         let stretch = archive.stretch(first)?;
         let at = stretch.last().0;

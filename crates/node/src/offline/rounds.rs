@@ -141,7 +141,7 @@ pub fn remake(
                 equal += 1;
                 model = Some(bytes);
             }
-            Ok(_) => {
+            Ok(_) | Err(OfflineError::Other { .. }) => {
                 differs = Some(round);
                 break;
             }
@@ -153,7 +153,7 @@ pub fn remake(
         }
     }
     let model = model.ok_or(OfflineError::NoRun(id))?;
-    let private = private_inputs((state, gathered), blobs, key, order)?;
+    let private = private_inputs(state, blobs, key, order)?;
     let stored = StateFile::encode(&Counts::default(), model.clone());
     let kind = assay_job::kind(order.head.terms.kind.as_str());
     let kind = kind.ok_or_else(|| {
@@ -193,7 +193,7 @@ pub(super) fn again(
         let key = update_key(OrderId::of_audit(id, round, trainer.number));
         let file = sent.trace.result;
         let stored = any(gathered, blobs, file, &key)?;
-        let wrong = |reason: &str| OfflineError::File {
+        let wrong = |reason: &str| OfflineError::Other {
             file,
             reason: reason.to_owned(),
         };
@@ -220,7 +220,7 @@ pub(super) fn stored(
     let bytes = any(gathered, blobs, file, &model_key(order, &model.content))?;
     match content_digest(&bytes) == model.content {
         true => Ok(bytes),
-        false => Err(OfflineError::File {
+        false => Err(OfflineError::Other {
             file,
             reason: "it is not the model that the ledger names".to_owned(),
         }),
@@ -234,15 +234,5 @@ fn any(
     file: FileId,
     key: &FileKey,
 ) -> Result<Vec<u8>, OfflineError> {
-    let mut failure = None;
-    for record in gathered.records(file) {
-        match blobs.read(record, key.clone()) {
-            Ok(bytes) => return Ok(bytes),
-            Err(error) => failure = Some(error),
-        }
-    }
-    Err(failure.unwrap_or(OfflineError::File {
-        file,
-        reason: "nobody has recorded it".to_owned(),
-    }))
+    gathered.read((file, None), |record| blobs.read(record, key.clone()))
 }

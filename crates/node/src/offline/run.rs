@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use assay_crypto::{Digest, SecretKey};
 use assay_job::keys;
 use assay_job::{Delivery, Inputs, Run};
-use assay_ledger::{MemoryStore, Order, Run as Committed, query};
+use assay_ledger::{AccountId, FileId, MemoryStore, Order, Run as Committed, query};
 use assay_proof::{Audience, Handle, StepReport, Task, TaskInput, WorkFailure};
 
 use super::blobs::Blobs;
@@ -43,16 +43,10 @@ pub fn rerun(
     let (state, gathered) = (ledger.state(), &ledger.gathered);
     let accepted = order.result_run();
     let accepted = accepted.ok_or(OfflineError::NoRun(order.head.id))?;
-    let again = repeat(
-        (state, gathered),
-        blobs,
-        key,
-        (order, accepted),
-        &mut on_step,
-    )?;
+    let again = repeat(gathered, blobs, key, (order, accepted), &mut on_step)?;
     let seconds = began.elapsed().as_secs_f64();
 
-    let private = private_inputs((state, gathered), blobs, key, order)?;
+    let private = private_inputs(state, blobs, key, order)?;
     let Again { run, inputs, .. } = &again;
     let kind = assay_job::kind(order.head.terms.kind.as_str())
         .ok_or_else(|| WorkFailure::Refused(format!("unknown kind {}", order.head.terms.kind)))?;
@@ -78,34 +72,45 @@ pub(super) struct Again {
 
 /// Repeats a whole run that was committed, with its requester's key.
 pub(super) fn repeat(
-    (state, gathered): (&MemoryStore, &Gathered),
+    gathered: &Gathered,
     blobs: &Blobs,
     key: &SecretKey,
     (order, committed): (&Order, &Committed),
     on_step: &mut dyn FnMut(&StepReport),
 ) -> Result<Again, OfflineError> {
-    let keys = keys::recover(state, key, order)?;
+    let record = |file: &FileId, owner: &AccountId| Ok(gathered.record(*file, *owner).cloned());
+    let keys = keys::recover_by(record, key, order)?;
     let trace = committed.trace.as_ref();
     let trace = trace.ok_or(OfflineError::NoRun(order.head.id))?;
     let mut inputs: Inputs = BTreeMap::new();
     for (input, file_key) in order.head.terms.inputs.iter().zip(keys.inputs()) {
         let content = Some(input.content);
-        let record = gathered.record(input.file, order.head.requester)?;
-        let handle = blobs.input(record, file_key.clone(), content)?;
+        let file = (input.file, Some(order.head.requester));
+        let handle = gathered.read(file, |record| {
+            blobs.input(record, file_key.clone(), content)
+        })?;
         inputs.insert(input.name.to_string(), handle);
     }
     let handles = order.head.terms.inputs.iter();
     let handles = handles.filter_map(|input| inputs.get(input.name.as_str()).cloned());
     let run = compute(order, committed.seed, handles, on_step)?;
     let result_key = keys.result(committed);
-    let stored = result_key.map(|key| {
-        let record = gathered.record(trace.result, committed.provider)?;
-        blobs.read(record, key)
-    });
-    let stored = stored.transpose()?;
+    let trace_agrees = run.trace_root == trace.root;
+    let result_agrees = match result_key {
+        None => None,
+        Some(key) => {
+            let file = (trace.result, Some(committed.provider));
+            match gathered.read(file, |record| blobs.read(record, key.clone())) {
+                Ok(stored) => Some(stored == run.state),
+                Err(error) if trace_agrees => return Err(error),
+                // That its trace is another one is enough to know.
+                Err(_) => Some(false),
+            }
+        }
+    };
     Ok(Again {
-        trace_agrees: run.trace_root == trace.root,
-        result_agrees: stored.map(|stored| stored == run.state),
+        trace_agrees,
+        result_agrees,
         run,
         inputs,
     })
@@ -149,7 +154,7 @@ fn task(order: &Order, seed: Option<Digest>, handles: impl Iterator<Item = Handl
 
 /// What the requester stored beside the order for nobody but itself.
 pub(super) fn private_inputs(
-    (state, gathered): (&MemoryStore, &Gathered),
+    state: &MemoryStore,
     blobs: &Blobs,
     key: &SecretKey,
     order: &Order,
@@ -165,7 +170,7 @@ pub(super) fn private_inputs(
                 file: record.id,
                 reason: error.to_string(),
             })?;
-        let handle = blobs.input(gathered.record(record.id, record.owner)?, file_key, None)?;
+        let handle = blobs.input(&record, file_key, None)?;
         inputs.insert(name.to_owned(), handle.for_audience(Audience::Owner));
     }
     Ok(inputs)

@@ -29,7 +29,7 @@ use std::{
 use assay_crypto::Digest;
 use assay_vault::storage::{Backend, BackendError, Shelf};
 
-use crate::disk::{Files, Lock, System, sync_names};
+use crate::disk::{Files, Lock, System, read_bounded, sync_names};
 
 /// Keeps values in files; every call blocks until the disk has answered.
 #[derive(Debug)]
@@ -62,6 +62,23 @@ impl DirectoryBackend {
         let backend = Self::new(root, System, None);
         backend.files.list(&backend.shelf(Shelf::Pieces))?;
         Ok(backend)
+    }
+
+    /// What is kept under `digest`, if it is a regular file of at most so many bytes: for a directory that somebody else
+    /// brought.
+    ///
+    /// # Errors
+    /// [`BackendError`] when the disk does not answer.
+    pub fn get_bounded(
+        &self,
+        shelf: Shelf,
+        digest: &Digest,
+        most: u64,
+    ) -> Result<Option<Vec<u8>>, BackendError> {
+        match read_bounded(&self.place(shelf, digest).1, most) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map_err(failed),
+        }
     }
 }
 

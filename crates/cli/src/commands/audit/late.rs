@@ -7,6 +7,7 @@ use assay_crypto::{Digest, SecretKey};
 use assay_ledger::{AccountId, ChainId, Genesis, Lasting, OrderId};
 use assay_node::{
     archive::Archive,
+    disk::{System, replace},
     files::fresh_seed,
     keys,
     offline::{self, Blobs, Executed, Found, Item, Kept, Repeater, Start},
@@ -167,7 +168,7 @@ impl Late {
         });
         let executed = executed.map_err(untrue)?;
         if let Some(path) = &self.checkpoint {
-            std::fs::write(path, executed.checkpoint()).map_err(failed)?;
+            replace(&System, path, &executed.checkpoint()).map_err(failed)?;
         }
         let blobs = Blobs::open(&[archive.vault()]).map_err(failed)?;
         let mut repeater = Repeater::new(&executed, &blobs, keys);
@@ -180,13 +181,15 @@ impl Late {
         let mut results = BTreeMap::new();
         for (at, item) in (1..).zip(&chosen) {
             told(&progress, "done again", at, chosen.len() as u64);
-            let known = kept.as_ref().and_then(|kept| kept.found(item)).cloned();
+            let claim = repeater.claim(item).map_err(untrue)?;
+            let known = kept.as_ref().and_then(|kept| kept.found(item, claim));
+            let known = known.cloned();
             let found = match known {
                 Some(found) => found,
                 None => {
                     let found = repeater.check(item, &mut |_| ()).map_err(untrue)?;
                     if let Some(kept) = &mut kept {
-                        kept.note(*item, &found).map_err(failed)?;
+                        kept.note(*item, claim, &found).map_err(failed)?;
                     }
                     found
                 }
@@ -215,9 +218,11 @@ impl Late {
         let (Some(work), Some(archive)) = (&self.work, &self.archive) else {
             return Ok(None);
         };
-        std::fs::create_dir_all(work).map_err(failed)?;
-        let within = work.canonicalize().map_err(failed)?;
-        if within.starts_with(archive.canonicalize().map_err(failed)?) {
+        let archive = archive.canonicalize().map_err(failed)?;
+        let absolute = std::path::absolute(work).map_err(failed)?;
+        // The folder itself may not be there yet, and the one above it may be called by another name.
+        let real = absolute.ancestors().find_map(|of| of.canonicalize().ok());
+        if absolute.starts_with(&archive) || real.is_some_and(|of| of.starts_with(&archive)) {
             let text = format!("{} lies in the archive", work.display());
             return Err(Failure::say(Kind::Usage, text)
                 .hint("name a directory of your own with --work: what lies there is believed"));

@@ -97,7 +97,7 @@ fn looked_at(verdict: &Verdict) -> String {
         .iter()
         .map(|(share, chance)| format!("{:.1}% if {:.0}% were", chance * 100.0, share * 100.0));
     format!(
-        "{} drawn at random (--seed {}); the chance to see something bad is {}",
+        "{} drawn at random (--seed {}); if all of them could be done again, the chance to have seen something bad is {}",
         light.drawn,
         light.seed,
         chances.collect::<Vec<_>>().join(", ")
@@ -167,7 +167,9 @@ fn ending(verdict: &Verdict) -> &'static str {
         (false, _) => {
             "Verdict: NOT true. Something differs from what the ledger says, or is damaged."
         }
-        (true, 0) => "Verdict: true. Everything was done again and is what the ledger says.",
+        (true, 0) if verdict.from == 0 && all.equal > 0 => {
+            "Verdict: true. Everything was done again and is what the ledger says."
+        }
         (true, _) => {
             "Verdict: true as far as it was looked at. Nothing that was done again differs."
         }
