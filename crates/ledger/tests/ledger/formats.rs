@@ -481,7 +481,7 @@ fn golden_contest() {
     world.advance(1);
     assert_eq!(
         world.root.to_string(),
-        "6bc6c67d0dc6b7ecec4e854db40e7bcb058b77c63175a09d7cefa1dea8d822ca"
+        "3f3430e26de0fa2481ed0336e66ddfcd0402bf8a9de1eb9706260d3cc56abe84"
     );
     let record = world.order(order);
     reads_back(&record.head);
